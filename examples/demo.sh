@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# From images to edits: what `make demo` runs. The same verbs work on a folder of your own images (data=photos/).
+set -euo pipefail
+unweave=${1:-unweave}
+run=${2:-runs/demo}
+
+"$unweave" train configs/encdiff_rooms_laptop.toml --run "$run" --resume
+"$unweave" evaluate "$run"
+for verb in swap traverse reconstruct heatmap; do
+    "$unweave" edit "$verb" "$run" --output "$run/pictures/$verb.png" --overwrite
+done
+"$unweave" info "$run" --picture "$run/pictures/loss.png" --overwrite > /dev/null
+
+echo
+echo "The run is in $run; the pictures are in $run/pictures:"
+echo "  swap.png         one unit at a time from a partner image"
+echo "  traverse.png     every unit from low to high (traverse.gif moves)"
+echo "  heatmap.png      which unit moves which pixels"
+echo "  reconstruct.png  what the units hold alone"
+echo "  loss.png         the training loss"
+echo "Next: $unweave edit swap $run 12 --partners 400000 --units 0    or: $unweave train encdiff data=YOUR_FOLDER"

@@ -1,0 +1,76 @@
+"""unweave finds the separate factors behind unlabelled images, represents each on its own, and changes one at a time.
+
+    import unweave
+
+    run = unweave.train("encdiff", data="rooms", training={"images": 50_000})
+    scores = unweave.evaluate(run)
+    edit = unweave.swap(run, images=[0, 1], partners=[300_000, 450_000])
+
+Everything is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unweave.edits import attention, heatmap, interpolate, reconstruct, swap, traverse
+    from unweave.evaluation.report import evaluate_tables, read_tables
+    from unweave.experiment import train
+    from unweave.method import Sampling
+    from unweave.planning import plan
+    from unweave.run import Run
+    from unweave.scoring import encode, evaluate
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "attention": "edits",
+    "encode": "scoring",
+    "evaluate": "scoring",
+    "evaluate_tables": "evaluation.report",
+    "heatmap": "edits",
+    "interpolate": "edits",
+    "plan": "planning",
+    "read_tables": "evaluation.report",
+    "reconstruct": "edits",
+    "Run": "run",
+    "Sampling": "method",
+    "swap": "edits",
+    "train": "experiment",
+    "traverse": "edits",
+}
+
+__all__ = [
+    "Run",
+    "Sampling",
+    "attention",
+    "encode",
+    "evaluate",
+    "evaluate_tables",
+    "heatmap",
+    "interpolate",
+    "load",
+    "plan",
+    "read_tables",
+    "reconstruct",
+    "swap",
+    "train",
+    "traverse",
+]
+
+
+def load(path: str) -> "Run":
+    """Open a run directory. Raises LookupError where the path is none."""
+    from unweave.run import Run
+
+    return Run(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'unweave' has no attribute {name!r}")
+    return getattr(import_module(f"unweave.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,162 @@
+"""unweave edit swap | traverse | interpolate | reconstruct | heatmap | attention"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unweave.cli import output as out
+
+app = typer.Typer(
+    help="Edit images one unit at a time: rows of the run's data set (numbers) or your own image files (paths).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+RunPath = Annotated[Path, typer.Argument(help="a run directory")]
+Images = Annotated[
+    list[str] | None, typer.Argument(metavar="[IMAGES]...", help="row numbers or image files; some rows if not given")
+]
+Partners = Annotated[str | None, typer.Option(help="rows or files to take units from, separated by commas")]
+Units = Annotated[str | None, typer.Option(help="units, separated by commas; all if not given")]
+Seed = Annotated[int, typer.Option(help="x_T is drawn from this seed (the default)")]
+Inverted = Annotated[
+    bool, typer.Option("--inverted", help="begin from the image's own x_T, which keeps what the units do not hold")
+]
+Points = Annotated[int, typer.Option(min=2, help="pictures from one end to the other")]
+Drawn = Annotated[int | None, typer.Option(help="draw x_T from this seed instead of inverting")]
+Steps = Annotated[int, typer.Option(min=1, help="sampling steps")]
+Sampler = Annotated[str, typer.Option(help="'dpmsolver++' or 'ddim', both deterministic")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="the picture to write; RUN/pictures/VERB.png if not given")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace the picture if it is there")]
+Json = Annotated[bool, typer.Option("--json", help="print what was made as JSON")]
+
+
+@app.command()
+def swap(
+    run: RunPath, images: Images = None, partners: Partners = None, units: Units = None, seed: Seed = 0,
+    inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
+    overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Take one unit after the other from a partner image.
+
+    \b
+        unweave edit swap runs/a 12 700 --partners 9,31 --units 3
+        unweave edit swap runs/a me.png --partners you.png
+    """
+    from unweave import edits
+
+    pairs = {"images": images, "partners": _words(partners), "units": _numbers(units)}
+    _show(edits.swap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
+
+
+@app.command()
+def traverse(
+    run: RunPath, images: Images = None, units: Units = None, points: Points = 7,
+    seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
+    output: Output = None, overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Move each unit from its 2 % to its 98 % quantile; writes a grid and a GIF.
+
+    \b
+        unweave edit traverse runs/a 12 --units 0,3,5
+    """
+    from unweave import edits
+
+    given = {"images": images, "units": _numbers(units), "steps": points}
+    _show(edits.traverse, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+
+
+@app.command()
+def interpolate(
+    run: RunPath, images: Images = None, partners: Partners = None, units: Units = None,
+    points: Points = 7, seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
+    output: Output = None, overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Go from one image to another in small steps, through all units or some.
+
+    Begins from the inverted x_T of both images, unless --seed is given.
+    """
+    from unweave import edits
+
+    pairs = {"images": images, "partners": _words(partners), "units": _numbers(units), "steps": points}
+    _show(edits.interpolate, run, pairs, _how(seed or 0, seed is None, steps, sampler), output, overwrite, json)
+
+
+@app.command()
+def reconstruct(
+    run: RunPath, images: Images = None, seed: Seed = 0, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
+    eta: Annotated[float, typer.Option(min=0, max=1, help="noise of ddim; 1 with --steps 200 is the release's")] = 0.0,
+    output: Output = None, overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Rebuild images from their units, with their inverted x_T and from a seed: what do the units hold?
+
+    \b
+        unweave edit reconstruct runs/a --sampler ddim --steps 200 --eta 1
+    """
+    from unweave import edits
+    from unweave.method import Sampling
+
+    how = {"seed": seed, "sampling": Sampling(sampler, steps, eta)}
+    _show(edits.reconstruct, run, {"images": images}, how, output, overwrite, json)
+
+
+@app.command()
+def heatmap(
+    run: RunPath, images: Images = None, partners: Partners = None, seed: Seed = 0, inverted: Inverted = False,
+    steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
+    overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Which unit moves which pixels: the mean change when that unit alone is swapped."""
+    from unweave import edits
+
+    pairs = {"images": images, "partners": _words(partners)}
+    _show(edits.heatmap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
+
+
+@app.command()
+def attention(
+    run: RunPath, images: Images = None, seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20,
+    sampler: Sampler = "dpmsolver++", output: Output = None, overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Where the U-Net attends to each unit's token, for methods with cross-attention."""
+    from unweave import edits
+
+    _show(edits.attention, run, {"images": images}, _how(seed, inverted, steps, sampler), output, overwrite, json)
+
+
+def _how(seed: int, inverted: bool, steps: int, sampler: str) -> dict[str, Any]:
+    from unweave.method import Sampling
+
+    return {"seed": None if inverted else seed, "sampling": Sampling(sampler, steps)}
+
+
+def _show(
+    verb: Callable[..., Any], run: Path, images: dict[str, Any], how: dict[str, Any],
+    output: Path | None, overwrite: bool, json: bool,
+) -> None:  # fmt: skip
+    edit = verb(run, **images, **how, output=output, overwrite=overwrite)
+    if json:
+        start = "inverted" if how["seed"] is None else f"seed {how['seed']}"
+        out.print_json(
+            {"files": edit.files, "shape": list(edit.images.shape), "x_T": start, "sampling": how["sampling"]._asdict()}
+        )
+    else:
+        for path in edit.files:
+            print(path)
+
+
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    words = _words(text)
+    if words is None:
+        return None
+    if not words or not all(word.isdigit() for word in words):
+        raise ValueError(f"units must be numbers separated by commas, such as 0,3; got {text!r}.")
+    return [int(word) for word in words]

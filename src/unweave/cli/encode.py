@@ -1,0 +1,45 @@
+"""unweave encode"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="a run directory")],
+    images: Annotated[
+        str | None,
+        typer.Argument(metavar="[IMAGES]", help="a data set, a folder or an .npz; the run's own data if not given"),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="the .npz to write")] = Path("codes.npz"),
+    weights: Annotated[str, typer.Option(help="'averaged' (as edits use) or 'raw' (as scores use)")] = "averaged",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it is there")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print what was written as JSON")] = False,
+) -> None:
+    """Encode images to units: an .npz with `codes` [rows, unit, dim], and `factors` where they are known.
+
+    \b
+        unweave encode runs/a photos/ -o codes.npz
+        unweave evaluate --codes codes.npz --factors codes.npz
+    """
+    import io
+
+    import numpy as np
+
+    from unweave.cli.output import print_json
+    from unweave.figures.file import write
+    from unweave.scoring import encode
+
+    if output.exists() and not overwrite:
+        raise FileExistsError(f"{output} is there already: choose another -o, or give --overwrite.")
+    if weights not in ("averaged", "raw"):
+        raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
+    arrays = encode(run, images, weights="averaged" if weights == "averaged" else "raw")
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    write(content.getvalue(), output, overwrite=overwrite)
+    if json:
+        print_json({"file": str(output), "arrays": {name: list(array.shape) for name, array in arrays.items()}})
+    else:
+        print(output)

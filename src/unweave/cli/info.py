@@ -1,0 +1,137 @@
+"""unweave info"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unweave import registry
+from unweave.cli import output
+
+
+def command(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|METHOD|DATA", help="a run directory, a method, a data set or a path to images")
+    ],
+    picture: Annotated[
+        Path | None, typer.Option(help="write a picture: the loss curve of a run, a contact sheet of data")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the picture if it is there")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+) -> None:
+    """Say what a run, a method or a data set is.
+
+    \b
+        unweave info runs/a --picture loss.png
+        unweave info encdiff
+        unweave info rooms --picture sheet.png
+    """
+    if (Path(what) / "settings.toml").is_file():
+        facts = of_run(Path(what), picture, overwrite)
+    elif what in registry.names("methods"):
+        if not json:
+            output.show_settings(what)
+            return
+        facts = of_method(what)
+    else:
+        facts = of_data(what, picture, overwrite)
+    if json:
+        output.print_json(facts)
+        return
+    from rich.table import Table
+
+    table = Table(show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, _said(value))
+    output.print_table(table)
+
+
+def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
+    """What a run is, how far it got and what it scored."""
+    from unweave.run import Run
+
+    run = Run(path)
+    state = run.state()
+    history = run.history()
+    if picture is not None:
+        from unweave.figures.curve import curve
+        from unweave.figures.file import save
+
+        losses = [{key: value for key, value in record.items() if key != "seconds"} for record in history]
+        save(curve(losses, title=f"Loss of {path}"), picture, overwrite=overwrite)
+    last = history[-1] if history else {}
+    return {
+        "run": str(path),
+        "method": run.settings.method,
+        "data": run.settings.data,
+        "images seen": state["seen"],
+        "of": run.settings.training.images,
+        "seconds": round(state["seconds"], 1),
+        "last loss": {key: value for key, value in last.items() if key not in ("seen", "seconds")},
+        "weights": run.digest(),
+        "made": {
+            key: value
+            for key, value in run.record().items()
+            if key in ("device", "precision", "threads", "versions", "started", "finished")
+        },
+        "scores": {
+            name: {score: numbers["value"] for score, numbers in scores.items()}
+            for name, scores in (run.scores() or {"protocols": {}})["protocols"].items()
+        },
+        "pictures": sorted(str(file) for file in run.pictures.glob("*")),
+    }
+
+
+def of_method(name: str) -> dict[str, Any]:
+    """A method's settings, presets and citation."""
+    module = registry.module("methods", name)
+    return {
+        "method": name,
+        "about": (module.__doc__ or "").strip(),
+        "settings": module.Settings.model_json_schema(),
+        "presets": module.PRESETS,
+        "citation": module.CITATION,
+    }
+
+
+def of_data(what: str, picture: Path | None, overwrite: bool) -> dict[str, Any]:
+    """A data set's size, factors and card."""
+    import numpy as np
+
+    from unweave.data import open as data_open
+
+    try:
+        dataset = data_open.build(data_open.table(what))
+    except LookupError as error:
+        raise LookupError(
+            f"{what!r} is no run and no method ({', '.join(registry.names('methods'))}); {error}"
+        ) from None
+    if picture is not None:
+        from unweave.evaluation.cache import rows_for
+        from unweave.figures.file import save
+        from unweave.figures.grid import tiles
+
+        rows = np.random.default_rng(0).permutation(rows_for(len(dataset), 32, seed=0))
+        save(
+            tiles(dataset.images(rows), [f"row {row}" for row in rows], columns=8, title=dataset.card.title),
+            picture,
+            overwrite=overwrite,
+        )
+    return {
+        "data": dataset.name,
+        "images": len(dataset),
+        "shape (channels, height, width)": list(dataset.shape),
+        "factors": dict(zip(dataset.factor_names, dataset.factor_sizes)),
+        **dataset.card._asdict(),
+        "digest": dataset.digest(),
+    }
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_said(inner)}" for key, inner in value.items()) or "-"
+    if isinstance(value, list):
+        return "\n".join(map(str, value)) or "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)

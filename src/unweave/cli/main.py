@@ -1,0 +1,81 @@
+"""The command line: `unweave VERB`. Data go to stdout, progress and messages to stderr.
+
+Every verb is a thin file: it parses, calls the function of the same name, prints. Heavy imports happen inside the
+verbs, so that `unweave --help` answers at once.
+"""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from unweave import registry
+from unweave.cli import cite, edit, encode, evaluate, info, listing, output, train
+
+app = typer.Typer(
+    name="unweave",
+    help="Find the separate factors behind unlabelled images, represent each on its own, and change one at a time.",
+    epilog="Start with: unweave train encdiff data=rooms training.images=20000   then: unweave edit swap RUN",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("train", help=train.HELP)(train.command)
+app.command("encode")(encode.command)
+app.command("evaluate")(evaluate.command)
+app.add_typer(edit.app, name="edit")
+app.command("info")(info.command)
+app.command("list")(listing.command)
+app.command("cite")(cite.command)
+
+
+def version(value: bool | None) -> None:
+    if value:
+        from unweave import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    _: Annotated[
+        bool | None, typer.Option("--version", callback=version, is_eager=True, help="print the version")
+    ] = None,
+) -> None:
+    """Find the separate factors behind unlabelled images, represent each on its own, and change one at a time."""
+
+
+def main() -> None:
+    """The entry point: errors become one message and a non-zero exit, with a traceback only under --debug."""
+    debug = "--debug" in sys.argv
+    sys.argv[1:] = ["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"]
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    logging.getLogger("unweave").setLevel(logging.INFO)
+    try:
+        if sys.argv[1:2] == ["train"] and "--help" in sys.argv and set(sys.argv) & set(registry.names("methods")):
+            output.show_settings(min(set(sys.argv) & set(registry.names("methods"))))
+            return
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        print(explained(error), file=sys.stderr)
+        sys.exit(1)
+
+
+def explained(error: Exception) -> str:
+    """One message for an error; for one that we did not foresee, with the way to its traceback."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if isinstance(error, ValueError | LookupError | TypeError | OSError | FloatingPointError) and text:
+        return f"error: {text}"
+    return f"error: {type(error).__name__}: {text or 'no message'} (run again with --debug for the traceback)"
+
+
+if __name__ == "__main__":
+    main()

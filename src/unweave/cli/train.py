@@ -1,0 +1,51 @@
+"""unweave train"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unweave.cli import output
+from unweave.progress import Progress
+
+HELP = """Train a method on images without labels.
+
+WHAT is the name of a method (see `unweave list`), a settings file, or a run to go on with (--resume).
+Settings follow as dotted.key=value words; data=... takes the name of a data set or a path.
+
+\b
+    unweave train encdiff                                  the laptop preset on the built-in rooms
+    unweave train encdiff data=photos/ method.units=10     a folder of your own images
+    unweave train encdiff preset=release data=rooms        the released code's settings
+    unweave train configs/encdiff_rooms.toml --run runs/a  a settings file, and where to put the run
+    unweave train runs/a --resume                          go on after Ctrl-C
+
+`unweave train encdiff --help` lists every setting of a method. The path of the run is printed on stdout."""
+
+
+def command(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="a method, a settings file or a run")],
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="settings, such as training.images=50000")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", "-o", help="where the run goes; runs/METHOD-DATA if not given")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the last checkpoint, if there is one")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="discard a run that is there already")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print the run as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
+) -> None:
+    from unweave import experiment
+    from unweave.settings import word
+
+    tables = [word(text) for text in words or []]
+    progress = Progress() if quiet else output.Bar()
+    trained = experiment.train(what, *tables, run=run, resume=resume, overwrite=overwrite, progress=progress)
+    if json:
+        output.print_json({"run": str(trained.path), **trained.record(), "digest": trained.digest()})
+    else:
+        print(trained.path)
+        if not quiet:
+            print(f"next: unweave evaluate {trained.path}   or: unweave edit swap {trained.path}", file=sys.stderr)

@@ -1,0 +1,82 @@
+"""Samplers and inversion: diffusers' schedulers driven by a denoiser that is a plain function.
+
+A denoiser maps (x_t, t) to the network's prediction; conditioning is its own business.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from diffusers import DDIMInverseScheduler, DDIMScheduler, DPMSolverMultistepScheduler
+from torch import Tensor
+
+from unweave.diffusion.noising import STEPS
+from unweave.method import Sampling
+from unweave.shapes import Images
+
+Denoiser = Callable[[Images, Tensor], Images]
+
+SAMPLERS = ("ddim", "dpmsolver++")
+
+# ddim: time-steps 1, 1 + T/n, ... as in the latent-diffusion code base; dpmsolver++: evenly down from T - 1.
+# The inversion walks the same steps, so that both ends meet.
+_STRIDE: dict[str, dict[str, Any]] = {
+    "ddim": {"timestep_spacing": "leading", "steps_offset": 1},
+    "dpmsolver++": {"timestep_spacing": "trailing"},
+}
+
+RELEASE = Sampling("ddim", 200, eta=1.0)
+"""What the EncDiff and DisDiff releases sample with; edits use eta 0."""
+
+
+def check(sampling: Sampling) -> None:
+    """Raises ValueError where no sampler does what is asked."""
+    if sampling.sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampling.sampler!r}.")
+    if not 2 <= sampling.steps <= STEPS // 2:
+        raise ValueError(f"sampling steps must be in 2..{STEPS // 2}, got {sampling.steps}.")
+    if not 0 <= sampling.eta <= 1 or (sampling.eta > 0 and sampling.sampler != "ddim"):
+        raise ValueError(f"eta must be in [0, 1], and 0 for every sampler but ddim; got {sampling.eta}.")
+
+
+def sample(
+    denoise: Denoiser,
+    x_T: Images,
+    noising: Mapping[str, Any],
+    sampling: Sampling,
+    rng: torch.Generator | None = None,
+) -> Images:
+    """Images from noise: DDIM (Eq. 12 of arXiv:2010.02502) or DPM-Solver++ (arXiv:2211.01095).
+
+    `noising` is `noising.config(...)`; `rng` is used where eta > 0. Nothing is clipped.
+    """
+    check(sampling)
+    step: dict[str, Any] = {}
+    if sampling.sampler == "ddim":
+        scheduler = DDIMScheduler(**noising, **_STRIDE[sampling.sampler], clip_sample=False, set_alpha_to_one=False)
+        step = {"eta": sampling.eta, "generator": rng}
+    else:
+        scheduler = DPMSolverMultistepScheduler(**noising, **_STRIDE[sampling.sampler], algorithm_type="dpmsolver++")
+    scheduler.set_timesteps(sampling.steps, device=x_T.device)
+    x = x_T
+    for t in scheduler.timesteps:
+        x = scheduler.step(denoise(x, t), t, x, **step).prev_sample
+    return x
+
+
+def invert(denoise: Denoiser, images: Images, noising: Mapping[str, Any], sampling: Sampling) -> Images:
+    """The x_T from which deterministic sampling comes back to the images: DDIM run towards noise.
+
+    The same number of steps as the sampler; for DPM-Solver++ the DDIM inversion serves as well, both solve the
+    same ordinary differential equation. The network is asked at the time that x has, not at the time that it goes
+    to: with a network that predicts x_0 the latter loses more of the image (a Gaussian's exact denoiser, linear
+    betas, 50 steps of DPM-Solver++ back: at most 0.12 off a pixel instead of 0.40).
+    """
+    check(sampling)
+    scheduler = DDIMInverseScheduler(**noising, **_STRIDE[sampling.sampler], clip_sample=False, set_alpha_to_one=False)
+    scheduler.set_timesteps(sampling.steps, device=images.device)
+    x = images
+    for t in scheduler.timesteps:
+        now = (t - STEPS // sampling.steps).clamp(min=0)  # the time that x has; the step takes it to t
+        x = scheduler.step(denoise(x, now), t, x).prev_sample
+    return x

@@ -1,0 +1,80 @@
+"""What every edit shares: checks that help, and encoding and decoding in chunks in eval mode.
+
+Edits are deterministic: eta 0, and an x_T that the caller states (see `begin`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unweave.method import Generative, Method, Sampling, Start
+from unweave.shapes import Images, Units
+
+
+def check_generative(method: Method) -> Generative:
+    """The method, now known to have a decoder. Raises TypeError when it has none."""
+    if not isinstance(method, Generative):
+        raise TypeError(f"{type(method).__name__} has no decoder, so it cannot edit.")
+    return method
+
+
+def check_units(units: Sequence[int], count: int) -> list[int]:
+    """The numbers of some units of a run. Raises ValueError for one outside 0 .. count - 1."""
+    for unit in units:
+        if not 0 <= unit < count:
+            raise ValueError(f"unit must be in 0..{count - 1}, got {unit}: this run has {count} units.")
+    return list(units)
+
+
+def check_partners(images: Images, partners: Float[Tensor, "..."]) -> None:
+    """Raises ValueError unless there is one partner of the same shape for every image."""
+    if images.shape != partners.shape:
+        raise ValueError(
+            f"images and partners must have one shape, got {tuple(images.shape)} and {tuple(partners.shape)}: "
+            "give every image one partner of the same size."
+        )
+
+
+def check_start(start: Start, count: int) -> Start:
+    """A start for `count` images. Raises TypeError or ValueError when it is not."""
+    if start is None:
+        return start
+    if not isinstance(start, Tensor):
+        raise TypeError(f"start must be None or a tensor with a row for every image, got {type(start).__name__}.")
+    if len(start) != count:
+        raise ValueError(f"start has {len(start)} rows for {count} images: make it with begin(method, images, ...).")
+    return start
+
+
+def encode(method: Method, images: Images, batch: int) -> Units:
+    """The units of images, at most `batch` of them at a time."""
+    return torch.cat([method.encode(chunk) for chunk in images.split(_positive(batch))])
+
+
+def decode(method: Generative, units: Units, start: Start, *, sampling: Sampling, batch: int) -> Images:
+    """The images of units, row i from row i of the start, at most `batch` of them at a time."""
+    rows = torch.arange(len(units), device=units.device)
+    return torch.cat([images for _, images in decoded(method, units, start, rows, sampling=sampling, batch=batch)])
+
+
+def decoded(
+    method: Generative, units: Units, start: Start, rows: Int[Tensor, "batch"], *, sampling: Sampling, batch: int
+) -> Iterator[tuple[slice, Images]]:
+    """Chunks of at most `batch` images, each with its place: units[i] is decoded from start[rows[i]].
+
+    Raises ValueError when sampling.eta is not 0.
+    """
+    if sampling.eta != 0:
+        raise ValueError(f"sampling.eta must be 0 for an edit, got {sampling.eta}: edits are deterministic.")
+    for first in range(0, len(units), _positive(batch)):
+        place = slice(first, first + batch)
+        begun = start[rows[place].to(start.device)] if isinstance(start, Tensor) else start
+        yield place, method.decode(units[place], begun, sampling)
+
+
+def _positive(batch: int) -> int:
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1 image, got {batch}.")
+    return batch

@@ -1,0 +1,75 @@
+"""From one image to another, through units and start."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unweave.editing.decoding import (
+    check_generative,
+    check_partners,
+    check_start,
+    check_units,
+    decoded,
+    encode,
+)
+from unweave.method import Method, Sampling, Start, evaluating
+from unweave.shapes import Images
+
+
+def interpolate(
+    method: Method,
+    images: Images,
+    partners: Float[Tensor, "..."],
+    steps: int,
+    units: Sequence[int] | None = None,
+    *,
+    sampling: Sampling,
+    start: Start,
+    partner_start: Start = None,
+    batch: int = 64,
+) -> Float[Tensor, "step batch channel height width"]:
+    """`steps` images from each image (first) towards its partner (last); in [-1, 1].
+
+    Linear in the listed units (all when None), spherical in the start where `start` and `partner_start` are both
+    tensors of Gaussian noise; else every step keeps `start`. At most `batch` images are decoded at a time.
+    Raises TypeError for a method without a decoder, ValueError for fewer than 2 steps, a unit that is not there, or
+    partners of another shape.
+    """
+    generative = check_generative(method)
+    check_partners(images, partners)
+    check_start(start, len(images))
+    check_start(partner_start, len(images))
+    if steps < 2:
+        raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
+    with evaluating(generative):
+        own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
+        chosen = check_units(range(own.shape[1]) if units is None else units, own.shape[1])
+        weights = torch.linspace(0, 1, steps).tolist()
+        edited = own.repeat(steps, 1, 1)  # (step · batch, unit, dim)
+        edited[:, chosen] = torch.cat([torch.lerp(own[:, chosen], theirs[:, chosen], weight) for weight in weights])
+        rows = torch.arange(len(images), device=own.device).repeat(steps)
+        if isinstance(start, Tensor) and isinstance(partner_start, Tensor):
+            start = torch.cat([slerp(start, partner_start, weight) for weight in weights])  # (step · batch, ...)
+            rows = torch.arange(len(edited), device=own.device)
+        chunks = [chunk for _, chunk in decoded(generative, edited, start, rows, sampling=sampling, batch=batch)]
+        return torch.cat(chunks).unflatten(0, (steps, len(images)))
+
+
+def slerp(
+    noise: Float[Tensor, "batch *rest"], other: Float[Tensor, "batch *rest"], weight: float
+) -> Float[Tensor, "batch *rest"]:
+    """From `noise` (weight 0) to `other` (weight 1) on the great circle (appendix D.5 of arXiv:2010.02502).
+
+    Per row. Gaussian noise keeps its norm, which a straight line would lose half-way. Linear for rows so nearly
+    parallel that the circle is not defined.
+    """
+    a, b = noise.flatten(1), other.flatten(1)  # (batch, number)
+    cosine = torch.nn.functional.cosine_similarity(a, b, dim=1).clamp(-1, 1)
+    theta = torch.arccos(cosine).unsqueeze(1)
+    along_a = torch.sin((1 - weight) * theta) / torch.sin(theta)
+    along_b = torch.sin(weight * theta) / torch.sin(theta)
+    straight = cosine.abs().unsqueeze(1) > 1 - 1e-6
+    mixed = torch.where(straight, torch.lerp(a, b, weight), along_a * a + along_b * b)
+    return mixed.reshape(noise.shape)

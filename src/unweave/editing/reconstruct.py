@@ -1,0 +1,18 @@
+"""Images through the units and back."""
+
+from unweave.editing.decoding import check_generative, check_start, decode, encode
+from unweave.method import Method, Sampling, Start, evaluating
+from unweave.shapes import Images
+
+
+def reconstruct(method: Method, images: Images, *, sampling: Sampling, start: Start, batch: int = 64) -> Images:
+    """The images decoded from their own units; in [-1, 1].
+
+    `start` is `begin(method, images, ...)`, inverted or seeded. At most `batch` images are decoded at a time.
+    Raises TypeError for a method without a decoder.
+    """
+    generative = check_generative(method)
+    check_start(start, len(images))
+    with evaluating(generative):
+        own = encode(generative, images, batch)
+        return decode(generative, own, start, sampling=sampling, batch=batch)

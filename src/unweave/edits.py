@@ -1,0 +1,335 @@
+"""The editing verbs over a run: pictures in, edited images and a labelled figure out.
+
+An image is a row number of the run's data set or the path of an image file. Every verb says which x_T it begins
+from: the inverted one of each image, or one drawn from a seed.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from unweave import registry
+from unweave.data.folder import read_image
+from unweave.dataset import Dataset
+from unweave.diffusion.sampling import check
+from unweave.editing.begin import begin
+from unweave.editing.decoding import check_generative, check_units, encode
+from unweave.editing.heatmap import moved
+from unweave.editing.interpolate import interpolate as interpolated
+from unweave.editing.reconstruct import reconstruct as reconstructed
+from unweave.editing.swap import swap as swapped
+from unweave.editing.traverse import along
+from unweave.evaluation import cache
+from unweave.figures import file
+from unweave.figures.grid import grid
+from unweave.figures.heatmap import overlay
+from unweave.figures.traversal import gif, traversal
+from unweave.method import Method, Sampling, evaluating
+from unweave.run import Run, best_device
+from unweave.shapes import Images, to_images
+
+Named = Sequence[int | str | Path]
+"""Images: row numbers of the run's data set, or paths of image files."""
+
+SAMPLING = Sampling("dpmsolver++", 20)
+
+
+class Edit(NamedTuple):
+    """Edited images in [-1, 1], the figure that shows them, and the files that were written."""
+
+    images: Float[Tensor, "..."]
+    picture: Image.Image
+    files: list[Path] = []  # noqa: RUF012 a tuple's default is never changed
+
+
+class Gathered(NamedTuple):
+    images: Images
+    labels: list[str]
+
+
+def gather(run: Run, named: Named) -> Gathered:
+    """The named images at the size that the run was trained on; files are cropped to the middle and resized."""
+    channels, height, width = run.foundation().shape
+    dataset: Dataset | None = None
+    pictures, labels = [], []
+    for name in named:
+        if isinstance(name, int) or (str(name).isdigit() and not Path(str(name)).exists()):
+            dataset = dataset or run.dataset()
+            row = int(str(name))
+            if not 0 <= row < len(dataset):
+                raise ValueError(
+                    f"row must be in 0..{len(dataset) - 1}, got {row}: {dataset.name} has {len(dataset):,} images."
+                )
+            pictures.append(to_images(dataset.images(torch.tensor([row]).numpy())))
+            labels.append(f"row {row}")
+        else:
+            pictures.append(to_images(read_image(Path(str(name)), (height, width), channels)))
+            labels.append(Path(str(name)).name)
+    if not pictures:
+        raise ValueError("there are no images to edit: give row numbers of the data set or paths of image files.")
+    return Gathered(torch.cat(pictures).to(best_device()), labels)
+
+
+def some_rows(run: Run, count: int, seed: int = 0) -> list[int]:
+    """Random rows of the run's data set, for an edit that names none."""
+    rows = cache.rows_for(len(run.dataset()), count, seed=seed)
+    return np.random.default_rng(seed).permutation(rows).tolist()
+
+
+def pairs(run: Run, images: Named | None, partners: Named | None, count: int) -> tuple[Gathered, Gathered]:
+    """Images and as many partners: random rows for what is not named, and a single partner serves every image."""
+    if images is None:
+        images = some_rows(run, count if partners is None or len(partners) == 1 else len(partners), seed=0)
+    if partners is None:
+        partners = some_rows(run, len(images), seed=1)
+    first, second = gather(run, images), gather(run, partners)
+    if len(second.labels) == 1:
+        second = Gathered(second.images.expand_as(first.images), second.labels * len(first.labels))
+    return first, second
+
+
+def swap(
+    run: Run | str | Path,
+    images: Named | None = None,
+    partners: Named | None = None,
+    units: Sequence[int] | None = None,
+    *,
+    seed: int | None = 0,
+    sampling: Sampling = SAMPLING,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Edit:
+    """Every listed unit (all if none) in turn taken from the partner; images [image, unit, channel, height, width].
+
+    One row of the figure is: the image, its partner, its reconstruction, and one edit per unit. `seed` None begins
+    from the inverted x_T, a number from that seed.
+    """
+    run = opened(run)
+    target = _target(run, "swap", output, overwrite)
+    first, second = pairs(run, images, partners, 3)
+    made = swap_table(
+        run.method(), first.images, second.images, units, sampling=sampling, seed=seed, labels=first.labels
+    )
+    return made._replace(files=[file.save(made.picture, target, overwrite=overwrite)])
+
+
+def swap_table(
+    method: Method,
+    images: Images,
+    partners: Float[Tensor, "..."],
+    units: Sequence[int] | None,
+    *,
+    sampling: Sampling,
+    seed: int | None,
+    labels: Sequence[str] | None = None,
+) -> Edit:
+    """The figure of `swap` for images that are at hand."""
+    check(sampling)
+    start = begin(method, images, sampling=sampling, seed=seed)
+    chosen = _units(method, images, units)
+    plain = reconstructed(method, images, sampling=sampling, start=start)
+    edited = [swapped(method, images, partners, [unit], sampling=sampling, start=start) for unit in chosen]
+    table = torch.stack([images, partners, plain, *edited], 1)  # (image, column, channel, height, width)
+    columns = ["image", "partner", "rebuilt", *(f"unit {unit}" for unit in chosen)]
+    picture = grid(
+        list(table),
+        list(labels) if labels else None,
+        columns,
+        title=f"One unit at a time from the partner ({_from(seed)})",
+    )
+    return Edit(torch.stack(edited, 1), picture)
+
+
+def traverse(
+    run: Run | str | Path,
+    images: Named | None = None,
+    units: Sequence[int] | None = None,
+    *,
+    steps: int = 7,
+    seed: int | None = 0,
+    sampling: Sampling = SAMPLING,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Edit:
+    """Each unit from its 2 % to its 98 % quantile, all else fixed; images [unit, step, image, channel, height, width].
+
+    The figure and the GIF show the first image. The quantiles are the run's own, so no data are needed.
+    """
+    run, method = opened(run), opened(run).method()
+    target = _target(run, "traverse", output, overwrite)
+    film = _checked(target.with_suffix(".gif"), overwrite)
+    given = gather(run, images if images is not None else some_rows(run, 1))
+    start = begin(method, given.images, sampling=sampling, seed=seed)
+    statistics = run.statistics()
+    if steps < 2:
+        raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
+    shares = torch.linspace(0.02, 0.98, steps).tolist()
+    chosen = _units(method, given.images, units)
+    frames = torch.stack([
+        along(method, given.images, unit, statistics.points(unit, shares), sampling=sampling, start=start)
+        for unit in chosen
+    ])  # (unit, step, image, channel, height, width)  # fmt: skip
+    title = f"{given.labels[0]}: every unit from low to high ({_from(seed)})"
+    picture = traversal(frames[:, :, 0], shares, units=chosen, title=title)
+    saved = file.save(picture, target, overwrite=overwrite)
+    gif(frames[:, :, 0], film, units=chosen, overwrite=overwrite)
+    return Edit(frames, picture, [saved, film])
+
+
+def interpolate(
+    run: Run | str | Path,
+    images: Named | None = None,
+    partners: Named | None = None,
+    units: Sequence[int] | None = None,
+    *,
+    steps: int = 7,
+    seed: int | None = None,
+    sampling: Sampling = SAMPLING,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Edit:
+    """From each image to its partner in `steps` steps, in the listed units (all if none)."""
+    run, method = opened(run), opened(run).method()
+    target = _target(run, "interpolate", output, overwrite)
+    first, second = pairs(run, images, partners, 3)
+    start = begin(method, first.images, sampling=sampling, seed=seed)
+    other = begin(method, second.images, sampling=sampling, seed=None) if seed is None and units is None else None
+    frames = interpolated(
+        method, first.images, second.images, steps, units, sampling=sampling, start=start, partner_start=other
+    )
+    table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
+    columns = ["image", *(f"{share:.0%}" for share in torch.linspace(0, 1, steps).tolist()), "partner"]
+    what = "all units" if units is None else f"unit {', '.join(map(str, units))}"
+    picture = grid(list(table), first.labels, columns, title=f"Interpolation of {what} ({_from(seed)})")
+    return Edit(frames, picture, [file.save(picture, target, overwrite=overwrite)])
+
+
+def reconstruct(
+    run: Run | str | Path,
+    images: Named | None = None,
+    *,
+    sampling: Sampling = SAMPLING,
+    seed: int | None = 0,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Edit:
+    """Images from their own units: with their inverted x_T, and from a seed, which shows what the units hold alone.
+
+    Images are [2, image, channel, height, width]: inverted, then seeded.
+    """
+    run, method = opened(run), opened(run).method()
+    target = _target(run, "reconstruct", output, overwrite)
+    given = gather(run, images if images is not None else some_rows(run, 8))
+    plain = sampling._replace(eta=0.0)
+    inverted, seeded = (
+        reconstructed(method, given.images, sampling=plain, start=begin(method, given.images, sampling=plain, seed=s))
+        for s in (None, seed or 0)
+    )
+    if sampling.eta:
+        seeded = drawn(method, given.images, sampling, seed or 0)
+    errors = [((made - given.images) / 2).square().mean().item() for made in (inverted, seeded)]
+    labels = ["image", f"inverted x_T, MSE {errors[0]:.4f}", f"units alone, MSE {errors[1]:.4f}"]
+    picture = grid(
+        [given.images, inverted, seeded],
+        labels,
+        given.labels,
+        title="Reconstruction (mean squared error, pixels in [0, 1])",
+    )
+    return Edit(torch.stack([inverted, seeded]), picture, [file.save(picture, target, overwrite=overwrite)])
+
+
+def drawn(method: Method, images: Images, sampling: Sampling, seed: int) -> Images:
+    """Images from their own units with the sampler's own noise (eta > 0), as the releases draw them."""
+    check(sampling)
+    generative = check_generative(method)
+    rng = torch.Generator().manual_seed(seed)
+    with evaluating(generative):
+        units = encode(generative, images, 64)
+        return generative.decode(units, generative.start(len(images), rng), sampling, rng)
+
+
+def heatmap(
+    run: Run | str | Path,
+    images: Named | None = None,
+    partners: Named | None = None,
+    *,
+    seed: int | None = 0,
+    sampling: Sampling = SAMPLING,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Edit:
+    """Which unit moves which pixels: mean absolute change when that unit alone is swapped; [unit, height, width]."""
+    run, method = opened(run), opened(run).method()
+    target = _target(run, "heatmap", output, overwrite)
+    first, second = pairs(run, images, partners, 8)
+    start = begin(method, first.images, sampling=sampling, seed=seed)
+    maps = moved(method, first.images, second.images, sampling=sampling, start=start)
+    title = f"Which unit moves which pixels, over {len(first.images)} swaps ({_from(seed)})"
+    picture = overlay(maps, first.images[0], title=title)
+    return Edit(maps, picture, [file.save(picture, target, overwrite=overwrite)])
+
+
+def attention(
+    run: Run | str | Path,
+    images: Named | None = None,
+    *,
+    seed: int | None = 0,
+    sampling: Sampling = SAMPLING,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Edit:
+    """Where each unit's token is attended to in the first image; [unit, height, width]. For methods with maps."""
+    run, method = opened(run), opened(run).method()
+    target = _target(run, "attention", output, overwrite)
+    extras: dict[str, Callable[..., Tensor]] = registry.module("methods", run.method_name).extras
+    if "attention" not in extras:
+        raise ValueError(f"{run.method_name} has no attention maps; it has: {', '.join(extras) or 'no extras'}.")
+    given = gather(run, images if images is not None else some_rows(run, 1))
+    with evaluating(method):
+        coarse = extras["attention"](
+            method, given.images, begin(method, given.images, sampling=sampling, seed=seed), sampling
+        )
+    maps = torch.nn.functional.interpolate(coarse, size=given.images.shape[2:], mode="bilinear")
+    picture = overlay(
+        maps[0], given.images[0], title=f"Attention to each unit, {given.labels[0]}", quantity="share of attention"
+    )
+    return Edit(maps[0], picture, [file.save(picture, target, overwrite=overwrite)])
+
+
+def opened(run: Run | str | Path) -> Run:
+    return run if isinstance(run, Run) else Run(run)
+
+
+def _units(method: Method, images: Images, units: Sequence[int] | None) -> list[int]:
+    with evaluating(method):
+        count = encode(check_generative(method), images[:1], 1).shape[1]
+    return check_units(range(count) if units is None else units, count)
+
+
+def _from(seed: int | None) -> str:
+    return "inverted x_T" if seed is None else f"x_T of seed {seed}"
+
+
+def _target(run: Run, name: str, output: Path | None, overwrite: bool) -> Path:
+    """Where the figure will go, checked before the work: RUN/pictures/NAME.png, or a free name like it."""
+    if output is not None:
+        return _checked(output, overwrite)
+    path, number = run.pictures / f"{name}.png", 1
+    while not overwrite and (path.exists() or path.with_suffix(".gif").exists()):
+        number += 1
+        path = run.pictures / f"{name}-{number}.png"
+    return path
+
+
+def _checked(path: Path, overwrite: bool) -> Path:
+    if path.suffix.lower() not in (".png", ".jpg", ".webp", ".gif"):
+        raise ValueError(f"{path.name!r} must end in .png, .jpg or .webp, got {path.suffix!r}.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} is there already: choose another --output, or give --overwrite.")
+    return path

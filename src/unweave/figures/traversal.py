@@ -1,0 +1,82 @@
+"""Traversals as a still grid and as a film."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from unweave.figures import file
+from unweave.figures.axis import Number
+from unweave.figures.grid import grid, tiles
+
+Frames = Float[Tensor, "unit step channel height width"]
+"""One image, in [-1, 1], for every unit and step."""
+
+
+def traversal(
+    frames: Frames,
+    quantiles: Sequence[Number] | None = None,
+    *,
+    units: Sequence[int] | None = None,
+    title: str | None = None,
+    scale: int | None = None,
+) -> Image.Image:
+    """A row for every unit, a column for every step.
+
+    `quantiles` in [0, 1] name the steps: 0 is "min", 1 is "max", 0.5 is "50 %". `units` are the numbers of the rows;
+    None counts from 0. Raises ValueError for a wrong number of either.
+    """
+    columns = None if quantiles is None else [_percent(quantile) for quantile in quantiles]
+    return grid(list(frames), _names(units, len(frames)), columns, title=title, scale=scale)
+
+
+def gif(
+    frames: Frames,
+    path: Path | str,
+    *,
+    seconds: Number = 3.0,
+    units: Sequence[int] | None = None,
+    title: str | None = None,
+    scale: int | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Writes an endless film: all units side by side, from the first step to the last and back in `seconds`.
+
+    Raises FileExistsError unless `overwrite`.
+    """
+    labels = _names(units, len(frames))
+    pictures = [tiles(step, labels, title=title, scale=scale) for step in frames.unbind(1)]
+    pictures = _one_palette(pictures)
+    film = [*pictures, *pictures[-2:0:-1]]
+    pause = max(20, round(100 * seconds / len(film)) * 10)  # ms; the format counts in hundredths of a second
+    content = BytesIO()
+    film[0].save(content, "GIF", save_all=True, append_images=film[1:], duration=pause, loop=0)
+    return file.write(content.getvalue(), path, overwrite=overwrite)
+
+
+def _one_palette(pictures: list[Image.Image]) -> list[Image.Image]:
+    """The pictures in the same 256 colours, so that nothing flickers."""
+    few = [pictures[number] for number in torch.linspace(0, len(pictures) - 1, 5).long().unique().tolist()]
+    stack = Image.new("RGB", (few[0].width, few[0].height * len(few)))
+    for number, picture in enumerate(few):
+        stack.paste(picture, (0, number * picture.height))
+    palette = stack.quantize(256, dither=Image.Dither.NONE)
+    colours = torch.tensor(palette.getpalette()).unflatten(0, (-1, 3))
+    colours[(colours >= 248).all(1)] = 255  # the paper is exactly white
+    palette.putpalette(colours.flatten().tolist())
+    return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+
+
+def _names(units: Sequence[int] | None, count: int) -> list[str]:
+    numbers = range(count) if units is None else units
+    if len(numbers) != count:
+        raise ValueError(f"there must be one unit number for every row, got {len(numbers)} for {count}.")
+    return [f"unit {number}" for number in numbers]
+
+
+def _percent(quantile: Number) -> str:
+    return "min" if quantile == 0 else "max" if quantile == 1 else f"{100 * quantile:.3g} %"

@@ -1,0 +1,99 @@
+"""The contract between a method and everything else. Read this file first.
+
+A `Trainable` has players; a `Method` also encodes images to units; a `Generative` method also
+decodes units to images. The training loop, the evaluation and the editor know methods only
+through these three classes, so a new method needs no line anywhere else.
+
+An objective sees `Batch(images, index, seen)` and a random generator. There is no label in a
+batch, so nothing supervised can leak into training.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from unweave.shapes import Images, Scalar, Units
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    images: Images  # in [-1, 1]
+    index: Int[Tensor, "batch"]  # row of the training set, for methods with a code per image
+    seen: int  # images seen before this batch, for schedules
+
+
+class Loss(NamedTuple):
+    total: Scalar
+    terms: dict[str, Scalar]  # named as in the paper; logged
+
+
+def nothing() -> None:
+    """The default `Player.after`."""
+
+
+class Player(NamedTuple):
+    """Parameters that step together, the objective they step on, and what follows the step."""
+
+    name: str
+    module: nn.Module  # forward(batch, rng) -> Loss; what Accelerate wraps for several devices
+    parameters: list[nn.Parameter]
+    after: Callable[[], None] = nothing  # a slow copy, a queue
+
+
+class Sampling(NamedTuple):
+    """How an iterative decoder draws an image; one-shot decoders ignore it."""
+
+    sampler: str = "ddim"  # "ddim" or "dpmsolver++"
+    steps: int = 50
+    eta: float = 0.0  # 0 is deterministic (edits), 1 adds DDPM's noise back at every step
+
+
+class Trainable(nn.Module, ABC):
+    averaged: tuple[str, ...] = ()  # names of the sub-modules that the EMA covers; "" is all
+
+    @abstractmethod
+    def players(self) -> list[Player]:
+        """Every trainable parameter belongs to exactly one player."""
+
+
+class Method(Trainable):
+    @abstractmethod
+    def encode(self, images: Images) -> Units:
+        """The representation of images, deterministic in eval mode."""
+
+
+Start = Any
+"""What a decoder begins from besides the units: x_T of a diffusion model, None for a VAE."""
+
+
+class Generative(Method):
+    @abstractmethod
+    def start(self, count: int, rng: torch.Generator) -> Start:
+        """A random start for `count` images, drawn where the generator is and then moved."""
+
+    @abstractmethod
+    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
+        """The start from which `decode` comes back to the given images."""
+
+    @abstractmethod
+    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
+        """Images in [-1, 1] from units; `rng` is needed only where sampling.eta > 0."""
+
+
+@contextmanager
+def evaluating(method: nn.Module) -> Iterator[None]:
+    """Inference in eval mode; afterwards every sub-module has its own mode back, also after an error."""
+    modes = [(module, module.training) for module in method.modules()]
+    try:
+        method.eval()
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,38 @@
+"""What every metric refuses: numbers that are not finite, tables that do not fit together."""
+
+import numpy as np
+
+
+def finite(values: np.ndarray, what: str = "codes") -> None:
+    """Nothing, where every number is finite.
+
+    Raises ValueError that says how many are NaN or infinite, and where the first of them are.
+    """
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        places = "; ".join("[" + ", ".join(map(str, place)) + "]" for place in bad[:3].tolist())
+        more = "" if len(bad) <= 3 else f" and {len(bad) - 3} more"
+        rows = len(np.unique(bad[:, 0]))
+        raise ValueError(
+            f"{what} of shape {values.shape} have {len(bad)} numbers that are NaN or infinite, in {rows} rows: "
+            f"at {places}{more}. Leave those rows out, or look for the step at which the training diverged."
+        )
+
+
+def tables(units: np.ndarray, factors: np.ndarray) -> None:
+    """Nothing, where the two tables describe the same rows and can be measured.
+
+    Raises ValueError where the codes are not finite, the numbers of rows differ, a table is empty or a class index is
+    negative.
+    """
+    if len(units) != len(factors):
+        raise ValueError(
+            f"codes have {len(units)} rows and factors {len(factors)}: row i of both must be the same image."
+        )
+    if 0 in units.shape or 0 in factors.shape:
+        raise ValueError(f"nothing to measure: codes have shape {units.shape}, factors {factors.shape}.")
+    finite(units)
+    if factors.min() < 0:
+        raise ValueError(
+            f"factors are class indices 0 .. size - 1, got {factors.min()}; re-index each column with np.unique."
+        )

@@ -1,0 +1,59 @@
+"""Attention processors for diffusers' U-Nets: a fast one for the CPU, and one that keeps the maps."""
+
+import torch
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+from torch.nn import functional
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (batch, head, token, width)
+
+
+class PlainAttention:
+    """softmax(q kᵀ / sqrt(d)) v, written out on the CPU and fused (`scaled_dot_product_attention`) elsewhere.
+
+    Torch's fused attention has a slow bfloat16 backward on the CPU: it took half of a training step of the
+    laptop U-Net (see benchmarks/unet_speed.py), while the written-out product runs at matrix-product speed.
+    """
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        q, k, v = (_heads(x, attn.heads) for x in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context)))
+        if q.device.type == "cpu":
+            weights = ((q * attn.scale) @ k.transpose(-1, -2)).softmax(-1)
+            out = weights.to(v.dtype) @ v
+        else:
+            out = functional.scaled_dot_product_attention(q, k, v)
+        return attn.to_out[0](out.transpose(1, 2).flatten(2))
+
+
+class RecordingAttention:
+    """As `PlainAttention`, and keeps the mean over heads of every cross-attention map it computes.
+
+    `maps` collects tensors (batch, position, token) whose last axis sums to one.
+    """
+
+    def __init__(self) -> None:
+        self.maps: list[Tensor] = []
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        q, k, v = (_heads(x, attn.heads) for x in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context)))
+        weights = ((q * attn.scale) @ k.transpose(-1, -2)).softmax(-1, dtype=torch.float32)
+        if encoder_hidden_states is not None:
+            self.maps.append(weights.mean(1))  # (batch, position, token)
+        out = weights.to(v.dtype) @ v
+        return attn.to_out[0](out.transpose(1, 2).flatten(2))

@@ -1,0 +1,95 @@
+"""From what a person typed to complete settings, and to a place for the run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unweave import registry
+from unweave.data import open as data_open
+from unweave.run import Run, Settings
+from unweave.settings import SettingsError, Table, merge, nearest, parse, read
+
+DEFAULT_PRESET = "laptop"
+DEFAULT_DATA = {"data": {"name": "rooms"}}
+
+
+def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
+    """Complete settings from a TOML file or the name of a method, and tables that change them.
+
+    Later tables win; the method's own defaults come first, then its preset (`laptop` for a bare method name), then
+    the file. `data` may be the name of a data set or a path. Every table is checked here, before anything is made.
+    Raises SettingsError and LookupError, both with the nearest name.
+    """
+    by_name: Table = {"preset": DEFAULT_PRESET, "method": {"name": str(what)}}
+    given = read(Path(what)) if str(what).endswith(".toml") else by_name
+    given = _laid(*map(_with_data, (given, *tables)))
+    unknown = sorted(set(given) - set(Settings.model_fields))
+    if unknown:
+        known = list(Settings.model_fields)
+        raise SettingsError(
+            f"{unknown[0]} is not a table of settings.{nearest(unknown[0], known)} {', '.join(known)} are."
+        )
+    method = given.get("method")
+    if not isinstance(method, Mapping) or "name" not in method:
+        raise SettingsError(f"method.name is missing in {what}; there is: {', '.join(registry.names('methods'))}.")
+    module = registry.module("methods", str(method["name"]))
+    preset = given.get("preset")
+    if preset is not None and preset not in module.PRESETS:
+        near, known = nearest(str(preset), module.PRESETS), list(module.PRESETS)
+        raise SettingsError(f"{method['name']} has no preset {preset!r}.{near} It has: {', '.join(known)}.")
+    given = merge(
+        module.PRESETS[preset] if preset else {}, {} if "name" in given.get("data", {}) else DEFAULT_DATA, given
+    )
+    given["data"] = _complete_data(given["data"])
+    own = {key: value for key, value in given["method"].items() if key != "name"}
+    complete = parse(module.Settings, own, "method").model_dump(mode="json")
+    return parse(Settings, {**given, "method": {"name": method["name"], **complete}}, "")
+
+
+def default_place(settings: Settings, resume: bool = False) -> Path:
+    """runs/METHOD-DATA or METHOD-DATA-2, -3, ...: the first free one; to resume, the newest of these settings."""
+    data = settings.data.get("path")
+    name = f"{settings.method['name']}-{Path(data).stem if data else settings.data['name']}"
+    place, number, same = Path("runs") / name, 1, None
+    while place.exists():
+        if resume and (place / "settings.toml").is_file() and not differing(Run(place).settings, settings):
+            same = place
+        number += 1
+        place = Path("runs") / f"{name}-{number}"
+    return same or place
+
+
+def differing(one: Settings, other: Settings) -> list[str]:
+    """The dotted names of the settings in which two experiments differ."""
+    a, b = one.model_dump(), other.model_dump()
+    keys = [(table, key) for table in ("method", "data", "training") for key in a[table] | b[table]]
+    names = [f"{table}.{key}" for table, key in keys if a[table].get(key) != b[table].get(key)]
+    return (["preset"] if one.preset != other.preset else []) + names
+
+
+def _with_data(table: Mapping[str, Any]) -> Table:
+    """The table with `data` as a table, where it is the name of a data set or a path."""
+    data = table.get("data")
+    return {**table, "data": data_open.table(str(data))} if isinstance(data, str | Path) else dict(table)
+
+
+def _laid(*tables: Table) -> Table:
+    """Tables laid over each other; another data set does not inherit the settings of the one before, but its size."""
+    result: Table = {}
+    for table in tables:
+        old, new = result.get("data", {}), table.get("data", {})
+        if "name" in new and new["name"] != old.get("name", new["name"]):
+            result = {**result, "data": {key: value for key, value in old.items() if key == "size"}}
+        result = merge(result, table)
+    return result
+
+
+def _complete_data(table: Mapping[str, Any]) -> Table:
+    """A [data] table with its defaults, and with an absolute path."""
+    if "name" not in table:
+        raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
+    settings = registry.module("data", str(table["name"])).Settings
+    own = parse(settings, {key: value for key, value in table.items() if key != "name"}, "data").model_dump()
+    if "path" in own:
+        own["path"] = str(Path(own["path"]).expanduser().resolve())
+    return {"name": table["name"], **{key: value for key, value in own.items() if value is not None}}

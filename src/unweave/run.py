@@ -1,0 +1,212 @@
+"""A run directory: what is in it, and how to open it.
+
+runs/encdiff-rooms/
+    settings.toml       every setting, defaults included; `unweave train settings.toml` repeats the run
+    run.json            where and when it was made, hardware, precision, time
+    log.jsonl           loss terms against images seen
+    checkpoints/        safetensors and JSON (see training/checkpoint.py); the newest is the model
+    units.safetensors   range of every unit, so that traversals need no data
+    pictures/           previews and edits
+    codes/              code tables, by digest of weights and data
+    scores.json         written by `unweave evaluate`
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import tomli_w
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file
+from torch import Tensor
+
+from unweave import registry
+from unweave.data import open as data_open
+from unweave.dataset import Dataset
+from unweave.evaluation import reduce
+from unweave.foundation import Foundation
+from unweave.method import Method
+from unweave.settings import Frozen, SettingsError, parse, read
+from unweave.training import checkpoint, log, loop
+
+Weights = Literal["averaged", "raw"]
+
+
+class Settings(Frozen):
+    """What a person would say of an experiment."""
+
+    preset: str | None = Field(None, description="named settings of the method, which the tables below change")
+    method: dict[str, Any] = Field(description="name, and the method's own settings")
+    data: dict[str, Any] = Field(description="name (and path), and the data set's own settings")
+    training: loop.Settings = Field(loop.Settings(), description="budget, rates, precision, seed")
+
+
+class Statistics(NamedTuple):
+    """The range of every unit over 2,000 rows of the training set."""
+
+    reduction: reduce.Reduction
+    quantiles: Float[np.ndarray, "step unit"]  # of the reduced units at 0, 1, .. 100 %
+
+    def points(self, unit: int, shares: list[float]) -> Float[Tensor, "step dim"]:
+        """The codes of a unit at these quantiles, each in [0, 1], along its first principal component."""
+        values = np.interp(shares, np.linspace(0, 1, len(self.quantiles)), self.quantiles[:, unit])
+        return torch.from_numpy(self.reduction.mean[unit] + values[:, None] * self.reduction.direction[unit]).float()
+
+
+class Run:
+    """An existing run directory. Raises LookupError where the path is none."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise LookupError(
+                f"there is no run {str(path)!r}: no such directory. `unweave train` prints where it puts one."
+            )
+        if not (self.path / "settings.toml").is_file():
+            raise LookupError(
+                f"{str(path)!r} is not a run: it has no settings.toml. `unweave train` prints where it puts one."
+            )
+        self.settings = parse(Settings, read(self.path / "settings.toml"), "")
+        self.pictures = self.path / "pictures"
+        self.log = self.path / "log.jsonl"
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def method_name(self) -> str:
+        return str(self.settings.method["name"])
+
+    def checkpoint(self) -> Path:
+        """The newest complete checkpoint. Raises LookupError where there is none yet."""
+        found = checkpoint.complete(self.path / "checkpoints")
+        if not found:
+            raise LookupError(f"{self.path} has no checkpoint yet: go on with `unweave train {self.path} --resume`.")
+        return found[-1]
+
+    def record(self) -> dict[str, Any]:
+        """Where and how the run was made (run.json)."""
+        path = self.path / "run.json"
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+    def dataset(self) -> Dataset:
+        """The data set that the run was trained on."""
+        return data_open.build(self.settings.data)
+
+    def method(self, weights: Weights = "averaged", device: torch.device | str | None = None) -> Method:
+        """The trained method in eval mode, with its averaged weights (edits) or its raw ones (scores)."""
+        at = self.checkpoint()
+        method = build_method(self.settings, self.foundation())
+        method.load_state_dict(load_file(at / "weights.safetensors"))
+        if weights == "averaged":
+            method.load_state_dict(load_file(at / "average.safetensors"), strict=False)
+        return method.to(device or best_device()).eval()
+
+    def state(self) -> dict[str, Any]:
+        """The record of the newest checkpoint: images seen, seconds, digests."""
+        record: dict[str, Any] = json.loads((self.checkpoint() / "state.json").read_text())
+        return record
+
+    def foundation(self) -> Foundation:
+        """What the method was built on, as stored, so that a model opens without its data."""
+        stored = self.state()["foundation"]
+        channels, height, width = stored["shape"]
+        return Foundation((channels, height, width), stored["rows"])
+
+    def digest(self) -> str:
+        """16 hexadecimal digits of the sha256 of the raw weights."""
+        return str(self.state()["sha256"]["weights.safetensors"])[:16]
+
+    def statistics(self) -> Statistics:
+        """The stored range of the units. Raises LookupError where the run has none yet."""
+        path = self.path / "units.safetensors"
+        if not self.has_statistics():
+            raise LookupError(
+                f"{self.path} has no unit statistics, because training has not ended: "
+                f"go on with `unweave train {self.path} --resume`."
+            )
+        stored = load_arrays(path)
+        return Statistics(
+            reduce.Reduction(stored["mean"], stored["direction"], stored["explained"]), stored["quantiles"]
+        )
+
+    def has_statistics(self) -> bool:
+        return (self.path / "units.safetensors").is_file()
+
+    def forget_statistics(self) -> None:
+        """Remove the range of the units, because the weights are about to change."""
+        (self.path / "units.safetensors").unlink(missing_ok=True)
+
+    def scores(self) -> dict[str, Any] | None:
+        """What `unweave evaluate` last wrote, or None."""
+        path = self.path / "scores.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def history(self) -> list[dict[str, Any]]:
+        """The records of log.jsonl."""
+        return log.read(self.log)
+
+
+def create(path: Path, settings: Settings) -> Run:
+    """A new run directory with its settings. Raises FileExistsError where there is something already."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(
+            f"{path} is there already and is kept: "
+            "choose another --run, go on with --resume, or discard it with --overwrite."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    write_settings(path, settings)
+    return Run(path)
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """settings.toml, written whole."""
+    write_text(path / "settings.toml", tomli_w.dumps(without_none(settings.model_dump(mode="json"))))
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file that appears whole or not at all."""
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def write_statistics(path: Path, statistics: Statistics) -> None:
+    """units.safetensors, written whole."""
+    temporary = path / f".units-{os.getpid()}.safetensors"
+    arrays = {**statistics.reduction._asdict(), "quantiles": statistics.quantiles}
+    save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+    temporary.replace(path / "units.safetensors")
+
+
+def build_method(settings: Settings, foundation: Foundation) -> Method:
+    """The untrained method of an experiment."""
+    table = settings.method
+    if "name" not in table:
+        raise SettingsError(f"method.name is missing; there is: {', '.join(registry.names('methods'))}.")
+    module = registry.module("methods", str(table["name"]))
+    own = parse(module.Settings, {key: value for key, value in table.items() if key != "name"}, "method")
+    built = module.build(own, foundation)
+    assert isinstance(built, Method), f"build of method {table['name']!r} must give a Method"
+    return built
+
+
+def best_device() -> torch.device:
+    """The accelerator where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    """TOML has no null: keys that are not set are left out."""
+    return {
+        key: without_none(value) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if value is not None
+    }

@@ -1,0 +1,130 @@
+"""The verbs that measure: encode images with a run, and score a run's units against known factors."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unweave.data import open as data_open
+from unweave.dataset import Dataset
+from unweave.evaluation import cache, reduce, report
+from unweave.evaluation.represent import represent
+from unweave.run import Run, Weights
+from unweave.tables import Rows
+
+ROWS = 50_000
+"""Rows that are encoded for scores, drawn without replacement from the whole data set."""
+
+
+def fitting(run: Run, data: str | None) -> Dataset:
+    """The run's own data set, or another one at its size. Raises ValueError for another number of channels."""
+    if data is None:
+        return run.dataset()
+    shape = run.foundation().shape
+    dataset = data_open.build({**data_open.table(data), "size": shape[1]})
+    if dataset.shape != shape:
+        raise ValueError(
+            f"{run.path} was trained on images of shape {shape} (channels, height, width), {data} has {dataset.shape}: "
+            "convert them to the same number of channels first."
+        )
+    return dataset
+
+
+def codes(run: Run, dataset: Dataset, rows: Rows, key: str, weights: Weights) -> np.ndarray:
+    """The codes [rows, unit, dim] of a data set's rows, encoded once and kept in the run by digest."""
+
+    def compute() -> np.ndarray:
+        return represent(run.method(weights), dataset, rows)
+
+    return cache.codes(run.path / "codes", key, compute)
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    data: str | None = None,
+    rows: int = ROWS,
+    seed: int = 0,
+    protocols: Iterable[str] | None = None,
+    repeats: int = 3,
+    weights: Weights = "raw",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> report.Scores:
+    """The scores of a run's units, written to its scores.json (see `evaluation.report.evaluate_tables`).
+
+    `rows` random rows of the data set (the run's own unless `data` names another) are encoded once; `seed` names the
+    rows and the metrics' draws. Scores use the raw weights in eval mode, as EncDiff's published numbers do. Scores on
+    the run's own data of other protocols with the same rows, seed and weights are kept in the file. Raises ValueError
+    for a data set without factors.
+    """
+    opened = run if isinstance(run, Run) else Run(run)
+    dataset = fitting(opened, data)
+    named = cache.rows_for(len(dataset), rows, seed)
+    factors = dataset.factors(named)
+    if factors is None:
+        raise ValueError(
+            f"{dataset.name} has no known factors, so its units cannot be scored; "
+            f"look at `unweave edit traverse {opened.path}` instead."
+        )
+    digest = opened.digest()
+    key = cache.key(f"{digest}-{weights}", dataset.digest(), len(named), seed)
+    table = codes(opened, dataset, named, key, weights)
+    units = reduce.apply(reduce.fit(table), table)
+    scores = report.evaluate_tables(units, factors, protocols=protocols, repeats=repeats, seed=seed, progress=progress)
+    scores["weights"] = digest
+    scores["data"] = {
+        "name": dataset.name,
+        "digest": dataset.digest(),
+        "shape": list(dataset.shape),
+        "images": len(dataset),
+        "factors": dict(zip(dataset.factor_names, dataset.factor_sizes)),
+        **scores["data"],
+    }
+    scores["scored_weights"] = weights
+    if data is None:
+        _write(opened, scores)
+    return scores
+
+
+def _write(run: Run, scores: report.Scores) -> None:
+    """scores.json, with the protocols that an earlier evaluation of the very same codes has already measured.
+
+    Scores of other codes (rows, seed, weights) are kept beside it as scores-1.json, scores-2.json, ...
+    """
+    before = run.scores()
+    same = ("rows", "seed", "weights", "data", "scored_weights", "interval")
+    if before is not None and all(before.get(key) == scores[key] for key in same):
+        for part in ("protocols", "rows_used"):
+            scores[part] = {**before[part], **scores[part]}
+    elif before is not None:
+        number = 1
+        while (kept := run.path / f"scores-{number}.json").exists():
+            number += 1
+        (run.path / "scores.json").rename(kept)
+    report.write(scores, run.path / "scores.json")
+
+
+def encode(
+    run: Run | str | Path, images: str | Path | None = None, *, weights: Weights = "averaged"
+) -> dict[str, np.ndarray]:
+    """Codes of a data set, a folder or an .npz (the run's own data unless given): the arrays of codes.npz.
+
+    `codes` [rows, unit, dim] in float32 and `rows`, the row number of each; `files` of a folder, and `factors` where
+    they are known.
+    """
+    opened = run if isinstance(run, Run) else Run(run)
+    dataset = (
+        opened.dataset()
+        if images is None
+        else data_open.build({**data_open.table(str(images)), "size": opened.foundation().shape[1]})
+    )
+    method = opened.method(weights)
+    rows = np.arange(len(dataset))
+    arrays: dict[str, Any] = {"codes": represent(method, dataset, rows), "rows": rows}
+    factors = dataset.factors(rows)
+    if dataset.files:
+        arrays["files"] = np.array(dataset.files)
+    if factors is not None:
+        arrays |= {"factors": factors, "factor_names": np.array(dataset.factor_names)}
+    return arrays

@@ -1,0 +1,96 @@
+"""Settings: TOML tables and `key=value` words -> frozen pydantic models, with errors that help.
+
+An unknown key, a missing key or a wrong type is a `SettingsError` that names the table and the
+key, says what is known, and suggests the nearest name.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+Table = dict[str, Any]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names it and the remedy."""
+
+
+class Frozen(BaseModel):
+    """The base of every `Settings`: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ " Did you mean 'x'?" when some known name is near, else ""."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def read(path: Path) -> Table:
+    """The tables of a TOML file."""
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise SettingsError(f"there is no settings file {str(path)!r}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+
+
+def word(text: str) -> Table:
+    """One `dotted.key=value` word as nested tables. The value is read as TOML, else as a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not all(key.split(".")):
+        raise SettingsError(f"expected dotted.key=value, got {text!r}; for example training.images=50000.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    for part in reversed(key.split(".")):
+        parsed = {part: parsed}
+    return parsed
+
+
+def merge(*tables: Mapping[str, Any]) -> Table:
+    """Nested tables laid over each other; later ones win."""
+    result: Table = {}
+    for table in tables:
+        for key, value in table.items():
+            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+            result[key] = merge(result[key], value) if both else value
+    return result
+
+
+def parse(model: type[S], table: Mapping[str, Any], where: str) -> S:
+    """A table as a settings model. Raises SettingsError that names `where` and every bad key."""
+    try:
+        return model.model_validate(dict(table))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(model, problem, where) for problem in error.errors())) from None
+
+
+def _explain(model: type[BaseModel], problem: Any, where: str) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    name = f"{where}.{key}".strip(".")
+    if problem["type"] == "extra_forbidden":
+        known = _fields(model, problem["loc"][:-1])
+        return f"{name} is not a setting.{nearest(str(problem['loc'][-1]), known)} [{where}] has: {', '.join(known)}."
+    if problem["type"] == "missing":
+        return f"{name} is missing; set it in the file or as {name}=VALUE."
+    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}."
+
+
+def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    for part in path:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return sorted(model.model_fields)

@@ -1,0 +1,51 @@
+"""The order of images: a pure function of (seed, images seen), so that a resumed run sees the same ones."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from unweave.dataset import Dataset
+from unweave.method import Batch
+from unweave.shapes import to_images
+from unweave.tables import Pixels, Rows
+
+
+def rows_at(count: int, seed: int, seen: int, batch: int) -> Rows:
+    """The rows of the batch that follows `seen` images: each epoch is a permutation drawn from (seed, epoch)."""
+    positions = np.arange(seen, seen + batch)
+    epochs = positions // count
+    rows = np.empty(batch, dtype=np.int64)
+    for epoch in np.unique(epochs):
+        rows[epochs == epoch] = _permutation(count, seed, int(epoch))[positions[epochs == epoch] % count]
+    return rows
+
+
+_last: dict[tuple[int, int, int], Rows] = {}
+
+
+def _permutation(count: int, seed: int, epoch: int) -> Rows:
+    key = (count, seed, epoch)
+    if key not in _last:
+        while len(_last) > 1:
+            _last.pop(next(iter(_last)))
+        _last[key] = np.random.default_rng([seed, epoch]).permutation(count)
+    return _last[key]
+
+
+def batches(dataset: Dataset, seed: int, batch: int, seen: int, images: int, device: torch.device) -> Iterator[Batch]:
+    """Batches until `images` have been seen; the next one is read while the present one is trained on."""
+
+    def read(at: int) -> tuple[Rows, Pixels]:
+        rows = rows_at(len(dataset), seed, at, min(batch, images - at))
+        return rows, dataset.images(rows)
+
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, seen) if seen < images else None
+        while ahead is not None:
+            rows, pixels = ahead.result()
+            following = seen + len(rows)
+            ahead = reader.submit(read, following) if following < images else None
+            yield Batch(to_images(pixels, device), torch.from_numpy(rows).to(device), seen)
+            seen = following

@@ -1,0 +1,86 @@
+"""The training loop: a generator of steps over players. Everything else is the caller's `for`."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple
+
+import torch
+from accelerate import Accelerator
+from pydantic import Field
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+
+from unweave.method import Batch, Player
+from unweave.settings import Frozen
+from unweave.training.rates import Shape, factor
+
+
+class Settings(Frozen):
+    images: int = Field(1_000_000, ge=1, description="budget: images seen, counted with repeats")
+    batch: int = Field(128, ge=1, description="images per step")
+    rate: float = Field(1e-4, gt=0, description="learning rate")
+    rates: dict[str, float] = Field({}, description="learning rates of single players, by name")
+    warmup: int = Field(0, ge=0, description="images over which the rate rises linearly")
+    decay: Shape = Field("constant", description="rate after the warm-up: 'constant', 'cosine' or 'late' decay")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    clip: float | None = Field(None, gt=0, description="largest gradient norm of a player")
+    average: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights (EMA), with a warm-up ramp")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="'auto' times both and keeps the faster"
+    )
+    compile: bool = Field(False, description="torch.compile the networks; needs a C++ compiler on the CPU")
+    threads: int | None = Field(None, ge=1, description="CPU threads; all cores if not set")
+    seed: int = Field(0, ge=0, description="of the weights, the order of images and the noise")
+    save: int = Field(25_000, ge=1, description="images between checkpoints")
+    preview: int = Field(25_000, ge=1, description="images between pictures")
+
+
+class Step(NamedTuple):
+    seen: int  # images seen, this step's included
+    terms: dict[str, Tensor]  # detached; converting one waits for the device
+
+
+def optimisers(players: list[Player], settings: Settings) -> dict[str, Optimizer]:
+    """One AdamW per player; its rate is set at every step from the images seen, so it has no state of its own."""
+    return {
+        player.name: AdamW(
+            player.parameters,
+            lr=settings.rates.get(player.name, settings.rate),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        for player in players
+    }
+
+
+def train(
+    players: list[Player],
+    batches: Iterable[Batch],
+    optimisers: dict[str, Optimizer],
+    settings: Settings,
+    accelerator: Accelerator,
+    rng: torch.Generator,
+) -> Iterator[Step]:
+    """Step every player on every batch, and yield after each batch. Players' modules are already prepared."""
+    for batch in batches:
+        terms: dict[str, Tensor] = {}
+        scale = factor(settings.decay, batch.seen, settings.warmup, settings.images)
+        for player in players:
+            with autocast(settings.precision, accelerator):
+                loss = player.module(batch, rng)
+            optimiser = optimisers[player.name]
+            optimiser.zero_grad(set_to_none=True)
+            accelerator.backward(loss.total)
+            if settings.clip is not None:
+                accelerator.clip_grad_norm_(player.parameters, settings.clip)
+            for group in optimiser.param_groups:
+                group["lr"] = scale * settings.rates.get(player.name, settings.rate)
+            optimiser.step()
+            player.after()
+            terms |= {f"{player.name}/{name}": value.detach() for name, value in loss.terms.items()}
+        yield Step(batch.seen + len(batch.images), terms)
+
+
+def autocast(precision: str, accelerator: Accelerator) -> AbstractContextManager[None]:
+    """bfloat16 where it was chosen; "auto" must have been settled before (see `precision.choose`)."""
+    return torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision == "bfloat16")

@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.conftest import QUICK
+
+from unweave.cli import main as cli
+from unweave.run import Run
+
+SMALL = [f"method.{key}={value if not isinstance(value, tuple) else list(value)}" for key, value in QUICK.items()]
+FEW = ["--steps", "2", "--sampler", "ddim"]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """The exit code of a command line, in this process."""
+    monkeypatch.setattr("sys.argv", ["unweave", *words])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_from_images_to_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    place = str(tmp_path / "run")
+    words = ["data=sprites", "data.size=16", "training.images=32", "training.batch=16", "training.precision=float32"]
+    assert run(monkeypatch, "train", "encdiff", *words, *SMALL, "--run", place) == 0
+    captured = capsys.readouterr()
+    assert captured.out.strip() == place
+    assert "images" in captured.err
+    assert run(monkeypatch, "evaluate", place, "--rows", "200", "--protocol", "mig@1", "--repeats", "1", "--json") == 0
+    assert "mig@1" in json.loads(capsys.readouterr().out)["protocols"]
+    for verb in ("swap", "traverse", "interpolate", "reconstruct", "heatmap", "attention"):
+        assert run(monkeypatch, "edit", verb, place, *FEW, "--json") == 0, verb
+        files = json.loads(capsys.readouterr().out)["files"]
+        assert all(Path(file).exists() for file in files)
+    codes = str(tmp_path / "codes.npz")
+    assert run(monkeypatch, "encode", place, "-o", codes) == 0
+    assert capsys.readouterr().out.strip() == codes
+    scored = ("evaluate", "--codes", codes, "--factors", codes, "--protocol", "mig@1", "--repeats", "1")
+    assert run(monkeypatch, *scored) == 0
+    assert "mig@1" in capsys.readouterr().out
+    assert run(monkeypatch, "info", place, "--picture", str(tmp_path / "loss.png")) == 0
+    assert "images seen" in capsys.readouterr().out
+    assert Image.open(tmp_path / "loss.png").size[0] > 100
+    assert run(monkeypatch, "cite", place) == 0
+    assert "2402.09712" in capsys.readouterr().out
+    assert run(monkeypatch, "train", place, "--resume") == 0
+    assert "trained already" in capsys.readouterr().err
+
+
+def test_info_and_list_know_every_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert run(monkeypatch, "list", "--json") == 0
+    known = json.loads(capsys.readouterr().out)
+    assert run(monkeypatch, "info", "sprites", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 36_864
+    for method in known["methods"]:
+        assert run(monkeypatch, "info", method) == 0
+        assert "preset=laptop" in capsys.readouterr().out
+        assert run(monkeypatch, "info", method, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["settings"]["properties"]
+
+
+def test_help_of_a_method_lists_its_settings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert run(monkeypatch, "train", "encdiff", "--help") == 0
+    out = capsys.readouterr().out
+    assert "method.units" in out
+    assert "training.images" in out
+
+
+def npz(path: Path, **arrays: np.ndarray) -> str:
+    np.savez(path, **arrays)
+    return f"data={path}"
+
+
+IMAGES = np.zeros((4, 16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "encdif"], "Did you mean 'encdiff'"),
+        (["train", "encdiff", "data=room"], "Did you mean 'rooms'"),
+        (["train", "encdiff", "training.image=3"], "Did you mean 'images'"),
+        (["train", "encdiff", "training.images"], "expected dotted.key=value"),
+        (["train", "encdiff", "data={tmp}/none.npz"], "no file or folder"),
+        (["train", "encdiff", "data={tmp}/nokey.npz"], "images"),
+        (["train", "encdiff", "data={tmp}/floats.npz"], "uint8"),
+        (["train", "encdiff", "data={tmp}/cut.npz"], "cut.npz"),
+        (["train", "encdiff", "data={tmp}/empty"], "no image"),
+        (["train", "{tmp}/none.toml"], "no settings file"),
+        (["evaluate", "{tmp}"], "is not a run"),
+        (["evaluate"], "give a run, or both"),
+        (["evaluate", "--codes", "{tmp}/nan.npy", "--factors", "{tmp}/factors.npy"], "NaN"),
+        (["evaluate", "--codes", "{tmp}/none.npy", "--factors", "{tmp}/factors.npy"], "no file"),
+        (["evaluate", "{quick}", "--protocol", "mgi@1"], "Did you mean 'mig@1'"),
+        (["encode", "{quick}", "{tmp}/none/"], "none"),
+        (["edit", "swap", "{quick}", "1", "--partners", "2", "--units", "9"], "unit must be in 0..3, got 9"),
+        (["edit", "swap", "{quick}", "1", "--partners", "2", "--units", "a"], "numbers separated by commas"),
+        (["edit", "swap", "{tmp}"], "is not a run"),
+        (["edit", "swap", "{quick}", "{tmp}/cut.png", "--partners", "1"], "cut.png"),
+        (["edit", "swap", "{quick}", "--sampler", "euler"], "sampler must be one of"),
+        (["info", "nothing"], "no run and no method"),
+        (["cite", "{tmp}"], "is not a run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_gives_one_clear_message(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    quick_run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    npz(tmp_path / "nokey.npz", pictures=IMAGES)
+    npz(tmp_path / "floats.npz", images=IMAGES.astype(np.float32))
+    npz(tmp_path / "whole.npz", images=IMAGES)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:200])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    codes = np.zeros((5, 2))
+    codes[1, 1] = np.nan
+    np.save(tmp_path / "nan.npy", codes)
+    np.save(tmp_path / "factors.npy", np.arange(10).reshape(5, 2))
+    monkeypatch.chdir(tmp_path)
+    given = [word.format(tmp=tmp_path, quick=quick_run.path) for word in words]
+    assert run(monkeypatch, *given) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: "), captured.err
+    assert message.lower() in captured.err.lower()
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    assert not (tmp_path / "runs").exists(), "a run was begun"
+
+
+def test_a_corrupt_image_is_named_skipped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i, size in enumerate([(20, 20), (30, 24), (16, 40)]):
+        Image.new("RGB" if i else "L", size, i * 40).save(tmp_path / f"{i}.png")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a jpeg")
+    assert run(monkeypatch, "info", str(tmp_path), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 3
+    assert "broken.jpg" in caplog.text
+    assert "1 of 4" in caplog.text
+
+
+def test_debug_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LookupError):
+        run(monkeypatch, "info", "nothing", "--debug")

@@ -1,0 +1,83 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from unweave.diffusion import noising
+from unweave.diffusion.noising import Prediction
+from unweave.diffusion.sampling import check, invert, sample
+from unweave.method import Sampling
+
+SPREAD = 0.5
+
+
+def gaussian(prediction: Prediction) -> Callable[[Tensor, Tensor], Tensor]:
+    """The exact denoiser of images whose pixels are independent N(0, SPREAD²)."""
+    abar = noising.alphas_bar("cosine")
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        a = abar[int(t)]
+        variance = a * SPREAD**2 + 1 - a
+        x0, eps = a.sqrt() * SPREAD**2 / variance * x, (1 - a).sqrt() / variance * x
+        return {"x0": x0, "eps": eps, "v": a.sqrt() * eps - (1 - a).sqrt() * x0}[prediction]
+
+    return denoise
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
+def test_sampling_gives_the_distribution_and_undoes_the_inversion(prediction: Prediction, sampler: str) -> None:
+    config = noising.config("cosine", prediction)
+    sampling = Sampling(sampler, 100)
+    rng = torch.Generator().manual_seed(0)
+    images = SPREAD * torch.randn(4, 3, 8, 8, generator=rng)
+    drawn = sample(gaussian(prediction), torch.randn(64, 3, 8, 8, generator=rng), config, sampling)
+    assert abs(drawn.std().item() - SPREAD) < 0.02
+    x_T = invert(gaussian(prediction), images, config, sampling)
+    assert abs(x_T.std().item() - 1) < 0.06
+    assert (sample(gaussian(prediction), x_T, config, sampling) - images).abs().mean() < 0.02
+
+
+def test_the_three_predictions_draw_the_same_image() -> None:
+    x_T = torch.randn(2, 3, 4, 4)
+    drawn = [
+        sample(gaussian(kind), x_T, noising.config("cosine", kind), Sampling("ddim", 20)) for kind in ("eps", "v", "x0")
+    ]
+    torch.testing.assert_close(drawn[0], drawn[1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(drawn[0], drawn[2], atol=1e-4, rtol=1e-4)
+
+
+def test_ddim_of_the_release_steps_at_1_6_to_996() -> None:
+    times: list[int] = []
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        times.append(int(t))
+        return torch.zeros_like(x)
+
+    sample(denoise, torch.zeros(1, 1, 2, 2), noising.config("sqrt_linear", "eps"), Sampling("ddim", 200))
+    assert times == list(range(996, 0, -5))
+
+
+def test_eta_one_needs_and_uses_the_generator() -> None:
+    config, x_T = noising.config("cosine", "eps"), torch.randn(1, 1, 4, 4)
+    stochastic = Sampling("ddim", 10, eta=1.0)
+    one, same, other = (
+        sample(gaussian("eps"), x_T, config, stochastic, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "message"),
+    [
+        (Sampling("euler", 10), "sampler must be one of"),
+        (Sampling("ddim", 1), "steps must be in"),
+        (Sampling("ddim", 501), "steps must be in"),
+        (Sampling("dpmsolver++", 10, 0.5), "eta must be"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(sampling: Sampling, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check(sampling)

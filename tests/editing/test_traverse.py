@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from unweave.editing.begin import begin
+from unweave.editing.reconstruct import reconstruct
+from unweave.editing.traverse import along
+
+
+def test_every_step_paints_its_point_and_keeps_the_rest(stripes, sampling, pairs):
+    images, _ = pairs
+    points = torch.linspace(-1, 1, 3)[:, None].expand(3, 3)
+    frames = along(stripes, images, 1, points, sampling=sampling, start=torch.zeros_like(images))
+    assert frames.shape == (3, 5, 3, 8, 8)
+    for point, frame in zip(points, frames):
+        assert torch.equal(frame[..., 2:4], point[None, :, None, None].expand(5, 3, 8, 2))
+    own = reconstruct(stripes, images, sampling=sampling, start=torch.zeros_like(images))
+    assert torch.equal(frames[..., 4:], own[..., 4:].expand(3, 5, 3, 8, 4))
+
+
+def test_at_its_own_value_it_is_the_reconstruction(stripes, sampling, pairs):
+    image = pairs[0][:1]
+    start = begin(stripes, image, sampling=sampling, seed=5)
+    own = stripes.eval().encode(image)[:, 2]
+    frames = along(stripes, image, 2, own, sampling=sampling, start=start)
+    assert torch.equal(frames[0], reconstruct(stripes, image, sampling=sampling, start=start))
+
+
+def test_chunking_changes_nothing(stripes, sampling, pairs):
+    images, _ = pairs
+    start = begin(stripes, images, sampling=sampling, seed=0)
+    points = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    whole, chunked = (along(stripes, images, 0, points, sampling=sampling, start=start, batch=size) for size in (64, 3))
+    assert torch.equal(whole, chunked)
+    assert max(stripes.sizes[-7:]) == 3
+
+
+def test_wrong_calls_say_what_is_right(stripes, blind, sampling, pairs):
+    images, _ = pairs
+    start = torch.zeros_like(images)
+    with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 4"):
+        along(stripes, images, 4, torch.zeros(2, 3), sampling=sampling, start=start)
+    with pytest.raises(ValueError, match="points must be of dimension 3, as the units are, got 2"):
+        along(stripes, images, 0, torch.zeros(2, 2), sampling=sampling, start=start)
+    with pytest.raises(ValueError, match="at least one row"):
+        along(stripes, images, 0, torch.zeros(0, 3), sampling=sampling, start=start)
+    with pytest.raises(TypeError, match="Blind has no decoder"):
+        along(blind, images, 0, torch.zeros(2, 1), sampling=sampling, start=None)

@@ -1,0 +1,41 @@
+import pytest
+import torch
+from PIL import Image
+
+from unweave.figures.traversal import gif, traversal
+
+FRAMES = torch.linspace(-1, 1, 2 * 4).reshape(2, 4, 1, 1, 1).expand(2, 4, 3, 8, 8)
+
+
+def test_a_row_for_every_unit_and_a_column_for_every_step():
+    picture = traversal(FRAMES, [0, 0.05, 0.5, 1], units=[3, 7], scale=4)
+    assert picture.tobytes() != traversal(FRAMES, [0, 0.05, 0.5, 1], scale=4).tobytes()
+    with pytest.raises(ValueError, match="one label for every column, got 2 labels for 4"):
+        traversal(FRAMES, [0, 1])
+    with pytest.raises(ValueError, match="one unit number for every row, got 1 for 2"):
+        traversal(FRAMES, units=[3])
+
+
+def test_a_film_goes_there_and_back_on_white(tmp_path):
+    path = gif(FRAMES, tmp_path / "a.gif", seconds=1.2)
+    with Image.open(path) as film:
+        assert film.n_frames == 6
+        assert film.info["loop"] == 0
+        assert film.info["duration"] == 200
+        seen = []
+        for number in range(6):
+            film.seek(number)
+            seen.append(film.convert("RGB").tobytes())
+            assert film.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
+    assert seen[1] == seen[5]
+    assert seen[2] == seen[4]
+    assert len(set(seen)) == 4
+
+
+def test_a_film_is_not_overwritten_unasked(tmp_path):
+    path = gif(FRAMES, tmp_path / "a.gif")
+    with pytest.raises(FileExistsError, match="is there already"):
+        gif(FRAMES, path)
+    gif(FRAMES[:, :1], path, overwrite=True)
+    with Image.open(path) as film:
+        assert film.n_frames == 1

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import unweave
+from unweave.method import Sampling
+from unweave.run import Run
+
+FEW = Sampling("ddim", 2)
+
+
+def test_every_verb_returns_images_and_saves_a_figure(quick_run: Run, tmp_path: Path) -> None:
+    shapes = {
+        "swap": (2, 4, 3, 16, 16),
+        "traverse": (4, 7, 2, 3, 16, 16),
+        "interpolate": (7, 2, 3, 16, 16),
+        "reconstruct": (2, 2, 3, 16, 16),
+        "heatmap": (4, 16, 16),
+        "attention": (4, 16, 16),
+    }
+    for name, shape in shapes.items():
+        pairs = {"partners": [2, 3]} if name in ("swap", "interpolate", "heatmap") else {}
+        path = tmp_path / f"{name}.png"
+        edit = getattr(unweave, name)(quick_run, images=[0, 1], **pairs, sampling=FEW, output=path)
+        assert edit.images.shape == shape, name
+        assert edit.files[0] == path
+        assert Image.open(path).size == edit.picture.size
+    assert (tmp_path / "traverse.gif").exists()
+
+
+def test_verbs_need_no_images_and_never_overwrite(quick_run: Run) -> None:
+    one, two = (unweave.reconstruct(quick_run, sampling=FEW) for _ in range(2))
+    assert one.files != two.files
+    assert all(path.exists() for path in one.files + two.files)
+    with pytest.raises(FileExistsError):
+        unweave.reconstruct(quick_run, sampling=FEW, output=one.files[0])
+
+
+def test_a_users_own_image_is_fitted_to_the_run(quick_run: Run, tmp_path: Path) -> None:
+    Image.new("RGBA", (50, 40), (255, 0, 0, 128)).save(tmp_path / "me.png")
+    edit = unweave.swap(
+        quick_run, images=[tmp_path / "me.png"], partners=[3], units=[1], sampling=FEW, output=tmp_path / "o.png"
+    )
+    assert edit.images.shape == (1, 1, 3, 16, 16)
+
+
+def test_the_edit_of_an_image_with_itself_is_its_reconstruction(quick_run: Run, tmp_path: Path) -> None:
+    swapped = unweave.swap(quick_run, images=[5], partners=[5], sampling=FEW, output=tmp_path / "s.png")
+    rebuilt = unweave.reconstruct(quick_run, images=[5], sampling=FEW, output=tmp_path / "r.png")
+    torch.testing.assert_close(swapped.images[0], rebuilt.images[1].expand(4, -1, -1, -1), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"images": [10**9]}, ValueError, "row must be in 0..36863"),
+        ({"images": ["none.png"], "partners": [1]}, ValueError, r"none\.png"),
+        (
+            {"images": [1], "partners": [2], "units": [4]},
+            ValueError,
+            "unit must be in 0..3, got 4: this run has 4 units",
+        ),
+        ({"images": [], "partners": []}, ValueError, "no images to edit"),
+        ({"images": [1, 2], "partners": [1, 2, 3]}, ValueError, "one shape"),
+    ],
+)
+def test_bad_input_is_explained(quick_run: Run, given: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        unweave.swap(quick_run, **given, sampling=FEW)
+
+
+def test_a_run_that_is_none_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="not a run"):
+        unweave.swap(tmp_path)

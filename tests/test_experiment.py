@@ -1,0 +1,138 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tests.conftest import QUICK
+
+import unweave
+from unweave.progress import Progress
+from unweave.run import Run
+from unweave.settings import SettingsError
+from unweave.training import checkpoint
+
+TRAINING = {"images": 96, "batch": 16, "precision": "float32", "save": 48, "preview": 96, "warmup": 16}
+DATA = {"name": "sprites", "size": 16}
+
+
+class Recorder(Progress):
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.said: list[str] = []
+
+    def step(self, seen: int, terms: dict[str, float] | None) -> None:
+        self.seen.append(seen)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_a_run_has_everything_it_should(quick_run: Run) -> None:
+    expected = {"checkpoints", "log.jsonl", "pictures", "run.json", "settings.toml", "units.safetensors"}
+    assert expected <= {path.name for path in quick_run.path.iterdir()}
+    assert [int(path.name) for path in checkpoint.complete(quick_run.path / "checkpoints")] == [96, 192]
+    assert (quick_run.pictures / "preview-000000192.png").is_file()
+    record = quick_run.record()
+    assert record["images"] == 192
+    assert {"device", "threads", "versions", "seconds", "command", "precision"} <= set(record)
+    assert quick_run.history()[-1]["seen"] == 192
+    assert "encdiff/denoising" in quick_run.history()[-1]
+
+
+def test_an_interrupt_saves_and_resuming_gives_the_uninterrupted_run(tmp_path: Path) -> None:
+    whole = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "whole")
+
+    class Impatient(Recorder):
+        def step(self, seen: int, terms: dict[str, float] | None) -> None:
+            super().step(seen, terms)
+            if seen == 64:
+                raise KeyboardInterrupt
+
+    impatient = Impatient()
+    again = {"data": DATA, "method": QUICK, "training": TRAINING, "run": tmp_path / "stopped"}
+    with pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", **again, progress=impatient)
+    assert any("--resume" in text for text in impatient.said)
+    assert (tmp_path / "stopped" / "units.safetensors").is_file()
+    recorder = Recorder()
+    resumed = unweave.train(tmp_path / "stopped", resume=True, progress=recorder)
+    assert recorder.seen[0] == 80
+    one, other = (run.method("raw").state_dict() for run in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    one, other = (run.method("averaged").state_dict() for run in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    strip = [
+        [{k: v for k, v in record.items() if k != "seconds"} for record in run.history()] for run in (whole, resumed)
+    ]
+    assert strip[0] == strip[1]
+    finished = Recorder()
+    unweave.train("encdiff", **again, resume=True, progress=finished)
+    assert finished.seen == []
+    assert "trained already" in finished.said[0]
+
+
+def test_a_run_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    again = {"data": DATA, "method": QUICK, "run": tmp_path / "run"}
+    short = {**TRAINING, "images": 16}
+    unweave.train("encdiff", **again, training=short)
+    with pytest.raises(FileExistsError, match="--resume"):
+        unweave.train("encdiff", **again, training=short)
+    with pytest.raises(SettingsError, match=r"other settings \(training\.images\)"):
+        unweave.train("encdiff", **again, training=TRAINING, resume=True)
+    with pytest.raises(SettingsError, match="go on with it by --resume"):
+        unweave.train(tmp_path / "run")
+    unweave.train("encdiff", **again, training={**short, "seed": 1}, overwrite=True)
+    assert Run(tmp_path / "run").settings.training.seed == 1
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="leaves it alone"):
+        unweave.train("encdiff", data=DATA, method=QUICK, run=tmp_path / "other", overwrite=True)
+    assert (tmp_path / "other" / "thesis.txt").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_term(tmp_path: Path) -> None:
+    wild = {**TRAINING, "rate": 1e30, "warmup": 0}
+    with pytest.raises(FloatingPointError, match=r"encdiff/denoising is (nan|inf)"):
+        unweave.train("encdiff", data=DATA, method=QUICK, training=wild, run=tmp_path / "run")
+
+
+def test_precision_is_probed_logged_and_kept(tmp_path: Path) -> None:
+    auto = {**TRAINING, "precision": "auto", "images": 32}
+    recorder = Recorder()
+    run = unweave.train("encdiff", data=DATA, method=QUICK, training=auto, run=tmp_path / "run", progress=recorder)
+    assert run.record()["precision"] in ("float32", "bfloat16")
+    assert set(run.record()["precision_probe_ms"]) == {"float32", "bfloat16"}
+    assert recorder.said[0].startswith("precision: ")
+
+
+def test_previews_do_not_change_training(tmp_path: Path) -> None:
+    often = {**TRAINING, "preview": 16}
+    one = unweave.train("encdiff", data=DATA, method=QUICK, training=often, run=tmp_path / "often")
+    other = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "once")
+    assert len(list(one.pictures.iterdir())) == 6
+    assert one.digest() == other.digest()
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    words = [f"method.{key}={value if not isinstance(value, tuple) else list(value)}" for key, value in QUICK.items()]
+    command = [sys.executable, "-m", "unweave.cli.main", "train", "encdiff", "data=sprites", "data.size=16", *words]
+    command += ["training.images=1000000", "training.batch=16", "training.precision=float32", "--run", str(place)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 60
+    while not (place / "log.jsonl").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"go on with: unweave train {place} --resume" in stderr
+    assert "Traceback" not in stderr
+    state = json.loads((Run(place).checkpoint() / "state.json").read_text())
+    assert state["seen"] > 0

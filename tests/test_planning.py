@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from unweave.planning import default_place, differing, plan
+from unweave.settings import SettingsError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_is_a_complete_plan(path: Path) -> None:
+    settings = plan(path)
+    assert settings.method["name"]
+    assert settings.training.images > 0
+
+
+def test_there_are_configs() -> None:
+    assert len(CONFIGS) > 3
+
+
+def test_a_method_name_brings_the_laptop_preset_and_later_tables_win() -> None:
+    settings = plan("encdiff", {"data": "sprites"}, {"data": {"size": 16}}, {"method": {"units": 7}})
+    assert settings.preset == "laptop"
+    assert settings.data == {"name": "sprites", "size": 16}
+    assert (settings.method["units"], settings.method["prediction"]) == (7, "x0")
+    assert plan("encdiff", {"preset": "release"}).method["prediction"] == "eps"
+
+
+def test_settings_of_a_plan_are_a_plan_again(tmp_path: Path) -> None:
+    from unweave.run import create
+
+    settings = plan("encdiff", {"data": "rooms", "training": {"clip": 1.0}})
+    run = create(tmp_path / "run", settings)
+    assert run.settings == settings
+    assert plan(run.path / "settings.toml") == settings
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"methods": {"units": 3}}, "methods is not a table of settings. Did you mean 'method'"),
+        ({"preset": "labtop"}, "has no preset 'labtop'. Did you mean 'laptop'"),
+        ({"method": {"unit": 3}}, "method.unit is not a setting. Did you mean 'units'"),
+        ({"training": {"image": 3}}, "training.image is not a setting. Did you mean 'images'"),
+        ({"training": {"images": "many"}}, "training.images: input should be a valid integer"),
+    ],
+)
+def test_unknown_settings_are_refused(tables: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        plan("encdiff", tables)
+
+
+def test_unknown_names_are_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="Did you mean 'encdiff'"):
+        plan("encdif")
+    with pytest.raises(LookupError, match="Did you mean 'rooms'"):
+        plan("encdiff", {"data": "room"})
+    (tmp_path / "empty.toml").write_text("")
+    with pytest.raises(SettingsError, match=r"method\.name is missing"):
+        plan(tmp_path / "empty.toml")
+
+
+def test_places_are_never_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = plan("encdiff")
+    assert default_place(settings) == Path("runs/encdiff-rooms")
+    Path("runs/encdiff-rooms").mkdir(parents=True)
+    assert default_place(settings) == Path("runs/encdiff-rooms-2")
+
+
+def test_differences_are_named() -> None:
+    one, other = plan("encdiff"), plan("encdiff", {"method": {"units": 3}, "training": {"seed": 9}})
+    assert differing(one, one) == []
+    assert differing(one, other) == ["method.units", "training.seed"]

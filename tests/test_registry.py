@@ -1,0 +1,31 @@
+from types import ModuleType
+
+import pytest
+
+from unweave import registry
+
+
+def test_a_family_is_a_folder() -> None:
+    assert "encdiff" in registry.names("methods")
+    assert registry.names("data") == ["folder", "npz", "rooms", "sprites"]
+    assert registry.module("methods", "encdiff").__name__ == "unweave.methods.encdiff"
+
+
+def test_misspellings_get_a_suggestion() -> None:
+    with pytest.raises(LookupError, match=r"there is no 'encdif' in methods\. Did you mean 'encdiff'"):
+        registry.module("methods", "encdif")
+
+
+def test_an_entry_point_of_a_third_party_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = ModuleType("outside")
+
+    class Point:
+        name = "mine"
+
+        def load(self) -> ModuleType:
+            return outside
+
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()] if group == "unweave.methods" else [])
+    assert "mine" in registry.names("methods")
+    assert registry.module("methods", "mine") is outside
+    assert "mine" not in registry.names("data")

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from unweave.run import Run, create
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="no such directory"):
+        Run(tmp_path / "none")
+    with pytest.raises(LookupError, match=r"no settings\.toml"):
+        Run(tmp_path)
+
+
+def test_nothing_is_overwritten(tmp_path: Path, quick_run: Run) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="is kept"):
+        create(tmp_path, quick_run.settings)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_a_run_without_checkpoint_says_how_to_go_on(tmp_path: Path, quick_run: Run) -> None:
+    run = create(tmp_path / "new", quick_run.settings)
+    with pytest.raises(LookupError, match="--resume"):
+        run.checkpoint()
+    with pytest.raises(LookupError, match="--resume"):
+        run.statistics()
+
+
+def test_averaged_and_raw_weights_differ_in_the_unet_alone(quick_run: Run) -> None:
+    raw, averaged = (quick_run.method(weights).state_dict() for weights in ("raw", "averaged"))
+    differs = {name.split(".")[0] for name in raw if not torch.equal(raw[name], averaged[name])}
+    assert differs == {"unet"}
+
+
+def test_a_model_opens_without_its_data(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "dataset", lambda self: pytest.fail("the data were opened"))
+    assert quick_run.method().training is False
+    statistics = quick_run.statistics()
+    assert statistics.quantiles.shape == (101, 4)
+    points = statistics.points(2, [0.0, 0.5, 1.0])
+    assert points.shape == (3, 1)
+    assert points[0] < points[1] < points[2]
+
+
+def test_vector_units_traverse_along_their_principal_component(quick_run: Run) -> None:
+    import numpy as np
+
+    from unweave.evaluation import reduce
+    from unweave.run import Statistics
+
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(500, 2, 3)) * [[[3, 1, 0.1], [0.1, 2, 0.2]]] + 5
+    fitted = reduce.fit(codes)
+    quantiles = np.quantile(reduce.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
+    points = Statistics(fitted, quantiles).points(0, [0.02, 0.98]).numpy()
+    assert points.shape == (2, 3)
+    assert np.ptp(points, axis=0)[0] > 8  # along the first axis, where the spread is
+    assert np.ptp(points, axis=0)[2] < 1

@@ -1,0 +1,45 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import unweave
+from unweave.run import Run
+
+CHEAP = ["mig@1", "factorvae@1"]
+
+
+def test_scores_have_the_schema_and_are_written(quick_run: Run) -> None:
+    scores = unweave.evaluate(quick_run, rows=500, protocols=CHEAP, repeats=2)
+    assert set(scores["protocols"]) == set(CHEAP)
+    for measured in scores["protocols"].values():
+        for numbers in measured.values():
+            assert numbers["low"] <= numbers["value"] <= numbers["high"]
+    assert (scores["rows"], scores["seed"], scores["weights"]) == (500, 0, quick_run.digest())
+    assert scores["data"]["factors"] == {"shape": 3, "scale": 4, "orientation": 8, "x": 8, "y": 8, "colour": 6}
+    assert "metric noise of one training run" in scores["interval"]
+    assert json.loads((quick_run.path / "scores.json").read_text()) == scores
+
+
+def test_codes_are_encoded_once_and_protocols_add_up(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    unweave.evaluate(quick_run, rows=300, protocols=["mig@1"], repeats=1)
+    monkeypatch.setattr("unweave.scoring.represent", lambda *_: pytest.fail("encoded twice"))
+    scores = unweave.evaluate(quick_run, rows=300, protocols=["factorvae@1"], repeats=1)
+    assert set(scores["protocols"]) == {"mig@1", "factorvae@1"}
+
+
+def test_codes_of_a_run_score_the_same_from_files(quick_run: Run, tmp_path: Path) -> None:
+    arrays = unweave.encode(quick_run, weights="raw")
+    assert arrays["codes"].shape == (36_864, 4, 1)
+    np.savez(tmp_path / "codes.npz", **{name: array[:300] for name, array in arrays.items() if name != "factor_names"})
+    units, factors = unweave.read_tables(tmp_path / "codes.npz", tmp_path / "codes.npz")
+    assert (units.shape, factors.shape) == ((300, 4), (300, 6))
+
+
+def test_a_set_without_factors_is_explained(quick_run: Run, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (12, 20, 20, 3), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images)
+    with pytest.raises(ValueError, match="no known factors"):
+        unweave.evaluate(quick_run, data=str(tmp_path / "mine.npz"), rows=5)
+    assert unweave.encode(quick_run, tmp_path / "mine.npz")["codes"].shape == (12, 4, 1)
