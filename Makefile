@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)  ## train on the built-in rooms, score, edit, and say where the pictures are
-	bash examples/demo.sh $(BIN)/unweave $(DEMO)
+	sh examples/demo.sh $(BIN)/unweave $(DEMO)
 
 test: $(READY) check  ## the whole test suite, after the static checks
 	$(BIN)/python -m pytest

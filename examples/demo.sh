@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # From images to edits: what `make demo` runs. The same verbs work on a folder of your own images (data=photos/).
-set -euo pipefail
+set -eu
 unweave=${1:-unweave}
 run=${2:-runs/demo}
 

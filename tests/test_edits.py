@@ -74,3 +74,33 @@ def test_bad_input_is_explained(quick_run: Run, given: dict, error: type[Excepti
 def test_a_run_that_is_none_is_explained(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="not a run"):
         unweave.swap(tmp_path)
+
+
+@pytest.mark.parametrize(("images", "partners"), [([1, 2, 3, 4], None), (None, [5, 6]), ([1, 2], [3]), (None, [5])])
+def test_the_side_that_is_not_named_is_filled_up(quick_run: Run, images: list, partners: list, tmp_path: Path) -> None:
+    for verb in (unweave.swap, unweave.heatmap, unweave.interpolate):
+        path = tmp_path / f"{verb.__name__}.png"
+        assert verb(quick_run, images=images, partners=partners, sampling=FEW, output=path).files == [path]
+
+
+def test_a_target_that_is_taken_is_noticed_before_the_work(
+    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.gif").write_bytes(b"mine")
+    monkeypatch.setattr("unweave.edits.begin", lambda *_, **__: pytest.fail("the work was begun"))
+    with pytest.raises(FileExistsError, match=r"x\.gif"):
+        unweave.traverse(quick_run, images=[1], output=tmp_path / "x.png")
+    with pytest.raises(ValueError, match="must end in"):
+        unweave.swap(quick_run, images=[1], partners=[2], output=tmp_path / "x.pdf")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_the_sampling_of_the_release_can_be_asked_for(quick_run: Run, tmp_path: Path) -> None:
+    made = [
+        unweave.reconstruct(
+            quick_run, images=[1], seed=seed, sampling=Sampling("ddim", 4, eta=1.0), output=tmp_path / f"{i}.png"
+        ).images
+        for i, seed in enumerate((3, 3, 4))
+    ]
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0][1], made[2][1])

@@ -107,7 +107,49 @@ def test_precision_is_probed_logged_and_kept(tmp_path: Path) -> None:
     run = unweave.train("encdiff", data=DATA, method=QUICK, training=auto, run=tmp_path / "run", progress=recorder)
     assert run.record()["precision"] in ("float32", "bfloat16")
     assert set(run.record()["precision_probe_ms"]) == {"float32", "bfloat16"}
-    assert recorder.said[0].startswith("precision: ")
+    assert any(text.startswith("precision: ") for text in recorder.said)
+
+
+def test_dropout_resumes_exactly_too(tmp_path: Path) -> None:
+    method = {**QUICK, "dropout": 0.3}
+    runs = []
+    for name, stop in (("whole", None), ("stopped", 48)):
+
+        class Stopper(Recorder):
+            limit = stop
+
+            def step(self, seen: int, terms: dict[str, float] | None) -> None:
+                if seen == self.limit:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        again = {"data": DATA, "method": method, "training": TRAINING, "run": tmp_path / name}
+        try:
+            runs.append(unweave.train("encdiff", **again, progress=Stopper()))
+        except KeyboardInterrupt:
+            torch.rand(5)  # another session has drawn other numbers
+            runs.append(unweave.train(tmp_path / name, resume=True))
+    one, other = (run.method("raw").state_dict() for run in runs)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_resume_without_a_place_finds_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    again = {"data": DATA, "method": QUICK, "training": {**TRAINING, "images": 16}}
+    first = unweave.train("encdiff", **again)
+    assert unweave.train("encdiff", **again, resume=True).path == first.path
+    assert unweave.train("encdiff", **again).path != first.path
+    with pytest.raises(SettingsError, match="give one of them"):
+        unweave.train("encdiff", **again, resume=True, overwrite=True)
+    with pytest.raises(LookupError, match="no such directory"):
+        unweave.train("runs/typo", resume=True)
+
+
+def test_a_run_killed_before_its_statistics_gets_them_on_resume(tmp_path: Path) -> None:
+    again = {"data": DATA, "method": QUICK, "training": {**TRAINING, "images": 16}, "run": tmp_path / "run"}
+    run = unweave.train("encdiff", **again)
+    run.forget_statistics()
+    unweave.train(run.path, resume=True)
+    assert run.has_statistics()
 
 
 def test_previews_do_not_change_training(tmp_path: Path) -> None:

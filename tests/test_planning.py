@@ -73,3 +73,18 @@ def test_differences_are_named() -> None:
     one, other = plan("encdiff"), plan("encdiff", {"method": {"units": 3}, "training": {"seed": 9}})
     assert differing(one, one) == []
     assert differing(one, other) == ["method.units", "training.seed"]
+
+
+def test_another_data_set_does_not_inherit_the_path_of_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        f'[method]\nname = "encdiff"\n[data]\nname = "npz"\npath = "{tmp_path}/x.npz"\nsize = 16\n'
+    )
+    assert plan(tmp_path / "a.toml", {"data": "sprites"}).data == {"name": "sprites", "size": 16}
+
+
+def test_data_are_written_with_their_defaults_and_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert plan("encdiff", {"preset": "release"}).data == {"name": "rooms", "size": 64}
+    table = plan("encdiff", {"data": {"name": "npz", "path": "x.npz"}}).data
+    assert table == {"name": "npz", "path": str(tmp_path / "x.npz"), "size": 32}
+    assert plan("encdiff", {"data": {"size": 64}}).data == {"name": "rooms", "size": 64}

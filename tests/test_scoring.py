@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import unweave
 from unweave.run import Run
@@ -43,3 +44,32 @@ def test_a_set_without_factors_is_explained(quick_run: Run, tmp_path: Path) -> N
     with pytest.raises(ValueError, match="no known factors"):
         unweave.evaluate(quick_run, data=str(tmp_path / "mine.npz"), rows=5)
     assert unweave.encode(quick_run, tmp_path / "mine.npz")["codes"].shape == (12, 4, 1)
+
+
+def test_single_files_and_folders_are_encoded_by_name(quick_run: Run, tmp_path: Path) -> None:
+    for name, colour in (("b.png", 40), ("a.png", 200)):
+        Image.new("RGB", (24, 20), (colour, 0, 0)).save(tmp_path / name)
+    folder = unweave.encode(quick_run, tmp_path)
+    assert folder["files"].tolist() == ["a.png", "b.png"]
+    single = unweave.encode(quick_run, [tmp_path / "b.png"])
+    assert single["files"].tolist() == ["b.png"]
+    np.testing.assert_allclose(single["codes"][0], folder["codes"][1], atol=1e-5)
+
+
+def test_another_set_is_fitted_to_the_run_or_refused(quick_run: Run, tmp_path: Path) -> None:
+    grey = np.zeros((4, 20, 20, 1), np.uint8)
+    np.savez(tmp_path / "grey.npz", images=grey, factors=np.arange(4)[:, None])
+    with pytest.raises(ValueError, match="same number of channels"):
+        unweave.evaluate(quick_run, data=str(tmp_path / "grey.npz"), rows=4)
+    before = quick_run.scores()
+    scores = unweave.evaluate(quick_run, data="sprites", rows=60, protocols=["mig@1"], repeats=1)
+    assert scores["data"]["shape"] == [3, 16, 16]
+    assert quick_run.scores() == before, "scores on other data must not replace the run's own"
+
+
+def test_earlier_scores_are_never_lost(quick_run: Run) -> None:
+    unweave.evaluate(quick_run, rows=70, protocols=["mig@1"], repeats=1)
+    unweave.evaluate(quick_run, rows=80, protocols=["mig@1"], repeats=1)
+    kept = [json.loads(path.read_text())["rows"] for path in quick_run.path.glob("scores-*.json")]
+    assert 70 in kept
+    assert quick_run.scores()["rows"] == 80

@@ -15,8 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from unweave import registry
-from unweave.data.folder import read_image
-from unweave.dataset import Dataset
 from unweave.diffusion.sampling import check
 from unweave.editing.begin import begin
 from unweave.editing.decoding import check_generative, check_units, encode
@@ -30,12 +28,10 @@ from unweave.figures import file
 from unweave.figures.grid import grid
 from unweave.figures.heatmap import overlay
 from unweave.figures.traversal import gif, traversal
+from unweave.gathering import Gathered, Named, gather
 from unweave.method import Method, Sampling, evaluating
-from unweave.run import Run, best_device
-from unweave.shapes import Images, to_images
-
-Named = Sequence[int | str | Path]
-"""Images: row numbers of the run's data set, or paths of image files."""
+from unweave.run import Run
+from unweave.shapes import Images
 
 SAMPLING = Sampling("dpmsolver++", 20)
 
@@ -46,34 +42,6 @@ class Edit(NamedTuple):
     images: Float[Tensor, "..."]
     picture: Image.Image
     files: list[Path] = []  # noqa: RUF012 a tuple's default is never changed
-
-
-class Gathered(NamedTuple):
-    images: Images
-    labels: list[str]
-
-
-def gather(run: Run, named: Named) -> Gathered:
-    """The named images at the size that the run was trained on; files are cropped to the middle and resized."""
-    channels, height, width = run.foundation().shape
-    dataset: Dataset | None = None
-    pictures, labels = [], []
-    for name in named:
-        if isinstance(name, int) or (str(name).isdigit() and not Path(str(name)).exists()):
-            dataset = dataset or run.dataset()
-            row = int(str(name))
-            if not 0 <= row < len(dataset):
-                raise ValueError(
-                    f"row must be in 0..{len(dataset) - 1}, got {row}: {dataset.name} has {len(dataset):,} images."
-                )
-            pictures.append(to_images(dataset.images(torch.tensor([row]).numpy())))
-            labels.append(f"row {row}")
-        else:
-            pictures.append(to_images(read_image(Path(str(name)), (height, width), channels)))
-            labels.append(Path(str(name)).name)
-    if not pictures:
-        raise ValueError("there are no images to edit: give row numbers of the data set or paths of image files.")
-    return Gathered(torch.cat(pictures).to(best_device()), labels)
 
 
 def some_rows(run: Run, count: int, seed: int = 0) -> list[int]:

@@ -143,6 +143,7 @@ def _carry_out(run: Run, ready: Ready, report: Progress) -> None:
         if not run.has_statistics():
             finish(run, ready.dataset)
         return
+    report.say(f"run: {run.path}")
     run.forget_statistics()
     log.truncate(run.log, begun["seen"])
     precision = _precision(run, state, ready.dataset, accelerator, report)

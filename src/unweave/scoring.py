@@ -10,6 +10,8 @@ from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.evaluation import cache, reduce, report
 from unweave.evaluation.represent import represent
+from unweave.gathering import Named, gather
+from unweave.method import evaluating
 from unweave.run import Run, Weights
 from unweave.tables import Rows
 
@@ -106,20 +108,21 @@ def _write(run: Run, scores: report.Scores) -> None:
 
 
 def encode(
-    run: Run | str | Path, images: str | Path | None = None, *, weights: Weights = "averaged"
+    run: Run | str | Path, images: str | Path | Named | None = None, *, weights: Weights = "averaged"
 ) -> dict[str, np.ndarray]:
-    """Codes of a data set, a folder or an .npz (the run's own data unless given): the arrays of codes.npz.
+    """Codes of a data set, a folder or an .npz (the run's own data unless given), or of single images.
 
-    `codes` [rows, unit, dim] in float32 and `rows`, the row number of each; `files` of a folder, and `factors` where
-    they are known.
+    The arrays of codes.npz: `codes` [rows, unit, dim] in float32 and `rows`, the row number of each; `files` where
+    images are files, and `factors` where they are known.
     """
     opened = run if isinstance(run, Run) else Run(run)
-    dataset = (
-        opened.dataset()
-        if images is None
-        else data_open.build({**data_open.table(str(images)), "size": opened.foundation().shape[1]})
-    )
     method = opened.method(weights)
+    if images is not None and not isinstance(images, str | Path):
+        gathered = gather(opened, images)
+        with evaluating(method):
+            units = method.encode(gathered.images).float().cpu().numpy()
+        return {"codes": units, "rows": np.arange(len(units)), "files": np.array(gathered.labels)}
+    dataset = fitting(opened, None if images is None else str(images))
     rows = np.arange(len(dataset))
     arrays: dict[str, Any] = {"codes": represent(method, dataset, rows), "rows": rows}
     factors = dataset.factors(rows)

@@ -89,6 +89,18 @@ def test_attention_maps_sum_to_one_over_units_and_leave_the_method_as_it_was() -
         attention_maps(quick(condition="adagn"), batch(2).images, start, Sampling("ddim", 2))
 
 
+def test_samplers_never_ask_for_a_time_that_training_left_out() -> None:
+    method = quick(first_time=400)
+    asked: list[int] = []
+    method.unet.register_forward_pre_hook(lambda _, inputs: asked.append(int(inputs[1].min())))
+    with evaluating(method):
+        units = method.encode(batch(2).images)
+        start = method.invert(batch(2).images, units, Sampling("dpmsolver++", 10))
+        method.decode(units, start, Sampling("dpmsolver++", 10))
+    assert len(asked) == 20
+    assert min(asked) == 400
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_complete_settings(name: str) -> None:
     settings = Settings(**PRESETS[name]["method"])

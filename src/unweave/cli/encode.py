@@ -9,8 +9,10 @@ import typer
 def command(
     run: Annotated[Path, typer.Argument(help="a run directory")],
     images: Annotated[
-        str | None,
-        typer.Argument(metavar="[IMAGES]", help="a data set, a folder or an .npz; the run's own data if not given"),
+        list[str] | None,
+        typer.Argument(
+            metavar="[IMAGES]...", help="a data set, a folder or an .npz, or image files; the run's data if not given"
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="the .npz to write")] = Path("codes.npz"),
     weights: Annotated[str, typer.Option(help="'averaged' (as edits use) or 'raw' (as scores use)")] = "averaged",
@@ -21,6 +23,7 @@ def command(
 
     \b
         unweave encode runs/a photos/ -o codes.npz
+        unweave encode runs/a me.png you.png -o two.npz
         unweave evaluate --codes codes.npz --factors codes.npz
     """
     import io
@@ -28,6 +31,7 @@ def command(
     import numpy as np
 
     from unweave.cli.output import print_json
+    from unweave.data.folder import ENDINGS
     from unweave.figures.file import write
     from unweave.scoring import encode
 
@@ -35,7 +39,8 @@ def command(
         raise FileExistsError(f"{output} is there already: choose another -o, or give --overwrite.")
     if weights not in ("averaged", "raw"):
         raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
-    arrays = encode(run, images, weights="averaged" if weights == "averaged" else "raw")
+    single = images[0] if images and len(images) == 1 and Path(images[0]).suffix.lower() not in ENDINGS else None
+    arrays = encode(run, single or images or None, weights="averaged" if weights == "averaged" else "raw")
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     write(content.getvalue(), output, overwrite=overwrite)

@@ -90,12 +90,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "laptop": {
         "method": {
-            "encoder_width": 64, "patch": 4,
+            "units": 10, "encoder_width": 64, "patch": 4,
             "channels": (64, 128), "attention": (True, False), "layers": 1, "heads": 4, "groups": 16,
             "schedule": "cosine", "prediction": "x0", "loss": "l2", "weight": "balanced", "first_time": 250,
         },
         "data": {"size": 32},
-        "training": {"images": 84_000, "batch": 32, "rate": 1e-3, "warmup": 3_200, "decay": "late", "average": 0.998},
+        "training": {"images": 96_000, "batch": 32, "rate": 1e-3, "warmup": 3_200, "decay": "late", "average": 0.998},
     },
 }  # fmt: skip
 """Settings by name; `laptop` is for 32 px images on two cores."""
