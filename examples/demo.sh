@@ -5,7 +5,7 @@ unweave=${1:-unweave}
 run=${2:-runs/demo}
 
 "$unweave" train configs/encdiff_rooms_laptop.toml --run "$run" --resume
-"$unweave" evaluate "$run"
+"$unweave" evaluate "$run" --repeats 2
 for verb in swap traverse reconstruct heatmap; do
     "$unweave" edit "$verb" "$run" --output "$run/pictures/$verb.png" --overwrite
 done

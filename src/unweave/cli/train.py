@@ -18,7 +18,7 @@ Settings follow as dotted.key=value words; data=... takes the name of a data set
     unweave train encdiff                                  the laptop preset on the built-in rooms
     unweave train encdiff data=photos/ method.units=10     a folder of your own images
     unweave train encdiff preset=release data=rooms        the released code's settings
-    unweave train configs/encdiff_rooms.toml --run runs/a  a settings file, and where to put the run
+    unweave train configs/my.toml --run runs/a            a settings file, and where to put the run
     unweave train runs/a --resume                          go on after Ctrl-C
 
 `unweave train encdiff --help` lists every setting of a method. The path of the run is printed on stdout."""
