@@ -11,10 +11,10 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 
 
 class PlainAttention:
-    """softmax(q kᵀ / sqrt(d)) v, written out on the CPU and fused (`scaled_dot_product_attention`) elsewhere.
+    """softmax(q kᵀ / sqrt(d)) v, written out for bfloat16 on the CPU, else `scaled_dot_product_attention`.
 
     Torch's fused attention has a slow bfloat16 backward on the CPU: it took half of a training step of the
-    laptop U-Net (see benchmarks/unet_speed.py), while the written-out product runs at matrix-product speed.
+    laptop U-Net (see benchmarks/unet_speed.py --laptop). In float32 the fused one is the faster.
     """
 
     def __call__(
@@ -26,7 +26,7 @@ class PlainAttention:
     ) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         q, k, v = (_heads(x, attn.heads) for x in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context)))
-        if q.device.type == "cpu":
+        if q.device.type == "cpu" and q.dtype == torch.bfloat16:
             weights = ((q * attn.scale) @ k.transpose(-1, -2)).softmax(-1)
             out = weights.to(v.dtype) @ v
         else:
