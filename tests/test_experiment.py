@@ -126,7 +126,7 @@ def test_dropout_resumes_exactly_too(tmp_path: Path) -> None:
         try:
             runs.append(unweave.train("encdiff", **again, progress=Stopper()))
         except KeyboardInterrupt:
-            torch.rand(5)  # another session has drawn other numbers
+            torch.rand(5)  # another process has drawn other numbers
             runs.append(unweave.train(tmp_path / name, resume=True))
     one, other = (run.method("raw").state_dict() for run in runs)
     assert all(torch.equal(one[name], other[name]) for name in one)
