@@ -1,6 +1,6 @@
 """From images to edits in a few lines: what `make demo` does, from Python.
 
-    python examples/quickstart.py            about four minutes on two cores
+    python examples/quickstart.py            a few minutes on two cores
 
 data= takes the name of a built-in set, an .npz file with `images`, or a folder of your own images.
 """
