@@ -1,6 +1,6 @@
 """How fast do the U-Nets train, beside the rate of a plain matrix product in the same process?
 
-    python benchmarks/unet_speed.py                 the release's U-Net on 16 x 16 latents: the guarded bar is 0.55
+    python benchmarks/unet_speed.py                 the release's U-Net on 16 x 16 latents; the bar is 0.55
     python benchmarks/unet_speed.py --laptop        the laptop's U-Net, in float32 and bfloat16, with both attentions
 
 Prints JSON. FLOPs are torch's counter over forward and backward, without recomputation. One step is a forward, a
@@ -78,9 +78,11 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     results = []
     if not options.laptop:
-        unet = cross_attention_unet(16, 3, 16, RELEASE)
-        run = step(unet, 16, 3, options.batch, torch.float32)
-        results.append(measure("release, float32", run, options.batch, options.repeats))
+        for precision in (torch.float32, torch.bfloat16):
+            unet = cross_attention_unet(16, 3, 16, RELEASE)
+            run = step(unet, 16, 3, options.batch, precision)
+            name = f"release, {str(precision).removeprefix('torch.')}"
+            results.append(measure(name, run, options.batch, options.repeats))
     else:
         for attention in ("written out", "fused"):
             for precision in (torch.float32, torch.bfloat16):

@@ -33,7 +33,7 @@ class Recorder(Progress):
 
 
 def test_a_run_has_everything_it_should(quick_run: Run) -> None:
-    expected = {"checkpoints", "log.jsonl", "pictures", "run.json", "settings.toml", "units.safetensors"}
+    expected = {"checkpoints", "log.jsonl", "pictures", "run.json", "settings.toml", "unet", "units.safetensors"}
     assert expected <= {path.name for path in quick_run.path.iterdir()}
     assert [int(path.name) for path in checkpoint.complete(quick_run.path / "checkpoints")] == [96, 192]
     assert (quick_run.pictures / "preview-000000192.png").is_file()
@@ -99,6 +99,74 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_term(tmp_path: Pat
     wild = {**TRAINING, "rate": 1e30, "warmup": 0}
     with pytest.raises(FloatingPointError, match=r"encdiff/denoising is (nan|inf)"):
         unweave.train("encdiff", data=DATA, method=QUICK, training=wild, run=tmp_path / "run")
+
+
+def test_an_exploding_loss_stops_the_run_keeps_the_checkpoint_and_names_the_term(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unweave.methods.encdiff import EncDiff
+
+    whole = EncDiff.forward
+
+    def exploding(self, batch, rng):
+        loss = whole(self, batch, rng)
+        if batch.seen < 64:
+            return loss
+        return loss._replace(terms={**loss.terms, "denoising": loss.terms["denoising"] * 1e6})
+
+    monkeypatch.setattr(EncDiff, "forward", exploding)
+    with pytest.raises(FloatingPointError, match=r"encdiff/denoising has exploded from .* the last checkpoint is kept"):
+        unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "run")
+    assert Run(tmp_path / "run").checkpoint().name == f"{48:012d}"
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Spoiler(Recorder):
+        def step(self, seen: int, terms: dict[str, float] | None) -> None:
+            if seen == 80:
+                with torch.no_grad():
+                    self.session.state.method.lift.layers[0].bias[0] = torch.nan
+
+    from unweave.session import Session
+
+    spoiler, begin = Spoiler(), Session.follow
+
+    def follow(self, settings):
+        spoiler.session = self
+        begin(self, settings)
+
+    monkeypatch.setattr(Session, "follow", follow)
+    saves = {**TRAINING, "save": 40}
+    with pytest.raises(FloatingPointError, match=r"(weights lift.layers.0.bias|encdiff/denoising)"):
+        unweave.train("encdiff", data=DATA, method=QUICK, training=saves, run=tmp_path / "run", progress=spoiler)
+    kept = Run(tmp_path / "run").method("raw").state_dict()
+    assert all(tensor.isfinite().all() for tensor in kept.values())
+
+
+def test_a_tracker_by_name_gets_every_term(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tracked = {**TRAINING, "tracker": "tensorboard"}
+    run = unweave.train("encdiff", data=DATA, method=QUICK, training=tracked, run=tmp_path / "run")
+    events = EventAccumulator(str(run.path / "tracker")).Reload()
+    scalars = events.Scalars("encdiff/denoising")
+    assert [event.step for event in scalars] == [record["seen"] for record in run.history()]
+    assert scalars[-1].value == pytest.approx(run.history()[-1]["encdiff/denoising"], rel=1e-5)
+    with pytest.raises(SettingsError, match=r"tracker=tensorbord cannot be used.*tensorboard"):
+        unweave.train("encdiff", data=DATA, training={**TRAINING, "tracker": "tensorbord"}, run=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_damaged_checkpoint_is_put_aside_and_training_goes_on_from_the_one_before(tmp_path: Path) -> None:
+    whole = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "whole")
+    digest, newest = whole.digest(), whole.checkpoint()
+    (newest / "optimiser.safetensors").write_bytes(b"torn")
+    recorder = Recorder()
+    unweave.train(whole.path, resume=True, progress=recorder)
+    assert any("optimiser.safetensors" in text for text in recorder.said)
+    assert recorder.seen[0] == 64
+    assert whole.digest() == digest
+    assert (newest.parent / f"damaged-{newest.name}").is_dir()
 
 
 def test_precision_is_probed_logged_and_kept(tmp_path: Path) -> None:

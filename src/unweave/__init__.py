@@ -47,6 +47,7 @@ __all__ = [
     "encode",
     "evaluate",
     "evaluate_tables",
+    "from_pretrained",
     "heatmap",
     "interpolate",
     "load",
@@ -64,6 +65,18 @@ def load(path: str) -> "Run":
     from unweave.run import Run
 
     return Run(path)
+
+
+def from_pretrained(source: str, **options: Any) -> "Run":
+    """Open a folder that `Run.save_pretrained` wrote, or owner/name[@revision] on the Hub, after checking every digest.
+
+    Options are those of `huggingface_hub.snapshot_download`: revision, cache_dir, local_files_only, token. Raises
+    LookupError where there is none, ValueError where it holds pickles or a file differs from what was shared.
+    """
+    from unweave import sharing
+    from unweave.run import Run
+
+    return Run(sharing.checked(sharing.fetch(str(source), **options)))
 
 
 def __getattr__(name: str) -> Any:

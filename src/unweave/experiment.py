@@ -6,41 +6,31 @@ The path from the command to a loss is cli/train -> experiment.train -> training
 import json
 import platform
 import shutil
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from importlib.metadata import version
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 
-from unweave import edits
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
-from unweave.evaluation import cache, reduce
-from unweave.evaluation.represent import represent
-from unweave.figures import file
 from unweave.foundation import Foundation
-from unweave.method import Generative, Method, Sampling
+from unweave.method import Method
 from unweave.planning import default_place, differing, plan
 from unweave.progress import Progress
-from unweave.run import Run, Settings, Statistics, build_method, create, write_statistics, write_text
+from unweave.run import Run, Settings, build_method, create, write_text
+from unweave.session import Session, finish, now
 from unweave.settings import SettingsError
-from unweave.shapes import to_images
 from unweave.training import checkpoint, log, loop
 from unweave.training.batches import batches
 from unweave.training.ema import Average
 from unweave.training.precision import choose
-
-PREVIEW = Sampling("dpmsolver++", 10)
 
 
 def train(
@@ -61,7 +51,7 @@ def train(
     `train("encdiff", data="rooms", training={"images": 50_000})`. With `resume` a run that is there already goes on
     from its last checkpoint, and a finished one is returned as it is. Raises FileExistsError where `run` has content
     and neither `resume` nor `overwrite` is given, SettingsError for settings that cannot be used, and
-    FloatingPointError where a loss is no longer a number. KeyboardInterrupt leaves a checkpoint behind.
+    FloatingPointError where a loss is no longer a number or explodes. KeyboardInterrupt leaves a checkpoint behind.
     """
     named = {"data": data, "method": method, "training": training, "preset": preset}
     changes = [*tables, {key: value for key, value in named.items() if value is not None}]
@@ -74,12 +64,18 @@ def train(
         if any(changes) or run is not None:
             raise SettingsError(f"{what} is a run with settings and a place of its own, which a resumed run keeps.")
         ready = _ready(opened.settings)
+        accelerator = _accelerator(opened.settings, len(ready.method.players()) > 1)
     else:
         settings = plan(what, *changes)
         ready = _ready(settings)
-        place = Path(run) if run is not None else default_place(settings, resume)
-        opened = _place(place, settings, resume, overwrite)
-    _carry_out(opened, ready, progress or Progress())
+        accelerator = _accelerator(settings, len(ready.method.players()) > 1)
+        place = _together(accelerator, Path(run) if run is not None else default_place(settings, resume))
+        if accelerator.is_main_process:
+            _place(place, settings, resume, overwrite)
+        accelerator.wait_for_everyone()
+        opened = Run(place)
+    report = progress if progress is not None and accelerator.is_main_process else Progress()
+    _carry_out(opened, ready, report, accelerator)
     return opened
 
 
@@ -119,157 +115,93 @@ def _place(place: Path, settings: Settings, resume: bool, overwrite: bool) -> Ru
     return create(place, settings)
 
 
-def _carry_out(run: Run, ready: Ready, report: Progress) -> None:
+def _accelerator(settings: Settings, several_players: bool) -> Accelerator:
+    """This process's devices, and the tracker that was asked for. Raises SettingsError where there is no such one."""
+    tracker = settings.training.tracker
+    known = [str(name) for name in get_available_trackers()]
+    if tracker is not None and tracker not in known:
+        raise SettingsError(
+            f"training.tracker={tracker} cannot be used: either there is none of that name or its package is not "
+            f"installed (pip install {tracker}). Found here: {', '.join(known) or 'none'}. log.jsonl is written always."
+        )
+    # players share sub-modules, so the pass of one leaves parameters of the others without gradient
+    unused = DistributedDataParallelKwargs(find_unused_parameters=several_players)
+    cpu = not torch.accelerator.is_available()  # Accelerate joins processes without a device only where it is told
+    accelerator = Accelerator(cpu=cpu, log_with=tracker, project_dir=".", kwargs_handlers=[unused])
+    ranks, training = accelerator.num_processes, settings.training
+    if training.batch % ranks or training.images % ranks:
+        raise SettingsError(
+            f"training.batch={training.batch} and training.images={training.images} are counted over all processes "
+            f"and must be multiples of their number, {ranks}."
+        )
+    return accelerator
+
+
+def _together(accelerator: Accelerator, place: Path) -> Path:
+    """The main process's place, for all of them."""
+    shared = [str(place)]
+    broadcast_object_list(shared)
+    return Path(shared[0])
+
+
+def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerator) -> None:
     settings = run.settings.training
-    accelerator = Accelerator()
     method = ready.method.to(accelerator.device)
     if settings.compile:
         for child in method.children():
             child.compile()
+    rank = accelerator.process_index
+    if rank > 0:  # noise and dropout of its own; the weights are broadcast from the main process
+        torch.manual_seed(seed_of(settings.seed, rank))
     players = [player._replace(module=accelerator.prepare(player.module)) for player in method.players()]
     state = checkpoint.State(
         method,
         players,
         loop.optimisers(players, settings),
         Average(method, settings.average),
-        torch.Generator().manual_seed(settings.seed),
+        torch.Generator().manual_seed(seed_of(settings.seed, rank)),
     )
-    found = checkpoint.complete(run.path / "checkpoints")
-    begun: dict[str, Any] = {"seen": 0, "steps": 0, "seconds": 0.0}
-    if found:
-        begun = checkpoint.load(found[-1], state)
+    begun = _begin(run, state, report, accelerator)
     if begun["seen"] >= settings.images:
         report.say(f"{run.path} is trained already ({begun['seen']:,} images).")
-        if not run.has_statistics():
+        if not run.has_statistics() and accelerator.is_main_process:
             finish(run, ready.dataset)
+        accelerator.wait_for_everyone()
         return
     report.say(f"run: {run.path}")
-    run.forget_statistics()
-    log.truncate(run.log, begun["seen"])
+    if accelerator.is_main_process:
+        run.forget_statistics()
+        log.truncate(run.log, begun["seen"])
     precision = _precision(run, state, ready.dataset, accelerator, report)
-    _describe(run, precision, accelerator, begun["seen"], ready.dataset)
-    Session(run, state, ready.dataset, ready.foundation, begun, report).carry_on(
-        settings.model_copy(update={"precision": precision}), accelerator
-    )
-
-
-class Session:
-    """The steps of one run from a checkpoint on: logs, checkpoints and pictures around the loop."""
-
-    def __init__(
-        self,
-        run: Run,
-        state: checkpoint.State,
-        dataset: Dataset,
-        foundation: Foundation,
-        begun: dict[str, Any],
-        report: Progress,
-    ) -> None:
-        self.run, self.state, self.dataset, self.report = run, state, dataset, report
-        self.foundation = foundation
-        self.seen, self.steps = int(begun["seen"]), int(begun["steps"])
-        self.began = time.monotonic() - begun["seconds"]
-        self.interrupted = False
-
-    def interrupt(self) -> None:
-        """Stop after the step that is being taken."""
-        self.interrupted = True
-
-    def carry_on(self, settings: loop.Settings, accelerator: Accelerator) -> None:
-        """Train to the end of the budget; an interrupt lets the step end, saves, and goes on as KeyboardInterrupt."""
-        first = self.steps
-        try:
-            with _interrupts_wait(self.interrupt):
-                self.follow(settings, accelerator)
-        except KeyboardInterrupt:
-            self.report.end()
-            if self.steps > first:
-                self.save()
-                finish(self.run, self.dataset)
-            self.report.say(f"saved at {self.seen:,} images; go on with: unweave train {self.run.path} --resume")
-            raise
-        finally:
-            self.report.end()
-        self.save()
-        finish(self.run, self.dataset)
-        note = {"finished": _now(), "seconds": round(time.monotonic() - self.began, 1), "images": self.seen}
-        write_text(self.run.path / "run.json", json.dumps({**self.run.record(), **note}, indent=2))
-
-    def follow(self, settings: loop.Settings, accelerator: Accelerator) -> None:
-        """Average, log, save and draw after each step of the loop."""
-        state, images = self.state, settings.images
-        every = max(1, images // settings.batch // 200)
-        window: list[dict[str, torch.Tensor]] = []
-        state.method.train()
-        self.report.begin(self.seen, images)
-        stream = batches(self.dataset, settings.seed, settings.batch, self.seen, images, accelerator.device)
-        for step in loop.train(state.players, stream, state.optimisers, settings, accelerator, state.rng):
-            state.average.step()
-            before, self.seen, self.steps = self.seen, step.seen, self.steps + 1
-            window.append(step.terms)
-            terms = None
-            saves = _crossed(before, self.seen, settings.save) and self.seen < images
-            if self.steps % every == 0 or self.seen == images or saves or self.interrupted:
-                terms, window = self.note(window), []
-            self.report.step(self.seen, terms)
-            if self.interrupted:
-                raise KeyboardInterrupt
-            if saves:
-                self.save()
-            if _crossed(before, self.seen, settings.preview) or self.seen == images:
-                self.preview()
-
-    def note(self, window: list[dict[str, torch.Tensor]]) -> dict[str, float]:
-        """Log the mean of each term since the last record. Raises FloatingPointError where one is not finite."""
-        terms = {name: float(torch.stack([terms[name] for terms in window]).mean()) for name in window[0]}
-        for name, value in terms.items():
-            if not isfinite(value):
-                raise FloatingPointError(
-                    f"the term {name} is {value} after {self.seen:,} images; the last checkpoint is kept. "
-                    "Lower training.rate, or set training.clip=1."
-                )
-        log.append(self.run.log, {"seen": self.seen, "seconds": round(time.monotonic() - self.began, 2), **terms})
-        return terms
-
-    def save(self) -> None:
-        """Write a checkpoint of the present state."""
-        note = {"seconds": time.monotonic() - self.began, "foundation": self.foundation._asdict()}
-        checkpoint.save(self.run.path / "checkpoints", self.state, self.seen, self.steps, note)
-
-    def preview(self) -> None:
-        """A picture of reconstructions and swaps with the averaged weights; random numbers of its own."""
-        method = self.state.method
-        rows = cache.rows_for(len(self.dataset), 6, seed=0)
-        half = len(rows) // 2
-        if not isinstance(method, Generative) or half == 0:
-            return
-        images = to_images(self.dataset.images(rows), next(method.parameters()).device)
-        with self.state.average.applied():
-            made = edits.swap_table(method, images[:half], images[half : 2 * half], None, sampling=PREVIEW, seed=0)
-        path = self.run.pictures / f"preview-{self.seen:09d}.png"
-        file.save(made.picture, path, overwrite=True)
-        self.report.say(f"picture: {path}")
-
-
-@contextmanager
-def _interrupts_wait(then: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C calls `then` inside the `with`, so that no step is cut in two; only the main thread has signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: then())
+    if accelerator.is_main_process:
+        _describe(run, precision, accelerator, begun["seen"], ready.dataset)
+    if settings.tracker is not None:
+        accelerator.project_configuration.logging_dir = str(run.path)  # where the run is was not known before
+        accelerator.init_trackers("tracker", config=_flat(run.settings.model_dump(mode="json")))
+    accelerator.wait_for_everyone()
+    session = Session(run, state, ready.dataset, ready.foundation, begun, report, accelerator)
     try:
-        yield
+        session.carry_on(settings.model_copy(update={"precision": precision}))
     finally:
-        signal.signal(signal.SIGINT, before)
+        if settings.tracker is not None:
+            accelerator.end_training()
 
 
-def finish(run: Run, dataset: Dataset) -> None:
-    """Store the range of every unit of the newest checkpoint, so that traversals need no data."""
-    codes = represent(run.method("averaged"), dataset, cache.rows_for(len(dataset), 2_000, seed=0))
-    fitted = reduce.fit(codes)
-    quantiles = np.quantile(reduce.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
-    write_statistics(run.path, Statistics(fitted, quantiles))
+def _begin(run: Run, state: checkpoint.State, report: Progress, accelerator: Accelerator) -> dict[str, Any]:
+    """Load the newest whole checkpoint, if there is one; damaged ones are put aside, not deleted."""
+    folder = run.path / "checkpoints"
+    found = checkpoint.newest(folder, report.say)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process and folder.is_dir():
+        checkpoint.set_aside(folder, later_than=found)
+    if found is None:
+        return {"seen": 0, "steps": 0, "seconds": 0.0}
+    return checkpoint.load(found, state, accelerator.process_index)
+
+
+def seed_of(seed: int, rank: int) -> int:
+    """The seed of a process's noise: the run's for the main one, others apart from it."""
+    return seed if rank == 0 else int(np.random.SeedSequence([seed, rank]).generate_state(1)[0])
 
 
 def _precision(run: Run, state: checkpoint.State, dataset: Dataset, accelerator: Accelerator, report: Progress) -> str:
@@ -281,9 +213,14 @@ def _precision(run: Run, state: checkpoint.State, dataset: Dataset, accelerator:
     if "precision" in record:
         return str(record["precision"])
     probe = next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device))
-    generators = checkpoint.random_states()
+    generators = checkpoint.random_states(state.rng)
     chosen, seconds = choose(state.players, probe, accelerator)
-    checkpoint.set_random_states(generators)
+    checkpoint.set_random_states(generators, state.rng)
+    together = [chosen]
+    broadcast_object_list(together)
+    chosen = together[0]
+    if not accelerator.is_main_process:
+        return chosen
     milliseconds = {name: round(1e3 * value, 1) for name, value in seconds.items()}
     report.say(f"precision: {chosen} (forward and backward in ms: {milliseconds})")
     record = {**record, "precision": chosen, "precision_probe_ms": milliseconds}
@@ -295,7 +232,7 @@ def _describe(run: Run, precision: str, accelerator: Accelerator, seen: int, dat
     before = run.record()
     cuda = accelerator.device.type == "cuda"
     record = {
-        "started": _now(),
+        "started": now(),
         **before,
         "command": sys.argv,
         "precision": precision,
@@ -310,11 +247,6 @@ def _describe(run: Run, precision: str, accelerator: Accelerator, seen: int, dat
     write_text(run.path / "run.json", json.dumps(record, indent=2))
 
 
-def _crossed(before: int, after: int, every: int) -> bool:
-    """Whether a multiple of `every` lies in (before, after]."""
-    return before // every < after // every
-
-
 def _processor() -> str:
     described = Path("/proc/cpuinfo")
     lines = described.read_text().splitlines() if described.is_file() else []
@@ -322,5 +254,12 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted.key: value, of the types that trackers take."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, int | float | str | bool) else str(value)
+    return flat

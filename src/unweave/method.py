@@ -44,6 +44,7 @@ class Player(NamedTuple):
     module: nn.Module  # forward(batch, rng) -> Loss; what Accelerate wraps for several devices
     parameters: list[nn.Parameter]
     after: Callable[[], None] = nothing  # a slow copy, a queue
+    betas: tuple[float, float] | None = None  # of its Adam, where it wants others than the rest; critics do
 
 
 class Sampling(NamedTuple):

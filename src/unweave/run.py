@@ -9,10 +9,13 @@ runs/encdiff-rooms/
     pictures/           previews and edits
     codes/              code tables, by digest of weights and data
     scores.json         written by `unweave evaluate`
+    unet/               averaged parts that are diffusers' own, in diffusers' layout, written when training ends
 """
 
 import json
+import logging
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,6 +23,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tomli_w
 import torch
+from huggingface_hub import HfApi
 from jaxtyping import Float
 from pydantic import Field
 from safetensors.numpy import load_file as load_arrays
@@ -27,7 +31,7 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 from torch import Tensor
 
-from unweave import registry
+from unweave import card, registry, sharing
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.evaluation import reduce
@@ -37,6 +41,8 @@ from unweave.settings import Frozen, SettingsError, parse, read
 from unweave.training import checkpoint, log, loop
 
 Weights = Literal["averaged", "raw"]
+
+logger = logging.getLogger("unweave")
 
 
 class Settings(Frozen):
@@ -85,11 +91,11 @@ class Run:
         return str(self.settings.method["name"])
 
     def checkpoint(self) -> Path:
-        """The newest complete checkpoint. Raises LookupError where there is none yet."""
-        found = checkpoint.complete(self.path / "checkpoints")
-        if not found:
+        """The newest whole checkpoint; damaged ones are passed over with a warning. LookupError where there is none."""
+        found = checkpoint.newest(self.path / "checkpoints", logger.warning)
+        if found is None:
             raise LookupError(f"{self.path} has no checkpoint yet: go on with `unweave train {self.path} --resume`.")
-        return found[-1]
+        return found
 
     def record(self) -> dict[str, Any]:
         """Where and how the run was made (run.json)."""
@@ -111,8 +117,7 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """The record of the newest checkpoint: images seen, seconds, digests."""
-        record: dict[str, Any] = json.loads((self.checkpoint() / "state.json").read_text())
-        return record
+        return checkpoint.read(self.checkpoint())
 
     def foundation(self) -> Foundation:
         """What the method was built on, as stored, so that a model opens without its data."""
@@ -149,6 +154,42 @@ class Run:
         path = self.path / "scores.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
+    def card(self) -> str:
+        """The model card: method, data, budget, hardware, seed, scores with protocols, licence, citation."""
+        module = registry.module("methods", self.method_name)
+        record = self.record()
+        citations = {"method": module.CITATION, "data": record.get("data", {}).get("citation", "")}
+        method, training = dict(self.settings.method), self.settings.training.model_dump(mode="json")
+        picture = "preview.png" if self.preview() else None
+        about = (module.__doc__ or "").strip()
+        return card.text(method, training, record, self.state(), self.scores(), citations, about, picture)
+
+    def preview(self) -> Path | None:
+        """The newest picture that training drew."""
+        return max(self.pictures.glob("preview-*.png"), default=None)
+
+    def write_parts(self) -> list[str]:
+        """Save the averaged parts that are diffusers' own in their layout: `from_pretrained(run, subfolder="unet")`."""
+        return sharing.write_parts(self.method("averaged", "cpu"), self.path)
+
+    def save_pretrained(self, folder: Path | str) -> Path:
+        """Write a folder to share: weights, settings, scores, model card, digests, no optimiser.
+
+        `unweave.from_pretrained` opens it, and so does every verb that takes a run. Raises FileExistsError where the
+        folder has content, LookupError where the run has no checkpoint yet.
+        """
+        method = self.method("averaged", "cpu")
+        return sharing.pack(self.path, self.checkpoint(), method, self.card(), self.preview(), Path(folder))
+
+    def push_to_hub(self, repository: str, private: bool = False, client: Any = None) -> str:
+        """Upload what `save_pretrained` writes to owner/name on the Hub; returns the address of the commit.
+
+        Log in with `hf auth login` first. `client` is for another endpoint or a test.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = self.save_pretrained(Path(temporary) / "run")
+            return sharing.push(folder, repository, client or HfApi(), private)
+
     def history(self) -> list[dict[str, Any]]:
         """The records of log.jsonl."""
         return log.read(self.log)
@@ -156,7 +197,7 @@ class Run:
 
 def create(path: Path, settings: Settings) -> Run:
     """A new run directory with its settings. Raises FileExistsError where there is something already."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or any(not name.name.startswith(".") for name in path.iterdir())):
         raise FileExistsError(
             f"{path} is there already and is kept: "
             "choose another --run, go on with --resume, or discard it with --overwrite."

@@ -81,3 +81,25 @@ def test_eta_one_needs_and_uses_the_generator() -> None:
 def test_what_cannot_be_sampled_is_refused(sampling: Sampling, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check(sampling)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
+@pytest.mark.parametrize("first", [100, 800, 950])
+@pytest.mark.parametrize("steps", [2, 20, 100])
+def test_all_steps_lie_after_the_first_time_and_end_at_x_0(sampler: str, first: int, steps: int) -> None:
+    times: list[int] = []
+    images = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    def knows(x: Tensor, t: Tensor) -> Tensor:
+        times.append(int(t))
+        return images  # predicts x_0
+
+    config, sampling = noising.config("cosine", "x0"), Sampling(sampler, steps)
+    torch.testing.assert_close(sample(knows, torch.randn(2, 3, 4, 4), config, sampling, None, first), images)
+    most = min(steps, (1000 - first) // 2)
+    assert 0.5 * most <= len(times) <= 1.4 * most + 1
+    assert min(times) >= first
+    times.clear()
+    x_T = invert(knows, images, config, sampling, first)
+    assert x_T.isfinite().all()
+    assert not times or min(times) >= first

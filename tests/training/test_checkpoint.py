@@ -1,3 +1,6 @@
+import json
+import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,9 +56,7 @@ def test_the_newest_two_are_kept_and_partial_ones_do_not_count(tmp_path: Path) -
 
 def test_digests_are_those_of_the_files_and_nothing_is_pickled(tmp_path: Path) -> None:
     saved = checkpoint.save(tmp_path, fresh(), 8, 1, {})
-    assert sorted(path.suffix for path in saved.iterdir()) == [".json", ".safetensors", ".safetensors", ".safetensors"]
-    import json
-
+    assert sorted(path.suffix for path in saved.iterdir()) == [".json", *[".safetensors"] * 4]
     record = json.loads((saved / "state.json").read_text())
     for name, digest in record["sha256"].items():
         assert checkpoint.digest(saved / name) == digest
@@ -69,6 +70,69 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypat
         raise OSError("no space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OSError, match=r"no space.*kept: 000000000008.*Make room"):
         checkpoint.save(tmp_path, state, 16, 2, {})
     assert [int(path.name) for path in checkpoint.complete(tmp_path)] == [8]
+    assert [path.name for path in tmp_path.iterdir()] == ["000000000008"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    state = fresh()
+    saved = checkpoint.save(tmp_path, state, 8, 1, {})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="cannot be written"):
+            checkpoint.save(tmp_path, state, 16, 2, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    checkpoint.verified(saved)
+    assert [path.name for path in tmp_path.iterdir()] == [saved.name]
+    checkpoint.save(tmp_path, state, 16, 2, {})
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("harm", [cut, flip, Path.unlink])
+@pytest.mark.parametrize(
+    "name",
+    ["weights.safetensors", "average.safetensors", "optimiser.safetensors", "generators.safetensors", "state.json"],
+)
+def test_damage_is_noticed_and_the_checkpoint_before_is_used(
+    tmp_path: Path, name: str, harm: Callable[[Path], None]
+) -> None:
+    state, said = fresh(), []
+    first = checkpoint.save(tmp_path, state, 8, 1, {})
+    second = checkpoint.save(tmp_path, state, 16, 2, {})
+    assert checkpoint.newest(tmp_path, said.append) == second
+    harm(second / name)
+    assert checkpoint.newest(tmp_path, said.append) == first
+    if (second / "state.json").exists():  # without it, it was never finished
+        assert "is damaged" in said[0]
+        assert name in said[0]
+        with pytest.raises(checkpoint.DamagedError):
+            checkpoint.load(second, state)
+        checkpoint.set_aside(tmp_path, later_than=first)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, f"damaged-{second.name}"]
+
+
+def test_generators_of_every_process_are_kept_apart(tmp_path: Path) -> None:
+    state, other = fresh(), fresh()
+    theirs = torch.Generator().manual_seed(99)
+    both = [checkpoint.random_states(state.rng), checkpoint.random_states(theirs)]
+    saved = checkpoint.save(tmp_path, state, 8, 1, {}, both)
+    checkpoint.load(saved, other, rank=1)
+    assert torch.equal(other.rng.get_state(), theirs.get_state())
+    checkpoint.load(saved, other, rank=0)
+    assert torch.equal(other.rng.get_state(), state.rng.get_state())
+    before = torch.Generator().manual_seed(5)
+    checkpoint.load(saved, other._replace(rng=before), rank=2)  # a process that was not there
+    assert torch.equal(before.get_state(), torch.Generator().manual_seed(5).get_state())

@@ -19,7 +19,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the picture if it is there")] = False,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
-    """Say what a run, a method or a data set is.
+    """Say what a run, a method or a data set is; of a run, draw its losses.
 
     \b
         unweave info runs/a --picture loss.png
@@ -46,6 +46,13 @@ def command(
     for key, value in facts.items():
         table.add_row(key, _said(value))
     output.print_table(table)
+    if (Path(what) / "settings.toml").is_file():
+        from unweave.figures.terminal import chart
+        from unweave.run import Run
+
+        history = Run(what).history()
+        for term in (key for key in (history[-1] if history else {}) if key not in ("seen", "seconds")):
+            print(chart(history, term))
 
 
 def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:

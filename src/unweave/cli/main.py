@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from unweave import registry
-from unweave.cli import cite, edit, encode, evaluate, info, listing, output, train
+from unweave.cli import cite, edit, encode, evaluate, info, listing, output, share, train
 
 app = typer.Typer(
     name="unweave",
@@ -27,6 +27,7 @@ app.command("encode")(encode.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(edit.app, name="edit")
 app.command("info")(info.command)
+app.command("share")(share.command)
 app.command("list")(listing.command)
 app.command("cite")(cite.command)
 

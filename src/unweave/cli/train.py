@@ -1,5 +1,6 @@
 """unweave train"""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,8 @@ def command(
     tables = [word(text) for text in words or []]
     progress = Progress() if quiet else output.Bar()
     trained = experiment.train(what, *tables, run=run, resume=resume, overwrite=overwrite, progress=progress)
+    if os.environ.get("RANK", "0") != "0":
+        return  # one of several processes, and not the one that speaks
     if json:
         output.print_json({"run": str(trained.path), **trained.record(), "digest": trained.digest()})
     else:

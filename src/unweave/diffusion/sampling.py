@@ -45,37 +45,56 @@ def sample(
     noising: Mapping[str, Any],
     sampling: Sampling,
     rng: torch.Generator | None = None,
+    first: int = 0,
 ) -> Images:
     """Images from noise: DDIM (Eq. 12 of arXiv:2010.02502) or DPM-Solver++ (arXiv:2211.01095).
 
-    `noising` is `noising.config(...)`; `rng` is used where eta > 0. Nothing is clipped.
+    `noising` is `noising.config(...)`; `rng` is used where eta > 0. Nothing is clipped. With `first` > 0 the network is
+    never asked before that time: all steps lie in first .. 999, and the last one's x_0 is the image.
     """
     check(sampling)
     step: dict[str, Any] = {}
+    scheduler: Any
     if sampling.sampler == "ddim":
         scheduler = DDIMScheduler(**noising, **_STRIDE[sampling.sampler], clip_sample=False, set_alpha_to_one=False)
         step = {"eta": sampling.eta, "generator": rng}
     else:
         scheduler = DPMSolverMultistepScheduler(**noising, **_STRIDE[sampling.sampler], algorithm_type="dpmsolver++")
-    scheduler.set_timesteps(sampling.steps, device=x_T.device)
+    scheduler.set_timesteps(_steps(sampling, first), device=x_T.device)
+    times = [t for t in scheduler.timesteps if t >= first]
     x = x_T
-    for t in scheduler.timesteps:
+    for t in times[:-1]:
         x = scheduler.step(denoise(x, t), t, x, **step).prev_sample
-    return x
+    output = denoise(x, times[-1])
+    if first == 0:
+        return scheduler.step(output, times[-1], x, **step).prev_sample
+    if sampling.sampler == "ddim":
+        return scheduler.step(output, times[-1], x).pred_original_sample
+    return scheduler.convert_model_output(output, sample=x)
 
 
-def invert(denoise: Denoiser, images: Images, noising: Mapping[str, Any], sampling: Sampling) -> Images:
+def invert(denoise: Denoiser, images: Images, noising: Mapping[str, Any], sampling: Sampling, first: int = 0) -> Images:
     """The x_T from which deterministic sampling comes back to the images: DDIM run towards noise.
 
     The same number of steps as the sampler; for DPM-Solver++ the DDIM inversion serves as well, both solve the
     same ordinary differential equation. The network is asked at the time that x has, not at the time that it goes
-    to: with a network that predicts x_0 the latter loses more of the image.
+    to: with a network that predicts x_0 the latter loses more of the image. With `first` > 0 the walk begins there,
+    from the image as it is at that time without noise.
     """
     check(sampling)
     scheduler = DDIMInverseScheduler(**noising, **_STRIDE[sampling.sampler], clip_sample=False, set_alpha_to_one=False)
-    scheduler.set_timesteps(sampling.steps, device=images.device)
+    steps = _steps(sampling, first)
+    scheduler.set_timesteps(steps, device=images.device)
     x = images
     for t in scheduler.timesteps:
-        now = (t - STEPS // sampling.steps).clamp(min=0)  # the time that x has; the step takes it to t
-        x = scheduler.step(denoise(x, now), t, x).prev_sample
+        now = (t - STEPS // steps).clamp(min=0)  # the time that x has; the step takes it to t
+        if now < first:
+            x = scheduler.alphas_cumprod[int(t)].sqrt() * images
+        else:
+            x = scheduler.step(denoise(x, now), t, x).prev_sample
     return x
+
+
+def _steps(sampling: Sampling, first: int) -> int:
+    """Steps over 0 .. 999 of which about `sampling.steps` lie at or after `first`; at most every second time."""
+    return sampling.steps if first == 0 else STEPS // max(2, (STEPS - first) // sampling.steps)

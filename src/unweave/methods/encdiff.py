@@ -72,7 +72,9 @@ class Settings(Frozen):
         "uniform", description="loss weight over time: diffusion/weighting.py, or 'balanced' (diffusion/balance.py)"
     )
     weight_level: float = Field(1.0, gt=0, description="the level of that weight, an SNR: min(SNR, level) / level")
-    first_time: int = Field(0, ge=0, lt=noising.STEPS, description="times are drawn uniformly from first_time .. 999")
+    first_time: int = Field(
+        0, ge=0, le=950, description="times are drawn uniformly from first_time .. 999; samplers keep to them too"
+    )
     average_all: bool = Field(False, description="average the encoder too (paper), not the U-Net alone (release)")
 
 
@@ -90,12 +92,15 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "laptop": {
         "method": {
-            "units": 10, "encoder_width": 64, "patch": 4,
+            "encoder_width": 64, "patch": 4,
             "channels": (64, 128), "attention": (True, False), "layers": 1, "heads": 4, "groups": 16,
-            "schedule": "cosine", "prediction": "x0", "loss": "l2", "weight": "balanced", "first_time": 250,
+            "schedule": "cosine", "prediction": "x0", "loss": "l2", "weight": "balanced", "first_time": 800,
         },
         "data": {"size": 32},
-        "training": {"images": 96_000, "batch": 32, "rate": 1e-3, "warmup": 3_200, "decay": "late", "average": 0.998},
+        "training": {
+            "images": 92_000, "batch": 32, "rate": 1e-3, "betas": (0.9, 0.98),
+            "warmup": 3_200, "decay": "late", "average": 0.998,
+        },
     },
 }  # fmt: skip
 """Settings by name; `laptop` is for 32 px images on two cores."""
@@ -184,14 +189,15 @@ class EncDiff(Generative):
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
         if not self.settings.diffusion:
             return self.start(len(images), torch.Generator().manual_seed(0))
-        return invert(self.denoiser(self.lift(units)), to_patches(images, self.settings.patch), self.noising, sampling)
+        folded = to_patches(images, self.settings.patch)
+        return invert(self.denoiser(self.lift(units)), folded, self.noising, sampling, self.settings.first_time)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         tokens = self.lift(units)
         if not self.settings.diffusion:
             x0 = self.blank(tokens)
         else:
-            x0 = sample(self.denoiser(tokens), start, self.noising, sampling, rng)
+            x0 = sample(self.denoiser(tokens), start, self.noising, sampling, rng, self.settings.first_time)
         return from_patches(x0, self.settings.patch).clamp(-1, 1).float()
 
     def predict(self, x_t: Images, t: Tensor, tokens: Float[Tensor, "batch unit token"]) -> Images:
@@ -207,8 +213,8 @@ class EncDiff(Generative):
         return self.predict(canvas, torch.zeros((), dtype=torch.long), tokens)
 
     def denoiser(self, tokens: Float[Tensor, "batch unit token"]) -> Any:
-        """The prediction as samplers ask for it; before `first_time`, which training leaves out, as at `first_time`."""
-        return lambda x_t, t: self.predict(x_t, t.clamp(min=self.settings.first_time), tokens).float()
+        """The prediction as samplers ask for it."""
+        return lambda x_t, t: self.predict(x_t, t, tokens).float()
 
 
 def distance(loss: str, prediction: Images, target: Images) -> Float[Tensor, "batch"]:

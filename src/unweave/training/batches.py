@@ -34,18 +34,32 @@ def _permutation(count: int, seed: int, epoch: int) -> Rows:
     return _last[key]
 
 
-def batches(dataset: Dataset, seed: int, batch: int, seen: int, images: int, device: torch.device) -> Iterator[Batch]:
-    """Batches until `images` have been seen; the next one is read while the present one is trained on."""
+def batches(
+    dataset: Dataset,
+    seed: int,
+    batch: int,
+    seen: int,
+    images: int,
+    device: torch.device,
+    share: tuple[int, int] = (0, 1),
+) -> Iterator[Batch]:
+    """Batches until `images` have been seen; the next one is read while the present one is trained on.
+
+    `share` is (process, processes): each reads its own part of every batch, one after the other; `batch`, `seen` and
+    `images` are counted over all of them.
+    """
+    process, processes = share
 
     def read(at: int) -> tuple[Rows, Pixels]:
         rows = rows_at(len(dataset), seed, at, min(batch, images - at))
+        rows = rows[process * len(rows) // processes : (process + 1) * len(rows) // processes]
         return rows, dataset.images(rows)
 
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(read, seen) if seen < images else None
         while ahead is not None:
             rows, pixels = ahead.result()
-            following = seen + len(rows)
+            following = min(seen + batch, images)
             ahead = reader.submit(read, following) if following < images else None
             yield Batch(to_images(pixels, device), torch.from_numpy(rows).to(device), seen)
             seen = following

@@ -4,15 +4,21 @@
         weights.safetensors     parameters and buffers of the method, not averaged
         average.safetensors     the averaged parameters
         optimiser.safetensors   every optimiser tensor, named player/parameter/state
-        state.json              images seen, steps, generator states, sha256 of each file
+        generators.safetensors  the state of every random generator, of every process
+        state.json              images seen, steps, sha256 of each file and of itself
 
-Nothing is pickled. The newest two are kept; the newest is the model.
+Nothing is pickled. The newest two are kept; the newest whole one is the model. A kill leaves what was renamed before
+it. Files are not forced to the disk: a power cut may tear the newest folder, which its digests then tell, and the one
+before it is used.
 """
 
 import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +31,7 @@ from unweave.method import Player, Trainable
 from unweave.training.ema import Average
 
 KEEP = 2
+RECORD = "state.json"
 
 
 class State(NamedTuple):
@@ -37,70 +44,166 @@ class State(NamedTuple):
     rng: torch.Generator
 
 
-def save(folder: Path, state: State, seen: int, steps: int, note: dict[str, Any]) -> Path:
-    """Write the checkpoint of `seen` images into `folder`; complete or not there at all."""
+class DamagedError(ValueError):
+    """A checkpoint that is not as it was written."""
+
+
+def save(
+    folder: Path,
+    state: State,
+    seen: int,
+    steps: int,
+    note: dict[str, Any],
+    generators: list[dict[str, Tensor]] | None = None,
+) -> Path:
+    """Write the checkpoint of `seen` images into `folder`; complete or not there at all.
+
+    `generators` are the `random_states` of all processes (this one's if not given). Raises OSError where it cannot be
+    written (a full disk); what was there before stays.
+    """
     final = folder / f"{seen:012d}"
     if final.exists():
         return final
+    for stale in folder.glob(".*.partial"):
+        shutil.rmtree(stale)
     temporary = folder / f".{final.name}.partial"
-    shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     tensors = {
         "weights": state.method.state_dict(),
         "average": state.average.tensors(),
         "optimiser": _optimiser_tensors(state),
+        "generators": {
+            f"{rank}/{name}": value
+            for rank, states in enumerate(generators or [random_states(state.rng)])
+            for name, value in states.items()
+        },
     }
-    for name, group in tensors.items():
-        save_file(
-            {key: value.detach().contiguous().cpu() for key, value in group.items()}, temporary / f"{name}.safetensors"
-        )
-    record = {
-        "seen": seen,
-        "steps": steps,
-        "rng": state.rng.get_state().tolist(),
-        "torch_rng": [generator.tolist() for generator in random_states()],
-        "sha256": {f"{name}.safetensors": digest(temporary / f"{name}.safetensors") for name in tensors},
-        **note,
-    }
-    (temporary / "state.json").write_text(json.dumps(record))
-    os.replace(temporary, final)
+
+    def write(name: str) -> tuple[str, str]:
+        path = temporary / f"{name}.safetensors"
+        save_file({key: value.detach().contiguous().cpu() for key, value in tensors[name].items()}, path)
+        return path.name, digest(path)
+
+    try:
+        with ThreadPoolExecutor() as pool:
+            digests = dict(pool.map(write, tensors))
+        record = {"seen": seen, "steps": steps, "sha256": digests, **note}
+        write_record(temporary, record)
+        os.replace(temporary, final)
+    except Exception as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        kept = [path.name for path in complete(folder)]
+        raise OSError(
+            f"the checkpoint of {seen:,} images cannot be written to {folder} ({error}); "
+            f"kept: {', '.join(kept) or 'none yet'}. Make room there, then go on with --resume."
+        ) from error
     for old in complete(folder)[:-KEEP]:
         shutil.rmtree(old)
     return final
 
 
-def load(path: Path, state: State) -> dict[str, Any]:
-    """Put a checkpoint back into everything that trains, and return its record."""
-    record = json.loads((path / "state.json").read_text())
+def load(path: Path, state: State, rank: int = 0) -> dict[str, Any]:
+    """Put a checkpoint back into everything that trains, and return its record. Raises DamagedError."""
+    record = verified(path)
+    if not (path / "optimiser.safetensors").is_file():
+        raise LookupError(f"{path} was shared without its optimiser, so training cannot go on from it.")
     state.method.load_state_dict(load_file(path / "weights.safetensors"))
     state.average.load(load_file(path / "average.safetensors"), record["steps"])
     _load_optimisers(load_file(path / "optimiser.safetensors"), state)
-    state.rng.set_state(torch.tensor(record["rng"], dtype=torch.uint8))
-    set_random_states([torch.tensor(generator, dtype=torch.uint8) for generator in record["torch_rng"]])
+    generators = load_file(path / "generators.safetensors")
+    own = {name.split("/", 1)[1]: value for name, value in generators.items() if name.startswith(f"{rank}/")}
+    if own:  # a process that was not there before keeps the seed it was given
+        set_random_states(own, state.rng)
     return record
 
 
 def complete(folder: Path) -> list[Path]:
-    """The finished checkpoints of a folder, oldest first."""
-    return sorted(path for path in folder.glob("[0-9]*") if (path / "state.json").is_file())
+    """The finished checkpoints of a folder, oldest first; whether they are whole is not looked at."""
+    return sorted(path for path in folder.glob("[0-9]*") if path.name.isdigit() and (path / RECORD).is_file())
 
 
-def random_states() -> list[Tensor]:
-    """The states of torch's own generators (dropout draws from them): the CPU's, then each device's."""
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
+def newest(folder: Path, warn: Callable[[str], None]) -> Path | None:
+    """The newest whole checkpoint; damaged ones are passed over, with a word to `warn`."""
+    for path in reversed(complete(folder)):
+        stamps = tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(path.iterdir()))
+        try:
+            _verified_once(path, stamps)
+        except DamagedError as error:
+            warn(str(error))
+        else:
+            return path
+    return None
 
 
-def set_random_states(states: list[Tensor]) -> None:
+def set_aside(folder: Path, later_than: Path | None) -> None:
+    """Rename (not delete) checkpoints that `newest` passed over, so that their names are free again."""
+    for path in complete(folder):
+        if later_than is None or path.name > later_than.name:
+            target, count = path.with_name(f"damaged-{path.name}"), 1
+            while target.exists():
+                target, count = path.with_name(f"damaged-{path.name}-{count}"), count + 1
+            path.rename(target)
+
+
+def verified(path: Path) -> dict[str, Any]:
+    """The record of a checkpoint whose files are all as they were written. Raises DamagedError, naming the file."""
+    record = read(path)
+    for name, expected in record["sha256"].items():
+        file = path / name
+        if not file.is_file():
+            raise DamagedError(f"{path} is damaged: {name} is missing.")
+        if digest(file) != expected:
+            raise DamagedError(f"{path} is damaged: the digest of {name} is not the one it was saved with.")
+    return record
+
+
+@lru_cache(maxsize=16)
+def _verified_once(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> None:
+    """`verified`, not repeated for files that nobody has touched since."""
+    verified(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The record of a checkpoint. Raises DamagedError where it is torn or changed."""
+    try:
+        record: dict[str, Any] = json.loads((path / RECORD).read_text())
+        fingerprint = record.pop("self")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise DamagedError(f"{path} is damaged: {RECORD} cannot be read ({type(error).__name__}).") from None
+    if fingerprint != _fingerprint(record):
+        raise DamagedError(f"{path} is damaged: the digest of {RECORD} is not the one it was saved with.")
+    return record
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """state.json with the digest of itself, for a folder that is being made."""
+    (path / RECORD).write_text(json.dumps({**record, "self": _fingerprint(record)}))
+
+
+def random_states(rng: torch.Generator) -> dict[str, Tensor]:
+    """The states of the objective's generator, and of torch's own (dropout draws from them), CPU and devices."""
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    states = {"objective": rng.get_state(), "torch": torch.get_rng_state()}
+    return {**states, **{f"cuda{i}": state for i, state in enumerate(devices)}}
+
+
+def set_random_states(states: dict[str, Tensor], rng: torch.Generator) -> None:
     """Put `random_states` back; devices that are not here are left out."""
-    torch.set_rng_state(states[0])
-    if torch.cuda.is_available() and len(states) > 1:
-        torch.cuda.set_rng_state_all(states[1:])
+    rng.set_state(states["objective"])
+    torch.set_rng_state(states["torch"])
+    for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        if f"cuda{i}" in states:
+            torch.cuda.set_rng_state(states[f"cuda{i}"], i)
 
 
 def digest(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fingerprint(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _optimiser_tensors(state: State) -> dict[str, Tensor]:

@@ -23,7 +23,8 @@ class Average:
         self.ema = EMAModel(list(self.parameters.values()), decay=decay, foreach=True)
 
     def step(self) -> None:
-        self.ema.step(list(self.parameters.values()))
+        if self.parameters:  # diffusers' takes no empty list
+            self.ema.step(list(self.parameters.values()))
 
     def tensors(self) -> dict[str, Tensor]:
         """The averaged tensors by name, for saving."""
@@ -39,6 +40,9 @@ class Average:
     def applied(self) -> Iterator[None]:
         """The method carries the averaged weights inside the `with`, its own again after it."""
         live = list(self.parameters.values())
+        if not live:
+            yield
+            return
         self.ema.store(live)
         self.ema.copy_to(live)
         try:

@@ -17,12 +17,13 @@ from unweave.training.rates import Shape, factor
 
 class Settings(Frozen):
     images: int = Field(1_000_000, ge=1, description="budget: images seen, counted with repeats")
-    batch: int = Field(128, ge=1, description="images per step")
+    batch: int = Field(128, ge=1, description="images per step, over all processes")
     rate: float = Field(1e-4, gt=0, description="learning rate")
     rates: dict[str, float] = Field({}, description="learning rates of single players, by name")
     warmup: int = Field(0, ge=0, description="images over which the rate rises linearly")
     decay: Shape = Field("constant", description="rate after the warm-up: 'constant', 'cosine' or 'late' decay")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="of AdamW; a player may ask for others")
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a player")
     average: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights (EMA), with a warm-up ramp")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -30,13 +31,16 @@ class Settings(Frozen):
     )
     compile: bool = Field(False, description="torch.compile the networks; needs a C++ compiler on the CPU")
     threads: int | None = Field(None, ge=1, description="CPU threads; all cores if not set")
+    tracker: str | None = Field(
+        None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."
+    )
     seed: int = Field(0, ge=0, description="of the weights, the order of images and the noise")
     save: int = Field(25_000, ge=1, description="images between checkpoints")
     preview: int = Field(25_000, ge=1, description="images between pictures")
 
 
 class Step(NamedTuple):
-    seen: int  # images seen, this step's included
+    seen: int  # images seen by all processes, this step's included
     terms: dict[str, Tensor]  # detached; converting one waits for the device
 
 
@@ -46,6 +50,7 @@ def optimisers(players: list[Player], settings: Settings) -> dict[str, Optimizer
         player.name: AdamW(
             player.parameters,
             lr=settings.rates.get(player.name, settings.rate),
+            betas=player.betas or settings.betas,
             weight_decay=settings.weight_decay,
             fused=True,
         )
@@ -78,7 +83,7 @@ def train(
             optimiser.step()
             player.after()
             terms |= {f"{player.name}/{name}": value.detach() for name, value in loss.terms.items()}
-        yield Step(batch.seen + len(batch.images), terms)
+        yield Step(batch.seen + len(batch.images) * accelerator.num_processes, terms)
 
 
 def autocast(precision: str, accelerator: Accelerator) -> AbstractContextManager[None]:

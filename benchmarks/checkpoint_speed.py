@@ -1,0 +1,48 @@
+"""How long does a checkpoint of the release's EncDiff take to write, and to read back?
+
+    python benchmarks/checkpoint_speed.py
+
+Prints JSON: megabytes, seconds of each of several saves (training stands still for them), and of one load.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from unweave.foundation import Foundation
+from unweave.methods import encdiff
+from unweave.training import checkpoint, loop
+from unweave.training.ema import Average
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where to write; a temporary folder if not given")
+    options = parser.parse_args()
+    method = encdiff.build(encdiff.Settings(), Foundation((3, 64, 64), 1))
+    players, settings = method.players(), loop.Settings()
+    optimisers = loop.optimisers(players, settings)
+    for parameter in method.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimisers["encdiff"].step()
+    state = checkpoint.State(method, players, optimisers, Average(method, 0.999), torch.Generator())
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        seconds = []
+        for i in range(options.repeats):
+            began = time.perf_counter()
+            saved = checkpoint.save(Path(folder), state, i + 1, i + 1, {})
+            seconds.append(round(time.perf_counter() - began, 3))
+        size = sum(file.stat().st_size for file in saved.iterdir())
+        began = time.perf_counter()
+        checkpoint.load(saved, state)
+        loaded = time.perf_counter() - began
+    print(json.dumps({"megabytes": round(size / 1e6), "save_seconds": seconds, "load_seconds": round(loaded, 3)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The model card of a shared run: what a reader needs to judge it, written from what the run recorded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+BIBTEX = "```bibtex\n{}\n```"
+
+
+def text(
+    method: Mapping[str, Any],
+    training: Mapping[str, Any],
+    record: Mapping[str, Any],
+    state: Mapping[str, Any],
+    scores: Mapping[str, Any] | None,
+    citations: Mapping[str, str],
+    about: str,
+    picture: str | None,
+) -> str:
+    """Markdown with the front matter of the Hub: data, budget, hardware, seed, scores with protocols, citation."""
+    data = record.get("data", {})
+    name, title = str(method["name"]), data.get("title", "unnamed images")
+    settings = {key: value for key, value in method.items() if key != "name"}
+    made = {
+        "images seen": f"{state['seen']:,} of {training['images']:,}, in batches of {training['batch']}",
+        "seed": training["seed"],
+        "time": f"{state['seconds']:.0f} s",
+        "hardware": f"{record.get('device', 'not recorded')}, {record.get('threads', '?')} threads, "
+        f"{record.get('processes', 1)} process(es)",
+        "precision": record.get("precision", training["precision"]),
+        "versions": ", ".join(f"{key} {value}" for key, value in record.get("versions", {}).items()) or "not recorded",
+        "sha256 of the raw weights": state["sha256"]["weights.safetensors"],
+    }
+    parts = [
+        "---\nlibrary_name: unweave\ntags: [disentanglement, unsupervised, image-editing]\n---",
+        f"# {name} on {title}",
+        about.strip(),
+        "Trained without labels by [unweave]: images in, a set of units out, each to be changed on its own.",
+        *([f"![reconstructions and swaps]({picture})"] if picture else []),
+        "## Use",
+        '```python\nimport unweave\n\nrun = unweave.from_pretrained(".")  # this folder, or owner/name on the Hub\n'
+        'codes = unweave.encode(run, images=["photo.png"])\n```',
+        "## Data",
+        table({key: data[key] for key in ("title", "source", "licence", "notes", "digest") if data.get(key)}),
+        "The licence of the data, where there is one, may bind what is trained on them.",
+        "## Training",
+        table(made),
+        "## Settings",
+        table(settings),
+        "## Scores",
+        scored(scores),
+        "## Citation",
+        *(BIBTEX.format(entry.strip()) for entry in citations.values() if entry.strip().startswith("@")),
+        *(entry.strip() for entry in citations.values() if entry.strip() and not entry.strip().startswith("@")),
+        "[unweave]: https://pypi.org/project/unweave",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def scored(scores: Mapping[str, Any] | None) -> str:
+    """One row per protocol and score, with its interval and what that is an interval of."""
+    if not scores:
+        return "Not scored: the data have no factors, or nobody ran `unweave evaluate`."
+    rows = ["| protocol | score | value | interval |", "|---|---|--:|---|"]
+    for protocol, numbers in scores["protocols"].items():
+        for name, score in numbers.items():
+            low, high = score.get("low"), score.get("high")
+            interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+            rows.append(f"| {protocol} | {name} | {score['value']:.3f} | {interval} |")
+    said = f"{scores['rows']:,} rows, seed {scores['seed']}, weights {scores['weights']}; "
+    return "\n".join(rows) + f"\n\n{said}intervals are metric noise of this one training run."
+
+
+def table(facts: Mapping[str, Any]) -> str:
+    """A Markdown table of names and values."""
+    rows = [f"| {key} | {str(value).replace('|', chr(92) + '|')} |" for key, value in facts.items()]
+    return "\n".join(["| | |", "|---|---|", *rows])

@@ -1,0 +1,166 @@
+"""unweave for people who live in scikit-learn: `EncDiff().fit(images).transform(images)`.
+
+Images are uint8 arrays [N, H, W, C] or [N, H, W], a list of image files, a folder, an .npz, or the name of a data set.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from unweave import experiment, scoring
+from unweave.data import open as data_open
+from unweave.data.folder import read_image
+from unweave.edits import SAMPLING
+from unweave.evaluation.represent import represent
+from unweave.method import Generative, evaluating
+from unweave.progress import Progress
+from unweave.run import Run
+from unweave.shapes import to_pixels
+from unweave.tables import Pixels, UnitTable
+
+Pictures = np.ndarray | str | Path | Sequence[str | Path]
+
+
+class Estimator(TransformerMixin, BaseEstimator):
+    """A transformer from images to units; the method is named by the class.
+
+    Parameters are those of `unweave.train`: `settings` are tables such as {"method": {"units": 6}}, laid over the
+    preset; `images` is the budget in images seen (the preset's if None), `size` the side in pixels at which they are
+    seen (the preset's if None). `run` is the directory that keeps everything; a temporary one
+    that goes with this object if None. After `fit`: `run_` and `n_features_out_`, units times their dimension.
+    """
+
+    method: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        preset: str = "laptop",
+        images: int | None = None,
+        size: int | None = None,
+        seed: int = 0,
+        settings: Mapping[str, Any] | None = None,
+        run: str | Path | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.preset = preset
+        self.images = images
+        self.size = size
+        self.seed = seed
+        self.settings = settings
+        self.run = run
+        self.verbose = verbose
+
+    def fit(self, X: Pictures, y: object = None) -> "Estimator":
+        """Train without labels; `y` is not looked at. Raises what `unweave.train` raises."""
+        self._folder = tempfile.TemporaryDirectory(prefix="unweave-")
+        table = data_table(X, Path(self._folder.name) if self.run is None else Path(f"{self.run}-images"))
+        if self.size is not None:
+            table["size"] = self.size
+        training: dict[str, Any] = {"seed": self.seed}
+        if self.images is not None:
+            training["images"] = self.images
+        base = {"preset": self.preset, "data": table, "training": training}
+        place = Path(self._folder.name) / "run" if self.run is None else Path(self.run)
+        progress = Said() if self.verbose else None
+        self.run_: Run = experiment.train(self.method, base, self.settings or {}, run=place, progress=progress)
+        method = self.run_.method("averaged")
+        self.n_features_in_ = int(np.prod(self.run_.foundation().shape))
+        self.n_features_out_ = int(np.prod(self._represent(method, self.run_.dataset(), np.arange(1)).shape[1:]))
+        return self
+
+    def transform(self, X: Pictures) -> UnitTable:
+        """Units of images, float64 [N, n_features_out_]; vector units side by side. Averaged weights, eval mode."""
+        check_is_fitted(self, "run_")
+        with tempfile.TemporaryDirectory() as temporary:
+            height = self.run_.foundation().shape[1]
+            dataset = data_open.build({**data_table(X, Path(temporary)), "size": height})
+            expected = self.run_.foundation().shape
+            if dataset.shape != expected:
+                raise ValueError(
+                    f"fitted on images of shape {expected} (channels, height, width), got {dataset.shape}."
+                )
+            codes = self._represent(self.run_.method("averaged"), dataset, np.arange(len(dataset)))
+        return codes.reshape(len(codes), -1).astype(np.float64)
+
+    def inverse_transform(self, Z: UnitTable) -> Pixels:
+        """Images uint8 [N, H, W, C] drawn from units, from one seeded start. TypeError where there is no decoder."""
+        check_is_fitted(self, "run_")
+        method = self.run_.method("averaged")
+        if not isinstance(method, Generative):
+            raise TypeError(f"{self.method} has no decoder.")
+        units = torch.as_tensor(np.asarray(Z), dtype=torch.float32)
+        example = self._represent(method, self.run_.dataset(), np.arange(1))
+        if units.ndim != 2 or units.shape[1] != example[0].size:
+            raise ValueError(f"units must be [N, {example[0].size}], got {list(units.shape)}.")
+        device = next(method.parameters()).device
+        with evaluating(method):
+            start = method.start(len(units), torch.Generator().manual_seed(self.seed))
+            images = method.decode(units.reshape(-1, *example.shape[1:]).to(device), start, SAMPLING)
+        return to_pixels(images)
+
+    def score(self, X: str, y: object = None) -> float:
+        """DCI disentanglement (`dci-2k@1`) on a named data set with known factors, raw weights; higher is better."""
+        check_is_fitted(self, "run_")
+        scores = scoring.evaluate(self.run_, data=str(X), protocols=["dci-2k@1"], repeats=1)
+        return float(scores["protocols"]["dci-2k@1"]["disentanglement"]["value"])
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        check_is_fitted(self, "run_")
+        return np.array([f"{self.method}{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    @staticmethod
+    def _represent(method: Any, dataset: Any, rows: np.ndarray) -> np.ndarray:
+        return represent(method, dataset, rows)
+
+
+class EncDiff(Estimator):
+    """EncDiff (methods/encdiff.py)."""
+
+    method = "encdiff"
+
+
+class BetaVAE(Estimator):
+    """beta-VAE (methods/betavae.py)."""
+
+    method = "betavae"
+
+
+class FactorVAE(Estimator):
+    """FactorVAE (methods/factorvae.py)."""
+
+    method = "factorvae"
+
+
+class Said(Progress):
+    def say(self, text: str) -> None:
+        print(text)
+
+
+def data_table(images: Pictures, folder: Path) -> dict[str, Any]:
+    """The [data] settings for images; arrays and lists of files are kept as images.npz in `folder`.
+
+    Raises ValueError for arrays that are no images, LookupError for a name that is none, FileExistsError where `folder`
+    already keeps other images.
+    """
+    if isinstance(images, str | Path):
+        return dict(data_open.table(str(images)))
+    if not isinstance(images, np.ndarray):
+        named = [Path(name) for name in images]
+        if not named:
+            raise ValueError("there are no images: the list is empty.")
+        first = read_image(named[0], None, 3)
+        side = min(first.shape[1:3])
+        images = np.concatenate([read_image(name, (side, side), 3) for name in named])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "images.npz"
+    if path.exists():
+        raise FileExistsError(f"{path} is there already and is kept: choose another run.")
+    np.savez(path, images=images)
+    return {"name": "npz", "path": str(path)}

@@ -1,0 +1,54 @@
+"""beta-VAE: a VAE whose KL term weighs beta.
+
+Higgins et al., "beta-VAE: Learning basic visual concepts with a constrained variational framework", ICLR 2017.
+Networks, loss and optimiser are those of the disentanglement_lib sweep (arXiv:1811.12359).
+"""
+
+from typing import Any
+
+from pydantic import Field
+
+from unweave.foundation import Foundation
+from unweave.method import Batch, Player
+from unweave.settings import Frozen
+from unweave.variational import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+
+CITATION = """@inproceedings{higgins2017beta,
+  title     = {beta-{VAE}: Learning Basic Visual Concepts with a Constrained Variational Framework},
+  author    = {Higgins, Irina and Matthey, Loic and Pal, Arka and Burgess, Christopher and Glorot, Xavier
+               and Botvinick, Matthew and Mohamed, Shakir and Lerchner, Alexander},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2017}
+}"""
+
+
+class Settings(Frozen):
+    """The sweep's values of beta are 1, 2, 4, 6, 8 and 16; 1 is a plain VAE."""
+
+    units: int = Field(10, ge=1, description="number of units N")
+    beta: float = Field(4.0, ge=0, description="weight of the KL term; 1 is a plain VAE")
+
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = SWEEP
+
+
+class BetaVAE(Variational):
+    """Loss: -log p(x|z) + beta KL(q(z|x) || p(z)) (Eq. 4 of the paper, without its constant)."""
+
+    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+        super().__init__(foundation.shape, settings.units)
+        self.settings = settings
+
+    def players(self) -> list[Player]:
+        return [Player("vae", self, list(self.parameters()))]
+
+    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+        divergence = kl(posterior)
+        return Regulariser(self.settings.beta * divergence, {"kl": divergence})
+
+
+extras: dict[str, Any] = {}
+
+
+def build(settings: Settings, foundation: Foundation) -> BetaVAE:
+    return BetaVAE(settings, foundation)

@@ -1,0 +1,102 @@
+"""FactorVAE: a critic estimates the total correlation of the code, and the VAE lowers it.
+
+Kim & Mnih, "Disentangling by factorising", ICML 2018, arXiv:1802.05983. Networks, loss and optimiser are those of
+the disentanglement_lib sweep (arXiv:1811.12359).
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unweave.foundation import Foundation
+from unweave.method import Batch, Loss, Player
+from unweave.networks.critic import mlp_critic
+from unweave.settings import Frozen
+from unweave.shapes import Scalar
+from unweave.variational import SWEEP, Codes, Posterior, Regulariser, Variational, draw, kl
+
+CITATION = """@inproceedings{kim2018disentangling,
+  title     = {Disentangling by Factorising},
+  author    = {Kim, Hyunjik and Mnih, Andriy},
+  booktitle = {International Conference on Machine Learning},
+  year      = {2018},
+  note      = {arXiv:1802.05983}
+}"""
+
+
+class Settings(Frozen):
+    """The sweep's values of gamma are 10, 20, 30, 40, 50 and 100."""
+
+    units: int = Field(10, ge=1, description="number of units N")
+    gamma: float = Field(30.0, ge=0, description="weight of the total correlation; 0 is a plain VAE")
+    critic_width: int = Field(1000, ge=1, description="width of the critic's five hidden layers")
+
+
+Logits = Float[Tensor, "batch 2"]
+"""Joint, shuffled."""
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = SWEEP
+
+
+class FactorVAE(Variational):
+    """Loss of the VAE: -log p(x|z) + KL(q(z|x) || p(z)) + gamma TC(z) (Eq. 2 of the paper).
+
+    TC(z) is the mean of the critic's log-odds that z was not shuffled. The critic is the second player (`Critic`).
+    Deviation from the paper, shared with the sweep: both see one batch, where the paper takes a second one.
+    """
+
+    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+        super().__init__(foundation.shape, settings.units)
+        self.settings = settings
+        self.critic = mlp_critic(settings.units, settings.critic_width)
+
+    def players(self) -> list[Player]:
+        vae = [*self.encoder.parameters(), *self.decoder.parameters()]
+        critic = Player("critic", Critic(self), list(self.critic.parameters()), betas=(0.5, 0.9))
+        return [Player("vae", self, vae), critic]
+
+    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+        divergence, correlation = kl(posterior), total_correlation(self.critic(z).float())
+        total = divergence + self.settings.gamma * correlation
+        return Regulariser(total, {"kl": divergence, "total_correlation": correlation})
+
+
+class Critic(nn.Module):
+    """Loss: the critic's cross-entropy between codes (class 0) and codes shuffled over the batch, unit by unit (1)."""
+
+    def __init__(self, vae: FactorVAE) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
+        with torch.no_grad():
+            z = draw(self.vae.posterior(batch.images), rng)
+        joint, shuffled = self.vae.critic(z).float(), self.vae.critic(shuffle(z, rng)).float()
+        loss = 0.5 * (cross_entropy(joint, 0) + cross_entropy(shuffled, 1))
+        return Loss(loss, {"cross_entropy": loss})
+
+
+def total_correlation(logits: Logits) -> Scalar:
+    """E[log D(z) / (1 - D(z))], the density ratio between q(z) and the product of its marginals (Eq. 3)."""
+    return (logits[:, 0] - logits[:, 1]).mean()
+
+
+def shuffle(z: Codes, rng: torch.Generator) -> Codes:
+    """Every unit permuted over the batch by itself: samples of the product of marginals (Algorithm 1)."""
+    order = torch.rand(z.shape, generator=rng, device=rng.device).argsort(0).to(z.device)
+    return z.gather(0, order)
+
+
+def cross_entropy(logits: Logits, truth: int) -> Scalar:
+    return functional.cross_entropy(logits, torch.full((len(logits),), truth, device=logits.device))
+
+
+extras: dict[str, Any] = {}
+
+
+def build(settings: Settings, foundation: Foundation) -> FactorVAE:
+    return FactorVAE(settings, foundation)

@@ -1,0 +1,210 @@
+"""The steps of one run from a checkpoint on: logs, checkpoints and pictures around the loop."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from unweave import edits
+from unweave.dataset import Dataset
+from unweave.evaluation import cache, reduce
+from unweave.evaluation.represent import represent
+from unweave.figures import file
+from unweave.foundation import Foundation
+from unweave.method import Generative, Sampling
+from unweave.progress import Progress
+from unweave.run import Run, Statistics, write_statistics, write_text
+from unweave.shapes import to_images
+from unweave.training import checkpoint, log, loop
+from unweave.training.batches import batches
+
+PREVIEW = Sampling("dpmsolver++", 10)
+EXPLODED = 1_000.0
+"""A term this many times larger than in the first record (or than 1) has exploded."""
+
+
+class Session:
+    """One process's share of the work; with several, all step and only the main one logs, saves and draws."""
+
+    def __init__(
+        self,
+        run: Run,
+        state: checkpoint.State,
+        dataset: Dataset,
+        foundation: Foundation,
+        begun: dict[str, Any],
+        report: Progress,
+        accelerator: Accelerator,
+    ) -> None:
+        self.run, self.state, self.dataset, self.report = run, state, dataset, report
+        self.foundation, self.accelerator = foundation, accelerator
+        self.seen, self.steps = int(begun["seen"]), int(begun["steps"])
+        self.began = time.monotonic() - begun["seconds"]
+        self.first = next(iter(run.history()), {})
+        self.interrupted = False
+
+    def interrupt(self) -> None:
+        """Stop after the step that is being taken (several processes: at the next record of the log)."""
+        self.interrupted = True
+
+    def carry_on(self, settings: loop.Settings) -> None:
+        """Train to the end of the budget; an interrupt lets the step end, saves, and goes on as KeyboardInterrupt."""
+        first = self.steps
+        try:
+            with _interrupts_wait(self.interrupt):
+                self.follow(settings)
+        except KeyboardInterrupt:
+            self.report.end()
+            if self.steps > first:
+                self.save()
+                self.finish()
+            self.report.say(f"saved at {self.seen:,} images; go on with: unweave train {self.run.path} --resume")
+            raise
+        finally:
+            self.report.end()
+        self.save()
+        self.finish()
+        if self.accelerator.is_main_process:
+            note = {"finished": now(), "seconds": round(time.monotonic() - self.began, 1), "images": self.seen}
+            write_text(self.run.path / "run.json", json.dumps({**self.run.record(), **note}, indent=2))
+        self.accelerator.wait_for_everyone()
+
+    def follow(self, settings: loop.Settings) -> None:
+        """Average, log, save and draw after each step of the loop."""
+        state, images, accelerator = self.state, settings.images, self.accelerator
+        every = max(1, images // settings.batch // 200)
+        window: list[dict[str, torch.Tensor]] = []
+        state.method.train()
+        self.report.begin(self.seen, images)
+        share = (accelerator.process_index, accelerator.num_processes)
+        stream = batches(self.dataset, settings.seed, settings.batch, self.seen, images, accelerator.device, share)
+        for step in loop.train(state.players, stream, state.optimisers, settings, accelerator, state.rng):
+            state.average.step()
+            before, self.seen, self.steps = self.seen, step.seen, self.steps + 1
+            window.append(step.terms)
+            terms = None
+            saves = crossed(before, self.seen, settings.save) and self.seen < images
+            records = self.steps % every == 0 or self.seen == images or saves
+            stops = self.stops(records)
+            if records or stops:
+                terms, window = self.note(window), []
+            self.report.step(self.seen, terms)
+            if stops or self.stops(records):
+                raise KeyboardInterrupt
+            if saves:
+                self.save()
+            if crossed(before, self.seen, settings.preview) or self.seen == images:
+                self.preview()
+
+    def stops(self, together: bool) -> bool:
+        """Whether to stop after this step; several processes decide together, where all of them ask."""
+        if self.accelerator.num_processes == 1:
+            return self.interrupted
+        if not together:
+            return False
+        flag = torch.tensor([float(self.interrupted)], device=self.accelerator.device)
+        total = self.accelerator.reduce(flag, "sum")
+        assert isinstance(total, torch.Tensor)
+        return bool(total.item() > 0)
+
+    def note(self, window: list[dict[str, torch.Tensor]]) -> dict[str, float]:
+        """Log the mean of each term since the last record, over all processes.
+
+        Raises FloatingPointError, naming the term, where one is not finite or has exploded.
+        """
+        means = torch.stack([torch.stack([terms[name].float() for terms in window]).mean() for name in window[0]])
+        reduced = self.accelerator.reduce(means, "mean")
+        assert isinstance(reduced, torch.Tensor)
+        terms = dict(zip(window[0], reduced.tolist()))
+        for name, value in terms.items():
+            began = self.first.get(name, value)
+            if not isfinite(value) or abs(value) > EXPLODED * max(1.0, abs(began)):
+                what = f"is {value}" if not isfinite(value) else f"has exploded from {began:.4g} to {value:.4g}"
+                raise FloatingPointError(
+                    f"the term {name} {what} after {self.seen:,} images; the last checkpoint is kept. "
+                    "Lower training.rate, or set training.clip=1."
+                )
+        record = {"seen": self.seen, "seconds": round(time.monotonic() - self.began, 2), **terms}
+        self.first = self.first or record
+        if self.accelerator.is_main_process:
+            log.append(self.run.log, record)
+            self.accelerator.log(terms, step=self.seen)
+        return terms
+
+    def save(self) -> None:
+        """Write a checkpoint of the present state. Raises FloatingPointError where a weight is no longer a number."""
+        for name, tensor in self.state.method.state_dict().items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise FloatingPointError(
+                    f"the weights {name} are no longer finite after {self.seen:,} images; the last checkpoint is kept. "
+                    "Lower training.rate, or set training.clip=1."
+                )
+        generators = [checkpoint.random_states(self.state.rng)]
+        if self.accelerator.num_processes > 1:
+            generators = gather_object(generators)
+        if self.accelerator.is_main_process:
+            note = {"seconds": time.monotonic() - self.began, "foundation": self.foundation._asdict()}
+            folder = self.run.path / "checkpoints"
+            checkpoint.save(folder, self.state, self.seen, self.steps, note, generators)
+        self.accelerator.wait_for_everyone()
+
+    def preview(self) -> None:
+        """A picture of reconstructions and swaps with the averaged weights; random numbers of its own."""
+        method = self.state.method
+        rows = cache.rows_for(len(self.dataset), 6, seed=0)
+        half = len(rows) // 2
+        if not isinstance(method, Generative) or half == 0 or not self.accelerator.is_main_process:
+            return
+        images = to_images(self.dataset.images(rows), next(method.parameters()).device)
+        with self.state.average.applied():
+            made = edits.swap_table(method, images[:half], images[half : 2 * half], None, sampling=PREVIEW, seed=0)
+        path = self.run.pictures / f"preview-{self.seen:09d}.png"
+        file.save(made.picture, path, overwrite=True)
+        self.report.say(f"picture: {path}")
+
+    def finish(self) -> None:
+        """What a run stores besides its checkpoint, once training rests."""
+        if self.accelerator.is_main_process:
+            finish(self.run, self.dataset)
+        self.accelerator.wait_for_everyone()
+
+
+def finish(run: Run, dataset: Dataset) -> None:
+    """Store the range of every unit of the newest checkpoint, so that traversals need no data, and its parts."""
+    codes = represent(run.method("averaged"), dataset, cache.rows_for(len(dataset), 2_000, seed=0))
+    fitted = reduce.fit(codes)
+    quantiles = np.quantile(reduce.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
+    write_statistics(run.path, Statistics(fitted, quantiles))
+    run.write_parts()
+
+
+@contextmanager
+def _interrupts_wait(then: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C calls `then` inside the `with`, so that no step is cut in two; only the main thread has signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: then())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def crossed(before: int, after: int, every: int) -> bool:
+    """Whether a multiple of `every` lies in (before, after]."""
+    return before // every < after // every
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from tests.conftest import QUICK
+
+from unweave.data import open as data_open
+from unweave.estimators import BetaVAE, EncDiff
+
+SPRITES = data_open.build({"name": "sprites", "size": 16})
+IMAGES = SPRITES.images(np.arange(0, 36_864, 300))
+SETTINGS = {"method": QUICK, "training": {"batch": 16, "precision": "float32", "warmup": 0}}
+
+
+def quick(**changes: object) -> EncDiff:
+    return EncDiff(**{"images": 32, "size": 16, "settings": SETTINGS, **changes})
+
+
+def test_fit_and_transform_give_units_and_back() -> None:
+    fitted = quick().fit(IMAGES)
+    codes = fitted.transform(IMAGES)
+    assert codes.shape == (len(IMAGES), 4)
+    assert codes.dtype == np.float64
+    assert fitted.n_features_out_ == 4
+    assert list(fitted.get_feature_names_out()) == ["encdiff0", "encdiff1", "encdiff2", "encdiff3"]
+    back = fitted.inverse_transform(codes[:3])
+    assert back.shape == IMAGES[:3].shape
+    assert back.dtype == np.uint8
+    assert np.array_equal(codes, fitted.transform(IMAGES))
+    assert np.array_equal(codes, quick().fit_transform(IMAGES))
+
+
+def test_it_can_be_cloned_and_set() -> None:
+    first = quick(seed=3)
+    twin = clone(first)
+    assert twin.get_params() == first.get_params()
+    assert twin.set_params(images=64).images == 64
+    with pytest.raises(NotFittedError):
+        twin.transform(IMAGES)
+
+
+def test_it_works_in_a_pipeline() -> None:
+    labels = SPRITES.factors(np.arange(0, 36_864, 300))[:, 0]
+    pipeline = make_pipeline(BetaVAE(images=64), LogisticRegression(max_iter=50)).fit(IMAGES, labels)
+    assert set(pipeline.predict(IMAGES)) <= set(labels)
+
+
+def test_files_folders_and_names_are_images_too(tmp_path: Path) -> None:
+    for i, image in enumerate(IMAGES[:20]):
+        Image.fromarray(image).save(tmp_path / f"{i:02d}.png")
+    files = sorted(tmp_path.glob("*.png"))
+    fitted = quick().fit(files)
+    codes = fitted.transform(files)
+    assert codes.shape == (20, 4)
+    np.testing.assert_allclose(fitted.transform(str(tmp_path)), codes, atol=1e-6)
+    named = quick(run=tmp_path / "run").fit("sprites")
+    assert (tmp_path / "run" / "settings.toml").is_file()
+    assert 0 <= named.score("sprites") <= 1
+
+
+def test_bad_input_is_one_clear_error() -> None:
+    with pytest.raises(ValueError, match="must be uint8"):
+        quick().fit(IMAGES.astype(np.float32) / 255)
+    with pytest.raises(LookupError, match="no data set 'spites'"):
+        quick().fit("spites")
+    with pytest.raises(ValueError, match="list is empty"):
+        quick().fit([])
+    fitted = quick().fit(IMAGES)
+    with pytest.raises(ValueError, match=r"fitted on images of shape \(3, 16, 16\)"):
+        fitted.transform(IMAGES[..., :1])
+    with pytest.raises(ValueError, match=r"units must be \[N, 4\]"):
+        fitted.inverse_transform(np.zeros((2, 5)))

@@ -1,0 +1,98 @@
+"""Real processes, killed by SIGKILL at any moment, end bit-identical to one that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from tests.conftest import QUICK
+
+from unweave.run import Run
+from unweave.training import checkpoint
+
+SMALL = {"encdiff": QUICK, "factorvae": {"units": 4, "critic_width": 16}}
+TRAINING = {"images": 2_400, "batch": 16, "save": 160, "preview": 800, "precision": "float32", "threads": 1}
+
+IN_A_SAVE = """
+import os, signal
+from unweave.training import checkpoint
+whole, count = checkpoint.save_file, []
+def torn(tensors, path):
+    count.append(path)
+    whole(tensors, path)
+    if len(count) == 6:  # the second checkpoint has begun: half of a file, and no record yet
+        os.truncate(path, os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.save_file = torn
+"""
+MAIN = """
+import sys
+from unweave.cli.main import main
+main()
+"""
+
+
+def start(method: str, place: Path, before: str = "") -> subprocess.Popen[str]:
+    tables = {"method": SMALL[method], "training": TRAINING}
+    words = [
+        f"{table}.{key}={list(value) if isinstance(value, tuple) else value}"
+        for table, keys in tables.items()
+        for key, value in keys.items()
+    ]
+    command = [sys.executable, "-c", before + MAIN, "train", method, "data=sprites", "data.size=16", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*command, "--run", str(place), "--resume"], stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+    return stderr
+
+
+def killed_while_training(method: str, place: Path, rng: random.Random) -> None:
+    process = start(method, place)
+    before = (place / "log.jsonl").stat().st_size if (place / "log.jsonl").exists() else 0
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if (place / "log.jsonl").exists() and (place / "log.jsonl").stat().st_size > before:
+            break
+        time.sleep(0.01)
+    time.sleep(rng.uniform(0, 0.25))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["encdiff", "factorvae"])
+def test_killed_runs_end_bit_identical(tmp_path: Path, method: str) -> None:
+    rng = random.Random(0)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    end(start(method, whole))
+    killed_while_training(method, stopped, rng)
+    torn = start(method, stopped, IN_A_SAVE)
+    torn.communicate(timeout=240)
+    assert torn.returncode == -signal.SIGKILL
+    killed_while_training(method, stopped, rng)
+    newest = checkpoint.newest(stopped / "checkpoints", lambda text: None)
+    damaged = newest is not None and checkpoint.complete(stopped / "checkpoints")[-1].name != f"{2400:012d}"
+    if damaged:
+        (newest / "average.safetensors").write_bytes(b"")
+    said = end(start(method, stopped))
+    assert ("average.safetensors" in said) == damaged
+    one, other = Run(whole).checkpoint(), Run(stopped).checkpoint()
+    assert one.name == other.name == f"{2400:012d}"
+    for name in ("weights", "average", "optimiser", "generators"):
+        expected, got = (load_file(path / f"{name}.safetensors") for path in (one, other))
+        assert expected.keys() == got.keys()
+        for key, tensor in expected.items():
+            assert tensor.equal(got[key]), f"{name}: {key}"
+    logs = [[{**record, "seconds": 0} for record in Run(path).history()] for path in (whole, stopped)]
+    assert logs[0] == logs[1]

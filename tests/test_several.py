@@ -1,0 +1,129 @@
+"""Two gloo processes of 16 images equal one process of 32."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from unweave.run import Run
+
+STEPS = """
+import json, sys
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from tests.test_several import objective
+from unweave.data import open as data_open
+from unweave.training import loop
+from unweave.training.batches import batches
+from safetensors.torch import save_file
+
+name, processes, out = sys.argv[1:]
+torch.set_num_threads(1)
+method = objective(name)
+players = method.players()
+accelerator = Accelerator(
+    cpu=True, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=len(players) > 1)]
+)
+assert accelerator.num_processes == int(processes)
+players = [player._replace(module=accelerator.prepare(player.module)) for player in players]
+settings = loop.Settings(images=160, batch=32, rate=1e-3, precision="float32")
+dataset = data_open.build({"name": "sprites", "size": 16})
+share = (accelerator.process_index, accelerator.num_processes)
+stream = batches(dataset, 0, 32, 0, 160, torch.device("cpu"), share)
+optimisers, rng = loop.optimisers(players, settings), torch.Generator()
+seen = [step.seen for step in loop.train(players, stream, optimisers, settings, accelerator, rng)]
+assert seen == [32, 64, 96, 128, 160], seen
+if accelerator.is_main_process:
+    save_file({key: tensor.clone() for key, tensor in method.state_dict().items()}, out)
+"""
+
+
+def objective(name):
+    """A one-player and a two-player method with GroupNorm, whose objectives draw no random numbers."""
+    from tests.methods.test_encdiff import quick
+    from torch import nn
+
+    from unweave.method import Loss, Player
+
+    torch.manual_seed(0)
+    encdiff = quick(diffusion=False, encoder_norm="group")
+    if name == "one":
+        return encdiff
+
+    class Critic(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encdiff, self.critic = encdiff, nn.Linear(4, 1)
+
+        def forward(self, batch, rng):
+            odds = self.critic(self.encdiff.encode(batch.images).detach().squeeze(-1)).mean()
+            return Loss((odds - 1).square(), {"odds": odds})
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.second = Critic()
+            self.encdiff = encdiff
+
+        def forward(self, batch, rng):
+            base = self.encdiff(batch, rng)
+            odds = self.second.critic(self.encdiff.encode(batch.images).squeeze(-1)).mean()
+            return Loss(base.total + 0.1 * odds, base.terms)
+
+        def players(self):
+            critic = list(self.second.critic.parameters())
+            return [
+                Player("encdiff", self, list(self.encdiff.parameters())),
+                Player("critic", self.second, critic, betas=(0.5, 0.9)),
+            ]
+
+    return Both()
+
+
+def launched(processes: int, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=300, env=environment)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_two_processes_of_16_equal_one_of_32(tmp_path: Path, name: str) -> None:
+    script = tmp_path / "steps.py"
+    script.write_text(STEPS)
+    for processes in (1, 2):
+        done = launched(processes, str(script), name, str(processes), str(tmp_path / f"{processes}.safetensors"))
+        assert done.returncode == 0, done.stderr
+    one, two = (load_file(tmp_path / f"{processes}.safetensors") for processes in (1, 2))
+    began = objective(name).state_dict()
+    moved = max((one[key] - began[key]).abs().max().item() for key in one)
+    apart = max((one[key] - two[key]).abs().max().item() for key in one)
+    assert moved > 1e-3
+    assert apart < 1e-5
+
+
+@pytest.mark.slow
+def test_a_whole_run_on_two_processes_stops_and_resumes(tmp_path: Path) -> None:
+    words = ["-m", "unweave", "train", "factorvae", "data=sprites", "data.size=16", "training.precision=float32"]
+    words += ["training.batch=32", "training.preview=128", "training.save=64", "method.critic_width=16"]
+    place = tmp_path / "run"
+    odd = launched(2, *words, "training.images=129", "-o", str(place))
+    assert "multiples of their number, 2" in odd.stderr
+    done = launched(2, *words, "training.images=128", "-o", str(place))
+    assert done.returncode == 0, done.stderr
+    run = Run(place)
+    assert run.record()["processes"] == 2
+    assert done.stdout.count(str(place)) == 1
+    assert [record["seen"] for record in run.history()] == [32, 64, 96, 128]
+    generators = load_file(run.checkpoint() / "generators.safetensors")
+    assert not torch.equal(generators["0/objective"], generators["1/objective"])
+    assert json.loads((run.checkpoint() / "state.json").read_text())["seen"] == 128
+    again = launched(2, "-m", "unweave", "train", str(place), "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "trained already" in again.stderr

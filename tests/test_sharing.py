@@ -1,0 +1,118 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+import unweave
+from unweave import sharing
+from unweave.run import Run
+from unweave.training import checkpoint
+
+
+@pytest.fixture
+def folder(quick_run: Run, tmp_path: Path) -> Path:
+    return quick_run.save_pretrained(tmp_path / "shared")
+
+
+def test_a_shared_folder_opens_as_the_run_it_came_from(quick_run: Run, folder: Path) -> None:
+    shared = unweave.from_pretrained(str(folder))
+    assert shared.settings == quick_run.settings
+    assert shared.digest() == quick_run.digest()
+    for weights in ("raw", "averaged"):
+        one, other = (run.method(weights).state_dict() for run in (quick_run, shared))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    edit = unweave.swap(shared, images=[0], partners=[5])
+    assert edit.images.isfinite().all()
+    assert not list(folder.rglob("optimiser*"))
+    with pytest.raises(LookupError, match="without its optimiser"):
+        unweave.train(folder, resume=True)
+
+
+def test_diffusers_opens_the_unet_of_a_run_and_of_a_shared_folder(quick_run: Run, folder: Path) -> None:
+    expected = quick_run.method("averaged", "cpu").unet.state_dict()
+    for path in (quick_run.path, folder):
+        unet = UNet2DConditionModel.from_pretrained(path, subfolder="unet")
+        assert all(torch.equal(unet.state_dict()[name], tensor) for name, tensor in expected.items())
+
+
+def test_the_card_says_what_it_is(quick_run: Run, folder: Path) -> None:
+    card = (folder / "README.md").read_text()
+    sha = quick_run.state()["sha256"]["weights.safetensors"]
+    for said in ("library_name: unweave", "sprites", "192 of 192", "## Scores", "yang2024encdiff", "seed", sha):
+        assert said in card
+    scores = {
+        "protocols": {"mig@1": {"mig": {"value": 0.25, "low": 0.2, "high": 0.3}}},
+        "rows": 100, "seed": 0, "weights": "abc",
+    }  # fmt: skip
+    from unweave.card import scored
+
+    assert "| mig@1 | mig | 0.250 | 0.200 to 0.300 |" in scored(scores)
+    assert "metric noise" in scored(scores)
+
+
+def test_pickles_strangers_and_changed_files_are_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"pytorch_model.bin may hold a pickle.*settings.toml"):
+        unweave.from_pretrained(str(folder))
+    (folder / "pytorch_model.bin").unlink()
+    weights = next(folder.rglob("weights.safetensors"))
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ValueError, match=r"weights\.safetensors is not the file that was shared"):
+        unweave.from_pretrained(str(folder))
+    with pytest.raises(LookupError, match="no checkpoint"):
+        Run(folder).method()
+    weights.write_bytes(whole)
+    unweave.from_pretrained(str(folder))
+    (folder / "unet" / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"unet/config.json is missing"):
+        unweave.from_pretrained(str(folder))
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("1")
+    with pytest.raises(LookupError, match=r"not made by save_pretrained.*chapter.txt"):
+        unweave.from_pretrained(str(tmp_path / "thesis"))
+    with pytest.raises(LookupError, match="no folder here"):
+        unweave.from_pretrained("nowhere")
+
+
+def test_nothing_is_overwritten(quick_run: Run, folder: Path) -> None:
+    with pytest.raises(FileExistsError, match="kept"):
+        quick_run.save_pretrained(folder)
+    (folder / "README.md").write_text("mine")
+    with pytest.raises(FileExistsError):
+        quick_run.save_pretrained(folder)
+    assert (folder / "README.md").read_text() == "mine"
+
+
+class Client:
+    """Stands for huggingface_hub.HfApi: keeps what it is given."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.created = home, []
+
+    def create_repo(self, repository: str, private: bool, exist_ok: bool) -> None:
+        self.created.append((repository, private, exist_ok))
+
+    def upload_folder(self, repo_id: str, folder_path: Path, commit_message: str) -> str:
+        shutil.copytree(folder_path, self.home / repo_id)
+        return f"https://huggingface.co/{repo_id}/commit/1"
+
+
+def test_what_is_pushed_can_be_opened(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(tmp_path)
+    address = quick_run.push_to_hub("me/rooms", private=True, client=client)
+    assert client.created == [("me/rooms", True, True)]
+    assert address.endswith("/commit/1")
+    asked = {}
+
+    def download(name: str, **options: object) -> str:
+        asked[name] = options
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(sharing, "snapshot_download", download)
+    assert unweave.from_pretrained("me/rooms@v1").digest() == quick_run.digest()
+    assert asked["me/rooms"]["revision"] == "v1"
+    assert "*.bin" in asked["me/rooms"]["ignore_patterns"]
+    checkpoint.verified(Run(tmp_path / "me" / "rooms").checkpoint())
