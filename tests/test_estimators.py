@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,22 @@ def test_bad_input_is_one_clear_error() -> None:
         fitted.transform(IMAGES[..., :1])
     with pytest.raises(ValueError, match=r"units must be \[N, 4\]"):
         fitted.inverse_transform(np.zeros((2, 5)))
+
+
+def test_a_failed_fit_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    estimator = quick(run=tmp_path / "run")
+    with pytest.raises(ValueError, match="must be uint8"):
+        estimator.fit(IMAGES.astype(np.float32) / 255)
+    estimator.fit(IMAGES)
+    again = pickle.loads(pickle.dumps(estimator))
+    assert np.array_equal(again.transform(IMAGES), estimator.transform(IMAGES))
+    with pytest.raises(TypeError, match="run=DIRECTORY"):
+        pickle.dumps(quick().fit(IMAGES))
+    with pytest.raises(TypeError, match="known factors"):
+        estimator.score(IMAGES)
+
+
+def test_images_that_are_not_square_keep_their_shape() -> None:
+    wide = np.concatenate([IMAGES, IMAGES], axis=2)
+    fitted = BetaVAE(preset="sweep", images=64).fit(wide)
+    assert fitted.transform(wide).shape == (len(wide), 10)

@@ -77,6 +77,37 @@ def test_pickles_strangers_and_changed_files_are_refused(folder: Path, tmp_path:
         unweave.from_pretrained("nowhere")
 
 
+def test_strangers_are_refused_and_scores_and_cards_may_change(folder: Path) -> None:
+    unweave.evaluate(folder, rows=500, protocols=["mig@1"], repeats=1)
+    (folder / "README.md").write_text("my own words")
+    unweave.from_pretrained(str(folder))
+    at = next((folder / "checkpoints").iterdir())
+    shutil.copytree(at, at.with_name("9" * 12))
+    with pytest.raises(ValueError, match=r"checkpoints/999999999999/.* was not among the files that were shared"):
+        unweave.from_pretrained(str(folder))
+    shutil.rmtree(at.with_name("9" * 12))
+    for digests in ("{}", "[1]", "3"):
+        (folder / sharing.DIGESTS).write_text(digests)
+        with pytest.raises(ValueError, match=r"(not among|damaged)"):
+            unweave.from_pretrained(str(folder))
+
+
+def test_paths_of_this_machine_are_not_shared(quick_run: Run, folder: Path) -> None:
+    assert "command" in quick_run.record()
+    assert "command" not in Run(folder).record()
+
+
+def test_scores_of_other_weights_are_not_shared(quick_run: Run, tmp_path: Path) -> None:
+    whole = Path(shutil.copytree(quick_run.path, tmp_path / "run"))
+    run = Run(whole)
+    unweave.evaluate(run, rows=500, protocols=["mig@1"], repeats=1)
+    assert "| mig@1 | mig |" in run.card()
+    text = (whole / "scores.json").read_text().replace(run.digest(), "0" * 16)
+    (whole / "scores.json").write_text(text)
+    assert "Not scored" in run.card()
+    assert not (run.save_pretrained(tmp_path / "shared") / "scores.json").exists()
+
+
 def test_nothing_is_overwritten(quick_run: Run, folder: Path) -> None:
     with pytest.raises(FileExistsError, match="kept"):
         quick_run.save_pretrained(folder)
@@ -95,7 +126,8 @@ class Client:
     def create_repo(self, repository: str, private: bool, exist_ok: bool) -> None:
         self.created.append((repository, private, exist_ok))
 
-    def upload_folder(self, repo_id: str, folder_path: Path, commit_message: str) -> str:
+    def upload_folder(self, repo_id: str, folder_path: Path, delete_patterns: str, commit_message: str) -> str:
+        assert delete_patterns == "*"  # else checkpoints of an earlier upload stay and are loaded
         shutil.copytree(folder_path, self.home / repo_id)
         return f"https://huggingface.co/{repo_id}/commit/1"
 

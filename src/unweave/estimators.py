@@ -69,7 +69,12 @@ class Estimator(TransformerMixin, BaseEstimator):
         base = {"preset": self.preset, "data": table, "training": training}
         place = Path(self._folder.name) / "run" if self.run is None else Path(self.run)
         progress = Said() if self.verbose else None
-        self.run_: Run = experiment.train(self.method, base, self.settings or {}, run=place, progress=progress)
+        try:
+            self.run_: Run = experiment.train(self.method, base, self.settings or {}, run=place, progress=progress)
+        except Exception:
+            if table["name"] == "npz" and not (place / "settings.toml").exists():
+                Path(table["path"]).unlink(missing_ok=True)  # no run keeps it, and the next fit wants its name
+            raise
         method = self.run_.method("averaged")
         self.n_features_in_ = int(np.prod(self.run_.foundation().shape))
         self.n_features_out_ = int(np.prod(self._represent(method, self.run_.dataset(), np.arange(1)).shape[1:]))
@@ -79,9 +84,10 @@ class Estimator(TransformerMixin, BaseEstimator):
         """Units of images, float64 [N, n_features_out_]; vector units side by side. Averaged weights, eval mode."""
         check_is_fitted(self, "run_")
         with tempfile.TemporaryDirectory() as temporary:
-            height = self.run_.foundation().shape[1]
-            dataset = data_open.build({**data_table(X, Path(temporary)), "size": height})
-            expected = self.run_.foundation().shape
+            expected, table = self.run_.foundation().shape, data_table(X, Path(temporary))
+            if expected[1] == expected[2]:
+                table["size"] = expected[1]
+            dataset = data_open.build(table)
             if dataset.shape != expected:
                 raise ValueError(
                     f"fitted on images of shape {expected} (channels, height, width), got {dataset.shape}."
@@ -105,15 +111,24 @@ class Estimator(TransformerMixin, BaseEstimator):
             images = method.decode(units.reshape(-1, *example.shape[1:]).to(device), start, SAMPLING)
         return to_pixels(images)
 
-    def score(self, X: str, y: object = None) -> float:
+    def score(self, X: object, y: object = None) -> float:
         """DCI disentanglement (`dci-2k@1`) on a named data set with known factors, raw weights; higher is better."""
         check_is_fitted(self, "run_")
+        if not isinstance(X, str):
+            raise TypeError("score needs the name or the path of a data set with known factors: an array has none.")
         scores = scoring.evaluate(self.run_, data=str(X), protocols=["dci-2k@1"], repeats=1)
         return float(scores["protocols"]["dci-2k@1"]["disentanglement"]["value"])
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         check_is_fitted(self, "run_")
         return np.array([f"{self.method}{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state.pop("_folder", None)
+        if hasattr(self, "run_") and self.run is None:
+            raise TypeError("this run is in a temporary directory, which cannot be pickled: fit with run=DIRECTORY.")
+        return state
 
     @staticmethod
     def _represent(method: Any, dataset: Any, rows: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ The path from the command to a loss is cli/train -> experiment.train -> training
 """
 
 import json
+import logging
 import platform
 import shutil
 import sys
@@ -25,12 +26,14 @@ from unweave.method import Method
 from unweave.planning import default_place, differing, plan
 from unweave.progress import Progress
 from unweave.run import Run, Settings, build_method, create, write_text
-from unweave.session import Session, finish, now
+from unweave.session import Session, close, finish, now
 from unweave.settings import SettingsError
 from unweave.training import checkpoint, log, loop
 from unweave.training.batches import batches
 from unweave.training.ema import Average
 from unweave.training.precision import choose
+
+logger = logging.getLogger("unweave")
 
 
 def train(
@@ -127,7 +130,10 @@ def _accelerator(settings: Settings, several_players: bool) -> Accelerator:
     # players share sub-modules, so the pass of one leaves parameters of the others without gradient
     unused = DistributedDataParallelKwargs(find_unused_parameters=several_players)
     cpu = not torch.accelerator.is_available()  # Accelerate joins processes without a device only where it is told
-    accelerator = Accelerator(cpu=cpu, log_with=tracker, project_dir=".", kwargs_handlers=[unused])
+    accelerator = Accelerator(
+        cpu=cpu, mixed_precision="no", log_with=tracker, project_dir=".", kwargs_handlers=[unused]
+    )
+    accelerator.gradient_accumulation_steps = 1  # what `accelerate config` says of either is not for this loop
     ranks, training = accelerator.num_processes, settings.training
     if training.batch % ranks or training.images % ranks:
         raise SettingsError(
@@ -161,11 +167,14 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
         Average(method, settings.average),
         torch.Generator().manual_seed(seed_of(settings.seed, rank)),
     )
-    begun = _begin(run, state, report, accelerator)
+    begun = _begin(run, state, accelerator)
+    _check_data(run, ready.dataset)
     if begun["seen"] >= settings.images:
         report.say(f"{run.path} is trained already ({begun['seen']:,} images).")
-        if not run.has_statistics() and accelerator.is_main_process:
+        if accelerator.is_main_process and not run.has_statistics():
             finish(run, ready.dataset)
+        if accelerator.is_main_process and "finished" not in run.record():  # it was killed after its last step
+            close(run, begun["seconds"], begun["seen"])
         accelerator.wait_for_everyone()
         return
     report.say(f"run: {run.path}")
@@ -177,7 +186,7 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
         _describe(run, precision, accelerator, begun["seen"], ready.dataset)
     if settings.tracker is not None:
         accelerator.project_configuration.logging_dir = str(run.path)  # where the run is was not known before
-        accelerator.init_trackers("tracker", config=_flat(run.settings.model_dump(mode="json")))
+        accelerator.init_trackers("unweave", config=_flat(run.settings.model_dump(mode="json")))
     accelerator.wait_for_everyone()
     session = Session(run, state, ready.dataset, ready.foundation, begun, report, accelerator)
     try:
@@ -187,10 +196,20 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
             accelerator.end_training()
 
 
-def _begin(run: Run, state: checkpoint.State, report: Progress, accelerator: Accelerator) -> dict[str, Any]:
+def _check_data(run: Run, dataset: Dataset) -> None:
+    """Raises SettingsError where a run would go on with other images than it began with."""
+    recorded = run.record().get("data", {}).get("digest")
+    if recorded is not None and recorded != dataset.digest():
+        raise SettingsError(
+            f"the images of {dataset.name} have changed since {run.path} began (digest {recorded}, now "
+            f"{dataset.digest()}), so it cannot go on as it was: put them back, or start a new run."
+        )
+
+
+def _begin(run: Run, state: checkpoint.State, accelerator: Accelerator) -> dict[str, Any]:
     """Load the newest whole checkpoint, if there is one; damaged ones are put aside, not deleted."""
     folder = run.path / "checkpoints"
-    found = checkpoint.newest(folder, report.say)
+    found = checkpoint.newest(folder, logger.warning if accelerator.is_main_process else lambda _: None)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process and folder.is_dir():
         checkpoint.set_aside(folder, later_than=found)
@@ -212,7 +231,8 @@ def _precision(run: Run, state: checkpoint.State, dataset: Dataset, accelerator:
     record = run.record()
     if "precision" in record:
         return str(record["precision"])
-    probe = next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device))
+    share = (accelerator.process_index, accelerator.num_processes)
+    probe = next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device, share))
     generators = checkpoint.random_states(state.rng)
     chosen, seconds = choose(state.players, probe, accelerator)
     checkpoint.set_random_states(generators, state.rng)

@@ -15,6 +15,7 @@ runs/encdiff-rooms/
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,8 +147,10 @@ class Run:
         return (self.path / "units.safetensors").is_file()
 
     def forget_statistics(self) -> None:
-        """Remove the range of the units, because the weights are about to change."""
+        """Remove the range of the units and the parts in diffusers' layout: the weights are about to change."""
         (self.path / "units.safetensors").unlink(missing_ok=True)
+        for weights in self.path.glob("*/diffusion_pytorch_model*.safetensors"):
+            shutil.rmtree(weights.parent, ignore_errors=True)
 
     def scores(self) -> dict[str, Any] | None:
         """What `unweave evaluate` last wrote, or None."""
@@ -162,7 +165,7 @@ class Run:
         method, training = dict(self.settings.method), self.settings.training.model_dump(mode="json")
         picture = "preview.png" if self.preview() else None
         about = (module.__doc__ or "").strip()
-        return card.text(method, training, record, self.state(), self.scores(), citations, about, picture)
+        return card.text(method, training, record, self.state(), self.own_scores(), citations, about, picture)
 
     def preview(self) -> Path | None:
         """The newest picture that training drew."""
@@ -170,7 +173,15 @@ class Run:
 
     def write_parts(self) -> list[str]:
         """Save the averaged parts that are diffusers' own in their layout: `from_pretrained(run, subfolder="unet")`."""
-        return sharing.write_parts(self.method("averaged", "cpu"), self.path)
+        temporary = self.path / f".parts-{os.getpid()}"
+        try:
+            names = sharing.write_parts(self.method("averaged", "cpu"), temporary)
+            for name in names:
+                shutil.rmtree(self.path / name, ignore_errors=True)
+                (temporary / name).rename(self.path / name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return names
 
     def save_pretrained(self, folder: Path | str) -> Path:
         """Write a folder to share: weights, settings, scores, model card, digests, no optimiser.
@@ -179,7 +190,19 @@ class Run:
         folder has content, LookupError where the run has no checkpoint yet.
         """
         method = self.method("averaged", "cpu")
-        return sharing.pack(self.path, self.checkpoint(), method, self.card(), self.preview(), Path(folder))
+        data = dict(self.settings.data)
+        if "path" in data:  # names of this machine stay here
+            data["path"] = Path(data["path"]).name
+        record = {key: value for key, value in self.record().items() if key != "command"}
+        texts = {
+            "README.md": self.card(),
+            "settings.toml": settings_text(self.settings.model_copy(update={"data": data})),
+            "run.json": json.dumps(record, indent=2),
+        }
+        scores = self.own_scores()
+        if scores is not None:
+            texts["scores.json"] = json.dumps(scores, indent=2)
+        return sharing.pack(self.path, self.checkpoint(), method, texts, self.preview(), Path(folder))
 
     def push_to_hub(self, repository: str, private: bool = False, client: Any = None) -> str:
         """Upload what `save_pretrained` writes to owner/name on the Hub; returns the address of the commit.
@@ -189,6 +212,11 @@ class Run:
         with tempfile.TemporaryDirectory() as temporary:
             folder = self.save_pretrained(Path(temporary) / "run")
             return sharing.push(folder, repository, client or HfApi(), private)
+
+    def own_scores(self) -> dict[str, Any] | None:
+        """`scores`, if they are of the newest checkpoint's weights."""
+        scores = self.scores()
+        return scores if scores is not None and scores.get("weights") == self.digest() else None
 
     def history(self) -> list[dict[str, Any]]:
         """The records of log.jsonl."""
@@ -209,7 +237,11 @@ def create(path: Path, settings: Settings) -> Run:
 
 def write_settings(path: Path, settings: Settings) -> None:
     """settings.toml, written whole."""
-    write_text(path / "settings.toml", tomli_w.dumps(without_none(settings.model_dump(mode="json"))))
+    write_text(path / "settings.toml", settings_text(settings))
+
+
+def settings_text(settings: Settings) -> str:
+    return tomli_w.dumps(without_none(settings.model_dump(mode="json")))
 
 
 def write_text(path: Path, text: str) -> None:

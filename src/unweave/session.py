@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ from unweave.training.batches import batches
 
 PREVIEW = Sampling("dpmsolver++", 10)
 EXPLODED = 1_000.0
-"""A term this many times larger than in the first record (or than 1) has exploded."""
+"""A term this many times larger than the largest term of the first record (or than 1) has exploded."""
 
 
 class Session:
@@ -54,7 +55,9 @@ class Session:
         self.interrupted = False
 
     def interrupt(self) -> None:
-        """Stop after the step that is being taken (several processes: at the next record of the log)."""
+        """Stop after this step (several processes: within ten); asked again, leave without saving."""
+        if self.interrupted:
+            sys.exit(130)
         self.interrupted = True
 
     def carry_on(self, settings: loop.Settings) -> None:
@@ -75,8 +78,7 @@ class Session:
         self.save()
         self.finish()
         if self.accelerator.is_main_process:
-            note = {"finished": now(), "seconds": round(time.monotonic() - self.began, 1), "images": self.seen}
-            write_text(self.run.path / "run.json", json.dumps({**self.run.record(), **note}, indent=2))
+            close(self.run, time.monotonic() - self.began, self.seen)
         self.accelerator.wait_for_everyone()
 
     def follow(self, settings: loop.Settings) -> None:
@@ -95,11 +97,12 @@ class Session:
             terms = None
             saves = crossed(before, self.seen, settings.save) and self.seen < images
             records = self.steps % every == 0 or self.seen == images or saves
-            stops = self.stops(records)
+            together = records or self.steps % 10 == 0
+            stops = self.stops(together)
             if records or stops:
                 terms, window = self.note(window), []
             self.report.step(self.seen, terms)
-            if stops or self.stops(records):
+            if stops or self.stops(together):
                 raise KeyboardInterrupt
             if saves:
                 self.save()
@@ -126,9 +129,11 @@ class Session:
         reduced = self.accelerator.reduce(means, "mean")
         assert isinstance(reduced, torch.Tensor)
         terms = dict(zip(window[0], reduced.tolist()))
+        first = self.first or terms
+        largest = max([1.0, *(abs(first[name]) for name in terms if name in first)])
         for name, value in terms.items():
-            began = self.first.get(name, value)
-            if not isfinite(value) or abs(value) > EXPLODED * max(1.0, abs(began)):
+            began = first.get(name, value)
+            if not isfinite(value) or abs(value) > EXPLODED * largest:
                 what = f"is {value}" if not isfinite(value) else f"has exploded from {began:.4g} to {value:.4g}"
                 raise FloatingPointError(
                     f"the term {name} {what} after {self.seen:,} images; the last checkpoint is kept. "
@@ -184,8 +189,14 @@ def finish(run: Run, dataset: Dataset) -> None:
     codes = represent(run.method("averaged"), dataset, cache.rows_for(len(dataset), 2_000, seed=0))
     fitted = reduce.fit(codes)
     quantiles = np.quantile(reduce.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
-    write_statistics(run.path, Statistics(fitted, quantiles))
     run.write_parts()
+    write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
+
+
+def close(run: Run, seconds: float, images: int) -> None:
+    """Note in run.json that training has ended."""
+    note = {"finished": now(), "seconds": round(seconds, 1), "images": images}
+    write_text(run.path / "run.json", json.dumps({**run.record(), **note}, indent=2))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from torch import nn
 from unweave.training import checkpoint
 
 DIGESTS = "digests.json"
-COPIED = ("settings.toml", "run.json", "log.jsonl", "scores.json", "units.safetensors")
+COPIED = ("log.jsonl", "units.safetensors")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".h5")
 """Files that may run code when they are opened, or that we have no business with."""
 
@@ -32,8 +32,8 @@ def write_parts(method: nn.Module, folder: Path) -> list[str]:
     return names
 
 
-def pack(run: Path, at: Path, method: nn.Module, card: str, picture: Path | None, folder: Path) -> Path:
-    """Write the run with its checkpoint `at` into a new folder, whole or not at all.
+def pack(run: Path, at: Path, method: nn.Module, texts: Mapping[str, str], picture: Path | None, folder: Path) -> Path:
+    """Write the run with its checkpoint `at` into a new folder, whole or not at all; `texts` are files by name.
 
     Raises FileExistsError where the folder has content.
     """
@@ -56,8 +56,10 @@ def pack(run: Path, at: Path, method: nn.Module, card: str, picture: Path | None
         if picture is not None:
             shutil.copy2(picture, temporary / "preview.png")
         write_parts(method, temporary)
-        (temporary / "README.md").write_text(card)
-        digests = {str(file.relative_to(temporary)): checkpoint.digest(file) for file in files(temporary)}
+        for name, text in texts.items():
+            (temporary / name).write_text(text)
+        bound = [file for file in files(temporary) if bears(file.relative_to(temporary))]
+        digests = {str(file.relative_to(temporary)): checkpoint.digest(file) for file in bound}
         (temporary / DIGESTS).write_text(json.dumps(digests, indent=2))
         if folder.exists():
             folder.rmdir()
@@ -74,11 +76,20 @@ def files(folder: Path) -> list[Path]:
     return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
+def bears(name: Path) -> bool:
+    """Whether a file makes the model what it is. Cards and scores may be edited and written anew, pictures added."""
+    return (
+        name.suffix in (".safetensors", ".toml", ".json")
+        and not name.name.startswith("scores")
+        and name.name != DIGESTS
+    )
+
+
 def checked(folder: Path) -> Path:
     """The folder, if it is one of ours and as it was written.
 
-    Raises LookupError where it is not a shared run, and ValueError where it holds pickles or where a file is missing or
-    has another digest; each says what is in the folder.
+    Raises LookupError where it is not a shared run, and ValueError where it holds pickles, where a file is missing, has
+    another digest, or was not among those that were shared; each says what is in the folder.
     """
     found = files(folder)
     inside = f" In {folder}: {_listed(folder, found)}."
@@ -89,20 +100,26 @@ def checked(folder: Path) -> Path:
         raise LookupError(f"{folder} was not made by save_pretrained: it has no {DIGESTS}.{inside}")
     try:
         digests: Mapping[str, str] = dict(json.loads((folder / DIGESTS).read_text()))
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValueError(f"{folder / DIGESTS} is damaged; fetch the folder again.{inside}") from None
     for name, expected in digests.items():
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing; fetch the folder again.{inside}")
         if checkpoint.digest(folder / name) != expected:
             raise ValueError(f"{name} is not the file that was shared (its digest differs); fetch it again.{inside}")
+    names = [path.relative_to(folder) for path in found]
+    strangers = [str(name) for name in names if bears(name) and str(name) not in digests and name.parts[0] != "codes"]
+    if strangers or "settings.toml" not in digests:
+        what = strangers[0] if strangers else "settings.toml"
+        raise ValueError(f"{what} was not among the files that were shared; fetch the folder again.{inside}")
     return folder
 
 
 def fetch(source: str, **options: Any) -> Path:
     """A folder on this machine for `source`: a folder, or owner/name[@revision] on the Hub (downloaded and cached).
 
-    Options are those of `huggingface_hub.snapshot_download`: revision, cache_dir, local_files_only, token.
+    Files that may be pickles are not even downloaded. Options are those of `huggingface_hub.snapshot_download`:
+    revision, cache_dir, local_files_only, token.
     """
     if Path(source).is_dir():
         return Path(source)
@@ -118,9 +135,11 @@ def fetch(source: str, **options: Any) -> Path:
 
 
 def push(folder: Path, repository: str, client: Any, private: bool) -> str:
-    """Upload a folder that `pack` made; returns the address of the commit."""
+    """Upload a folder that `pack` made in place of what the repository holds; returns the address of the commit."""
     client.create_repo(repository, private=private, exist_ok=True)
-    commit = client.upload_folder(repo_id=repository, folder_path=folder, commit_message="Share a run of unweave")
+    commit = client.upload_folder(
+        repo_id=repository, folder_path=folder, delete_patterns="*", commit_message="Share a run of unweave"
+    )
     return str(commit)
 
 

@@ -104,6 +104,11 @@ def test_the_two_variants_of_dip_vae_differ_by_the_posterior_variance() -> None:
     assert made("dipvae", variant="II", diagonal=3).diagonal == 3.0
 
 
+def test_the_critic_is_the_sweep_s() -> None:
+    critic = made("factorvae").critic
+    assert sum(p.numel() for p in critic.parameters()) == (10 * 1000 + 1000) + 5 * (1000 * 1000 + 1000) + (2000 + 2)
+
+
 def test_shuffling_keeps_every_unit_s_values_and_parts_them() -> None:
     z = torch.arange(40.0).reshape(20, 2)
     mixed = factorvae.shuffle(z, torch.Generator().manual_seed(0))

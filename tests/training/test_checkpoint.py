@@ -115,13 +115,19 @@ def test_damage_is_noticed_and_the_checkpoint_before_is_used(
     assert checkpoint.newest(tmp_path, said.append) == second
     harm(second / name)
     assert checkpoint.newest(tmp_path, said.append) == first
-    if (second / "state.json").exists():  # without it, it was never finished
-        assert "is damaged" in said[0]
-        assert name in said[0]
-        with pytest.raises(checkpoint.DamagedError):
-            checkpoint.load(second, state)
-        checkpoint.set_aside(tmp_path, later_than=first)
-        assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, f"damaged-{second.name}"]
+    assert "is damaged" in said[0]
+    assert name in said[0]
+    with pytest.raises(checkpoint.DamagedError):
+        checkpoint.load(second, state)
+    checkpoint.set_aside(tmp_path, later_than=first)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, f"damaged-{second.name}"]
+
+
+def test_a_torn_folder_does_not_pass_for_a_saved_checkpoint(tmp_path: Path) -> None:
+    state = fresh()
+    (checkpoint.save(tmp_path, state, 8, 1, {}) / "state.json").unlink()
+    checkpoint.verified(checkpoint.save(tmp_path, state, 8, 1, {}))
+    assert (tmp_path / f"damaged-{8:012d}").is_dir()
 
 
 def test_generators_of_every_process_are_kept_apart(tmp_path: Path) -> None:

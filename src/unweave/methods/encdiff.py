@@ -122,7 +122,8 @@ class EncDiff(Generative):
 
     The `laptop` preset deviates further, to learn in minutes: x_0 prediction with the l2 loss, every noise level
     weighted to count the same (`balanced`), and no time before `first_time`, where the noised image says it all and
-    the units learn nothing; samplers keep to the times that are left. The encoder runs in float32 also where the U-Net runs in bfloat16.
+    the units learn nothing; samplers keep to the times that are left. The encoder runs in float32 also where the
+    U-Net runs in bfloat16.
     """
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:

@@ -33,7 +33,7 @@ class Settings(Frozen):
 
     units: int = Field(10, ge=1, description="number of units N")
     gamma: float = Field(30.0, ge=0, description="weight of the total correlation; 0 is a plain VAE")
-    critic_width: int = Field(1000, ge=1, description="width of the critic's five hidden layers")
+    critic_width: int = Field(1000, ge=1, description="width of the critic's six hidden layers")
 
 
 Logits = Float[Tensor, "batch 2"]
@@ -46,7 +46,8 @@ class FactorVAE(Variational):
     """Loss of the VAE: -log p(x|z) + KL(q(z|x) || p(z)) + gamma TC(z) (Eq. 2 of the paper).
 
     TC(z) is the mean of the critic's log-odds that z was not shuffled. The critic is the second player (`Critic`).
-    Deviation from the paper, shared with the sweep: both see one batch, where the paper takes a second one.
+    Deviation from the paper, shared with the sweep: both see one batch, where the paper takes a second one. The
+    critic's code is drawn anew after the step of the VAE, where the sweep steps both on one draw.
     """
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:

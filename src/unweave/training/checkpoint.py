@@ -62,8 +62,10 @@ def save(
     written (a full disk); what was there before stays.
     """
     final = folder / f"{seen:012d}"
-    if final.exists():
+    if (final / RECORD).is_file():
         return final
+    if final.exists():  # torn: it has no record
+        _rename(final)
     for stale in folder.glob(".*.partial"):
         shutil.rmtree(stale)
     temporary = folder / f".{final.name}.partial"
@@ -98,7 +100,9 @@ def save(
             f"kept: {', '.join(kept) or 'none yet'}. Make room there, then go on with --resume."
         ) from error
     for old in complete(folder)[:-KEEP]:
-        shutil.rmtree(old)
+        hidden = folder / f".{old.name}.old.partial"  # a kill while it is deleted leaves nothing that looks whole
+        old.rename(hidden)
+        shutil.rmtree(hidden)
     return final
 
 
@@ -119,12 +123,23 @@ def load(path: Path, state: State, rank: int = 0) -> dict[str, Any]:
 
 def complete(folder: Path) -> list[Path]:
     """The finished checkpoints of a folder, oldest first; whether they are whole is not looked at."""
-    return sorted(path for path in folder.glob("[0-9]*") if path.name.isdigit() and (path / RECORD).is_file())
+    return [path for path in _named(folder) if (path / RECORD).is_file()]
+
+
+def _named(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("[0-9]*") if path.name.isdigit() and path.is_dir())
+
+
+def _rename(path: Path) -> None:
+    target, count = path.with_name(f"damaged-{path.name}"), 1
+    while target.exists():
+        target, count = path.with_name(f"damaged-{path.name}-{count}"), count + 1
+    path.rename(target)
 
 
 def newest(folder: Path, warn: Callable[[str], None]) -> Path | None:
     """The newest whole checkpoint; damaged ones are passed over, with a word to `warn`."""
-    for path in reversed(complete(folder)):
+    for path in reversed(_named(folder)):
         stamps = tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(path.iterdir()))
         try:
             _verified_once(path, stamps)
@@ -137,12 +152,9 @@ def newest(folder: Path, warn: Callable[[str], None]) -> Path | None:
 
 def set_aside(folder: Path, later_than: Path | None) -> None:
     """Rename (not delete) checkpoints that `newest` passed over, so that their names are free again."""
-    for path in complete(folder):
+    for path in _named(folder):
         if later_than is None or path.name > later_than.name:
-            target, count = path.with_name(f"damaged-{path.name}"), 1
-            while target.exists():
-                target, count = path.with_name(f"damaged-{path.name}-{count}"), count + 1
-            path.rename(target)
+            _rename(path)
 
 
 def verified(path: Path) -> dict[str, Any]:

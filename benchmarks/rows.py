@@ -1,0 +1,90 @@
+"""The rows that every paper compares with: each method, each seed, one data set, one budget; a table of medians.
+
+    python benchmarks/rows.py --data sprites --images 400000 --out runs/rows
+    python benchmarks/rows.py --data ../shared/data/dsprites_grid46k.npz --methods betavae "betavae method.beta=1"
+
+A method may be followed by settings. Runs go to --out and are resumed or kept, so the command can be stopped and
+repeated. The last checkpoint is scored, always; settings are the `laptop` preset's, none is searched. Prints JSON;
+--markdown prints the table of medians, with the lowest and highest seed.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROWS = (
+    "betavae method.beta=1",
+    "betavae",
+    "annealedvae",
+    "factorvae",
+    "betatcvae",
+    "dipvae",
+    "dipvae method.variant=II",
+    "encdiff",
+)
+SCORES = {
+    "dci-2k@1": ("disentanglement", "completeness", "informativeness"),
+    "factorvae@1": ("eval_accuracy",),
+    "betavae@1": ("eval_accuracy",),
+    "mig@1": ("mig",),
+}
+
+
+def unweave(*words: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def one(row: str, data: str, images: int | None, seed: int, out: Path) -> dict[str, object]:
+    method, *settings = row.split()
+    place = out / re.sub(r"[^\w=.-]+", "-", f"{row} {Path(data).stem} {images or 'preset'} {seed}")
+    budget = [] if images is None else [f"training.images={images}"]
+    words = [f"data={data}", f"training.seed={seed}", "training.preview=100000000", *budget, *settings]
+    unweave("train", method, *words, "--run", str(place), "--resume", "--quiet")
+    if not (place / "scores.json").exists():
+        unweave("evaluate", str(place), "--repeats", "1", *(word for name in SCORES for word in ("--protocol", name)))
+    protocols = json.loads((place / "scores.json").read_text())["protocols"]
+    facts = json.loads((place / "run.json").read_text())
+    values = {f"{name} {kind}": protocols[name][kind]["value"] for name, kinds in SCORES.items() for kind in kinds}
+    return {"row": row, "seed": seed, "images": facts["images"], "seconds": facts["seconds"], **values}
+
+
+def table(results: list[dict[str, object]]) -> str:
+    """Markdown: medians, with lowest and highest seed in brackets."""
+    names = [f"{name} {kind}" for name, kinds in SCORES.items() for kind in kinds]
+    lines = [f"| method | images | {' | '.join(names)} | seconds |", f"|---|--:|{'--:|' * len(names)}--:|"]
+    for row in dict.fromkeys(str(result["row"]) for result in results):
+        mine = [result for result in results if result["row"] == row]
+        cells = []
+        for name in names:
+            values = sorted(float(str(result[name])) for result in mine)
+            cells.append(f"{statistics.median(values):.2f} ({values[0]:.2f} .. {values[-1]:.2f})")
+        seconds = statistics.median(float(str(result["seconds"])) for result in mine)
+        lines.append(f"| {row} | {mine[0]['images']:,} | {' | '.join(cells)} | {seconds:.0f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="sprites")
+    parser.add_argument("--methods", nargs="+", default=list(ROWS))
+    parser.add_argument("--images", type=int, help="budget of every row; the preset's if not given")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=Path("runs/rows"))
+    parser.add_argument("--markdown", action="store_true")
+    options = parser.parse_args()
+    results = []
+    for row in options.methods:
+        for seed in options.seeds:
+            results.append(one(row, options.data, options.images, seed, options.out))
+            print(json.dumps(results[-1]), file=sys.stderr)
+    print(table(results) if options.markdown else json.dumps({"data": options.data, "runs": results}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
