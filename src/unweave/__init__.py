@@ -68,7 +68,7 @@ def load(path: str) -> "Run":
 
 
 def from_pretrained(source: str, **options: Any) -> "Run":
-    """Open a folder that `Run.save_pretrained` wrote, or owner/name[@revision] on the Hub, after checking every digest.
+    """Open a folder that `Run.save_pretrained` wrote, or owner/name[@revision] on the Hub, after checking its digests.
 
     Options are those of `huggingface_hub.snapshot_download`: revision, cache_dir, local_files_only, token. Raises
     LookupError where there is none, ValueError where it holds pickles or a file differs from what was shared.

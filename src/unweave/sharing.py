@@ -1,7 +1,7 @@
 """Folders to share: what they must hold, how they come from the Hub and go there. Nothing in them is ever unpickled.
 
 A shared folder is a run without its optimiser, with a model card, with the parts that are diffusers' own in diffusers'
-layout, and with the sha256 of every file (digests.json).
+layout, and with the sha256 of every file that makes the model what it is (digests.json; see `bears`).
 """
 
 import json
