@@ -32,7 +32,8 @@ def one(seed: int, out: Path, words: list[str]) -> dict[str, object]:
     place = str(out / f"seed-{seed}")
     unweave("train", str(CONFIG), f"training.seed={seed}", *words, "--run", place, "--resume")
     facts = json.loads((Path(place) / "run.json").read_text())
-    scores = json.loads(unweave("evaluate", place, "--json"))["protocols"]
+    chosen = [word for name in REPORTED for word in ("--protocol", name)]
+    scores = json.loads(unweave("evaluate", place, *chosen, "--json"))["protocols"]
     values = {f"{name} {score}": scores[name][score]["value"] for name, kinds in REPORTED.items() for score in kinds}
     return {
         "seed": seed,

@@ -7,6 +7,7 @@ from PIL import Image
 
 import unweave
 from unweave.run import Run
+from unweave.scoring import agreement
 
 CHEAP = ["mig@1", "factorvae@1"]
 
@@ -34,7 +35,7 @@ def test_codes_of_a_run_score_the_same_from_files(quick_run: Run, tmp_path: Path
     arrays = unweave.encode(quick_run, weights="raw")
     assert arrays["codes"].shape == (36_864, 4, 1)
     np.savez(tmp_path / "codes.npz", **{name: array[:300] for name, array in arrays.items() if name != "factor_names"})
-    units, factors = unweave.read_tables(tmp_path / "codes.npz", tmp_path / "codes.npz")
+    units, factors = unweave.read_tables(tmp_path / "codes.npz", tmp_path / "codes.npz")[:2]
     assert (units.shape, factors.shape) == ((300, 4), (300, 6))
 
 
@@ -73,3 +74,14 @@ def test_earlier_scores_are_never_lost(quick_run: Run) -> None:
     kept = [json.loads(path.read_text())["rows"] for path in quick_run.path.glob("scores-*.json")]
     assert 70 in kept
     assert quick_run.scores()["rows"] == 80
+
+
+def test_pictures_of_the_matrices_lie_in_the_run(quick_run: Run) -> None:
+    unweave.evaluate(quick_run, rows=300, protocols=["mig@1"], repeats=1)
+    with Image.open(quick_run.path / "matrices" / "information-mig-1.png") as picture:
+        assert picture.width > 100
+
+
+def test_a_run_does_not_agree_with_itself(quick_run: Run) -> None:
+    with pytest.raises(ValueError, match="are the same"):
+        agreement([quick_run] * 3, rows=300)

@@ -13,7 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unweave.edit_scores import evaluate_edits
     from unweave.edits import attention, heatmap, interpolate, reconstruct, swap, traverse
+    from unweave.evaluation.model import evaluate_model
     from unweave.evaluation.report import evaluate_tables, read_tables
     from unweave.experiment import train
     from unweave.method import Sampling
@@ -27,6 +29,8 @@ _HOME = {
     "attention": "edits",
     "encode": "scoring",
     "evaluate": "scoring",
+    "evaluate_edits": "edit_scores",
+    "evaluate_model": "evaluation.model",
     "evaluate_tables": "evaluation.report",
     "heatmap": "edits",
     "interpolate": "edits",
@@ -46,6 +50,8 @@ __all__ = [
     "attention",
     "encode",
     "evaluate",
+    "evaluate_edits",
+    "evaluate_model",
     "evaluate_tables",
     "from_pretrained",
     "heatmap",

@@ -112,12 +112,12 @@ class Estimator(TransformerMixin, BaseEstimator):
         return to_pixels(images)
 
     def score(self, X: object, y: object = None) -> float:
-        """DCI disentanglement (`dci-2k@1`) on a named data set with known factors, raw weights; higher is better."""
+        """DCI disentanglement (`dci@1`) on a named data set with known factors, raw weights; higher is better."""
         check_is_fitted(self, "run_")
         if not isinstance(X, str):
             raise TypeError("score needs the name or the path of a data set with known factors: an array has none.")
-        scores = scoring.evaluate(self.run_, data=str(X), protocols=["dci-2k@1"], repeats=1)
-        return float(scores["protocols"]["dci-2k@1"]["disentanglement"]["value"])
+        scores = scoring.evaluate(self.run_, data=str(X), protocols=["dci@1"], repeats=1)
+        return float(scores["protocols"]["dci@1"]["disentanglement"]["value"])
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         check_is_fitted(self, "run_")

@@ -1,17 +1,20 @@
 """The verbs that measure: encode images with a run, and score a run's units against known factors."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.evaluation import cache, reduce, report
 from unweave.evaluation.represent import represent
+from unweave.figures import file, matrix
 from unweave.gathering import Named, gather
 from unweave.method import evaluating
+from unweave.metrics.udr import udr_lasso, udr_spearman
 from unweave.run import Run, Weights
 from unweave.tables import Rows
 
@@ -72,8 +75,18 @@ def evaluate(
     digest = opened.digest()
     key = cache.key(f"{digest}-{weights}", dataset.digest(), len(named), seed)
     table = codes(opened, dataset, named, key, weights)
-    units = reduce.apply(reduce.fit(table), table)
-    scores = report.evaluate_tables(units, factors, protocols=protocols, repeats=repeats, seed=seed, progress=progress)
+    reduction = reduce.fit(table)
+    scores = report.evaluate_tables(
+        reduce.apply(reduction, table),
+        factors,
+        unreduced=table.reshape(len(table), -1),
+        explained=reduction.explained.tolist() if table.shape[2] > 1 else None,
+        factor_names=dataset.factor_names,
+        protocols=protocols,
+        repeats=repeats,
+        seed=seed,
+        progress=progress,
+    )
     scores["weights"] = digest
     scores["data"] = {
         "name": dataset.name,
@@ -89,6 +102,71 @@ def evaluate(
     return scores
 
 
+def agreement(
+    runs: Sequence[Run | str | Path],
+    *,
+    data: str | None = None,
+    rows: int = ROWS,
+    seed: int = 0,
+    weights: Weights = "raw",
+) -> dict[str, Any]:
+    """`udr-lasso@1` and `udr-spearman@1` of every run: how well runs of several seeds agree; no factors needed.
+
+    On 10,000 random rows (all, where there are fewer) of those that `evaluate` encodes. Raises ValueError for fewer
+    than three runs, and for runs that are not seeds of one method and data set (see `check_seeds`).
+    """
+    opened = [run if isinstance(run, Run) else Run(run) for run in runs]
+    check_seeds(opened)
+    tables = []
+    for run in opened:
+        dataset = fitting(run, data)
+        named = cache.rows_for(len(dataset), rows, seed)
+        key = cache.key(f"{run.digest()}-{weights}", dataset.digest(), len(named), seed)
+        table = codes(run, dataset, named, key, weights)
+        drawn = np.random.default_rng(seed).permutation(len(table))[:10_000]
+        tables.append(reduce.apply(reduce.fit(table), table)[drawn])
+    names = [str(run.path) for run in opened]
+    rankings = {"udr-lasso@1": udr_lasso(tables), "udr-spearman@1": udr_spearman(tables)}
+    protocols = {name: dict(zip(names, ranking.scores.tolist())) for name, ranking in rankings.items()}
+    return {"protocols": protocols, "rows": len(tables[0]), "seed": seed, "scored_weights": weights}
+
+
+def check_seeds(runs: Sequence[Run]) -> None:
+    """Nothing, where the runs differ in their training seed alone. Raises ValueError that names what else differs."""
+    if len({run.digest() for run in runs}) < len(runs):
+        raise ValueError("two of these runs are the same: an interval over runs needs different training seeds.")
+    first, *others = [_flat(run) for run in runs]
+    for run, settings in zip(runs[1:], others):
+        different = sorted(key for key in first.keys() | settings.keys() if first.get(key) != settings.get(key))
+        if different:
+            raise ValueError(
+                f"{runs[0].path} and {run.path} differ in more than training.seed: {', '.join(different)}. "
+                "Evaluate runs of one method and one data set together, others one by one."
+            )
+
+
+def _flat(run: Run) -> dict[str, Any]:
+    """The settings of a run by dotted key, but for its seed and what does not change the result."""
+    tables = run.settings.model_dump()
+    flat = {
+        f"{table}.{key}": value
+        for table, keys in tables.items()
+        if isinstance(keys, dict)
+        for key, value in keys.items()
+    }
+    left_out = ("training.seed", "training.save", "training.preview", "training.tracker", "training.compile")
+    return {key: value for key, value in flat.items() if key not in left_out}
+
+
+def agreement_table(found: Mapping[str, Any]) -> Table:
+    """For people."""
+    protocols = found["protocols"]
+    result = Table("run", *protocols, caption="agreement between runs, label-free; 0 or more, higher is better")
+    for run in next(iter(protocols.values())):
+        result.add_row(run, *(f"{of[run]:.4g}" for of in protocols.values()))
+    return result
+
+
 def _write(run: Run, scores: report.Scores) -> None:
     """scores.json, with the protocols that an earlier evaluation of the very same codes has already measured.
 
@@ -97,14 +175,18 @@ def _write(run: Run, scores: report.Scores) -> None:
     before = run.scores()
     same = ("rows", "seed", "weights", "data", "scored_weights", "interval")
     if before is not None and all(before.get(key) == scores[key] for key in same):
-        for part in ("protocols", "rows_used"):
-            scores[part] = {**before[part], **scores[part]}
+        for part in ("protocols", "rows_used", "matrices"):
+            scores[part] = {**before.get(part, {}), **scores[part]}
     elif before is not None:
         number = 1
         while (kept := run.path / f"scores-{number}.json").exists():
             number += 1
         (run.path / "scores.json").rename(kept)
+        if (run.path / "matrices").exists():
+            (run.path / "matrices").rename(run.path / f"matrices-{number}")
     report.write(scores, run.path / "scores.json")
+    for name, picture in matrix.pictures(scores["matrices"], scores["data"]["factor_names"]).items():
+        file.save(picture, run.path / "matrices" / name, overwrite=True)
 
 
 def encode(

@@ -6,6 +6,9 @@ from jaxtyping import Float, Int, UInt8
 UnitTable = Float[np.ndarray, "rows units"]
 """One number per row (image) and unit."""
 
+WideTable = Float[np.ndarray, "rows numbers"]
+"""Every number of every unit of a row (image), for codes whose units are vectors."""
+
 FactorTable = Int[np.ndarray, "rows factors"]
 """Class index of every factor for every row, 0 .. size - 1."""
 

@@ -51,6 +51,46 @@ def test_from_images_to_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert "trained already" in capsys.readouterr().err
 
 
+def test_anybodys_codes_are_compared_with_what_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    lines = [f"{i % 3},{i % 2}" for i in range(60)]
+    (tmp_path / "y.csv").write_text("hue,size\n" + "\n".join(lines))
+    (tmp_path / "z.csv").write_text("\n".join(f"{line}.5" for line in lines))
+    tables = ("--codes", str(tmp_path / "z.csv"), "--factors", str(tmp_path / "y.csv"), "--data", "shapes3d")
+    chosen = ("--protocol", "mig@1", "--protocol", "factorvae@1", "--repeats", "1")
+    places = ("--figures", str(tmp_path / "drawn"), "-o", str(tmp_path / "scores.json"))
+    assert run(monkeypatch, "evaluate", *tables, *chosen, *places, "--compare") == 0
+    out = capsys.readouterr().out
+    assert "yours" in out
+    assert "EncDiff" in out
+    assert "NOT THE PUBLISHED DATA" in out
+    assert Image.open(tmp_path / "drawn" / "information-mig-1.png").size[0] > 100
+    assert json.loads((tmp_path / "scores.json").read_text())["data"]["factor_names"] == ["hue", "size"]
+    assert run(monkeypatch, "evaluate", *tables, *chosen, *places) == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_several_runs_give_an_interval_of_the_method(
+    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    words = ["data=sprites", "data.size=16", "training.images=32", "training.batch=16", "training.precision=float32"]
+    places = [str(tmp_path / f"seed-{seed}") for seed in range(3)]
+    for seed, place in enumerate(places):
+        assert run(monkeypatch, "train", "betavae", *words, f"training.seed={seed}", "--run", place, "--quiet") == 0
+    scored = ["--rows", "200", "--protocol", "mig@1", "--repeats", "1"]
+    assert run(monkeypatch, "evaluate", *places, *scored) == 0
+    out = capsys.readouterr().out
+    assert "t-interval" in out
+    assert "udr-lasso@1" in out
+    for others, message in (
+        ([places[0]], "are the same"),
+        ([str(quick_run.path)], "differ in more than training.seed"),
+    ):
+        assert run(monkeypatch, "evaluate", places[0], *others, *scored) == 1
+        assert message in capsys.readouterr().err
+
+
 def test_info_and_list_know_every_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     assert run(monkeypatch, "list", "--json") == 0
     known = json.loads(capsys.readouterr().out)
@@ -92,10 +132,17 @@ IMAGES = np.zeros((4, 16, 16, 3), np.uint8)
         (["train", "encdiff", "data={tmp}/empty"], "no image"),
         (["train", "{tmp}/none.toml"], "no settings file"),
         (["evaluate", "{tmp}"], "is not a run"),
-        (["evaluate"], "give a run, or both"),
+        (["evaluate"], "give runs, or both"),
         (["evaluate", "--codes", "{tmp}/nan.npy", "--factors", "{tmp}/factors.npy"], "NaN"),
         (["evaluate", "--codes", "{tmp}/none.npy", "--factors", "{tmp}/factors.npy"], "no file"),
         (["evaluate", "{quick}", "--protocol", "mgi@1"], "Did you mean 'mig@1'"),
+        (["evaluate", "{quick}", "--figures", "{tmp}/f"], "go with --codes"),
+        (["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--edits"], "needs a run"),
+        (["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--compare"], "needs --data"),
+        (
+            ["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--compare", "--data", "shapes3"],
+            "Did you mean 'shapes3d'",
+        ),
         (["encode", "{quick}", "{tmp}/none/"], "none"),
         (["edit", "swap", "{quick}", "1", "--partners", "2", "--units", "9"], "unit must be in 0..3, got 9"),
         (["edit", "swap", "{quick}", "1", "--partners", "2", "--units", "a"], "numbers separated by commas"),

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from unweave.figures.heatmap import MAGMA, colourise, heatmap, overlay
+from unweave.figures.colours import MAGMA, colourise
+from unweave.figures.heatmap import heatmap, overlay
 
 
 def test_the_colours_are_the_table_and_get_steadily_brighter():

@@ -58,3 +58,9 @@ def test_only_constant_factors_are_refused():
     train, test = (Tables(t.units, t.factors * 0) for t in tables())
     with pytest.raises(ValueError, match="constant"):
         dci(train, test)
+
+
+def test_an_index_is_no_factor():
+    train, test = (Tables(t.units, np.arange(len(t.units))[:, None]) for t in tables())
+    with pytest.raises(ValueError, match="looks like an index"):
+        dci(train, test)

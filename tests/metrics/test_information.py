@@ -41,3 +41,11 @@ def test_a_unit_that_varies_by_rounding_only_falls_into_one_bin():
     units = np.ones((10, 2), np.float32)
     units[0, 0] = np.nextafter(np.float32(1), np.float32(2))
     assert (discretise(units).max(0) == discretise(units).min(0)).all()
+
+
+def test_independent_counts_share_exactly_nothing():
+    grid = np.stack(np.unravel_index(np.arange(3 * 7 * 11), (3, 7, 11)), axis=1)
+    table = np.concatenate([grid, np.full((len(grid), 1), 4)], axis=1)
+    information = mutual_information(table, table)
+    assert (information == np.diag(np.diag(information))).all()
+    assert information[3, 3] == 0

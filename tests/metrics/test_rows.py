@@ -77,11 +77,26 @@ def test_elsewhere_every_row_that_shares_the_value_is_as_likely():
 
 @pytest.mark.parametrize(("total", "sizes"), [(100, (20, 10)), (30, (20, 10)), (12, (8, 4)), (2, (1, 1))])
 def test_training_and_test_rows_differ(total, sizes):
-    train, test = rows.split(total, 20, 10, np.random.RandomState(0))
+    train, test = rows.split(np.zeros((total, 1), int), 20, 10, np.random.RandomState(0))
     assert (len(train), len(test)) == sizes
     assert len(np.union1d(train, test)) == sum(sizes)
 
 
+def test_on_a_grid_the_split_is_the_references_draws_one_after_the_other():
+    sizes, random = (3, 4, 2), np.random.RandomState(5)
+    train, test = rows.split(grid(*sizes), 40, 20, np.random.RandomState(5))
+    values = [np.stack([random.randint(size, size=part) for size in sizes], axis=1) for part in (16, 16, 8, 16, 4)]
+    assert (np.concatenate([train, test]) == np.ravel_multi_index(tuple(np.concatenate(values).T), sizes)).all()
+
+
+def test_a_sample_counts_no_row_twice_but_on_a_grid():
+    table = np.array([[0], [0], [1], [1], [1]])
+    assert sorted(rows.sample(table, 100, np.random.RandomState(0)).tolist()) == [0, 1, 2, 3, 4]
+    assert len(set(rows.sample(table, 3, np.random.RandomState(0)).tolist())) == 3
+    drawn = rows.sample(grid(3, 2), 100, np.random.RandomState(0))
+    assert (drawn == rows.draw(grid(3, 2), 100, np.random.RandomState(0))).all()
+
+
 def test_one_row_cannot_be_split():
     with pytest.raises(ValueError, match="got 1"):
-        rows.split(1, 20, 10, np.random.RandomState(0))
+        rows.split(np.zeros((1, 2), int) + np.array([0, 1]), 20, 10, np.random.RandomState(0))

@@ -1,7 +1,7 @@
 """unweave evaluate"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,57 +9,143 @@ from unweave.cli import output
 
 
 def command(
-    run: Annotated[Path | None, typer.Argument(help="a run directory; or give --codes and --factors")] = None,
-    codes: Annotated[Path | None, typer.Option(help=".npy or .npz: [rows, units] or [rows, unit, dim]")] = None,
-    factors: Annotated[Path | None, typer.Option(help=".npy or .npz: [rows, factors], whole numbers")] = None,
-    data: Annotated[str | None, typer.Option(help="score on another data set than the run's own")] = None,
-    rows: Annotated[int, typer.Option(min=2, help="random rows of the data set to encode")] = 50_000,
+    runs: Annotated[list[Path] | None, typer.Argument(help="run directories; or give --codes and --factors")] = None,
+    codes: Annotated[Path | None, typer.Option(help=".npy, .npz or .csv: [rows, units] or [rows, unit, dim]")] = None,
+    factors: Annotated[Path | None, typer.Option(help=".npy, .npz or .csv: [rows, factors], whole numbers")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="score on another data set than the run's own; with --codes: what they are of")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=2, help="with runs: random rows of the data set to encode")] = 50_000,
     protocol: Annotated[list[str] | None, typer.Option(help="a protocol, repeatable; see `unweave list`")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="metric seeds, for the interval")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="names the rows and the metrics' draws")] = 0,
-    weights: Annotated[str, typer.Option(help="'raw' (as published) or 'averaged'")] = "raw",
+    weights: Annotated[str, typer.Option(help="with runs: 'raw' (as published) or 'averaged'")] = "raw",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="print what is published on this data set beside it")
+    ] = False,
+    edits: Annotated[
+        bool, typer.Option("--edits", help="also measure swaps: their consistency and precision (minutes)")
+    ] = False,
+    figures: Annotated[Path | None, typer.Option(help="with --codes: a folder for pictures of the matrices")] = None,
     save: Annotated[Path | None, typer.Option("--output", "-o", help="with --codes: a scores.json to write")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the scores as JSON")] = False,
 ) -> None:
-    """Score units against known factors: of a run, or of anybody's codes.
+    """Score units against known factors: of runs, or of anybody's codes.
 
     \b
         unweave evaluate runs/a
+        unweave evaluate runs/seed-0 runs/seed-1 runs/seed-2     what the method gives: t-intervals, UDR
         unweave evaluate --codes z.npy --factors y.npy --json
+        unweave evaluate --codes z.csv --factors y.csv --data shapes3d --compare
 
-    Scores of a run go to its scores.json too. The interval is metric noise of one training run, over metric seeds.
+    Scores of a run go to its scores.json, with pictures of its matrices. The interval of one run is metric noise, over
+    metric seeds; that of three or more runs is a 95 % t-interval over training seeds.
     """
-    from unweave.evaluation import report
-
-    if (run is None) == (codes is None) or (codes is None) != (factors is None):
-        raise ValueError("give a run, or both --codes and --factors.")
+    if (not runs) == (codes is None) or (codes is None) != (factors is None):
+        raise ValueError("give runs, or both --codes and --factors.")
     if weights not in ("averaged", "raw"):
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
-    if run is None:
-        assert codes is not None
-        assert factors is not None
-        tables = report.read_tables(codes, factors)
-        if save is not None and save.exists():
-            raise FileExistsError(f"{save} is there already: choose another -o.")
-        scores = report.evaluate_tables(
-            *tables, protocols=protocol, repeats=repeats, seed=seed, progress=output.progress_line
-        )
-        if save is not None:
-            report.write(scores, save)
+    if codes is not None and edits:
+        raise ValueError("--edits needs a run: codes alone cannot be turned into images.")
+    if edits and data is not None:
+        raise ValueError("--edits measures a run on its own data set: leave --data out.")
+    if runs and (figures is not None or save is not None):
+        raise ValueError("--figures and --output go with --codes: a run keeps its scores and pictures itself.")
+    if codes is not None and factors is not None:
+        _tables(codes, factors, data, protocol, repeats, seed, compare, figures, save, json)
     else:
-        from unweave.scoring import evaluate
+        options = {"data": data, "rows": rows, "protocols": protocol, "repeats": repeats, "seed": seed}
+        _runs(runs or [], options | {"weights": weights}, compare, edits, json)
 
-        scores = evaluate(
-            run,
-            data=data,
-            rows=rows,
-            seed=seed,
-            protocols=protocol,
-            repeats=repeats,
-            weights="raw" if weights == "raw" else "averaged",
-            progress=output.progress_line,
-        )
+
+def _tables(
+    codes: Path,
+    factors: Path,
+    data: str | None,
+    protocol: list[str] | None,
+    repeats: int,
+    seed: int,
+    compare: bool,
+    figures: Path | None,
+    save: Path | None,
+    json: bool,
+) -> None:
+    from unweave.evaluation import published, report
+
+    if compare and data is None:
+        raise ValueError("--compare needs --data NAME with --codes: the data set that the codes are of.")
+    if compare and data is not None:
+        published.published(data)  # an unknown name is said before the work
+    for place in (save, figures):
+        if place is not None and place.exists():
+            raise FileExistsError(f"{place} is there already: choose another name.")
+    read = report.read_tables(codes, factors)
+    scores = report.evaluate_tables(
+        read.units,
+        read.factors,
+        unreduced=read.unreduced,
+        explained=read.explained,
+        factor_names=read.factor_names,
+        protocols=protocol,
+        repeats=repeats,
+        seed=seed,
+        progress=output.progress_line,
+    )
+    if data is not None:
+        scores["data"]["name"] = data
+    if save is not None:
+        report.write(scores, save)
+    if figures is not None:
+        from unweave.figures import file, matrix
+
+        for name, picture in matrix.pictures(scores["matrices"], scores["data"]["factor_names"]).items():
+            output.say(str(file.save(picture, figures / name)))
     if json:
         output.print_json(scores)
-    else:
-        output.print_table(report.table(scores))
+        return
+    output.print_table(report.table(scores))
+    if compare and data is not None:
+        output.print_table(published.comparison(scores, data))
+
+
+def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool, json: bool) -> None:
+    from unweave import scoring
+    from unweave.evaluation import interval, published, report
+    from unweave.run import Run
+
+    opened = [Run(run) for run in runs]
+    if len(opened) > 1:
+        scoring.check_seeds(opened)
+    dataset = scoring.fitting(opened[0], options["data"])
+    if compare:
+        published.published(dataset.name)  # an unknown name is said before the work
+    found: dict[str, Any] = {}
+    if dataset.factor_names or not (edits or len(opened) > 2):  # else there are scores without labels to give
+        found = {str(run.path): scoring.evaluate(run, **options, progress=output.progress_line) for run in opened}
+    said: dict[str, Any] = {"runs": found} if len(opened) > 1 else dict(*found.values())
+    tables = []
+    if len(opened) > 1 and found:
+        over = interval.over_runs(list(found.values()))
+        said["method"] = {name: {score: one._asdict() for score, one in of.items()} for name, of in over.items()}
+        tables.append(interval.table(over))
+    elif found:
+        tables.append(report.table(said))
+    if len(opened) > 2:
+        said["udr"] = scoring.agreement(opened, **{name: one for name, one in options.items() if name in _CODES})
+        tables.append(scoring.agreement_table(said["udr"]))
+    if edits:
+        from unweave import edit_scores
+
+        chosen = {"seed": options["seed"], "weights": options["weights"], "progress": output.progress_line}
+        said["edits"] = {str(run.path): edit_scores.evaluate_edits(run, **chosen) for run in opened}
+        tables += [edit_scores.table(measured, run) for run, measured in said["edits"].items()]
+    if compare:
+        tables += [published.comparison(scores, dataset.name) for scores in found.values()]
+    if json:
+        output.print_json(said)
+        return
+    for table in tables:
+        output.print_table(table)
+
+
+_CODES = ("data", "rows", "seed", "weights")

@@ -10,20 +10,22 @@ from unweave.cli import output
 
 def command(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
     """List the methods, data sets and scoring protocols there are."""
-    from unweave.evaluation.report import DEFAULT, PROTOCOLS
+    from unweave.evaluation.protocols import ATTRIBUTES, DEFAULT, OTHERS, PROTOCOLS
 
-    known = {
-        "methods": registry.names("methods"),
-        "data": registry.names("data"),
-        "protocols": {
-            name: protocol.about + ("" if name in DEFAULT else " (not by default)")
-            for name, protocol in PROTOCOLS.items()
-        },
+    said = {
+        name: f"{protocol.about}{_when(name in DEFAULT, name in ATTRIBUTES)}" for name, protocol in PROTOCOLS.items()
     }
+
+    protocols = said | dict(OTHERS)
+    known = {"methods": registry.names("methods"), "data": registry.names("data"), "protocols": protocols}
     if json:
         output.print_json(known)
         return
     print(f"methods    {', '.join(known['methods'])}")
     print(f"data       {', '.join(known['data'])}; a path to an .npz or a folder of images works as well")
-    for name, about in PROTOCOLS.items():
-        print(f"protocol   {name:12} {about.about}{'' if name in DEFAULT else ' (not by default)'}")
+    for name, about in protocols.items():
+        print(f"protocol   {name:18} {about}")
+
+
+def _when(always: bool, attributes: bool) -> str:
+    return "" if always else " (where all factors are)" if attributes else " (not by default)"

@@ -19,6 +19,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def say(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr)
+
+
 def print_table(table: Table) -> None:
     """A table on stdout, at the width of the terminal, or 120 columns in a pipe."""
     console = Console()

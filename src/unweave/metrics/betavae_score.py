@@ -25,7 +25,8 @@ def betavae_score(
 
     With one factor there is nothing to tell and both are 1. Known defects: nearly every method scores 1, rotated codes
     included; the classifier is regularised, so codes of very small scale score lower; like the reference's it may stop
-    at 100 steps before it has converged.
+    at 100 steps before it has converged, which codes of very large scale make it do; constant factors are held fixed
+    like any other, and nobody can tell one of them from the next.
     """
     checks.tables(units, factors)
     if factors.shape[1] == 1:

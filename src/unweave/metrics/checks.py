@@ -22,16 +22,28 @@ def finite(values: np.ndarray, what: str = "codes") -> None:
 def tables(units: np.ndarray, factors: np.ndarray) -> None:
     """Nothing, where the two tables describe the same rows and can be measured.
 
-    Raises ValueError where the codes are not finite, the numbers of rows differ, a table is empty or a class index is
-    negative.
+    Raises ValueError where a table has no columns, the numbers of rows differ, a table is empty, the codes are not
+    finite numbers, or the factors are not class indices: whole numbers of an integer type, none negative.
     """
+    if units.ndim != 2 or factors.ndim != 2:
+        raise ValueError(
+            f"codes must be a table [rows, units] and factors one [rows, factors], got shapes {units.shape} and "
+            f"{factors.shape}; make one column a table with [:, None]."
+        )
     if len(units) != len(factors):
         raise ValueError(
             f"codes have {len(units)} rows and factors {len(factors)}: row i of both must be the same image."
         )
     if 0 in units.shape or 0 in factors.shape:
         raise ValueError(f"nothing to measure: codes have shape {units.shape}, factors {factors.shape}.")
+    if units.dtype.kind not in "fiu":
+        raise ValueError(f"codes must be real numbers, got the type {units.dtype}; convert them with .astype(float).")
     finite(units)
+    if factors.dtype.kind not in "iu":
+        raise ValueError(
+            f"factors are class indices 0 .. size - 1 of an integer type, got {factors.dtype}; number the values of "
+            "each column with np.unique(column, return_inverse=True)[1]."
+        )
     if factors.min() < 0:
         raise ValueError(
             f"factors are class indices 0 .. size - 1, got {factors.min()}; re-index each column with np.unique."

@@ -22,7 +22,8 @@ def factorvae_score(
 
     `active_units` counts the units that take part: those with a standard deviation of 0.05 or more (the reference
     reports all of them by mistake). Known defects: that threshold is absolute, so codes below it in scale score 0; a
-    factor split over several units, or several factors in one unit that is never least, pass unpunished.
+    factor split over several units, or several factors in one unit that is never least, pass unpunished; a constant
+    factor is held fixed like any other, which nobody can tell, so it lowers the score.
     """
     checks.tables(units, factors)
     z = units.astype(np.float64)

@@ -1,0 +1,317 @@
+"""Every metric with every constant fixed: sample sizes, bins, classifier, draws. Needs no run and no torch.
+
+A protocol's id is frozen; another constant is another id, so two numbers under one id are comparable. On a complete
+grid of factors the rows are those that disentanglement_lib draws: mini-batches of 16 from RandomState(seed), test rows
+after training rows, all with replacement. On any other table rows are drawn without replacement, training and test
+rows are different ones, and a table with too few gives what it has, split in the same proportion: no row counts twice.
+The voting scores (FactorVAE, BetaVAE) need many rows that share a value and draw with replacement everywhere.
+"""
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from unweave.metrics import dci as boosted
+from unweave.metrics import med as informed
+from unweave.metrics import rows
+from unweave.metrics.betavae_score import betavae_score
+from unweave.metrics.dci_mig import dci_mig
+from unweave.metrics.explicitness import explicitness
+from unweave.metrics.factorvae_score import factorvae_score
+from unweave.metrics.information import discretise, mutual_information
+from unweave.metrics.irs import irs
+from unweave.metrics.mcc import mcc, mcc_spearman
+from unweave.metrics.mig import mig
+from unweave.metrics.modularity import modularity
+from unweave.metrics.probes import average_precision
+from unweave.metrics.rows import Tables
+from unweave.metrics.sap import sap, sap_continuous
+from unweave.metrics.tad import tad_folds, tad_grid
+from unweave.metrics.unsupervised import unsupervised
+from unweave.tables import FactorTable, UnitTable, WideTable
+
+Matrix = Float[np.ndarray, "units factors"]
+
+
+class Evidence(NamedTuple):
+    """What is scored: codes and factors of the same rows."""
+
+    units: UnitTable  # one number per unit
+    factors: FactorTable
+    unreduced: WideTable  # every number of every unit; the same table where units are numbers
+
+
+class Measured(NamedTuple):
+    scores: dict[str, float]
+    rows: dict[str, int]  # the sizes that were in fact used
+    matrices: dict[str, Matrix] = {}  # noqa: RUF012 - of a tuple, never written to
+
+
+class Protocol(NamedTuple):
+    run: Callable[[Evidence, int], Measured]  # (evidence, seed)
+    about: str
+    sizes: dict[str, int]
+    means: dict[str, str]  # what each score says, with its range and direction
+
+
+def default(factors: FactorTable) -> tuple[str, ...]:
+    """The protocols that suit these factors: `DEFAULT`, and those of attributes where every factor is yes or no."""
+    return DEFAULT + (ATTRIBUTES if factors.max(initial=0) <= 1 else ())
+
+
+def _together(evidence: Evidence, count: int, seed: int) -> Tables:
+    """`count` rows for a metric that has no training."""
+    units, factors, _ = evidence
+    drawn = rows.sample(factors, count, np.random.RandomState(seed))
+    return Tables(units[drawn], factors[drawn])
+
+
+def _apart(units: WideTable, factors: FactorTable, train: int, test: int, seed: int) -> tuple[Tables, Tables]:
+    first, second = rows.split(factors, train, test, np.random.RandomState(seed))
+    return Tables(units[first], factors[first]), Tables(units[second], factors[second])
+
+
+def _on_rows(
+    metric: Callable[[UnitTable, FactorTable], dict[str, float]], count: int = 10_000
+) -> Callable[[Evidence, int], Measured]:
+    def run(evidence: Evidence, seed: int) -> Measured:
+        drawn = _together(evidence, count, seed)
+        return Measured(metric(*drawn), {"rows": len(drawn.units)})
+
+    return run
+
+
+def _on_split(
+    metric: Callable[[Tables, Tables, int], dict[str, float]], train: int = 10_000, test: int = 5_000
+) -> Callable[[Evidence, int], Measured]:
+    def run(evidence: Evidence, seed: int) -> Measured:
+        parts = _apart(evidence.units, evidence.factors, train, test, seed)
+        return Measured(metric(*parts, seed), _sizes(parts))
+
+    return run
+
+
+def _sizes(parts: tuple[Tables, Tables]) -> dict[str, int]:
+    return {"train": len(parts[0].units), "test": len(parts[1].units)}
+
+
+def _mig(evidence: Evidence, seed: int) -> Measured:
+    drawn = _together(evidence, 10_000, seed)
+    information = mutual_information(discretise(drawn.units), drawn.factors)
+    return Measured(mig(*drawn), {"rows": len(drawn.units)}, {"information": information})
+
+
+def _dci(train: int, test: int) -> Callable[[Evidence, int], Measured]:
+    def run(evidence: Evidence, seed: int) -> Measured:
+        parts = _apart(evidence.units, evidence.factors, train, test, seed)
+        predicted = boosted.predict(*parts, seed=seed)
+        return Measured(boosted.summary(predicted), _sizes(parts), {"importance": predicted.importance})
+
+    return run
+
+
+def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], Measured]:
+    def run(evidence: Evidence, seed: int) -> Measured:
+        train, test = _apart(units(evidence), evidence.factors, 10_000, 10_000, seed)
+        scores = informed.med(*train)
+        for k in (1, 2):
+            best = informed.top_med(*train, k=k)
+            scores |= {f"top{k}_{name}": best[name] for name in ("disentanglement", "completeness")}
+        return Measured(scores | informed.informativeness(train, test), _sizes((train, test)))
+
+    return run
+
+
+def _voting(
+    metric: Callable[[UnitTable, FactorTable, np.random.RandomState], dict[str, float]], sizes: dict[str, int]
+) -> Callable[[Evidence, int], Measured]:
+    def run(evidence: Evidence, seed: int) -> Measured:
+        return Measured(metric(evidence.units, evidence.factors, np.random.RandomState(seed)), dict(sizes))
+
+    return run
+
+
+def _unsupervised(evidence: Evidence, seed: int) -> Measured:
+    drawn = _together(evidence, 10_000, seed)
+    scores = unsupervised(drawn.units)
+    return Measured({name: one for name, one in scores.items() if np.isfinite(one)}, {"rows": len(drawn.units)})
+
+
+_VOTES = {"rows": 10_000, "train": 10_000, "test": 5_000, "batch": 64}
+_POINTS = {"train": 10_000, "test": 5_000, "batch": 64}
+_SPLIT = {"train": 10_000, "test": 5_000}
+_ROWS = {"rows": 10_000}
+_HIGHER = "0 to 1, higher is better"
+_ACCURACY = f"{_HIGHER}, chance is 1 / factors"
+_DCI = {
+    "disentanglement": f"{_HIGHER}: each unit speaks of one factor",
+    "completeness": f"{_HIGHER}: one unit suffices for a factor",
+    "informativeness": f"{_HIGHER}: accuracy on rows the classifiers have not seen",
+    "informativeness_train": "0 to 1: accuracy on the training rows",
+}
+_MED = {
+    **_DCI,
+    **{
+        f"top{k}_{name}": f"{_HIGHER}: of the {k} best unit{'s' * (k > 1)} of each factor"
+        for k in (1, 2)
+        for name in ("disentanglement", "completeness")
+    },
+}
+_TAD = {
+    "tad": "0 or more, higher is better: gap between the two best units, summed over captured attributes",
+    "captured": "attributes that one unit detects and no other attribute explains",
+}
+
+PROTOCOLS = MappingProxyType({
+    "mig@1": Protocol(
+        _mig,
+        "mutual information gap: 10,000 rows, 20 bins of equal width",
+        _ROWS,
+        {"mig": f"{_HIGHER}: each factor has one unit of its own"},
+    ),
+    "dci-mig@1": Protocol(
+        _on_rows(dci_mig),
+        "DCI-MIG (3CharM): gap between factors, of the best unit of each; 10,000 rows, 20 bins",
+        _ROWS,
+        {"dci_mig": f"{_HIGHER}: each factor has a unit that informs of no other"},
+    ),
+    "factorvae@1": Protocol(
+        _voting(factorvae_score, _VOTES),
+        "FactorVAE score: 10,000 + 5,000 votes of 64 rows; variances over 10,000 rows; threshold 0.05",
+        _VOTES,
+        {
+            "eval_accuracy": f"{_ACCURACY}: the score",
+            "train_accuracy": _ACCURACY,
+            "active_units": "units with a standard deviation of 0.05 or more",
+        },
+    ),
+    "betavae@1": Protocol(
+        _voting(betavae_score, _POINTS),
+        "BetaVAE score: 10,000 + 5,000 points of 64 pairs, logistic regression",
+        _POINTS,
+        {"eval_accuracy": f"{_ACCURACY}: the score", "train_accuracy": _ACCURACY},
+    ),
+    "dci@1": Protocol(
+        _dci(10_000, 5_000),
+        "DCI: gradient boosting on 10,000 rows, tested on 5,000",
+        _SPLIT,
+        _DCI,
+    ),
+    "sap@1": Protocol(
+        _on_split(lambda train, test, seed: sap(train, test, seed=seed)),
+        "SAP, categorical: linear support vector machine on one unit; 10,000 + 5,000 rows",
+        _SPLIT,
+        {"sap": f"{_HIGHER}: each factor has one unit that predicts it best"},
+    ),
+    "modularity@1": Protocol(
+        _on_rows(modularity),
+        "modularity: 10,000 rows, 20 bins",
+        _ROWS,
+        {"modularity": f"{_HIGHER}: each unit informs of one factor only"},
+    ),
+    "explicitness@1": Protocol(
+        _on_split(lambda train, test, seed: explicitness(train, test)),
+        "explicitness: ROC area of logistic regression on all units; 10,000 + 5,000 rows",
+        _SPLIT,
+        {"explicitness": "0 to 1, chance is 0.5", "explicitness_train": "the same on the training rows"},
+    ),
+    "irs@1": Protocol(
+        _on_rows(irs),
+        "IRS: 10,000 rows, 99th percentile",
+        _ROWS,
+        {"irs": "at most 1, higher is better: units stay while other factors change", "active_units": "varying units"},
+    ),
+    "med@1": Protocol(
+        _med(lambda evidence: evidence.units),
+        "MED and top-k MED: 10,000 rows, 20 bins; informativeness by logistic regression on 10,000 others",
+        {"train": 10_000, "test": 10_000},
+        _MED,
+    ),
+    "unsupervised@1": Protocol(
+        _unsupervised,
+        "dependence between units, without factors: 10,000 rows",
+        _ROWS,
+        {
+            "gaussian_total_correlation": "nats, 0 or more, 0 is independent; absent where infinite",
+            "gaussian_wasserstein_correlation": "0 or more, 0 is independent",
+            "gaussian_wasserstein_correlation_normalised": "0 to 2, 0 is independent",
+            "mutual_information": "nats, 0 or more: mean over pairs of units",
+        },
+    ),
+    "dci-2k@1": Protocol(
+        _dci(2_000, 1_000),
+        "DCI: gradient boosting on 2,000 rows, tested on 1,000",
+        {"train": 2_000, "test": 1_000},
+        _DCI,
+    ),
+    "med-unreduced@1": Protocol(
+        _med(lambda evidence: evidence.unreduced),
+        "med@1 on every number of every unit, where units are vectors",
+        {"train": 10_000, "test": 10_000},
+        _MED,
+    ),
+    "sap-continuous@1": Protocol(
+        _on_rows(sap_continuous),
+        "SAP for ordered factors: squared correlations; 10,000 rows",
+        _ROWS,
+        {"sap": f"{_HIGHER}: each factor has one unit that follows it best"},
+    ),
+    "mcc@1": Protocol(
+        _on_rows(mcc),
+        "mean correlation coefficient, Pearson; for ordered factors; 10,000 rows",
+        _ROWS,
+        {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
+    ),
+    "mcc-spearman@1": Protocol(
+        _on_rows(mcc_spearman),
+        "mean correlation coefficient, Spearman; for ordered factors; 10,000 rows",
+        _ROWS,
+        {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
+    ),
+    "tad@1": Protocol(
+        _on_rows(lambda units, factors: tad_folds(units, factors)),
+        "TAD and captured attributes, as InfoDiffusion: exact areas, 5 folds of 10,000 rows; yes-or-no factors",
+        _ROWS,
+        {**_TAD, "tad_std": "spread over the folds", "captured_std": "spread over the folds"},
+    ),
+    "tad-grid-101@1": Protocol(
+        _on_rows(lambda units, factors: tad_grid(units, factors, levels=101), 1_000),
+        "TAD as NashAE, on 1,000 rows: 101 thresholds, codes scaled to 0 .. 1; yes-or-no factors",
+        {"rows": 1_000},
+        _TAD,
+    ),
+    "tad-grid-11@1": Protocol(
+        _on_rows(lambda units, factors: tad_grid(units, factors, levels=11), 1_000),
+        "TAD as DisDiff and EncDiff, on 1,000 rows: 11 thresholds, which flatters; yes-or-no factors",
+        {"rows": 1_000},
+        _TAD,
+    ),
+    "probe-ap@1": Protocol(
+        _on_split(lambda train, test, seed: average_precision(train, test)),
+        "mean average precision of linear probes, as DiTi's; 10,000 + 5,000 rows; yes-or-no factors",
+        _SPLIT,
+        {
+            "mean_average_precision": "chance to 1, higher is better",
+            "chance": "the mean prevalence",
+            "attributes": "attributes that both parts of the split have both ways",
+            "attributes_left_out": "the others",
+        },
+    ),
+})  # fmt: skip
+
+DEFAULT = (
+    "mig@1", "dci-mig@1", "factorvae@1", "betavae@1", "dci@1", "sap@1", "modularity@1", "explicitness@1", "irs@1",
+    "med@1", "unsupervised@1",
+)  # fmt: skip
+ATTRIBUTES = ("tad@1", "probe-ap@1")
+
+OTHERS = MappingProxyType({
+    "udr-lasso@1": "agreement of three or more runs by Lasso, 10,000 rows: `evaluate RUN RUN RUN`",
+    "udr-spearman@1": "the same by rank correlation",
+    "swap-consistency@1": "share of a code's change that lands in the swapped unit, 128 pairs: `evaluate RUN --edits`",
+    "edit-precision@1": "factors that swapped units change, 64 + 256 pairs, a probe of 5,000 images: the same command",
+})  # fmt: skip
+"""Protocols that need more than a table: several runs, or a model that draws."""
