@@ -36,6 +36,17 @@ SCORES = {
 }
 
 
+SHORT = {
+    "dci@1 disentanglement": "DCI D",
+    "dci@1 completeness": "DCI C",
+    "dci@1 informativeness": "DCI I",
+    "factorvae@1 eval_accuracy": "FactorVAE",
+    "betavae@1 eval_accuracy": "BetaVAE",
+    "mig@1 mig": "MIG",
+    "med@1 disentanglement": "MED",
+}
+
+
 def unweave(*words: str) -> str:
     return subprocess.run(
         [sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.PIPE, text=True
@@ -61,13 +72,16 @@ def one(row: str, data: str, images: int | None, seed: int, out: Path) -> dict[s
 def table(results: list[dict[str, object]]) -> str:
     """Markdown: medians, with lowest and highest seed in brackets."""
     names = [f"{name} {kind}" for name, kinds in SCORES.items() for kind in kinds]
-    lines = [f"| method | images | {' | '.join(names)} | seconds |", f"|---|--:|{'--:|' * len(names)}--:|"]
+    lines = [
+        f"| method | images | {' | '.join(SHORT[name] for name in names)} | seconds |",
+        f"|---|--:|{'--:|' * len(names)}--:|",
+    ]
     for row in dict.fromkeys(str(result["row"]) for result in results):
         mine = [result for result in results if result["row"] == row]
         cells = []
         for name in names:
             values = sorted(float(str(result[name])) for result in mine)
-            cells.append(f"{statistics.median(values):.2f} ({values[0]:.2f} .. {values[-1]:.2f})")
+            cells.append(f"{statistics.median(values):.2f} ({values[0]:.2f}-{values[-1]:.2f})")
         seconds = statistics.median(float(str(result["seconds"])) for result in mine)
         lines.append(f"| {row} | {mine[0]['images']:,} | {' | '.join(cells)} | {seconds:.0f} |")
     return "\n".join(lines)

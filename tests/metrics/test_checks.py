@@ -31,3 +31,8 @@ def test_a_long_list_of_places_is_cut():
 def test_refuses_tables_that_do_not_fit(rows, factors, words):
     with pytest.raises(ValueError, match=words):
         checks.tables(np.zeros((rows, 2)), factors)
+
+
+def test_codes_that_would_overflow_are_refused():
+    with pytest.raises(ValueError, match="divide them by their scale"):
+        checks.tables(np.full((3, 1), 1e31), np.zeros((3, 1), int))
