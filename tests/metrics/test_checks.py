@@ -35,4 +35,4 @@ def test_refuses_tables_that_do_not_fit(rows, factors, words):
 
 def test_codes_that_would_overflow_are_refused():
     with pytest.raises(ValueError, match="divide them by their scale"):
-        checks.tables(np.full((3, 1), 1e31), np.zeros((3, 1), int))
+        checks.scale(np.full((3, 1), -1e31))

@@ -48,6 +48,7 @@ def evaluate_tables(
     ValueError for tables that cannot be measured.
     """
     checks.tables(units, factors)
+    checks.scale(units)
     if unreduced is not None:
         checks.tables(unreduced, factors)
     names = tuple(dict.fromkeys(default(factors) if protocols is None else protocols))

@@ -23,7 +23,7 @@ def tables(units: np.ndarray, factors: np.ndarray) -> None:
     """Nothing, where the two tables describe the same rows and can be measured.
 
     Raises ValueError where a table has no columns, the numbers of rows differ, a table is empty, the codes are not
-    finite numbers or above 1e30, or the factors are not class indices: whole numbers of an integer type, none negative.
+    finite numbers, or the factors are not class indices: whole numbers of an integer type, none negative.
     """
     if units.ndim != 2 or factors.ndim != 2:
         raise ValueError(
@@ -39,8 +39,6 @@ def tables(units: np.ndarray, factors: np.ndarray) -> None:
     if units.dtype.kind not in "fiu":
         raise ValueError(f"codes must be real numbers, got the type {units.dtype}; convert them with .astype(float).")
     finite(units)
-    if np.abs(units).max() > 1e30:
-        raise ValueError(f"codes of up to {np.abs(units).max():.3g} overflow; divide them by their scale.")
     if factors.dtype.kind not in "iu":
         raise ValueError(
             f"factors are class indices 0 .. size - 1 of an integer type, got {factors.dtype}; number the values of "
@@ -50,3 +48,10 @@ def tables(units: np.ndarray, factors: np.ndarray) -> None:
         raise ValueError(
             f"factors are class indices 0 .. size - 1, got {factors.min()}; re-index each column with np.unique."
         )
+
+
+def scale(units: np.ndarray) -> None:
+    """Nothing, where no number is above 1e30, beyond which some metrics overflow and others never end."""
+    largest = np.abs(units).max()
+    if largest > 1e30:
+        raise ValueError(f"codes of up to {largest:.3g} overflow in the metrics; divide them by their scale.")
