@@ -36,8 +36,9 @@ def fitting(run: Run, data: str | None) -> Dataset:
     return dataset
 
 
-def codes(run: Run, dataset: Dataset, rows: Rows, key: str, weights: Weights) -> np.ndarray:
-    """The codes [rows, unit, dim] of a data set's rows, encoded once and kept in the run by digest."""
+def codes(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
+    """The codes [rows, unit, dim] of `cache.rows_for(len(dataset), ..., seed)`, encoded once and kept in the run."""
+    key = cache.key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
 
     def compute() -> np.ndarray:
         return represent(run.method(weights), dataset, rows)
@@ -72,9 +73,7 @@ def evaluate(
             f"{dataset.name} has no known factors, so its units cannot be scored; "
             f"look at `unweave edit traverse {opened.path}` instead."
         )
-    digest = opened.digest()
-    key = cache.key(f"{digest}-{weights}", dataset.digest(), len(named), seed)
-    table = codes(opened, dataset, named, key, weights)
+    table = codes(opened, dataset, named, seed, weights)
     reduction = reduce.fit(table)
     scores = report.evaluate_tables(
         reduce.apply(reduction, table),
@@ -87,7 +86,7 @@ def evaluate(
         seed=seed,
         progress=progress,
     )
-    scores["weights"] = digest
+    scores["weights"] = opened.digest()
     scores["data"] = {
         "name": dataset.name,
         "digest": dataset.digest(),
@@ -121,8 +120,7 @@ def agreement(
     for run in opened:
         dataset = fitting(run, data)
         named = cache.rows_for(len(dataset), rows, seed)
-        key = cache.key(f"{run.digest()}-{weights}", dataset.digest(), len(named), seed)
-        table = codes(run, dataset, named, key, weights)
+        table = codes(run, dataset, named, seed, weights)
         drawn = np.random.default_rng(seed).permutation(len(table))[:10_000]
         tables.append(reduce.apply(reduce.fit(table), table)[drawn])
     names = [str(run.path) for run in opened]

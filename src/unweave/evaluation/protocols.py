@@ -24,7 +24,7 @@ from unweave.metrics.factorvae_score import factorvae_score
 from unweave.metrics.information import discretise, mutual_information
 from unweave.metrics.irs import irs
 from unweave.metrics.mcc import mcc, mcc_spearman
-from unweave.metrics.mig import mig
+from unweave.metrics.mig import gap
 from unweave.metrics.modularity import modularity
 from unweave.metrics.probes import average_precision
 from unweave.metrics.rows import Tables
@@ -101,7 +101,7 @@ def _sizes(parts: tuple[Tables, Tables]) -> dict[str, int]:
 def _mig(evidence: Evidence, seed: int) -> Measured:
     drawn = _together(evidence, 10_000, seed)
     information = mutual_information(discretise(drawn.units), drawn.factors)
-    return Measured(mig(*drawn), {"rows": len(drawn.units)}, {"information": information})
+    return Measured(gap(information, drawn.factors), {"rows": len(drawn.units)}, {"information": information})
 
 
 def _dci(train: int, test: int) -> Callable[[Evidence, int], Measured]:
@@ -116,10 +116,11 @@ def _dci(train: int, test: int) -> Callable[[Evidence, int], Measured]:
 def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], Measured]:
     def run(evidence: Evidence, seed: int) -> Measured:
         train, test = _apart(units(evidence), evidence.factors, 10_000, 10_000, seed)
-        scores = informed.med(*train)
+        share = informed.information_share(*train)
+        scores = informed.purity(share)
         for k in (1, 2):
-            best = informed.top_med(*train, k=k)
-            scores |= {f"top{k}_{name}": best[name] for name in ("disentanglement", "completeness")}
+            best = informed.purity(share[informed.top_units(share, k)])
+            scores |= {f"top{k}_{name}": score for name, score in best.items()}
         return Measured(scores | informed.informativeness(train, test), _sizes((train, test)))
 
     return run

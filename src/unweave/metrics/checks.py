@@ -1,6 +1,7 @@
 """What every metric refuses: numbers that are not finite, tables that do not fit together."""
 
 import numpy as np
+from jaxtyping import Bool
 
 
 def finite(values: np.ndarray, what: str = "codes") -> None:
@@ -55,3 +56,27 @@ def scale(units: np.ndarray) -> None:
     largest = np.abs(units).max()
     if largest > 1e30:
         raise ValueError(f"codes of up to {largest:.3g} overflow in the metrics; divide them by their scale.")
+
+
+def split(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:
+    """Nothing, where training and test rows, each codes and factors, are `tables` that fit together."""
+    for part in (train, test):
+        tables(*part)
+    same_columns(train, test)
+
+
+def same_columns(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:
+    """Nothing, where both have as many units and as many labels. Raises ValueError."""
+    widths = [(units.shape[1], labels.shape[1]) for units, labels in (train, test)]
+    if widths[0] != widths[1]:
+        raise ValueError(
+            f"training rows have {widths[0]} units and factors, test rows {widths[1]}: give both the same columns."
+        )
+
+
+def varying(factors: np.ndarray, purpose: str, where: str = "these rows") -> Bool[np.ndarray, "factors"]:
+    """Which factors are not constant. Raises ValueError where all are, since there is nothing then to `purpose`."""
+    varies = np.ptp(factors, axis=0) > 0
+    if not varies.any():
+        raise ValueError(f"every factor is constant in {where}, so there is nothing to {purpose}.")
+    return varies

@@ -50,14 +50,9 @@ def predict(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = 
     Raises ValueError where every factor is constant in the training rows, the widths of the tables differ, or they
     cannot be measured.
     """
-    for part in (train, test):
-        checks.tables(*part)
-    widths = [(part.units.shape[1], part.factors.shape[1]) for part in (train, test)]
-    if widths[0] != widths[1]:
-        raise ValueError(
-            f"training rows have {widths[0]} units and factors, test rows {widths[1]}: give both the same."
-        )
-    units, factors = widths[0]
+    checks.split(train, test)
+    checks.varying(train.factors, "predict", "the training rows")
+    units, factors = train.units.shape[1], train.factors.shape[1]
     for j in range(factors):
         count = len(np.unique(train.factors[:, j]))
         if count > max(100, len(train.factors) // 10):
@@ -78,8 +73,6 @@ def predict(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = 
 
     with ThreadPoolExecutor(min(cores, factors)) as pool:  # factors of two classes have one tree a round to share out
         list(pool.map(fit, range(factors)))
-    if np.isnan(predicted.train).all():
-        raise ValueError("every factor is constant in the training rows, so there is nothing to predict.")
     return predicted
 
 

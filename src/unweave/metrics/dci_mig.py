@@ -22,11 +22,9 @@ def dci_mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[s
     one of them counted, shows in no term of its own.
     """
     checks.tables(units, factors)
-    entropy = entropies(factors)
-    if not entropy.any():
-        raise ValueError("every factor is constant in these rows, so there is nothing to inform of.")
+    checks.varying(factors, "inform of")
     information = mutual_information(discretise(units, bins=bins), factors)
     second, first = np.sort(np.pad(information, ((0, 0), (1, 0))), axis=1)[:, -2:].T  # a factor of zeros: one may do
     credited = np.zeros_like(information)
     np.put_along_axis(credited, information.argmax(1)[:, None], (first - second)[:, None], axis=1)
-    return {"dci_mig": float(credited.max(0).sum() / entropy.sum())}
+    return {"dci_mig": float(credited.max(0).sum() / entropies(factors).sum())}

@@ -12,7 +12,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from unweave.metrics import checks
-from unweave.metrics.information import entropies
 from unweave.metrics.rows import Tables
 
 
@@ -57,16 +56,8 @@ def readings(train: Tables, test: Tables, *, n_jobs: int | None = None) -> list[
     Factors are fitted in `n_jobs` processes of one thread; by default one per core, or LOKY_MAX_CPU_COUNT.
     Raises ValueError where the tables cannot be measured, their widths differ, or no factor varies.
     """
-    for part in (train, test):
-        checks.tables(*part)
-    widths = [(part.units.shape[1], part.factors.shape[1]) for part in (train, test)]
-    if widths[0] != widths[1]:
-        raise ValueError(
-            f"training rows have {widths[0]} units and factors, test rows {widths[1]}: give both the same."
-        )
-    varying = np.flatnonzero(entropies(train.factors)).tolist()
-    if not varying:
-        raise ValueError("every factor is constant in the training rows, so there is nothing to predict.")
+    checks.split(train, test)
+    varying = np.flatnonzero(checks.varying(train.factors, "predict", "the training rows")).tolist()
     scaler = StandardScaler().fit(train.units)
     z = scaler.transform(train.units), scaler.transform(test.units)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from unweave.metrics import checks
-from unweave.metrics.information import discretise, entropies
+from unweave.metrics.information import discretise
 from unweave.tables import FactorTable, UnitTable
 
 
@@ -27,9 +27,7 @@ def irs(units: UnitTable, factors: FactorTable, *, quantile: float = 0.99, bins:
     checks.tables(units, factors)
     if not 0 <= quantile <= 1:
         raise ValueError(f"quantile must be in 0 .. 1, got {quantile}: 0.99 leaves out the most distant hundredth.")
-    varies = entropies(factors) > 0
-    if not varies.any():
-        raise ValueError("every factor is constant in these rows, so there is nothing to hold fixed.")
+    varies = checks.varying(factors, "hold fixed")
     z = np.ascontiguousarray(units[:, np.ptp(units, axis=0) > 0].T)  # (unit, row)
     if not len(z):
         return {"irs": 0.0, "active_units": 0.0}

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from unweave.metrics import checks
 from unweave.metrics.dci import disentanglement
 from unweave.metrics.explicitness import readings
-from unweave.metrics.information import discretise, entropies, mutual_information
+from unweave.metrics.information import discretise, mutual_information
 from unweave.metrics.rows import Tables
 from unweave.tables import FactorTable, UnitTable
 
@@ -24,8 +24,7 @@ def med(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, 
     them pull the score down (what `top_med` is for); columns are normalised, so a factor that no unit knows counts as
     much as one that is known.
     """
-    share = information_share(units, factors, bins=bins)
-    return {"disentanglement": disentanglement(share), "completeness": disentanglement(share.T)}
+    return purity(information_share(units, factors, bins=bins))
 
 
 def top_med(units: UnitTable, factors: FactorTable, *, k: int = 1, bins: int = 20) -> dict[str, float]:
@@ -38,11 +37,12 @@ def top_med(units: UnitTable, factors: FactorTable, *, k: int = 1, bins: int = 2
     """
     share = information_share(units, factors, bins=bins)
     chosen = share[top_units(share, k)]
-    return {
-        "disentanglement": disentanglement(chosen),
-        "completeness": disentanglement(chosen.T),
-        "units": float(len(chosen)),
-    }
+    return purity(chosen) | {"units": float(len(chosen))}
+
+
+def purity(share: Float[np.ndarray, "units factors"]) -> dict[str, float]:
+    """The scores of `med` from the matrix of `information_share`, or from some of its rows."""
+    return {"disentanglement": disentanglement(share), "completeness": disentanglement(share.T)}
 
 
 def information_share(
@@ -54,9 +54,7 @@ def information_share(
     reference divides by 0). Constant factors have no column. Raises ValueError if every factor is constant.
     """
     checks.tables(units, factors)
-    varies = entropies(factors) > 0
-    if not varies.any():
-        raise ValueError("every factor is constant in these rows, so there is nothing to inform of.")
+    varies = checks.varying(factors, "inform of")
     information = mutual_information(discretise(units, bins=bins), factors[:, varies])
     total = information.sum(0)
     return information / np.where(total > 0, total, 1)
@@ -71,8 +69,8 @@ def top_units(share: Float[np.ndarray, "units factors"], k: int = 1) -> Int[np.n
     """
     if k < 1:
         raise ValueError(f"k must be 1 or more, got {k}: it is the number of units that a factor may have.")
-    purity = np.array([disentanglement(row[None]) for row in share])
-    order = np.lexsort((-share.max(1), -purity))  # stable; the last key is the first to count
+    pure = np.array([disentanglement(row[None]) for row in share])
+    order = np.lexsort((-share.max(1), -pure))  # stable; the last key is the first to count
     best = share.argmax(1)[order]  # the factor of each
     earlier = np.array([(best[:place] == factor).sum() for place, factor in enumerate(best)])
     return order[earlier < k]

@@ -1,6 +1,7 @@
 """Mutual information gap: does each factor have one unit of its own?"""
 
 import numpy as np
+from jaxtyping import Float
 
 from unweave.metrics import checks
 from unweave.metrics.information import discretise, entropies, mutual_information
@@ -19,11 +20,11 @@ def mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, 
     factors and no bottleneck scores low (EncDiff: 0.36 at a DCI disentanglement of 0.99).
     """
     checks.tables(units, factors)
-    entropy = entropies(factors)
-    varies = entropy > 0
-    if not varies.any():
-        raise ValueError("every factor is constant in these rows, so there is nothing to inform of.")
-    information = mutual_information(discretise(units, bins=bins), factors)
-    information = np.vstack([np.zeros_like(entropy), np.sort(information, axis=0)])  # (1 + unit, factor), rising
-    gap = (information[-1] - information[-2])[varies] / entropy[varies]
-    return {"mig": float(gap.mean())}
+    return gap(mutual_information(discretise(units, bins=bins), factors), factors)
+
+
+def gap(information: Float[np.ndarray, "units factors"], factors: FactorTable) -> dict[str, float]:
+    """The score of `mig` from the mutual information of every unit and factor."""
+    varies, entropy = checks.varying(factors, "inform of"), entropies(factors)
+    ranked = np.vstack([np.zeros_like(entropy), np.sort(information, axis=0)])  # (1 + unit, factor), rising
+    return {"mig": float(((ranked[-1] - ranked[-2])[varies] / entropy[varies]).mean())}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from unweave.metrics import checks
-from unweave.metrics.information import discretise, entropies, mutual_information
+from unweave.metrics.information import discretise, mutual_information
 from unweave.tables import FactorTable, UnitTable
 
 
@@ -21,9 +21,7 @@ def modularity(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dic
     copied into many units is not punished.
     """
     checks.tables(units, factors)
-    varies = entropies(factors) > 0
-    if not varies.any():
-        raise ValueError("every factor is constant in these rows, so there is nothing to inform of.")
+    varies = checks.varying(factors, "inform of")
     squared = mutual_information(discretise(units, bins=bins), factors[:, varies]) ** 2
     largest = squared.max(1)
     spread = (squared.sum(1) - largest) / np.where(largest > 0, largest, 1) / max(varies.sum() - 1, 1)

@@ -48,7 +48,7 @@ def average_precision(train: Tables, test: Tables) -> dict[str, float]:
             raise ValueError(
                 f"attributes are 0 or 1, got {part.factors.max()}; make one column per class, as in (factor == class)."
             )
-    _fit_together(train.units, test.units, train.factors, test.factors)
+    checks.same_columns(train, test)
     varying = (np.ptp(train.factors, axis=0) > 0) & (np.ptp(test.factors, axis=0) > 0)
     if not varying.any():
         raise ValueError("every attribute is constant in the training or the test rows; pass more rows.")
@@ -80,7 +80,7 @@ def regression(train: Targets, test: Targets) -> dict[str, float]:
     for part in (train, test):
         checks.tables(part.units, np.zeros(part.targets.shape, np.int64))  # targets may be negative
         checks.finite(part.targets, "targets")
-    _fit_together(train.units, test.units, train.targets, test.targets)
+    checks.same_columns(train, test)
     varying = np.ptp(test.targets, axis=0) > 0
     if not varying.any():
         raise ValueError("every target is constant in the test rows, so there is nothing to correlate with.")
@@ -135,14 +135,6 @@ def _standardised(
     varies = np.ptp(x, axis=0) > 0
     mean, deviation = x.mean(0), np.where(varies, x.std(0), np.inf)
     return (x - mean) / deviation, (test - mean) / deviation
-
-
-def _fit_together(codes: np.ndarray, test_codes: np.ndarray, labels: np.ndarray, test_labels: np.ndarray) -> None:
-    if codes.shape[1] != test_codes.shape[1] or labels.shape[1] != test_labels.shape[1]:
-        raise ValueError(
-            "training and test tables must have the same columns, got "
-            f"{codes.shape[1]} and {test_codes.shape[1]} units, {labels.shape[1]} and {test_labels.shape[1]} labels."
-        )
 
 
 def _correlation(predicted: Float[np.ndarray, "test"], truth: Float[np.ndarray, "test"]) -> float:

@@ -5,7 +5,6 @@ from jaxtyping import Float
 from sklearn.svm import LinearSVC
 
 from unweave.metrics import checks
-from unweave.metrics.information import entropies
 from unweave.metrics.rows import Tables
 from unweave.tables import FactorTable, UnitTable
 
@@ -23,17 +22,9 @@ def sap(train: Tables, test: Tables, *, seed: int = 0) -> dict[str, float]:
     few of many classes apart, so a perfect unit scores far below 1 (about 0.2 with 16 classes); a factor copied into
     two units scores 0.
     """
-    for part in (train, test):
-        checks.tables(*part)
-    widths = [(part.units.shape[1], part.factors.shape[1]) for part in (train, test)]
-    if widths[0] != widths[1]:
-        raise ValueError(
-            f"training rows have {widths[0]} units and factors, test rows {widths[1]}: give both the same."
-        )
-    varying = np.flatnonzero(entropies(train.factors)).tolist()
-    if not varying:
-        raise ValueError("every factor is constant in the training rows, so there is nothing to predict.")
-    accuracy = np.array([[_accuracy(train, test, i, j, seed) for j in varying] for i in range(widths[0][0])])
+    checks.split(train, test)
+    varying = np.flatnonzero(checks.varying(train.factors, "predict", "the training rows")).tolist()
+    accuracy = np.array([[_accuracy(train, test, i, j, seed) for j in varying] for i in range(train.units.shape[1])])
     if len(accuracy) == 1:
         blank = [Tables(np.zeros_like(part.units), part.factors) for part in (train, test)]
         accuracy = np.vstack([accuracy, [_accuracy(blank[0], blank[1], 0, j, seed) for j in varying]])
@@ -51,9 +42,7 @@ def sap_continuous(units: UnitTable, factors: FactorTable) -> dict[str, float]:
     unordered factor scores by the order of its class indices; a factor copied into two units scores 0.
     """
     checks.tables(units, factors)
-    varying = entropies(factors) > 0
-    if not varying.any():
-        raise ValueError("every factor is constant in these rows, so there is nothing to predict.")
+    varying = checks.varying(factors, "predict")
     z, y = (table - table.mean(0) for table in (units.astype(np.float64), factors[:, varying].astype(np.float64)))
     moves = (z**2).sum(0) / (len(z) - 1) > 1e-12
     z = np.where(moves, z, 0)
