@@ -5,6 +5,7 @@ Training asks for images only; factors are read by evaluation and by nothing els
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from unweave.tables import FactorTable, Pixels, Rows
@@ -27,6 +28,7 @@ class Dataset(ABC):
     factor_sizes: tuple[int, ...]  # classes of each factor; () where no factors are known
     card: Card
     files: tuple[str, ...] = ()  # the file of each row, where rows are files
+    splits: Mapping[str, Rows] = {}  # the publishers' own splits, by name
 
     @abstractmethod
     def __len__(self) -> int: ...

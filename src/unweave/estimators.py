@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from unweave import experiment, scoring
 from unweave.data import open as data_open
-from unweave.data.folder import read_image
+from unweave.data.disk.pixels import read_image
 from unweave.edits import SAMPLING
 from unweave.evaluation.represent import represent
 from unweave.method import Generative, evaluating

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from unweave.data.folder import read_image
+from unweave.data.disk.pixels import read_image
 from unweave.dataset import Dataset
 from unweave.run import Run, best_device
 from unweave.shapes import Images, to_images

@@ -90,6 +90,5 @@ def _complete_data(table: Mapping[str, Any]) -> Table:
         raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
     settings = registry.module("data", str(table["name"])).Settings
     own = parse(settings, {key: value for key, value in table.items() if key != "name"}, "data").model_dump()
-    if "path" in own:
-        own["path"] = str(Path(own["path"]).expanduser().resolve())
-    return {"name": table["name"], **{key: value for key, value in own.items() if value is not None}}
+    absolute = {key: str(value.expanduser().resolve()) for key, value in own.items() if isinstance(value, Path)}
+    return {"name": table["name"], **{key: value for key, value in own.items() if value is not None}, **absolute}

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from unweave.settings import nearest
 
-INTERNAL = {"data": {"factors", "store", "open"}}
+INTERNAL = {"data": {"factors", "store", "open", "sampling", "views"}}
 """Files of a family's folder that are no member of the family."""
 
 

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unweave.data import store
-from unweave.data.store import Labels, Stored, middle, resized
+from unweave.data.disk.pixels import middle, resized
+from unweave.data.disk.source import Labels
+from unweave.data.store import Stored
 from unweave.dataset import Card
 
 CARD = Card("t", "s", "l")
@@ -46,17 +47,6 @@ def test_the_middle_box_has_the_wanted_proportions_and_is_centred(height, width,
     assert bottom <= height
     assert np.isclose((right - left) * want_height, (bottom - top) * want_width)
     assert np.allclose([left + right, top + bottom], [width, height])
-
-
-def test_resizing_at_once_and_at_every_call_agree(monkeypatch):
-    pixels = noise(7, 20, 30, 3)
-    once = Stored("a", pixels, None, CARD, size=18)
-    monkeypatch.setattr(store, "SMALL", 0)
-    later = Stored("a", pixels, None, CARD, size=18)
-    assert later._pixels is pixels
-    rows = np.array([3, 1, 1])
-    assert (once.images(rows) == later.images(rows)).all()
-    assert once.digest() == later.digest()
 
 
 def test_the_digest_sees_pixels_factors_and_names():

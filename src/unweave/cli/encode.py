@@ -31,7 +31,7 @@ def command(
     import numpy as np
 
     from unweave.cli.output import print_json
-    from unweave.data.folder import ENDINGS
+    from unweave.data.disk.pixels import ENDINGS
     from unweave.figures.file import write
     from unweave.scoring import encode
 

@@ -23,7 +23,7 @@ def table(text: str) -> Table:
     path = Path(text).expanduser()
     if text and path.is_dir():
         return {"name": "folder", "path": str(path.resolve())}
-    if path.is_file() and path.suffix.lower() == ".npz":
+    if path.is_file() and path.suffix.lower() in (".npz", ".npy"):
         return {"name": "npz", "path": str(path.resolve())}
     if path.is_file():
         raise LookupError(f"{text!r} is a file, but not an .npz; expected an .npz file, a folder of images or a name.")

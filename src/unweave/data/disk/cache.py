@@ -1,0 +1,321 @@
+"""Every data set on disk as one memory-mapped file of uint8, made once and shared by all runs and processes.
+
+`$UNWEAVE_CACHE`, or unweave/ in `$XDG_CACHE_HOME`, or ~/.cache/unweave:
+
+    sets/NAME-KEY/      a whole set: images.npy, meta.json, and labels.npy, splits.npz, rows.npy where there are such
+    sets/NAME-KEY.part/ one in the making (see conversion.py); the next process that wants it goes on with it
+    contents/           digests of source files, by path, size and time of change
+    locks/              one process makes a set, others wait for it
+
+KEY names the content of the source files and the settings that change the pixels. A set appears whole or not at all,
+by a rename; one whose files have changed since is checked against its digest and, if it differs, made again.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import track
+
+from unweave import registry
+from unweave.data.disk import contents, conversion
+from unweave.data.disk.worker import Worker
+from unweave.data.factors import FactorGrid, within
+from unweave.data.store import digest_of
+from unweave.dataset import Card, Dataset
+from unweave.settings import Frozen
+from unweave.tables import FactorTable, Pixels, Rows
+
+MANY = 4_000  # images from which several processes convert
+SHOWN = 500  # images from which progress is shown
+NAMED = 20  # unreadable files that are named one by one
+
+logger = logging.getLogger("unweave")
+
+
+class Cached(Dataset):
+    """A set in the cache, memory-mapped: it takes no memory of its own, and several processes share its pages."""
+
+    def __init__(self, place: Path, meta: dict[str, Any]) -> None:
+        factors = meta["factors"] or {"names": [], "sizes": []}
+        self.place, self.name, self.shape = place, meta["name"], tuple(meta["shape"])
+        self.card = Card(**meta["card"])
+        self.factor_names, self.factor_sizes = tuple(factors["names"]), tuple(factors["sizes"])
+        self.bad: dict[int, str] = {int(row): why for row, why in meta["bad"].items()}
+        self._pixels = np.load(place / "images.npy", mmap_mode="r")
+        self._rows = np.setdiff1d(np.arange(meta["count"]), list(self.bad)) if self.bad else None
+        self._labels = np.load(place / "labels.npy", mmap_mode="r") if (place / "labels.npy").exists() else None
+        self.files = tuple(name for row, name in enumerate(meta["files"]) if row not in self.bad)
+        with np.load(place / "splits.npz") as splits:
+            self.splits = {name: self._present(splits[name]) for name in splits.files}
+        self._digest: str | None = meta.get("digest")
+
+    def _present(self, rows: Rows) -> Rows:
+        """Rows of the source as rows of this set; unreadable ones are left out."""
+        return rows if self._rows is None else np.flatnonzero(np.isin(self._rows, rows))
+
+    def __len__(self) -> int:
+        return len(self._pixels) if self._rows is None else len(self._rows)
+
+    def _at(self, rows: Rows) -> Rows:
+        within(rows, len(self), "row")
+        return rows if self._rows is None else self._rows[rows]
+
+    def images(self, rows: Rows) -> Pixels:
+        return np.asarray(self._pixels[self._at(rows)])
+
+    def factors(self, rows: Rows) -> FactorTable | None:
+        at = self._at(rows)
+        if not self.factor_names:
+            return None
+        if self._labels is None:
+            return FactorGrid(self.factor_names, self.factor_sizes).factors(at)
+        return np.asarray(self._labels[at])
+
+    def digest(self) -> str:
+        if self._digest is None:
+            self._digest = digest_of(self)
+        return self._digest
+
+
+def root() -> Path:
+    """The folder of the cache."""
+    if "UNWEAVE_CACHE" in os.environ:
+        return Path(os.environ["UNWEAVE_CACHE"]).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "unweave"
+
+
+def opened(name: str, settings: Frozen) -> Cached:
+    """The data set `name` with these settings, converted first where the cache does not have it.
+
+    Raises what the module's `files` and `source` raise, ValueError for content that cannot be used, OSError where
+    files may not be read or there is no space. An interrupt leaves what is converted; the next call goes on.
+    """
+    module = registry.module("data", name)
+    try:
+        content = contents.digest(module.files(settings), root() / "contents")
+        own = {key: value for key, value in settings.model_dump().items() if not isinstance(value, Path)}
+        recipe = json.dumps([conversion.VERSION, name, own, content], sort_keys=True, default=str)
+        place = root() / "sets" / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+        dataset = whole(place) or _made(name, module, settings, place)
+    except PermissionError as error:
+        where = error.filename or root()
+        raise PermissionError(
+            f"{where} may not be read or written: change its permissions, or set UNWEAVE_CACHE to a folder of yours."
+        ) from error
+    _warn(dataset)
+    return dataset
+
+
+def whole(place: Path) -> Cached | None:
+    """The set in this folder, or None where there is none, or its bytes are not those that were written."""
+    try:
+        meta = json.loads((place / "meta.json").read_text())
+        dataset = Cached(place, meta)
+        if meta["stamps"] == _stamps(place):
+            return dataset
+        if len(dataset._pixels) != meta["count"] or digest_of(dataset) != meta["digest"]:
+            return None
+        _write(place / "meta.json", meta | {"stamps": _stamps(place)})
+        return dataset
+    except PermissionError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, AttributeError):
+        return None
+
+
+def _stamps(place: Path) -> dict[str, list[int]]:
+    """Size and time of change of every file but meta.json."""
+    stats = {file.name: file.stat() for file in sorted(place.iterdir()) if file.suffix in (".npy", ".npz")}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+
+
+def _write(path: Path, value: Any) -> None:
+    part = path.with_name(f".{path.name}-{os.getpid()}")
+    part.write_text(json.dumps(value))
+    part.replace(path)
+
+
+def _made(name: str, module: ModuleType, settings: Frozen, place: Path) -> Cached:
+    """The set, made by this process or by another one that is at it already."""
+    locks = root() / "locks"
+    for folder in (locks, place.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"{place.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.info("another process is preparing %s; waiting for it", name)
+        lock.acquire()
+    try:
+        dataset = whole(place)
+        if dataset is None:
+            if place.exists():
+                logger.warning("the cache of %s in %s is damaged and is made again", name, place)
+                shutil.rmtree(place)
+            part = place.with_name(f"{place.name}.part")
+            _convert(name, module, settings, part)
+            dataset = _finished(part, place)
+        return dataset
+    finally:
+        lock.release()
+
+
+def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> None:
+    """Fill the folder of a conversion, from where an earlier process left it."""
+    try:
+        begun: dict[str, Any] | None = conversion.plan_of(part)
+    except ValueError:
+        begun = None
+        shutil.rmtree(part, ignore_errors=True)
+    table = settings.model_dump(mode="json")
+    with ExitStack() as stack:
+        if module.APART:
+            first = stack.enter_context(Worker(name, table, part, plan=begun is None))
+            plan, converters = first.plan, [first.convert]
+        else:
+            source = module.source(settings)
+            plan = begun or conversion.write_plan(source, part)
+            converters = [lambda chunk: conversion.convert(source, part, plan, chunk)]
+        chunks = conversion.missing(part, plan)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if plan["count"] >= MANY and not plan["in_order"] and min(cores, len(chunks)) > 1:
+            more = min(cores, len(chunks), 16) - len(converters) * module.APART
+            others = [stack.enter_context(Worker(name, table, part, plan=False)).convert for _ in range(more)]
+            converters = [*(converters if module.APART else []), *others]
+        channels, height, width = plan["shape"]
+        if plan["count"] > SHOWN:
+            size = plan["count"] * channels * height * width
+            logger.info("preparing %s once: %d images, %.2f GB in %s", plan["name"], plan["count"], size / 1e9, root())
+        shown = track(
+            _results(converters, chunks),
+            f"preparing {plan['name']}",
+            total=len(chunks),
+            console=Console(stderr=True),
+            disable=plan["count"] <= SHOWN,
+            transient=True,
+        )
+        for record in shown:
+            conversion.note(part, record)
+
+
+Converter = Callable[[int], dict[str, Any]]
+
+
+def _results(converters: Sequence[Converter], chunks: list[int]) -> Iterator[dict[str, Any]]:
+    """The record of every chunk, as it is done; each converter has a thread of its own. Raises the first error."""
+    todo, results, stop = iter(chunks), queue.SimpleQueue[dict[str, Any] | BaseException](), threading.Event()
+    taking = threading.Lock()
+
+    def work(convert: Converter) -> None:
+        try:
+            while not stop.is_set():
+                with taking:
+                    chunk = next(todo, None)
+                if chunk is None:
+                    break
+                results.put(convert(chunk))
+        except BaseException as error:
+            results.put(error)
+
+    if len(converters) == 1:
+        yield from map(converters[0], chunks)
+        return
+    threads = [threading.Thread(target=work, args=(convert,), daemon=True) for convert in converters]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in chunks:
+            result = results.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _finished(part: Path, place: Path) -> Cached:
+    """Turn a full conversion into a set. Raises ValueError where nothing in it can be used."""
+    plan = conversion.plan_of(part)
+    bad = {row: why for record in conversion.done(part) for row, why in record["bad"].items()}
+    if len(bad) == plan["count"]:
+        raise ValueError(f"none of {plan['count']} files could be read; the first: {bad[min(bad, key=int)]}")
+    meta = {key: plan[key] for key in ("name", "count", "shape", "card", "factors", "files")} | {"bad": bad}
+    dataset = Cached(part, meta)
+    brightest = 0
+    meta["digest"] = digest_of(dataset)
+    for start in range(0, len(dataset._pixels), plan["chunk"]):
+        brightest = max(brightest, int(dataset._pixels[start : start + plan["chunk"]].max()))
+        if brightest > 1:
+            break
+    if brightest == 1:
+        shutil.rmtree(part)
+        raise ValueError(
+            f"images in {plan['card']['source']} hold only 0 and 1 and would look black; store images * 255."
+        )
+    with (part / "images.npy").open("r+b") as file:
+        os.fsync(file.fileno())
+    _write(part / "meta.json", meta | {"stamps": _stamps(part)})
+    for name in ("plan.json", "done.jsonl"):
+        (part / name).unlink()
+    part.replace(place)
+    return Cached(place, meta)
+
+
+def _warn(dataset: Cached) -> None:
+    for why in list(dataset.bad.values())[:NAMED]:
+        logger.warning("%s", why)
+    if len(dataset.bad) > NAMED:
+        logger.warning("... and %d more", len(dataset.bad) - NAMED)
+    if dataset.bad:
+        total = len(dataset.bad) + len(dataset)
+        logger.warning("%d of %d files could not be read and are left out", len(dataset.bad), total)
+
+
+class Entry(NamedTuple):
+    """A folder of the cache."""
+
+    place: Path
+    name: str
+    images: int
+    bytes: int
+    whole: bool  # False: in the making, or left by a process that stopped
+
+
+def entries() -> list[Entry]:
+    """What the cache holds."""
+    found = []
+    for place in sorted((root() / "sets").glob("*")):
+        size = sum(file.stat().st_blocks * 512 for file in place.glob("*"))
+        for said in ("meta.json", "plan.json"):
+            if (place / said).is_file():
+                meta = json.loads((place / said).read_text())
+                found.append(Entry(place, meta["name"], meta["count"], size, said == "meta.json"))
+                break
+        else:
+            found.append(Entry(place, place.name, 0, size, False))
+    return found
+
+
+def clear(entry: Entry) -> None:
+    """Delete a folder of the cache, but not one that a process is making. Raises ValueError for that one."""
+    lock = FileLock(root() / "locks" / f"{entry.place.name.removesuffix('.part')}.lock")
+    try:
+        with lock.acquire(timeout=0):
+            shutil.rmtree(entry.place)
+    except Timeout:
+        raise ValueError(f"{entry.place} is being made by another process: stop that first.") from None

@@ -1,0 +1,113 @@
+"""Factors of every row, from arrays, tables and folder names. They are never needed for training."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from unweave.data.disk.source import Labels
+from unweave.settings import SettingsError, nearest
+
+
+def from_array(factors: np.ndarray, names: np.ndarray | None, count: int, where: str) -> Labels:
+    """Labels from [rows, factors] integers of any values. Raises ValueError that says `where` and the remedy."""
+    if factors.dtype.kind not in "iub":
+        raise ValueError(
+            f"factors in {where} must be integers (a class per row and factor), got {factors.dtype}; "
+            "cut continuous values into classes first, for example with np.digitize."
+        )
+    if factors.ndim != 2 or factors.shape[1] == 0:
+        raise ValueError(
+            f"factors in {where} must be [N, F], got shape {list(factors.shape)}; one factor is factors[:, None]."
+        )
+    if len(factors) != count:
+        raise ValueError(f"factors in {where} must have one row per image: got {len(factors)} rows for {count} images.")
+    known = np.array([f"factor_{i}" for i in range(factors.shape[1])]) if names is None else names
+    if known.dtype.kind not in "US" or known.shape != factors.shape[1:]:
+        raise ValueError(
+            f"factor_names in {where} must be {factors.shape[1]} strings, got {known.dtype} {list(known.shape)}."
+        )
+    return from_columns(dict(zip(known.astype(str).tolist(), factors.T)), where)
+
+
+def from_columns(columns: Mapping[str, Sequence | np.ndarray], where: str) -> Labels:
+    """Labels from columns of integers or words; the values of each are numbered in rising order.
+
+    Numbers written as words ("10") are numbers where all of a column are whole. Raises ValueError for other numbers.
+    """
+    numbered = {}
+    for name, column in columns.items():
+        values = np.asarray(column)
+        if values.dtype.kind in "US":
+            values = _whole(values)
+        broken = values[values != np.round(values)] if values.dtype.kind == "f" else values[:0]
+        if len(broken):
+            raise ValueError(
+                f"the column {name!r} of {where} has numbers that are not whole ({broken[0]}), "
+                "and factors are classes: cut it into classes, or name the columns to use with data.factors=[...]."
+            )
+        numbered[name] = np.unique(values, return_inverse=True)
+    return Labels(
+        names=tuple(numbered),
+        sizes=tuple(len(values) for values, _ in numbered.values()),
+        classes=np.stack([classes.reshape(-1) for _, classes in numbered.values()], axis=1).astype(np.int64),
+    )
+
+
+def _whole(words: np.ndarray) -> np.ndarray:
+    try:
+        return words.astype(np.float64)
+    except ValueError:
+        return words
+
+
+def from_folders(files: Sequence[str], where: str) -> Labels:
+    """Labels from the folders in relative paths: `folder`, or `folder_1`, `folder_2`, ... where they are nested.
+
+    Raises ValueError where images lie at different depths, or directly in the folder.
+    """
+    parts = [Path(file).parts[:-1] for file in files]
+    depths = {len(part) for part in parts}
+    if depths == {0} or len(depths) > 1:
+        raise ValueError(
+            f"data.labels=folders needs every image of {where} in a folder, all at one depth; "
+            f"they lie {' and '.join(map(str, sorted(depths)))} folders deep."
+        )
+    depth = depths.pop()
+    names = ["folder"] if depth == 1 else [f"folder_{level + 1}" for level in range(depth)]
+    return from_columns({name: np.array([part[level] for part in parts]) for level, name in enumerate(names)}, where)
+
+
+def from_csv(path: Path, files: Sequence[str], wanted: Sequence[str] | None) -> Labels:
+    """Labels from a CSV with a header; its first column names the image files, by relative path or by unique name.
+
+    `wanted` chooses columns; None takes all others. Rows of files that are not there are passed over. Raises
+    ValueError where an image has no row or two rows, and SettingsError for a column that is not there.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header, *lines = [line for line in csv.reader(file) if line]
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise ValueError(f"data.labels: {path} cannot be read as .csv with a header: {error}") from error
+    if len(header) < 2 or any(len(line) != len(header) for line in lines):
+        raise ValueError(f"data.labels: every line of {path} needs the same two or more columns: file, then factors.")
+    for name in wanted or ():
+        if name not in header[1:]:
+            near, known = nearest(name, header[1:]), ", ".join(header[1:])
+            raise SettingsError(f"data.factors: {path} has no column {name!r}.{near} It has: {known}.")
+    rows = {}
+    for line in lines:
+        if line[0] in rows:
+            raise ValueError(f"data.labels: {path} has two rows for {line[0]!r}.")
+        rows[line[0]] = line
+    found = [rows.get(file) or rows.get(Path(file).name) for file in files]
+    without = [file for file, line in zip(files, found) if line is None]
+    if without:
+        raise ValueError(
+            f"data.labels: {path} has {len(lines):,} rows, and {len(without):,} of {len(files):,} images have none: "
+            f"{', '.join(without[:3])}{' ...' if len(without) > 3 else ''}. "
+            "Its first column must name each image by its path in the folder, or by its file name."
+        )
+    chosen = [header.index(name) for name in wanted or header[1:]]
+    return from_columns({header[i]: np.array([line[i] for line in found if line]) for i in chosen}, str(path))

@@ -1,0 +1,48 @@
+"""Images as they lie on disk, in whatever format: what a reader gives to the cache.
+
+A data set on disk is a module of `unweave/data/` with four names:
+
+    APART = True                       its reader is a C library for whole files: it runs in a child process only
+    class Settings(Frozen)             `path`, and whatever else changes the pixels
+    def files(settings) -> list[Path]  the files that it reads: their content names the cache. Raises SettingsError
+    def source(settings) -> Source     opens them; `build` is `cache.opened(NAME, settings)`
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from unweave.data.factors import FactorGrid
+from unweave.dataset import Card
+from unweave.tables import FactorTable, Pixels, Rows
+
+
+class Labels(NamedTuple):
+    """Factors of every row. Classes are 0 .. size - 1."""
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    classes: FactorTable
+
+
+@dataclass(frozen=True)
+class Part:
+    """Consecutive rows of a source."""
+
+    pixels: Pixels  # rows that cannot be read may hold anything
+    bad: dict[int, str] = field(default_factory=dict)  # row of the source -> "FILE: what is wrong with it"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened data set on disk. `read` gives rows start .. stop - 1, at the shape that is said here."""
+
+    name: str
+    card: Card
+    shape: tuple[int, int, int]  # channels, height, width
+    count: int
+    read: Callable[[int, int], Part]
+    labels: Labels | FactorGrid | None = None  # a grid: row i has the classes of row i of the grid
+    files: tuple[str, ...] = ()  # the file of each row, where rows are files
+    splits: Mapping[str, Rows] = field(default_factory=dict)  # the publishers' own splits, by name
+    in_order: bool = False  # can be read from the first row to the last only, as a compressed stream
