@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from unweave.edit_scores import evaluate_edits, table
+from unweave.data import views
+from unweave.data.disk.source import Labels
+from unweave.data.sprites import GRID
+from unweave.data.store import Stored
+from unweave.dataset import Card
+from unweave.edit_scores import _renderer, evaluate_edits, table
 from unweave.method import Sampling
 from unweave.run import Run
 
@@ -29,3 +34,31 @@ def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
         console.print(table(scores, "runs/a"))
     assert "swap consistency" in captured.get()
     assert quick_run.dataset().factor_names[0] in captured.get()
+
+
+@pytest.mark.slow
+def test_swaps_are_measured_on_a_split(quick_run: Run) -> None:
+    scores = evaluate_edits(quick_run, split="test", sampling=Sampling("ddim", 2))
+    assert scores["data"]["name"] == "sprites (test)"
+    assert scores["data"]["split"] == "test"
+    assert scores["rows_used"]["probe"] + scores["rows_used"]["edited"] == 3_686
+    assert "ceiling_precision" in scores["protocols"]["edit-precision@1"]["summary"]
+
+
+def test_pictures_of_changed_factors_are_of_the_full_set(quick_run: Run) -> None:
+    whole = quick_run.dataset()
+    part = views.split(whole, "test")
+    render = _renderer(part)
+    assert render is not None
+    first, second = np.arange(40), np.arange(40)[::-1].copy()
+    changed = part.factors(first).copy()
+    changed[:, 2] = part.factors(second)[:, 2]
+    assert (render(first, second, 2) == whole.images(GRID.index(changed))).all()
+    assert not np.isin(GRID.index(changed), part.rows).all()
+    assert _renderer(views.View(part, first, "forty")) is not None
+
+
+def test_a_set_that_is_no_grid_has_no_pictures_of_changed_factors() -> None:
+    labels = Labels(("a", "b"), (2, 2), np.array([[0, 0], [0, 1], [1, 1]]))
+    pixels = np.zeros((3, 8, 8, 1), np.uint8)
+    assert _renderer(Stored("three", pixels, labels, Card("three", "tests", "none"))) is None

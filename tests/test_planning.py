@@ -88,3 +88,50 @@ def test_data_are_written_with_their_defaults_and_absolute(tmp_path: Path, monke
     table = plan("encdiff", {"data": {"name": "npz", "path": "x.npz"}}).data
     assert table == {"name": "npz", "path": str(tmp_path / "x.npz"), "size": 32}
     assert plan("encdiff", {"data": {"size": 64}}).data == {"name": "rooms", "size": 64}
+
+
+VIEW = {"split": "train", "split_seed": 0, "keep": {"shape": [0, 1]}, "leave_out": {}}
+
+
+def test_a_view_is_kept_with_its_defaults_only_where_there_is_one(tmp_path: Path) -> None:
+    from unweave.run import create
+
+    given = [{"data": "rooms"}, {"data": {"view": {"split": "train"}}}, {"data": {"view": {"keep": {"shape": [0, 1]}}}}]
+    settings = plan("encdiff", *given)
+    assert settings.data == {"name": "rooms", "size": 32, "view": VIEW}
+    run = create(tmp_path / "run", settings)
+    assert run.settings == settings
+    assert plan(run.path / "settings.toml") == settings
+    assert "view" not in plan("encdiff", {"data": "rooms"}).data
+    assert differing(settings, plan("encdiff", {"data": "rooms"})) == ["data.view"]
+
+
+def test_a_view_goes_with_its_data_in_any_order_of_words(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('[method]\nname = "encdiff"\n[data]\nname = "sprites"\nview = {split = "valid"}\n')
+    words = [{"data": {"view": {"split": "train"}}}, {"data": "rooms"}, {"data": {"view": {"keep": {"shape": [0, 1]}}}}]
+    for what in ("encdiff", tmp_path / "a.toml"):
+        for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
+            assert plan(what, *[words[i] for i in order]).data["view"] == VIEW
+    assert plan(tmp_path / "a.toml", {"data": {"size": 16}}).data["view"]["split"] == "valid"
+    assert "view" not in plan(tmp_path / "a.toml", {"data": "rooms"}).data, "another data set has other factors"
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        ("train", r"data\.view must be a table, as by data\.view\.split=train, got 'train'"),
+        ({"split": "trian"}, r"data\.view\.split: input should be 'all', 'train', 'valid' or 'test', got 'trian'"),
+        ({"keep": {"shape": 0}}, r"data\.view\.keep\.shape: input should be a valid tuple, got 0"),
+    ],
+)
+def test_a_view_that_cannot_be_is_refused(view: object, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        plan("encdiff", {"data": {"name": "rooms", "view": view}})
+
+
+def test_lists_in_data_settings_are_the_same_after_reading(tmp_path: Path) -> None:
+    from unweave.run import create
+
+    table = {"name": "folder", "path": str(tmp_path), "labels": "folders", "factors": ("a", "b")}
+    settings = plan("encdiff", {"data": table})
+    assert create(tmp_path / "run", settings).settings == settings

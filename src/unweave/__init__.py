@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unweave.evaluation.model import evaluate_model
     from unweave.evaluation.report import evaluate_tables, read_tables
     from unweave.experiment import train
+    from unweave.looking import open_data
     from unweave.method import Sampling
     from unweave.planning import plan
     from unweave.run import Run
@@ -34,6 +35,7 @@ _HOME = {
     "evaluate_tables": "evaluation.report",
     "heatmap": "edits",
     "interpolate": "edits",
+    "open_data": "looking",
     "plan": "planning",
     "read_tables": "evaluation.report",
     "reconstruct": "edits",
@@ -57,6 +59,7 @@ __all__ = [
     "heatmap",
     "interpolate",
     "load",
+    "open_data",
     "plan",
     "read_tables",
     "reconstruct",

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from rich.table import Table
 
-from unweave.data.factors import FactorGrid
+from unweave.data import views
+from unweave.data.sampling import factors_at, grid_of
 from unweave.dataset import Dataset
 from unweave.editing.begin import begin
 from unweave.editing.decoding import check_generative
@@ -21,6 +22,7 @@ from unweave.evaluation.image_probe import fit_probe
 from unweave.evaluation.swap_consistency import swap_consistency
 from unweave.method import Method, Sampling, evaluating
 from unweave.run import Run, Weights, best_device
+from unweave.scoring import fitting, part
 from unweave.shapes import Images, to_images, to_pixels
 from unweave.tables import Pixels, Rows
 
@@ -31,6 +33,7 @@ PROBE, ROWS = 5_000, 2_000
 def evaluate_edits(
     run: Run | str | Path,
     *,
+    split: str | None = None,
     seed: int = 0,
     weights: Weights = "averaged",
     sampling: Sampling = SAMPLING,
@@ -39,12 +42,12 @@ def evaluate_edits(
     """`swap-consistency@1`, and `edit-precision@1` where the data have factors; written to the run's edit_scores.json.
 
     128 pairs for the consistency; 64 to assign units and 256 to measure the precision, judged by a probe trained on
-    5,000 other rows (two thirds of a smaller set). All edits begin from the x_T of one seed, so they show what the
-    units hold by themselves. `progress(what, done, total)` is called before each batch of edits. Raises TypeError for
-    a method without a decoder.
+    5,000 other rows (two thirds of a smaller set), all of them rows of the run's data or of a `split` of it (see
+    `scoring.fitting`). All edits begin from the x_T of one seed, so they show what the units hold by themselves.
+    `progress(what, done, total)` is called before each batch of edits. Raises TypeError for a method without a decoder.
     """
     opened = run if isinstance(run, Run) else Run(run)
-    dataset = opened.dataset()
+    dataset = fitting(opened, None, split)
     generative = check_generative(opened.method(weights))
     order = np.random.default_rng(seed).permutation(len(dataset))
     probing, edited = np.split(order[: PROBE + ROWS], [min(PROBE, 2 * len(order) // 3)])
@@ -91,7 +94,7 @@ def evaluate_edits(
     told_of = {"seed": seed, "weights": opened.digest(), "scored_weights": weights, "sampling": sampling._asdict()}
     found = {
         **told_of,
-        "data": {"name": dataset.name, "digest": dataset.digest()},
+        "data": {"name": dataset.name, "digest": dataset.digest(), **part(opened, dataset, edited, split, own=True)},
         "rows_used": used,
         "protocols": scores,
     }
@@ -143,11 +146,15 @@ def _codes(method: Method, pixels: Pixels) -> np.ndarray:
 
 
 def _renderer(dataset: Dataset) -> Render | None:
-    """The renderer of a data set that is a complete grid of its factors, row-major; None where it is not."""
-    grid = FactorGrid(dataset.factor_names, dataset.factor_sizes)
-    if len(grid) != len(dataset):
+    """The pictures of changed factors: of the full set, where that is a complete grid of its factors; else None."""
+    whole = views.beneath(dataset)
+    try:
+        gridded = grid_of(whole)
+    except ValueError:
         return None
-    some = np.random.default_rng(0).integers(len(dataset), size=100)
-    factors = dataset.factors(some)
-    row_major = factors is not None and np.array_equal(factors, grid.factors(some))
-    return from_grid(grid, dataset.images) if row_major else None
+
+    def index(rows: Rows) -> Rows:
+        return gridded.grid.index(factors_at(dataset, rows))
+
+    changed = from_grid(gridded.grid, lambda at: whole.images(gridded.rows(at)))
+    return lambda first, second, factor: changed(index(first), index(second), factor)

@@ -6,7 +6,8 @@ from typing import Any
 
 from unweave import registry
 from unweave.data import open as data_open
-from unweave.run import Run, Settings
+from unweave.data import views
+from unweave.run import Run, Settings, without_none
 from unweave.settings import SettingsError, Table, merge, nearest, parse, read
 
 DEFAULT_PRESET = "laptop"
@@ -22,7 +23,7 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
     """
     by_name: Table = {"preset": DEFAULT_PRESET, "method": {"name": str(what)}}
     given = read(Path(what)) if str(what).endswith(".toml") else by_name
-    given = _laid(*map(_with_data, (given, *tables)))
+    given = _laid(_with_data(given), _laid(*map(_with_data, tables)))  # so that the order of single words is the same
     unknown = sorted(set(given) - set(Settings.model_fields))
     if unknown:
         known = list(Settings.model_fields)
@@ -85,10 +86,11 @@ def _laid(*tables: Table) -> Table:
 
 
 def _complete_data(table: Mapping[str, Any]) -> Table:
-    """A [data] table with its defaults, and with an absolute path."""
+    """A [data] table with its defaults, and with an absolute path; a view is completed where there is one."""
     if "name" not in table:
         raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
     settings = registry.module("data", str(table["name"])).Settings
-    own = parse(settings, {key: value for key, value in table.items() if key != "name"}, "data").model_dump()
-    absolute = {key: str(value.expanduser().resolve()) for key, value in own.items() if isinstance(value, Path)}
-    return {"name": table["name"], **{key: value for key, value in own.items() if value is not None}, **absolute}
+    own = parse(settings, {key: value for key, value in table.items() if key not in ("name", "view")}, "data")
+    absolute = {key: str(value.expanduser().resolve()) for key, value in own if isinstance(value, Path)}
+    view = {"view": views.settings_of(table["view"]).model_dump(mode="json")} if "view" in table else {}
+    return without_none({"name": table["name"], **own.model_dump(mode="json"), **absolute, **view})

@@ -8,6 +8,7 @@ import numpy as np
 from rich.table import Table
 
 from unweave.data import open as data_open
+from unweave.data import views
 from unweave.dataset import Dataset
 from unweave.evaluation import cache, reduce, report
 from unweave.evaluation.represent import represent
@@ -22,18 +23,33 @@ ROWS = 50_000
 """Rows that are encoded for scores, drawn without replacement from the whole data set."""
 
 
-def fitting(run: Run, data: str | None) -> Dataset:
-    """The run's own data set, or another one at its size. Raises ValueError for another number of channels."""
-    if data is None:
+def fitting(run: Run, data: str | None, split: str | None = None) -> Dataset:
+    """The run's own data set, or another one at its size; of either, the rows of a split, if one is named.
+
+    A split is of the full set: what the run's own view keeps, leaves out or correlates is not in force, so a run that
+    was trained on `train` is scored on `test`, and on everything with `all`; `unseen` are the rows of its own data that
+    its view leaves out. A random split has the seed of the run's view, 0 without one. Raises ValueError for another
+    number of channels and for a split that there is not.
+    """
+    if data is None and split is None:
         return run.dataset()
-    shape = run.foundation().shape
-    dataset = data_open.build({**data_open.table(data), "size": shape[1]})
-    if dataset.shape != shape:
-        raise ValueError(
-            f"{run.path} was trained on images of shape {shape} (channels, height, width), {data} has {dataset.shape}: "
-            "convert them to the same number of channels first."
-        )
-    return dataset
+    if data is None:
+        dataset = data_open.build({key: value for key, value in run.settings.data.items() if key != "view"})
+    else:
+        shape = run.foundation().shape
+        dataset = data_open.build({**data_open.table(data), "size": shape[1]})
+        if dataset.shape != shape:
+            raise ValueError(
+                f"{run.path} was trained on images of shape {shape} (channels, height, width), {data} has "
+                f"{dataset.shape}: convert them to the same number of channels first."
+            )
+    if split == "unseen" and data is None:
+        return views.unseen(dataset, _view(run))
+    return dataset if split is None else views.split(dataset, split, _view(run).split_seed)
+
+
+def _view(run: Run) -> views.Settings:
+    return views.settings_of(run.settings.data.get("view", {}))
 
 
 def codes(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
@@ -50,6 +66,7 @@ def evaluate(
     run: Run | str | Path,
     *,
     data: str | None = None,
+    split: str | None = None,
     rows: int = ROWS,
     seed: int = 0,
     protocols: Iterable[str] | None = None,
@@ -59,13 +76,14 @@ def evaluate(
 ) -> report.Scores:
     """The scores of a run's units, written to its scores.json (see `evaluation.report.evaluate_tables`).
 
-    `rows` random rows of the data set (the run's own unless `data` names another) are encoded once; `seed` names the
-    rows and the metrics' draws. Scores use the raw weights in eval mode, as EncDiff's published numbers do. Scores on
-    the run's own data of other protocols with the same rows, seed and weights are kept in the file. Raises ValueError
-    for a data set without factors.
+    `rows` random rows of the data set (the run's own unless `data` names another; of it, a `split` such as "test", see
+    `fitting`) are encoded once; `seed` names the rows and the metrics' draws. Scores use the raw weights in eval mode,
+    as EncDiff's published numbers do. Scores on the run's own data of other protocols with the same rows, seed and
+    weights are kept in the file. Where a part of the data is scored or was trained on, `data` says which, and how many
+    of the scored rows the run was trained on. Raises ValueError for a data set without factors.
     """
     opened = run if isinstance(run, Run) else Run(run)
-    dataset = fitting(opened, data)
+    dataset = fitting(opened, data, split)
     named = cache.rows_for(len(dataset), rows, seed)
     factors = dataset.factors(named)
     if factors is None:
@@ -94,6 +112,7 @@ def evaluate(
         "images": len(dataset),
         "factors": dict(zip(dataset.factor_names, dataset.factor_sizes)),
         **scores["data"],
+        **part(opened, dataset, named, split, own=data is None),
     }
     scores["scored_weights"] = weights
     if data is None:
@@ -101,10 +120,32 @@ def evaluate(
     return scores
 
 
+def part(run: Run, dataset: Dataset, rows: Rows, split: str | None, *, own: bool) -> dict[str, Any]:
+    """What part of a data set these rows are: nothing to say where the run was trained on all of it and so are they.
+
+    `split` and its `split_seed` (None for a publishers' split); for the run's own data also `in_training`, the number
+    of these rows that are in its training set, and `part`, which says so in words.
+    """
+    found: dict[str, Any] = {}
+    view, whole = _view(run), views.beneath(dataset)
+    if split is not None:
+        found = {"split": split, "split_seed": None if whole.splits or split in ("all", "unseen") else view.split_seed}
+    if own and (split is not None or "view" in run.settings.data):
+        trained = views.viewed(whole, view)
+        trained_rows = views.rows_beneath(trained, np.arange(len(trained)))
+        count = int(np.isin(views.rows_beneath(dataset, rows), trained_rows).sum())
+        share = {0: "none", len(rows): "all"}.get(count, f"{count:,}")
+        hint = "; --split test scores others" if split is None and view.split == "train" else ""
+        found["in_training"] = count
+        found["part"] = f"{dataset.name}: of the {len(rows):,} rows scored, {share} are in the run's training set{hint}"
+    return found
+
+
 def agreement(
     runs: Sequence[Run | str | Path],
     *,
     data: str | None = None,
+    split: str | None = None,
     rows: int = ROWS,
     seed: int = 0,
     weights: Weights = "raw",
@@ -118,7 +159,7 @@ def agreement(
     check_seeds(opened)
     tables = []
     for run in opened:
-        dataset = fitting(run, data)
+        dataset = fitting(run, data, split)
         named = cache.rows_for(len(dataset), rows, seed)
         table = codes(run, dataset, named, seed, weights)
         drawn = np.random.default_rng(seed).permutation(len(table))[:10_000]
@@ -188,23 +229,29 @@ def _write(run: Run, scores: report.Scores) -> None:
 
 
 def encode(
-    run: Run | str | Path, images: str | Path | Named | None = None, *, weights: Weights = "averaged"
+    run: Run | str | Path,
+    images: str | Path | Named | None = None,
+    *,
+    split: str | None = None,
+    weights: Weights = "averaged",
 ) -> dict[str, np.ndarray]:
-    """Codes of a data set, a folder or an .npz (the run's own data unless given), or of single images.
+    """Codes of a data set, a folder or an .npz (the run's own data unless given), of its `split`, or of single images.
 
-    The arrays of codes.npz: `codes` [rows, unit, dim] in float32 and `rows`, the row number of each; `files` where
-    images are files, and `factors` where they are known.
+    The arrays of codes.npz: `codes` [rows, unit, dim] in float32 and `rows`, the row number of each in the full data
+    set; `files` where images are files, and `factors` where they are known. Splits are those of `fitting`.
     """
     opened = run if isinstance(run, Run) else Run(run)
     method = opened.method(weights)
     if images is not None and not isinstance(images, str | Path):
+        if split is not None:
+            raise ValueError(f"split={split!r} is of a data set, and single images were given: leave it out.")
         gathered = gather(opened, images)
         with evaluating(method):
             units = method.encode(gathered.images).float().cpu().numpy()
         return {"codes": units, "rows": np.arange(len(units)), "files": np.array(gathered.labels)}
-    dataset = fitting(opened, None if images is None else str(images))
+    dataset = fitting(opened, None if images is None else str(images), split)
     rows = np.arange(len(dataset))
-    arrays: dict[str, Any] = {"codes": represent(method, dataset, rows), "rows": rows}
+    arrays: dict[str, Any] = {"codes": represent(method, dataset, rows), "rows": views.rows_beneath(dataset, rows)}
     factors = dataset.factors(rows)
     if dataset.files:
         arrays["files"] = np.array(dataset.files)

@@ -27,7 +27,7 @@ from unweave.progress import Progress
 from unweave.run import Run, Statistics, write_statistics, write_text
 from unweave.shapes import to_images
 from unweave.training import checkpoint, log, loop
-from unweave.training.batches import batches
+from unweave.training.batches import Waited, batches
 
 PREVIEW = Sampling("dpmsolver++", 10)
 EXPLODED = 1_000.0
@@ -78,7 +78,7 @@ class Session:
         self.save()
         self.finish()
         if self.accelerator.is_main_process:
-            close(self.run, time.monotonic() - self.began, self.seen)
+            close(self.run, time.monotonic() - self.began, self.seen, self.stream.share())
         self.accelerator.wait_for_everyone()
 
     def follow(self, settings: loop.Settings) -> None:
@@ -89,7 +89,9 @@ class Session:
         state.method.train()
         self.report.begin(self.seen, images)
         share = (accelerator.process_index, accelerator.num_processes)
-        stream = batches(self.dataset, settings.seed, settings.batch, self.seen, images, accelerator.device, share)
+        stream = self.stream = Waited(
+            batches(self.dataset, settings.seed, settings.batch, self.seen, images, accelerator.device, share)
+        )
         for step in loop.train(state.players, stream, state.optimisers, settings, accelerator, state.rng):
             state.average.step()
             before, self.seen, self.steps = self.seen, step.seen, self.steps + 1
@@ -193,9 +195,11 @@ def finish(run: Run, dataset: Dataset) -> None:
     write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
 
 
-def close(run: Run, seconds: float, images: int) -> None:
-    """Note in run.json that training has ended."""
-    note = {"finished": now(), "seconds": round(seconds, 1), "images": images}
+def close(run: Run, seconds: float, images: int, waiting: float | None = None) -> None:
+    """Note in run.json that training has ended; `waiting` is the share of its last part that it waited for images."""
+    note: dict[str, Any] = {"finished": now(), "seconds": round(seconds, 1), "images": images}
+    if waiting is not None:
+        note["waiting_for_data"] = round(waiting, 5)
     write_text(run.path / "run.json", json.dumps({**run.record(), **note}, indent=2))
 
 

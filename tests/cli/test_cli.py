@@ -71,6 +71,31 @@ def test_anybodys_codes_are_compared_with_what_is_published(
     assert "is there already" in capsys.readouterr().err
 
 
+def test_a_run_on_a_split_is_scored_and_encoded_on_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    place, codes = str(tmp_path / "run"), str(tmp_path / "codes.npz")
+    words = ["data=sprites", "data.size=16", "training.images=32", "training.batch=16", "training.precision=float32"]
+    view = ["data.view.split=train", "data.view.keep.shape=[0,1]"]
+    assert run(monkeypatch, "train", "betavae", *view, *words, "--run", place, "--quiet") == 0
+    assert Run(place).dataset().name == "sprites (train; keep shape 0,1)"
+    capsys.readouterr()
+    scored = ("--rows", "200", "--protocol", "mig@1", "--repeats", "1")
+    assert run(monkeypatch, "evaluate", place, *scored) == 0
+    assert "of the 200 rows scored, all are in the run's training set" in " ".join(capsys.readouterr().out.split())
+    assert run(monkeypatch, "evaluate", place, "--split", "test", *scored) == 0
+    assert "sprites (test): of the 200 rows scored, none are in" in " ".join(capsys.readouterr().out.split())
+    assert run(monkeypatch, "evaluate", place, "--split", "test", *scored, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["data"]["in_training"] == 0
+    assert run(monkeypatch, "encode", place, "--split", "test", "-o", codes) == 0
+    assert len(np.load(codes)["rows"]) == 3_686
+    capsys.readouterr()
+    assert run(monkeypatch, "evaluate", place, "--split", "tset") == 1
+    assert "Did you mean 'test'" in capsys.readouterr().err
+    assert run(monkeypatch, "evaluate", "--codes", codes, "--factors", codes, "--split", "test") == 1
+    assert "--split needs a run" in capsys.readouterr().err
+
+
 def test_several_runs_give_an_interval_of_the_method(
     quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -125,6 +150,9 @@ IMAGES = np.zeros((4, 16, 16, 3), np.uint8)
         (["train", "encdiff", "data=room"], "Did you mean 'rooms'"),
         (["train", "encdiff", "training.image=3"], "Did you mean 'images'"),
         (["train", "encdiff", "training.images"], "expected dotted.key=value"),
+        (["train", "encdiff", "data=sprites", "data.view.keep.shap=[0]"], "Did you mean 'shape'"),
+        (["train", "encdiff", "data=sprites", "data.view.keep.shape=[3]"], "classes of shape are 0..2, got 3"),
+        (["train", "encdiff", "data=sprites", "data.view=train"], "data.view must be a table"),
         (["train", "encdiff", "data={tmp}/none.npz"], "no file or folder"),
         (["train", "encdiff", "data={tmp}/nokey.npz"], "images"),
         (["train", "encdiff", "data={tmp}/floats.npz"], "uint8"),

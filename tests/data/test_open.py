@@ -1,13 +1,28 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from unweave import registry
-from unweave.data.open import build, table
+from unweave.data.open import FROM_PATH, build, known, table
 from unweave.settings import SettingsError
 
 
 def test_the_family_is_complete():
-    assert registry.names("data") == ["folder", "npz", "rooms", "sprites"]
+    published = [
+        "bedroom",
+        "cars3d",
+        "celeba",
+        "celebahq",
+        "dsprites",
+        "ffhq",
+        "lfw",
+        "lpc_sprites",
+        "mpi3d",
+        "shapes3d",
+    ]
+    readers = ["archive", "folder", "hdf5", "huggingface", "lmdb", "npz"]
+    assert registry.names("data") == sorted([*published, "smallnorb", *readers, "rooms", "sprites"])
 
 
 def test_names_and_paths_become_tables(tmp_path):
@@ -30,7 +45,7 @@ def test_a_name_goes_before_a_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("room", r"no data set 'room'\. Did you mean 'rooms'\? There is: rooms, sprites\. A path to an \.npz"),
+        ("room", r"no data set 'room'\. Did you mean 'rooms'\? There is: bedroom, .* A path is welcome too: a folder"),
         ("npz", "no data set 'npz'"),
         ("", "no data set ''"),
         ("mine.npz", r"no file or folder 'mine\.npz'"),
@@ -43,9 +58,48 @@ def test_what_is_neither_is_explained(text, message):
 
 
 def test_another_file_is_explained(tmp_path):
-    (tmp_path / "a.h5").write_text("")
-    with pytest.raises(LookupError, match=r"is a file, but not an \.npz"):
-        table(str(tmp_path / "a.h5"))
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(LookupError, match=r"is a file that is no data set; expected a folder of images, \.npz"):
+        table(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ("a.ZIP", {"name": "archive"}),
+        ("a.tar.gz", {"name": "archive"}),
+        ("a.h5", {"name": "hdf5"}),
+        ("a.npy", {"name": "npz"}),
+        ("3dshapes.h5", {"name": "shapes3d"}),
+        ("mpi3d_real.npz", {"name": "mpi3d", "kind": "real"}),
+        ("dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz", {"name": "dsprites"}),
+        ("saved/state.json", {"name": "huggingface"}),
+        ("many/data.mdb", {"name": "lmdb"}),
+        ("faces/Anno/list_attr_celeba.txt", {"name": "celeba"}),
+        ("people/lfw_attributes.txt", {"name": "lfw"}),
+    ],
+)
+def test_files_and_folders_are_recognised(tmp_path, made, expected):
+    (tmp_path / made).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / made).write_text("")
+    path = tmp_path / Path(made).parts[0]
+    assert table(str(path)) == {**expected, "path": str(path)}
+
+
+def test_sets_of_the_hub_are_named_by_a_prefix():
+    assert table("hf://owner/name") == {"name": "huggingface", "path": "owner/name"}
+
+
+def test_known_sets_say_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path))
+    said = known()
+    assert not set(said) & set(FROM_PATH)
+    assert said["rooms"] == {"title": "rooms", "here": "built in", "licence": "Apache-2.0"}
+    assert said["shapes3d"]["here"] == "no: `unweave data get shapes3d`"
+    assert said["celeba"]["here"] == "no: by hand"
+    (tmp_path / "shapes3d").mkdir()
+    (tmp_path / "shapes3d" / "3dshapes.h5").write_text("")
+    assert known()["shapes3d"]["here"] == "yes"
 
 
 def test_build_reads_settings():
@@ -58,3 +112,15 @@ def test_build_reads_settings():
         build({"size": 16})
     with pytest.raises(LookupError, match="Did you mean 'sprites'"):
         build({"name": "sprite"})
+
+
+def test_build_takes_a_view_of_every_set():
+    part = build({"name": "sprites", "size": 16, "view": {"split": "test", "keep": {"shape": [0, 1]}}})
+    assert (part.name, part.shape) == ("sprites (test; keep shape 0,1)", (3, 16, 16))
+    assert set(part.factors(np.arange(len(part)))[:, 0]) == {0, 1}
+    assert len(part) < 0.1 * 36_864
+    assert len(build({"name": "sprites", "size": 16, "view": {"split": "all"}})) == 36_864
+    with pytest.raises(SettingsError, match=r"data\.view\.slpit is not a setting\. Did you mean 'split'"):
+        build({"name": "sprites", "view": {"slpit": "test"}})
+    with pytest.raises(SettingsError, match=r"data\.view\.keep: there is no factor 'colr'\. Did you mean 'colour'"):
+        build({"name": "sprites", "view": {"keep": {"colr": [0]}}})

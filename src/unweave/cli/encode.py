@@ -1,7 +1,7 @@
 """unweave encode"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ def command(
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="the .npz to write")] = Path("codes.npz"),
+    split: Annotated[
+        str | None, typer.Option(help="rows of a split of the data set: all, train, valid, test, or unseen")
+    ] = None,
     weights: Annotated[str, typer.Option(help="'averaged' (as edits use) or 'raw' (as scores use)")] = "averaged",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it is there")] = False,
     json: Annotated[bool, typer.Option("--json", help="print what was written as JSON")] = False,
@@ -24,6 +27,7 @@ def command(
     \b
         unweave encode runs/a photos/ -o codes.npz
         unweave encode runs/a me.png you.png -o two.npz
+        unweave encode runs/a --split test -o test.npz         a split of the run's data
         unweave evaluate --codes codes.npz --factors codes.npz
     """
     import io
@@ -40,7 +44,8 @@ def command(
     if weights not in ("averaged", "raw"):
         raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
     single = images[0] if images and len(images) == 1 and Path(images[0]).suffix.lower() not in ENDINGS else None
-    arrays = encode(run, single or images or None, weights="averaged" if weights == "averaged" else "raw")
+    chosen: Literal["averaged", "raw"] = "averaged" if weights == "averaged" else "raw"
+    arrays = encode(run, single or images or None, split=split, weights=chosen)
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     write(content.getvalue(), output, overwrite=overwrite)

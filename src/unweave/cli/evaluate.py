@@ -15,6 +15,9 @@ def command(
     data: Annotated[
         str | None, typer.Option(help="score on another data set than the run's own; with --codes: what they are of")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="with runs: score on a split of the data set: all, train, valid, test, or unseen")
+    ] = None,
     rows: Annotated[int, typer.Option(min=2, help="with runs: random rows of the data set to encode")] = 50_000,
     protocol: Annotated[list[str] | None, typer.Option(help="a protocol, repeatable; see `unweave list`")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="metric seeds, for the interval")] = 3,
@@ -34,6 +37,7 @@ def command(
 
     \b
         unweave evaluate runs/a
+        unweave evaluate runs/a --split test                     on a split of the run's data
         unweave evaluate runs/seed-0 runs/seed-1 runs/seed-2     what the method gives: t-intervals, UDR
         unweave evaluate --codes z.npy --factors y.npy --json
         unweave evaluate --codes z.csv --factors y.csv --data shapes3d --compare
@@ -45,6 +49,8 @@ def command(
         raise ValueError("give runs, or both --codes and --factors.")
     if weights not in ("averaged", "raw"):
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
+    if codes is not None and split is not None:
+        raise ValueError("--split needs a run: the codes of a split are given by `unweave encode RUN --split`.")
     if codes is not None and edits:
         raise ValueError("--edits needs a run: codes alone cannot be turned into images.")
     if edits and data is not None:
@@ -54,7 +60,7 @@ def command(
     if codes is not None and factors is not None:
         _tables(codes, factors, data, protocol, repeats, seed, compare, figures, save, json)
     else:
-        options = {"data": data, "rows": rows, "protocols": protocol, "repeats": repeats, "seed": seed}
+        options = {"data": data, "split": split, "rows": rows, "protocols": protocol, "repeats": repeats, "seed": seed}
         _runs(runs or [], options | {"weights": weights}, compare, edits, json)
 
 
@@ -110,13 +116,14 @@ def _tables(
 
 def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool, json: bool) -> None:
     from unweave import scoring
+    from unweave.data.views import beneath
     from unweave.evaluation import interval, published, report
     from unweave.run import Run
 
     opened = [Run(run) for run in runs]
     if len(opened) > 1:
         scoring.check_seeds(opened)
-    dataset = scoring.fitting(opened[0], options["data"])
+    dataset = beneath(scoring.fitting(opened[0], options["data"], options["split"]))
     if compare:
         published.published(dataset.name)  # an unknown name is said before the work
     found: dict[str, Any] = {}
@@ -127,16 +134,21 @@ def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool,
     if len(opened) > 1 and found:
         over = interval.over_runs(list(found.values()))
         said["method"] = {name: {score: one._asdict() for score, one in of.items()} for name, of in over.items()}
-        tables.append(interval.table(over))
+        tables.append(_told(interval.table(over), list(found.values())))
     elif found:
-        tables.append(report.table(said))
+        tables.append(_told(report.table(said), [said]))
     if len(opened) > 2:
         said["udr"] = scoring.agreement(opened, **{name: one for name, one in options.items() if name in _CODES})
         tables.append(scoring.agreement_table(said["udr"]))
     if edits:
         from unweave import edit_scores
 
-        chosen = {"seed": options["seed"], "weights": options["weights"], "progress": output.progress_line}
+        chosen = {
+            "split": options["split"],
+            "seed": options["seed"],
+            "weights": options["weights"],
+            "progress": output.progress_line,
+        }
         said["edits"] = {str(run.path): edit_scores.evaluate_edits(run, **chosen) for run in opened}
         tables += [edit_scores.table(measured, run) for run, measured in said["edits"].items()]
     if compare:
@@ -148,4 +160,11 @@ def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool,
         output.print_table(table)
 
 
-_CODES = ("data", "rows", "seed", "weights")
+def _told(table: Any, scores: list[dict[str, Any]]) -> Any:
+    """The table with a line on what part of the data was scored, where it was a part."""
+    parts = dict.fromkeys(one["data"]["part"] for one in scores if "part" in one["data"])
+    table.caption = "\n".join([*parts, str(table.caption or "")]).strip()
+    return table
+
+
+_CODES = ("data", "split", "rows", "seed", "weights")

@@ -38,14 +38,7 @@ def command(
     if json:
         output.print_json(facts)
         return
-    from rich.table import Table
-
-    table = Table(show_header=False)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
-    for key, value in facts.items():
-        table.add_row(key, _said(value))
-    output.print_table(table)
+    output.print_facts(facts)
     if (Path(what) / "settings.toml").is_file():
         from unweave.figures.terminal import chart
         from unweave.run import Run
@@ -81,7 +74,7 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
         "made": {
             key: value
             for key, value in run.record().items()
-            if key in ("device", "precision", "threads", "versions", "started", "finished")
+            if key in ("device", "precision", "threads", "versions", "started", "finished", "waiting_for_data")
         },
         "scores": {
             name: {score: numbers["value"] for score, numbers in scores.items()}
@@ -104,41 +97,12 @@ def of_method(name: str) -> dict[str, Any]:
 
 
 def of_data(what: str, picture: Path | None, overwrite: bool) -> dict[str, Any]:
-    """A data set's size, factors and card."""
-    import numpy as np
-
-    from unweave.data import open as data_open
+    """A data set's size, factors and card, and its contact sheet."""
+    from unweave.cli import data
 
     try:
-        dataset = data_open.build(data_open.table(what))
+        return data.of_data(what, [], picture, overwrite)
     except LookupError as error:
         raise LookupError(
             f"{what!r} is no run and no method ({', '.join(registry.names('methods'))}); {error}"
         ) from None
-    if picture is not None:
-        from unweave.evaluation.cache import rows_for
-        from unweave.figures.file import save
-        from unweave.figures.grid import tiles
-
-        rows = np.random.default_rng(0).permutation(rows_for(len(dataset), 32, seed=0))
-        save(
-            tiles(dataset.images(rows), [f"row {row}" for row in rows], columns=8, title=dataset.card.title),
-            picture,
-            overwrite=overwrite,
-        )
-    return {
-        "data": dataset.name,
-        "images": len(dataset),
-        "shape (channels, height, width)": list(dataset.shape),
-        "factors": dict(zip(dataset.factor_names, dataset.factor_sizes)),
-        **dataset.card._asdict(),
-        "digest": dataset.digest(),
-    }
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{key}: {_said(inner)}" for key, inner in value.items()) or "-"
-    if isinstance(value, list):
-        return "\n".join(map(str, value)) or "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -28,6 +29,24 @@ def print_table(table: Table) -> None:
     """A table on stdout, at the width of the terminal, or 120 columns in a pipe."""
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Names and values on stdout, one below the other."""
+    table = Table(show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, _said(value))
+    print_table(table)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_said(inner)}" for key, inner in value.items()) or "-"
+    if isinstance(value, list):
+        return "\n".join(map(str, value)) or "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class Bar(Progress):

@@ -10,8 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from unweave.data.disk import cache, labels, npy
-from unweave.data.disk.pixels import resized
-from unweave.data.disk.source import Part, Source
+from unweave.data.disk.source import Part, Source, fitted
 from unweave.dataset import Card, Dataset
 from unweave.settings import Frozen, SettingsError
 
@@ -52,24 +51,24 @@ def source(settings: Settings) -> Source:
     if rows is None:
         raise ValueError(f"{path} has no `images`, only {', '.join(known) or 'nothing'}. Make it with {MAKE}.")
     height, width, channels = _shape(rows, path)
-    target = (settings.size or height, settings.size or width)
 
     def read(start: int, stop: int) -> Part:
         try:
             images = rows.read(start, stop)
         except npy.DAMAGED as error:
             raise ValueError(f"{path} cannot be read as .npz, or is cut short: {error}.") from error
-        return Part(resized(images.reshape(stop - start, height, width, channels), target))
+        return Part(images.reshape(stop - start, height, width, channels))
 
-    return Source(
+    stored = Source(
         name=path.stem,
         card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
-        shape=(channels, *target),
+        shape=(channels, height, width),
         count=len(rows),
         read=read,
         labels=None if factors is None else labels.from_array(factors, names, len(rows), str(path)),
         in_order=True,
     )
+    return fitted(stored, settings.size)
 
 
 def _shape(rows: npy.Rows, path: Path) -> tuple[int, int, int]:

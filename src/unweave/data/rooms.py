@@ -42,6 +42,15 @@ class Settings(Frozen):
     size: Literal[64, 32] = 64  # pixels; 32 is the 2 x 2 average of 64
 
 
+CARD = Card(
+    title="rooms",
+    source="ray-cast by unweave (unweave.data.rooms)",
+    licence="Apache-2.0",
+    citation="factor grid of Burgess & Kim, 3D Shapes dataset, 2018; the pictures are not theirs",
+    notes="Synthetic. A complete grid, no noise. Not 3D Shapes: figures on the two do not compare.",
+)
+
+
 class Rooms(Dataset):
     """Shapes are cube, cylinder, sphere and capsule; scale 0.75 .. 1.25 and orientation -30 .. 30 degrees are linear.
 
@@ -51,13 +60,7 @@ class Rooms(Dataset):
     name = "rooms"
     factor_names = GRID.names
     factor_sizes = GRID.sizes
-    card = Card(
-        title="rooms",
-        source="ray-cast by unweave (unweave.data.rooms)",
-        licence="Apache-2.0",
-        citation="factor grid of Burgess & Kim, 3D Shapes dataset, 2018; the pictures are not theirs",
-        notes="Synthetic. A complete grid, no noise. Not 3D Shapes: figures on the two do not compare.",
-    )
+    card = CARD
 
     def __init__(self, views: Views) -> None:
         side = views.shape[1]

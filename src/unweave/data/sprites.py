@@ -31,18 +31,21 @@ class Settings(Frozen):
     size: int = Field(default=32, ge=16, le=128)  # pixels
 
 
+CARD = Card(
+    title="sprites",
+    source="drawn by unweave (unweave.data.sprites)",
+    licence="Apache-2.0",
+    notes="Synthetic. A complete grid, no noise. Not dSprites: figures on the two do not compare.",
+)
+
+
 class Sprites(Dataset):
     """Classes of shape: square, ellipse, heart; y counts downwards; hues are equally spaced, from red."""
 
     name = "sprites"
     factor_names = GRID.names
     factor_sizes = GRID.sizes
-    card = Card(
-        title="sprites",
-        source="drawn by unweave (unweave.data.sprites)",
-        licence="Apache-2.0",
-        notes="Synthetic. A complete grid, no noise. Not dSprites: figures on the two do not compare.",
-    )
+    card = CARD
 
     def __init__(self, size: int) -> None:
         self.shape = (3, size, size)

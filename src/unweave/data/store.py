@@ -1,6 +1,7 @@
 """A data set held in memory: images as they are, factors where they are known."""
 
 import hashlib
+import math
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from unweave.data.disk.source import Labels
 from unweave.data.factors import within
 from unweave.dataset import Card, Dataset
 from unweave.tables import FactorTable, Pixels, Rows
+
+BLOCK = 8 << 20  # bytes of images that are digested at once
 
 
 class Stored(Dataset):
@@ -38,11 +41,13 @@ class Stored(Dataset):
 
 
 def digest_of(dataset: Dataset) -> str:
-    """The digest of a data set, from all of its images and factors, 4,096 rows at a time."""
+    """The digest of a data set, from all of its images and the factors of 4,096 rows at a time."""
+    step = max(1, BLOCK // math.prod(dataset.shape))
     content = hashlib.sha256(repr((dataset.shape, dataset.factor_names, dataset.factor_sizes)).encode())
     for start in range(0, len(dataset), 4096):
         rows = np.arange(start, min(start + 4096, len(dataset)))
-        content.update(np.ascontiguousarray(dataset.images(rows)).data)
+        for at in range(0, len(rows), step):
+            content.update(np.ascontiguousarray(dataset.images(rows[at : at + step])).data)
         classes = dataset.factors(rows)
         if classes is not None:
             content.update(np.ascontiguousarray(classes, dtype="<i8").data)

@@ -1,5 +1,6 @@
 """The order of images: a pure function of (seed, images seen), so that a resumed run sees the same ones."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -63,3 +64,24 @@ def batches(
             ahead = reader.submit(read, following) if following < images else None
             yield Batch(to_images(pixels, device), torch.from_numpy(rows).to(device), seen)
             seen = following
+
+
+class Waited:
+    """The items of an iterator, and the seconds that were spent waiting for them."""
+
+    def __init__(self, items: Iterator[Batch]) -> None:
+        self.items, self.seconds, self.began = items, 0.0, time.perf_counter()
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        began = time.perf_counter()
+        try:
+            return next(self.items)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    def share(self) -> float:
+        """The part of the time since the beginning, 0 .. 1."""
+        return self.seconds / max(time.perf_counter() - self.began, 1e-9)

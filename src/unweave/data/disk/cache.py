@@ -11,15 +11,15 @@ KEY names the content of the source files and the settings that change the pixel
 by a rename; one whose files have changed since is checked against its digest and, if it differs, made again.
 """
 
+import errno
 import hashlib
 import json
 import logging
 import os
-import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ from rich.progress import track
 
 from unweave import registry
 from unweave.data.disk import contents, conversion
-from unweave.data.disk.worker import Worker
+from unweave.data.disk.worker import CrashedError, Worker, converted
 from unweave.data.factors import FactorGrid, within
 from unweave.data.store import digest_of
 from unweave.dataset import Card, Dataset
@@ -62,7 +62,7 @@ class Cached(Dataset):
             self.splits = {name: self._present(splits[name]) for name in splits.files}
         self._digest: str | None = meta.get("digest")
 
-    def _present(self, rows: Rows) -> Rows:
+    def _present(self, rows: Rows) -> np.ndarray:
         """Rows of the source as rows of this set; unreadable ones are left out."""
         return rows if self._rows is None else np.flatnonzero(np.isin(self._rows, rows))
 
@@ -104,35 +104,61 @@ def opened(name: str, settings: Frozen) -> Cached:
     files may not be read or there is no space. An interrupt leaves what is converted; the next call goes on.
     """
     module = registry.module("data", name)
+    own = {key: value for key, value in settings.model_dump().items() if key != "path" and not isinstance(value, Path)}
     try:
-        content = contents.digest(module.files(settings), root() / "contents")
-        own = {key: value for key, value in settings.model_dump().items() if not isinstance(value, Path)}
+        files = module.files(settings)
+        seen = contents.stamp(files)
+        content = contents.digest(files, _base(settings, files), root() / "contents")
         recipe = json.dumps([conversion.VERSION, name, own, content], sort_keys=True, default=str)
         place = root() / "sets" / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
-        dataset = whole(place) or _made(name, module, settings, place)
-    except PermissionError as error:
-        where = error.filename or root()
-        raise PermissionError(
-            f"{where} may not be read or written: change its permissions, or set UNWEAVE_CACHE to a folder of yours."
-        ) from error
+        dataset = whole(place)
+        if dataset is None:
+            dataset = _made(name, module, settings, place, lambda: contents.stamp(files) == seen)
+    except OSError as error:
+        told = _explained(error)
+        if told is error:
+            raise
+        raise told from error
     _warn(dataset)
     return dataset
+
+
+def _base(settings: Frozen, files: list[Path]) -> Path:
+    """The folder whose relative paths name the files: the one that was asked for, else the one that holds them all."""
+    path = settings.model_dump().get("path")
+    if isinstance(path, Path):
+        return path.expanduser() if path.expanduser().is_dir() else path.expanduser().parent
+    return Path(os.path.commonpath([os.path.abspath(file.parent) for file in files]))
+
+
+def _explained(error: OSError) -> OSError:
+    """The same error with a remedy, where there is one."""
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        what = f"{error.filename} may not be read or written" if error.filename else str(error)
+        return PermissionError(f"{what}: change its permissions, or set UNWEAVE_CACHE to a folder of yours.")
+    return conversion.no_space(str(root())) if error.errno in conversion.FULL else error
 
 
 def whole(place: Path) -> Cached | None:
     """The set in this folder, or None where there is none, or its bytes are not those that were written."""
     try:
-        meta = json.loads((place / "meta.json").read_text())
-        dataset = Cached(place, meta)
-        if meta["stamps"] == _stamps(place):
+        meta = json.loads((place / "meta.json").read_bytes())
+        if meta.pop("check") != _check(meta):
+            return None
+        dataset, stamps = Cached(place, meta), _stamps(place)
+        if meta["stamps"] == stamps:
             return dataset
+        logger.info("files of %s have changed in the cache; checking them", meta["name"])
         if len(dataset._pixels) != meta["count"] or digest_of(dataset) != meta["digest"]:
             return None
-        _write(place / "meta.json", meta | {"stamps": _stamps(place)})
+        with suppress(OSError):  # a cache that may only be read: it is checked every time
+            _write(place, meta | {"stamps": stamps})
         return dataset
-    except PermissionError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, AttributeError):
+    except OSError as error:
+        if error.errno in (None, errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
+            return None
+        raise  # no fault of the files: they must not be thrown away for it
+    except Exception:  # damaged files raise anything
         return None
 
 
@@ -142,13 +168,18 @@ def _stamps(place: Path) -> dict[str, list[int]]:
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
-def _write(path: Path, value: Any) -> None:
-    part = path.with_name(f".{path.name}-{os.getpid()}")
-    part.write_text(json.dumps(value))
-    part.replace(path)
+def _check(meta: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _made(name: str, module: ModuleType, settings: Frozen, place: Path) -> Cached:
+def _write(place: Path, meta: dict[str, Any]) -> None:
+    part = place / f".meta-{os.getpid()}-{threading.get_ident()}"
+    meta = json.loads(json.dumps(meta))
+    part.write_text(json.dumps(meta | {"check": _check(meta)}))
+    part.replace(place / "meta.json")
+
+
+def _made(name: str, module: ModuleType, settings: Frozen, place: Path, unchanged: Callable[[], bool]) -> Cached:
     """The set, made by this process or by another one that is at it already."""
     locks = root() / "locks"
     for folder in (locks, place.parent):
@@ -166,7 +197,16 @@ def _made(name: str, module: ModuleType, settings: Frozen, place: Path) -> Cache
                 logger.warning("the cache of %s in %s is damaged and is made again", name, place)
                 shutil.rmtree(place)
             part = place.with_name(f"{place.name}.part")
-            _convert(name, module, settings, part)
+            try:
+                _convert(name, module, settings, part)
+            except CrashedError:
+                raise  # memory may have run out: what is converted is kept for the next try
+            except (ValueError, LookupError):
+                shutil.rmtree(part, ignore_errors=True)
+                raise
+            if not unchanged():
+                shutil.rmtree(part)
+                raise ValueError(f"files of {name} changed while they were read: try again when they are complete.")
             dataset = _finished(part, place)
         return dataset
     finally:
@@ -175,77 +215,51 @@ def _made(name: str, module: ModuleType, settings: Frozen, place: Path) -> Cache
 
 def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> None:
     """Fill the folder of a conversion, from where an earlier process left it."""
-    try:
-        begun: dict[str, Any] | None = conversion.plan_of(part)
-    except ValueError:
-        begun = None
-        shutil.rmtree(part, ignore_errors=True)
     table = settings.model_dump(mode="json")
     with ExitStack() as stack:
         if module.APART:
-            first = stack.enter_context(Worker(name, table, part, plan=begun is None))
-            plan, converters = first.plan, [first.convert]
+            first = stack.enter_context(Worker(name, table, part, begin=True))
+            first.open()
+            plan, converters = conversion.plan_of(part), [first.convert]
         else:
-            source = module.source(settings)
-            plan = begun or conversion.write_plan(source, part)
-            converters = [lambda chunk: conversion.convert(source, part, plan, chunk)]
+            source = _ours(module.source, name)(settings)
+            plan = conversion.begin(source, part)
+            converters = [lambda chunk: _ours(conversion.convert, name)(source, part, plan, chunk)]
         chunks = conversion.missing(part, plan)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if plan["count"] >= MANY and not plan["in_order"] and min(cores, len(chunks)) > 1:
             more = min(cores, len(chunks), 16) - len(converters) * module.APART
-            others = [stack.enter_context(Worker(name, table, part, plan=False)).convert for _ in range(more)]
+            others = [stack.enter_context(Worker(name, table, part, begin=False)).convert for _ in range(more)]
             converters = [*(converters if module.APART else []), *others]
         channels, height, width = plan["shape"]
         if plan["count"] > SHOWN:
             size = plan["count"] * channels * height * width
             logger.info("preparing %s once: %d images, %.2f GB in %s", plan["name"], plan["count"], size / 1e9, root())
+        console = Console(stderr=True)
         shown = track(
-            _results(converters, chunks),
+            converted(converters, chunks),
             f"preparing {plan['name']}",
             total=len(chunks),
-            console=Console(stderr=True),
-            disable=plan["count"] <= SHOWN,
+            console=console,
+            disable=plan["count"] <= SHOWN or not console.is_terminal,
             transient=True,
         )
         for record in shown:
             conversion.note(part, record)
 
 
-Converter = Callable[[int], dict[str, Any]]
+def _ours(read: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """`read`, whose errors of any other kind than a reader's own are ValueError, as those of a child are."""
 
-
-def _results(converters: Sequence[Converter], chunks: list[int]) -> Iterator[dict[str, Any]]:
-    """The record of every chunk, as it is done; each converter has a thread of its own. Raises the first error."""
-    todo, results, stop = iter(chunks), queue.SimpleQueue[dict[str, Any] | BaseException](), threading.Event()
-    taking = threading.Lock()
-
-    def work(convert: Converter) -> None:
+    def wrapped(*arguments: Any) -> Any:
         try:
-            while not stop.is_set():
-                with taking:
-                    chunk = next(todo, None)
-                if chunk is None:
-                    break
-                results.put(convert(chunk))
-        except BaseException as error:
-            results.put(error)
+            return read(*arguments)
+        except (ValueError, LookupError, OSError, ImportError):
+            raise
+        except Exception as error:
+            raise ValueError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
 
-    if len(converters) == 1:
-        yield from map(converters[0], chunks)
-        return
-    threads = [threading.Thread(target=work, args=(convert,), daemon=True) for convert in converters]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in chunks:
-            result = results.get()
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    return wrapped
 
 
 def _finished(part: Path, place: Path) -> Cached:
@@ -253,11 +267,11 @@ def _finished(part: Path, place: Path) -> Cached:
     plan = conversion.plan_of(part)
     bad = {row: why for record in conversion.done(part) for row, why in record["bad"].items()}
     if len(bad) == plan["count"]:
-        raise ValueError(f"none of {plan['count']} files could be read; the first: {bad[min(bad, key=int)]}")
+        shutil.rmtree(part)
+        raise ValueError(f"none of {plan['count']} files could be read; the first: {bad[min(bad)]}")
     meta = {key: plan[key] for key in ("name", "count", "shape", "card", "factors", "files")} | {"bad": bad}
     dataset = Cached(part, meta)
     brightest = 0
-    meta["digest"] = digest_of(dataset)
     for start in range(0, len(dataset._pixels), plan["chunk"]):
         brightest = max(brightest, int(dataset._pixels[start : start + plan["chunk"]].max()))
         if brightest > 1:
@@ -267,13 +281,17 @@ def _finished(part: Path, place: Path) -> Cached:
         raise ValueError(
             f"images in {plan['card']['source']} hold only 0 and 1 and would look black; store images * 255."
         )
-    with (part / "images.npy").open("r+b") as file:
-        os.fsync(file.fileno())
-    _write(part / "meta.json", meta | {"stamps": _stamps(part)})
-    for name in ("plan.json", "done.jsonl"):
-        (part / name).unlink()
+    for name in ("images.npy", *plan["checks"]):
+        with (part / name).open("r+b") as file:
+            os.fsync(file.fileno())
+    _write(part, meta | {"digest": digest_of(dataset), "stamps": _stamps(part)})
     part.replace(place)
-    return Cached(place, meta)
+    for name in ("plan.json", "done.jsonl"):
+        (place / name).unlink(missing_ok=True)
+    made = whole(place)
+    if made is None:
+        raise OSError(f"{place} is not as it was written: another process changes it, or the disk is failing.")
+    return made
 
 
 def _warn(dataset: Cached) -> None:
@@ -299,15 +317,17 @@ class Entry(NamedTuple):
 def entries() -> list[Entry]:
     """What the cache holds."""
     found = []
-    for place in sorted((root() / "sets").glob("*")):
-        size = sum(file.stat().st_blocks * 512 for file in place.glob("*"))
+    for place in sorted(folder for folder in (root() / "sets").glob("*") if folder.is_dir()):
+        size = 0
+        for file in place.glob("*"):
+            with suppress(FileNotFoundError):  # another process is at work here
+                size += file.stat().st_blocks * 512
+        found.append(Entry(place, place.name, 0, size, False))
         for said in ("meta.json", "plan.json"):
-            if (place / said).is_file():
-                meta = json.loads((place / said).read_text())
-                found.append(Entry(place, meta["name"], meta["count"], size, said == "meta.json"))
+            with suppress(OSError, ValueError, KeyError, TypeError):  # damaged: shown by the name of its folder
+                meta = json.loads((place / said).read_bytes())
+                found[-1] = Entry(place, meta["name"], meta["count"], size, said == "meta.json")
                 break
-        else:
-            found.append(Entry(place, place.name, 0, size, False))
     return found
 
 
@@ -317,5 +337,7 @@ def clear(entry: Entry) -> None:
     try:
         with lock.acquire(timeout=0):
             shutil.rmtree(entry.place)
+    except FileNotFoundError:
+        return  # another process was faster
     except Timeout:
         raise ValueError(f"{entry.place} is being made by another process: stop that first.") from None

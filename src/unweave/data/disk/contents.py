@@ -3,55 +3,71 @@
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 BLOCK = 4 << 20  # bytes
 LONG = 1 << 30  # bytes from which progress is shown
+BATCH = 256  # files that are handed out at once
 FRESH = 1.0  # seconds; a file that changed so recently may change again without a new time
 
 
-def digest(files: list[Path], memory: Path) -> str:
-    """64 hexadecimal digits of the names (relative to their common folder) and bytes of these files, in this order.
-
-    The answer is kept in the folder `memory` under the files' paths, sizes and times of change, so that files are read
-    once. Raises OSError for a file that cannot be read.
-    """
-    stats = [file.stat() for file in files]
+def stamp(files: Sequence[Path]) -> str:
+    """64 hexadecimal digits of the paths, sizes, times of change and inodes; a file that changes gets another one."""
     seen = hashlib.sha256()
-    for file, stat in zip(files, stats):
-        seen.update(f"{os.path.abspath(file)}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}\n".encode())
-    known = memory / seen.hexdigest()[:32]
-    if known.is_file() and len(said := known.read_text()) == 64:
-        return said
-    total = sum(stat.st_size for stat in stats)
-    content = hashlib.sha256()
-    common = Path(os.path.commonpath([os.path.abspath(file.parent) for file in files]))
-    with ThreadPoolExecutor(2) as pool:
-        parts = track(
-            pool.map(_digest, files),
-            "looking at files",
-            total=len(files),
-            console=Console(stderr=True),
-            disable=total < LONG,
-            transient=True,
-        )
-        for file, part in zip(files, parts):
-            content.update(f"{Path(os.path.abspath(file)).relative_to(common).as_posix()}\0{part}\n".encode())
-    if time.time() - max(stat.st_mtime for stat in stats) > FRESH:
-        memory.mkdir(parents=True, exist_ok=True)
-        part_of = memory / f".{known.name}-{os.getpid()}"
-        part_of.write_text(content.hexdigest())
-        part_of.replace(known)
-    return content.hexdigest()
+    for file in files:
+        stat = file.stat()
+        seen.update(os.fsencode(os.path.abspath(file)))
+        seen.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}\n".encode())
+    return seen.hexdigest()
 
 
-def _digest(path: Path) -> str:
-    content = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            content.update(block)
+def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
+    """64 hexadecimal digits of the names and bytes of these files, in this order.
+
+    Names are relative to `base`, and the bare name for a file outside it. The answer is kept in the folder `memory`
+    under the files' stamp, so that files are read once; where it cannot be kept, they are read every time. Raises
+    OSError for a file that cannot be read.
+    """
+    began, root = time.time(), os.path.abspath(base)
+    known = memory / hashlib.sha256(os.fsencode(root) + stamp(files).encode()).hexdigest()[:32]
+    with suppress(OSError, UnicodeDecodeError):
+        said = known.read_text()
+        if len(said) == 64:
+            return said
+    total, newest, content = 0, 0.0, hashlib.sha256()
+    for file in files:
+        stat = file.stat()
+        total, newest = total + stat.st_size, max(newest, stat.st_mtime)
+    console = Console(stderr=True)
+    hidden = total < LONG or not console.is_terminal
+    with Progress(console=console, disable=hidden, transient=True) as shown, ThreadPoolExecutor(2) as pool:
+        bar = shown.add_task("looking at files", total=total)
+
+        def one(path: Path) -> str:
+            seen = hashlib.sha256()
+            with path.open("rb") as file:
+                while block := file.read(BLOCK):
+                    seen.update(block)
+                    shown.advance(bar, len(block))
+            return seen.hexdigest()
+
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            for file, part in zip(batch, pool.map(one, batch)):
+                path = os.path.abspath(file)
+                inside = os.path.commonpath([root, path]) == root and path != root
+                name = Path(os.path.relpath(path, root)).as_posix() if inside else file.name
+                content.update(os.fsencode(name) + f"\0{part}\n".encode())
+    if began - newest > FRESH:
+        with suppress(OSError):  # a cache that may only be read, or a full disk
+            memory.mkdir(parents=True, exist_ok=True)
+            new = memory / f".{known.name}-{os.getpid()}"
+            new.write_text(content.hexdigest())
+            new.replace(known)
     return content.hexdigest()

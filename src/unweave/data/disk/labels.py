@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -28,6 +28,8 @@ def from_array(factors: np.ndarray, names: np.ndarray | None, count: int, where:
         raise ValueError(
             f"factor_names in {where} must be {factors.shape[1]} strings, got {known.dtype} {list(known.shape)}."
         )
+    if twice := _twice(known.astype(str).tolist()):
+        raise ValueError(f"factor_names in {where} must differ, got {twice!r} twice.")
     return from_columns(dict(zip(known.astype(str).tolist(), factors.T)), where)
 
 
@@ -56,10 +58,17 @@ def from_columns(columns: Mapping[str, Sequence | np.ndarray], where: str) -> La
 
 
 def _whole(words: np.ndarray) -> np.ndarray:
-    try:
-        return words.astype(np.float64)
-    except ValueError:
-        return words
+    for kind in (np.int64, np.float64):
+        try:
+            return words.astype(kind)
+        except (ValueError, OverflowError):
+            continue
+    return words
+
+
+def _twice(names: Sequence[str]) -> str | None:
+    """The first name that is there twice."""
+    return next((name for i, name in enumerate(names) if name in names[:i]), None)
 
 
 def from_folders(files: Sequence[str], where: str) -> Labels:
@@ -82,32 +91,63 @@ def from_folders(files: Sequence[str], where: str) -> Labels:
 def from_csv(path: Path, files: Sequence[str], wanted: Sequence[str] | None) -> Labels:
     """Labels from a CSV with a header; its first column names the image files, by relative path or by unique name.
 
-    `wanted` chooses columns; None takes all others. Rows of files that are not there are passed over. Raises
-    ValueError where an image has no row or two rows, and SettingsError for a column that is not there.
+    A path may leave out its first folders. `wanted` chooses columns; None takes all others. Rows of files that are not
+    there are passed over. Raises ValueError where an image has no row or two rows, two images have one row, or a cell
+    is empty, and SettingsError for a column that is not there.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *lines = [line for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+            header, *lines = [line for line in csv.reader(file, skipinitialspace=True) if line] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"data.labels: {path} cannot be read as .csv with a header: {error}") from error
     if len(header) < 2 or any(len(line) != len(header) for line in lines):
         raise ValueError(f"data.labels: every line of {path} needs the same two or more columns: file, then factors.")
+    if twice := _twice(header[1:]):
+        raise ValueError(f"data.labels: {path} has two columns {twice!r}.")
     for name in wanted or ():
         if name not in header[1:]:
             near, known = nearest(name, header[1:]), ", ".join(header[1:])
             raise SettingsError(f"data.factors: {path} has no column {name!r}.{near} It has: {known}.")
-    rows = {}
+    found = _matched(path, lines, files)
+    columns = {}
+    for name in wanted or header[1:]:
+        columns[name] = [line[header.index(name, 1)] for line in found]
+        if "" in columns[name]:
+            raise ValueError(
+                f"data.labels: {path} has no {name!r} for {files[columns[name].index('')]!r}: fill every cell, "
+                "or name the columns to use with data.factors=[...]."
+            )
+    return from_columns({name: np.array(column) for name, column in columns.items()}, str(path))
+
+
+def _matched(path: Path, lines: Sequence[list[str]], files: Sequence[str]) -> list[list[str]]:
+    """The line of each file: the one that names it with the most of its folders."""
+    rows: dict[str, list[str]] = {}
     for line in lines:
-        if line[0] in rows:
+        name = PurePosixPath(line[0].replace("\\", "/")).as_posix()
+        if name in rows:
             raise ValueError(f"data.labels: {path} has two rows for {line[0]!r}.")
-        rows[line[0]] = line
-    found = [rows.get(file) or rows.get(Path(file).name) for file in files]
-    without = [file for file, line in zip(files, found) if line is None]
+        rows[name] = line
+    found: list[list[str]] = []
+    taken: dict[str, str] = {}  # name in the CSV -> the file that has its row
+    without: list[str] = []
+    for file in files:
+        parts = PurePosixPath(file).parts
+        fits = [end for i in range(len(parts)) if (end := "/".join(parts[i:])) in rows]
+        if not fits:
+            without.append(file)
+            continue
+        if fits[0] in taken:
+            raise ValueError(
+                f"data.labels: the row of {path} for {fits[0]!r} fits both {taken[fits[0]]} and {file}: "
+                "write the folders too where a file name is there twice."
+            )
+        taken[fits[0]] = file
+        found.append(rows[fits[0]])
     if without:
         raise ValueError(
             f"data.labels: {path} has {len(lines):,} rows, and {len(without):,} of {len(files):,} images have none: "
             f"{', '.join(without[:3])}{' ...' if len(without) > 3 else ''}. "
             "Its first column must name each image by its path in the folder, or by its file name."
         )
-    chosen = [header.index(name) for name in wanted or header[1:]]
-    return from_columns({header[i]: np.array([line[i] for line in found if line]) for i in chosen}, str(path))
+    return found

@@ -1,84 +1,131 @@
 """Arrays in .npy and .npz files, read from the first row on: never a whole array in memory, never a pickle."""
 
+import lzma
+import math
+import struct
+import tokenize
 import zipfile
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 import numpy as np
 
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, TypeError, NotImplementedError, RuntimeError)
-"""What NumPy and zipfile raise for damaged files. KeyError, SyntaxError and the like are turned into ValueError."""
+DAMAGED = (
+    *(
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        RuntimeError,
+        SyntaxError,
+    ),
+    *(MemoryError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
+)
+"""What NumPy and zipfile raise for damaged files."""
+
+LARGEST = 1 << 30  # bytes of an array that is read whole
+BLOCK = 1 << 24
 
 
 class Rows:
-    """The rows of one array, in order; asking for earlier rows begins again. Raises ValueError for what is no array."""
+    """The rows of one array, in order; asking for earlier rows begins again.
+
+    Raises ValueError for what is no array of rows (pickled objects, one stored column by column), and from `read`
+    where the file is damaged or ends before.
+    """
 
     def __init__(self, path: Path, member: str | None = None) -> None:
         """`member` is the name of an array in an .npz; None reads an .npy."""
         self.path, self.member = path, member
         self._begin()
-        if self.dtype.hasobject:
-            raise ValueError("it holds pickled objects")
         if self.fortran and len(self.shape) > 1:
             raise ValueError("it is stored column by column; store np.ascontiguousarray(images)")
 
     def _begin(self) -> None:
-        if self.member is None:
-            self._file: IO[bytes] = self.path.open("rb")
-        else:
-            archive = zipfile.ZipFile(self.path)
-            self._file = archive.open(f"{self.member}.npy")
-        try:
-            version = np.lib.format.read_magic(self._file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            self.shape, self.fortran, self.dtype = read(self._file)
-        except (SyntaxError, KeyError, AttributeError, MemoryError, RecursionError, UnicodeDecodeError) as error:
-            raise ValueError(f"its header cannot be read: {error}") from error
+        self._file, (self.shape, self.fortran, self.dtype) = _begun(self.path, self.member)
         self.at = 0
 
     def __len__(self) -> int:
         return self.shape[0] if self.shape else 0
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Rows start .. stop - 1. Raises ValueError where the file ends before."""
-        if start < self.at:
-            self._file.close()
-            self._begin()
-        while self.at < start:
-            self._take(min(start, self.at + 1024) - self.at)
-        return self._take(stop - start)
+        """Rows start .. stop - 1."""
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        try:
+            if start < self.at:
+                self._file.close()
+                self._begin()
+            self._file.seek((start - self.at) * row, 1)
+            self.at = start
+            data = bytearray()
+            while len(data) < (stop - start) * row:
+                block = self._file.read(min((stop - start) * row - len(data), BLOCK))
+                if not block:
+                    raise ValueError(f"it ends before row {start + len(data) // row + 1} of {len(self)} is whole")
+                data += block
+            self.at = stop
+            if self.at == len(self):
+                self._file.read(1)  # at its end a zip member checks its checksum
+        except DAMAGED as error:
+            self.at = len(self) + 1  # whoever reads on begins again
+            raise ValueError(str(error)) from error
+        return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
 
-    def _take(self, count: int) -> np.ndarray:
-        shape = (count, *self.shape[1:])
-        size = int(np.prod(shape)) * self.dtype.itemsize
-        data = bytearray()
-        while len(data) < size:
-            block = self._file.read(min(size - len(data), 1 << 24))
-            if not block:
-                raise ValueError(f"it ends after row {self.at + len(data) * count // max(size, 1)} of {len(self)}")
-            data += block
-        self.at += count
-        if self.at == len(self):
-            self._file.read(1)  # at its end a zip member checks its checksum
-        return np.frombuffer(data, self.dtype).reshape(shape)
+
+def _begun(path: Path, member: str | None) -> tuple[BufferedIOBase, tuple[tuple[int, ...], bool, np.dtype]]:
+    """The file or the member of an .npz after its header, and what the header says. Raises ValueError."""
+    try:
+        if member is None:
+            file: BufferedIOBase = path.open("rb")
+            holds = path.stat().st_size
+        else:
+            archive = zipfile.ZipFile(path)
+            file = cast(zipfile.ZipExtFile, archive.open(f"{member}.npy"))
+            holds = archive.getinfo(f"{member}.npy").file_size
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        holds -= file.tell()
+    except DAMAGED as error:
+        raise ValueError(f"its header cannot be read: {error}") from error
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects")
+    if dtype.itemsize == 0 or dtype.subdtype is not None or any(length < 0 for length in shape):
+        raise ValueError(f"its header cannot be read: {dtype} {list(shape)} is no array")
+    if math.prod(shape) * dtype.itemsize > holds:
+        whole = holds // max(1, math.prod(shape[1:]) * dtype.itemsize)
+        raise ValueError(f"it ends after row {whole} of {shape[0] if shape else 1}")
+    return file, (shape, fortran, dtype)
 
 
 def members(path: Path) -> list[str]:
-    """The names of the arrays in an .npz. Raises ValueError where it is an .npy or a pickle."""
+    """The names of the arrays in an .npz. Raises ValueError where it is an .npy, a pickle or damaged."""
     with path.open("rb") as file:
         start = file.read(6)
     if start == b"\x93NUMPY":
         raise ValueError("it is a single array (.npy)")
     if not zipfile.is_zipfile(path):
         raise ValueError("it holds pickled objects" if start[:1] == b"\x80" else "it is no .npz, or is cut short")
-    with zipfile.ZipFile(path) as file:
-        return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    except DAMAGED as error:
+        raise ValueError(f"its table of contents is damaged: {error}") from error
 
 
 def small(path: Path, member: str) -> np.ndarray:
-    """One whole array of an .npz. Raises ValueError for pickled objects."""
-    rows = Rows(path, member)
-    if not rows.shape:
-        return np.frombuffer(rows._file.read(rows.dtype.itemsize), rows.dtype).reshape(())
-    return rows.read(0, len(rows))
+    """One whole array of an .npz, of 1 GB at most. Raises ValueError for pickled objects and damaged files."""
+    file, (shape, fortran, dtype) = _begun(path, member)
+    size = math.prod(shape) * dtype.itemsize
+    if size > LARGEST:
+        raise ValueError(f"{member} has {size:,} bytes, more than {LARGEST:,}")
+    try:
+        data = file.read(size + 1)  # one more, so that a zip member checks its checksum
+    except DAMAGED as error:
+        raise ValueError(str(error)) from error
+    return np.frombuffer(bytearray(data[:size]), dtype).reshape(shape, order="F" if fortran else "C")

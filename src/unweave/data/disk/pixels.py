@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401  formats sign in
 
 from unweave.tables import Pixels
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
+"""What is decoded, whatever the ending says. Pillow knows more, such as PostScript, for which it starts a program."""
 LARGEST = 256 << 20  # bytes of one image file; above it the file is not read
 
 Picture = UInt8[np.ndarray, "height width channel"]
@@ -45,8 +47,8 @@ def decode(data: bytes | Path, size: tuple[int, int] | None, channels: int, box:
             if isinstance(data, Path):
                 if data.stat().st_size > LARGEST:
                     raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {LARGEST:,}")
-                return _opened(Image.open(data), size, channels, box)
-            return _opened(Image.open(io.BytesIO(data)), size, channels, box)
+                return _opened(Image.open(data, formats=FORMATS), size, channels, box)
+            return _opened(Image.open(io.BytesIO(data), formats=FORMATS), size, channels, box)
     except MemoryError:
         raise ValueError("it does not fit into memory") from None
     except Exception as error:  # decoders of damaged files raise anything
@@ -69,8 +71,8 @@ def picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box
     if upright.mode == "F":
         raise ValueError("its pixels are floats of an unknown range; save it with 8 or 16 bits per channel")
     if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
-        wide = np.asarray(upright).astype(np.float64)
-        upright = Image.fromarray(np.clip(np.round(wide / 257), 0, 255).astype(np.uint8))
+        wide = np.clip(np.asarray(upright), 0, 65535).astype(np.uint32)
+        upright = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
     if upright.has_transparency_data:
         above = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)

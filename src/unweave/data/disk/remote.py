@@ -15,8 +15,9 @@ class Remote(NamedTuple):
     urls: tuple[str, ...]  # () where it cannot be fetched without a login: see `page`
     page: str  # for people: where the publishers describe it
     sha256: str | None = None  # None: recorded at the first download, and said so
-    bytes: int | None = None
+    bytes: int | None = None  # exactly; a file of another size is refused
     unpack: bool = False  # an archive, to be unpacked into the set's folder once it is there
+    kind: str = ""  # of a set that comes in several kinds: which one this file is of
     login: str = ""  # what a person has to do where a site wants a login, a form or an agreement
 
 

@@ -8,10 +8,14 @@ A data set on disk is a module of `unweave/data/` with four names:
     def source(settings) -> Source     opens them; `build` is `cache.opened(NAME, settings)`
 """
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import numpy as np
+
+from unweave.data.disk.pixels import resized
 from unweave.data.factors import FactorGrid
 from unweave.dataset import Card
 from unweave.tables import FactorTable, Pixels, Rows
@@ -46,3 +50,24 @@ class Source:
     files: tuple[str, ...] = ()  # the file of each row, where rows are files
     splits: Mapping[str, Rows] = field(default_factory=dict)  # the publishers' own splits, by name
     in_order: bool = False  # can be read from the first row to the last only, as a compressed stream
+
+
+BLOCK = 16 << 20  # bytes of images that are resized at once
+
+
+def fitted(source: Source, size: int | None) -> Source:
+    """The source with the middle squares of its images resized (antialiased) to size x size; None: as it is."""
+    if size is None or source.shape[1:] == (size, size):
+        return source
+    rows = max(1, BLOCK // math.prod(source.shape))
+
+    def read(start: int, stop: int) -> Part:
+        pixels = np.empty((stop - start, size, size, source.shape[0]), np.uint8)
+        bad: dict[int, str] = {}
+        for at in range(start, stop, rows):
+            part = source.read(at, min(at + rows, stop))
+            pixels[at - start : at - start + len(part.pixels)] = resized(part.pixels, (size, size))
+            bad |= part.bad
+        return Part(pixels, bad)
+
+    return replace(source, shape=(source.shape[0], size, size), read=read)

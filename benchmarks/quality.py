@@ -1,0 +1,174 @@
+"""Scores against images and against seconds: named configurations, several seeds, resumable.
+
+    python benchmarks/quality.py --data sprites --configs laptop-1 release-1e-3 --images 200000 --out runs/quality
+    python benchmarks/quality.py --data sprites --out runs/quality --only-report
+
+Each (configuration, seed) is a run of its own; a run that was stopped goes on, one that is finished is kept, and seeds
+interleave: every configuration has its first seed before any has its second. Checkpoints are kept while it trains
+and scored afterwards, so that scoring takes no training time. The last one counts; none is chosen by its score.
+Records are appended to OUT/records.jsonl; the JSON of all of them goes to stdout and a picture of the curves to
+OUT/curves.png.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+FROZEN = (
+    "method.encoder_width=64 method.patch=4 method.channels=[64,128] method.attention=[true,false] method.layers=1 "
+    "method.heads=4 method.groups=16 method.units=20 data.size=32 training.average=0.998 "
+)
+"""The network that every configuration has."""
+
+RELEASE = (
+    FROZEN
+    + "preset=release method.schedule=sqrt_linear method.prediction=eps method.loss=l1 method.weight=uniform "
+    + "method.first_time=0 training.batch=128 training.decay=constant training.betas=[0.9,0.999] "
+)
+CONFIGS = {
+    "laptop-1": FROZEN
+    + "method.schedule=cosine method.prediction=x0 method.loss=l2 method.weight=balanced method.first_time=800 "
+    + "training.batch=32 training.rate=1e-3 training.betas=[0.9,0.98] training.warmup=3200 training.decay=late",
+    "release-3e-4": RELEASE + "training.rate=3e-4",
+    "release-1e-3": RELEASE + "training.rate=1e-3",
+    "release-3e-3": RELEASE + "training.rate=3e-3",
+}
+WARM = {"release-3e-4", "release-1e-3", "release-3e-3"}
+"""Configurations whose rate rises over the first 5 % of the budget."""
+
+SCORES = {
+    "dci@1": ("disentanglement", "completeness", "informativeness"),
+    "factorvae@1": ("eval_accuracy",),
+    "mig@1": ("mig",),
+}
+
+
+def unweave(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def train(name: str, words: list[str], data: str, images: int, seed: int, every: int, place: Path) -> None:
+    """Train to the end of the budget, keeping a copy of every checkpoint in PLACE/curve."""
+    warm = [f"training.warmup={images // 20}"] if name in WARM else []
+    settings = [*words, *warm, f"data={data}", f"training.images={images}", f"training.seed={seed}"]
+    settings += [f"training.save={every}", "training.preview=1000000000"]
+    command = [
+        sys.executable,
+        "-m",
+        "unweave",
+        "train",
+        "encdiff",
+        *settings,
+        "--run",
+        str(place),
+        "--resume",
+        "--quiet",
+    ]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while child.poll() is None:
+        keep(place)
+        time.sleep(0.5)
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with exit status {child.returncode}")
+    keep(place)
+
+
+def keep(place: Path) -> None:
+    """Copy what scores need of every whole checkpoint."""
+    for record in place.glob("checkpoints/[0-9]*/state.json"):
+        copy = place / "curve" / record.parent.name / "checkpoints" / record.parent.name
+        if not copy.exists():
+            part = copy.with_name(f".{copy.name}")
+            shutil.copytree(record.parent, part)
+            part.rename(copy)
+
+
+def score(place: Path, rows: int) -> list[dict[str, Any]]:
+    """Score every kept checkpoint that has no scores yet; images, seconds and scores of each."""
+    points = []
+    for snapshot in sorted((place / "curve").iterdir()):
+        shutil.copy(place / "settings.toml", snapshot)
+        if not (snapshot / "scores.json").exists():
+            chosen = [word for name in SCORES for word in ("--protocol", name)]
+            unweave("evaluate", str(snapshot), "--rows", str(rows), "--repeats", "1", *chosen)
+        state = json.loads((snapshot / "checkpoints" / snapshot.name / "state.json").read_text())
+        found = json.loads((snapshot / "scores.json").read_text())["protocols"]
+        values = {f"{name} {kind}": found[name][kind]["value"] for name, kinds in SCORES.items() for kind in kinds}
+        points.append({"images": state["seen"], "seconds": round(state["seconds"], 1), **values})
+    return points
+
+
+def table(records: list[dict[str, Any]]) -> str:
+    """Markdown: the last checkpoint of each run, as medians over seeds, with the lowest and highest."""
+    names = [f"{name} {kind}" for name, kinds in SCORES.items() for kind in kinds]
+    lines = [f"| configuration | images | seconds | {' | '.join(names)} |", f"|---|--:|--:|{'--:|' * len(names)}"]
+    for key in dict.fromkeys((record["configuration"], record["images"]) for record in records):
+        last = [record["curve"][-1] for record in records if (record["configuration"], record["images"]) == key]
+        seconds = statistics.median(point["seconds"] for point in last)
+        cells = []
+        for name in names:
+            values = sorted(point[name] for point in last)
+            cells.append(f"{statistics.median(values):.3f} ({values[0]:.3f}-{values[-1]:.3f})")
+        lines.append(f"| {key[0]} | {key[1]:,} | {seconds:.0f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def commit() -> str:
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return said.stdout.strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="sprites")
+    parser.add_argument("--configs", nargs="+", default=list(CONFIGS), help="names, each perhaps with '+key=value'")
+    parser.add_argument("--images", type=int, default=200_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--every", type=int, default=20_000, help="images between scored checkpoints")
+    parser.add_argument("--rows", type=int, default=50_000, help="rows that are encoded for scores")
+    parser.add_argument("--out", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--only-report", action="store_true")
+    parser.add_argument("--markdown", action="store_true")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    told = options.out / "records.jsonl"
+    records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+    done = {(record["configuration"], record["seed"], record["images"], record["data"]) for record in records}
+    for seed in [] if options.only_report else options.seeds:
+        for name in options.configs:
+            data = Path(options.data).stem
+            if (name, seed, options.images, data) in done:
+                continue
+            base, *changes = name.split("+")
+            place = options.out / f"{name.replace('/', '-')}-{data}-{options.images}-{seed}"
+            train(base, [*CONFIGS[base].split(), *changes], options.data, options.images, seed, options.every, place)
+            facts = json.loads((place / "run.json").read_text())
+            record = {
+                "configuration": name,
+                "data": data,
+                "seed": seed,
+                "images": options.images,
+                "command": sys.argv,
+                "commit": commit(),
+                "device": facts["device"],
+                "threads": facts["threads"],
+                "precision": facts["precision"],
+                "cores": len(os.sched_getaffinity(0)),
+                "curve": score(place, options.rows),
+            }
+            records.append(record)
+            with told.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            print(json.dumps({**record, "curve": record["curve"][-1]}), file=sys.stderr)
+    print(table(records) if options.markdown else json.dumps(records, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""unweave data list | info | get | doctor | cache"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unweave.cli import output
+
+app = typer.Typer(
+    help="Look at data sets, download the published ones, find what is wrong with your own images.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+What = Annotated[
+    str, typer.Argument(metavar="X", help="a name (see `unweave data list`) or a path: folder, .zip, .npz, .h5, ...")
+]
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="settings of the data set, such as size=32")
+]
+Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
+
+
+@app.command("list")
+def names(json: Json = False) -> None:
+    """List the data sets there are by name, and which of them are on this machine."""
+    from unweave.data import open as data_open
+
+    known = data_open.known()
+    if json:
+        output.print_json(known)
+        return
+    from rich.table import Table
+
+    table = Table("name", "what", "here", "licence")
+    for name, about in known.items():
+        table.add_row(name, about["title"], about["here"], about["licence"])
+    output.print_table(table)
+    print(f"any path works as well: {data_open.PATHS}")
+
+
+@app.command()
+def info(
+    what: What,
+    words: Words = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="where the contact sheet goes; beside the cache if not given")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the picture if it is there")] = False,
+    json: Json = False,
+) -> None:
+    """Say what a data set holds: counts, sizes, factors, licence, known label defects; and draw a contact sheet.
+
+    \b
+        unweave data info rooms
+        unweave data info photos/ labels=folders size=128
+        unweave data info mine.zip --picture sheet.png
+    """
+    facts = of_data(what, words or [], picture, overwrite)
+    if json:
+        output.print_json(facts)
+    else:
+        output.print_facts(facts)
+
+
+def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) -> dict[str, Any]:
+    """The facts of a data set, with the place of its contact sheet."""
+    from unweave import looking
+    from unweave.data.disk import cache
+    from unweave.figures.file import save
+
+    dataset = looking.open_data(table(what, words))
+    place = picture or cache.root() / "sheets" / f"{dataset.name}-{dataset.digest()}.png"
+    if picture is not None or not place.exists():
+        save(looking.contact_sheet(dataset), place, overwrite=overwrite)
+    return looking.facts(dataset) | {"contact sheet": str(place)}
+
+
+def table(what: str, words: list[str]) -> dict[str, Any]:
+    """The [data] table for a name or a path, with key=value words laid over it."""
+    from unweave import settings
+    from unweave.data import open as data_open
+
+    return settings.merge(data_open.table(what), *map(settings.word, words))
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a published data set; see `unweave data list`")],
+    kind: Annotated[str | None, typer.Option(help="of mpi3d: toy (if not given), realistic or real")] = None,
+    json: Json = False,
+) -> None:
+    """Download a published data set, with its licence shown; an interrupted download is resumed.
+
+    Files go to $UNWEAVE_DATA, or ~/.local/share/unweave. Where a site wants a login, this says what to do.
+    """
+    from unweave.data.disk import download
+
+    places = download.get(name, kind=kind)
+    if json:
+        output.print_json({"files": [str(place) for place in places]})
+    else:
+        print(*places, sep="\n")
+
+
+@app.command()
+def doctor(what: What, words: Words = None, json: Json = False) -> None:
+    """Find what is wrong with a data set: corrupt, duplicate, tiny, blank, odd files; gaps in its factors."""
+    from unweave import looking
+    from unweave.data.disk import doctor as doctor_
+
+    asked = table(what, words or [])
+    report = doctor_.examine(looking.open_data(asked), asked)
+    if json:
+        output.print_json(report.as_dict())
+    else:
+        output.print_table(report.table())
+
+
+@app.command()
+def cache(
+    clear: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="delete the caches of this name, repeatable; 'all'")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the cache of converted data sets, or clear it; what is cleared is converted again when it is next used."""
+    from unweave.data.disk import cache as cache_
+
+    entries = cache_.entries()
+    if clear:
+        unknown = set(clear) - {"all"} - {entry.name for entry in entries}
+        if unknown:
+            there = ", ".join(sorted({entry.name for entry in entries})) or "nothing"
+            raise LookupError(f"the cache has no {min(unknown)!r}. It has: {there}.")
+        for entry in [entry for entry in entries if "all" in clear or entry.name in clear]:
+            cache_.clear(entry)
+            output.say(f"deleted {entry.place}")
+        entries = cache_.entries()
+    if json:
+        output.print_json([entry._asdict() for entry in entries])
+        return
+    from rich.table import Table
+
+    shown = Table("name", "images", "MB", "whole", "folder", caption=f"in {cache_.root()}")
+    for entry in entries:
+        whole = "yes" if entry.whole else "no"
+        shown.add_row(entry.name, f"{entry.images:,}", f"{entry.bytes / 1e6:,.1f}", whole, entry.place.name)
+    output.print_table(shown)

@@ -1,0 +1,83 @@
+"""unweave data ..., as it is typed."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unweave.cli.main import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["unweave", "data", *words])
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for person in "ab":
+        (tmp_path / "photos" / person).mkdir(parents=True)
+        for i in range(4):
+            picture = Image.fromarray(rng.integers(0, 256, (20, 24, 3), dtype=np.uint8))
+            picture.save(tmp_path / "photos" / person / f"{i}.png")
+    return tmp_path / "photos"
+
+
+def test_info_of_a_folder_with_labels(monkeypatch, capsys, photos, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    words = [str(photos), "labels=folders", "size=16", "--picture", str(sheet), "--json"]
+    assert run(monkeypatch, "info", *words) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["images"], said["factors"], said["contact sheet"]) == (8, {"folder": 2}, str(sheet))
+    assert Image.open(sheet).width > 100
+    assert run(monkeypatch, "info", *words) == 1
+    assert "sheet.png" in capsys.readouterr().err
+    assert run(monkeypatch, "info", str(photos)) == 0
+    assert "contact sheet" in capsys.readouterr().out
+
+
+def test_settings_of_data_are_checked(monkeypatch, capsys, photos):
+    assert run(monkeypatch, "info", str(photos), "sise=16") == 1
+    assert "data.sise is not a setting. Did you mean 'size'" in capsys.readouterr().err
+    assert run(monkeypatch, "info", "romms") == 1
+    assert "Did you mean 'rooms'" in capsys.readouterr().err
+
+
+def test_list_knows_what_is_here(monkeypatch, capsys):
+    assert run(monkeypatch, "list", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["rooms"]["here"] == "built in"
+    assert said["shapes3d"]["here"].startswith("no")
+    assert run(monkeypatch, "list") == 0
+    assert "hf://OWNER/NAME" in capsys.readouterr().out
+
+
+def test_the_cache_is_shown_and_cleared(monkeypatch, capsys, photos, tmp_path):
+    monkeypatch.setenv("UNWEAVE_CACHE", str(tmp_path / "cache"))
+    assert run(monkeypatch, "info", str(photos)) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "cache", "--json") == 0
+    [entry] = json.loads(capsys.readouterr().out)
+    assert (entry["name"], entry["images"], entry["whole"]) == ("photos", 8, True)
+    assert run(monkeypatch, "cache", "--clear", "foto") == 1
+    assert "It has: photos" in capsys.readouterr().err
+    assert run(monkeypatch, "cache", "--clear", "photos") == 0
+    assert list((tmp_path / "cache" / "sets").iterdir()) == []
+
+
+def test_the_doctor_names_a_damaged_file(monkeypatch, capsys, photos):
+    (photos / "a" / "9.png").write_bytes(b"no image")
+    assert run(monkeypatch, "doctor", str(photos), "--json") == 0
+    assert "9.png" in capsys.readouterr().out
+
+
+def test_an_unknown_set_cannot_be_got(monkeypatch, capsys):
+    assert run(monkeypatch, "get", "shapes3") == 1
+    assert "Did you mean 'shapes3d'" in capsys.readouterr().err
