@@ -121,7 +121,7 @@ def test_a_view_goes_with_its_data_in_any_order_of_words(tmp_path: Path) -> None
     [
         ("train", r"data\.view must be a table, as by data\.view\.split=train, got 'train'"),
         ({"split": "trian"}, r"data\.view\.split: input should be 'all', 'train', 'valid' or 'test', got 'trian'"),
-        ({"keep": {"shape": 0}}, r"data\.view\.keep\.shape: input should be a valid tuple, got 0"),
+        ({"keep": {"shape": 0}}, r"data\.view\.keep\.shape is a list, as data\.view\.keep\.shape=\[0\]; got 0"),
     ],
 )
 def test_a_view_that_cannot_be_is_refused(view: object, message: str) -> None:
@@ -135,3 +135,19 @@ def test_lists_in_data_settings_are_the_same_after_reading(tmp_path: Path) -> No
     table = {"name": "folder", "path": str(tmp_path), "labels": "folders", "factors": ("a", "b")}
     settings = plan("encdiff", {"data": table})
     assert create(tmp_path / "run", settings).settings == settings
+
+
+def test_a_set_of_the_hub_keeps_its_name_and_labels_beside_an_archive_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert plan("encdiff", {"data": "hf://owner/name"}).data["path"] == "owner/name"
+    data = {"name": "archive", "path": "a.zip", "labels": "l.csv"}
+    assert plan("encdiff", {"data": data}).data["labels"] == "l.csv"
+    (tmp_path / "l.csv").write_text("")
+    assert plan("encdiff", {"data": data}).data["labels"] == str(tmp_path / "l.csv")
+
+
+def test_a_misspelt_view_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"data\.vew is not a setting\. Did you mean 'view'"):
+        plan("encdiff", {"data": {"name": "sprites", "vew": {"split": "train"}}})

@@ -123,8 +123,9 @@ def test_a_run_is_scored_on_a_split_and_says_what_it_was_trained_on(
     assert (test["data"]["split"], test["data"]["split_seed"], test["data"]["in_training"]) == ("test", 5, 0)
     assert test["data"]["part"] == "sprites (test): of the 400 rows scored, none are in the run's training set"
     assert test["data"]["digest"] == fitting(train_run, None, "test").digest() != own["digest"]
-    assert train_run.scores()["data"] == test["data"]
-    assert json.loads((train_run.path / "scores-1.json").read_text())["data"] == own
+    assert train_run.scores()["data"] == own
+    assert json.loads((train_run.path / "scores-test.json").read_text())["data"] == test["data"]
+    assert (train_run.path / "matrices-test").is_dir()
     everything = unweave.evaluate(train_run, split="all", **cheap)["data"]
     assert (everything["name"], everything["images"], everything["split_seed"]) == ("sprites", 36_864, None)
     assert 270 < everything["in_training"] < 370

@@ -98,7 +98,7 @@ def evaluate_edits(
         "rows_used": used,
         "protocols": scores,
     }
-    report.write(found, opened.path / "edit_scores.json")
+    report.write(found, opened.path / ("edit_scores.json" if split is None else f"edit_scores-{split}.json"))
     return found
 
 

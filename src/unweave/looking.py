@@ -8,22 +8,27 @@ import numpy as np
 from PIL.Image import Image
 
 from unweave.data import open as data_open
+from unweave.data import views
 from unweave.data.factors import FactorGrid
 from unweave.dataset import Dataset
 from unweave.evaluation.cache import rows_for
 from unweave.figures.grid import grid, tiles
+from unweave.settings import merge
 from unweave.tables import Rows
 
 SHOWN = 10  # classes of a factor in a contact sheet
 ENOUGH = 200_000  # rows among which one that differs in a single factor is looked for
 
 
-def open_data(what: str | Path | Mapping[str, Any]) -> Dataset:
+def open_data(what: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Dataset:
     """A data set by name, by path, or by its [data] table; a set on disk is converted once and memory-mapped.
 
-    Raises LookupError for what is neither a name nor a path, SettingsError and ValueError for what cannot be used.
+    `settings` are those of the data set, such as {"size": 32}. Raises LookupError for what is neither a name nor a
+    path, TypeError for what is no text at all, SettingsError and ValueError for what cannot be used.
     """
-    return data_open.build(what if isinstance(what, Mapping) else data_open.table(str(what)))
+    if not isinstance(what, str | Path | Mapping):
+        raise TypeError(f"expected the name or the path of a data set, or its table, got {type(what).__name__}.")
+    return data_open.build(merge(what if isinstance(what, Mapping) else data_open.table(str(what)), settings or {}))
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:
@@ -31,9 +36,9 @@ def facts(dataset: Dataset) -> dict[str, Any]:
     return {
         "data": dataset.name,
         "images": len(dataset),
-        "shape (channels, height, width)": list(dataset.shape),
+        "shape": list(dataset.shape),
         "factors": dict(zip(dataset.factor_names, dataset.factor_sizes)),
-        "splits": {name: len(rows) for name, rows in dataset.splits.items()},
+        "splits": {name: len(views.split_rows(dataset, name)) for name in dataset.splits or views.SPLITS[1:]},
         **dataset.card._asdict(),
         "digest": dataset.digest(),
     }

@@ -90,7 +90,10 @@ def _complete_data(table: Mapping[str, Any]) -> Table:
     if "name" not in table:
         raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
     settings = registry.module("data", str(table["name"])).Settings
-    own = parse(settings, {key: value for key, value in table.items() if key not in ("name", "view")}, "data")
-    absolute = {key: str(value.expanduser().resolve()) for key, value in own if isinstance(value, Path)}
+    own = parse(
+        settings, {key: value for key, value in table.items() if key not in ("name", "view")}, "data", ("view",)
+    )
+    paths = {key: value.expanduser() for key, value in own if isinstance(value, Path)}
+    absolute = {key: str(path.resolve()) for key, path in paths.items() if key == "path" or path.exists()}
     view = {"view": views.settings_of(table["view"]).model_dump(mode="json")} if "view" in table else {}
     return without_none({"name": table["name"], **own.model_dump(mode="json"), **absolute, **view})

@@ -1,5 +1,6 @@
 """The verbs that measure: encode images with a run, and score a run's units against known factors."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,17 +94,20 @@ def evaluate(
         )
     table = codes(opened, dataset, named, seed, weights)
     reduction = reduce.fit(table)
-    scores = report.evaluate_tables(
-        reduce.apply(reduction, table),
-        factors,
-        unreduced=table.reshape(len(table), -1),
-        explained=reduction.explained.tolist() if table.shape[2] > 1 else None,
-        factor_names=dataset.factor_names,
-        protocols=protocols,
-        repeats=repeats,
-        seed=seed,
-        progress=progress,
-    )
+    try:
+        scores = report.evaluate_tables(
+            reduce.apply(reduction, table),
+            factors,
+            unreduced=table.reshape(len(table), -1),
+            explained=reduction.explained.tolist() if table.shape[2] > 1 else None,
+            factor_names=dataset.factor_names,
+            protocols=protocols,
+            repeats=repeats,
+            seed=seed,
+            progress=progress,
+        )
+    except ValueError as error:
+        raise ValueError(f"{dataset.name}, {len(named):,} rows: {error}") from error
     scores["weights"] = opened.digest()
     scores["data"] = {
         "name": dataset.name,
@@ -209,23 +213,26 @@ def agreement_table(found: Mapping[str, Any]) -> Table:
 def _write(run: Run, scores: report.Scores) -> None:
     """scores.json, with the protocols that an earlier evaluation of the very same codes has already measured.
 
-    Scores of other codes (rows, seed, weights) are kept beside it as scores-1.json, scores-2.json, ...
+    Scores of a split are in scores-SPLIT.json; those of other codes (rows, seed, weights) are kept beside the newest as
+    scores-1.json, scores-2.json, ...
     """
-    before = run.scores()
+    end = f"-{scores['data']['split']}" if "split" in scores["data"] else ""
+    path, pictures = run.path / f"scores{end}.json", run.path / f"matrices{end}"
+    before = json.loads(path.read_text()) if path.is_file() else None
     same = ("rows", "seed", "weights", "data", "scored_weights", "interval")
     if before is not None and all(before.get(key) == scores[key] for key in same):
-        for part in ("protocols", "rows_used", "matrices"):
-            scores[part] = {**before.get(part, {}), **scores[part]}
+        for kept in ("protocols", "rows_used", "matrices"):
+            scores[kept] = {**before.get(kept, {}), **scores[kept]}
     elif before is not None:
         number = 1
-        while (kept := run.path / f"scores-{number}.json").exists():
+        while (aside := run.path / f"scores{end}-{number}.json").exists():
             number += 1
-        (run.path / "scores.json").rename(kept)
-        if (run.path / "matrices").exists():
-            (run.path / "matrices").rename(run.path / f"matrices-{number}")
-    report.write(scores, run.path / "scores.json")
+        path.rename(aside)
+        if pictures.exists():
+            pictures.rename(run.path / f"matrices{end}-{number}")
+    report.write(scores, path)
     for name, picture in matrix.pictures(scores["matrices"], scores["data"]["factor_names"]).items():
-        file.save(picture, run.path / "matrices" / name, overwrite=True)
+        file.save(picture, pictures / name, overwrite=True)
 
 
 def encode(

@@ -65,7 +65,7 @@ class Session:
         first = self.steps
         try:
             with _interrupts_wait(self.interrupt):
-                self.follow(settings)
+                waiting = self.follow(settings)
         except KeyboardInterrupt:
             self.report.end()
             if self.steps > first:
@@ -78,18 +78,18 @@ class Session:
         self.save()
         self.finish()
         if self.accelerator.is_main_process:
-            close(self.run, time.monotonic() - self.began, self.seen, self.stream.share())
+            close(self.run, time.monotonic() - self.began, self.seen, waiting)
         self.accelerator.wait_for_everyone()
 
-    def follow(self, settings: loop.Settings) -> None:
-        """Average, log, save and draw after each step of the loop."""
+    def follow(self, settings: loop.Settings) -> float:
+        """Average, log, save and draw after each step of the loop; the share of the time that it waited for images."""
         state, images, accelerator = self.state, settings.images, self.accelerator
         every = max(1, images // settings.batch // 200)
         window: list[dict[str, torch.Tensor]] = []
         state.method.train()
         self.report.begin(self.seen, images)
         share = (accelerator.process_index, accelerator.num_processes)
-        stream = self.stream = Waited(
+        stream = Waited(
             batches(self.dataset, settings.seed, settings.batch, self.seen, images, accelerator.device, share)
         )
         for step in loop.train(state.players, stream, state.optimisers, settings, accelerator, state.rng):
@@ -110,6 +110,7 @@ class Session:
                 self.save()
             if crossed(before, self.seen, settings.preview) or self.seen == images:
                 self.preview()
+        return stream.share()
 
     def stops(self, together: bool) -> bool:
         """Whether to stop after this step; several processes decide together, where all of them ask."""

@@ -68,22 +68,27 @@ def merge(*tables: Mapping[str, Any]) -> Table:
     return result
 
 
-def parse(model: type[S], table: Mapping[str, Any], where: str) -> S:
-    """A table as a settings model. Raises SettingsError that names `where` and every bad key."""
+def parse(model: type[S], table: Mapping[str, Any], where: str, also: tuple[str, ...] = ()) -> S:
+    """A table as a settings model. Raises SettingsError that names `where` and every bad key.
+
+    `also` are keys of the table that somebody else reads, for the message.
+    """
     try:
         return model.model_validate(dict(table))
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(model, problem, where) for problem in error.errors())) from None
+        raise SettingsError("\n".join(_explain(model, problem, where, also) for problem in error.errors())) from None
 
 
-def _explain(model: type[BaseModel], problem: Any, where: str) -> str:
+def _explain(model: type[BaseModel], problem: Any, where: str, also: tuple[str, ...]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     name = f"{where}.{key}".strip(".")
     if problem["type"] == "extra_forbidden":
-        known = _fields(model, problem["loc"][:-1])
+        known = _fields(model, problem["loc"][:-1]) + (list(also) if len(problem["loc"]) == 1 else [])
         return f"{name} is not a setting.{nearest(str(problem['loc'][-1]), known)} [{where}] has: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{name} is missing; set it in the file or as {name}=VALUE."
+    if problem["type"] in ("tuple_type", "list_type"):
+        return f"{name} is a list, as {name}=[{problem['input']!r}]; got {problem['input']!r}."
     return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}."
 
 

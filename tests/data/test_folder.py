@@ -131,3 +131,43 @@ def test_unreadable_images_are_named(tmp_path):
             read_image(tmp_path / name)
     with pytest.raises(ValueError, match="channels must be 1 or 3, got 4"):
         read_image(tmp_path / "none.png", channels=4)
+
+
+def test_links_are_followed_once(tmp_path):
+    save(tmp_path / "real" / "a.png", (50, 0, 0))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "set" / "loop").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert load(tmp_path / "set").files == ("linked/a.png",)
+
+
+def test_a_folder_that_changes_while_it_is_read_is_not_kept(tmp_path, monkeypatch):
+    for i in range(3):
+        save(tmp_path / "set" / f"{i}.png", (80 * i, 0, 0))
+    opened = folder.source
+
+    def late(settings):
+        save(tmp_path / "set" / "0a.png", (9, 9, 9))
+        return opened(settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "source", late)
+        with pytest.raises(ValueError, match="files of folder changed while they were read"):
+            load(tmp_path / "set")
+    assert len(load(tmp_path / "set")) == 4
+    (tmp_path / "set" / "0a.png").unlink()
+    assert load(tmp_path / "set").images(np.arange(3))[:, 8, 8, 0].tolist() == [0, 80, 160]
+
+
+def test_integers_of_32_bits_are_refused(tmp_path):
+    Image.fromarray(np.full((8, 8), 1 << 20, np.int32)).save(tmp_path / "deep.tif")
+    with pytest.raises(ValueError, match="32 bits, of an unknown range"):
+        read_image(tmp_path / "deep.tif")
+
+
+def test_a_moved_folder_has_its_own_name(tmp_path):
+    save(tmp_path / "one" / "a.png", (50, 0, 0))
+    assert load(tmp_path / "one").name == "one"
+    (tmp_path / "one").rename(tmp_path / "two")
+    assert load(tmp_path / "two").name == "two"

@@ -109,3 +109,9 @@ def test_real_files(name):
     factors = dataset.factors(np.arange(count))
     assert len(np.unique(np.ravel_multi_index(tuple(factors.T), sizes))) == count
     assert dataset.images(np.array([count - 1, 0])).max() > 100
+
+
+def test_one_giant_image_is_refused_before_it_is_read(load, monkeypatch):
+    monkeypatch.setattr(npz, "LARGEST", 63)
+    with pytest.raises(ValueError, match=r"are too large: shape \[4, 8, 8\]"):
+        load(images=255 - GREY)  # not in the cache

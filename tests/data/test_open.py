@@ -124,3 +124,11 @@ def test_build_takes_a_view_of_every_set():
         build({"name": "sprites", "view": {"slpit": "test"}})
     with pytest.raises(SettingsError, match=r"data\.view\.keep: there is no factor 'colr'\. Did you mean 'colour'"):
         build({"name": "sprites", "view": {"keep": {"colr": [0]}}})
+
+
+def test_a_set_that_is_not_whole_does_not_hide_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path))
+    (tmp_path / "cars3d").mkdir()
+    (tmp_path / "cars3d" / "a.mat").write_text("")
+    assert known()["cars3d"]["here"].startswith("not whole: ")
+    assert known()["rooms"]["here"] == "built in"

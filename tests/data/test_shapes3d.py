@@ -164,3 +164,14 @@ def test_scratch_room_has_no_name_and_is_refused_on_a_full_disk(tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OSError, match="no space left"):
         arrays.scratch(1 << 50)
+
+
+@pytest.mark.usefixtures("small")
+def test_links_are_not_followed(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["images"] = PIXELS
+    with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
+        file["images"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "images")
+    with pytest.raises(ValueError, match="is a link, which the published file does not have"):
+        shapes3d.source(shapes3d.Settings(path=tmp_path / "3dshapes.h5"))

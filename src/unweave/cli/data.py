@@ -71,9 +71,17 @@ def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) 
     from unweave.figures.file import save
 
     dataset = looking.open_data(table(what, words))
-    place = picture or cache.root() / "sheets" / f"{dataset.name}-{dataset.digest()}.png"
-    if picture is not None or not place.exists():
-        save(looking.contact_sheet(dataset), place, overwrite=overwrite)
+    if picture is not None:
+        return looking.facts(dataset) | {
+            "contact sheet": str(save(looking.contact_sheet(dataset), picture, overwrite=overwrite))
+        }
+    place = cache.root() / "sheets" / f"{dataset.digest()}.png"
+    try:
+        if not place.exists():
+            save(looking.contact_sheet(dataset), place, overwrite=True)
+    except OSError as error:
+        output.say(f"no contact sheet: {error}; give --picture FILE.")
+        return looking.facts(dataset)
     return looking.facts(dataset) | {"contact sheet": str(place)}
 
 
@@ -121,7 +129,8 @@ def doctor(what: What, words: Words = None, json: Json = False) -> None:
 @app.command()
 def cache(
     clear: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="delete the caches of this name, repeatable; 'all'")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="delete the caches of this name or folder, repeatable; or 'all'"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -130,11 +139,11 @@ def cache(
 
     entries = cache_.entries()
     if clear:
-        unknown = set(clear) - {"all"} - {entry.name for entry in entries}
+        unknown = set(clear) - {"all"} - {named for entry in entries for named in (entry.name, entry.place.name)}
         if unknown:
             there = ", ".join(sorted({entry.name for entry in entries})) or "nothing"
             raise LookupError(f"the cache has no {min(unknown)!r}. It has: {there}.")
-        for entry in [entry for entry in entries if "all" in clear or entry.name in clear]:
+        for entry in [entry for entry in entries if {"all", entry.name, entry.place.name} & set(clear)]:
             cache_.clear(entry)
             output.say(f"deleted {entry.place}")
         entries = cache_.entries()
@@ -143,8 +152,8 @@ def cache(
         return
     from rich.table import Table
 
-    shown = Table("name", "images", "MB", "whole", "folder", caption=f"in {cache_.root()}")
+    shown = Table("name", "rows", "size", "MB", "made", "folder", caption=f"in {cache_.root()}")
     for entry in entries:
-        whole = "yes" if entry.whole else "no"
-        shown.add_row(entry.name, f"{entry.images:,}", f"{entry.bytes / 1e6:,.1f}", whole, entry.place.name)
+        made = entry.made if entry.whole else f"{entry.made}, not whole"
+        shown.add_row(entry.name, f"{entry.images:,}", entry.size, f"{entry.bytes / 1e6:,.1f}", made, entry.place.name)
     output.print_table(shown)

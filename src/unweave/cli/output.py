@@ -37,7 +37,8 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for key, value in facts.items():
-        table.add_row(key, _said(value))
+        if value not in ("", {}, []):
+            table.add_row(key, " x ".join(map(str, value)) if key == "shape" else _said(value))
     print_table(table)
 
 

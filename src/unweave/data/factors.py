@@ -47,7 +47,9 @@ class FactorGrid:
 
 
 def within(numbers: Int[np.ndarray, "count"], size: int, name: str) -> None:
-    """Raises IndexError unless every number is in 0 .. size - 1."""
+    """Raises IndexError unless every number is in 0 .. size - 1, TypeError for what is no array of integers."""
+    if not isinstance(numbers, np.ndarray) or numbers.dtype.kind not in "iu":
+        raise TypeError(f"{name} numbers must be an array of integers, as np.array([0, 1]), got {str(numbers)[:60]}.")
     bad = (numbers < 0) | (numbers >= size)
     if bad.any():
         raise IndexError(f"{name} must be in 0..{size - 1}, got {numbers[bad][0]}.")

@@ -1,5 +1,6 @@
 """folder: every image file below a folder, as RGB squares; factors from folder names or a CSV, where wanted."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -55,10 +56,22 @@ def table(chosen: Path | str | None) -> list[Path]:
 
 
 def found(path: Path) -> list[Path]:
-    """The image files below a folder, sorted by relative path; hidden ones are left out."""
-    images = [file.relative_to(path) for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file()]
-    shown = [file for file in images if not any(part.startswith(".") for part in file.parts)]
-    return [path / file for file in sorted(shown, key=Path.as_posix)]
+    """The image files below a folder, sorted by relative path; links are followed, hidden files left out."""
+    names, entered = [], set()
+    for folder, below, files in os.walk(path, followlinks=True):
+        place = os.path.realpath(folder)
+        if place in entered:  # a link led back
+            below.clear()
+            continue
+        entered.add(place)
+        below[:] = [name for name in sorted(below) if not name.startswith(".")]
+        relative = Path(folder).relative_to(path)
+        names += [(relative / name).as_posix() for name in files if wanted(name)]
+    return [path / name for name in sorted(names) if (path / name).is_file()]
+
+
+def wanted(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
 
 
 def source(settings: Settings) -> Source:

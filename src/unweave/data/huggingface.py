@@ -23,7 +23,7 @@ HUB = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class Settings(Frozen):
-    path: Path = Field(description="a folder written by save_to_disk, or OWNER/NAME of a data set on the Hub")
+    path: str | Path = Field(description="a folder written by save_to_disk, or OWNER/NAME of a data set on the Hub")
     split: str | None = Field(default=None, description="train if not set, or the only one of a folder")
     subset: str | None = Field(default=None, description="the configuration of a data set on the Hub that has several")
     revision: str | None = Field(default=None, description="branch, tag or commit on the Hub; the newest if not set")
@@ -46,7 +46,7 @@ def build(settings: Settings) -> Dataset:
 def files(settings: Settings) -> list[Path]:
     if not _local(settings):
         return [Path(file["filename"]) for file in _from_hub(settings).cache_files]
-    path = settings.path.expanduser()
+    path = Path(settings.path).expanduser()
     folder, splits = _folder(settings)
     others = [path / split for split in splits if path / split != folder]
     found = [file for file in path.rglob("*") if file.is_file() and not file.match("cache-*.arrow")]
@@ -61,7 +61,7 @@ def files(settings: Settings) -> list[Path]:
 def source(settings: Settings) -> Source:
     local, where = _local(settings), str(settings.path)
     dataset = _from_disk(settings) if local else _from_hub(settings)
-    roots = [settings.path.expanduser().resolve()] if local else _downloads()
+    roots = [Path(settings.path).expanduser().resolve()] if local else _downloads()
     column = _column(dataset, settings.column, where)
     rows, size = dataset.select_columns([column]).with_format("arrow"), (settings.size, settings.size)
 
@@ -75,7 +75,7 @@ def source(settings: Settings) -> Source:
         return Part(pixels, bad)
 
     return Source(
-        name=settings.path.name,
+        name=Path(settings.path).name,
         card=_card(dataset, settings, local),
         shape=(3, *size),
         count=len(rows),
@@ -113,7 +113,7 @@ def _library() -> Any:
 
 def _local(settings: Settings) -> bool:
     """Whether the path is a folder. Raises SettingsError where it is neither that nor a name on the Hub."""
-    path = settings.path.expanduser()
+    path = Path(settings.path).expanduser()
     if path.is_dir():
         return True
     if path.exists() or not HUB.fullmatch(str(settings.path)) or ".." in str(settings.path):
@@ -126,7 +126,7 @@ def _local(settings: Settings) -> bool:
 
 def _folder(settings: Settings) -> tuple[Path, list[str]]:
     """The folder of the split, and all splits. Raises SettingsError where there is none."""
-    path, wanted = settings.path.expanduser(), settings.split
+    path, wanted = Path(settings.path).expanduser(), settings.split
     for name, value in (("revision", settings.revision), ("subset", settings.subset)):
         if value is not None:
             raise SettingsError(f"data.{name} is for data sets on the Hub, and {path} is a folder: leave it out.")
@@ -278,7 +278,7 @@ def _labels(dataset: Any, wanted: Sequence[str] | None, column: str, where: str)
 
 
 def _card(dataset: Any, settings: Settings, local: bool) -> Card:
-    info, name = dataset.info, settings.path.name
+    info, name = dataset.info, Path(settings.path).name
     return Card(
         title=name,
         source=name if local else f"https://huggingface.co/datasets/{settings.path}",

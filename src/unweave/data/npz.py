@@ -4,6 +4,7 @@
 integers of any values; `factor_names` is [F] strings. Other arrays in the file are not read.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from unweave.settings import Frozen, SettingsError
 
 APART = False
 MAKE = "np.savez(path, images=images), where images is uint8 [N, H, W, C]"
-LOOKED_AT = 1 << 26  # numbers that are looked at to say how to convert them
+LARGEST = 256 << 20  # bytes of one image
+LOOKED_AT = 1 << 22  # numbers that are looked at to say how to convert them
 
 
 class Settings(Frozen):
@@ -47,7 +49,9 @@ def source(settings: Settings) -> Source:
         rows = npy.Rows(path, None if alone else "images") if "images" in known else None
         factors, names = (npy.small(path, name) if name in known else None for name in ("factors", "factor_names"))
     except npy.DAMAGED as error:
-        raise ValueError(f"{path} cannot be read as .npz, or is cut short: {error}. Make it with {MAKE}.") from error
+        raise ValueError(
+            f"{path} cannot be read as {path.suffix.lower()}, or is cut short: {error}. Make it with {MAKE}."
+        ) from error
     if rows is None:
         raise ValueError(f"{path} has no `images`, only {', '.join(known) or 'nothing'}. Make it with {MAKE}.")
     height, width, channels = _shape(rows, path)
@@ -78,6 +82,8 @@ def _shape(rows: npy.Rows, path: Path) -> tuple[int, int, int]:
         raise ValueError(f"{where} must be [N, H, W, C] or [N, H, W], got shape {shape}.")
     if 0 in shape:
         raise ValueError(f"{where} hold no image: their shape is {shape}.")
+    if math.prod(shape[1:]) * rows.dtype.itemsize > LARGEST:
+        raise ValueError(f"{where} are too large: shape {shape}, of which one image has more than {LARGEST:,} bytes.")
     if rows.dtype != np.uint8:
         count = max(1, min(len(rows), LOOKED_AT // int(np.prod(shape[1:]))))
         raise ValueError(f"{where} must be uint8 (0..255), {remedy(rows.read(0, count))}.")
@@ -104,6 +110,8 @@ def remedy(images: np.ndarray) -> str:
             return f"{range_}; store (images * 255).round().astype(np.uint8)"
         if low >= -1 and high <= 1:
             return f"{range_}; store ((images + 1) * 127.5).round().astype(np.uint8)"
+        if low >= 0 and high <= 255:
+            return f"{range_}; store images.round().astype(np.uint8)"
         return f"{range_}; scale them to 0..255, then .round().astype(np.uint8)"
     if np.issubdtype(images.dtype, np.integer) and images.min() >= 0 and images.max() <= 255:
         return f"got {images.dtype}; store images.astype(np.uint8)"

@@ -19,7 +19,9 @@ ENDINGS = {
     ".tar.gz": "archive",
     ".tgz": "archive",
     ".tar.bz2": "archive",
+    ".tbz2": "archive",
     ".tar.xz": "archive",
+    ".txz": "archive",
     ".h5": "hdf5",
     ".hdf5": "hdf5",
     ".mdb": "lmdb",
@@ -31,6 +33,7 @@ PUBLISHED = {
     "mpi3d_realistic.npz": {"name": "mpi3d", "kind": "realistic"},
     "mpi3d_real.npz": {"name": "mpi3d", "kind": "real"},
     "sim_toy_64x_ordered_without_heldout_factors.npz": {"name": "mpi3d", "kind": "toy"},
+    "sim_realistic_64x_ordered_without_heldout_factors.npz": {"name": "mpi3d", "kind": "realistic"},
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz": {"name": "dsprites"},
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5": {"name": "dsprites"},
 }
@@ -104,6 +107,8 @@ def _here(name: str, module: ModuleType) -> str:
         module.files(module.Settings())
     except SettingsError:
         return f"no: `unweave data get {name}`" if any(file.urls for file in module.DOWNLOADS) else "no: by hand"
+    except (ValueError, OSError) as error:
+        return f"not whole: {error}"
     return "yes"
 
 
@@ -117,6 +122,6 @@ def build(table: Mapping[str, Any]) -> Dataset:
     module = registry.module("data", table["name"])
     view = views.settings_of(table["view"]) if "view" in table else views.Settings()
     rest = {key: value for key, value in table.items() if key not in ("name", "view")}
-    dataset = module.build(parse(module.Settings, rest, "data"))
+    dataset = module.build(parse(module.Settings, rest, "data", ("view",)))
     assert isinstance(dataset, Dataset), f"build of data set {table['name']!r} must give a Dataset"
     return views.viewed(dataset, view)

@@ -550,7 +550,7 @@ def test_entries_and_clear(noise, many, monkeypatch, tmp_path):
     (broken / "meta.json").write_text('{"name": ')
     part = cache.root() / "sets" / "folder-0123.part"
     part.mkdir()
-    (part / "plan.json").write_text(json.dumps({"name": "mine", "count": 7}))
+    (part / "plan.json").write_text(json.dumps({"name": "mine", "count": 7, "shape": [3, 8, 8]}))
     (cache.root() / "sets" / "a file").write_text("")
     assert sorted((entry.name, entry.images, entry.whole) for entry in cache.entries()) == [
         ("mine", 7, False),

@@ -122,3 +122,13 @@ def test_arrays_of_any_integers():
 def test_arrays_that_are_no_factors_are_explained(factors, names, message):
     with pytest.raises(ValueError, match=message):
         labels.from_array(factors, None if names is None else np.array(names), 3, "here")
+
+
+def test_a_missing_header_is_noticed(read):
+    with pytest.raises(ValueError, match=r"needs a header: its first line is the row of '1\.png' already"):
+        read("1.png,5\n2.png,6\n3.png,7\n")
+
+
+def test_words_that_differ_stay_different(read):
+    assert read("file,n\n1.png,1_0\n2.png,10\n3.png,x\n").sizes == (3,)
+    assert read("file,n\n1.png,18446744073709551615\n2.png,18446744073709551614\n3.png,7\n").sizes == (3,)

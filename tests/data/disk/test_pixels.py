@@ -70,8 +70,9 @@ def test_all_16_bits_are_rounded(tmp_path):
     for kind in ("PNG", "TIFF"):
         got = decode(encoded(kind, Image.fromarray(wide)), None, 1)[..., 0]
         assert (got == np.round(wide / 257)).all()
-    signed = Image.fromarray(np.array([[-5, 257, 70_000]], np.int32))
-    assert decode(encoded("TIFF", signed), None, 1)[..., 0].tolist() == [[0, 1, 255]]
+    for deep in ([[-5, 257]], [[257, 70_000]]):
+        with pytest.raises(ValueError, match="32 bits, of an unknown range"):
+            decode(encoded("TIFF", Image.fromarray(np.array(deep, np.int32))), None, 1)
 
 
 def test_the_first_picture_of_an_animation():

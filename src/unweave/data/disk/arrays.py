@@ -43,12 +43,29 @@ def from_hdf5(path: Path, keys: Sequence[str]) -> dict[str, Array]:
         raise ImportError(f"reading {path.name} needs h5py: pip install 'unweave[data]'") from None
     file, found = h5py.File(path, "r"), {}
     for key in keys:
-        data = file.get(key)
+        data = _own(file, key, path)
         if isinstance(data, h5py.Dataset):
             shape = tuple(map(int, data.shape))
             get = guarded(path, data.__getitem__)
             found[key] = Array(shape, data.dtype, in_blocks(get, shape, data.dtype, data.chunks))
     return found
+
+
+def _own(file: Any, key: str, path: Path) -> Any:
+    """What this name leads to in the file itself, or None. Raises ValueError for what leads out of the file."""
+    import h5py
+
+    here = file
+    for part in key.split("/"):
+        link = here.get(part, getlink=True) if isinstance(here, h5py.Group) else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{key!r} in {path} is a link, which the published file does not have: it is not read.")
+        here = here[part]
+    if isinstance(here, h5py.Dataset) and (here.external is not None or here.is_virtual):
+        raise ValueError(f"{key!r} in {path} has its numbers in other files, which are not read.")
+    return here
 
 
 T = TypeVar("T")

@@ -20,6 +20,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ from rich.progress import track
 
 from unweave import registry
 from unweave.data.disk import contents, conversion
-from unweave.data.disk.worker import CrashedError, Worker, converted
+from unweave.data.disk.worker import Worker, converted
 from unweave.data.factors import FactorGrid, within
 from unweave.data.store import digest_of
 from unweave.dataset import Card, Dataset
@@ -109,11 +110,13 @@ def opened(name: str, settings: Frozen) -> Cached:
         files = module.files(settings)
         seen = contents.stamp(files)
         content = contents.digest(files, _base(settings, files), root() / "contents")
-        recipe = json.dumps([conversion.VERSION, name, own, content], sort_keys=True, default=str)
+        recipe = json.dumps(
+            [conversion.VERSION, vars(module).get("VERSION", 1), name, own, content], sort_keys=True, default=str
+        )
         place = root() / "sets" / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
         dataset = whole(place)
         if dataset is None:
-            dataset = _made(name, module, settings, place, lambda: contents.stamp(files) == seen)
+            dataset = _made(name, module, settings, place, lambda: contents.stamp(module.files(settings)) == seen)
     except OSError as error:
         told = _explained(error)
         if told is error:
@@ -124,16 +127,17 @@ def opened(name: str, settings: Frozen) -> Cached:
 
 
 def _base(settings: Frozen, files: list[Path]) -> Path:
-    """The folder whose relative paths name the files: the one that was asked for, else the one that holds them all."""
+    """The folder whose relative paths name the files: the one that holds what was asked for, else that of them all."""
     path = settings.model_dump().get("path")
     if isinstance(path, Path):
-        return path.expanduser() if path.expanduser().is_dir() else path.expanduser().parent
+        return path.expanduser().resolve().parent
     return Path(os.path.commonpath([os.path.abspath(file.parent) for file in files]))
 
 
 def _explained(error: OSError) -> OSError:
     """The same error with a remedy, where there is one."""
-    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+    below = error.filename is not None and Path(str(error.filename)).is_relative_to(root())
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS or (below and not root().is_dir()):
         what = f"{error.filename} may not be read or written" if error.filename else str(error)
         return PermissionError(f"{what}: change its permissions, or set UNWEAVE_CACHE to a folder of yours.")
     return conversion.no_space(str(root())) if error.errno in conversion.FULL else error
@@ -158,6 +162,8 @@ def whole(place: Path) -> Cached | None:
         if error.errno in (None, errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
             return None
         raise  # no fault of the files: they must not be thrown away for it
+    except MemoryError:
+        raise
     except Exception:  # damaged files raise anything
         return None
 
@@ -188,21 +194,23 @@ def _made(name: str, module: ModuleType, settings: Frozen, place: Path, unchange
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        logger.info("another process is preparing %s; waiting for it", name)
+        logger.info("another process is preparing %s; waiting for it", _said(name, settings))
         lock.acquire()
     try:
         dataset = whole(place)
         if dataset is None:
             if place.exists():
-                logger.warning("the cache of %s in %s is damaged and is made again", name, place)
+                logger.warning("the cache of %s in %s is damaged and is made again", _said(name, settings), place)
                 shutil.rmtree(place)
             part = place.with_name(f"{place.name}.part")
             try:
                 _convert(name, module, settings, part)
-            except CrashedError:
-                raise  # memory may have run out: what is converted is kept for the next try
+            except KeyboardInterrupt:
+                logger.warning("stopped; what is converted is kept, and the same command goes on with it")
+                raise
             except (ValueError, LookupError):
-                shutil.rmtree(part, ignore_errors=True)
+                if not conversion.any_done(part):  # else it is kept: the next try goes on, should the cause be gone
+                    shutil.rmtree(part, ignore_errors=True)
                 raise
             if not unchanged():
                 shutil.rmtree(part)
@@ -211,6 +219,12 @@ def _made(name: str, module: ModuleType, settings: Frozen, place: Path, unchange
         return dataset
     finally:
         lock.release()
+
+
+def _said(name: str, settings: Frozen) -> str:
+    """What a person calls the set: the name of its file or folder, or else of the published set."""
+    path = settings.model_dump().get("path")
+    return path.name if isinstance(path, Path) else str(path or name)
 
 
 def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> None:
@@ -235,6 +249,8 @@ def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> Non
         if plan["count"] > SHOWN:
             size = plan["count"] * channels * height * width
             logger.info("preparing %s once: %d images, %.2f GB in %s", plan["name"], plan["count"], size / 1e9, root())
+            if there := -(-plan["count"] // plan["chunk"]) - len(chunks):
+                logger.info("%d %% of it are there from before", round(100 * there / (there + len(chunks))))
         console = Console(stderr=True)
         shown = track(
             converted(converters, chunks),
@@ -310,7 +326,9 @@ class Entry(NamedTuple):
     place: Path
     name: str
     images: int
+    size: str  # of an image: channels x height x width
     bytes: int
+    made: str  # day and minute, UTC
     whole: bool  # False: in the making, or left by a process that stopped
 
 
@@ -322,11 +340,13 @@ def entries() -> list[Entry]:
         for file in place.glob("*"):
             with suppress(FileNotFoundError):  # another process is at work here
                 size += file.stat().st_blocks * 512
-        found.append(Entry(place, place.name, 0, size, False))
+        made = datetime.fromtimestamp(place.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M")
+        found.append(Entry(place, place.name, 0, "", size, made, False))
         for said in ("meta.json", "plan.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):  # damaged: shown by the name of its folder
                 meta = json.loads((place / said).read_bytes())
-                found[-1] = Entry(place, meta["name"], meta["count"], size, said == "meta.json")
+                pixels = " x ".join(map(str, meta["shape"]))
+                found[-1] = Entry(place, meta["name"], meta["count"], pixels, size, made, said == "meta.json")
                 break
     return found
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,21 +50,23 @@ def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
     with Progress(console=console, disable=hidden, transient=True) as shown, ThreadPoolExecutor(2) as pool:
         bar = shown.add_task("looking at files", total=total)
 
+        stop = threading.Event()
+
         def one(path: Path) -> str:
             seen = hashlib.sha256()
             with path.open("rb") as file:
-                while block := file.read(BLOCK):
+                while not stop.is_set() and (block := file.read(BLOCK)):
                     seen.update(block)
                     shown.advance(bar, len(block))
             return seen.hexdigest()
 
-        for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
-            for file, part in zip(batch, pool.map(one, batch)):
-                path = os.path.abspath(file)
-                inside = os.path.commonpath([root, path]) == root and path != root
-                name = Path(os.path.relpath(path, root)).as_posix() if inside else file.name
-                content.update(os.fsencode(name) + f"\0{part}\n".encode())
+        try:
+            for start in range(0, len(files), BATCH):
+                batch = files[start : start + BATCH]
+                for file, part in zip(batch, pool.map(one, batch)):
+                    content.update(os.fsencode(_name(file, root)) + f"\0{part}\n".encode())
+        finally:
+            stop.set()  # after an interrupt nobody waits for what is being read
     if began - newest > FRESH:
         with suppress(OSError):  # a cache that may only be read, or a full disk
             memory.mkdir(parents=True, exist_ok=True)
@@ -71,3 +74,10 @@ def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
             new.write_text(content.hexdigest())
             new.replace(known)
     return content.hexdigest()
+
+
+def _name(file: Path, root: str) -> str:
+    """The path of a file relative to a folder, or its bare name where it is outside."""
+    path = os.path.abspath(file)
+    inside = os.path.commonpath([root, path]) == root and path != root
+    return Path(os.path.relpath(path, root)).as_posix() if inside else file.name

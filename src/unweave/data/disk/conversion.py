@@ -11,6 +11,7 @@ A conversion in progress is a folder NAME.part:
 
 import errno
 import json
+import math
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -41,8 +42,18 @@ def begin(source: Source, part: Path) -> dict[str, Any]:
         return begun
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, exist_ok=True)
+    room(part, math.prod(source.shape) * source.count)
+    try:
+        return _laid_out(source, plan, part)
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_space(str(part.parent)) from error
+        raise
+
+
+def _laid_out(source: Source, plan: dict[str, Any], part: Path) -> dict[str, Any]:
+    """Write the files of a conversion that begins; the plan with their checksums."""
     channels, height, width = source.shape
-    room(part, source.count * channels * height * width)
     if isinstance(source.labels, Labels):
         np.save(part / "labels.npy", source.labels.classes)
     np.savez(part / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
@@ -160,6 +171,17 @@ def done(part: Path) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return records
+
+
+def any_done(part: Path) -> bool:
+    """Whether a chunk of a conversion is done."""
+    return (part / "done.jsonl").is_file() and bool(done(part))
+
+
+def check(source: Source, plan: Mapping[str, Any]) -> None:
+    """Nothing, where this source is what the plan was made of. Raises ValueError where it has changed since."""
+    if _planned(source) != {key: plan[key] for key in plan if key != "checks"}:
+        raise ValueError(f"files of {source.name} changed while they were read: try again when they are complete.")
 
 
 def note(part: Path, record: Mapping[str, Any]) -> None:

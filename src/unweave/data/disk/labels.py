@@ -1,6 +1,7 @@
 """Factors of every row, from arrays, tables and folder names. They are never needed for training."""
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -57,13 +58,18 @@ def from_columns(columns: Mapping[str, Sequence | np.ndarray], where: str) -> La
     )
 
 
+INTEGER, NUMBER = (
+    re.compile(r"[+-]?\d+"),
+    re.compile(r"[+-]?((\d{1,15}(\.\d*)?|\.\d+)([eE][+-]?\d)?|nan|inf)", re.IGNORECASE),
+)
+
+
 def _whole(words: np.ndarray) -> np.ndarray:
-    for kind in (np.int64, np.float64):
-        try:
-            return words.astype(kind)
-        except (ValueError, OverflowError):
-            continue
-    return words
+    """The numbers that the words are, where all of them are numbers; else the words. Integers may be of any size."""
+    said = words.astype(str).tolist()
+    if all(INTEGER.fullmatch(word) for word in said):
+        return np.array([int(word) for word in said], object)
+    return words.astype(np.float64) if all(NUMBER.fullmatch(word) for word in said) else words
 
 
 def _twice(names: Sequence[str]) -> str | None:
@@ -99,9 +105,17 @@ def from_csv(path: Path, files: Sequence[str], wanted: Sequence[str] | None) -> 
         with path.open(newline="", encoding="utf-8-sig") as file:
             header, *lines = [line for line in csv.reader(file, skipinitialspace=True) if line] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"data.labels: {path} cannot be read as .csv with a header: {error}") from error
-    if len(header) < 2 or any(len(line) != len(header) for line in lines):
-        raise ValueError(f"data.labels: every line of {path} needs the same two or more columns: file, then factors.")
+        raise ValueError(
+            f"data.labels: {path} cannot be read as .csv with a header, in UTF-8 and with commas: {error}"
+        ) from error
+    odd = next((number for number, line in enumerate(lines, 2) if len(line) != len(header)), 1)
+    if len(header) < 2 or odd > 1:
+        raise ValueError(
+            f"data.labels: every line of {path} needs the same two or more columns, separated by commas: file, then "
+            f"factors. Line {odd} (empty ones not counted) has {len((header, *lines)[odd - 1])}."
+        )
+    if header[0] in {file.rsplit("/", 1)[-1] for file in files} | set(files):
+        raise ValueError(f"data.labels: {path} needs a header: its first line is the row of {header[0]!r} already.")
     if twice := _twice(header[1:]):
         raise ValueError(f"data.labels: {path} has two columns {twice!r}.")
     for name in wanted or ():

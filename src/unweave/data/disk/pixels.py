@@ -71,7 +71,10 @@ def picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box
     if upright.mode == "F":
         raise ValueError("its pixels are floats of an unknown range; save it with 8 or 16 bits per channel")
     if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
-        wide = np.clip(np.asarray(upright), 0, 65535).astype(np.uint32)
+        deep = np.asarray(upright)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise ValueError("its pixels have 32 bits, of an unknown range; save it with 8 or 16 bits per channel")
+        wide = deep.astype(np.uint32)
         upright = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
     if upright.has_transparency_data:
         above = upright.convert("RGBA")

@@ -165,6 +165,7 @@ def serve() -> None:
         module, part = registry.module("data", asked["name"]), Path(asked["part"])
         source = module.source(module.Settings.model_validate(asked["settings"]))
         plan = conversion.begin(source, part) if asked["begin"] else conversion.plan_of(part)
+        conversion.check(source, plan)
         answer({})
         for line in sys.stdin:
             answer(conversion.convert(source, part, plan, int(line)))
