@@ -232,3 +232,21 @@ def test_files_that_may_not_be_read(saved):
     path.chmod(0)
     with pytest.raises(PermissionError):
         source(path)
+
+
+def test_reading_parts_of_chunks_takes_no_more_memory_with_every_read(tmp_path):
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        file.create_dataset("images", (200 * 64, 64, 64, 3), "u1", chunks=(64, 64, 64, 3), fillvalue=7)
+        file["images"][::64, 0, 0, 0] = 9
+    source = hdf5.source(hdf5.Settings(path=tmp_path / "many.h5"))
+    source.read(0, 10)
+    before = anonymous()
+    for start in range(60, 190 * 64, 64):
+        source.read(start, start + 8)
+    assert anonymous() - before < 30
+
+
+def anonymous() -> float:
+    """MB of anonymous memory of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))

@@ -117,7 +117,8 @@ def _file(path: Path, needed: int = 1 << 20) -> Any:
     try:
         slots = 1_000_003  # a large prime: chunks that share a slot push each other out
         room = max(needed * 5 // 4, 1 << 20)
-        return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=room, rdcc_nslots=slots, rdcc_w0=1.0)
+        # rdcc_w0=0 lets the chunk go that was used longest ago; with 1, HDF5 2.0 keeps a chunk for every read
+        return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=room, rdcc_nslots=slots, rdcc_w0=0)
     except OSError as error:
         if "unable to lock" in str(error):
             raise ValueError(f"{path} is open for writing in another program; close it there first.") from error

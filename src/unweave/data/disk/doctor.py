@@ -22,7 +22,8 @@ from rich.progress import track
 from rich.table import Table
 
 from unweave.data import folder, views
-from unweave.data.disk import cache, members
+from unweave.data.disk import members
+from unweave.data.disk.cached import Cached
 from unweave.data.disk.pixels import ENDINGS, FORMATS, LARGEST
 from unweave.dataset import Dataset
 
@@ -98,7 +99,7 @@ def _first(names: Iterable[str]) -> tuple[str, ...]:
 
 def _unreadable(dataset: Dataset) -> Iterator[Finding]:
     below = views.beneath(dataset)
-    if isinstance(below, cache.Cached) and below.bad:
+    if isinstance(below, Cached) and below.bad:
         what = f"{len(below.bad):,} images cannot be read and are left out"
         yield Finding(
             "corrupt", "problem", what, len(below.bad), "get them again, or delete them", _first(below.bad.values())
