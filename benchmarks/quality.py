@@ -6,8 +6,8 @@
 Each (configuration, seed) is a run of its own; a run that was stopped goes on, one that is finished is kept, and seeds
 interleave: every configuration has its first seed before any has its second. Checkpoints are kept while it trains
 and scored afterwards, so that scoring takes no training time. The last one counts; none is chosen by its score.
-Records are appended to OUT/records.jsonl; the JSON of all of them goes to stdout and a picture of the curves to
-OUT/curves.png.
+Records are appended to OUT/records.jsonl; the JSON of all of them goes to stdout, and pictures of the DCI
+disentanglement of every run to OUT/against-images-DATA.png and OUT/against-seconds-DATA.png.
 """
 
 import argparse
@@ -20,6 +20,9 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from unweave.figures.curve import curve
+from unweave.figures.file import save
 
 FROZEN = (
     "method.encoder_width=64 method.patch=4 method.channels=[64,128] method.attention=[true,false] method.layers=1 "
@@ -120,6 +123,20 @@ def table(records: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def draw(records: list[dict[str, Any]], out: Path) -> None:
+    """The curves of every run, against images and against seconds, a picture for each data set."""
+    for data in dict.fromkeys(record["data"] for record in records):
+        for x in ("images", "seconds"):
+            points = [
+                {x: point[x], f"{record['configuration']} seed {record['seed']}": point["dci@1 disentanglement"]}
+                for record in records
+                if record["data"] == data
+                for point in record["curve"]
+            ]
+            picture = curve(points, x=x, x_label=x, vertical="linear", title=f"DCI disentanglement on {data}")
+            save(picture, out / f"against-{x}-{data}.png", overwrite=True)
+
+
 def commit() -> str:
     said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return said.stdout.strip()
@@ -167,6 +184,7 @@ def main() -> None:
             with told.open("a") as file:
                 file.write(json.dumps(record) + "\n")
             print(json.dumps({**record, "curve": record["curve"][-1]}), file=sys.stderr)
+    draw(records, options.out)
     print(table(records) if options.markdown else json.dumps(records, indent=2))
 
 

@@ -81,3 +81,15 @@ def test_the_doctor_names_a_damaged_file(monkeypatch, capsys, photos):
 def test_an_unknown_set_cannot_be_got(monkeypatch, capsys):
     assert run(monkeypatch, "get", "shapes3") == 1
     assert "Did you mean 'shapes3d'" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_named_with_its_remedy(monkeypatch, capsys, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unweave.data.open.build", lambda table: absent())
+        np.savez(tmp_path / "a.npz", images=np.full((2, 8, 8), 9, np.uint8))
+        assert run(monkeypatch, "info", str(tmp_path / "a.npz")) == 1
+    assert capsys.readouterr().err == "error: reading HDF5 needs h5py: pip install 'unweave[data]'\n"
+
+
+def absent():
+    raise ImportError("reading HDF5 needs h5py: pip install 'unweave[data]'")

@@ -74,7 +74,7 @@ def main() -> None:
 def explained(error: Exception) -> str:
     """One message for an error; for one that we did not foresee, with the way to its traceback."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if isinstance(error, ValueError | LookupError | TypeError | OSError | FloatingPointError) and text:
+    if isinstance(error, ValueError | LookupError | TypeError | OSError | ImportError | FloatingPointError) and text:
         return f"error: {text}"
     return f"error: {type(error).__name__}: {text or 'no message'} (run again with --debug for the traceback)"
 
