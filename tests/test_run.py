@@ -58,3 +58,7 @@ def test_vector_units_traverse_along_their_principal_component(quick_run: Run) -
     assert points.shape == (2, 3)
     assert np.ptp(points, axis=0)[0] > 8  # along the first axis, where the spread is
     assert np.ptp(points, axis=0)[2] < 1
+
+
+def test_a_finished_run_says_how_long_it_waited_for_images(quick_run: Run) -> None:
+    assert 0 <= quick_run.record()["waiting_for_data"] < 0.5
