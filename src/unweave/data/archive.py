@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from unweave.data.disk import cache, members
-from unweave.data.disk.pixels import ENDINGS, LARGEST, decode
-from unweave.data.disk.source import Part, Source
+from unweave.data.disk.pixels import ENDINGS, LARGEST, Picture, decode
+from unweave.data.disk.source import Part, Source, each, existing
 from unweave.data.folder import labelled, table
 from unweave.dataset import Card, Dataset
-from unweave.settings import Frozen, SettingsError
+from unweave.settings import Frozen
 
 APART = False
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -39,10 +38,7 @@ def build(settings: Settings) -> Dataset:
 
 
 def files(settings: Settings) -> list[Path]:
-    path = settings.path.expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise SettingsError(f"data.path: {path} {what}; expected an archive ({', '.join(ARCHIVES)}).")
+    path = existing(settings.path, f"an archive ({', '.join(ARCHIVES)})")
     return [path, *table(_beside(settings.labels, path))]
 
 
@@ -54,13 +50,10 @@ def source(settings: Settings) -> Source:
         raise ValueError(f"there is no image in {path}; looked for {', '.join(ENDINGS)}, not in archives inside it.")
 
     def read(start: int, stop: int) -> Part:
-        pixels, bad = np.zeros((stop - start, *size, 3), np.uint8), {}
-        for row in range(start, stop):
-            try:
-                pixels[row - start] = decode(archive.read(archive.members[row], LARGEST), size, 3)
-            except ValueError as error:
-                bad[row] = f"{path}: {names[row]} cannot be read and is left out: {error}"
-        return Part(pixels, bad)
+        def picture(row: int) -> Picture:
+            return decode(archive.read(archive.members[row], LARGEST), size, 3)
+
+        return each(start, stop, size, picture, lambda row: f"{path}: {names[row]}")
 
     chosen = _beside(settings.labels, path)
     return Source(

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from unweave.data.disk import cache, labels
 from unweave.data.disk.pixels import ENDINGS, decode
-from unweave.data.disk.source import Labels, Part, Source
+from unweave.data.disk.source import Labels, Part, Source, each
 from unweave.dataset import Card, Dataset
 from unweave.settings import Frozen, SettingsError
 
@@ -79,13 +78,7 @@ def source(settings: Settings) -> Source:
     images, size = found(path), (settings.size, settings.size)
 
     def read(start: int, stop: int) -> Part:
-        pixels, bad = np.zeros((stop - start, *size, 3), np.uint8), {}
-        for row in range(start, stop):
-            try:
-                pixels[row - start] = decode(images[row], size, 3)
-            except ValueError as error:
-                bad[row] = f"{images[row]} cannot be read and is left out: {error}"
-        return Part(pixels, bad)
+        return each(start, stop, size, lambda row: decode(images[row], size, 3), lambda row: str(images[row]))
 
     names = [file.relative_to(path).as_posix() for file in images]
     return Source(

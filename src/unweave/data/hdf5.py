@@ -15,7 +15,7 @@ from pydantic import Field
 
 from unweave.data.disk import cache, labels
 from unweave.data.disk.pixels import resized
-from unweave.data.disk.source import Labels, Part, Source
+from unweave.data.disk.source import Labels, Part, Source, existing
 from unweave.data.npz import remedy
 from unweave.dataset import Card, Dataset
 from unweave.settings import Frozen, SettingsError, nearest
@@ -46,11 +46,7 @@ def build(settings: Settings) -> Dataset:
 
 
 def files(settings: Settings) -> list[Path]:
-    path = settings.path.expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise SettingsError(f"data.path: {path} {what}; expected an HDF5 file.")
-    return [path]
+    return [existing(settings.path, "an HDF5 file")]
 
 
 def source(settings: Settings) -> Source:

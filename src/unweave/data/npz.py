@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from unweave.data.disk import cache, labels, npy
-from unweave.data.disk.source import Part, Source, fitted
+from unweave.data.disk.source import Part, Source, existing, fitted
 from unweave.dataset import Card, Dataset
-from unweave.settings import Frozen, SettingsError
+from unweave.settings import Frozen
 
 APART = False
 MAKE = "np.savez(path, images=images), where images is uint8 [N, H, W, C]"
@@ -34,11 +34,7 @@ def build(settings: Settings) -> Dataset:
 
 
 def files(settings: Settings) -> list[Path]:
-    path = settings.path.expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise SettingsError(f"data.path: {path} {what}; expected an .npz file.")
-    return [path]
+    return [existing(settings.path, "an .npz file")]
 
 
 def source(settings: Settings) -> Source:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unweave.data.disk.pixels import ENDINGS, Box, decode
-from unweave.data.disk.source import Labels, Part
+from unweave.data.disk.pixels import ENDINGS, Box, Picture, decode
+from unweave.data.disk.source import Labels, Part, each
 from unweave.tables import FactorTable, Rows
 
 VALUES = {"-1": 0, "1": 1}
@@ -113,19 +113,13 @@ def pictures(
     A row without a file, or whose file cannot be read, is bad by its name in `named`.
     """
 
-    def read_rows(start: int, stop: int) -> Part:
-        pixels, bad = np.zeros((stop - start, size, size, 3), np.uint8), {}
-        for row in range(start, stop):
-            file = files[row]
-            try:
-                if file is None:
-                    raise ValueError("there is no such file")
-                pixels[row - start] = decode(file, (size, size), 3, box)
-            except ValueError as error:
-                bad[row] = f"{file or named[row]} cannot be read and is left out: {error}"
-        return Part(pixels, bad)
+    def picture(row: int) -> Picture:
+        file = files[row]
+        if file is None:
+            raise ValueError("there is no such file")
+        return decode(file, (size, size), 3, box)
 
-    return read_rows
+    return lambda start, stop: each(start, stop, (size, size), picture, lambda row: str(files[row] or named[row]))
 
 
 def unnamed(present: Mapping[str, str], files: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 `$UNWEAVE_CACHE`, or unweave/ in `$XDG_CACHE_HOME`, or ~/.cache/unweave:
 
-    sets/NAME-KEY/      a whole set: images.npy, meta.json, and labels.npy, splits.npz, rows.npy where there are such
+    sets/NAME-KEY/      a whole set: images.npy, meta.json, splits.npz, and labels.npy where factors are no grid
     sets/NAME-KEY.part/ one in the making (see conversion.py); the next process that wants it goes on with it
     contents/           digests of source files, by path, size and time of change
     locks/              one process makes a set, others wait for it

@@ -25,7 +25,7 @@ from unweave.data.disk.source import Labels, Source
 CHUNK = 8 << 20  # bytes of images that are converted at once
 SPARE = 64 << 20  # bytes of disk that are left free
 VERSION = 1  # counts up when the same source would give other bytes; part of every key
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says when the disk is full
 
 
 def begin(source: Source, part: Path) -> dict[str, Any]:

@@ -29,8 +29,9 @@ from filelock import FileLock, Timeout
 
 from unweave import registry
 from unweave.data.disk import unpacking
+from unweave.data.disk.conversion import FULL
 from unweave.data.disk.meter import Meter, Told, amount, bar
-from unweave.data.disk.part import BLOCK, FULL, Part, no_space, room
+from unweave.data.disk.part import BLOCK, Part, no_space, room
 from unweave.data.disk.remote import Remote, home
 from unweave.data.disk.transfer import DroppedError, RefusedError, SilentError, transfer
 from unweave.dataset import Card

@@ -13,10 +13,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from unweave.data.disk.pixels import Box, decode
-from unweave.data.disk.source import Part
+from unweave.data.disk.pixels import Box, Picture, decode
+from unweave.data.disk.source import Part, each
 from unweave.settings import SettingsError
 
 STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
@@ -99,18 +97,15 @@ def images(file: Path, key: str | None, size: int, box: Box | None = None) -> Im
             find, count = _by_index(view, file, template(key)) if key is not None else _by_content(view, file)
 
     def read(start: int, stop: int) -> Part:
-        pixels, bad = np.zeros((stop - start, size, size, 3), np.uint8), {}
         with damage(), environment.begin() as now:
-            for row in range(start, stop):
-                name = find(row)
-                data = now.get(name)
-                try:
-                    if data is None:
-                        raise ValueError("there is no such key")
-                    pixels[row - start] = decode(data, (size, size), 3, box)
-                except ValueError as error:
-                    bad[row] = f"{file}: {_shown(name)} cannot be read and is left out: {error}"
-        return Part(pixels, bad)
+
+            def picture(row: int) -> Picture:
+                data = now.get(find(row))
+                if data is None:
+                    raise ValueError("there is no such key")
+                return decode(data, (size, size), 3, box)
+
+            return each(start, stop, (size, size), picture, lambda row: f"{file}: {_shown(find(row))}")
 
     return Images(count, read)
 

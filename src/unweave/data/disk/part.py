@@ -4,7 +4,6 @@ NAME.part       the bytes so far
 NAME.part.json  what they are a part of: address, validators (ETag, Last-Modified) and length of the file
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -13,11 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from unweave.data.disk.conversion import SPARE
 from unweave.data.disk.meter import Told, amount
 
 BLOCK = 1 << 18  # bytes that are read at once
-SPARE = 64 << 20  # bytes of the disk that stay free
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says when the disk is full
 
 
 class NoSpaceError(OSError):

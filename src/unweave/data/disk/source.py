@@ -11,13 +11,15 @@ A data set on disk is a module of `unweave/data/` with four names:
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from unweave.data.disk.pixels import resized
+from unweave.data.disk.pixels import Picture, resized
 from unweave.data.factors import FactorGrid
 from unweave.dataset import Card
+from unweave.settings import SettingsError
 from unweave.tables import FactorTable, Pixels, Rows
 
 
@@ -50,6 +52,29 @@ class Source:
     files: tuple[str, ...] = ()  # the file of each row, where rows are files
     splits: Mapping[str, Rows] = field(default_factory=dict)  # the publishers' own splits, by name
     in_order: bool = False  # can be read from the first row to the last only, as a compressed stream
+
+
+def each(
+    start: int, stop: int, size: tuple[int, int], read: Callable[[int], Picture], named: Callable[[int], str]
+) -> Part:
+    """Rows start .. stop - 1 read one by one, as RGB; one whose `read` raises ValueError is bad, by its name."""
+    pixels = np.zeros((stop - start, *size, 3), np.uint8)
+    bad: dict[int, str] = {}
+    for row in range(start, stop):
+        try:
+            pixels[row - start] = read(row)
+        except ValueError as error:
+            bad[row] = f"{named(row)} cannot be read and is left out: {error}"
+    return Part(pixels, bad)
+
+
+def existing(path: Path, expected: str) -> Path:
+    """The file of the setting data.path. Raises SettingsError where it is none."""
+    file = path.expanduser()
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise SettingsError(f"data.path: {file} {what}; expected {expected}.")
+    return file
 
 
 BLOCK = 16 << 20  # bytes of images that are resized at once

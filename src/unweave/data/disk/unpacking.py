@@ -24,8 +24,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
+from unweave.data.disk.conversion import FULL
 from unweave.data.disk.meter import Told
-from unweave.data.disk.part import FULL, NoSpaceError, room
+from unweave.data.disk.part import NoSpaceError, room
 
 MOST = 5_000_000  # files in an archive
 RATIO = 200  # bytes that one byte of an archive may become, beyond the first SMALL
