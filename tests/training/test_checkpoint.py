@@ -16,11 +16,11 @@ from unweave.training.ema import Average
 SETTINGS = loop.Settings(images=64, batch=8, rate=1e-3, warmup=16, precision="float32")
 
 
-def fresh() -> checkpoint.State:
+def fresh(settings: loop.Settings = SETTINGS) -> checkpoint.State:
     method = quick()
     players = method.players()
     rng = torch.Generator().manual_seed(3)
-    return checkpoint.State(method, players, loop.optimisers(players, SETTINGS), Average(method, 0.99), rng)
+    return checkpoint.State(method, players, loop.optimisers(players, settings), Average(method, 0.99), rng)
 
 
 def advance(state: checkpoint.State, seen: int, until: int) -> None:
@@ -31,8 +31,10 @@ def advance(state: checkpoint.State, seen: int, until: int) -> None:
         state.average.step()
 
 
-def test_a_resumed_run_is_bit_identical_to_one_that_never_stopped(tmp_path: Path) -> None:
-    whole, first, second = fresh(), fresh(), fresh()
+@pytest.mark.parametrize("optimiser", ["adamw", "soap"])
+def test_a_resumed_run_is_bit_identical_to_one_that_never_stopped(tmp_path: Path, optimiser: str) -> None:
+    settings = SETTINGS.model_copy(update={"optimiser": optimiser})
+    whole, first, second = (fresh(settings) for _ in range(3))
     advance(whole, 0, 64)
     advance(first, 0, 32)
     saved = checkpoint.save(tmp_path, first, 32, 4, {"seconds": 1.0})

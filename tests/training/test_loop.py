@@ -4,6 +4,7 @@ from torch import nn
 
 from unweave.method import Batch, Loss, Player
 from unweave.training import loop
+from unweave.training.soap import Soap
 
 
 class Mean(nn.Module):
@@ -49,3 +50,12 @@ def test_the_rate_follows_the_images_seen() -> None:
     for _ in loop.train(players, feed(4), optimisers, settings, Accelerator(cpu=True), torch.Generator()):
         rates.append(optimisers["mean"].param_groups[0]["lr"])
     torch.testing.assert_close(torch.tensor(rates), torch.tensor([0.025, 0.075, 0.1, 0.05]))
+
+
+def test_soap_is_chosen_by_name() -> None:
+    module = nn.Linear(3, 4)
+    players = [Player("mean", module, list(module.parameters()), betas=(0.5, 0.9))]
+    optimiser = loop.optimisers(players, loop.Settings(optimiser="soap", rate=0.2, weight_decay=0.3))["mean"]
+    assert isinstance(optimiser, Soap)
+    group = optimiser.param_groups[0]
+    assert (group["lr"], group["betas"], group["weight_decay"]) == (0.2, (0.5, 0.9), 0.3)
