@@ -21,8 +21,8 @@ from unweave.editing.decoding import check_generative, check_units, encode
 from unweave.editing.heatmap import moved
 from unweave.editing.interpolate import interpolate as interpolated
 from unweave.editing.reconstruct import reconstruct as reconstructed
-from unweave.editing.swap import swap as swapped
-from unweave.editing.traverse import along
+from unweave.editing.swap import swap_each
+from unweave.editing.traverse import traverse as traversed
 from unweave.evaluation import cache
 from unweave.figures import file
 from unweave.figures.grid import grid
@@ -102,8 +102,8 @@ def swap_table(
     start = begin(method, images, sampling=sampling, seed=seed)
     chosen = _units(method, images, units)
     plain = reconstructed(method, images, sampling=sampling, start=start)
-    edited = [swapped(method, images, partners, [unit], sampling=sampling, start=start) for unit in chosen]
-    table = torch.stack([images, partners, plain, *edited], 1)  # (image, column, channel, height, width)
+    edited = swap_each(method, images, partners, chosen, sampling=sampling, start=start)
+    table = torch.cat([torch.stack([images, partners, plain], 1), edited], 1)  # (image, column, channel, height, width)
     columns = ["image", "partner", "rebuilt", *(f"unit {unit}" for unit in chosen)]
     picture = grid(
         list(table),
@@ -111,7 +111,7 @@ def swap_table(
         columns,
         title=f"One unit at a time from the partner ({_from(seed)})",
     )
-    return Edit(torch.stack(edited, 1), picture)
+    return Edit(edited, picture)
 
 
 def traverse(
@@ -139,10 +139,8 @@ def traverse(
         raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
     shares = torch.linspace(0.02, 0.98, steps).tolist()
     chosen = _units(method, given.images, units)
-    frames = torch.stack([
-        along(method, given.images, unit, statistics.points(unit, shares), sampling=sampling, start=start)
-        for unit in chosen
-    ])  # (unit, step, image, channel, height, width)  # fmt: skip
+    points = torch.stack([statistics.points(unit, shares) for unit in chosen])  # (unit, step, dim)
+    frames = traversed(method, given.images, chosen, points, sampling=sampling, start=start)
     title = f"{given.labels[0]}: every unit from low to high ({_from(seed)})"
     picture = traversal(frames[:, :, 0], shares, units=chosen, title=title)
     saved = file.save(picture, target, overwrite=overwrite)

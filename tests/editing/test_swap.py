@@ -3,7 +3,7 @@ import torch
 
 from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
-from unweave.editing.swap import swap
+from unweave.editing.swap import swap, swap_each
 
 
 @pytest.mark.parametrize("unit", range(4))
@@ -54,3 +54,19 @@ def test_one_partner_per_image(stripes, sampling, pairs):
 def test_no_decoder(blind, sampling, pairs):
     with pytest.raises(TypeError, match="Blind has no decoder"):
         swap(blind, *pairs, [0], sampling=sampling, start=None)
+
+
+def test_each_unit_by_itself_in_one_go(stripes, sampling, pairs):
+    images, partners = pairs
+    start = begin(stripes, images, sampling=sampling, seed=0)
+    together = swap_each(stripes, images, partners, [3, 0], sampling=sampling, start=start, batch=3)
+    assert together.shape == (5, 2, 3, 8, 8)
+    for place, unit in enumerate([3, 0]):
+        alone = swap(stripes, images, partners, [unit], sampling=sampling, start=start)
+        assert torch.equal(together[:, place], alone)
+    assert swap_each(stripes, images, partners, [], sampling=sampling, start=start).shape == (5, 0, 3, 8, 8)
+
+
+def test_each_unit_must_be_there(stripes, sampling, pairs):
+    with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 9"):
+        swap_each(stripes, *pairs, [9], sampling=sampling, start=None)

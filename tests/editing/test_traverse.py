@@ -3,14 +3,15 @@ import torch
 
 from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
-from unweave.editing.traverse import along
+from unweave.editing.traverse import traverse
 
 
 def test_every_step_paints_its_point_and_keeps_the_rest(stripes, sampling, pairs):
     images, _ = pairs
     points = torch.linspace(-1, 1, 3)[:, None].expand(3, 3)
-    frames = along(stripes, images, 1, points, sampling=sampling, start=torch.zeros_like(images))
-    assert frames.shape == (3, 5, 3, 8, 8)
+    frames = traverse(stripes, images, [1], points[None], sampling=sampling, start=torch.zeros_like(images))
+    assert frames.shape == (1, 3, 5, 3, 8, 8)
+    (frames,) = frames
     for point, frame in zip(points, frames):
         assert torch.equal(frame[..., 2:4], point[None, :, None, None].expand(5, 3, 8, 2))
     own = reconstruct(stripes, images, sampling=sampling, start=torch.zeros_like(images))
@@ -21,27 +22,41 @@ def test_at_its_own_value_it_is_the_reconstruction(stripes, sampling, pairs):
     image = pairs[0][:1]
     start = begin(stripes, image, sampling=sampling, seed=5)
     own = stripes.eval().encode(image)[:, 2]
-    frames = along(stripes, image, 2, own, sampling=sampling, start=start)
-    assert torch.equal(frames[0], reconstruct(stripes, image, sampling=sampling, start=start))
+    frames = traverse(stripes, image, [2], own[None], sampling=sampling, start=start)
+    assert torch.equal(frames[0, 0], reconstruct(stripes, image, sampling=sampling, start=start))
 
 
 def test_chunking_changes_nothing(stripes, sampling, pairs):
     images, _ = pairs
     start = begin(stripes, images, sampling=sampling, seed=0)
     points = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
-    whole, chunked = (along(stripes, images, 0, points, sampling=sampling, start=start, batch=size) for size in (64, 3))
+    whole, chunked = (
+        traverse(stripes, images, [0], points[None], sampling=sampling, start=start, batch=size) for size in (64, 3)
+    )
     assert torch.equal(whole, chunked)
     assert max(stripes.sizes[-7:]) == 3
+
+
+def test_units_together_are_units_one_by_one(stripes, sampling, pairs):
+    images, _ = pairs
+    start = begin(stripes, images, sampling=sampling, seed=0)
+    points = torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(1))
+    together = traverse(stripes, images, [2, 0, 3], points, sampling=sampling, start=start, batch=7)
+    for place, unit in enumerate([2, 0, 3]):
+        alone = traverse(stripes, images, [unit], points[place : place + 1], sampling=sampling, start=start)
+        assert torch.equal(together[place], alone[0])
 
 
 def test_wrong_calls_say_what_is_right(stripes, blind, sampling, pairs):
     images, _ = pairs
     start = torch.zeros_like(images)
     with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 4"):
-        along(stripes, images, 4, torch.zeros(2, 3), sampling=sampling, start=start)
+        traverse(stripes, images, [4], torch.zeros(1, 2, 3), sampling=sampling, start=start)
     with pytest.raises(ValueError, match="points must be of dimension 3, as the units are, got 2"):
-        along(stripes, images, 0, torch.zeros(2, 2), sampling=sampling, start=start)
+        traverse(stripes, images, [0], torch.zeros(1, 2, 2), sampling=sampling, start=start)
     with pytest.raises(ValueError, match="at least one row"):
-        along(stripes, images, 0, torch.zeros(0, 3), sampling=sampling, start=start)
+        traverse(stripes, images, [0], torch.zeros(1, 0, 3), sampling=sampling, start=start)
+    with pytest.raises(ValueError, match="rows for each of the 2 units, got 1"):
+        traverse(stripes, images, [0, 1], torch.zeros(1, 2, 3), sampling=sampling, start=start)
     with pytest.raises(TypeError, match="Blind has no decoder"):
-        along(blind, images, 0, torch.zeros(2, 1), sampling=sampling, start=None)
+        traverse(blind, images, [0], torch.zeros(1, 2, 1), sampling=sampling, start=None)

@@ -11,7 +11,7 @@ from unweave.editing.heatmap import moved
 from unweave.editing.interpolate import interpolate
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.swap import swap
-from unweave.editing.traverse import along
+from unweave.editing.traverse import traverse
 from unweave.method import Generative, Player, Sampling
 
 SAMPLING = Sampling(steps=3)
@@ -76,8 +76,8 @@ def test_a_step_at_the_own_value_is_the_reconstruction(method, pairs):
     image = pairs[0][:1]
     start = begin(method, image, sampling=SAMPLING, seed=0)
     own = method.eval().encode(image)[:, 0].detach()
-    frames = along(method, image, 0, own, sampling=SAMPLING, start=start)
-    assert torch.allclose(frames[0], reconstruct(method, image, sampling=SAMPLING, start=start), atol=1e-5)
+    frames = traverse(method, image, [0], own[None], sampling=SAMPLING, start=start)
+    assert torch.allclose(frames[0, 0], reconstruct(method, image, sampling=SAMPLING, start=start), atol=1e-5)
 
 
 def test_interpolation_by_a_single_unit_ends_where_the_swap_does(method, pairs):

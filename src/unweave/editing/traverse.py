@@ -1,4 +1,6 @@
-"""One unit along a line of values, everything else fixed."""
+"""Each unit along a line of values, everything else fixed."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -9,33 +11,37 @@ from unweave.method import Method, Sampling, Start, evaluating
 from unweave.shapes import Images
 
 
-def along(
+def traverse(
     method: Method,
     images: Images,
-    unit: int,
-    points: Float[Tensor, "step dim"],
+    units: Sequence[int],
+    points: Float[Tensor, "unit step dim"],
     *,
     sampling: Sampling,
     start: Start,
     batch: int = 64,
-) -> Float[Tensor, "step batch channel height width"]:
-    """The images with one unit set to each of the points; in [-1, 1].
+) -> Float[Tensor, "unit step batch channel height width"]:
+    """The images with one listed unit at a time set to each of its points; in [-1, 1].
 
     Every step has the other units and the start of its image. `start` is `begin(method, images, ...)`, inverted or
-    seeded. At most `batch` images are decoded at a time. Raises TypeError for a method without a decoder, ValueError
-    for a unit that is not there or for points of another dimension.
+    seeded. At most `batch` images are decoded at a time, over units, steps and images together. Raises TypeError for a
+    method without a decoder, ValueError for a unit that is not there or for points of another shape.
     """
     generative = check_generative(method)
     check_start(start, len(images))
-    if len(points) == 0:
-        raise ValueError("points must have at least one row, got none.")
+    if points.numel() == 0:
+        raise ValueError("points must have at least one row for at least one unit, got none.")
+    if len(points) != len(units):
+        raise ValueError(f"points must have rows for each of the {len(units)} units, got {len(points)}.")
     with evaluating(generative):
         own = encode(generative, images, batch)
-        check_units([unit], own.shape[1])
-        if points.shape[1] != own.shape[2]:
-            raise ValueError(f"points must be of dimension {own.shape[2]}, as the units are, got {points.shape[1]}.")
-        edited = own.repeat(len(points), 1, 1)  # (step · batch, unit, dim)
-        edited[:, unit] = points.to(own).repeat_interleave(len(images), 0)
-        rows = torch.arange(len(images), device=own.device).repeat(len(points))
-        chunks = [chunk for _, chunk in decoded(generative, edited, start, rows, sampling=sampling, batch=batch)]
-        return torch.cat(chunks).unflatten(0, (len(points), len(images)))
+        chosen = check_units(units, own.shape[1])
+        if points.shape[2] != own.shape[2]:
+            raise ValueError(f"points must be of dimension {own.shape[2]}, as the units are, got {points.shape[2]}.")
+        edited = own.repeat(*points.shape[:2], 1, 1, 1)  # (unit, step, batch, unit, dim)
+        for place, unit in enumerate(chosen):
+            edited[place, :, :, unit] = points[place].to(own)[:, None]
+        rows = torch.arange(len(images), device=own.device).repeat(points.shape[0] * points.shape[1])
+        flat = edited.flatten(0, 2)
+        chunks = [chunk for _, chunk in decoded(generative, flat, start, rows, sampling=sampling, batch=batch)]
+        return torch.cat(chunks).unflatten(0, (*points.shape[:2], len(images)))
