@@ -30,6 +30,19 @@ def test_a_shared_folder_opens_as_the_run_it_came_from(quick_run: Run, folder: P
         unweave.train(folder, resume=True)
 
 
+def test_half_of_the_precision_is_a_sixth_of_the_size(quick_run: Run, folder: Path, tmp_path: Path) -> None:
+    small = quick_run.save_pretrained(tmp_path / "half", half=True)
+    assert sum(f.stat().st_size for f in small.rglob("*.safetensors")) < 0.25 * sum(
+        f.stat().st_size for f in folder.rglob("*.safetensors")
+    )
+    shared = unweave.from_pretrained(str(small))
+    expected = quick_run.method("averaged", "cpu").state_dict()
+    for weights in ("raw", "averaged"):
+        for name, tensor in shared.method(weights, "cpu").state_dict().items():
+            torch.testing.assert_close(tensor, expected[name], atol=1e-6, rtol=1e-3)
+    assert unweave.swap(shared, images=[0], partners=[5]).images.isfinite().all()
+
+
 def test_diffusers_opens_the_unet_of_a_run_and_of_a_shared_folder(quick_run: Run, folder: Path) -> None:
     expected = quick_run.method("averaged", "cpu").unet.state_dict()
     for path in (quick_run.path, folder):

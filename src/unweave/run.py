@@ -32,7 +32,7 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 from torch import Tensor
 
-from unweave import card, registry, sharing
+from unweave import builtin, card, registry, sharing
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.evaluation import reduce
@@ -68,10 +68,10 @@ class Statistics(NamedTuple):
 
 
 class Run:
-    """An existing run directory. Raises LookupError where the path is none."""
+    """An existing run directory, or builtin:NAME. Raises LookupError where the path is none."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = builtin.place(path)
         if not self.path.is_dir():
             raise LookupError(
                 f"there is no run {str(path)!r}: no such directory. `unweave train` prints where it puts one."
@@ -108,11 +108,14 @@ class Run:
         return data_open.build(self.settings.data)
 
     def method(self, weights: Weights = "averaged", device: torch.device | str | None = None) -> Method:
-        """The trained method in eval mode, with its averaged weights (edits) or its raw ones (scores)."""
+        """The trained method in eval mode, with its averaged weights (edits) or its raw ones (scores).
+
+        A folder shared with `half` has one set of weights: averaged where the method averages, raw elsewhere.
+        """
         at = self.checkpoint()
         method = build_method(self.settings, self.foundation())
         method.load_state_dict(load_file(at / "weights.safetensors"))
-        if weights == "averaged":
+        if weights == "averaged" and (at / "average.safetensors").is_file():
             method.load_state_dict(load_file(at / "average.safetensors"), strict=False)
         return method.to(device or best_device()).eval()
 
@@ -183,11 +186,12 @@ class Run:
             shutil.rmtree(temporary, ignore_errors=True)
         return names
 
-    def save_pretrained(self, folder: Path | str) -> Path:
+    def save_pretrained(self, folder: Path | str, half: bool = False) -> Path:
         """Write a folder to share: weights, settings, scores, model card, digests, no optimiser.
 
-        `unweave.from_pretrained` opens it, and so does every verb that takes a run. Raises FileExistsError where the
-        folder has content, LookupError where the run has no checkpoint yet.
+        `unweave.from_pretrained` opens it, and so does every verb that takes a run. With `half` it is about a sixth of
+        the size: one set of weights (see `method`), matrices and convolutions in float16, and nothing in the layout of
+        diffusers. Raises FileExistsError where the folder has content, LookupError where the run has no checkpoint yet.
         """
         method = self.method("averaged", "cpu")
         data = dict(self.settings.data)
@@ -202,15 +206,15 @@ class Run:
         scores = self.own_scores()
         if scores is not None:
             texts["scores.json"] = json.dumps(scores, indent=2)
-        return sharing.pack(self.path, self.checkpoint(), method, texts, self.preview(), Path(folder))
+        return sharing.pack(self.path, self.checkpoint(), method, texts, self.preview(), Path(folder), half)
 
-    def push_to_hub(self, repository: str, private: bool = False, client: Any = None) -> str:
+    def push_to_hub(self, repository: str, private: bool = False, client: Any = None, half: bool = False) -> str:
         """Upload what `save_pretrained` writes to owner/name on the Hub; returns the address of the commit.
 
         Log in with `hf auth login` first. `client` is for another endpoint or a test.
         """
         with tempfile.TemporaryDirectory() as temporary:
-            folder = self.save_pretrained(Path(temporary) / "run")
+            folder = self.save_pretrained(Path(temporary) / "run", half)
             return sharing.push(folder, repository, client or HfApi(), private)
 
     def own_scores(self) -> dict[str, Any] | None:

@@ -12,8 +12,10 @@ from typing import Any
 
 from diffusers import ModelMixin
 from huggingface_hub import snapshot_download
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
+from unweave import builtin
 from unweave.training import checkpoint
 
 DIGESTS = "digests.json"
@@ -32,10 +34,19 @@ def write_parts(method: nn.Module, folder: Path) -> list[str]:
     return names
 
 
-def pack(run: Path, at: Path, method: nn.Module, texts: Mapping[str, str], picture: Path | None, folder: Path) -> Path:
+def pack(
+    run: Path,
+    at: Path,
+    method: nn.Module,
+    texts: Mapping[str, str],
+    picture: Path | None,
+    folder: Path,
+    half: bool = False,
+) -> Path:
     """Write the run with its checkpoint `at` into a new folder, whole or not at all; `texts` are files by name.
 
-    Raises FileExistsError where the folder has content.
+    `method` has the averaged weights; with `half` they alone are written (see `halved`). Raises FileExistsError where
+    the folder has content.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there already and is kept: choose another folder.")
@@ -45,17 +56,21 @@ def pack(run: Path, at: Path, method: nn.Module, texts: Mapping[str, str], pictu
     try:
         kept = temporary / "checkpoints" / at.name
         kept.mkdir(parents=True)
-        for name in ("weights.safetensors", "average.safetensors"):
-            shutil.copy2(at / name, kept)
         record = checkpoint.verified(at)
-        shared = {name: digest for name, digest in record["sha256"].items() if (kept / name).is_file()}
+        if half:
+            save_file(halved(method), kept / "weights.safetensors")
+            shared = {"weights.safetensors": checkpoint.digest(kept / "weights.safetensors")}
+        else:
+            for name in ("weights.safetensors", "average.safetensors"):
+                shutil.copy2(at / name, kept)
+            shared = {name: digest for name, digest in record["sha256"].items() if (kept / name).is_file()}
+            write_parts(method, temporary)
         checkpoint.write_record(kept, {**record, "sha256": shared})
         for name in COPIED:
             if (run / name).is_file():
                 shutil.copy2(run / name, temporary)
         if picture is not None:
             shutil.copy2(picture, temporary / "preview.png")
-        write_parts(method, temporary)
         for name, text in texts.items():
             (temporary / name).write_text(text)
         bound = [file for file in files(temporary) if bears(file.relative_to(temporary))]
@@ -68,6 +83,14 @@ def pack(run: Path, at: Path, method: nn.Module, texts: Mapping[str, str], pictu
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return folder
+
+
+def halved(method: nn.Module) -> dict[str, Tensor]:
+    """The state with float16 for what has two axes or more; norms, biases and statistics keep their precision."""
+    return {
+        name: value.half() if value.is_floating_point() and value.ndim > 1 else value.contiguous()
+        for name, value in method.state_dict().items()
+    }
 
 
 def files(folder: Path) -> list[Path]:
@@ -116,13 +139,13 @@ def checked(folder: Path) -> Path:
 
 
 def fetch(source: str, **options: Any) -> Path:
-    """A folder on this machine for `source`: a folder, or owner/name[@revision] on the Hub (downloaded and cached).
+    """A folder on this machine for `source`: a folder, builtin:NAME, or owner/name[@revision] on the Hub (downloaded).
 
     Files that may be pickles are not even downloaded. Options are those of `huggingface_hub.snapshot_download`:
     revision, cache_dir, local_files_only, token.
     """
-    if Path(source).is_dir():
-        return Path(source)
+    if builtin.place(source).is_dir():
+        return builtin.place(source)
     name, _, revision = source.partition("@")
     if name.count("/") != 1:
         raise LookupError(f"{source!r} is no folder here, and no owner/name on the Hub.")

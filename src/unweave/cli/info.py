@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unweave import registry
+from unweave import builtin, registry
 from unweave.cli import output
 
 
@@ -26,8 +26,10 @@ def command(
         unweave info encdiff
         unweave info rooms --picture sheet.png
     """
-    if (Path(what) / "settings.toml").is_file():
-        facts = of_run(Path(what), picture, overwrite)
+    place = builtin.place(what)
+    is_run = (place / "settings.toml").is_file()
+    if is_run:
+        facts = of_run(place, picture, overwrite)
     elif what in registry.names("methods"):
         if not json:
             output.show_settings(what)
@@ -39,11 +41,11 @@ def command(
         output.print_json(facts)
         return
     output.print_facts(facts)
-    if (Path(what) / "settings.toml").is_file():
+    if is_run:
         from unweave.figures.terminal import chart
         from unweave.run import Run
 
-        history = Run(what).history()
+        history = Run(place).history()
         for term in (key for key in (history[-1] if history else {}) if key not in ("seen", "seconds")):
             print(chart(history, term))
 

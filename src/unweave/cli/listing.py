@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from unweave import registry
+from unweave import builtin, registry
 from unweave.cli import output
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
-    """List the methods, data sets and scoring protocols there are."""
+    """List the methods, data sets, trained models and scoring protocols there are."""
     from unweave.evaluation.protocols import ATTRIBUTES, DEFAULT, OTHERS, PROTOCOLS
 
     said = {
@@ -17,12 +17,19 @@ def command(json: Annotated[bool, typer.Option("--json", help="print as JSON")] 
     }
 
     protocols = said | dict(OTHERS)
-    known = {"methods": registry.names("methods"), "data": registry.names("data"), "protocols": protocols}
+    known = {
+        "methods": registry.names("methods"),
+        "data": registry.names("data"),
+        "models": builtin.names(),
+        "protocols": protocols,
+    }
     if json:
         output.print_json(known)
         return
     print(f"methods    {', '.join(known['methods'])}")
     print(f"data       {', '.join(known['data'])}; a path to an .npz or a folder of images works as well")
+    if known["models"]:
+        print(f"models     {', '.join(known['models'])}; trained, in the package, wherever a run is asked for")
     for name, about in protocols.items():
         print(f"protocol   {name:18} {about}")
 

@@ -13,6 +13,7 @@ def command(
     folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="a new folder")] = None,
     push: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="upload to the Hugging Face Hub")] = None,
     private: Annotated[bool, typer.Option("--private", help="a private repository, if it is a new one")] = False,
+    half: Annotated[bool, typer.Option("--half", help="one set of weights in float16: a sixth of the size")] = False,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Write a run as a folder to share: weights, model card, scores, digests; no optimiser, nothing pickled.
@@ -29,9 +30,9 @@ def command(
         raise ValueError("say where to: a new folder, or --push OWNER/NAME.")
     opened, result = Run(run), {}
     if folder is not None:
-        result["folder"] = str(opened.save_pretrained(folder))
+        result["folder"] = str(opened.save_pretrained(folder, half))
     if push is not None:
-        result["commit"] = opened.push_to_hub(push, private)
+        result["commit"] = opened.push_to_hub(push, private, half=half)
     if json:
         output.print_json(result)
     else:

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+import unweave
+from unweave import builtin
+from unweave.run import Run
+
+
+@pytest.fixture
+def packaged(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package with one model, and an empty directory to work in."""
+    quick_run.save_pretrained(tmp_path / "models" / "tiny", half=True)
+    monkeypatch.setattr(builtin, "MODELS", tmp_path / "models")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return "builtin:tiny"
+
+
+def test_it_is_copied_once_and_opens_as_a_run(packaged: str) -> None:
+    assert builtin.names() == [packaged]
+    edit = unweave.swap(packaged, images=[0], partners=[5], units=[0])
+    assert edit.files == [Path("runs/builtin-tiny/pictures/swap.png")]
+    assert unweave.load(packaged).digest() == unweave.from_pretrained(packaged).digest()
+    assert not list(builtin.MODELS.rglob("pictures"))
+    assert [path.name for path in Path("runs").iterdir()] == ["builtin-tiny"]
+
+
+def test_a_name_that_is_not_there(packaged: str) -> None:
+    with pytest.raises(LookupError, match=r"there is no 'builtin:huge'; the package has: builtin:tiny"):
+        Run("builtin:huge")
+
+
+def test_what_is_in_its_place_is_kept(packaged: str) -> None:
+    Path("runs/builtin-tiny").mkdir(parents=True)
+    with pytest.raises(FileExistsError, match="is not a copy of 'builtin:tiny'"):
+        Run(packaged)
+    assert list(Path("runs/builtin-tiny").iterdir()) == []
+
+
+def test_other_paths_are_left_alone(tmp_path: Path) -> None:
+    assert builtin.place(tmp_path / "a") == tmp_path / "a"
