@@ -1,10 +1,14 @@
 """How fast do the U-Nets train, beside the rate of a plain matrix product in the same process?
 
     python benchmarks/unet_speed.py                 the release's U-Net on 16 x 16 latents; the bar is 0.55
+    python benchmarks/unet_speed.py --compile       also compiled (minutes before the first step)
     python benchmarks/unet_speed.py --laptop        the laptop's U-Net, in float32 and bfloat16, with both attentions
 
-Prints JSON. FLOPs are torch's counter over forward and backward, without recomputation. One step is a forward, a
-backward and nothing else; matrix products and steps alternate, and each figure is the median of the repeats.
+The release's U-Net is compared with itself as its release runs it: float32, attention written out, every transformer
+block checkpointed, so that its forward is computed twice. Prints JSON. FLOPs are torch's counter over what a step
+computes, so they hold the second forward of that baseline, and lack fused attention, which the counter does not see.
+One step is a forward, a backward and nothing else; matrix products and the steps of all variants alternate, and each figure
+is the median of the repeats.
 """
 
 import argparse
@@ -12,10 +16,13 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from diffusers.models.attention_processor import AttnProcessor2_0
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from unweave.networks.unet import Shape, cross_attention_unet
@@ -23,6 +30,7 @@ from unweave.networks.unet import Shape, cross_attention_unet
 RELEASE = Shape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0)
 LAPTOP = Shape((64, 128), (True, False), 1, 4, 16, 0.0)
 SIDE = 2048
+COMPILED = ", compiled"
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -45,54 +53,84 @@ def step(unet: nn.Module, size: int, channels: int, batch: int, precision: torch
     return run
 
 
-def measure(name: str, run: Callable[[], None], batch: int, repeats: int) -> dict[str, object]:
+def checkpointed(unet: nn.Module) -> nn.Module:
+    """The U-Net as the release runs it: plain attention, and transformer blocks that are computed again going back."""
+    unet.set_attn_processor(AttnProcessor())  # type: ignore[operator]
+    for block in unet.modules():
+        if isinstance(block, BasicTransformerBlock):
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+    return unet
+
+
+def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> list[dict[str, object]]:
+    """The rate of every variant, without its first step; they are compared to the first variant."""
     a = torch.randn(SIDE, SIDE)
-    run()
-    with FlopCounterMode(display=False) as counter:
-        run()
-    flops = counter.get_total_flops()
-    products, steps = [], []
+    flops, begun = {}, {}
+    for name, run in runs.items():
+        begun[name] = seconds(run)
+        eager = name.removesuffix(COMPILED)
+        if eager in flops:  # the counter does not see into compiled code
+            flops[name] = flops[eager]
+            continue
+        with FlopCounterMode(display=False) as counter:
+            run()
+        flops[name] = counter.get_total_flops()
+    products: list[float] = []
+    steps: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         products.append(seconds(lambda: a @ a))
-        steps.append(seconds(run))
+        for name, run in runs.items():
+            steps[name].append(seconds(run))
     product = 2 * SIDE**3 / statistics.median(products)
-    rate = flops / statistics.median(steps)
-    return {
-        "name": name,
-        "batch": batch,
-        "images_per_second": round(batch / statistics.median(steps), 1),
-        "step_gflops": round(flops / 1e9, 1),
-        "unet_gflops_per_second": round(rate / 1e9, 1),
-        "float32_product_gflops_per_second": round(product / 1e9, 1),
-        "share_of_product": round(rate / product, 3),
-    }
+    first = statistics.median(next(iter(steps.values())))
+    results: list[dict[str, object]] = []
+    for name in runs:
+        taken = statistics.median(steps[name])
+        rate = flops[name] / taken
+        results.append({
+            "name": name,
+            "batch": batch,
+            "images_per_second": round(batch / taken, 1),
+            "times_the_first": round(first / taken, 2),
+            "first_step_seconds": round(begun[name], 1),
+            "step_gflops": round(flops[name] / 1e9, 1),
+            "unet_gflops_per_second": round(rate / 1e9, 1),
+            "float32_product_gflops_per_second": round(product / 1e9, 1),
+            "share_of_product": round(rate / product, 3),
+        })  # fmt: skip
+    return results
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--laptop", action="store_true")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    results = []
+    runs: dict[str, Callable[[], None]] = {}
+    precisions = (torch.float32, torch.bfloat16)
     if not options.laptop:
-        for precision in (torch.float32, torch.bfloat16):
-            unet = cross_attention_unet(16, 3, 16, RELEASE)
-            run = step(unet, 16, 3, options.batch, precision)
+        baseline = checkpointed(cross_attention_unet(16, 3, 16, RELEASE))
+        runs["release as released, float32"] = step(baseline, 16, 3, options.batch, torch.float32)
+        for precision in precisions:
             name = f"release, {str(precision).removeprefix('torch.')}"
-            results.append(measure(name, run, options.batch, options.repeats))
+            runs[name] = step(cross_attention_unet(16, 3, 16, RELEASE), 16, 3, options.batch, precision)
+            if options.compile:
+                compiled = torch.compile(cross_attention_unet(16, 3, 16, RELEASE))
+                runs[name + COMPILED] = step(compiled, 16, 3, options.batch, precision)  # type: ignore[arg-type]
     else:
         for attention in ("written out", "fused"):
-            for precision in (torch.float32, torch.bfloat16):
+            for precision in precisions:
                 unet = cross_attention_unet(8, 48, 16, LAPTOP)
                 if attention == "fused":
                     unet.set_attn_processor(AttnProcessor2_0())
                     assert not isinstance(next(iter(unet.attn_processors.values())), PlainAttention)
-                run = step(unet, 8, 48, options.batch, precision)
                 name = f"laptop, {str(precision).removeprefix('torch.')}, {attention} attention"
-                results.append(measure(name, run, options.batch, options.repeats))
+                runs[name] = step(unet, 8, 48, options.batch, precision)
+    results = measure(runs, options.batch, options.repeats)
     print(json.dumps({"threads": torch.get_num_threads(), "torch": torch.__version__, "results": results}, indent=2))
 
 

@@ -1,0 +1,120 @@
+"""How few sampling steps does an edit need, and how long does it take?
+
+    python benchmarks/edit_speed.py                    the model in the package, builtin:rooms
+    python benchmarks/edit_speed.py RUN --images 64
+
+One edit of one image is: encode it and its partner, find its x_T (inversion), take one unit from the partner, sample.
+Timed one image at a time in a warm process, the median of the repeats. Errors are root mean squared differences of
+pixels in [0, 1], over all images: of the edit from the same edit made with 200 steps of DDIM each way, and of the
+unedited image, inverted and sampled, from the image. Two further rows: the sampling alone where x_T is kept, and all
+units of one image at once. Prints JSON; --markdown prints a table.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unweave.editing.begin import begin
+from unweave.editing.decoding import encode
+from unweave.editing.reconstruct import reconstruct
+from unweave.editing.swap import swap, swap_each
+from unweave.method import Method, Sampling
+from unweave.run import Run
+from unweave.shapes import to_images
+
+REFERENCE = Sampling("ddim", 200, 0.0)
+TRIED = [("ddim", 50), ("ddim", 20), ("ddim", 10), ("ddim", 5), *(("dpmsolver++", n) for n in (50, 20, 10, 5, 3))]
+
+
+def rms(one: Tensor, other: Tensor) -> float:
+    """Of pixels in [0, 1]."""
+    return round(float(((one - other) / 2).square().mean().sqrt()), 5)
+
+
+def median(action: Callable[[], object], repeats: int) -> float:
+    action()
+    taken = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - begun)
+    return round(statistics.median(taken), 4)
+
+
+def edits(
+    method: Method, images: Tensor, partners: Tensor, units: list[int], sampling: Sampling
+) -> tuple[Tensor, Tensor]:
+    """One edit per image, of one unit each, and the unedited images, both from the inverted x_T."""
+    start = begin(method, images, sampling=sampling, seed=None)
+    every = swap_each(method, images, partners, units, sampling=sampling, start=start)  # (image, unit, ...)
+    chosen = torch.arange(len(images)) % len(units)
+    return every[torch.arange(len(images)), chosen], reconstruct(method, images, sampling=sampling, start=start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", default="builtin:rooms")
+    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--markdown", action="store_true")
+    options = parser.parse_args()
+    run = Run(options.run)
+    method, data = run.method(device="cpu"), run.dataset()
+    rows = np.random.default_rng(0).choice(len(data), 2 * options.images, replace=False)
+    images = to_images(data.images(rows[: options.images]))
+    partners = to_images(data.images(rows[options.images :]))
+    with torch.inference_mode():
+        spread = encode(method, images, 64).std(0).amax(-1)
+    units = spread.argsort(descending=True)[:4].tolist()
+    best, _ = edits(method, images, partners, units, REFERENCE)
+    one, other = images[:1], partners[:1]
+    results = []
+    for sampler, steps in TRIED:
+        sampling = Sampling(sampler, steps, 0.0)
+        edited, plain = edits(method, images, partners, units, sampling)
+        start = begin(method, one, sampling=sampling, seed=None)
+
+        def sampled(start: Tensor = start, sampling: Sampling = sampling) -> object:
+            return swap(method, one, other, units[:1], sampling=sampling, start=start)
+
+        def whole(sampling: Sampling = sampling) -> object:
+            begun = begin(method, one, sampling=sampling, seed=None)
+            return swap(method, one, other, units[:1], sampling=sampling, start=begun)
+
+        def everything(start: Tensor = start, sampling: Sampling = sampling) -> object:
+            return swap_each(method, one, other, range(len(spread)), sampling=sampling, start=start)
+
+        results.append({
+            "sampler": sampler,
+            "steps": steps,
+            "seconds_of_an_edit": median(whole, options.repeats),
+            "seconds_with_x_T_kept": median(sampled, options.repeats),
+            "seconds_of_all_units": median(everything, 3),
+            "error_against_200_steps": rms(edited, best),
+            "error_of_the_unedited_image": rms(plain, images),
+        })  # fmt: skip
+    if options.markdown:
+        print("| sampler, steps | an edit, s | x_T kept, s | all units, s | error against 200 steps | unedited image |")
+        print("|---|--:|--:|--:|--:|--:|")
+        for line in results:
+            print("| {sampler} {steps} | {0} | {1} | {2} | {3} | {4} |".format(*list(line.values())[2:], **line))
+        return
+    about = {"run": str(run.path), "size": list(images.shape[1:]), "units": units, "threads": torch.get_num_threads()}
+    print(json.dumps({**about, "cpu": cpu(), "images": len(images), "results": results}, indent=2))
+
+
+def cpu() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+if __name__ == "__main__":
+    main()
