@@ -7,8 +7,8 @@
 The release's U-Net is compared with itself as its release runs it: float32, attention written out, every transformer
 block checkpointed, so that its forward is computed twice. Prints JSON. FLOPs are torch's counter over what a step
 computes, so they hold the second forward of that baseline, and lack fused attention, which the counter does not see.
-One step is a forward, a backward and nothing else; matrix products and the steps of all variants alternate, and each figure
-is the median of the repeats.
+One step is a forward, a backward and nothing else; matrix products and the steps of all variants alternate, and each
+figure is the median of the repeats.
 """
 
 import argparse
