@@ -16,7 +16,7 @@ from pathlib import Path
 
 CONFIG = Path(__file__).parents[1] / "configs" / "encdiff_rooms_laptop.toml"
 REPORTED = {
-    "dci-2k@1": ("disentanglement", "completeness", "informativeness"),
+    "dci@1": ("disentanglement", "completeness", "informativeness"),
     "factorvae@1": ("eval_accuracy",),
     "mig@1": ("mig",),
 }
