@@ -33,12 +33,17 @@ FROZEN = (
 RELEASE = (
     FROZEN
     + "preset=release method.schedule=sqrt_linear method.prediction=eps method.loss=l1 method.weight=uniform "
-    + "method.first_time=0 training.batch=128 training.decay=constant training.betas=[0.9,0.999] "
+    + "method.first_time=0 training.batch=128 training.decay=constant "
+    + "training.optimiser=adamw training.betas=[0.9,0.999] "
+)
+LAPTOP = (
+    FROZEN
+    + "method.schedule=cosine method.prediction=x0 method.loss=l2 method.weight=balanced method.first_time=800 "
+    + "training.batch=32 training.warmup=3200 training.decay=late "
 )
 CONFIGS = {
-    "laptop-1": FROZEN
-    + "method.schedule=cosine method.prediction=x0 method.loss=l2 method.weight=balanced method.first_time=800 "
-    + "training.batch=32 training.rate=1e-3 training.betas=[0.9,0.98] training.warmup=3200 training.decay=late",
+    "laptop-1": LAPTOP + "training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98]",
+    "laptop-2": LAPTOP + "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95]",
     "release-3e-4": RELEASE + "training.rate=3e-4",
     "release-1e-3": RELEASE + "training.rate=1e-3",
     "release-3e-3": RELEASE + "training.rate=3e-3",
