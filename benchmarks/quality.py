@@ -39,11 +39,11 @@ RELEASE = (
 LAPTOP = (
     FROZEN
     + "method.schedule=cosine method.prediction=x0 method.loss=l2 method.weight=balanced method.first_time=800 "
-    + "training.batch=32 training.warmup=3200 training.decay=late "
+    + "training.batch=32 training.warmup=3200 "
 )
 CONFIGS = {
-    "laptop-1": LAPTOP + "training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98]",
-    "laptop-2": LAPTOP + "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95]",
+    "laptop-1": LAPTOP + "training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98] training.decay=late",
+    "laptop-2": LAPTOP + "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95] training.decay=cosine",
     "release-3e-4": RELEASE + "training.rate=3e-4",
     "release-1e-3": RELEASE + "training.rate=1e-3",
     "release-3e-3": RELEASE + "training.rate=3e-3",
