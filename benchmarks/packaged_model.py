@@ -9,9 +9,9 @@ is packed, in half precision. Prints the record that is kept in benchmarks/resul
 
 import argparse
 import json
-import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,31 +29,40 @@ def unweave(*words: str) -> str:
     ).stdout
 
 
+def commit() -> str:
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return said.stdout.strip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, default=Path("runs/packaged"))
     parser.add_argument("--pack", type=Path, default=MODELS / "rooms")
     parser.add_argument("words", nargs="*", help="settings to change, such as training.images=1000 for a trial")
     options = parser.parse_args()
+    if options.pack.exists():
+        raise SystemExit(f"{options.pack} is there already: move it away first.")
     settings = ["preset=laptop-64", "data=rooms", "training.seed=0", *options.words]
     unweave("train", "encdiff", *settings, "--run", str(options.run), "--resume")
-    half = options.run / f"half-{os.getpid()}"
-    Run(options.run).save_pretrained(half, half=True)
     chosen = [word for name in PROTOCOLS for word in ("--protocol", name)]
-    scores = json.loads(unweave("evaluate", str(half), "--repeats", "1", *chosen, "--json"))
-    packed = Run(half)
-    packed.save_pretrained(options.pack, half=True)  # once more, now with its scores on its card
-    size = sum(path.stat().st_size for path in options.pack.rglob("*") if path.is_file())
-    parameters = sum(p.numel() for p in packed.method(device="cpu").parameters())
-    assert size <= LARGEST, f"{size:,} bytes"
-    assert parameters <= 3_500_000, f"{parameters:,} parameters"
+    with tempfile.TemporaryDirectory() as temporary:
+        half = Run(options.run).save_pretrained(Path(temporary) / "half", half=True)
+        packed = Run(half)
+        size = sum(path.stat().st_size for path in half.rglob("*") if path.is_file())
+        parameters = sum(p.numel() for p in packed.method(device="cpu").parameters())
+        if size > LARGEST or parameters > 3_500_000:
+            raise SystemExit(f"{size:,} bytes and {parameters:,} parameters are too many.")
+        scores = json.loads(unweave("evaluate", str(half), "--repeats", "1", *chosen, "--json"))
+        packed.save_pretrained(options.pack, half=True)  # once more, now with its scores on its card
+    packed = Run(options.pack)
     record: dict[str, Any] = packed.record()
     state = packed.state()
     print(json.dumps({
         "command": "python benchmarks/packaged_model.py " + " ".join(options.words),
         "images": state["seen"],
         "seconds": round(state["seconds"], 1),
-        "made": {key: record.get(key) for key in ("device", "threads", "precision", "versions", "commit")},
+        "made": {key: record.get(key) for key in ("device", "threads", "precision", "versions")},
+        "commit": commit(),
         "parameters": parameters,
         "bytes": size,
         "weights": packed.digest(),

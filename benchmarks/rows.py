@@ -25,7 +25,8 @@ ROWS = (
     "betatcvae",
     "dipvae",
     "dipvae method.variant=II",
-    "encdiff training.images=84000",
+    "encdiff training.images=84000 training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98] "
+    "training.decay=late",
 )
 SCORES = {
     "dci@1": ("disentanglement", "completeness", "informativeness"),

@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 import unweave
 from unweave import builtin
+from unweave.cli import main
 from unweave.run import Run
 
 
@@ -40,3 +42,46 @@ def test_what_is_in_its_place_is_kept(packaged: str) -> None:
 
 def test_other_paths_are_left_alone(tmp_path: Path) -> None:
     assert builtin.place(tmp_path / "a") == tmp_path / "a"
+
+
+def test_a_copy_with_a_hole_is_not_used(packaged: str) -> None:
+    (Run(packaged).path / "settings.toml").unlink()
+    with pytest.raises(FileExistsError, match="move it away"):
+        Run(packaged)
+
+
+def test_another_process_may_be_first(packaged: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def late(path: Path, target: Path) -> Path:
+        shutil.copytree(path, target)  # the other one is done
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert Run(packaged).path == Path("runs/builtin-tiny")
+    assert [path.name for path in Path("runs").iterdir()] == ["builtin-tiny"]
+
+
+def test_a_read_only_package_makes_a_copy_that_can_be_written(packaged: str) -> None:
+    folders = [builtin.MODELS / "tiny", *(path for path in builtin.MODELS.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        copy = Run(packaged).path
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert all(path.stat().st_mode & 0o200 for path in [copy, *copy.rglob("*")])
+
+
+def test_it_cannot_be_trained_into(packaged: str) -> None:
+    with pytest.raises(ValueError, match="names a model in the package"):
+        unweave.train("encdiff", data="sprites", run=packaged)
+
+
+def test_info_and_list_know_it(packaged: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["info", packaged, "--json"], ["list"]):
+        main.app(words, standalone_mode=False)
+    said = capsys.readouterr().out
+    assert '"method"' in said
+    assert f"models     {packaged}" in said

@@ -1,7 +1,7 @@
 """Small trained models that come with the package: builtin:NAME wherever a run is asked for."""
 
-import os
 import shutil
+import tempfile
 from pathlib import Path
 
 MODELS = Path(__file__).parent / "models"
@@ -17,8 +17,8 @@ def names() -> list[str]:
 def place(path: Path | str) -> Path:
     """The run directory of builtin:NAME, runs/builtin-NAME, copied from the package on first use; others as they are.
 
-    A copy, so that pictures and scores have a place of the user's own. Raises LookupError for a name that is not there,
-    FileExistsError where the directory holds something else.
+    A copy, so that pictures and scores have a place of the user's own and the package stays as it is. Raises
+    LookupError for a name that is not there, FileExistsError where the directory holds something else or only a part.
     """
     text = str(path)
     if not text.startswith(PREFIX):
@@ -27,13 +27,32 @@ def place(path: Path | str) -> Path:
         raise LookupError(f"there is no {text!r}; the package has: {', '.join(names()) or 'none'}.")
     source, target = MODELS / text.removeprefix(PREFIX), RUNS / text.replace(":", "-")
     if not target.exists():
-        temporary = target.with_name(f".{target.name}-{os.getpid()}")
-        shutil.copytree(source, temporary)
-        temporary.rename(target)
-    elif not _same(source / "digests.json", target / "digests.json"):
+        _copy(source, target)
+    if not _same(source, target):
         raise FileExistsError(f"{target} is not a copy of {text!r} of this version of unweave: move it away.")
     return target
 
 
-def _same(first: Path, second: Path) -> bool:
-    return second.is_file() and first.read_bytes() == second.read_bytes()
+def _copy(source: Path, target: Path) -> None:
+    """Whole or not at all; another process may be doing the same."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
+        copy = Path(temporary) / target.name
+        for path in sorted(source.rglob("*")):
+            if path.is_file():  # copyfile: a package that is read-only makes a copy that is not
+                place = copy / path.relative_to(source)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
+        try:
+            copy.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+
+
+def _same(source: Path, target: Path) -> bool:
+    """Whether every file of the model is there, and of this version."""
+    names = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+    if not all((target / name).is_file() for name in names):
+        return False
+    return (source / "digests.json").read_bytes() == (target / "digests.json").read_bytes()

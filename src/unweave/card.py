@@ -11,6 +11,7 @@ def text(
     training: Mapping[str, Any],
     record: Mapping[str, Any],
     state: Mapping[str, Any],
+    weights: str,
     scores: Mapping[str, Any] | None,
     citations: Mapping[str, str],
     about: str,
@@ -28,7 +29,7 @@ def text(
         f"{record.get('processes', 1)} process(es)",
         "precision": record.get("precision", training["precision"]),
         "versions": ", ".join(f"{key} {value}" for key, value in record.get("versions", {}).items()) or "not recorded",
-        "sha256 of the raw weights": state["sha256"]["weights.safetensors"],
+        "weights (raw: their sha256)": weights,
     }
     parts = [
         "---\nlibrary_name: unweave\ntags: [disentanglement, unsupervised, image-editing]\n---",

@@ -160,19 +160,25 @@ class Run:
         path = self.path / "scores.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
-    def card(self) -> str:
-        """The model card: method, data, budget, hardware, seed, scores with protocols, licence, citation."""
+    def card(self, half: bool = False) -> str:
+        """The model card: method, data, budget, hardware, seed, scores with protocols, licence, citation.
+
+        With `half` it is the card of what `save_pretrained` writes then, which this run's scores are not of.
+        """
         module = registry.module("methods", self.method_name)
         record = self.record()
         citations = {"method": module.CITATION, "data": record.get("data", {}).get("citation", "")}
         method, training = dict(self.settings.method), self.settings.training.model_dump(mode="json")
         picture = "preview.png" if self.preview() else None
         about = (module.__doc__ or "").strip()
-        return card.text(method, training, record, self.state(), self.own_scores(), citations, about, picture)
+        state, scores = self.state(), None if half else self.own_scores()
+        weights = "averaged where the method averages, float16" if half else state["sha256"]["weights.safetensors"]
+        return card.text(method, training, record, state, weights, scores, citations, about, picture)
 
     def preview(self) -> Path | None:
         """The newest picture that training drew."""
-        return max(self.pictures.glob("preview-*.png"), default=None)
+        shared = self.path / "preview.png"
+        return max(self.pictures.glob("preview-*.png"), default=shared if shared.is_file() else None)
 
     def write_parts(self) -> list[str]:
         """Save the averaged parts that are diffusers' own in their layout: `from_pretrained(run, subfolder="unet")`."""
@@ -189,24 +195,27 @@ class Run:
     def save_pretrained(self, folder: Path | str, half: bool = False) -> Path:
         """Write a folder to share: weights, settings, scores, model card, digests, no optimiser.
 
-        `unweave.from_pretrained` opens it, and so does every verb that takes a run. With `half` it is about a sixth of
-        the size: one set of weights (see `method`), matrices and convolutions in float16, and nothing in the layout of
-        diffusers. Raises FileExistsError where the folder has content, LookupError where the run has no checkpoint yet.
+        `unweave.from_pretrained` opens it, and so does every verb that takes a run. With `half` it is a quarter to a
+        sixth of the size: one set of weights (see `method`), matrices and convolutions in float16, nothing in the
+        layout of diffusers, and no scores, which are of other weights. Raises FileExistsError where the folder has
+        content, LookupError where the run has no checkpoint yet.
         """
         method = self.method("averaged", "cpu")
         data = dict(self.settings.data)
         if "path" in data:  # names of this machine stay here
             data["path"] = Path(data["path"]).name
         record = {key: value for key, value in self.record().items() if key != "command"}
+        at = self.checkpoint()
+        changes = half and (at / "average.safetensors").is_file()  # the weights become others than those scored
         texts = {
-            "README.md": self.card(),
+            "README.md": self.card(changes),
             "settings.toml": settings_text(self.settings.model_copy(update={"data": data})),
             "run.json": json.dumps(record, indent=2),
         }
-        scores = self.own_scores()
+        scores = None if changes else self.own_scores()
         if scores is not None:
             texts["scores.json"] = json.dumps(scores, indent=2)
-        return sharing.pack(self.path, self.checkpoint(), method, texts, self.preview(), Path(folder), half)
+        return sharing.pack(self.path, at, method, texts, self.preview(), Path(folder), half)
 
     def push_to_hub(self, repository: str, private: bool = False, client: Any = None, half: bool = False) -> str:
         """Upload what `save_pretrained` writes to owner/name on the Hub; returns the address of the commit.
@@ -228,7 +237,12 @@ class Run:
 
 
 def create(path: Path, settings: Settings) -> Run:
-    """A new run directory with its settings. Raises FileExistsError where there is something already."""
+    """A new run directory with its settings.
+
+    Raises FileExistsError where there is something already, ValueError for builtin:NAME, a model of the package.
+    """
+    if str(path).startswith(builtin.PREFIX):
+        raise ValueError(f"{str(path)!r} names a model in the package: choose another --run.")
     if path.exists() and (not path.is_dir() or any(not name.name.startswith(".") for name in path.iterdir())):
         raise FileExistsError(
             f"{path} is there already and is kept: "

@@ -62,7 +62,8 @@ def pack(
             shared = {"weights.safetensors": checkpoint.digest(kept / "weights.safetensors")}
         else:
             for name in ("weights.safetensors", "average.safetensors"):
-                shutil.copy2(at / name, kept)
+                if name in record["sha256"]:  # a run that was shared in half has no average of its own
+                    shutil.copy2(at / name, kept)
             shared = {name: digest for name, digest in record["sha256"].items() if (kept / name).is_file()}
             write_parts(method, temporary)
         checkpoint.write_record(kept, {**record, "sha256": shared})
@@ -88,7 +89,7 @@ def pack(
 def halved(method: nn.Module) -> dict[str, Tensor]:
     """The state with float16 for what has two axes or more; norms, biases and statistics keep their precision."""
     return {
-        name: value.half() if value.is_floating_point() and value.ndim > 1 else value.contiguous()
+        name: (value.half() if value.is_floating_point() and value.ndim > 1 else value).contiguous()
         for name, value in method.state_dict().items()
     }
 
@@ -144,8 +145,9 @@ def fetch(source: str, **options: Any) -> Path:
     Files that may be pickles are not even downloaded. Options are those of `huggingface_hub.snapshot_download`:
     revision, cache_dir, local_files_only, token.
     """
-    if builtin.place(source).is_dir():
-        return builtin.place(source)
+    folder = builtin.place(source)
+    if folder.is_dir():
+        return folder
     name, _, revision = source.partition("@")
     if name.count("/") != 1:
         raise LookupError(f"{source!r} is no folder here, and no owner/name on the Hub.")

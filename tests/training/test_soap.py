@@ -140,3 +140,38 @@ def test_which_side_has_a_basis(shape: tuple[int, ...], side: tuple[int, int] | 
     assert list(by_shape([weight], 256)) == [side]
     if side is not None:
         assert as_matrices(weight).shape[1:] == side
+
+
+def test_memory_formats_take_the_same_steps() -> None:
+    rng = torch.Generator().manual_seed(6)
+    start, gradients = torch.randn(8, 4, 3, 3, generator=rng), torch.randn(12, 8, 4, 3, 3, generator=rng)
+    plain, last = nn.Parameter(start.clone()), nn.Parameter(start.clone().to(memory_format=torch.channels_last))
+    optimisers = Soap([plain]), Soap([last])
+    for gradient in gradients:
+        plain.grad, last.grad = gradient.clone(), gradient.clone().to(memory_format=torch.channels_last)
+        for optimiser in optimisers:
+            optimiser.step()
+    assert not torch.equal(plain, start)
+    torch.testing.assert_close(last.detach(), plain.detach())
+
+
+def test_frozen_weights_stay_and_a_gradient_that_is_not_finite_raises_nothing() -> None:
+    frozen, weight = nn.Parameter(torch.ones(3, 4), requires_grad=False), nn.Parameter(torch.ones(3, 4))
+    optimiser = Soap([frozen, weight], lr=0.1, weight_decay=0.5)
+    weight.grad = torch.full((3, 4), torch.nan)
+    optimiser.step()
+    assert torch.equal(frozen, torch.ones(3, 4))
+    assert weight.isnan().all()  # what training looks for, and names
+
+
+def test_a_gradient_of_few_directions() -> None:
+    """Rank 1, and zero at first: finite steps, along the direction."""
+    rng = torch.Generator().manual_seed(7)
+    weight = nn.Parameter(torch.zeros(6, 9))
+    direction = torch.outer(torch.randn(6, generator=rng), torch.randn(9, generator=rng))
+    optimiser = Soap([weight], lr=0.01, weight_decay=0.0)
+    for step in range(30):
+        weight.grad = direction * (step > 2)
+        optimiser.step()
+    assert weight.isfinite().all()
+    assert torch.nn.functional.cosine_similarity(weight.detach().flatten(), -direction.flatten(), dim=0) > 0.5

@@ -13,7 +13,9 @@ def command(
     folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="a new folder")] = None,
     push: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="upload to the Hugging Face Hub")] = None,
     private: Annotated[bool, typer.Option("--private", help="a private repository, if it is a new one")] = False,
-    half: Annotated[bool, typer.Option("--half", help="one set of weights in float16: a sixth of the size")] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="one set of weights in float16: a quarter to a sixth of the size")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Write a run as a folder to share: weights, model card, scores, digests; no optimiser, nothing pickled.

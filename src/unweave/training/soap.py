@@ -22,8 +22,8 @@ class Soap(Optimizer):
 
     Deviations from the paper's algorithm: one side instead of two (its own cheaper variant); the first moment is kept
     in the basis and turned with it, which saves a product at every step; the first step is taken like all others.
-    A weight without a gradient is stepped as if its gradient were zero. The tensors of all weights of one shape are in
-    the state of the first of them.
+    A trainable weight without a gradient is stepped as if its gradient were zero. The tensors of all weights of one
+    shape are in the state of the first of them.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Soap(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for small, weights in by_shape(group["params"], group["largest"]).items():
+            for small, weights in by_shape([w for w in group["params"] if w.requires_grad], group["largest"]).items():
                 gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
                 torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
                 state = self.state[weights[0]]
@@ -74,6 +74,12 @@ def as_matrices(weight: Tensor) -> Matrices:
     return stack if stack.shape[1] <= stack.shape[2] else stack.mT
 
 
+def _as_weight(stack: Matrices, weight: Tensor) -> Tensor:
+    """The inverse of `as_matrices`, in the shape of a weight."""
+    rows = weight.shape[1] if weight.ndim == 3 else weight.shape[0]
+    return (stack if stack.shape[1] == rows else stack.mT).reshape(weight.shape)
+
+
 def _flat(weights: list[Tensor], gradients: list[Tensor], state: dict[str, Tensor], group: dict[str, Any]) -> None:
     """Adam."""
     flat = torch.cat([gradient.flatten() for gradient in gradients])
@@ -90,12 +96,12 @@ def _matrices(weights: list[Tensor], gradients: list[Tensor], state: dict[str, T
     if not state:
         gram = (1 - group["betas"][1]) * (stack @ stack.mT)
         state |= {"step": torch.zeros(()), "mean": torch.zeros_like(stack), "square": torch.zeros_like(stack)}
-        state |= {"gram": gram, "basis": torch.linalg.eigh(gram).eigenvectors.flip(-1).contiguous()}
+        state |= {"gram": gram, "basis": _first_basis(gram)}
     else:
         state["gram"].baddbmm_(stack, stack.mT, beta=group["betas"][1], alpha=1 - group["betas"][1])
     update = state["basis"] @ _adam(state["basis"].mT @ stack, state, group)
-    views = [as_matrices(weight) for weight in weights]
-    torch._foreach_add_(views, list(update.split([len(view) for view in views])), alpha=-group["lr"])
+    parts = update.split([len(as_matrices(weight)) for weight in weights])
+    torch._foreach_add_(weights, [_as_weight(part, weight) for part, weight in zip(parts, weights)], alpha=-group["lr"])
     if int(state["step"]) % group["every"] == 0:
         _turn(state)
 
@@ -111,6 +117,13 @@ def _adam(gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> 
     return state["mean"] / (1 - first**step) / size
 
 
+def _first_basis(gram: Tensor) -> Tensor:
+    """Eigenvectors, largest first; the identity where a gradient is not finite, which is the loop's to tell."""
+    if not gram.isfinite().all():
+        return torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).repeat(len(gram), 1, 1)
+    return torch.linalg.eigh(gram).eigenvectors.flip(-1).contiguous()
+
+
 def _turn(state: dict[str, Tensor]) -> None:
     """One power iteration: the basis towards the eigenvectors of the covariance, and the moments with it.
 
@@ -119,7 +132,7 @@ def _turn(state: dict[str, Tensor]) -> None:
     old = state["basis"]
     product = state["gram"] @ old
     order = (old * product).sum(1).argsort(-1, descending=True)
-    basis = torch.linalg.qr(product.gather(2, order[:, None].expand_as(product))).Q
+    basis = torch.linalg.qr(product.gather(2, order[:, None].expand_as(product))).Q.contiguous()
     state["square"] = state["square"].gather(1, order[..., None].expand_as(state["square"]))
     state["mean"] = basis.mT @ (old @ state["mean"])
     state["basis"] = basis
