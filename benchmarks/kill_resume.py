@@ -25,6 +25,7 @@ from unweave.training import checkpoint
 
 WORDS = [
     *("data=sprites", "data.size=16", "method.units=4", "method.encoder_width=16", "method.channels=[16,16]"),
+    "method.attention=[true,false]",
     *("method.heads=2", "method.groups=4", "training.batch=16", "training.precision=float32", "training.threads=1"),
     "training.preview=1000000",
 ]

@@ -24,26 +24,34 @@ from typing import Any
 from unweave.figures.curve import curve
 from unweave.figures.file import save
 
-FROZEN = (
-    "method.encoder_width=64 method.patch=4 method.channels=[64,128] method.attention=[true,false] method.layers=1 "
-    "method.heads=4 method.groups=16 method.units=20 data.size=32 training.average=0.998 "
+SHARED = (
+    "method.encoder_width=64 method.layers=1 method.heads=4 method.groups=16 method.units=20 data.size=32 "
+    "training.average=0.998 "
 )
-"""The network that every configuration has."""
+FIRST = SHARED + "method.encoder_halvings=4 method.patch=4 method.channels=[64,128] method.attention=[true,false] "
+"""The network of the first laptop preset, 3.9 M parameters."""
+SECOND = (
+    SHARED + "method.encoder_halvings=3 method.patch=2 method.channels=[32,64,112] method.attention=[false,true,false] "
+)
+"""The network of the second, 3.1 M parameters; the release's settings are tried with it."""
 
 RELEASE = (
-    FROZEN
+    SECOND
     + "preset=release method.schedule=sqrt_linear method.prediction=eps method.loss=l1 method.weight=uniform "
     + "method.first_time=0 training.batch=128 training.decay=constant "
     + "training.optimiser=adamw training.betas=[0.9,0.999] "
 )
 LAPTOP = (
-    FROZEN
-    + "method.schedule=cosine method.prediction=x0 method.loss=l2 method.weight=balanced method.first_time=800 "
+    "method.schedule=cosine method.prediction=x0 method.loss=l2 method.weight=balanced method.first_time=800 "
     + "training.batch=32 training.warmup=3200 "
 )
 CONFIGS = {
-    "laptop-1": LAPTOP + "training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98] training.decay=late",
-    "laptop-2": LAPTOP + "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95] training.decay=cosine",
+    "laptop-1": FIRST
+    + LAPTOP
+    + "training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98] training.decay=late",
+    "laptop-2": SECOND
+    + LAPTOP
+    + "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95] training.decay=cosine",
     "release-3e-4": RELEASE + "training.rate=3e-4",
     "release-1e-3": RELEASE + "training.rate=1e-3",
     "release-3e-3": RELEASE + "training.rate=3e-3",

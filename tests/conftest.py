@@ -15,6 +15,8 @@ QUICK = {
     "units": 4,
     "encoder_width": 16,
     "channels": (16, 16),
+    "attention": (True, False),
+    "encoder_halvings": 4,
     "heads": 2,
     "groups": 4,
     "token": 8,

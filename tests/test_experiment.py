@@ -266,7 +266,7 @@ def test_previews_do_not_change_training(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_ctrl_c_in_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     place = tmp_path / "run"
-    words = [f"method.{key}={value if not isinstance(value, tuple) else list(value)}" for key, value in QUICK.items()]
+    words = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]
     command = [sys.executable, "-m", "unweave.cli.main", "train", "encdiff", "data=sprites", "data.size=16", *words]
     command += ["training.images=1000000", "training.batch=16", "training.precision=float32", "--run", str(place)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -1,5 +1,6 @@
 """Real processes, killed by SIGKILL at any moment, end bit-identical to one that was left alone."""
 
+import json
 import os
 import random
 import signal
@@ -40,11 +41,7 @@ main()
 
 def start(method: str, place: Path, before: str = "") -> subprocess.Popen[str]:
     tables = {"method": SMALL[method], "training": {**TRAINING, "images": BUDGET[method], "save": BUDGET[method] // 15}}
-    words = [
-        f"{table}.{key}={list(value) if isinstance(value, tuple) else value}"
-        for table, keys in tables.items()
-        for key, value in keys.items()
-    ]
+    words = [f"{table}.{key}={json.dumps(value)}" for table, keys in tables.items() for key, value in keys.items()]
     command = [sys.executable, "-c", before + MAIN, "train", method, "data=sprites", "data.size=16", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(

@@ -9,7 +9,7 @@ from tests.conftest import QUICK
 from unweave.cli import main as cli
 from unweave.run import Run
 
-SMALL = [f"method.{key}={value if not isinstance(value, tuple) else list(value)}" for key, value in QUICK.items()]
+SMALL = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]
 FEW = ["--steps", "2", "--sampler", "ddim"]
 
 

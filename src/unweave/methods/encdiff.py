@@ -54,6 +54,9 @@ class Settings(Frozen):
     )
     encoder_width: int = Field(128, ge=8, description="channels of the encoder (its first layer's for 'paper')")
     encoder_norm: Norm = Field("batch", description="norm of the released encoder: 'batch' or 'group'")
+    encoder_halvings: int = Field(
+        4, ge=1, le=6, description="strided layers of the released encoder; it ends best at 4 x 4 positions"
+    )
     patch: int = Field(2, ge=1, description="space-to-depth of the image before the U-Net, in pixels")
     channels: tuple[int, ...] = Field((64, 128, 256, 256), description="U-Net widths, fine to coarse")
     attention: tuple[bool, ...] = Field(
@@ -92,8 +95,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "laptop": {
         "method": {
-            "encoder_width": 64, "patch": 4,
-            "channels": (64, 128), "attention": (True, False), "layers": 1, "heads": 4, "groups": 16,
+            "encoder_width": 64, "encoder_halvings": 3, "patch": 2,
+            "channels": (32, 64, 112), "attention": (False, True, False), "layers": 1, "heads": 4, "groups": 16,
             "schedule": "cosine", "prediction": "x0", "loss": "l2", "weight": "balanced", "first_time": 800,
         },
         "data": {"size": 32},
@@ -147,7 +150,11 @@ class EncDiff(Generative):
         dim = 1 if settings.tokens == "scalar" else settings.token
         if settings.encoder == "release":
             self.encoder = strided_residual(
-                foundation.shape, settings.units * dim, settings.encoder_width, settings.encoder_norm
+                foundation.shape,
+                settings.units * dim,
+                settings.encoder_width,
+                settings.encoder_norm,
+                settings.encoder_halvings,
             )
         else:
             self.encoder = plain(foundation.shape, settings.units * dim, settings.encoder_width)

@@ -29,21 +29,24 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def strided_residual(shape: tuple[int, int, int], outputs: int, width: int = 128, kind: Norm = "batch") -> nn.Module:
+def strided_residual(
+    shape: tuple[int, int, int], outputs: int, width: int = 128, kind: Norm = "batch", halvings: int = 4
+) -> nn.Module:
     """The encoder of the EncDiff and DisDiff releases: four strided convolutions, two residual blocks, one linear.
 
-    At 64 px it has 1.164 M parameters before the last layer's change of `outputs` (20 there). The ReLU that
-    is missing after the third norm is missing in the release as well.
+    At 64 px it has 1.164 M parameters before the last layer's change of `outputs` (20 there), and ends at 4 x 4
+    positions; with three `halvings` it does so at 32 px. The ReLU that is missing after the last norm but one is
+    missing in the release as well.
     """
     channels, height, side = shape
-    _check(height, side)
+    _check(height, side, halvings)
     layers: list[nn.Module] = []
-    for i in range(4):
+    for i in range(halvings):
         layers += [nn.Conv2d(channels if i == 0 else width, width, 4, stride=2, padding=1), norm(kind, width)]
-        if i != 2:
+        if i != halvings - 2:
             layers.append(nn.ReLU())
     layers += [Residual(width, kind), norm(kind, width), nn.ReLU(), Residual(width, kind), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(width * (height // 16) * (side // 16), outputs))
+    return nn.Sequential(*layers, nn.Linear(width * (height >> halvings) * (side >> halvings), outputs))
 
 
 def plain(shape: tuple[int, int, int], outputs: int, width: int = 64) -> nn.Module:
@@ -59,8 +62,10 @@ def plain(shape: tuple[int, int, int], outputs: int, width: int = 64) -> nn.Modu
     return nn.Sequential(*layers, nn.Flatten(), *head)
 
 
-def _check(height: int, width: int) -> None:
-    if height % 16 or width % 16:
+def _check(height: int, width: int, halvings: int = 4) -> None:
+    multiple = 2**halvings
+    if height % multiple or width % multiple:
         raise ValueError(
-            f"the encoder halves images four times: sides must be multiples of 16, got {height} x {width}."
+            f"the encoder halves images {halvings} times: "
+            f"sides must be multiples of {multiple}, got {height} x {width}."
         )
