@@ -11,7 +11,6 @@ from unweave.editing.decoding import (
     check_partners,
     check_start,
     check_units,
-    decode,
     decoded,
     encode,
 )
@@ -36,15 +35,7 @@ def swap(
     Raises TypeError for a method without a decoder, ValueError for a unit that is not there or for partners of another
     shape.
     """
-    generative = check_generative(method)
-    check_partners(images, partners)
-    check_start(start, len(images))
-    with evaluating(generative):
-        own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
-        chosen = check_units(units, own.shape[1])
-        edited = own.clone()
-        edited[:, chosen] = theirs[:, chosen]
-        return decode(generative, edited, start, sampling=sampling, batch=batch)
+    return _swapped(method, images, partners, [units], sampling=sampling, start=start, batch=batch)[:, 0]
 
 
 def swap_each(
@@ -58,16 +49,32 @@ def swap_each(
     batch: int = 64,
 ) -> Float[Tensor, "batch unit channel height width"]:
     """As `swap` of every listed unit by itself, all of them in batches over images and units together."""
+    alone = [[unit] for unit in units]
+    return _swapped(method, images, partners, alone, sampling=sampling, start=start, batch=batch)
+
+
+def _swapped(
+    method: Method,
+    images: Images,
+    partners: Float[Tensor, "..."],
+    edits: Sequence[Sequence[int]],
+    *,
+    sampling: Sampling,
+    start: Start,
+    batch: int,
+) -> Float[Tensor, "batch edit channel height width"]:
+    """Every image once for each edit, with that edit's units taken from its partner."""
     generative = check_generative(method)
     check_partners(images, partners)
     check_start(start, len(images))
     with evaluating(generative):
         own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
-        chosen = torch.tensor(check_units(units, own.shape[1]), device=own.device, dtype=torch.long)
-        taken = torch.arange(own.shape[1], device=own.device) == chosen[:, None]  # (edit, unit)
-        edited = torch.where(taken[None, ..., None], theirs[:, None], own[:, None]).flatten(0, 1)
-        rows = torch.arange(len(images), device=own.device).repeat_interleave(len(chosen))
-        if len(chosen) == 0:
+        taken = torch.zeros(len(edits), own.shape[1], 1, dtype=torch.bool, device=own.device)
+        for edit, units in enumerate(edits):
+            taken[edit, check_units(units, own.shape[1])] = True
+        if len(edits) == 0:
             return images.new_zeros(len(images), 0, *images.shape[1:])
+        edited = torch.where(taken, theirs[:, None], own[:, None]).flatten(0, 1)  # (batch · edit, unit, dim)
+        rows = torch.arange(len(images), device=own.device).repeat_interleave(len(edits))
         chunks = [chunk for _, chunk in decoded(generative, edited, start, rows, sampling=sampling, batch=batch)]
-        return torch.cat(chunks).unflatten(0, (len(images), len(chosen)))
+        return torch.cat(chunks).unflatten(0, (len(images), len(edits)))

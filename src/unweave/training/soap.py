@@ -83,8 +83,6 @@ def _as_weight(stack: Matrices, weight: Tensor) -> Tensor:
 def _flat(weights: list[Tensor], gradients: list[Tensor], state: dict[str, Tensor], group: dict[str, Any]) -> None:
     """Adam."""
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    if not state:
-        state |= {"step": torch.zeros(()), "mean": torch.zeros_like(flat), "square": torch.zeros_like(flat)}
     update = _adam(flat, state, group)
     parts = update.split([weight.numel() for weight in weights])
     torch._foreach_add_(weights, [part.view_as(weight) for part, weight in zip(parts, weights)], alpha=-group["lr"])
@@ -95,7 +93,6 @@ def _matrices(weights: list[Tensor], gradients: list[Tensor], state: dict[str, T
     stack = torch.cat([as_matrices(gradient) for gradient in gradients])
     if not state:
         gram = (1 - group["betas"][1]) * (stack @ stack.mT)
-        state |= {"step": torch.zeros(()), "mean": torch.zeros_like(stack), "square": torch.zeros_like(stack)}
         state |= {"gram": gram, "basis": _first_basis(gram)}
     else:
         state["gram"].baddbmm_(stack, stack.mT, beta=group["betas"][1], alpha=1 - group["betas"][1])
@@ -108,6 +105,8 @@ def _matrices(weights: list[Tensor], gradients: list[Tensor], state: dict[str, T
 
 def _adam(gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> Tensor:
     """The direction of Adam, bias corrected."""
+    if "step" not in state:
+        state |= {"step": torch.zeros(()), "mean": torch.zeros_like(gradient), "square": torch.zeros_like(gradient)}
     first, second = group["betas"]
     state["step"] = state["step"].cpu() + 1  # a number for Python: reading it waits for no device
     step = int(state["step"])
