@@ -15,7 +15,6 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from unweave.editing.begin import begin
 from unweave.editing.decoding import encode
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.swap import swap, swap_each
+from unweave.experiment import processor
 from unweave.method import Method, Sampling
 from unweave.run import Run
 from unweave.shapes import to_images
@@ -107,13 +107,7 @@ def main() -> None:
             print("| {sampler} {steps} | {0} | {1} | {2} | {3} | {4} |".format(*list(line.values())[2:], **line))
         return
     about = {"run": str(run.path), "size": list(images.shape[1:]), "units": units, "threads": torch.get_num_threads()}
-    print(json.dumps({**about, "cpu": cpu(), "images": len(images), "results": results}, indent=2))
-
-
-def cpu() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    print(json.dumps({**about, "cpu": processor(), "images": len(images), "results": results}, indent=2))
 
 
 if __name__ == "__main__":

@@ -256,7 +256,7 @@ def _describe(run: Run, precision: str, accelerator: Accelerator, seen: int, dat
         **before,
         "command": sys.argv,
         "precision": precision,
-        "device": torch.cuda.get_device_name() if cuda else _processor(),
+        "device": torch.cuda.get_device_name() if cuda else processor(),
         "threads": torch.get_num_threads(),
         "processes": accelerator.num_processes,
         "versions": {name: version(name) for name in ("unweave", "torch", "diffusers", "numpy")},
@@ -267,7 +267,7 @@ def _describe(run: Run, precision: str, accelerator: Accelerator, seen: int, dat
     write_text(run.path / "run.json", json.dumps(record, indent=2))
 
 
-def _processor() -> str:
+def processor() -> str:
     described = Path("/proc/cpuinfo")
     lines = described.read_text().splitlines() if described.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
