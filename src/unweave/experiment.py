@@ -268,6 +268,7 @@ def _describe(run: Run, precision: str, accelerator: Accelerator, seen: int, dat
 
 
 def processor() -> str:
+    """The name of this machine's CPU."""
     described = Path("/proc/cpuinfo")
     lines = described.read_text().splitlines() if described.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
