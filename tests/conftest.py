@@ -1,4 +1,4 @@
-"""Shared: a quick EncDiff, a run made once, and one thread so that tests do not fight over cores."""
+"""Shared: a quick EncDiff, a denoiser to stand on, a run made once, and one thread so that tests do not fight."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,9 @@ import pytest
 import torch
 
 import unweave
+from unweave.diffusion import noising
+from unweave.foundation import Denoiser
+from unweave.networks.unet import Shape, unconditional_unet
 from unweave.run import Run
 
 torch.set_num_threads(1)
@@ -44,9 +47,44 @@ def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
 
 
+def small_denoiser(
+    size: int = 16,
+    channels: int = 3,
+    prediction: noising.Prediction = "eps",
+    schedule: noising.Schedule = "linear",
+) -> Denoiser:
+    """A frozen denoiser small enough for a test; random weights stand for trained ones, the same at every call."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        unet = unconditional_unet(size, channels, Shape((8, 16), (False, True), 1, 2, 4, 0.0))
+        for parameter in unet.parameters():
+            if not parameter.any():  # the last layers, which begin at zero
+                torch.nn.init.normal_(parameter, std=0.1)
+    return Denoiser(unet, noising.config(schedule, prediction))
+
+
 def shared(*parts: str) -> Path:
     """A file of the shared material beside the checkout; the test is skipped where it is absent."""
     path = Path(__file__).resolve().parents[2].joinpath("shared", *parts)
     if not path.exists():
         pytest.skip(f"there is no {'/'.join(('shared', *parts))} beside the checkout")
     return path
+
+
+@pytest.fixture(scope="session")
+def disdiff_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A tiny DisDiff on a tiny denoiser of 16 px sprites, trained once for all tests; treat it as read-only."""
+    place = tmp_path_factory.mktemp("disdiff")
+    small = {"channels": [16, 16], "attention": [False, True], "layers": 1, "heads": 2, "groups": 4}
+    few = {"images": 96, "batch": 32, "rate": 1e-2, "precision": "float32", "preview": 96, "warmup": 0}
+    data = {"name": "sprites", "size": 16}
+    recipe = {"method": {"name": "denoiser", **small}, "preset": "laptop", "data": data, "training": few}
+    return unweave.train(
+        "disdiff",
+        {"foundation": {"denoiser": {"from": str(place / "denoiser"), "recipe": recipe}}},
+        preset="laptop-pixels",
+        data=data,
+        method={"units": 4, "dim": 3, "encoder_width": 16, "encoder_halvings": 2},
+        training=few,
+        run=place / "run",
+    )

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import UNet2DConditionModel, UNet2DModel
 
 import unweave
 from unweave import sharing
+from unweave.method import Sampling
 from unweave.run import Run
 from unweave.training import checkpoint
 
@@ -168,3 +169,37 @@ def test_what_is_pushed_can_be_opened(quick_run: Run, tmp_path: Path, monkeypatc
     assert asked["me/rooms"]["revision"] == "v1"
     assert "*.bin" in asked["me/rooms"]["ignore_patterns"]
     checkpoint.verified(Run(tmp_path / "me" / "rooms").checkpoint())
+
+
+def test_a_run_on_a_foundation_takes_it_along(disdiff_run: Run, tmp_path: Path) -> None:
+    shared = unweave.from_pretrained(str(disdiff_run.save_pretrained(tmp_path / "shared")))
+    text = "".join(file.read_text() for file in shared.path.rglob("*.toml"))
+    assert str(disdiff_run.path.parent) not in text, "paths of this machine stay here"
+    inside = sorted(
+        str(file.relative_to(shared.path / "foundation")) for file in shared.path.glob("foundation/**/*.json")
+    )
+    assert inside == ["denoiser/scheduler/scheduler_config.json", "denoiser/unet/config.json"]
+    assert shared.foundation().digests == disdiff_run.foundation().digests
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    one, two = (run.method("averaged", "cpu") for run in (disdiff_run, shared))
+    start = one.start(2, torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        made = [each.decode(each.encode(images), start, Sampling("ddim", 2)) for each in (one, two)]
+    assert torch.equal(*made)
+    again = unweave.from_pretrained(str(shared.save_pretrained(tmp_path / "again")))
+    assert again.foundation().digests == disdiff_run.foundation().digests
+
+
+def test_a_foundation_is_shared_as_diffusers_opens_it(disdiff_run: Run, tmp_path: Path) -> None:
+    denoiser = Run(disdiff_run.settings.foundation.named()["denoiser"].origin)
+    folder = denoiser.save_pretrained(tmp_path / "denoiser")
+    unet = UNet2DModel.from_pretrained(folder, subfolder="unet")
+    there = UNet2DModel.from_pretrained(denoiser.path, subfolder="unet")
+    assert torch.equal(unet.conv_in.weight, there.conv_in.weight)
+    assert unweave.from_pretrained(str(folder)).method_name == "denoiser"
+    with pytest.raises(ValueError, match="shared whole"):
+        denoiser.save_pretrained(tmp_path / "half", half=True)
+    with pytest.raises(
+        TypeError, match=r"has no units to score or edit: train a method on it, with foundation\.denoiser"
+    ):
+        denoiser.method()

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unweave.edit_scores import evaluate_edits
-    from unweave.edits import attention, heatmap, interpolate, reconstruct, swap, traverse
+    from unweave.edits import heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.model import evaluate_model
     from unweave.evaluation.report import evaluate_tables, read_tables
     from unweave.experiment import train
+    from unweave.extras import alone, attention, fields
     from unweave.looking import open_data
     from unweave.method import Sampling
     from unweave.planning import plan
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "attention": "edits",
+    "alone": "extras",
+    "attention": "extras",
     "encode": "scoring",
     "evaluate": "scoring",
     "evaluate_edits": "edit_scores",
     "evaluate_model": "evaluation.model",
     "evaluate_tables": "evaluation.report",
+    "fields": "extras",
     "heatmap": "edits",
     "interpolate": "edits",
     "open_data": "looking",
@@ -49,12 +52,14 @@ _HOME = {
 __all__ = [
     "Run",
     "Sampling",
+    "alone",
     "attention",
     "encode",
     "evaluate",
     "evaluate_edits",
     "evaluate_model",
     "evaluate_tables",
+    "fields",
     "from_pretrained",
     "heatmap",
     "interpolate",

@@ -4,7 +4,7 @@ An image is a row number of the run's data set or the path of an image file. Eve
 from: the inverted one of each image, or one drawn from a seed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from unweave import registry
 from unweave.diffusion.sampling import check
 from unweave.editing.begin import begin
 from unweave.editing.decoding import check_generative, check_units, encode
@@ -79,7 +78,7 @@ def swap(
     from the inverted x_T, a number from that seed.
     """
     run = opened(run)
-    target = _target(run, "swap", output, overwrite)
+    target = place_for(run, "swap", output, overwrite)
     first, second = pairs(run, images, partners, 3)
     made = swap_table(
         run.method(), first.images, second.images, units, sampling=sampling, seed=seed, labels=first.labels
@@ -100,7 +99,7 @@ def swap_table(
     """The figure of `swap` for images that are at hand."""
     check(sampling)
     start = begin(method, images, sampling=sampling, seed=seed)
-    chosen = _units(method, images, units)
+    chosen = numbers(method, images, units)
     plain = reconstructed(method, images, sampling=sampling, start=start)
     edited = swap_each(method, images, partners, chosen, sampling=sampling, start=start)
     table = torch.cat([torch.stack([images, partners, plain], 1), edited], 1)  # (image, column, channel, height, width)
@@ -109,7 +108,7 @@ def swap_table(
         list(table),
         list(labels) if labels else None,
         columns,
-        title=f"One unit at a time from the partner ({_from(seed)})",
+        title=f"One unit at a time from the partner ({said(seed)})",
     )
     return Edit(edited, picture)
 
@@ -130,7 +129,7 @@ def traverse(
     The figure and the GIF show the first image. The quantiles are the run's own, so no data are needed.
     """
     run, method = opened(run), opened(run).method()
-    target = _target(run, "traverse", output, overwrite)
+    target = place_for(run, "traverse", output, overwrite)
     film = _checked(target.with_suffix(".gif"), overwrite)
     given = gather(run, images if images is not None else some_rows(run, 1))
     start = begin(method, given.images, sampling=sampling, seed=seed)
@@ -138,10 +137,10 @@ def traverse(
     if steps < 2:
         raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
     shares = torch.linspace(0.02, 0.98, steps).tolist()
-    chosen = _units(method, given.images, units)
+    chosen = numbers(method, given.images, units)
     points = torch.stack([statistics.points(unit, shares) for unit in chosen])  # (unit, step, dim)
     frames = traversed(method, given.images, chosen, points, sampling=sampling, start=start)
-    title = f"{given.labels[0]}: every unit from low to high ({_from(seed)})"
+    title = f"{given.labels[0]}: every unit from low to high ({said(seed)})"
     picture = traversal(frames[:, :, 0], shares, units=chosen, title=title)
     saved = file.save(picture, target, overwrite=overwrite)
     gif(frames[:, :, 0], film, units=chosen, overwrite=overwrite)
@@ -162,7 +161,7 @@ def interpolate(
 ) -> Edit:
     """From each image to its partner in `steps` steps, in the listed units (all if none)."""
     run, method = opened(run), opened(run).method()
-    target = _target(run, "interpolate", output, overwrite)
+    target = place_for(run, "interpolate", output, overwrite)
     first, second = pairs(run, images, partners, 3)
     start = begin(method, first.images, sampling=sampling, seed=seed)
     other = begin(method, second.images, sampling=sampling, seed=None) if seed is None and units is None else None
@@ -172,7 +171,7 @@ def interpolate(
     table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
     columns = ["image", *(f"{share:.0%}" for share in torch.linspace(0, 1, steps).tolist()), "partner"]
     what = "all units" if units is None else f"unit {', '.join(map(str, units))}"
-    picture = grid(list(table), first.labels, columns, title=f"Interpolation of {what} ({_from(seed)})")
+    picture = grid(list(table), first.labels, columns, title=f"Interpolation of {what} ({said(seed)})")
     return Edit(frames, picture, [file.save(picture, target, overwrite=overwrite)])
 
 
@@ -190,7 +189,7 @@ def reconstruct(
     Images are [2, image, channel, height, width]: inverted, then seeded.
     """
     run, method = opened(run), opened(run).method()
-    target = _target(run, "reconstruct", output, overwrite)
+    target = place_for(run, "reconstruct", output, overwrite)
     given = gather(run, images if images is not None else some_rows(run, 8))
     plain = sampling._replace(eta=0.0)
     inverted, seeded = (
@@ -232,57 +231,32 @@ def heatmap(
 ) -> Edit:
     """Which unit moves which pixels: mean absolute change when that unit alone is swapped; [unit, height, width]."""
     run, method = opened(run), opened(run).method()
-    target = _target(run, "heatmap", output, overwrite)
+    target = place_for(run, "heatmap", output, overwrite)
     first, second = pairs(run, images, partners, 8)
     start = begin(method, first.images, sampling=sampling, seed=seed)
     maps = moved(method, first.images, second.images, sampling=sampling, start=start)
-    title = f"Which unit moves which pixels, over {len(first.images)} swaps ({_from(seed)})"
+    title = f"Which unit moves which pixels, over {len(first.images)} swaps ({said(seed)})"
     picture = overlay(maps, first.images[0], title=title)
     return Edit(maps, picture, [file.save(picture, target, overwrite=overwrite)])
-
-
-def attention(
-    run: Run | str | Path,
-    images: Named | None = None,
-    *,
-    seed: int | None = 0,
-    sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
-) -> Edit:
-    """Where each unit's token is attended to in the first image; [unit, height, width]. For methods with maps."""
-    run, method = opened(run), opened(run).method()
-    target = _target(run, "attention", output, overwrite)
-    extras: dict[str, Callable[..., Tensor]] = registry.module("methods", run.method_name).extras
-    if "attention" not in extras:
-        raise ValueError(f"{run.method_name} has no attention maps; it has: {', '.join(extras) or 'no extras'}.")
-    given = gather(run, images if images is not None else some_rows(run, 1))
-    with evaluating(method):
-        coarse = extras["attention"](
-            method, given.images, begin(method, given.images, sampling=sampling, seed=seed), sampling
-        )
-    maps = torch.nn.functional.interpolate(coarse, size=given.images.shape[2:], mode="bilinear")
-    picture = overlay(
-        maps[0], given.images[0], title=f"Attention to each unit, {given.labels[0]}", quantity="share of attention"
-    )
-    return Edit(maps[0], picture, [file.save(picture, target, overwrite=overwrite)])
 
 
 def opened(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else Run(run)
 
 
-def _units(method: Method, images: Images, units: Sequence[int] | None) -> list[int]:
+def numbers(method: Method, images: Images, units: Sequence[int] | None) -> list[int]:
+    """The listed units of a method, all if none."""
     with evaluating(method):
         count = encode(check_generative(method), images[:1], 1).shape[1]
     return check_units(range(count) if units is None else units, count)
 
 
-def _from(seed: int | None) -> str:
+def said(seed: int | None) -> str:
+    """Which x_T an edit began from."""
     return "inverted x_T" if seed is None else f"x_T of seed {seed}"
 
 
-def _target(run: Run, name: str, output: Path | None, overwrite: bool) -> Path:
+def place_for(run: Run, name: str, output: Path | None, overwrite: bool) -> Path:
     """Where the figure will go, checked before the work: RUN/pictures/NAME.png, or a free name like it."""
     if output is not None:
         return _checked(output, overwrite)

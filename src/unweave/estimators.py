@@ -76,7 +76,7 @@ class Estimator(TransformerMixin, BaseEstimator):
                 Path(table["path"]).unlink(missing_ok=True)  # no run keeps it, and the next fit wants its name
             raise
         method = self.run_.method("averaged")
-        self.n_features_in_ = int(np.prod(self.run_.foundation().shape))
+        self.n_features_in_ = int(np.prod(self.run_.shape()))
         self.n_features_out_ = int(np.prod(self._represent(method, self.run_.dataset(), np.arange(1)).shape[1:]))
         return self
 
@@ -84,7 +84,7 @@ class Estimator(TransformerMixin, BaseEstimator):
         """Units of images, float64 [N, n_features_out_]; vector units side by side. Averaged weights, eval mode."""
         check_is_fitted(self, "run_")
         with tempfile.TemporaryDirectory() as temporary:
-            expected, table = self.run_.foundation().shape, data_table(X, Path(temporary))
+            expected, table = self.run_.shape(), data_table(X, Path(temporary))
             if expected[1] == expected[2]:
                 table["size"] = expected[1]
             dataset = data_open.build(table)

@@ -19,16 +19,17 @@ from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 
+from unweave import stages
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
-from unweave.foundation import Foundation
-from unweave.method import Method
+from unweave.foundation import Foundation, check_digests, opened
+from unweave.method import Batch, Trainable
 from unweave.planning import default_place, differing, plan
 from unweave.progress import Progress
-from unweave.run import Run, Settings, build_method, create, write_text
+from unweave.run import Run, Settings, build, create, write_text
 from unweave.session import Session, close, finish, now
 from unweave.settings import SettingsError
-from unweave.training import checkpoint, log, loop
+from unweave.training import checkpoint, log, loop, memory
 from unweave.training.batches import batches
 from unweave.training.ema import Average
 from unweave.training.precision import choose
@@ -46,6 +47,8 @@ def train(
     run: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    foundations: bool = True,
+    convert: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Train a method on images without labels, and return its run.
@@ -55,31 +58,40 @@ def train(
     from its last checkpoint, and a finished one is returned as it is. Raises FileExistsError where `run` has content
     and neither `resume` nor `overwrite` is given, SettingsError for settings that cannot be used, and
     FloatingPointError where a loss is no longer a number or explodes. KeyboardInterrupt leaves a checkpoint behind.
+
+    Frozen networks that the method stands on and that are not there are trained first by their recipes; without
+    `foundations` a SettingsError says the commands instead. Pickled weights of such networks are refused, unless
+    `convert`, which reads their numbers alone and writes them as safetensors.
     """
     named = {"data": data, "method": method, "training": training, "preset": preset}
     changes = [*tables, {key: value for key, value in named.items() if value is not None}]
     if resume and overwrite:
         raise SettingsError("--resume goes on with a run and --overwrite discards it: give one of them.")
     if Path(what).is_dir() or (len(Path(what).parts) > 1 and not str(what).endswith(".toml")):
-        opened = Run(what)
+        going_on = Run(what)
         if not resume:
             raise SettingsError(f"{what} is a run: go on with it by --resume.")
         if any(changes) or run is not None:
             raise SettingsError(f"{what} is a run with settings and a place of its own, which a resumed run keeps.")
-        ready = _ready(opened.settings)
-        accelerator = _accelerator(opened.settings, len(ready.method.players()) > 1)
+        settings, place = going_on.settings, going_on.path
     else:
-        settings = plan(what, *changes)
-        ready = _ready(settings)
-        accelerator = _accelerator(settings, len(ready.method.players()) > 1)
+        settings, place = plan(what, *changes), None
+    report = progress if progress is not None else Progress()
+
+    def stage(what: str, table: Mapping[str, Any], place: Path) -> object:
+        return train(what, table, run=place, resume=True, convert=convert, progress=progress)
+
+    stages.ensure(settings, stage, report.say, foundations)
+    ready = _ready(settings, convert)
+    accelerator = _accelerator(settings, len(ready.method.players()) > 1)
+    if place is None:
         place = _together(accelerator, Path(run) if run is not None else default_place(settings, resume))
         if accelerator.is_main_process:
             _place(place, settings, resume, overwrite)
         accelerator.wait_for_everyone()
-        opened = Run(place)
-    report = progress if progress is not None and accelerator.is_main_process else Progress()
-    _carry_out(opened, ready, report, accelerator)
-    return opened
+    trained = Run(place)
+    _carry_out(trained, ready, report if accelerator.is_main_process else Progress(), accelerator)
+    return trained
 
 
 class Ready(NamedTuple):
@@ -87,16 +99,17 @@ class Ready(NamedTuple):
 
     dataset: Dataset
     foundation: Foundation
-    method: Method
+    method: Trainable
 
 
-def _ready(settings: Settings) -> Ready:
+def _ready(settings: Settings, convert: bool) -> Ready:
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
     torch.manual_seed(settings.training.seed)
     dataset = data_open.build(settings.data)
-    foundation = Foundation(dataset.shape, len(dataset))
-    return Ready(dataset, foundation, build_method(settings, foundation))
+    foundation = opened(settings.foundation, dataset.shape, len(dataset), convert)
+    torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
+    return Ready(dataset, foundation, build(settings, foundation))
 
 
 def _place(place: Path, settings: Settings, resume: bool, overwrite: bool) -> Run:
@@ -168,10 +181,11 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
         torch.Generator().manual_seed(seed_of(settings.seed, rank)),
     )
     begun = _begin(run, state, accelerator)
+    check_digests(begun.get("foundation", {}).get("digests", {}), ready.foundation.digests, run.path)
     _check_data(run, ready.dataset)
     if begun["seen"] >= settings.images:
         report.say(f"{run.path} is trained already ({begun['seen']:,} images).")
-        if accelerator.is_main_process and not run.has_statistics():
+        if accelerator.is_main_process and not run.is_settled():
             finish(run, ready.dataset)
         if accelerator.is_main_process and "finished" not in run.record():  # it was killed after its last step
             close(run, begun["seconds"], begun["seen"])
@@ -181,6 +195,7 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
     if accelerator.is_main_process:
         run.forget_statistics()
         log.truncate(run.log, begun["seen"])
+    _check_memory(run, state, ready.dataset, accelerator)
     precision = _precision(run, state, ready.dataset, accelerator, report)
     if accelerator.is_main_process:
         _describe(run, precision, accelerator, begun["seen"], ready.dataset)
@@ -218,6 +233,31 @@ def _begin(run: Run, state: checkpoint.State, accelerator: Accelerator) -> dict[
     return checkpoint.load(found, state, accelerator.process_index)
 
 
+def _check_memory(run: Run, state: checkpoint.State, dataset: Dataset, accelerator: Accelerator) -> None:
+    """Raises SettingsError where a step will not fit into the memory that is free."""
+    settings = run.settings.training
+    if settings.compile:
+        return  # every other size of a batch would be compiled anew
+    probe = _first_batch(settings, dataset, accelerator)
+    precision = "float32" if settings.precision == "auto" else settings.precision
+    fixed, images = memory.estimate(state.players, probe, precision, accelerator)
+    free = memory.available(accelerator.device)
+    if fixed + images > free:
+        fits = int(settings.batch * (free - fixed) / images) if images else 0
+        remedy = f"lower training.batch to {fits}" if fits >= 1 else "choose a smaller network"
+        pieces = ", or set method.piece=4 (the same gradients, slower)" if "piece" in run.settings.method else ""
+        raise SettingsError(
+            f"a step of {settings.batch} images needs about {(fixed + images) / 2**30:.2g} GiB of memory, and "
+            f"{free / 2**30:.2g} GiB are free: {remedy}{pieces}."
+        )
+
+
+def _first_batch(settings: loop.Settings, dataset: Dataset, accelerator: Accelerator) -> Batch:
+    """This process's share of the first batch, for probes."""
+    share = (accelerator.process_index, accelerator.num_processes)
+    return next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device, share))
+
+
 def seed_of(seed: int, rank: int) -> int:
     """The seed of a process's noise: the run's for the main one, others apart from it."""
     return seed if rank == 0 else int(np.random.SeedSequence([seed, rank]).generate_state(1)[0])
@@ -231,8 +271,7 @@ def _precision(run: Run, state: checkpoint.State, dataset: Dataset, accelerator:
     record = run.record()
     if "precision" in record:
         return str(record["precision"])
-    share = (accelerator.process_index, accelerator.num_processes)
-    probe = next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device, share))
+    probe = _first_batch(settings, dataset, accelerator)
     generators = checkpoint.random_states(state.rng)
     chosen, seconds = choose(state.players, probe, accelerator)
     checkpoint.set_random_states(generators, state.rng)

@@ -22,7 +22,7 @@ class Gathered(NamedTuple):
 
 def gather(run: Run, named: Named) -> Gathered:
     """The named images at the size that the run was trained on; files are cropped to the middle and resized."""
-    channels, height, width = run.foundation().shape
+    channels, height, width = run.shape()
     dataset: Dataset | None = None
     pictures, labels = [], []
     for name in named:

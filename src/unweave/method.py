@@ -1,8 +1,9 @@
 """The contract between a method and everything else. Read this file first.
 
 A `Trainable` has players; a `Method` also encodes images to units; a `Generative` method also
-decodes units to images. The training loop, the evaluation and the editor know methods only
-through these three classes, so a new method needs no line anywhere else.
+decodes units to images. A `Pretraining` makes a network that methods stand on, and has no units.
+The training loop, the evaluation and the editor know methods only through these classes, so a new
+method needs no line anywhere else.
 
 An objective sees `Batch(images, index, seen)` and a random generator. There is no label in a
 batch, so nothing supervised can leak into training.
@@ -12,10 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unweave.shapes import Images, Scalar, Units
@@ -45,6 +47,7 @@ class Player(NamedTuple):
     parameters: list[nn.Parameter]
     after: Callable[[], None] = nothing  # a slow copy, a queue
     betas: tuple[float, float] | None = None  # of its Adam, where it wants others than the rest; critics do
+    piece: int = 0  # images whose activations are held at a time, where the objective computes in pieces
 
 
 class Sampling(NamedTuple):
@@ -61,6 +64,20 @@ class Trainable(nn.Module, ABC):
     @abstractmethod
     def players(self) -> list[Player]:
         """Every trainable parameter belongs to exactly one player."""
+
+
+Pictures = Float[Tensor, "picture channel height width"]
+"""Images in [-1, 1], as many as there are to show."""
+
+
+class Pretraining(Trainable):
+    @abstractmethod
+    def preview(self, images: Images, rng: torch.Generator) -> Pictures:
+        """Pictures that show how far training is, as many as one would look at."""
+
+    @abstractmethod
+    def export(self, images: Images, folder: Path) -> None:
+        """Write the network in diffusers' layout, with what is measured on these images once (a scaling factor)."""
 
 
 class Method(Trainable):

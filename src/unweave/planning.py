@@ -32,8 +32,8 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
         )
     method = given.get("method")
     if not isinstance(method, Mapping) or "name" not in method:
-        raise SettingsError(f"method.name is missing in {what}; there is: {', '.join(registry.names('methods'))}.")
-    module = registry.module("methods", str(method["name"]))
+        raise SettingsError(f"method.name is missing in {what}; there is: {', '.join(registry.learners())}.")
+    module = registry.learner(str(method["name"]))
     preset = given.get("preset")
     if preset is not None and preset not in module.PRESETS:
         near, known = nearest(str(preset), module.PRESETS), list(module.PRESETS)
@@ -42,6 +42,8 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
         module.PRESETS[preset] if preset else {}, {} if "name" in given.get("data", {}) else DEFAULT_DATA, given
     )
     given["data"] = _complete_data(given["data"])
+    if "foundation" in given:
+        given["foundation"] = _complete_foundation(given["foundation"], given["data"])
     own = {key: value for key, value in given["method"].items() if key != "name"}
     complete = parse(module.Settings, own, "method").model_dump(mode="json")
     return parse(Settings, {**given, "method": {"name": method["name"], **complete}}, "")
@@ -65,6 +67,8 @@ def differing(one: Settings, other: Settings) -> list[str]:
     a, b = one.model_dump(), other.model_dump()
     keys = [(table, key) for table in ("method", "data", "training") for key in a[table] | b[table]]
     names = [f"{table}.{key}" for table, key in keys if a[table].get(key) != b[table].get(key)]
+    places, others = ({name: of.origin for name, of in each.foundation.named().items()} for each in (one, other))
+    names += [f"foundation.{name}.from" for name in places | others if places.get(name) != others.get(name)]
     return (["preset"] if one.preset != other.preset else []) + names
 
 
@@ -72,6 +76,41 @@ def _with_data(table: Mapping[str, Any]) -> Table:
     """The table with `data` as a table, where it is the name of a data set or a path."""
     data = table.get("data")
     return {**table, "data": data_open.table(str(data))} if isinstance(data, str | Path) else dict(table)
+
+
+def _complete_foundation(table: Any, data: Table) -> Table:
+    """A [foundation] table with absolute paths, where each recipe has the data of the experiment and a place.
+
+    A place that is not given is runs/NAME-PRESET-DATA. Raises SettingsError for tables that are none.
+    """
+    if not isinstance(table, Mapping) or not all(isinstance(source, Mapping) for source in table.values()):
+        raise SettingsError("a foundation is set by foundation.denoiser.from=PLACE (or foundation.autoencoder.from).")
+    return {name: _complete_source(source, data) for name, source in table.items()}
+
+
+def _complete_source(source: Table, data: Table) -> Table:
+    recipe, origin = source.get("recipe"), source.get("from")
+    if isinstance(recipe, str) and not recipe.endswith(".toml"):
+        recipe = {"method": {"name": recipe}}
+    if isinstance(recipe, Mapping):
+        if not isinstance(recipe.get("method"), Mapping) or "name" not in recipe["method"]:
+            raise SettingsError("a recipe must say method.name (denoiser or autoencoder), or be a file or such a name.")
+        recipe = merge({"data": data}, recipe)
+        made = [recipe["method"]["name"], recipe.get("preset", DEFAULT_PRESET)]
+        origin = origin or f"runs/{'-'.join([*made, _said(data)])}"
+    elif isinstance(recipe, str):
+        origin = origin or f"runs/{Path(recipe).stem}"
+        recipe = str(Path(recipe).resolve())
+    local = origin is not None and (recipe is not None or Path(str(origin)).expanduser().is_dir())
+    place = {"from": str(Path(str(origin)).expanduser().resolve()) if local else origin}
+    return without_none({**source, "recipe": recipe, **place})
+
+
+def _said(data: Table) -> str:
+    """A data set in the name of a run."""
+    path = data.get("path")
+    name = Path(path).stem if path else data["name"]
+    return f"{name}-{data['size']}" if "size" in data else str(name)
 
 
 def _laid(*tables: Table) -> Table:

@@ -12,6 +12,9 @@ from types import ModuleType
 
 from unweave.settings import nearest
 
+LEARNERS = ("methods", "pretrain")
+"""The families whose members are trained."""
+
 INTERNAL = {"data": {"factors", "store", "open", "sampling", "views"}}
 """Files of a family's folder that are no member of the family."""
 
@@ -24,6 +27,20 @@ def names(family: str) -> list[str]:
     files = {path.stem for folder in spec.submodule_search_locations for path in Path(folder).glob("[a-z]*.py")}
     outside = {point.name for point in entry_points(group=f"unweave.{family}")}
     return sorted((files - INTERNAL.get(family, set())) | outside)
+
+
+def learners() -> list[str]:
+    """The names of all that can be trained: methods, and what they stand on."""
+    return [name for family in LEARNERS for name in names(family)]
+
+
+def learner(name: str) -> ModuleType:
+    """The module of something that can be trained. Raises LookupError with the nearest name."""
+    for family in LEARNERS:
+        if name in names(family):
+            return module(family, name)
+    known = learners()
+    raise LookupError(f"there is no method {name!r}.{nearest(name, known)} There is: {', '.join(known)}.")
 
 
 def module(family: str, name: str) -> ModuleType:

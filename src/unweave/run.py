@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -36,12 +36,14 @@ from unweave import builtin, card, registry, sharing
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.evaluation import reduce
-from unweave.foundation import Foundation
-from unweave.method import Method
+from unweave.foundation import Foundation, Sources, check_digests, copied, opened
+from unweave.method import Method, Pretraining, Trainable
 from unweave.settings import Frozen, SettingsError, parse, read
 from unweave.training import checkpoint, log, loop
 
 Weights = Literal["averaged", "raw"]
+PART = "diffusion_pytorch_model*.safetensors"
+"""The weights of a network in diffusers' layout."""
 
 logger = logging.getLogger("unweave")
 
@@ -51,6 +53,7 @@ class Settings(Frozen):
 
     preset: str | None = Field(None, description="named settings of the method, which the tables below change")
     method: dict[str, Any] = Field(description="name, and the method's own settings")
+    foundation: Sources = Field(Sources(), description="frozen networks that the method stands on")
     data: dict[str, Any] = Field(description="name (and path), and the data set's own settings")
     training: loop.Settings = Field(loop.Settings(), description="budget, rates, precision, seed")
 
@@ -110,24 +113,51 @@ class Run:
     def method(self, weights: Weights = "averaged", device: torch.device | str | None = None) -> Method:
         """The trained method in eval mode, with its averaged weights (edits) or its raw ones (scores).
 
-        A folder shared with `half` has one set of weights: averaged where the method averages, raw elsewhere.
+        A folder shared with `half` has one set of weights: averaged where the method averages, raw elsewhere. Raises
+        TypeError for a run that made a foundation, which has no units.
         """
+        trained = self.trained(weights, device)
+        if not isinstance(trained, Method):
+            raise TypeError(
+                f"{self.path} holds a foundation ({self.method_name}), which has no units to score or edit: "
+                f"train a method on it, with foundation.{self.method_name}.from={self.path}."
+            )
+        return trained
+
+    def trained(self, weights: Weights = "averaged", device: torch.device | str | None = None) -> Trainable:
+        """What was trained, a method or a foundation, in eval mode."""
         at = self.checkpoint()
-        method = build_method(self.settings, self.foundation())
-        method.load_state_dict(load_file(at / "weights.safetensors"))
+        built = build(self.settings, self.foundation())
+        built.load_state_dict(load_file(at / "weights.safetensors"))
         if weights == "averaged" and (at / "average.safetensors").is_file():
-            method.load_state_dict(load_file(at / "average.safetensors"), strict=False)
-        return method.to(device or best_device()).eval()
+            built.load_state_dict(load_file(at / "average.safetensors"), strict=False)
+        return built.to(device or best_device()).eval()
 
     def state(self) -> dict[str, Any]:
         """The record of the newest checkpoint: images seen, seconds, digests."""
         return checkpoint.read(self.checkpoint())
 
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images it was trained on."""
+        channels, height, width = self.state()["foundation"]["shape"]
+        return channels, height, width
+
     def foundation(self) -> Foundation:
-        """What the method was built on, as stored, so that a model opens without its data."""
+        """What the method was built on, as stored, so that a model opens without its data.
+
+        Raises LookupError where a frozen network is gone, ValueError where it has changed since.
+        """
         stored = self.state()["foundation"]
-        channels, height, width = stored["shape"]
-        return Foundation((channels, height, width), stored["rows"])
+        found = opened(self.sources(), self.shape(), stored["rows"])
+        check_digests(stored.get("digests", {}), found.digests, self.path)
+        return found
+
+    def sources(self) -> Sources:
+        """Where its frozen networks are: in the run itself where it was shared, else where the settings say."""
+        shared = self.path / "foundation"
+        if not shared.is_dir():
+            return self.settings.foundation
+        return Sources.model_validate({name.name: {"from": str(name)} for name in sorted(shared.iterdir())})
 
     def digest(self) -> str:
         """16 hexadecimal digits of the sha256 of the raw weights."""
@@ -149,10 +179,15 @@ class Run:
     def has_statistics(self) -> bool:
         return (self.path / "units.safetensors").is_file()
 
+    def is_settled(self) -> bool:
+        """Whether everything is there that a run stores once training rests."""
+        exported = self.method_name in registry.names("pretrain") and any(self.path.glob(f"*/{PART}"))
+        return self.has_statistics() or exported
+
     def forget_statistics(self) -> None:
         """Remove the range of the units and the parts in diffusers' layout: the weights are about to change."""
         (self.path / "units.safetensors").unlink(missing_ok=True)
-        for weights in self.path.glob("*/diffusion_pytorch_model*.safetensors"):
+        for weights in self.path.glob(f"*/{PART}"):
             shutil.rmtree(weights.parent, ignore_errors=True)
 
     def scores(self) -> dict[str, Any] | None:
@@ -165,7 +200,7 @@ class Run:
 
         With `half` it is the card of what `save_pretrained` writes then, which this run's scores are not of.
         """
-        module = registry.module("methods", self.method_name)
+        module = registry.learner(self.method_name)
         record = self.record()
         citations = {"method": module.CITATION, "data": record.get("data", {}).get("citation", "")}
         method, training = dict(self.settings.method), self.settings.training.model_dump(mode="json")
@@ -182,12 +217,20 @@ class Run:
 
     def write_parts(self) -> list[str]:
         """Save the averaged parts that are diffusers' own in their layout: `from_pretrained(run, subfolder="unet")`."""
+        method = self.method("averaged", "cpu")
+        return self.place_parts(lambda folder: sharing.write_parts(method, folder))
+
+    def place_parts(self, write: Callable[[Path], object]) -> list[str]:
+        """What `write` makes in a folder, moved into the run when all of it is there; returns the names."""
         temporary = self.path / f".parts-{os.getpid()}"
+        temporary.mkdir(exist_ok=True)
         try:
-            names = sharing.write_parts(self.method("averaged", "cpu"), temporary)
+            write(temporary)
+            names = sorted(path.name for path in temporary.iterdir())
             for name in names:
-                shutil.rmtree(self.path / name, ignore_errors=True)
-                (temporary / name).rename(self.path / name)
+                old = self.path / name
+                shutil.rmtree(old, ignore_errors=True)
+                (temporary / name).replace(old)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return names
@@ -200,7 +243,9 @@ class Run:
         layout of diffusers, and no scores, which are of other weights. Raises FileExistsError where the folder has
         content, LookupError where the run has no checkpoint yet.
         """
-        method = self.method("averaged", "cpu")
+        trained = self.trained("averaged", "cpu")
+        if half and not isinstance(trained, Method):
+            raise ValueError(f"{self.path} holds a foundation, which is shared whole: leave --half out.")
         data = dict(self.settings.data)
         if "path" in data:  # names of this machine stay here
             data["path"] = Path(data["path"]).name
@@ -209,13 +254,24 @@ class Run:
         changes = half and (at / "average.safetensors").is_file()  # the weights become others than those scored
         texts = {
             "README.md": self.card(changes),
-            "settings.toml": settings_text(self.settings.model_copy(update={"data": data})),
+            "settings.toml": settings_text(self.settings.model_copy(update={"data": data, "foundation": Sources()})),
             "run.json": json.dumps(record, indent=2),
         }
         scores = None if changes else self.own_scores()
         if scores is not None:
             texts["scores.json"] = json.dumps(scores, indent=2)
-        return sharing.pack(self.path, at, method, texts, self.preview(), Path(folder), half)
+
+        def parts(place: Path) -> None:
+            """What diffusers opens by itself, and the frozen networks."""
+            copied(self.sources(), place / "foundation")
+            if isinstance(trained, Method):
+                if not half:
+                    sharing.write_parts(trained, place)
+            else:
+                sharing.copy_exported(self.path, place)
+
+        weights = sharing.halved(trained) if half else None
+        return sharing.pack(self.path, at, weights, parts, texts, self.preview(), Path(folder))
 
     def push_to_hub(self, repository: str, private: bool = False, client: Any = None, half: bool = False) -> str:
         """Upload what `save_pretrained` writes to owner/name on the Hub; returns the address of the commit.
@@ -259,7 +315,7 @@ def write_settings(path: Path, settings: Settings) -> None:
 
 
 def settings_text(settings: Settings) -> str:
-    return tomli_w.dumps(without_none(settings.model_dump(mode="json")))
+    return tomli_w.dumps(without_none(settings.model_dump(mode="json", by_alias=True)))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -277,15 +333,15 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
     temporary.replace(path / "units.safetensors")
 
 
-def build_method(settings: Settings, foundation: Foundation) -> Method:
-    """The untrained method of an experiment."""
+def build(settings: Settings, foundation: Foundation) -> Trainable:
+    """What an experiment trains, untrained: a method, or a foundation of methods."""
     table = settings.method
     if "name" not in table:
-        raise SettingsError(f"method.name is missing; there is: {', '.join(registry.names('methods'))}.")
-    module = registry.module("methods", str(table["name"]))
+        raise SettingsError(f"method.name is missing; there is: {', '.join(registry.learners())}.")
+    module = registry.learner(str(table["name"]))
     own = parse(module.Settings, {key: value for key, value in table.items() if key != "name"}, "method")
     built = module.build(own, foundation)
-    assert isinstance(built, Method), f"build of method {table['name']!r} must give a Method"
+    assert isinstance(built, Method | Pretraining), f"build of {table['name']!r} must give a Method or a Pretraining"
     return built
 
 

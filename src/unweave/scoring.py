@@ -37,7 +37,7 @@ def fitting(run: Run, data: str | None, split: str | None = None) -> Dataset:
     if data is None:
         dataset = data_open.build({key: value for key, value in run.settings.data.items() if key != "view"})
     else:
-        shape = run.foundation().shape
+        shape = run.shape()
         dataset = data_open.build({**data_open.table(data), "size": shape[1]})
         if dataset.shape != shape:
             raise ValueError(

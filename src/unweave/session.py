@@ -15,14 +15,16 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from PIL.Image import Image
 
 from unweave import edits
 from unweave.dataset import Dataset
 from unweave.evaluation import cache, reduce
 from unweave.evaluation.represent import represent
 from unweave.figures import file
+from unweave.figures.grid import tiles
 from unweave.foundation import Foundation
-from unweave.method import Generative, Sampling
+from unweave.method import Generative, Method, Pretraining, Sampling, evaluating
 from unweave.progress import Progress
 from unweave.run import Run, Statistics, write_statistics, write_text
 from unweave.shapes import to_images
@@ -161,24 +163,37 @@ class Session:
         if self.accelerator.num_processes > 1:
             generators = gather_object(generators)
         if self.accelerator.is_main_process:
-            note = {"seconds": time.monotonic() - self.began, "foundation": self.foundation._asdict()}
+            note = {"seconds": time.monotonic() - self.began, "foundation": self.foundation.record()}
             folder = self.run.path / "checkpoints"
             checkpoint.save(folder, self.state, self.seen, self.steps, note, generators)
         self.accelerator.wait_for_everyone()
 
     def preview(self) -> None:
-        """A picture of reconstructions and swaps with the averaged weights; random numbers of its own."""
-        method = self.state.method
-        rows = cache.rows_for(len(self.dataset), 6, seed=0)
-        half = len(rows) // 2
-        if not isinstance(method, Generative) or half == 0 or not self.accelerator.is_main_process:
+        """A picture of reconstructions and swaps (of what a foundation makes) with the averaged weights."""
+        if not self.accelerator.is_main_process:
             return
-        images = to_images(self.dataset.images(rows), next(method.parameters()).device)
         with self.state.average.applied():
-            made = edits.swap_table(method, images[:half], images[half : 2 * half], None, sampling=PREVIEW, seed=0)
-        path = self.run.pictures / f"preview-{self.seen:09d}.png"
-        file.save(made.picture, path, overwrite=True)
-        self.report.say(f"picture: {path}")
+            picture = self.picture()
+        if picture is not None:
+            path = self.run.pictures / f"preview-{self.seen:09d}.png"
+            file.save(picture, path, overwrite=True)
+            self.report.say(f"picture: {path}")
+
+    def picture(self) -> Image | None:
+        """What there is to see of the present weights; random numbers of its own. None where it is nothing."""
+        method = self.state.method
+        rows = cache.rows_for(len(self.dataset), 6 if isinstance(method, Generative) else 24, seed=0)
+        images = to_images(self.dataset.images(rows), next(method.parameters()).device)
+        half = len(rows) // 2
+        if isinstance(method, Generative) and half > 0:
+            return edits.swap_table(
+                method, images[:half], images[half : 2 * half], None, sampling=PREVIEW, seed=0
+            ).picture
+        if isinstance(method, Pretraining):
+            with evaluating(method):
+                made = method.preview(images, torch.Generator().manual_seed(0))
+            return tiles(made, [""] * len(made), columns=8, title=f"{self.run.method_name}, {self.seen:,} images")
+        return None
 
     def finish(self) -> None:
         """What a run stores besides its checkpoint, once training rests."""
@@ -188,8 +203,19 @@ class Session:
 
 
 def finish(run: Run, dataset: Dataset) -> None:
-    """Store the range of every unit of the newest checkpoint, so that traversals need no data, and its parts."""
-    codes = represent(run.method("averaged"), dataset, cache.rows_for(len(dataset), 2_000, seed=0))
+    """Store the range of every unit of the newest checkpoint, so that traversals need no data, and its parts.
+
+    A foundation is exported instead, with what it measures on 1,000 images.
+    """
+    trained = run.trained("averaged")
+    if isinstance(trained, Pretraining):
+        rows = cache.rows_for(len(dataset), 1_000, seed=0)
+        images = to_images(dataset.images(rows), next(trained.parameters()).device)
+        with evaluating(trained):
+            run.place_parts(lambda folder: trained.export(images, folder))
+        return
+    assert isinstance(trained, Method)
+    codes = represent(trained, dataset, cache.rows_for(len(dataset), 2_000, seed=0))
     fitted = reduce.fit(codes)
     quantiles = np.quantile(reduce.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
     run.write_parts()

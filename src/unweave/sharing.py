@@ -6,7 +6,7 @@ layout, and with the sha256 of every file that makes the model what it is (diges
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +34,29 @@ def write_parts(method: nn.Module, folder: Path) -> list[str]:
     return names
 
 
+def copy_exported(run: Path, folder: Path) -> None:
+    """Copy what a foundation's run exported in diffusers' layout."""
+    for file in [*run.glob("*/config.json"), *run.glob("*/*.safetensors"), *run.glob("*/scheduler_config.json")]:
+        target = folder / file.relative_to(run)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    if (run / "model_index.json").is_file():
+        shutil.copyfile(run / "model_index.json", folder / "model_index.json")
+
+
 def pack(
     run: Path,
     at: Path,
-    method: nn.Module,
+    weights: Mapping[str, Tensor] | None,
+    parts: Callable[[Path], None],
     texts: Mapping[str, str],
     picture: Path | None,
     folder: Path,
-    half: bool = False,
 ) -> Path:
     """Write the run with its checkpoint `at` into a new folder, whole or not at all; `texts` are files by name.
 
-    `method` has the averaged weights; with `half` they alone are written (see `halved`). Raises FileExistsError where
-    the folder has content.
+    With `weights` (see `halved`) they are written in place of the checkpoint's. `parts` writes what else belongs to
+    the model. Raises FileExistsError where the folder has content.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there already and is kept: choose another folder.")
@@ -57,15 +67,15 @@ def pack(
         kept = temporary / "checkpoints" / at.name
         kept.mkdir(parents=True)
         record = checkpoint.verified(at)
-        if half:
-            save_file(halved(method), kept / "weights.safetensors")
+        parts(temporary)
+        if weights is not None:
+            save_file(dict(weights), kept / "weights.safetensors")
             shared = {"weights.safetensors": checkpoint.digest(kept / "weights.safetensors")}
         else:
             for name in ("weights.safetensors", "average.safetensors"):
                 if name in record["sha256"]:  # a run that was shared in half has no average of its own
                     shutil.copy2(at / name, kept)
             shared = {name: digest for name, digest in record["sha256"].items() if (kept / name).is_file()}
-            write_parts(method, temporary)
         checkpoint.write_record(kept, {**record, "sha256": shared})
         for name in COPIED:
             if (run / name).is_file():

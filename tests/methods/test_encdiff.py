@@ -9,6 +9,8 @@ from unweave.foundation import Foundation
 from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import encdiff
 from unweave.methods.encdiff import PRESETS, EncDiff, Settings, attention_maps
+from unweave.networks.space import Latents
+from unweave.pretrain import autoencoder
 
 SHAPE = Foundation((3, 16, 16), 100)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -126,3 +128,24 @@ def test_the_release_preset_is_the_release() -> None:
 def test_settings_that_do_not_fit_say_what_would(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick(**changes)
+
+
+def test_it_works_in_the_latents_of_an_autoencoder() -> None:
+    torch.manual_seed(0)
+    latent = autoencoder.Settings(channels=(8, 8), layers=1, groups=4, codebook=16, latent=4, adversarial=0.0)
+    space = Latents(autoencoder.network(latent, 3, 16), (3, 16, 16))
+    settings = Settings(**{**PRESETS["laptop"]["method"], **QUICK, "patch": 1})
+    method = encdiff.build(settings, Foundation((3, 16, 16), 100, space))
+    assert method.unet.config.in_channels == 4
+    assert not [name for name in method.state_dict() if name.startswith("space")]
+    loss = method(batch(), torch.Generator().manual_seed(1))
+    loss.total.backward()
+    assert loss.total.isfinite()
+    with evaluating(method):
+        units = method.encode(batch().images)
+        start = method.invert(batch().images, units, Sampling("ddim", 3))
+        images = method.decode(units, start, Sampling("ddim", 3))
+        maps = attention_maps(method, batch(2).images, start[:2], Sampling("ddim", 2))
+    assert start.shape == (8, 4, 8, 8)
+    assert images.shape == (8, 3, 16, 16)
+    assert maps.shape == (2, 4, 8, 8)

@@ -18,7 +18,7 @@ def command(
 
     opened = Run(run)
     card = opened.record().get("data", {})
-    entries = {"method": registry.module("methods", opened.method_name).CITATION, "data": card.get("citation", "")}
+    entries = {"method": registry.learner(opened.method_name).CITATION, "data": card.get("citation", "")}
     if json:
         output.print_json({**entries, "data licence": card.get("licence"), "data source": card.get("source")})
         return

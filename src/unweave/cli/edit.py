@@ -1,4 +1,4 @@
-"""unweave edit swap | traverse | interpolate | reconstruct | heatmap | attention"""
+"""unweave edit swap | traverse | interpolate | reconstruct | heatmap | attention | alone | fields"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -123,9 +123,51 @@ def attention(
     sampler: Sampler = "dpmsolver++", output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Where the U-Net attends to each unit's token, for methods with cross-attention."""
-    from unweave import edits
+    from unweave import extras
 
-    _show(edits.attention, run, {"images": images}, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    _show(extras.attention, run, {"images": images}, _how(seed, inverted, steps, sampler), output, overwrite, json)
+
+
+@app.command()
+def alone(
+    run: RunPath, images: Images = None, partners: Partners = None, units: Units = None,
+    own: Annotated[bool, typer.Option("--own", help="the image's own units instead of a partner's")] = False,
+    seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
+    output: Output = None, overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """The field of one unit at a time, all others left out (partial swap), for methods with gradient fields.
+
+    \b
+        unweave edit alone runs/disdiff-rooms 12 --partners 9 --units 0,3
+        unweave edit alone runs/disdiff-rooms 12 --own --units 0,3
+    """
+    from unweave import extras
+
+    if own and partners is not None:
+        raise ValueError("--own uses the image's own units, --partners another's: give one of them.")
+    given = {"images": images, "partners": [] if own else _words(partners), "units": _numbers(units)}
+    _show(extras.alone, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+
+
+@app.command()
+def fields(
+    run: RunPath, images: Images = None, units: Units = None,
+    times: Annotated[str | None, typer.Option(help="diffusion times 0..999, separated by commas")] = None,
+    seed: Seed = 0, output: Output = None, overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """How strongly each unit's gradient field acts, where in the image and when, for methods that have them.
+
+    \b
+        unweave edit fields runs/disdiff-rooms 12 --times 100,500,900
+    """
+    from unweave import extras
+
+    when = _numbers(times) or list(extras.TIMES)
+    made = extras.fields(run, images, _numbers(units), when, seed=seed, output=output, overwrite=overwrite)
+    if json:
+        out.print_json({"files": made.files, "shape": list(made.images.shape), "noise": f"seed {seed}"})
+    else:
+        print(made.files[0])
 
 
 def _how(seed: int, inverted: bool, steps: int, sampler: str) -> dict[str, Any]:
@@ -158,5 +200,5 @@ def _numbers(text: str | None) -> list[int] | None:
     if words is None:
         return None
     if not words or not all(word.isdigit() for word in words):
-        raise ValueError(f"units must be numbers separated by commas, such as 0,3; got {text!r}.")
+        raise ValueError(f"units and times must be numbers separated by commas, such as 0,3; got {text!r}.")
     return [int(word) for word in words]

@@ -30,7 +30,7 @@ def command(
     is_run = (place / "settings.toml").is_file()
     if is_run:
         facts = of_run(place, picture, overwrite)
-    elif what in registry.names("methods"):
+    elif what in registry.learners():
         if not json:
             output.show_settings(what)
             return
@@ -88,7 +88,7 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
 
 def of_method(name: str) -> dict[str, Any]:
     """A method's settings, presets and citation."""
-    module = registry.module("methods", name)
+    module = registry.learner(name)
     return {
         "method": name,
         "about": (module.__doc__ or "").strip(),
@@ -105,6 +105,4 @@ def of_data(what: str, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     try:
         return data.of_data(what, [], picture, overwrite)
     except LookupError as error:
-        raise LookupError(
-            f"{what!r} is no run and no method ({', '.join(registry.names('methods'))}); {error}"
-        ) from None
+        raise LookupError(f"{what!r} is no run and no method ({', '.join(registry.learners())}); {error}") from None

@@ -19,6 +19,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="print as JSON")] 
     protocols = said | dict(OTHERS)
     known = {
         "methods": registry.names("methods"),
+        "foundations": registry.names("pretrain"),
         "data": registry.names("data"),
         "models": builtin.names(),
         "protocols": protocols,
@@ -27,6 +28,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="print as JSON")] 
         output.print_json(known)
         return
     print(f"methods    {', '.join(known['methods'])}")
+    print(f"foundations {', '.join(known['foundations'])}; trained like methods, and what methods stand on")
     print(f"data       {', '.join(known['data'])}; a path to an .npz or a folder of images works as well")
     if known["models"]:
         print(f"models     {', '.join(known['models'])}; trained, in the package, wherever a run is asked for")

@@ -58,8 +58,8 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("unweave").setLevel(logging.INFO)
     try:
-        if sys.argv[1:2] == ["train"] and "--help" in sys.argv and set(sys.argv) & set(registry.names("methods")):
-            output.show_settings(min(set(sys.argv) & set(registry.names("methods"))))
+        if sys.argv[1:2] == ["train"] and "--help" in sys.argv and set(sys.argv) & set(registry.learners()):
+            output.show_settings(min(set(sys.argv) & set(registry.learners())))
             return
         app()
     except KeyboardInterrupt:

@@ -55,11 +55,10 @@ class Bar(Progress):
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
-        self.terms = ""
-        self.line = 0.0
 
     def begin(self, seen: int, images: int) -> None:
         self.first, self.images, self.began = seen, images, time.monotonic()
+        self.terms, self.line = "", seen / images  # a stage before this one had its own
         columns = (
             BarColumn(),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f} images"),
@@ -104,7 +103,7 @@ def show_settings(method: str) -> None:
     from unweave import registry
     from unweave.training import loop
 
-    module = registry.module("methods", method)
+    module = registry.learner(method)
     print((module.__doc__ or "").strip())
     for title, model in (("method", module.Settings), ("training", loop.Settings)):
         table = Table(title=f"[{title}]", title_justify="left")

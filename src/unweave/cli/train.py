@@ -21,6 +21,8 @@ Settings follow as dotted.key=value words; data=... takes the name of a data set
     unweave train encdiff preset=release data=rooms        the released code's settings
     unweave train configs/my.toml --run runs/a            a settings file, and where to put the run
     unweave train runs/a --resume                          go on after Ctrl-C
+    unweave train denoiser preset=laptop-vq                a foundation that methods stand on, with its autoencoder
+    unweave train disdiff foundation.denoiser.from=runs/d  a method on a foundation: a run, a diffusers folder, a Hub id
 
 `unweave train encdiff --help` lists every setting of a method. The path of the run is printed on stdout."""
 
@@ -36,6 +38,13 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="go on from the last checkpoint, if there is one")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="discard a run that is there already")] = False,
     json: Annotated[bool, typer.Option("--json", help="print the run as JSON")] = False,
+    foundations: Annotated[
+        bool, typer.Option("--foundations/--no-foundations", help="first make the frozen networks that are not there")
+    ] = True,
+    convert: Annotated[
+        bool,
+        typer.Option("--convert", help="rewrite pickled weights of a foundation as safetensors, reading numbers only"),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
     from unweave import experiment
@@ -43,7 +52,16 @@ def command(
 
     tables = [word(text) for text in words or []]
     progress = Progress() if quiet else output.Bar()
-    trained = experiment.train(what, *tables, run=run, resume=resume, overwrite=overwrite, progress=progress)
+    trained = experiment.train(
+        what,
+        *tables,
+        run=run,
+        resume=resume,
+        overwrite=overwrite,
+        foundations=foundations,
+        convert=convert,
+        progress=progress,
+    )
     if os.environ.get("RANK", "0") != "0":
         return  # one of several processes, and not the one that speaks
     if json:

@@ -60,6 +60,41 @@ def target(prediction: Prediction, x0: Images, eps: Images, abar: Float[Tensor, 
     return a.sqrt() * eps - (1 - a).sqrt() * x0
 
 
+def noise_of(kind: str, output: Images, x_t: Images, abar: Float[Tensor, "batch"]) -> Images:
+    """eps from a network's output, which is eps, x_0 or v: the inverse of `target`, given x_t.
+
+    `kind` is what diffusers calls it: epsilon, sample or v_prediction.
+    """
+    if kind == "epsilon":
+        return output
+    a = per_image(abar)
+    if kind == "sample":
+        return (x_t - a.sqrt() * output) / (1 - a).sqrt()
+    if kind == "v_prediction":
+        return a.sqrt() * output + (1 - a).sqrt() * x_t
+    raise ValueError(f"a denoiser must predict 'epsilon', 'sample' or 'v_prediction', got {kind!r}.")
+
+
+def clean_of(eps: Images, x_t: Images, abar: Float[Tensor, "batch"]) -> Images:
+    """x_0 from x_t and its noise: (x_t - sqrt(1 - abar) eps) / sqrt(abar)."""
+    a = per_image(abar)
+    return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
+
+
+def score_shift(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
+    """d_t = -sqrt(1 - abar_t): what a gradient field is multiplied with to be added to eps when one samples (DDIM)."""
+    return -(1 - abar).sqrt()
+
+
+def mean_shift(abar: Float[Tensor, "time"], t: Times) -> Float[Tensor, "batch"]:
+    """s_t = -sqrt(alpha_t) (1 - abar_{t-1}) / sqrt(1 - abar_t), with abar_{-1} = 1: the same in PDAE's training loss.
+
+    It carries a shift of the posterior mean over to eps (arXiv:2212.12990, Eq. 12 [mem]); 0 at t = 0.
+    """
+    before = torch.where(t > 0, abar[(t - 1).clamp(min=0)], torch.ones_like(abar[t]))
+    return -(abar[t] / before).sqrt() * (1 - before) / (1 - abar[t]).sqrt()
+
+
 def snr(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
     """abar / (1 - abar), the signal-to-noise ratio."""
     return abar / (1 - abar)

@@ -57,7 +57,7 @@ class Settings(Frozen):
     encoder_halvings: int = Field(
         4, ge=1, le=6, description="strided layers of the released encoder; it ends best at 4 x 4 positions"
     )
-    patch: int = Field(2, ge=1, description="space-to-depth of the image before the U-Net, in pixels")
+    patch: int = Field(2, ge=1, description="space-to-depth of the image (or latent) before the U-Net, in pixels")
     channels: tuple[int, ...] = Field((64, 128, 256, 256), description="U-Net widths, fine to coarse")
     attention: tuple[bool, ...] = Field(
         (True, True, True, False), description="which levels attend; the middle always does"
@@ -93,12 +93,31 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "training": {"images": 4_800_000, "batch": 64, "rate": 1e-4, "warmup": 0, "average": 0.9999},
     },
+    "release-vq": {
+        "method": {"patch": 1},
+        "foundation": {"autoencoder": {"recipe": {"method": {"name": "autoencoder"}, "preset": "release"}}},
+        "data": {"size": 64},
+        "training": {"images": 4_800_000, "batch": 128, "rate": 2.56e-4, "warmup": 1_280_000, "average": 0.9999},
+    },
     "laptop": {
         "method": {
             "encoder_width": 64, "encoder_halvings": 3, "patch": 2,
             "channels": (32, 64, 112), "attention": (False, True, False), "layers": 1, "heads": 4, "groups": 16,
             "schedule": "cosine", "prediction": "x0", "loss": "l2", "weight": "balanced", "first_time": 800,
         },
+        "data": {"size": 32},
+        "training": {
+            "images": 60_000, "batch": 32, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95),
+            "warmup": 3_200, "decay": "cosine", "average": 0.998,
+        },
+    },
+    "laptop-vq": {
+        "method": {
+            "encoder_width": 64, "encoder_halvings": 3, "patch": 1,
+            "channels": (64, 112), "attention": (True, False), "layers": 1, "heads": 4, "groups": 16,
+            "schedule": "cosine", "prediction": "x0", "loss": "l2", "weight": "balanced", "first_time": 800,
+        },
+        "foundation": {"autoencoder": {"recipe": {"method": {"name": "autoencoder"}, "preset": "laptop"}}},
         "data": {"size": 32},
         "training": {
             "images": 60_000, "batch": 32, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95),
@@ -118,7 +137,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }  # fmt: skip
-"""Settings by name; `laptop` and `laptop-64` are for images of 32 and 64 px on two cores."""
+"""Settings by name; `laptop` and `laptop-64` are for images of 32 and 64 px on two cores, `-vq` for VQ latents."""
 
 
 class EncDiff(Generative):
@@ -127,8 +146,9 @@ class EncDiff(Generative):
     Encoder, lifts and U-Net are trained together and there is no other term. The units are the scalars (vectors
     for `tokens = "vector"`); scores use them raw, from the raw encoder in eval mode, as published.
 
-    Deviations from the release. It works on 16 x 16 x 3 latents of a VQ autoencoder; here the U-Net works on pixels
-    (the paper reports pixel space as slightly better), folded by `patch`; latent space comes with the foundations.
+    Deviations from the release. It works on 16 x 16 x 3 latents of a VQ autoencoder, as the presets `release-vq` and
+    `laptop-vq` do (any foundation.autoencoder will); the other presets work on pixels (the paper reports pixel space as
+    slightly better), folded by `patch`.
     The default patch is 2, because a prototype's noise prediction of large patches through
     few channels failed [not measured here]. The U-Net is
     diffusers' own: its down- and up-sampling is a convolution where the release has a residual block with the
@@ -145,8 +165,8 @@ class EncDiff(Generative):
         super().__init__()
         check(settings, foundation)
         self.settings = settings
-        channels, height, _ = foundation.shape
-        self.shape = foundation.shape
+        self.space = foundation.diffused()
+        channels, height, _ = self.space.shape
         dim = 1 if settings.tokens == "scalar" else settings.token
         if settings.encoder == "release":
             self.encoder = strided_residual(
@@ -181,7 +201,7 @@ class EncDiff(Generative):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s = self.settings
-        x0 = to_patches(batch.images, s.patch)
+        x0 = to_patches(self.space.encode(batch.images), s.patch)
         tokens = self.lift(self.encode(batch.images))
         if not s.diffusion:
             error = distance(s.loss, self.blank(tokens), x0)
@@ -202,14 +222,15 @@ class EncDiff(Generative):
             return self.encoder(images).unflatten(1, (self.settings.units, -1))
 
     def start(self, count: int, rng: torch.Generator) -> Start:
-        side = self.shape[1] // self.settings.patch
-        shape = (count, self.shape[0] * self.settings.patch**2, side, side)
+        depth, side, _ = self.space.shape
+        side //= self.settings.patch
+        shape = (count, depth * self.settings.patch**2, side, side)
         return torch.randn(shape, generator=rng, device=rng.device).to(self.abar.device)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
         if not self.settings.diffusion:
             return self.start(len(images), torch.Generator().manual_seed(0))
-        folded = to_patches(images, self.settings.patch)
+        folded = to_patches(self.space.encode(images), self.settings.patch)
         return invert(self.denoiser(self.lift(units)), folded, self.noising, sampling, self.settings.first_time)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
@@ -218,7 +239,7 @@ class EncDiff(Generative):
             x0 = self.blank(tokens)
         else:
             x0 = sample(self.denoiser(tokens), start, self.noising, sampling, rng, self.settings.first_time)
-        return from_patches(x0, self.settings.patch).clamp(-1, 1).float()
+        return self.space.decode(from_patches(x0, self.settings.patch)).clamp(-1, 1).float()
 
     def predict(self, x_t: Images, t: Tensor, tokens: Float[Tensor, "batch unit token"]) -> Images:
         """The U-Net's output for noised images; t is one time for all or one per image."""
@@ -261,7 +282,7 @@ def attention_maps(
             method.decode(method.encode(images), start, sampling)
     finally:
         unet.set_attn_processor(PlainAttention())
-    side = method.shape[1] // method.settings.patch
+    side = method.space.shape[1] // method.settings.patch
     total = torch.zeros(len(images), method.settings.units, side, side, device=images.device)
     for map_ in recorder.maps:  # (batch, position, unit)
         coarse = round(map_.shape[1] ** 0.5)
@@ -275,13 +296,13 @@ extras = {"attention": attention_maps}
 
 def check(settings: Settings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
-    _, height, width = foundation.shape
+    _, height, width = foundation.diffused().shape
     levels = len(settings.channels)
     multiple = settings.patch * 2 ** (levels - 1)
     if height != width or height % multiple:
         raise ValueError(
-            f"EncDiff needs square images whose side is a multiple of {multiple} "
-            f"(patch {settings.patch}, {levels} levels), got {height} x {width}; set data.size."
+            f"EncDiff needs square images (latents, on an autoencoder) whose side is a multiple of {multiple} "
+            f"(patch {settings.patch}, {levels} levels), got {height} x {width}; set data.size or method.patch."
         )
     if len(settings.attention) != levels:
         raise ValueError(

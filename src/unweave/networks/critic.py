@@ -1,4 +1,4 @@
-"""Critics: networks that tell codes from other codes."""
+"""Critics: networks that tell codes from other codes, or images from images."""
 
 from itertools import pairwise
 
@@ -14,3 +14,17 @@ def mlp_critic(units: int, width: int = 1000, depth: int = 6) -> nn.Module:
     for before, after in pairwise([units, *[width] * depth]):
         layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Linear(width, 2))
+
+
+def patch_critic(channels: int, width: int = 64, layers: int = 3) -> nn.Module:
+    """The PatchGAN of Isola et al. (arXiv:1611.07004): a logit for each overlapping patch of an image.
+
+    4 x 4 convolutions, `layers` of them halving the side, BatchNorm and leaky ReLU (slope 0.2): the discriminator of
+    the latent-diffusion autoencoders.
+    """
+    body: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for i in range(1, layers + 1):
+        before, after = width * min(2 ** (i - 1), 8), width * min(2**i, 8)
+        stride = 2 if i < layers else 1
+        body += [nn.Conv2d(before, after, 4, stride, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*body, nn.Conv2d(width * min(2**layers, 8), 1, 4, 1, 1))

@@ -84,6 +84,29 @@ def modulated_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
     return unet
 
 
+def unconditional_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
+    """A U-Net with self-attention and residual blocks that halve and double, as in the latent-diffusion releases."""
+    down = tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
+    up = tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
+    unet = UNet2DModel(
+        sample_size=size,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=shape.channels,
+        layers_per_block=shape.layers,
+        down_block_types=down,
+        up_block_types=up,
+        downsample_type="resnet",
+        upsample_type="resnet",
+        attention_head_dim=max(1, shape.channels[-1] // shape.heads),
+        resnet_time_scale_shift="scale_shift",
+        norm_num_groups=shape.groups,
+        dropout=shape.dropout,
+    )
+    _zero_outputs(unet)
+    return unet
+
+
 def time_width(unet: UNet2DConditionModel | UNet2DModel) -> int:
     """Width of the time embedding, to which `modulated_unet` adds its condition."""
     return unet.time_embedding.linear_2.out_features
