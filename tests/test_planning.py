@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,3 +152,28 @@ def test_a_set_of_the_hub_keeps_its_name_and_labels_beside_an_archive_theirs(
 def test_a_misspelt_view_is_named() -> None:
     with pytest.raises(SettingsError, match=r"data\.vew is not a setting\. Did you mean 'view'"):
         plan("encdiff", {"data": {"name": "sprites", "vew": {"split": "train"}}})
+
+
+def test_a_foundation_that_is_named_takes_the_place_of_the_presets() -> None:
+    own = plan("disdiff").foundation.named()["denoiser"]
+    assert own.origin.endswith("runs/denoiser-laptop-kl-rooms-32")
+    assert isinstance(own.recipe, dict)
+    assert own.recipe["data"] == {"name": "rooms", "size": 32}
+    named = plan("disdiff", {"foundation": {"denoiser": {"from": "somebody/else"}}}).foundation.named()["denoiser"]
+    assert (named.origin, named.recipe) == ("somebody/else", None)
+    by_name = plan("disdiff", {"foundation": {"denoiser": {"recipe": "denoiser"}}}, {"data": "sprites"})
+    assert by_name.foundation.named()["denoiser"].origin.endswith("runs/denoiser-laptop-sprites-32")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"denoiser": "runs/a"}, r"set by foundation\.denoiser\.from=PLACE"),
+        ({"denoisr": {"from": "a"}}, r"foundation\.denoisr is not a setting\. Did you mean 'denoiser'\?"),
+        ({"denoiser": {"form": "a"}}, r"Did you mean 'from'\? \[foundation\.denoiser\] has: from, recipe\."),
+        ({"denoiser": {"recipe": {"preset": "laptop"}}}, r"a recipe must say method\.name"),
+    ],
+)
+def test_foundations_that_cannot_be_planned_say_why(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        plan("disdiff", {"foundation": table})

@@ -38,9 +38,12 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
     if preset is not None and preset not in module.PRESETS:
         near, known = nearest(str(preset), module.PRESETS), list(module.PRESETS)
         raise SettingsError(f"{method['name']} has no preset {preset!r}.{near} It has: {', '.join(known)}.")
-    given = merge(
-        module.PRESETS[preset] if preset else {}, {} if "name" in given.get("data", {}) else DEFAULT_DATA, given
-    )
+    presets = dict(module.PRESETS[preset]) if preset else {}
+    if isinstance(given.get("foundation"), Mapping) and "foundation" in presets:
+        # a foundation that is named takes the place of the preset's, recipe and all
+        kept = {name: source for name, source in presets["foundation"].items() if name not in given["foundation"]}
+        presets["foundation"] = kept
+    given = merge(presets, {} if "name" in given.get("data", {}) else DEFAULT_DATA, given)
     given["data"] = _complete_data(given["data"])
     if "foundation" in given:
         given["foundation"] = _complete_foundation(given["foundation"], given["data"])

@@ -8,7 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -84,7 +84,8 @@ def _explain(model: type[BaseModel], problem: Any, where: str, also: tuple[str, 
     name = f"{where}.{key}".strip(".")
     if problem["type"] == "extra_forbidden":
         known = _fields(model, problem["loc"][:-1]) + (list(also) if len(problem["loc"]) == 1 else [])
-        return f"{name} is not a setting.{nearest(str(problem['loc'][-1]), known)} [{where}] has: {', '.join(known)}."
+        table = ".".join([where, *map(str, problem["loc"][:-1])]).strip(".")
+        return f"{name} is not a setting.{nearest(str(problem['loc'][-1]), known)} [{table}] has: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{name} is missing; set it in the file or as {name}=VALUE."
     if problem["type"] in ("tuple_type", "list_type"):
@@ -94,8 +95,9 @@ def _explain(model: type[BaseModel], problem: Any, where: str, also: tuple[str, 
 
 def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     for part in path:
-        inner = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        of = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = [kind for kind in (of, *get_args(of)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not inner:
             break
-        model = inner
-    return sorted(model.model_fields)
+        model = inner[0]
+    return sorted(field.alias or name for name, field in model.model_fields.items())
