@@ -18,10 +18,12 @@ from diffusers import (
 )
 from safetensors.torch import load_file, save_file
 
-from unweave import foundation
+from unweave import pretrained
 from unweave.diffusion import noising
-from unweave.foundation import Foundation, Sources, check_digests, digest, fetched, load, noising_of, opened, scheduler
+from unweave.diffusion.noising import of_scheduler
+from unweave.foundation import Foundation, Sources, check_digests, opened
 from unweave.networks.space import Latents, Pixels
+from unweave.pretrained import digest, fetched, load, scheduler
 from unweave.settings import SettingsError
 
 IMAGE = (3, 16, 16)
@@ -184,7 +186,7 @@ def test_any_schedule_is_followed(config: dict[str, Any], tmp_path: Path) -> Non
 def test_ours_are_followed_exactly() -> None:
     for schedule in ("sqrt_linear", "cosine", "linear"):
         ours = noising.config(schedule, "v")
-        assert noising_of(dict(DDIMScheduler(**ours).config)) == {"beta_start": 1e-4, "beta_end": 0.02, **ours}
+        assert of_scheduler(dict(DDIMScheduler(**ours).config)) == {"beta_start": 1e-4, "beta_end": 0.02, **ours}
 
 
 # what does not fit
@@ -301,7 +303,7 @@ def test_a_folder_of_something_else_says_what_is_in_it(tmp_path: Path, latent: P
         opened(sources(autoencoder=latent / "unet"), IMAGE, 1)
 
 
-@pytest.mark.parametrize("origin", ["nowhere", "/nowhere/at/all", "runs/nowhere", "./a/b", "a/b/c"])
+@pytest.mark.parametrize("origin", ["nowhere", "/nowhere/at/all", "./a/b", "a/b/c"])
 def test_an_origin_that_is_neither_a_folder_nor_a_name_on_the_hub(origin: str) -> None:
     with pytest.raises(LookupError, match="no such folder, and no owner/name on the Hub"):
         fetched(origin)
@@ -316,7 +318,7 @@ def test_a_name_on_the_hub_is_downloaded(pixels: Path, monkeypatch: pytest.Monke
         assert not {"*", "*.py", "*.ckpt", "*.pt"} & set(allow_patterns)
         return str(pixels)
 
-    monkeypatch.setattr(foundation, "snapshot_download", download)
+    monkeypatch.setattr(pretrained, "snapshot_download", download)
     assert fetched("me/denoiser@v1") == pixels
     assert opened(sources(denoiser="me/denoiser"), IMAGE, 1).denoiser is not None
     assert asked == [("me/denoiser", "v1"), ("me/denoiser", None)]
@@ -324,7 +326,7 @@ def test_a_name_on_the_hub_is_downloaded(pixels: Path, monkeypatch: pytest.Monke
     def fails(*_: Any, **__: Any) -> str:
         raise OSError("no connection\nand more")
 
-    monkeypatch.setattr(foundation, "snapshot_download", fails)
+    monkeypatch.setattr(pretrained, "snapshot_download", fails)
     with pytest.raises(LookupError, match=r"'me/denoiser' is no folder, and cannot be had.*: no connection$"):
         fetched("me/denoiser")
 
@@ -440,3 +442,29 @@ def test_sources_are_in_the_order_in_which_they_are_made() -> None:
 def test_the_scheduler_of_a_pipeline_is_found_from_its_unet(latent: Path) -> None:
     assert scheduler(latent) == scheduler(latent / "unet")
     assert scheduler(latent)["_class_name"] == "DDIMScheduler"
+
+
+def test_conversion_takes_the_weights_and_not_a_variant_of_them(pixels: Path) -> None:
+    tensors = load_file(pixels / WEIGHTS)
+    (pixels / WEIGHTS).unlink()
+    torch.save(tensors, pixels / PICKLE)
+    torch.save({name: 0 * value for name, value in tensors.items()}, pixels / "diffusion_pytorch_model.non_ema.bin")
+    opened(sources(denoiser=pixels), IMAGE, 1, convert=True)
+    converted = load_file(pixels / WEIGHTS)
+    assert all(torch.equal(converted[name], tensors[name]) for name in tensors)
+
+
+def test_a_network_in_shards_is_opened_and_copied(tmp_path: Path) -> None:
+    place = bare(tmp_path / "shards", unet())
+    (place / WEIGHTS).unlink()
+    unet().save_pretrained(place, max_shard_size="20KB")
+    assert len(list(place.glob("*.safetensors"))) > 1
+    found = opened(sources(denoiser=place), IMAGE, 1)
+    pretrained.copied({"denoiser": place}, tmp_path / "copy")
+    again = opened(sources(denoiser=tmp_path / "copy" / "denoiser"), IMAGE, 1)
+    assert again.digests == found.digests
+
+
+def test_an_autoencoder_that_gives_back_another_size_is_refused(latent: Path) -> None:
+    with pytest.raises(ValueError, match=r"gives back 16 x 16 of images of 17 x 17: set data\.size=16"):
+        opened(sources(autoencoder=latent), (3, 17, 17), 1)

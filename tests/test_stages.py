@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import tomli_w
+import torch
 from diffusers import LDMPipeline, UNet2DModel
 from safetensors.torch import load_file, save_file
 
@@ -17,6 +18,7 @@ from unweave.planning import plan
 from unweave.progress import Progress
 from unweave.run import Run
 from unweave.settings import SettingsError, word
+from unweave.training import memory
 
 WEIGHTS = Path("vqvae") / "diffusion_pytorch_model.safetensors"
 DATA = {"name": "sprites", "size": 16}
@@ -215,7 +217,7 @@ def test_a_word_names_a_foundation(whole: Path, monkeypatch: pytest.MonkeyPatch)
     assert source is not None
     assert source.origin == str(whole / "denoiser"), "where it is does not depend on where one goes on"
     assert source.recipe is None
-    assert stages.is_there(source, "denoiser")
+    assert stages.is_finished(Path(source.origin))
     hub = plan("denoiser", word("foundation.denoiser.from=google/ddpm-cifar10-32")).foundation.denoiser
     assert hub is not None
     assert hub.origin == "google/ddpm-cifar10-32"
@@ -285,3 +287,62 @@ def test_other_settings_than_the_foundation_was_made_with_are_told(half: Path) -
     other = {**RECIPE, "method": {**RECIPE["method"], "codebook": 32}}
     with pytest.raises(SettingsError, match=r"trained with other settings \(method\.codebook\)"):
         train(half, recipe=other)
+
+
+def test_a_finished_foundation_of_other_settings_than_its_recipe_is_refused(whole: Path, tmp_path: Path) -> None:
+    source = {"from": str(whole / "autoencoder"), "recipe": {**RECIPE, "training": {**TRAINING, "images": 128}}}
+    with pytest.raises(
+        SettingsError, match=r"other settings than its recipe \(training\.images\).*leave the recipe out"
+    ):
+        unweave.train("denoiser", {"foundation": {"autoencoder": source}}, data=DATA, run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_for_other_images_is_refused(whole: Path, tmp_path: Path) -> None:
+    recipe = {**RECIPE, "data": {"name": "rooms", "size": 32}}
+    with pytest.raises(SettingsError, match="for other images"):
+        train(tmp_path, recipe)
+    assert not (tmp_path / "autoencoder").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_foundation_is_not_stood_on(half: Path) -> None:
+    with pytest.raises(SettingsError, match=r"has not ended: `unweave train .*autoencoder --resume`"):
+        train(half, recipe=None)
+
+
+def test_sets_of_one_name_have_foundations_of_their_own(tmp_path: Path) -> None:
+    """A split, too: rows that are held out must not be in what a method stands on."""
+    whole_set, part = (
+        plan("disdiff", {"data": {"name": "rooms", "size": 32, **view}}).foundation.named()["denoiser"].origin
+        for view in ({}, {"view": {"split": "train"}})
+    )
+    assert Path(part).name.startswith("denoiser-laptop-kl-rooms-32-")
+    assert whole_set != part
+
+
+def test_an_autoencoder_beside_a_denoiser_that_brings_its_own_is_refused(whole: Path) -> None:
+    table = {"foundation": {"autoencoder": {"from": str(whole / "autoencoder")}}}
+    with pytest.raises(SettingsError, match=r"train one on yours first.*give foundation\.denoiser\.from=ITS RUN alone"):
+        plan("disdiff", table, {"data": DATA})
+
+
+@pytest.mark.slow
+def test_memory_that_does_not_suffice_leaves_everything_as_it_was(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = train(whole, recipe=None, run=tmp_path / "run")
+    before = sorted(str(path) for path in made.path.rglob("*"))
+    monkeypatch.setattr(memory, "available", lambda device: 1000)
+    for options in ({"overwrite": True}, {"resume": True}, {"run": tmp_path / "other"}):
+        with pytest.raises(SettingsError, match="GiB of memory"):
+            train(whole, recipe=None, **{"run": tmp_path / "run", **options})
+    assert sorted(str(path) for path in made.path.rglob("*")) == before
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.slow
+def test_threads_of_a_stage_are_its_own(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    train(tmp_path, {**RECIPE, "training": {**TRAINING, "threads": 2}})
+    assert torch.get_num_threads() == threads

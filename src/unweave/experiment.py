@@ -22,7 +22,7 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from unweave import stages
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
-from unweave.foundation import Foundation, check_digests, opened
+from unweave.foundation import Foundation, opened
 from unweave.method import Batch, Trainable
 from unweave.planning import default_place, differing, plan
 from unweave.progress import Progress
@@ -67,6 +67,7 @@ def train(
     changes = [*tables, {key: value for key, value in named.items() if value is not None}]
     if resume and overwrite:
         raise SettingsError("--resume goes on with a run and --overwrite discards it: give one of them.")
+    going_on = None
     if Path(what).is_dir() or (len(Path(what).parts) > 1 and not str(what).endswith(".toml")):
         going_on = Run(what)
         if not resume:
@@ -75,17 +76,25 @@ def train(
             raise SettingsError(f"{what} is a run with settings and a place of its own, which a resumed run keeps.")
         settings, place = going_on.settings, going_on.path
     else:
-        settings, place = plan(what, *changes), None
+        settings = plan(what, *changes)
+        place = Path(run) if run is not None else default_place(settings, resume)
     report = progress if progress is not None else Progress()
 
     def stage(what: str, table: Mapping[str, Any], place: Path) -> object:
-        return train(what, table, run=place, resume=True, convert=convert, progress=progress)
+        threads = torch.get_num_threads()
+        try:
+            return train(what, table, run=place, resume=True, convert=convert, progress=progress)
+        finally:
+            torch.set_num_threads(threads)
 
-    stages.ensure(settings, stage, report.say, foundations)
-    ready = _ready(settings, convert)
+    begun = resume and checkpoint.newest(place / "checkpoints", lambda _: None) is not None
+    if not begun:  # a run that has begun goes on with what it began with, or says that it is gone
+        stages.ensure(settings, stage, report.say, foundations)
+    ready = _ready(settings, convert, Run(place) if begun else None)
     accelerator = _accelerator(settings, len(ready.method.players()) > 1)
-    if place is None:
-        place = _together(accelerator, Path(run) if run is not None else default_place(settings, resume))
+    _check_memory(ready, settings, accelerator)
+    if going_on is None:
+        place = _together(accelerator, place)
         if accelerator.is_main_process:
             _place(place, settings, resume, overwrite)
         accelerator.wait_for_everyone()
@@ -102,12 +111,15 @@ class Ready(NamedTuple):
     method: Trainable
 
 
-def _ready(settings: Settings, convert: bool) -> Ready:
+def _ready(settings: Settings, convert: bool, begun: Run | None) -> Ready:
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
     torch.manual_seed(settings.training.seed)
     dataset = data_open.build(settings.data)
-    foundation = opened(settings.foundation, dataset.shape, len(dataset), convert)
+    if begun is not None and settings.foundation.named():
+        foundation = begun.foundation()
+    else:
+        foundation = opened(settings.foundation, dataset.shape, len(dataset), convert)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
     return Ready(dataset, foundation, build(settings, foundation))
 
@@ -181,7 +193,6 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
         torch.Generator().manual_seed(seed_of(settings.seed, rank)),
     )
     begun = _begin(run, state, accelerator)
-    check_digests(begun.get("foundation", {}).get("digests", {}), ready.foundation.digests, run.path)
     _check_data(run, ready.dataset)
     if begun["seen"] >= settings.images:
         report.say(f"{run.path} is trained already ({begun['seen']:,} images).")
@@ -195,7 +206,6 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
     if accelerator.is_main_process:
         run.forget_statistics()
         log.truncate(run.log, begun["seen"])
-    _check_memory(run, state, ready.dataset, accelerator)
     precision = _precision(run, state, ready.dataset, accelerator, report)
     if accelerator.is_main_process:
         _describe(run, precision, accelerator, begun["seen"], ready.dataset)
@@ -233,23 +243,13 @@ def _begin(run: Run, state: checkpoint.State, accelerator: Accelerator) -> dict[
     return checkpoint.load(found, state, accelerator.process_index)
 
 
-def _check_memory(run: Run, state: checkpoint.State, dataset: Dataset, accelerator: Accelerator) -> None:
-    """Raises SettingsError where a step will not fit into the memory that is free."""
-    settings = run.settings.training
-    if settings.compile:
+def _check_memory(ready: Ready, settings: Settings, accelerator: Accelerator) -> None:
+    """Raises SettingsError where a step will not fit into the memory that is free, before anything is made."""
+    if settings.training.compile:
         return  # every other size of a batch would be compiled anew
-    probe = _first_batch(settings, dataset, accelerator)
-    precision = "float32" if settings.precision == "auto" else settings.precision
-    fixed, images = memory.estimate(state.players, probe, precision, accelerator)
-    free = memory.available(accelerator.device)
-    if fixed + images > free:
-        fits = int(settings.batch * (free - fixed) / images) if images else 0
-        remedy = f"lower training.batch to {fits}" if fits >= 1 else "choose a smaller network"
-        pieces = ", or set method.piece=4 (the same gradients, slower)" if "piece" in run.settings.method else ""
-        raise SettingsError(
-            f"a step of {settings.batch} images needs about {(fixed + images) / 2**30:.2g} GiB of memory, and "
-            f"{free / 2**30:.2g} GiB are free: {remedy}{pieces}."
-        )
+    players = ready.method.to(accelerator.device).train().players()
+    probe = _first_batch(settings.training, ready.dataset, accelerator)
+    memory.check(players, probe, settings.training, accelerator, pieces="piece" in settings.method)
 
 
 def _first_batch(settings: loop.Settings, dataset: Dataset, accelerator: Accelerator) -> Batch:

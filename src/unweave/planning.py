@@ -1,5 +1,7 @@
 """From what a person typed to complete settings, and to a place for the run."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,7 +90,13 @@ def _complete_foundation(table: Any, data: Table) -> Table:
     """
     if not isinstance(table, Mapping) or not all(isinstance(source, Mapping) for source in table.values()):
         raise SettingsError("a foundation is set by foundation.denoiser.from=PLACE (or foundation.autoencoder.from).")
-    return {name: _complete_source(source, data) for name, source in table.items()}
+    complete = {name: _complete_source(source, data) for name, source in table.items()}
+    if "autoencoder" in complete and isinstance(complete.get("denoiser", {}).get("recipe"), Mapping):
+        raise SettingsError(
+            "the preset's denoiser is made with an autoencoder of its own: train one on yours first (`unweave train "
+            "denoiser foundation.autoencoder.from=PLACE`), and give foundation.denoiser.from=ITS RUN alone."
+        )
+    return complete
 
 
 def _complete_source(source: Table, data: Table) -> Table:
@@ -110,10 +118,13 @@ def _complete_source(source: Table, data: Table) -> Table:
 
 
 def _said(data: Table) -> str:
-    """A data set in the name of a run."""
-    path = data.get("path")
+    """A data set in the name of a run: with a digest where its name does not say all of it (paths, views)."""
+    path, plain = data.get("path"), set(data) <= {"name", "size"}
     name = Path(path).stem if path else data["name"]
-    return f"{name}-{data['size']}" if "size" in data else str(name)
+    words = [str(name)] + ([str(data["size"])] if "size" in data else [])
+    if not plain:
+        words.append(hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:6])
+    return "-".join(words)
 
 
 def _laid(*tables: Table) -> Table:

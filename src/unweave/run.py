@@ -32,17 +32,17 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 from torch import Tensor
 
-from unweave import builtin, card, registry, sharing
+from unweave import builtin, card, pretrained, registry, sharing
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.evaluation import reduce
-from unweave.foundation import Foundation, Sources, check_digests, copied, opened
+from unweave.foundation import Foundation, Sources, check_digests, located, opened
 from unweave.method import Method, Pretraining, Trainable
 from unweave.settings import Frozen, SettingsError, parse, read
 from unweave.training import checkpoint, log, loop
 
 Weights = Literal["averaged", "raw"]
-PART = "diffusion_pytorch_model*.safetensors"
+PART = f"{pretrained.WEIGHTS}*.safetensors"
 """The weights of a network in diffusers' layout."""
 
 logger = logging.getLogger("unweave")
@@ -148,16 +148,21 @@ class Run:
         Raises LookupError where a frozen network is gone, ValueError where it has changed since.
         """
         stored = self.state()["foundation"]
-        found = opened(self.sources(), self.shape(), stored["rows"])
+        try:
+            found = opened(self.sources(), self.shape(), stored["rows"])
+        except LookupError as error:
+            raise LookupError(
+                f"{self.path} stands on a network that is not where it was: {error} Put it back, or write its new "
+                f"place into {self.path / 'settings.toml'} (from, in [foundation])."
+            ) from None
         check_digests(stored.get("digests", {}), found.digests, self.path)
         return found
 
     def sources(self) -> Sources:
         """Where its frozen networks are: in the run itself where it was shared, else where the settings say."""
-        shared = self.path / "foundation"
-        if not shared.is_dir():
-            return self.settings.foundation
-        return Sources.model_validate({name.name: {"from": str(name)} for name in sorted(shared.iterdir())})
+        shared = {name: self.path / "foundation" / name for name in Sources.model_fields}
+        inside = {name: {"from": str(place)} for name, place in shared.items() if place.is_dir()}
+        return Sources.model_validate(inside) if inside else self.settings.foundation
 
     def digest(self) -> str:
         """16 hexadecimal digits of the sha256 of the raw weights."""
@@ -181,8 +186,8 @@ class Run:
 
     def is_settled(self) -> bool:
         """Whether everything is there that a run stores once training rests."""
-        exported = self.method_name in registry.names("pretrain") and any(self.path.glob(f"*/{PART}"))
-        return self.has_statistics() or exported
+        exported = "finished" in self.record() and any(self.path.glob(f"*/{PART}"))
+        return self.has_statistics() or (self.method_name in registry.names("pretrain") and exported)
 
     def forget_statistics(self) -> None:
         """Remove the range of the units and the parts in diffusers' layout: the weights are about to change."""
@@ -226,11 +231,11 @@ class Run:
         temporary.mkdir(exist_ok=True)
         try:
             write(temporary)
-            names = sorted(path.name for path in temporary.iterdir())
-            for name in names:
-                old = self.path / name
-                shutil.rmtree(old, ignore_errors=True)
-                (temporary / name).replace(old)
+            made = sorted(temporary.iterdir(), key=lambda path: (path.is_file(), path.name))  # an index comes last
+            for part in made:
+                shutil.rmtree(self.path / part.name, ignore_errors=True)
+                part.replace(self.path / part.name)
+            names = [part.name for part in made]
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return names
@@ -263,7 +268,7 @@ class Run:
 
         def parts(place: Path) -> None:
             """What diffusers opens by itself, and the frozen networks."""
-            copied(self.sources(), place / "foundation")
+            pretrained.copied(located(self.sources()), place / "foundation")
             if isinstance(trained, Method):
                 if not half:
                     sharing.write_parts(trained, place)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from unweave.foundation import Source, part
+from unweave.foundation import Source
+from unweave.planning import differing, plan
+from unweave.pretrained import part
 from unweave.run import Run, Settings
 from unweave.settings import SettingsError
 from unweave.training import checkpoint
@@ -14,15 +16,25 @@ from unweave.training import checkpoint
 Make = Callable[[str, Mapping[str, Any], Path], object]
 """Train (what, a table of settings) into a place, going on with what is there."""
 
+INDIFFERENT = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker", "compile", "precision"))
+"""Settings in which a finished foundation may differ from its recipe."""
+
 
 def ensure(settings: Settings, make: Make, say: Callable[[str], None], allowed: bool) -> None:
     """Make every foundation that has a recipe and is not finished, an autoencoder before a denoiser.
 
-    One that is half done goes on, one that is done is left alone. Where this is not `allowed`, SettingsError says the
-    commands that would do it.
+    One that is half done goes on, one that is done is left alone. Raises SettingsError where this is not `allowed`,
+    with the commands that would do it; where a run without a recipe has not ended; and where a finished one, or the
+    images of a recipe, are others than are asked for.
     """
-    missing = {name: source for name, source in settings.foundation.named().items() if not is_there(source, name)}
-    wanted = {name: source for name, source in missing.items() if source.recipe is not None}
+    wanted = {}
+    for name, source in settings.foundation.named().items():
+        place = Path(source.origin)
+        if source.recipe is None:
+            if (place / "settings.toml").is_file() and not is_finished(place):
+                raise SettingsError(f"the training of {place} has not ended: `unweave train {place} --resume`.")
+        elif not is_made(source, name, settings):
+            wanted[name] = source
     if wanted and not allowed:
         commands = "\n".join(f"    {command(source)}" for source in wanted.values())
         raise SettingsError(f"the foundation is not there yet ({', '.join(wanted)}); make it first:\n{commands}")
@@ -31,20 +43,34 @@ def ensure(settings: Settings, make: Make, say: Callable[[str], None], allowed: 
         make(*what(source), Path(source.origin))
 
 
-def is_there(source: Source, name: str) -> bool:
-    """Whether a foundation can be used: a run that is finished, another folder that holds one, or a name on the Hub."""
-    place = Path(source.origin)
-    if not place.is_dir():
-        return source.recipe is None  # a name on the Hub, or an error with a remedy when it is opened
-    if (place / "settings.toml").is_file() and source.recipe is not None:
-        return _is_finished(place) and part(place, name) is not None
-    return source.recipe is None or part(place, name) is not None
+def is_made(source: Source, name: str, settings: Settings) -> bool:
+    """Whether what a recipe makes is there, finished. Raises SettingsError where it is something else."""
+    place, planned = Path(source.origin), plan(*what(source))
+    if planned.data != settings.data:
+        raise SettingsError(
+            f"the recipe of the {name} is for other images ({planned.data}) than the experiment's ({settings.data}): "
+            "change its [data], or make it by hand and leave the recipe out."
+        )
+    if not (place / "settings.toml").is_file():
+        return place.is_dir() and part(place, name) is not None
+    if not is_finished(place):
+        return False
+    differ = [name for name in differing(Run(place).settings, planned) if name not in INDIFFERENT]
+    if differ:
+        raise SettingsError(
+            f"{place} is there, trained with other settings than its recipe ({', '.join(differ)}): set another "
+            f"foundation.{name}.from, or leave the recipe out to use it as it is."
+        )
+    return True
 
 
-def _is_finished(place: Path) -> bool:
+def is_finished(place: Path) -> bool:
+    """Whether a run was trained to its end and has stored what it stores then."""
     run = Run(place)
     newest = checkpoint.newest(run.path / "checkpoints", lambda _: None)
-    return newest is not None and int(checkpoint.read(newest)["seen"]) >= run.settings.training.images
+    if newest is None or "finished" not in run.record():
+        return False
+    return int(checkpoint.read(newest)["seen"]) >= run.settings.training.images
 
 
 def what(source: Source) -> tuple[str, Mapping[str, Any]]:

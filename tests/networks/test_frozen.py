@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from unweave.networks.frozen import Frozen
+from unweave.networks.frozen import FrozenNetwork
 
 
 class Holder(nn.Module):
@@ -11,7 +11,7 @@ class Holder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.own = nn.Linear(3, 3)
-        self.frozen = Frozen(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5)))
+        self.frozen = FrozenNetwork(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5)))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_buffers_that_no_checkpoint_has_and_tied_weights_are_no_hindrance() -> N
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     network[1].weight = network[0].weight
     network.register_buffer("table", torch.ones(2), persistent=False)
-    holder = nn.ModuleDict({"frozen": Frozen(network), "own": nn.Linear(2, 2)})
+    holder = nn.ModuleDict({"frozen": FrozenNetwork(network), "own": nn.Linear(2, 2)})
     assert list(holder.load_state_dict(holder.state_dict())) == [[], []]
     assert torch.equal(network.table, torch.ones(2))
 

@@ -6,7 +6,7 @@ from diffusers import UNet2DModel
 from torch import nn
 from torch.nn import functional
 
-from unweave.networks.frozen import Frozen
+from unweave.networks.frozen import FrozenNetwork
 from unweave.networks.gradient_decoder import (
     AttentionDecoder,
     Composed,
@@ -64,7 +64,7 @@ def trained(name: str = "additive", **changes: Any) -> UNet2DModel:
         unet = UNet2DModel(**{**SIZES, **CONFIGS[name], **changes})
     for parameter in unet.parameters():
         nn.init.normal_(parameter, std=0.2)
-    return Frozen(unet).network
+    return FrozenNetwork(unet).network
 
 
 def inputs(count: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

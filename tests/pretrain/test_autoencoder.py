@@ -165,12 +165,13 @@ def test_the_codebook_term_is_the_releases() -> None:
     torch.testing.assert_close(entries.grad, expected)
 
 
-def test_the_kl_term_is_the_divergence_summed_over_the_latent() -> None:
+def test_the_kl_term_is_the_divergence_over_the_numbers_of_an_image() -> None:
+    """The errors are averaged over the image, where the releases sum both."""
     model = quick(kind="kl", latent=4, adversarial=0.0, kl_weight=0.5)
     _, term = model.rebuild(batch().images, rng())
     posterior = model.autoencoder.encode(batch().images).latent_dist
     expected = kl_divergence(Normal(posterior.mean, posterior.std), Normal(0.0, 1.0)).sum((1, 2, 3)).mean()
-    torch.testing.assert_close(term, 0.5 * expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(term, 0.5 * expected / batch().images[0].numel(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_noise_of_kl_comes_from_the_generator() -> None:

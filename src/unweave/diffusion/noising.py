@@ -4,7 +4,8 @@ x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, t = 0 .. 999 (Eq. 4 of arXiv:2006
 abar come from diffusers' schedulers, so a sampler there and a loss here agree by construction.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from diffusers import DDPMScheduler
@@ -33,6 +34,29 @@ _PREDICTIONS = {"eps": "epsilon", "v": "v_prediction", "x0": "sample"}
 def config(schedule: Schedule, prediction: Prediction) -> dict[str, object]:
     """What every scheduler of diffusers needs to agree with the functions of this file."""
     return {"num_train_timesteps": STEPS, "prediction_type": _PREDICTIONS[prediction], **_BETAS[schedule]}
+
+
+def of_scheduler(scheduler: Mapping[str, Any]) -> dict[str, Any]:
+    """What `diffusion/` needs to know of a scheduler's configuration. Raises ValueError for one it cannot follow."""
+    names = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type")
+    full = {"num_train_timesteps": 1000, "prediction_type": "epsilon", **scheduler}
+    missing = [name for name in names if name not in full]
+    if missing:
+        raise ValueError(f"the scheduler of the denoiser does not say {missing[0]}: is it a DDPM or DDIM scheduler?")
+    if full["num_train_timesteps"] != STEPS:
+        raise ValueError(
+            f"the denoiser was trained with {full['num_train_timesteps']} time-steps; only {STEPS} can be used here."
+        )
+    if full["prediction_type"] not in ("epsilon", "sample", "v_prediction"):
+        raise ValueError(
+            f"the denoiser predicts {full['prediction_type']!r}; epsilon, sample or v_prediction can be used."
+        )
+    if full.get("rescale_betas_zero_snr"):
+        raise ValueError("the denoiser was trained with zero terminal SNR, where eps and x_0 cannot be exchanged.")
+    if full["beta_schedule"] not in ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"):
+        raise ValueError(f"the noise schedule {full['beta_schedule']!r} of the denoiser is not one of DDPMScheduler's.")
+    found = {name: full[name] for name in names}
+    return found | ({"trained_betas": full["trained_betas"]} if full.get("trained_betas") is not None else {})
 
 
 def alphas_bar(schedule: Schedule) -> Float[Tensor, "time"]:

@@ -20,7 +20,7 @@ from unweave.diffusion.sampling import invert, sample
 from unweave.foundation import Denoiser, Foundation
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
 from unweave.networks.encoder import Norm, strided_residual
-from unweave.networks.frozen import Frozen as FrozenNetwork
+from unweave.networks.frozen import FrozenNetwork
 from unweave.networks.gradient_decoder import AttentionDecoder, Features, GradientDecoder, features, output
 from unweave.networks.gradient_decoder import check as check_halves
 from unweave.settings import Frozen
@@ -81,7 +81,7 @@ class Settings(Frozen):
 
 LAPTOP = {
     "units": 10, "dim": 8, "encoder_width": 64, "encoder_halvings": 3,
-    "loss": "l2", "balance": True, "first_time": 500, "weight": 0.6,
+    "loss": "l2", "balance": True, "first_time": 500, "weight": 6.0,
 }  # fmt: skip
 FAST = {
     "images": 45_000, "batch": 32, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95), "warmup": 3_200,

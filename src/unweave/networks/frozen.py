@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 
-class Frozen(nn.Module):
+class FrozenNetwork(nn.Module):
     """A network without gradient, in eval mode always, whose tensors are in no checkpoint.
 
     It moves between devices with the module that holds it. Its tensors are left out of that module's `state_dict`,
@@ -18,7 +18,7 @@ class Frozen(nn.Module):
         self.register_state_dict_post_hook(_forget)
         self.register_load_state_dict_pre_hook(_remember)
 
-    def train(self, mode: bool = True) -> "Frozen":
+    def train(self, mode: bool = True) -> "FrozenNetwork":
         """Nothing: the network stays in eval mode. (Modules that hold this one call it for all their parts.)"""
         return self
 
@@ -30,6 +30,6 @@ def _forget(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> No
 
 def _remember(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Give the loader the tensors that are there, so that it finds none missing."""
-    assert isinstance(module, Frozen)
+    assert isinstance(module, FrozenNetwork)
     for name, tensor in module.network.state_dict(keep_vars=True).items():
         state[f"{prefix}network.{name}"] = tensor

@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL, VQModel
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unweave.networks.frozen import Frozen
+from unweave.networks.frozen import FrozenNetwork
 from unweave.shapes import Images
 
 Latent = Float[Tensor, "batch depth rows columns"]
@@ -55,12 +55,19 @@ class Latents(Space):
 
     def __init__(self, autoencoder: VQModel | AutoencoderKL, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.frozen = Frozen(autoencoder)
+        self.frozen = FrozenNetwork(autoencoder)
         self.quantises = isinstance(autoencoder, VQModel)
         self.scale = float(autoencoder.config.scaling_factor)
         self.shift = float(dict(autoencoder.config).get("shift_factor") or 0.0)
         with torch.inference_mode():
-            _, channels, rows, columns = self.encode(torch.zeros(1, *shape)).shape
+            probe = self.encode(torch.zeros(1, *shape))
+            back = tuple(self.decode(probe).shape[1:])
+        if back != shape:
+            raise ValueError(
+                f"the autoencoder gives back {back[1]} x {back[2]} of images of {shape[1]} x {shape[2]}: "
+                f"set data.size={back[1]}."
+            )
+        _, channels, rows, columns = probe.shape
         self.shape = (channels, rows, columns)
 
     @property

@@ -16,7 +16,7 @@ from torch.nn import functional
 from unweave.foundation import Foundation
 from unweave.method import Batch, Loss, Pictures, Player, Pretraining
 from unweave.networks.critic import patch_critic
-from unweave.networks.frozen import Frozen as FrozenNetwork
+from unweave.networks.frozen import FrozenNetwork
 from unweave.networks.perception import Extractor, features
 from unweave.settings import Frozen, SettingsError
 from unweave.shapes import Images, Scalar
@@ -39,7 +39,7 @@ class Settings(Frozen):
     latent: int = Field(3, ge=1, description="channels of the latents; the KL variant has 4")
     codebook: int = Field(2048, ge=2, description="entries of the codebook (VQ)")
     codebook_weight: float = Field(1.0, ge=0, description="weight of the codebook and commitment terms (VQ)")
-    kl_weight: float = Field(1e-6, ge=0, description="weight of KL(q(z|x) || N(0, 1)), summed over the latent (KL)")
+    kl_weight: float = Field(1e-6, ge=0, description="weight of KL(q(z|x) || N(0, 1)), both per image (KL)")
     groups: int = Field(32, ge=1, description="groups of the GroupNorm")
     middle_attention: bool = Field(True, description="self-attention at the coarsest level")
     perceptual: float = Field(1.0, ge=0, description="weight of the perceptual term")
@@ -84,7 +84,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "laptop-kl": {
         "method": {
             "kind": "kl", "latent": 4, "channels": (16, 32, 64), "layers": 1, "groups": 8, "middle_attention": False,
-            "adversarial": 0.0,
+            "adversarial": 0.0, "kl_weight": 0.003,
         },
         "data": {"size": 32},
         "training": {
@@ -109,8 +109,8 @@ class Autoencoder(Pretraining):
 
     Deviations: the perceptual term is, by default, an l1 distance of image gradients on three scales, where the
     releases have LPIPS on VGG weights; a network of your own takes its place by the entry-point group
-    `unweave.features`. For KL the releases also learn a variance of the reconstruction, which is fixed here, and sum
-    over pixels where we average.
+    `unweave.features`. The releases sum errors and KL over an image where we average both over its numbers, and for KL
+    they also learn a variance of the reconstruction, which is fixed here.
     """
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
@@ -155,7 +155,7 @@ class Autoencoder(Pretraining):
         posterior = self.autoencoder.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=rng, device=rng.device).to(images.device)
         rebuilt = self.autoencoder.decode(posterior.mean + posterior.std * noise).sample
-        return rebuilt.float(), s.kl_weight * posterior.kl().float().mean()
+        return rebuilt.float(), s.kl_weight * posterior.kl().float().mean() / images[0].numel()
 
     def preview(self, images: Images, rng: torch.Generator) -> Pictures:
         """Each image, and what comes back of it."""
@@ -167,8 +167,8 @@ class Autoencoder(Pretraining):
 
     def export(self, images: Images, folder: Path) -> None:
         """`vqvae` or `vae`, with scaling_factor = 1 / the standard deviation of the latents of these images."""
-        encoded = self.autoencoder.encode(images)
-        latents = encoded.latents if self.settings.kind == "vq" else encoded.latent_dist.mode()
+        coded = [self.autoencoder.encode(some) for some in images.split(50)]
+        latents = torch.cat([each.latents if self.settings.kind == "vq" else each.latent_dist.mode() for each in coded])
         self.autoencoder.register_to_config(scaling_factor=float(1 / latents.std()))
         self.autoencoder.save_pretrained(folder / ("vqvae" if self.settings.kind == "vq" else "vae"))
 

@@ -140,23 +140,19 @@ class Denoiser(Pretraining):
         return self.space.decode(drawn).float().clamp(-1, 1)
 
     def export(self, images: Images, folder: Path) -> None:
-        """A pipeline of diffusers: `DDPMPipeline` in pixels, `LDMPipeline` in VQ latents.
+        """A pipeline of diffusers: `DDIMPipeline` in pixels, `LDMPipeline` in VQ latents.
 
-        With a KL autoencoder the parts are the same, and diffusers has no unconditional pipeline of that name.
+        With a KL autoencoder the parts alone: diffusers has no unconditional pipeline for them.
         """
         self.unet.save_pretrained(folder / "unet")
         DDIMScheduler(**self.noising, clip_sample=False).save_pretrained(folder / "scheduler")
-        index: dict[str, Any] = {
-            "unet": ["diffusers", "UNet2DModel"],
-            "scheduler": ["diffusers", "DDIMScheduler"],
-        }
+        parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
+        index: dict[str, Any] = {"_class_name": "DDIMPipeline", **parts}
         if isinstance(self.space, Latents):
-            autoencoder = self.space.autoencoder
-            name = "vqvae" if type(autoencoder).__name__ == "VQModel" else "vae"
-            autoencoder.save_pretrained(folder / name)
-            index = {"_class_name": "LDMPipeline", name: ["diffusers", type(autoencoder).__name__], **index}
-        else:
-            index = {"_class_name": "DDIMPipeline", **index}
+            self.space.autoencoder.save_pretrained(folder / ("vqvae" if self.space.quantises else "vae"))
+            if not self.space.quantises:
+                return
+            index = {"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"], **parts}
         (folder / "model_index.json").write_text(json.dumps(index, indent=2))
 
 

@@ -1,5 +1,6 @@
 """What a training step will need of the memory, measured on a few images before the first one."""
 
+import os
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from unweave.method import Batch, Player
+from unweave.settings import SettingsError
+from unweave.training import loop
 from unweave.training.loop import autocast
 
 SLACK = 1.25
@@ -50,6 +53,28 @@ def _place(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
+def check(players: list[Player], batch: Batch, settings: loop.Settings, accelerator: Accelerator, pieces: bool) -> None:
+    """Raises SettingsError, in every process, where a step does not fit into the memory that one of them has free.
+
+    `pieces` says whether the method has a setting `piece`, for the remedy.
+    """
+    precision = "float32" if settings.precision == "auto" else settings.precision
+    late = Batch(batch.images, batch.index, settings.images)  # a critic may come in on the way
+    fixed, images = estimate(players, late, precision, accelerator)
+    free = available(accelerator.device)
+    gathered = accelerator.gather(torch.tensor([float(fixed + images - free)], device=accelerator.device))
+    assert isinstance(gathered, Tensor)
+    if gathered.max().item() <= 0:
+        return
+    fits = int(settings.batch * (free - fixed) / images) if images else 0
+    remedy = f"lower training.batch to {fits}" if fits >= 1 else "choose a smaller network"
+    raise SettingsError(
+        f"a step of {settings.batch} images needs about {(fixed + images) / 2**30:.2g} GiB of memory, and "
+        f"{free / 2**30:.2g} GiB are free: {remedy}"
+        + (", or set method.piece=4 (the same gradients, slower)." if pieces else ".")
+    )
+
+
 def activations(player: Player, batch: Batch, count: int, precision: str, accelerator: Accelerator) -> int:
     """The most bytes that a forward and backward pass of `count` images holds at a time, its gradients included."""
     few = Batch(batch.images[:count], batch.index[:count], batch.seen)
@@ -58,7 +83,8 @@ def activations(player: Player, batch: Batch, count: int, precision: str, accele
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
     watch = Watch()
-    with torch.random.fork_rng(), watch:  # dropout draws from torch's own generator
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), watch:  # dropout draws from torch's own generator
         with autocast(precision, accelerator):
             loss = player.module(few, torch.Generator().manual_seed(0))
         accelerator.backward(loss.total)
@@ -92,13 +118,16 @@ def estimate(players: list[Player], batch: Batch, precision: str, accelerator: A
 def available(device: torch.device) -> int:
     """Free bytes of a device; on the CPU, of the machine, or of this process's control group if that has fewer."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # what a stage before this one held
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
     try:
         group = Path("/sys/fs/cgroup")
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":
-            free = min(free, int(limit) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
+            used = int((group / "memory.current").read_text())
+            kinds = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            free = min(free, int(limit) - used + int(kinds["inactive_file"]))  # files that were read make room
+    except (OSError, ValueError, KeyError):
         pass
-    return free
+    return free // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
