@@ -161,6 +161,14 @@ def test_a_foundation_that_is_named_takes_the_place_of_the_presets() -> None:
     assert own.recipe["data"] == {"name": "rooms", "size": 32}
     named = plan("disdiff", {"foundation": {"denoiser": {"from": "somebody/else"}}}).foundation.named()["denoiser"]
     assert (named.origin, named.recipe) == ("somebody/else", None)
+    recipe = plan("disdiff", {"foundation": {"denoiser": {"recipe": {"training": {"images": 9}}}}}).foundation
+    changed = recipe.named()["denoiser"].recipe
+    assert isinstance(changed, dict)
+    assert (changed["preset"], changed["training"], changed["method"]) == (
+        "laptop-kl",
+        {"images": 9},
+        {"name": "denoiser"},
+    )
     by_name = plan("disdiff", {"foundation": {"denoiser": {"recipe": "denoiser"}}}, {"data": "sprites"})
     assert by_name.foundation.named()["denoiser"].origin.endswith("runs/denoiser-laptop-sprites-32")
 
@@ -171,7 +179,6 @@ def test_a_foundation_that_is_named_takes_the_place_of_the_presets() -> None:
         ({"denoiser": "runs/a"}, r"set by foundation\.denoiser\.from=PLACE"),
         ({"denoisr": {"from": "a"}}, r"foundation\.denoisr is not a setting\. Did you mean 'denoiser'\?"),
         ({"denoiser": {"form": "a"}}, r"Did you mean 'from'\? \[foundation\.denoiser\] has: from, recipe\."),
-        ({"denoiser": {"recipe": {"preset": "laptop"}}}, r"a recipe must say method\.name"),
     ],
 )
 def test_foundations_that_cannot_be_planned_say_why(table: dict[str, Any], message: str) -> None:

@@ -41,10 +41,8 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
         near, known = nearest(str(preset), module.PRESETS), list(module.PRESETS)
         raise SettingsError(f"{method['name']} has no preset {preset!r}.{near} It has: {', '.join(known)}.")
     presets = dict(module.PRESETS[preset]) if preset else {}
-    if isinstance(given.get("foundation"), Mapping) and "foundation" in presets:
-        # a foundation that is named takes the place of the preset's, recipe and all
-        kept = {name: source for name, source in presets["foundation"].items() if name not in given["foundation"]}
-        presets["foundation"] = kept
+    if isinstance(given.get("foundation"), Mapping):
+        presets["foundation"] = _not_named(presets.get("foundation", {}), given["foundation"])
     given = merge(presets, {} if "name" in given.get("data", {}) else DEFAULT_DATA, given)
     given["data"] = _complete_data(given["data"])
     if "foundation" in given:
@@ -81,6 +79,18 @@ def _with_data(table: Mapping[str, Any]) -> Table:
     """The table with `data` as a table, where it is the name of a data set or a path."""
     data = table.get("data")
     return {**table, "data": data_open.table(str(data))} if isinstance(data, str | Path) else dict(table)
+
+
+def _not_named(presets: Table, given: Mapping[str, Any]) -> Table:
+    """The foundations of a preset but for those that the person names, by a place or by a recipe of their own.
+
+    A table of a recipe changes the preset's: foundation.denoiser.recipe.training.images=10000.
+    """
+
+    def changes(source: Any) -> bool:
+        return isinstance(source, Mapping) and isinstance(source.get("recipe"), Mapping)
+
+    return {name: source for name, source in presets.items() if name not in given or changes(given[name])}
 
 
 def _complete_foundation(table: Any, data: Table) -> Table:

@@ -1040,3 +1040,13 @@ def test_vectors_are_scored_by_one_principal_component_of_each_unit() -> None:
         values = torch.linalg.svdvals(torch.from_numpy(codes[:, unit] - codes[:, unit].mean(0)).double())
         assert scores[:, unit].std() ** 2 * 64 == pytest.approx((values[0] ** 2).item(), rel=1e-4)
         assert fitted.explained[unit] == pytest.approx((values[0] ** 2 / values.square().sum()).item(), rel=1e-4)
+
+
+def test_before_the_first_time_the_frozen_model_draws_alone() -> None:
+    method = quick(first_time=500).eval()
+    units, x_t = method.encode(batch().images), torch.randn(len(batch().images), *method.space.shape)
+    predict = method.predictor(units, None)
+    for time, frozen in ((499, True), (500, False)):
+        t = torch.tensor(time)
+        _, eps_0 = method.frozen(x_t, t.expand(len(x_t)))
+        assert torch.equal(predict(x_t, t), eps_0) == frozen

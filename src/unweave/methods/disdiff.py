@@ -69,7 +69,10 @@ class Settings(Frozen):
         description="true: the reconstruction counts the same at every noise level; false: not weighted (release)",
     )
     first_time: int = Field(
-        0, ge=0, le=950, description="times are drawn uniformly from first_time .. 999; samplers keep to them too"
+        0,
+        ge=0,
+        le=950,
+        description="times are drawn uniformly from first_time .. 999; before it the frozen model draws alone",
     )
     chunk: int = Field(0, ge=0, description="units per pass of the gradient decoder; 0 is all of them at once")
     piece: int = Field(
@@ -238,9 +241,7 @@ class DisDiff(Generative):
         return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.denoiser.abar.device)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return invert(
-            self.predictor(units, None), self.space.encode(images), self.noising, sampling, self.settings.first_time
-        )
+        return invert(self.predictor(units, None), self.space.encode(images), self.noising, sampling)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         return self.draw(units, start, sampling, None, rng)
@@ -254,15 +255,17 @@ class DisDiff(Generative):
         rng: torch.Generator | None = None,
     ) -> Images:
         """Images that only the fields of the chosen units (all if None) guide; the rest is the frozen model's own."""
-        latents = sample(self.predictor(units, chosen), start, self.noising, sampling, rng, self.settings.first_time)
+        latents = sample(self.predictor(units, chosen), start, self.noising, sampling, rng)
         return self.space.decode(latents).float().clamp(-1, 1)
 
     def predictor(self, units: Units, chosen: Sequence[int] | None) -> Any:
-        """The noise prediction as samplers ask for it: eps_0 + d_t Σ G_k."""
+        """The noise prediction as samplers ask for it, at one time for all images: eps_0 + d_t Σ G_k."""
 
         def predict(x_t: Images, t: Tensor) -> Images:
             times = t.to(x_t.device).expand(len(x_t))
             found, eps_0 = self.frozen(x_t, times)
+            if int(t.max()) < self.settings.first_time:  # a time that no field was trained for
+                return eps_0
             fields = self.field(found, units, chosen)
             return eps_0 + per_image(score_shift(self.denoiser.abar[times])) * fields.sum(1)
 
