@@ -7,6 +7,7 @@ import torch
 from diffusers import AutoencoderKL, VQModel
 from torch import nn
 from torch.distributions import Normal, kl_divergence
+from torch.nn import functional
 
 from unweave.foundation import Foundation
 from unweave.method import Batch, evaluating
@@ -88,7 +89,9 @@ def test_the_critics_share_is_its_weight_times_the_ratio() -> None:
     total, terms = model(batch(), rng())
     rebuilt, bottleneck = model.rebuild(batch().images, rng())
     faithful = terms["pixels"] + terms["perceptual"]
-    plain = (rebuilt - batch().images).abs().mean() + perceptual(model.features, rebuilt, batch().images)
+    plain = (rebuilt - batch().images).abs().mean() + perceptual(
+        model.features, rebuilt, batch().images, functional.l1_loss
+    )
     weight = ratio(plain, -model.critic(rebuilt).mean(), model.autoencoder.decoder.conv_out.weight)
     assert weight > 0
     torch.testing.assert_close(
@@ -244,11 +247,11 @@ def test_the_perceptual_term_is_the_mean_distance_of_maps() -> None:
     images, rebuilt = batch().images, batch().images.roll(1, 0).requires_grad_()
     maps = [(a, b) for a, b in zip(*map(perception.gradients(), (images, rebuilt)))]
     expected = np.mean([(a - b).abs().mean().item() for a, b in maps])
-    found = perceptual(perception.gradients(), rebuilt, images)
+    found = perceptual(perception.gradients(), rebuilt, images, functional.l1_loss)
     assert found.item() == pytest.approx(expected, rel=1e-5)
     found.backward()
     assert rebuilt.grad is not None
-    assert perceptual(perception.gradients(), images, images) == 0
+    assert perceptual(perception.gradients(), images, images, functional.l1_loss) == 0
 
 
 def test_features_of_another_package_are_taken_and_unknown_ones_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,3 +297,12 @@ def test_images_too_small_for_the_critic_are_told_before_the_first_step() -> Non
     with pytest.raises(ValueError, match=r"critic|adversarial"):
         quick(16, adversarial=0.75)
     assert quick(16, adversarial=0.0).players()
+
+
+@pytest.mark.parametrize(("loss", "power"), [("l1", 1), ("l2", 2)])
+def test_errors_of_pixels_are_absolute_or_squared(loss: str, power: int) -> None:
+    model, images = quick(loss=loss, adversarial=0.0), batch().images
+    with torch.no_grad():
+        rebuilt, _ = model.rebuild(images, rng())
+        terms = model(batch(), rng()).terms
+    torch.testing.assert_close(terms["pixels"], (rebuilt - images).abs().pow(power).mean())

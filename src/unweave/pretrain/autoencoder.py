@@ -4,6 +4,7 @@ Esser et al., "Taming transformers", arXiv:2012.09841 (VQ); Rombach et al., "Hig
 diffusion models", arXiv:2112.10752 (KL, and the sizes here). The networks are diffusers' `VQModel` and `AutoencoderKL`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +43,7 @@ class Settings(Frozen):
     kl_weight: float = Field(1e-6, ge=0, description="weight of KL(q(z|x) || N(0, 1)), both per image (KL)")
     groups: int = Field(32, ge=1, description="groups of the GroupNorm")
     middle_attention: bool = Field(True, description="self-attention at the coarsest level")
+    loss: Literal["l1", "l2"] = Field("l1", description="of pixels and features: 'l1' (releases) or 'l2'")
     perceptual: float = Field(1.0, ge=0, description="weight of the perceptual term")
     features: str = Field(
         "gradients", description="of the perceptual term: 'gradients', or one of the entry points unweave.features"
@@ -73,7 +75,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "laptop": {
         "method": {
             "channels": (16, 32, 64), "layers": 1, "groups": 8, "codebook": 512, "middle_attention": False,
-            "adversarial": 0.0,
+            "adversarial": 0.0, "loss": "l2",
         },
         "data": {"size": 32},
         "training": {
@@ -84,7 +86,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "laptop-kl": {
         "method": {
             "kind": "kl", "latent": 4, "channels": (16, 32, 64), "layers": 1, "groups": 8, "middle_attention": False,
-            "adversarial": 0.0, "kl_weight": 0.003,
+            "adversarial": 0.0, "kl_weight": 0.003, "loss": "l2",
         },
         "data": {"size": 32},
         "training": {
@@ -95,8 +97,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }  # fmt: skip
 """`release` and `release-kl` are for 64 px (16 x 16 latents), `laptop` and `laptop-kl` for 32 px (8 x 8) on two cores.
 
-The releases' lengths are not published; ours are guesses, and the laptop presets have no critic because none pays in
-their minutes.
+The releases' lengths are not published; ours are guesses. The laptop presets have no critic because none pays in their
+minutes, and squared errors, because absolute ones leave small things out: on `sprites` 29.8 dB after 16,000 images,
+where l1 has 15.8, and 26.2 after 60,000 with many of the small sprites missing.
 """
 
 
@@ -132,8 +135,8 @@ class Autoencoder(Pretraining):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s, images = self.settings, batch.images
         rebuilt, bottleneck = self.rebuild(images, rng)
-        pixels = (rebuilt - images).abs().mean()
-        seen = perceptual(self.features, rebuilt, images)
+        pixels = DISTANCES[s.loss](rebuilt, images)
+        seen = perceptual(self.features, rebuilt, images, DISTANCES[s.loss])
         faithful = pixels + s.perceptual * seen
         total, terms = faithful + bottleneck, {"pixels": pixels, "perceptual": seen, "bottleneck": bottleneck}
         if s.adversarial > 0 and batch.seen >= s.critic_from:
@@ -209,11 +212,19 @@ def network(settings: Settings, channels: int, size: int) -> VQModel | Autoencod
     return AutoencoderKL(**shared)
 
 
-def perceptual(features: Extractor, rebuilt: Images, images: Images) -> Scalar:
-    """The mean over feature maps of their l1 distance."""
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Scalar]] = {
+    "l1": functional.l1_loss,
+    "l2": functional.mse_loss,
+}
+
+
+def perceptual(
+    features: Extractor, rebuilt: Images, images: Images, distance: Callable[[Tensor, Tensor], Scalar]
+) -> Scalar:
+    """The mean over feature maps of their distance."""
     with torch.no_grad():
         wanted = features(images)
-    return torch.stack([(a - b).abs().mean() for a, b in zip(features(rebuilt), wanted)]).mean()
+    return torch.stack([distance(a, b) for a, b in zip(features(rebuilt), wanted)]).mean()
 
 
 def ratio(faithful: Scalar, fooled: Scalar, last: Tensor) -> Scalar:
