@@ -78,7 +78,7 @@ class Settings(Frozen):
     piece: int = Field(
         0,
         ge=0,
-        description="images whose activations are held at a time; 0 is the batch; same gradients, a third slower",
+        description="images whose activations are held at a time; 0 is the batch; same gradients, twice as slow",
     )
 
 
