@@ -98,7 +98,7 @@ def opened(sources: Sources, shape: tuple[int, int, int], rows: int, convert: bo
     space: Space = Pixels(shape)
     if "autoencoder" in places:
         network = pretrained.load(places["autoencoder"], "autoencoder")
-        _same_channels("autoencoder", network.config, shape[0], "images", "set data.channels, or choose another one")
+        _same_channels("autoencoder", network.config, shape[0], "images", "choose an autoencoder of such images")
         space = Latents(network, shape)
     denoiser = None
     if "denoiser" in places:

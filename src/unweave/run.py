@@ -220,11 +220,6 @@ class Run:
         shared = self.path / "preview.png"
         return max(self.pictures.glob("preview-*.png"), default=shared if shared.is_file() else None)
 
-    def write_parts(self) -> list[str]:
-        """Save the averaged parts that are diffusers' own in their layout: `from_pretrained(run, subfolder="unet")`."""
-        method = self.method("averaged", "cpu")
-        return self.place_parts(lambda folder: sharing.write_parts(method, folder))
-
     def place_parts(self, write: Callable[[Path], object]) -> list[str]:
         """What `write` makes in a folder, moved into the run when all of it is there; returns the names."""
         temporary = self.path / f".parts-{os.getpid()}"

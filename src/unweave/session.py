@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from PIL.Image import Image
 
-from unweave import edits
+from unweave import edits, sharing
 from unweave.dataset import Dataset
 from unweave.evaluation import cache, reduce
 from unweave.evaluation.represent import represent
@@ -218,7 +218,7 @@ def finish(run: Run, dataset: Dataset) -> None:
     codes = represent(trained, dataset, cache.rows_for(len(dataset), 2_000, seed=0))
     fitted = reduce.fit(codes)
     quantiles = np.quantile(reduce.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
-    run.write_parts()
+    run.place_parts(lambda folder: sharing.write_parts(trained, folder))
     write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
 
 

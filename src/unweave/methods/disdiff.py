@@ -23,6 +23,7 @@ from unweave.networks.encoder import Norm, strided_residual
 from unweave.networks.frozen import FrozenNetwork
 from unweave.networks.gradient_decoder import AttentionDecoder, Features, GradientDecoder, features, output
 from unweave.networks.gradient_decoder import check as check_halves
+from unweave.networks.unet import time_width
 from unweave.settings import Frozen
 from unweave.shapes import Images, Times, Units
 
@@ -277,7 +278,7 @@ class SubFields(nn.Module):
 
     def __init__(self, settings: Settings, denoiser: Denoiser) -> None:
         super().__init__()
-        width = denoiser.unet.time_embedding.linear_2.out_features
+        width = time_width(denoiser.unet)
         make = GradientDecoder if settings.condition == "scale_shift" else AttentionDecoder
         self.decoder = make(denoiser.unet, width)
         self.condition = nn.Linear(settings.dim, width)

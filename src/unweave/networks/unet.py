@@ -64,28 +64,16 @@ def cross_attention_unet(size: int, channels: int, token: int, shape: Shape) -> 
 
 def modulated_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
     """A U-Net with self-attention only, conditioned by a vector added to the time embedding (AdaGN)."""
-    down = tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
-    up = tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
-    unet = UNet2DModel(
-        sample_size=size,
-        in_channels=channels,
-        out_channels=channels,
-        block_out_channels=shape.channels,
-        layers_per_block=shape.layers,
-        down_block_types=down,
-        up_block_types=up,
-        attention_head_dim=max(1, shape.channels[-1] // shape.heads),
-        class_embed_type="identity",
-        resnet_time_scale_shift="scale_shift",
-        norm_num_groups=shape.groups,
-        dropout=shape.dropout,
-    )
-    _zero_outputs(unet)
-    return unet
+    return _self_attention_unet(size, channels, shape, {"class_embed_type": "identity"})
 
 
 def unconditional_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
     """A U-Net with self-attention and residual blocks that halve and double, as in the latent-diffusion releases."""
+    return _self_attention_unet(size, channels, shape, {"downsample_type": "resnet", "upsample_type": "resnet"})
+
+
+def _self_attention_unet(size: int, channels: int, shape: Shape, own: dict[str, str]) -> UNet2DModel:
+    """diffusers' U-Net without cross-attention; `own` are the options in which our two differ."""
     down = tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
     up = tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
     unet = UNet2DModel(
@@ -96,12 +84,11 @@ def unconditional_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
         layers_per_block=shape.layers,
         down_block_types=down,
         up_block_types=up,
-        downsample_type="resnet",
-        upsample_type="resnet",
         attention_head_dim=max(1, shape.channels[-1] // shape.heads),
         resnet_time_scale_shift="scale_shift",
         norm_num_groups=shape.groups,
         dropout=shape.dropout,
+        **own,
     )
     _zero_outputs(unet)
     return unet
