@@ -95,11 +95,11 @@ def parts(options: argparse.Namespace) -> dict[str, float]:
         return torch.no_grad()(work)
 
     with torch.no_grad():
-        found, _ = method.frozen(x_t, t)
+        found, _ = method.denoiser.halves(x_t, t)
         units = method.encode(images)
     work: dict[str, Callable[[], object]] = {
         "latents of the images": lambda: method.space.encode(images),
-        "frozen U-Net": lambda: method.frozen(x_t, t),
+        "frozen U-Net": lambda: method.denoiser.halves(x_t, t),
         "fields, both ways": lambda: method.field(found, units).sum().backward(),
         "decode": without_gradient(lambda: method.space.soft_decode(x_t)),
         "decode, both ways": lambda: method.space.soft_decode(x_t).sum().backward(),

@@ -53,7 +53,9 @@ def edits(
 ) -> tuple[Tensor, Tensor]:
     """One edit per image, of one unit each, and the unedited images, both from the inverted x_T."""
     start = begin(method, images, sampling=sampling, seed=None)
-    every = swap_each(method, images, partners, units, sampling=sampling, start=start)  # (image, unit, ...)
+    every = swap_each(
+        method, images, partners, [[unit] for unit in units], sampling=sampling, start=start
+    )  # (image, unit, ...)
     chosen = torch.arange(len(images)) % len(units)
     return every[torch.arange(len(images)), chosen], reconstruct(method, images, sampling=sampling, start=start)
 
@@ -89,7 +91,9 @@ def main() -> None:
             return swap(method, one, other, units[:1], sampling=sampling, start=begun)
 
         def everything(start: Tensor = start, sampling: Sampling = sampling) -> object:
-            return swap_each(method, one, other, range(len(spread)), sampling=sampling, start=start)
+            return swap_each(
+                method, one, other, [[unit] for unit in range(len(spread))], sampling=sampling, start=start
+            )
 
         results.append({
             "sampler": sampler,

@@ -88,3 +88,21 @@ def disdiff_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         training=few,
         run=place / "run",
     )
+
+
+@pytest.fixture(scope="session")
+def diti_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A tiny DiTi on a tiny denoiser of 16 px sprites, trained once for all tests; treat it as read-only."""
+    place = tmp_path_factory.mktemp("diti")
+    small = {"channels": [16, 16], "attention": [False, True], "layers": 1, "heads": 2, "groups": 4}
+    few = {"images": 96, "batch": 32, "rate": 1e-2, "precision": "float32", "preview": 96, "warmup": 0}
+    data = {"name": "sprites", "size": 16}
+    recipe = {"method": {"name": "denoiser", **small}, "preset": "laptop", "data": data, "training": few}
+    return unweave.train(
+        "diti",
+        {"foundation": {"denoiser": {"from": str(place / "denoiser"), "recipe": recipe}}},
+        data=data,
+        method={"dim": 24, "blocks": 8, "edges": [250, 500, 1000], "widths": [4, 12, 8], "encoder_widths": [32, 32]},
+        training=few,
+        run=place / "run",
+    )

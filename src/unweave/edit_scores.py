@@ -1,6 +1,6 @@
 """The verb that measures edits: how consistent a run's swaps are, and how precise where factors are known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from unweave.editing.begin import begin
 from unweave.editing.decoding import check_generative
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.swap import swap
-from unweave.edits import SAMPLING
+from unweave.edits import SAMPLING, Choice, choices
 from unweave.evaluation import report
 from unweave.evaluation.edit_precision import Editor, Render, edit_precision, from_grid, summary
 from unweave.evaluation.image_probe import fit_probe
@@ -35,24 +35,26 @@ def evaluate_edits(
     *,
     split: str | None = None,
     seed: int = 0,
-    weights: Weights = "averaged",
+    weights: Weights | None = "averaged",
     sampling: Sampling = SAMPLING,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """`swap-consistency@1`, and `edit-precision@1` where the data have factors; written to the run's edit_scores.json.
 
-    128 pairs for the consistency; 64 to assign units and 256 to measure the precision, judged by a probe trained on
-    5,000 other rows (two thirds of a smaller set), all of them rows of the run's data or of a `split` of it (see
-    `scoring.fitting`). All edits begin from the x_T of one seed, so they show what the units hold by themselves.
+    128 pairs for the consistency; 64 to assign units (or groups of them, where the method has those) and 256 to measure
+    the precision, judged by a probe trained on 5,000 other rows (two thirds of a smaller set), all of them rows of the
+    run's data or of a `split` of it (see `scoring.fitting`). All edits begin from the x_T of one seed, so they show
+    what the units hold by themselves.
     `progress(what, done, total)` is called before each batch of edits. Raises TypeError for a method without a decoder.
     """
     opened = run if isinstance(run, Run) else Run(run)
+    weights = weights or opened.scored()
     dataset = fitting(opened, None, split)
     generative = check_generative(opened.method(weights))
     order = np.random.default_rng(seed).permutation(len(dataset))
     probing, edited = np.split(order[: PROBE + ROWS], [min(PROBE, 2 * len(order) // 3)])
-    with evaluating(generative):
-        units = generative.encode(to_images(dataset.images(edited[:1]), best_device())).shape[1]
+    chosen = choices(generative, to_images(dataset.images(edited[:1]), best_device()), None)
+    units = len(chosen)
     done = 0
     total = units + 1 if dataset.factors(edited[:1]) is None else 3 * (units + 1)
 
@@ -66,10 +68,10 @@ def evaluate_edits(
         return to_images(dataset.images(rows), best_device())
 
     def edit(first: Rows, second: Rows, unit: int) -> Pixels:
-        told(f"swapping unit {unit}")
+        told(f"swapping {chosen[unit].name}")
         own = images(first)
         start = begin(generative, own, sampling=sampling, seed=seed)
-        return to_pixels(swap(generative, own, images(second), [unit], sampling=sampling, start=start))
+        return to_pixels(swap(generative, own, images(second), chosen[unit].units, sampling=sampling, start=start))
 
     def unedited(rows: Rows) -> Pixels:
         told("reconstructing")
@@ -78,7 +80,9 @@ def evaluate_edits(
         return to_pixels(reconstruct(generative, own, sampling=sampling, start=start))
 
     editor = Editor(units, edit, unedited)
-    consistent = swap_consistency(editor, lambda pixels: _codes(generative, pixels), edited, pairs=128, seed=seed)
+    consistent = swap_consistency(
+        editor, lambda pixels: _codes(generative, pixels, chosen), edited, pairs=128, seed=seed
+    )
     scores: dict[str, Any] = {"swap-consistency@1": consistent._asdict()}
     factors, classes = dataset.factors(probing), dataset.factors(edited)
     if factors is not None and classes is not None:
@@ -139,10 +143,14 @@ def _plain(value: Any) -> Any:
     return value._asdict() if hasattr(value, "_asdict") else value
 
 
-def _codes(method: Method, pixels: Pixels) -> np.ndarray:
+def _codes(method: Method, pixels: Pixels, chosen: Sequence[Choice]) -> np.ndarray:
+    """The units [rows, choice, dim]; groups are vectors of what is in them, filled up with zeros to one length."""
     with evaluating(method):
         parts = [method.encode(part) for part in to_images(pixels, best_device()).split(250)]
-        return torch.cat(parts).float().cpu().numpy()
+    codes = torch.cat(parts).float().cpu().numpy()
+    longest = max(len(choice.units) for choice in chosen) * codes.shape[2]
+    groups = [codes[:, choice.units].reshape(len(codes), -1) for choice in chosen]
+    return np.stack([np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups], 1)
 
 
 def _renderer(dataset: Dataset) -> Render | None:

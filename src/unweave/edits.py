@@ -4,6 +4,7 @@ An image is a row number of the run's data set or the path of an image file. Eve
 from: the inverted one of each image, or one drawn from a seed.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,17 @@ class Edit(NamedTuple):
     files: list[Path] = []  # noqa: RUF012 a tuple's default is never changed
 
 
+Chosen = Sequence[int | str]
+"""Units by number, ranges such as "10-49", and groups that the method names, such as "t100-299"."""
+
+
+class Choice(NamedTuple):
+    """Units that are edited together, and what to call them."""
+
+    name: str
+    units: list[int]
+
+
 def some_rows(run: Run, count: int, seed: int = 0) -> list[int]:
     """Random rows of the run's data set, for an edit that names none."""
     rows = cache.rows_for(len(run.dataset()), count, seed=seed)
@@ -65,14 +77,14 @@ def swap(
     run: Run | str | Path,
     images: Named | None = None,
     partners: Named | None = None,
-    units: Sequence[int] | None = None,
+    units: Chosen | None = None,
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
     output: Path | None = None,
     overwrite: bool = False,
 ) -> Edit:
-    """Every listed unit (all if none) in turn taken from the partner; images [image, unit, channel, height, width].
+    """Every listed unit (all if none) in turn taken from the partner; images [image, edit, channel, height, width].
 
     One row of the figure is: the image, its partner, its reconstruction, and one edit per unit. `seed` None begins
     from the inverted x_T, a number from that seed.
@@ -90,7 +102,7 @@ def swap_table(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
-    units: Sequence[int] | None,
+    units: Chosen | None,
     *,
     sampling: Sampling,
     seed: int | None,
@@ -99,16 +111,17 @@ def swap_table(
     """The figure of `swap` for images that are at hand."""
     check(sampling)
     start = begin(method, images, sampling=sampling, seed=seed)
-    chosen = numbers(method, images, units)
+    chosen = choices(method, images, units)
     plain = reconstructed(method, images, sampling=sampling, start=start)
-    edited = swap_each(method, images, partners, chosen, sampling=sampling, start=start)
+    edits = [choice.units for choice in chosen]
+    edited = swap_each(method, images, partners, edits, sampling=sampling, start=start)
     table = torch.cat([torch.stack([images, partners, plain], 1), edited], 1)  # (image, column, channel, height, width)
-    columns = ["image", "partner", "rebuilt", *(f"unit {unit}" for unit in chosen)]
+    columns = ["image", "partner", "rebuilt", *(choice.name for choice in chosen)]
     picture = grid(
         list(table),
         list(labels) if labels else None,
         columns,
-        title=f"One unit at a time from the partner ({said(seed)})",
+        title=f"One {'group of units' if method.groups() else 'unit'} at a time from the partner ({said(seed)})",
     )
     return Edit(edited, picture)
 
@@ -116,7 +129,7 @@ def swap_table(
 def traverse(
     run: Run | str | Path,
     images: Named | None = None,
-    units: Sequence[int] | None = None,
+    units: Chosen | None = None,
     *,
     steps: int = 7,
     seed: int | None = 0,
@@ -126,7 +139,8 @@ def traverse(
 ) -> Edit:
     """Each unit from its 2 % to its 98 % quantile, all else fixed; images [unit, step, image, channel, height, width].
 
-    The figure and the GIF show the first image. The quantiles are the run's own, so no data are needed.
+    The figure and the GIF show the first image. The quantiles are the run's own, so no data are needed. Of a method
+    whose units come in groups, the ten that vary most are taken if none are listed.
     """
     run, method = opened(run), opened(run).method()
     target = place_for(run, "traverse", output, overwrite)
@@ -137,6 +151,9 @@ def traverse(
     if steps < 2:
         raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
     shares = torch.linspace(0.02, 0.98, steps).tolist()
+    if units is None and method.groups():
+        span = statistics.quantiles[98] - statistics.quantiles[2]
+        units = np.sort(np.argsort(-span, kind="stable")[:10]).tolist()
     chosen = numbers(method, given.images, units)
     points = torch.stack([statistics.points(unit, shares) for unit in chosen])  # (unit, step, dim)
     frames = traversed(method, given.images, chosen, points, sampling=sampling, start=start)
@@ -151,7 +168,7 @@ def interpolate(
     run: Run | str | Path,
     images: Named | None = None,
     partners: Named | None = None,
-    units: Sequence[int] | None = None,
+    units: Chosen | None = None,
     *,
     steps: int = 7,
     seed: int | None = None,
@@ -165,8 +182,9 @@ def interpolate(
     first, second = pairs(run, images, partners, 3)
     start = begin(method, first.images, sampling=sampling, seed=seed)
     other = begin(method, second.images, sampling=sampling, seed=None) if seed is None and units is None else None
+    taken = None if units is None else numbers(method, first.images, units)
     frames = interpolated(
-        method, first.images, second.images, steps, units, sampling=sampling, start=start, partner_start=other
+        method, first.images, second.images, steps, taken, sampling=sampling, start=start, partner_start=other
     )
     table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
     columns = ["image", *(f"{share:.0%}" for share in torch.linspace(0, 1, steps).tolist()), "partner"]
@@ -229,14 +247,16 @@ def heatmap(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> Edit:
-    """Which unit moves which pixels: mean absolute change when that unit alone is swapped; [unit, height, width]."""
+    """Which unit (or group) moves which pixels: mean absolute change when it is swapped; [edit, height, width]."""
     run, method = opened(run), opened(run).method()
     target = place_for(run, "heatmap", output, overwrite)
     first, second = pairs(run, images, partners, 8)
     start = begin(method, first.images, sampling=sampling, seed=seed)
-    maps = moved(method, first.images, second.images, sampling=sampling, start=start)
+    chosen = choices(method, first.images, None)
+    edits = [choice.units for choice in chosen]
+    maps = moved(method, first.images, second.images, sampling=sampling, start=start, edits=edits)
     title = f"Which unit moves which pixels, over {len(first.images)} swaps ({said(seed)})"
-    picture = overlay(maps, first.images[0], title=title)
+    picture = overlay(maps, first.images[0], units=[choice.name for choice in chosen], title=title)
     return Edit(maps, picture, [file.save(picture, target, overwrite=overwrite)])
 
 
@@ -244,11 +264,30 @@ def opened(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else Run(run)
 
 
-def numbers(method: Method, images: Images, units: Sequence[int] | None) -> list[int]:
-    """The listed units of a method, all if none."""
+def choices(method: Method, images: Images, units: Chosen | None) -> list[Choice]:
+    """What an edit goes through one by one: the listed units, ranges and groups; if none, the groups or all units.
+
+    Raises ValueError for a unit that is not there, LookupError for a group that is not.
+    """
     with evaluating(method):
         count = encode(check_generative(method), images[:1], 1).shape[1]
-    return check_units(range(count) if units is None else units, count)
+    listed: Chosen = list(method.groups() or range(count)) if units is None else units
+    return [_choice(method, word, count) for word in listed]
+
+
+def _choice(method: Method, word: int | str, count: int) -> Choice:
+    if isinstance(word, int):
+        return Choice(f"unit {word}", check_units([word], count))
+    ends = re.fullmatch(r"(\d+)-(\d+)", word)
+    if ends is None:
+        return Choice(word, list(method.group(word)))
+    return Choice(f"units {word}", check_units(range(int(ends[1]), int(ends[2]) + 1), count))
+
+
+def numbers(method: Method, images: Images, units: Chosen | None) -> list[int]:
+    """The listed units of a method one by one, all if none."""
+    chosen = choices(method, images, units)
+    return list(dict.fromkeys(unit for choice in chosen for unit in choice.units))
 
 
 def said(seed: int | None) -> str:

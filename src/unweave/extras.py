@@ -12,7 +12,7 @@ from unweave.diffusion.sampling import check
 from unweave.editing.begin import begin
 from unweave.editing.decoding import encode
 from unweave.editing.reconstruct import reconstruct
-from unweave.edits import SAMPLING, Edit, numbers, opened, pairs, place_for, said, some_rows
+from unweave.edits import SAMPLING, Chosen, Edit, numbers, opened, pairs, place_for, said, some_rows
 from unweave.figures import file
 from unweave.figures.colours import colourise, with_bar
 from unweave.figures.grid import grid
@@ -50,7 +50,7 @@ def attention(
 def fields(
     run: Run | str | Path,
     images: Named | None = None,
-    units: Sequence[int] | None = None,
+    units: Chosen | None = None,
     times: Sequence[int] = TIMES,
     *,
     seed: int = 0,
@@ -89,7 +89,7 @@ def alone(
     run: Run | str | Path,
     images: Named | None = None,
     partners: Named | None = None,
-    units: Sequence[int] | None = None,
+    units: Chosen | None = None,
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from pydantic import ConfigDict, Field
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from unweave import pretrained
 from unweave.diffusion.noising import noise_of, of_scheduler
 from unweave.networks.frozen import FrozenNetwork
+from unweave.networks.gradient_decoder import Features, features, output
 from unweave.networks.space import Latents, Pixels, Space
 from unweave.settings import Frozen, SettingsError
 from unweave.shapes import Images, Times
@@ -54,9 +56,16 @@ class Denoiser(nn.Module):
     def unet(self) -> UNet2DModel:
         return self.frozen.network
 
-    def noise(self, output: Images, x_t: Images, t: Times) -> Images:
+    def noise(self, made: Images, x_t: Images, t: Times) -> Images:
         """The noise in x_t, from the output of the U-Net, whatever it predicts."""
-        return noise_of(str(self.noising["prediction_type"]), output, x_t, self.abar[t])
+        return noise_of(str(self.noising["prediction_type"]), made, x_t, self.abar[t])
+
+    @torch.no_grad()
+    def halves(self, x_t: Images, t: Times) -> tuple[Features, Images]:
+        """The features of the encoder half, which a gradient decoder shares, and the noise prediction eps_0."""
+        found = features(self.unet, x_t, t)
+        made = output(self.unet, found, found.embedding).float()
+        return found, self.noise(made, x_t, t)
 
 
 class Foundation(NamedTuple):

@@ -10,7 +10,7 @@ batch, so nothing supervised can leak into training.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,7 @@ class Sampling(NamedTuple):
     sampler: str = "ddim"  # "ddim" or "dpmsolver++"
     steps: int = 50
     eta: float = 0.0  # 0 is deterministic (edits), 1 adds DDPM's noise back at every step
+    clip: bool = True  # keep the predicted x_0 in [-1, 1] at every step, in methods that do so (PDAE, DiTi, Diff-AE)
 
 
 class Trainable(nn.Module, ABC):
@@ -84,6 +85,19 @@ class Method(Trainable):
     @abstractmethod
     def encode(self, images: Images) -> Units:
         """The representation of images, deterministic in eval mode."""
+
+    def groups(self) -> Mapping[str, Sequence[int]]:
+        """Units that belong together, by name, where there are too many to look at one by one; edits take these."""
+        return {}
+
+    def group(self, name: str) -> Sequence[int]:
+        """The units of a group. Raises LookupError where there is none of this name."""
+        if name not in self.groups():
+            raise LookupError(
+                f"there is no group of units {name!r}; there is: {', '.join(self.groups()) or 'none'}. "
+                "Units are named by numbers separated by commas, such as 0,3 or 10-49."
+            )
+        return self.groups()[name]
 
 
 Start = Any

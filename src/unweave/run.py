@@ -133,6 +133,11 @@ class Run:
             built.load_state_dict(load_file(at / "average.safetensors"), strict=False)
         return built.to(device or best_device()).eval()
 
+    def scored(self) -> Weights:
+        """The weights that scores use: the raw ones, unless the method's file says SCORED = "averaged"."""
+        chosen: Weights = getattr(registry.module("methods", self.method_name), "SCORED", "raw")
+        return chosen
+
     def state(self) -> dict[str, Any]:
         """The record of the newest checkpoint: images seen, seconds, digests."""
         return checkpoint.read(self.checkpoint())

@@ -72,18 +72,20 @@ def evaluate(
     seed: int = 0,
     protocols: Iterable[str] | None = None,
     repeats: int = 3,
-    weights: Weights = "raw",
+    weights: Weights | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> report.Scores:
     """The scores of a run's units, written to its scores.json (see `evaluation.report.evaluate_tables`).
 
     `rows` random rows of the data set (the run's own unless `data` names another; of it, a `split` such as "test", see
-    `fitting`) are encoded once; `seed` names the rows and the metrics' draws. Scores use the raw weights in eval mode,
-    as EncDiff's published numbers do. Scores on the run's own data of other protocols with the same rows, seed and
-    weights are kept in the file. Where a part of the data is scored or was trained on, `data` says which, and how many
-    of the scored rows the run was trained on. Raises ValueError for a data set without factors.
+    `fitting`) are encoded once; `seed` names the rows and the metrics' draws. `weights` are those that the method's
+    authors scored unless given: raw ones in eval mode for EncDiff, averaged ones for DiTi (`Run.scored`). Scores on the
+    run's own data of other protocols with the same rows, seed and weights are kept in the file. Where a part of the
+    data is scored or was trained on, `data` says which, and how many of the scored rows the run was trained on. Raises
+    ValueError for a data set without factors.
     """
     opened = run if isinstance(run, Run) else Run(run)
+    weights = weights or opened.scored()
     dataset = fitting(opened, data, split)
     named = cache.rows_for(len(dataset), rows, seed)
     factors = dataset.factors(named)
@@ -152,7 +154,7 @@ def agreement(
     split: str | None = None,
     rows: int = ROWS,
     seed: int = 0,
-    weights: Weights = "raw",
+    weights: Weights | None = None,
 ) -> dict[str, Any]:
     """`udr-lasso@1` and `udr-spearman@1` of every run: how well runs of several seeds agree; no factors needed.
 
@@ -161,6 +163,7 @@ def agreement(
     """
     opened = [run if isinstance(run, Run) else Run(run) for run in runs]
     check_seeds(opened)
+    weights = weights or opened[0].scored()
     tables = []
     for run in opened:
         dataset = fitting(run, data, split)

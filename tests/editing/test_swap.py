@@ -59,7 +59,7 @@ def test_no_decoder(blind, sampling, pairs):
 def test_each_unit_by_itself_in_one_go(stripes, sampling, pairs):
     images, partners = pairs
     start = begin(stripes, images, sampling=sampling, seed=0)
-    together = swap_each(stripes, images, partners, [3, 0], sampling=sampling, start=start, batch=3)
+    together = swap_each(stripes, images, partners, [[3], [0]], sampling=sampling, start=start, batch=3)
     assert together.shape == (5, 2, 3, 8, 8)
     for place, unit in enumerate([3, 0]):
         alone = swap(stripes, images, partners, [unit], sampling=sampling, start=start)
@@ -69,4 +69,4 @@ def test_each_unit_by_itself_in_one_go(stripes, sampling, pairs):
 
 def test_each_unit_must_be_there(stripes, sampling, pairs):
     with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 9"):
-        swap_each(stripes, *pairs, [9], sampling=sampling, start=None)
+        swap_each(stripes, *pairs, [[9]], sampling=sampling, start=None)

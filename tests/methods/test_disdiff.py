@@ -14,6 +14,7 @@ from tests.conftest import small_denoiser
 from torch import Tensor, nn
 
 import unweave
+from unweave import foundation
 from unweave.diffusion import noising
 from unweave.diffusion.sampling import sample
 from unweave.evaluation import reduce
@@ -162,7 +163,7 @@ class Known(nn.Module):
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_all_units_in_one_pass_equal_the_loop_over_units(chunk: int, condition: str) -> None:
     method, looped = quick(condition=condition), quick(condition=condition, chunk=chunk)
-    found, _ = method.frozen(*noised(method))
+    found, _ = method.denoiser.halves(*noised(method))
     with torch.no_grad():
         units = method.encode(batch().images)
         fields = method.field(found, units)
@@ -193,7 +194,7 @@ def test_pieces_give_the_same_loss_gradients_and_batch_statistics(piece: int, no
 @pytest.mark.parametrize("condition", ["scale_shift", "attention"])
 def test_a_field_depends_on_no_other_units_vector_and_on_no_other_image(condition: str) -> None:
     method = quick(condition=condition)
-    found, _ = method.frozen(*noised(method, 2))
+    found, _ = method.denoiser.halves(*noised(method, 2))
     units = torch.randn(2, 4, 3)
     changed = units.clone()
     changed[0, 2] += 1
@@ -235,7 +236,7 @@ def test_the_identities_of_units_are_orthonormal_and_stay_so_in_training() -> No
 @pytest.mark.parametrize("identity", ["orthogonal", "free", "none"])
 def test_only_identities_tell_units_of_one_vector_apart(identity: str) -> None:
     method = quick(identity=identity)
-    found, _ = method.frozen(*noised(method, 2))
+    found, _ = method.denoiser.halves(*noised(method, 2))
     with torch.no_grad():
         same = method.field(found, torch.ones(2, 4, 3))
         units, order = torch.randn(2, 4, 3), [2, 0, 3, 1]
@@ -373,7 +374,7 @@ def test_descending_invariance_moves_the_chosen_unit_and_stills_the_others() -> 
 def test_the_first_loss_is_that_of_the_frozen_model() -> None:
     method = quick(awake=False)
     _, eps, _, _ = draws(method)
-    _, eps_0 = method.frozen(*noised(method))
+    _, eps_0 = method.denoiser.halves(*noised(method))
     loss = forward(method)
     assert loss.total.item() == pytest.approx((eps - eps_0).abs().mean().item(), rel=1e-6)
     assert loss.total.item() == loss.terms["reconstruction"].item()
@@ -409,7 +410,7 @@ def test_trap_training_shifts_by_s_t_and_the_disentangling_branch_and_sampling_b
     z0, eps, _, _ = draws(method, 4)
     t, c = torch.tensor([0, 1, 5, 20]), torch.tensor([3, 0, 1, 1])  # where the two differ most
     x_t = noising.add_noise(z0, eps, method.denoiser.abar[t])
-    _, eps_0 = method.frozen(x_t, t)
+    _, eps_0 = method.denoiser.halves(x_t, t)
     error, _, _, weight = method.terms(z0, eps, t, c, method.encode(batch(4).images))
 
     def expected(shift: Tensor) -> Tensor:
@@ -597,7 +598,7 @@ def test_the_codes_that_an_edit_is_measured_against_have_no_gradient(monkeypatch
 def test_the_frozen_prediction_has_no_gradient() -> None:
     method = quick()
     x_t, t = noised(method)
-    found, eps_0 = method.frozen(x_t.requires_grad_(), t)
+    found, eps_0 = method.denoiser.halves(x_t.requires_grad_(), t)
     assert not any(tensor.requires_grad for tensor in (eps_0, found.embedding, found.bottom, *found.skips))
 
 
@@ -671,7 +672,7 @@ def test_foundations_that_say_the_same_in_other_words_give_the_same_loss(
 ) -> None:
     expected = forward(quick())
     method = quick(pixels(small_denoiser(prediction={"v_prediction": "v", "sample": "x0"}[kind])))
-    features, output = disdiff.features, disdiff.output
+    features, output = foundation.features, foundation.output
     asked: list[tuple[Tensor, Tensor]] = []
 
     def remember(unet: Any, x_t: Tensor, t: Tensor) -> Any:
@@ -682,8 +683,8 @@ def test_foundations_that_say_the_same_in_other_words_give_the_same_loss(
         eps, (x_t, a) = output(half, found, embedding), asked[-1]
         return (eps - (1 - a).sqrt() * x_t if kind == "v_prediction" else x_t - (1 - a).sqrt() * eps) / a.sqrt()
 
-    monkeypatch.setattr(disdiff, "features", remember)
-    monkeypatch.setattr(disdiff, "output", reworded)
+    monkeypatch.setattr(foundation, "features", remember)
+    monkeypatch.setattr(foundation, "output", reworded)
     loss = forward(method)
     assert method.denoiser.noising["prediction_type"] == kind
     assert loss.total.item() == pytest.approx(expected.total.item(), rel=1e-4)
@@ -722,7 +723,7 @@ def test_any_conditioning_by_time_can_be_stood_on(condition: str, changes: dict[
     method = quick(pixels(denoiser), awake=False, condition=condition)
     x_t, t = noised(method)
     with torch.no_grad():
-        found, eps_0 = method.frozen(x_t, t)
+        found, eps_0 = method.denoiser.halves(x_t, t)
         torch.testing.assert_close(eps_0, unet(x_t, t).sample)
         assert not method.field(found, method.encode(batch().images)).any()
     ours = [module for module in method.field.modules() if isinstance(module, ResnetBlock2D)]
@@ -772,7 +773,7 @@ def test_the_fields_of_units_add_up() -> None:
     x_t, t = noised(method)
     with torch.no_grad():
         units = method.encode(batch().images)
-        _, eps_0 = method.frozen(x_t, t)
+        _, eps_0 = method.denoiser.halves(x_t, t)
         whole = method.predictor(units, None)(x_t, t) - eps_0
         parts = [method.predictor(units, [unit])(x_t, t) - eps_0 for unit in range(4)]
     torch.testing.assert_close(sum(parts), whole, atol=1e-5, rtol=1e-5)
@@ -1048,5 +1049,5 @@ def test_before_the_first_time_the_frozen_model_draws_alone() -> None:
     predict = method.predictor(units, None)
     for time, frozen in ((499, True), (500, False)):
         t = torch.tensor(time)
-        _, eps_0 = method.frozen(x_t, t.expand(len(x_t)))
+        _, eps_0 = method.denoiser.halves(x_t, t.expand(len(x_t)))
         assert torch.equal(predict(x_t, t), eps_0) == frozen

@@ -1,4 +1,4 @@
-"""unweave edit swap | traverse | interpolate | reconstruct | heatmap | attention | alone | fields"""
+"""unweave edit swap | traverse | interpolate | reconstruct | heatmap | attention | alone | fields | manipulate"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,12 @@ Images = Annotated[
     list[str] | None, typer.Argument(metavar="[IMAGES]...", help="row numbers or image files; some rows if not given")
 ]
 Partners = Annotated[str | None, typer.Option(help="rows or files to take units from, separated by commas")]
-Units = Annotated[str | None, typer.Option(help="units, separated by commas; all if not given")]
+Units = Annotated[
+    str | None,
+    typer.Option(
+        help="units, separated by commas: numbers, ranges (10-49), groups, times of DiTi (t100-299); all if not given"
+    ),
+]
 Seed = Annotated[int, typer.Option(help="x_T is drawn from this seed (the default)")]
 Inverted = Annotated[
     bool, typer.Option("--inverted", help="begin from the image's own x_T, which keeps what the units do not hold")
@@ -49,7 +54,7 @@ def swap(
     """
     from unweave import edits
 
-    pairs = {"images": images, "partners": _words(partners), "units": _numbers(units)}
+    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units)}
     _show(edits.swap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
@@ -66,7 +71,7 @@ def traverse(
     """
     from unweave import edits
 
-    given = {"images": images, "units": _numbers(units), "steps": points}
+    given = {"images": images, "units": _chosen(units), "steps": points}
     _show(edits.traverse, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
@@ -82,7 +87,7 @@ def interpolate(
     """
     from unweave import edits
 
-    pairs = {"images": images, "partners": _words(partners), "units": _numbers(units), "steps": points}
+    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": points}
     _show(edits.interpolate, run, pairs, _how(seed or 0, seed is None, steps, sampler), output, overwrite, json)
 
 
@@ -145,7 +150,7 @@ def alone(
 
     if own and partners is not None:
         raise ValueError("--own uses the image's own units, --partners another's: give one of them.")
-    given = {"images": images, "partners": [] if own else _words(partners), "units": _numbers(units)}
+    given = {"images": images, "partners": [] if own else _words(partners), "units": _chosen(units)}
     _show(extras.alone, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
@@ -163,11 +168,44 @@ def fields(
     from unweave import extras
 
     when = _numbers(times) or list(extras.TIMES)
-    made = extras.fields(run, images, _numbers(units), when, seed=seed, output=output, overwrite=overwrite)
+    made = extras.fields(run, images, _chosen(units), when, seed=seed, output=output, overwrite=overwrite)
     if json:
         out.print_json({"files": made.files, "shape": list(made.images.shape), "noise": f"seed {seed}"})
     else:
         print(made.files[0])
+
+
+@app.command()
+def manipulate(
+    run: RunPath, images: Images = None,
+    attribute: Annotated[str, typer.Option(help="a yes-or-no factor, or a class of another as NAME=CLASS")] = "",
+    amount: Annotated[
+        list[float] | None, typer.Option("--amount", "-a", help="how far to go, repeatable; DiTi goes 0.3")
+    ] = None,
+    kept: Annotated[int, typer.Option(min=1, help="numbers of the code that may change")] = 16,
+    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
+    overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Move one attribute of images, along a linear classifier of codes with a learnt mask (DiTi).
+
+    \b
+        unweave edit manipulate runs/diti-celeba me.png --attribute Smiling --amount 0.3
+        unweave edit manipulate runs/diti-rooms 12 --attribute shape=2
+
+    The classifier is trained on the data's training split: this is the one edit that uses labels.
+    """
+    from unweave import manipulation
+
+    if not attribute:
+        raise ValueError("--attribute is missing: the name of a factor, or NAME=CLASS; `unweave info RUN` lists them.")
+    how = _how(seed or 0, seed is None, steps, sampler)
+    edit, facts = manipulation.manipulate(
+        run, attribute, images, amount or manipulation.AMOUNTS, kept=kept, **how, output=output, overwrite=overwrite
+    )
+    if json:
+        out.print_json({"files": edit.files, "shape": list(edit.images.shape), **facts})
+    else:
+        print(edit.files[0])
 
 
 def _how(seed: int, inverted: bool, steps: int, sampler: str) -> dict[str, Any]:
@@ -195,10 +233,18 @@ def _words(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _chosen(text: str | None) -> list[int | str] | None:
+    """Numbers as numbers, all else as it is."""
+    words = _words(text)
+    if words is not None and not words:
+        raise ValueError(f"--units must name units separated by commas, such as 0,3 or 10-49; got {text!r}.")
+    return None if words is None else [int(word) if word.isdigit() else word for word in words]
+
+
 def _numbers(text: str | None) -> list[int] | None:
     words = _words(text)
     if words is None:
         return None
     if not words or not all(word.isdigit() for word in words):
-        raise ValueError(f"units and times must be numbers separated by commas, such as 0,3; got {text!r}.")
+        raise ValueError(f"times must be numbers separated by commas, such as 100,500; got {text!r}.")
     return [int(word) for word in words]

@@ -22,7 +22,9 @@ def command(
     protocol: Annotated[list[str] | None, typer.Option(help="a protocol, repeatable; see `unweave list`")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="metric seeds, for the interval")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="names the rows and the metrics' draws")] = 0,
-    weights: Annotated[str, typer.Option(help="with runs: 'raw' (as published) or 'averaged'")] = "raw",
+    weights: Annotated[
+        str | None, typer.Option(help="with runs: 'raw' or 'averaged'; what the method's authors scored if not given")
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="print what is published on this data set beside it")
     ] = False,
@@ -47,7 +49,7 @@ def command(
     """
     if (not runs) == (codes is None) or (codes is None) != (factors is None):
         raise ValueError("give runs, or both --codes and --factors.")
-    if weights not in ("averaged", "raw"):
+    if weights not in ("averaged", "raw", None):
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
     if codes is not None and split is not None:
         raise ValueError("--split needs a run: the codes of a split are given by `unweave encode RUN --split`.")

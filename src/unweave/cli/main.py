@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from unweave import registry
-from unweave.cli import cite, data, edit, encode, evaluate, info, listing, output, share, train
+from unweave.cli import cite, data, edit, encode, evaluate, figure, info, listing, output, probe, share, train
 
 app = typer.Typer(
     name="unweave",
@@ -25,7 +25,9 @@ app = typer.Typer(
 app.command("train", help=train.HELP)(train.command)
 app.command("encode")(encode.command)
 app.command("evaluate")(evaluate.command)
+app.command("probe")(probe.command)
 app.add_typer(edit.app, name="edit")
+app.add_typer(figure.app, name="figure")
 app.add_typer(data.app, name="data")
 app.command("info")(info.command)
 app.command("share")(share.command)

@@ -5,7 +5,8 @@ train and test, peopleDevTrain.txt and peopleDevTest.txt. Rows are in the order 
 scores are no rows.
 
 The scores are signed distances to the boundary of a classifier (Kumar et al.), not labels by people: the factors are
-their signs, 1 where the score is above 0. A regression on the scores themselves is another protocol than this.
+their signs, 1 where the score is above 0. A regression on the scores themselves, as DiTi's, is another protocol than
+this: `unweave probe RUN --data lfw --targets lfw_attributes.txt`.
 
 DiTi's protocol resizes the picture to 1.1 times the size and keeps the middle: crop=227 is that region, to a pixel.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import Field
 
 from unweave.data.disk import attributes, cache, remote
@@ -60,6 +62,14 @@ class Settings(Frozen):
     crop: int | None = Field(
         default=None, ge=8, le=SIDE, description=f"pixels of the {SIDE}: side of the middle square; None: all"
     )
+
+
+class Values(NamedTuple):
+    """The scores of the attribute file."""
+
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "rows attributes"]
 
 
 class Scores(NamedTuple):
@@ -155,6 +165,13 @@ def scores(path: Path) -> Scores:
         names[name] = None
         classes[number] = values > 0
     return Scores(tuple(names), Labels(tuple(header[2:]), (2,) * classes.shape[1], classes))
+
+
+def values(path: Path) -> Values:
+    """The scores themselves, as DiTi regresses them."""
+    known = scores(path)
+    table = [[float(word) for word in line.strip().split("\t")[2:]] for line in attributes.lines_of(path)[2:]]
+    return Values(known.files, known.labels.names, np.array(table))
 
 
 def file_of(person: str, number: int) -> str:

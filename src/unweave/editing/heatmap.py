@@ -1,5 +1,7 @@
 """Where in the image each unit acts."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -8,6 +10,7 @@ from unweave.editing.decoding import (
     check_generative,
     check_partners,
     check_start,
+    check_units,
     decode,
     decoded,
     encode,
@@ -23,9 +26,10 @@ def moved(
     *,
     sampling: Sampling,
     start: Start,
+    edits: Sequence[Sequence[int]] | None = None,
     batch: int = 64,
-) -> Float[Tensor, "unit height width"]:
-    """How far each pixel moves when one unit alone comes from the partners; in [0, 2], 0 is untouched.
+) -> Float[Tensor, "edit height width"]:
+    """How far each pixel moves when one unit (or the units of one edit) comes from the partners, in [0, 2].
 
     The mean over images and channels of the absolute change against the reconstruction from the same start.
     `partners` has the shape of `images`; `start` is `begin(method, images, ...)`, inverted or seeded. At most `batch`
@@ -39,11 +43,14 @@ def moved(
         own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
         before = decode(generative, own, start, sampling=sampling, batch=batch)
         count = own.shape[1]
-        swapped = torch.eye(count, dtype=torch.bool, device=own.device)[:, None, :, None]  # (unit, 1, unit, 1)
-        edited = torch.where(swapped, theirs, own).flatten(0, 1)  # (unit · batch, unit, dim)
-        unit = torch.arange(count, device=own.device).repeat_interleave(len(images))
-        rows = torch.arange(len(images), device=own.device).repeat(count)
-        total = before.new_zeros(count, *before.shape[2:])  # (unit, height, width)
+        edits = [[unit] for unit in range(count)] if edits is None else edits
+        swapped = torch.zeros(len(edits), 1, count, 1, dtype=torch.bool, device=own.device)
+        for edit, units in enumerate(edits):
+            swapped[edit, :, check_units(units, count)] = True
+        edited = torch.where(swapped, theirs, own).flatten(0, 1)  # (edit · batch, unit, dim)
+        number = torch.arange(len(edits), device=own.device).repeat_interleave(len(images))
+        rows = torch.arange(len(images), device=own.device).repeat(len(edits))
+        total = before.new_zeros(len(edits), *before.shape[2:])  # (edit, height, width)
         for place, after in decoded(generative, edited, start, rows, sampling=sampling, batch=batch):
-            total.index_add_(0, unit[place], (after - before[rows[place]]).abs().mean(1))
+            total.index_add_(0, number[place], (after - before[rows[place]]).abs().mean(1))
         return total / len(images)

@@ -35,25 +35,10 @@ def swap(
     Raises TypeError for a method without a decoder, ValueError for a unit that is not there or for partners of another
     shape.
     """
-    return _swapped(method, images, partners, [units], sampling=sampling, start=start, batch=batch)[:, 0]
+    return swap_each(method, images, partners, [units], sampling=sampling, start=start, batch=batch)[:, 0]
 
 
 def swap_each(
-    method: Method,
-    images: Images,
-    partners: Float[Tensor, "..."],
-    units: Sequence[int],
-    *,
-    sampling: Sampling,
-    start: Start,
-    batch: int = 64,
-) -> Float[Tensor, "batch unit channel height width"]:
-    """As `swap` of every listed unit by itself, all of them in batches over images and units together."""
-    alone = [[unit] for unit in units]
-    return _swapped(method, images, partners, alone, sampling=sampling, start=start, batch=batch)
-
-
-def _swapped(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
@@ -61,9 +46,9 @@ def _swapped(
     *,
     sampling: Sampling,
     start: Start,
-    batch: int,
+    batch: int = 64,
 ) -> Float[Tensor, "batch edit channel height width"]:
-    """Every image once for each edit, with that edit's units taken from its partner."""
+    """As `swap`, once for each edit, a list of units; all of them in batches over images and edits together."""
     generative = check_generative(method)
     check_partners(images, partners)
     check_start(start, len(images))

@@ -19,7 +19,7 @@ def heatmap(
     values: Values,
     image: Float[Tensor, "channel tall wide"] | None = None,
     *,
-    units: Sequence[int] | None = None,
+    units: Sequence[int | str] | None = None,
     high: Number | None = None,
     title: str | None = None,
     quantity: str = "mean change",
@@ -40,7 +40,7 @@ def overlay(
     values: Values,
     image: Float[Tensor, "channel tall wide"],
     *,
-    units: Sequence[int] | None = None,
+    units: Sequence[int | str] | None = None,
     high: Number | None = None,
     title: str | None = None,
     quantity: str = "mean change",
@@ -77,5 +77,5 @@ def _high(values: Float[np.ndarray, "unit height width"], high: Number | None) -
     return (float(values.max()) or 1.0) if high is None else float(high)
 
 
-def _labels(units: Sequence[int] | None, count: int) -> list[str]:
-    return [f"unit {unit}" for unit in (range(count) if units is None else units)]
+def _labels(units: Sequence[int | str] | None, count: int) -> list[str]:
+    return [f"unit {unit}" if isinstance(unit, int) else unit for unit in (range(count) if units is None else units)]

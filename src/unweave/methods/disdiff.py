@@ -21,7 +21,7 @@ from unweave.foundation import Denoiser, Foundation
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
 from unweave.networks.encoder import Norm, strided_residual
 from unweave.networks.frozen import FrozenNetwork
-from unweave.networks.gradient_decoder import AttentionDecoder, Features, GradientDecoder, features, output
+from unweave.networks.gradient_decoder import AttentionDecoder, Features, GradientDecoder
 from unweave.networks.gradient_decoder import check as check_halves
 from unweave.networks.unet import time_width
 from unweave.settings import Frozen
@@ -88,8 +88,8 @@ LAPTOP = {
     "loss": "l2", "balance": True, "first_time": 500, "weight": 6.0,
 }  # fmt: skip
 FAST = {
-    "images": 45_000, "batch": 32, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95), "warmup": 3_200,
-    "decay": "cosine", "average": 0.995,
+    "images": 30_000, "batch": 8, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95), "warmup": 3_200,
+    "decay": "cosine", "average": 0.998,
 }  # fmt: skip
 
 
@@ -192,7 +192,7 @@ class DisDiff(Generative):
         """The error of eps_hat, invariance, variance and weight of each image."""
         abar = self.denoiser.abar[t]
         x_t = add_noise(z0, eps, abar)
-        found, eps_0 = self.frozen(x_t, t)
+        found, eps_0 = self.denoiser.halves(x_t, t)
         fields = self.field(found, units)
         whole = eps_0 + per_image(mean_shift(self.denoiser.abar, t)) * fields.sum(1)
         off = eps - whole
@@ -215,13 +215,6 @@ class DisDiff(Generative):
         else:
             size = (clean - clean_c).detach().square().mean((1, 2, 3))
         return error, kept, moved, self.settings.weight * size
-
-    def frozen(self, x_t: Images, t: Times) -> tuple[Features, Images]:
-        """The frozen model's features and its noise prediction, without gradient."""
-        with torch.no_grad():
-            found = features(self.denoiser.unet, x_t, t)
-            made = output(self.denoiser.unet, found, found.embedding).float()
-            return found, self.denoiser.noise(made, x_t, t)
 
     @torch.no_grad()
     def copy_to_twin(self) -> None:
@@ -264,7 +257,7 @@ class DisDiff(Generative):
 
         def predict(x_t: Images, t: Tensor) -> Images:
             times = t.to(x_t.device).expand(len(x_t))
-            found, eps_0 = self.frozen(x_t, times)
+            found, eps_0 = self.denoiser.halves(x_t, times)
             if int(t.max()) < self.settings.first_time:  # a time that no field was trained for
                 return eps_0
             fields = self.field(found, units, chosen)
@@ -353,7 +346,7 @@ def field_maps(
                 raise ValueError(f"times must be in 0..{STEPS - 1}, got {time}.")
             t = torch.full((len(images),), time, device=images.device)
             abar = method.denoiser.abar[t]
-            found, _ = method.frozen(add_noise(z0, eps, abar), t)
+            found, _ = method.denoiser.halves(add_noise(z0, eps, abar), t)
             size = method.field(found, units).abs().mean(2)  # (batch, unit, rows, columns)
             maps.append(size * per_image(-score_shift(abar)))
     return torch.stack(maps, 2)

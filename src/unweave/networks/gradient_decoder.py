@@ -44,10 +44,15 @@ def check(unet: UNet2DModel) -> None:
         raise ValueError("the denoiser has a Fourier embedding of a continuous time; here times are 0..999.")
 
 
-def features(unet: UNet2DModel, x_t: Images, t: Times) -> Features:
-    """The encoder half of the U-Net. `check` says which U-Nets can be split."""
+def features(unet: UNet2DModel, x_t: Images, t: Times, condition: Conditions | None = None) -> Features:
+    """The encoder half of the U-Net; a condition is for a U-Net that `compose` has changed.
+
+    `check` says which U-Nets can be split.
+    """
     x = 2 * x_t - 1 if unet.config.center_input_sample else x_t
     embedding = unet.time_embedding(unet.time_proj(t.expand(len(x_t))).to(x_t.dtype))
+    if condition is not None:
+        embedding = torch.cat([embedding, condition], 1)
     x = unet.conv_in(x)
     skips: tuple[Images, ...] = (x,)
     for block in unet.down_blocks:
@@ -88,6 +93,12 @@ class Composed(nn.Module):
         return torch.cat([(1 + scale) * (1 + again) - 1, shift * (1 + again) + on_top], 1)
 
 
+def compose(network: nn.Module, width: int) -> None:
+    """Condition every residual block of a network by a vector of this width, after the time."""
+    for block in [module for module in network.modules() if isinstance(module, ResnetBlock2D)]:
+        block.time_emb_proj = Composed(block.time_emb_proj, width)
+
+
 class GradientDecoder(nn.Module):
     """Middle, decoder half and output of a U-Net of the same shape, newly initialised, conditioned by a vector.
 
@@ -103,8 +114,7 @@ class GradientDecoder(nn.Module):
         twin = UNet2DModel.from_config(config)
         self.mid_block, self.up_blocks = twin.mid_block, twin.up_blocks
         self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
-        for block in [module for module in self.modules() if isinstance(module, ResnetBlock2D)]:
-            block.time_emb_proj = Composed(block.time_emb_proj, width)
+        compose(self, width)
         _zero_outputs(self)
 
     def forward(self, found: Features, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:

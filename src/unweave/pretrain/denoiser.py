@@ -74,6 +74,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "data": {"size": 64},
         "training": {"images": 72_000_000, "batch": 128, "rate": 1e-4, "weight_decay": 0.0, "average": 0.9999},
     },
+    "pixels-128": {
+        "method": {
+            "channels": (128, 128, 256, 384, 512), "attention": (False, False, False, True, False), "heads": 1,
+            "dropout": 0.0, "schedule": "linear", "loss": "l2",
+        },
+        "data": {"size": 128},
+        "training": {"images": 72_000_000, "batch": 128, "rate": 1e-4, "weight_decay": 0.0, "average": 0.9999},
+    },
     "laptop": {
         "method": {**LAPTOP, "channels": (32, 64, 64), "attention": (False, True, False), "schedule": "linear"},
         "data": {"size": 32},
@@ -92,7 +100,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "training": {**FAST, "average": 0.995},
     },
 }  # fmt: skip
-"""`release`: the latent model of the DisDiff release. `pixels-64`: the sizes that PDAE and DiTi stand on, at 64 px
+"""`release`: the latent model of the DisDiff release. `pixels-64`, `pixels-128`: the sizes that PDAE and DiTi stand on
 (after Diff-AE's templates; PDAE's own [mem]). `laptop` (pixels of 32 px), `laptop-vq`, `laptop-kl`: two cores."""
 
 

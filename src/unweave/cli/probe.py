@@ -1,0 +1,48 @@
+"""unweave probe"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="a run directory")],
+    data: Annotated[str | None, typer.Option(help="probe on another data set than the run's own")] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="numbers to predict instead of factors: .npy, .csv, FILE.npz:NAME, or lfw_attributes.txt"),
+    ] = None,
+    labels: Annotated[int | None, typer.Option(min=2, help="training rows of each class; all if not given")] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="DiTi's protocol: Adam, 15 epochs; numbers choose the epoch on test")
+    ] = False,
+    rows: Annotated[int, typer.Option(min=10, help="rows of each split that are encoded at most")] = 50_000,
+    seed: Annotated[int, typer.Option(min=0, help="of random splits and few labels")] = 0,
+    weights: Annotated[
+        str | None, typer.Option(help="'raw' or 'averaged'; what the authors scored if not given")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """What a linear model reads from a run's codes: factors, attributes of yes and no, or numbers.
+
+    \b
+        unweave probe runs/diti-rooms --labels 100
+        unweave probe runs/diti-celeba --published
+        unweave probe runs/diti-celeba --data lfw --targets lfw/lfw_attributes.txt
+
+    Trained on the data's training split, its penalty chosen on the validation split, measured on the test split.
+    """
+    from unweave import probing
+    from unweave.cli import output
+
+    if weights not in ("averaged", "raw", None):
+        raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
+    found = probing.probe(
+        run, data=data, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
+        weights=weights,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if json:
+        output.print_json(found)
+    else:
+        output.print_table(probing.table(found, str(run)))

@@ -1,0 +1,176 @@
+"""What PDAE and DiTi share: one code per image that corrects the noise prediction of a frozen diffusion model.
+
+Zhang, Zhao, Lin, "Unsupervised representation learning from pre-trained diffusion probabilistic models" (PDAE),
+NeurIPS 2022, arXiv:2212.12990. The methods (methods/pdae.py, methods/diti.py) differ in what of the code the decoder
+sees at which time.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from unweave.diffusion.balance import Balance
+from unweave.diffusion.noising import (
+    add_noise,
+    clean_of,
+    mean_shift,
+    noise_of,
+    per_image,
+    score_shift,
+    snr,
+    uniform_times,
+)
+from unweave.diffusion.sampling import invert, sample
+from unweave.foundation import Foundation
+from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
+from unweave.networks.encoder import attentive
+from unweave.networks.gradient_decoder import GradientDecoder, check
+from unweave.networks.space import Pixels
+from unweave.networks.unet import time_width
+from unweave.settings import Frozen
+from unweave.shapes import Images, Times, Units
+
+Code = Float[Tensor, "batch dim"]
+PerImage = Float[Tensor, "batch"]
+
+
+class Settings(Frozen):
+    """Defaults are the published ones for 64 px."""
+
+    dim: int = Field(512, ge=1, description="numbers of an image's code; each is a unit")
+    encoder_widths: tuple[int, ...] | None = Field(
+        None, description="channels after each halving, down to 4 x 4; if not given, the published ones for the size"
+    )
+    weight: Literal["snr", "balanced", "uniform"] = Field(
+        "snr",
+        description="loss weight over time: SNR^gamma / (1 + SNR) (published), every noise level the same, or none",
+    )
+    gamma: float = Field(0.1, ge=0, description="exponent of the published weight")
+
+
+RELEASE = {
+    "images": 38_000_000, "batch": 128, "rate": 2e-4, "weight_decay": 0.0, "average": 0.9999, "precision": "float32",
+}  # fmt: skip
+FAST = {
+    "images": 45_000, "batch": 32, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95), "warmup": 3_200,
+    "decay": "cosine", "average": 0.995,
+}  # fmt: skip
+
+
+def presets(laptop: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Presets of a method on this base: at 64 and 128 px as published, and for minutes on two cores."""
+
+    def on(preset: str) -> dict[str, Any]:
+        return {"denoiser": {"recipe": {"method": {"name": "denoiser"}, "preset": preset}}}
+
+    return {
+        "release": {"method": {}, "foundation": on("pixels-64"), "data": {"size": 64}, "training": RELEASE},
+        "release-128": {
+            "method": {}, "foundation": on("pixels-128"),
+            "data": {"size": 128}, "training": {**RELEASE, "images": 64_000_000},
+        },
+        "laptop": {
+            "method": laptop, "foundation": on("laptop"), "data": {"size": 32}, "training": FAST,
+        },
+    }  # fmt: skip
+
+
+class Guided(Generative):
+    """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, z)))², t uniform over 0 .. 999.
+
+    eps_0 is the frozen model's noise prediction, G the gradient decoder, z = E(x_0) the code, s_t `mean_shift` (Eq. 12
+    of arXiv:2212.12990 [mem]); lambda_t = SNR^gamma / (1 + SNR). Images are drawn with eps_0 + d_t G (`score_shift`),
+    deterministically, and x_0 is kept in [-1, 1] at every step unless `sampling.clip` is off (or in latents).
+    Every number of the code is a unit. Scores use the averaged encoder, as published.
+
+    Deviations: the blocks of the gradient decoder are diffusers', whose last convolutions begin at zero; samplers take
+    diffusers' steps (1, 1 + T/n, ...) where the release spreads n + 1 evenly over 0 .. 999; no flips while training,
+    because a flip may be a factor. Laptop presets weigh every noise level the same and use SOAP.
+    """
+
+    def __init__(self, settings: Settings, foundation: Foundation, name: str) -> None:
+        super().__init__()
+        self.denoiser = foundation.needed_denoiser(name)
+        check(self.denoiser.unet)
+        self.settings = settings
+        self.space = foundation.diffused()
+        self.bounded = isinstance(self.space, Pixels)
+        self.encoder = attentive(foundation.shape, settings.dim, settings.encoder_widths)
+        width = time_width(self.denoiser.unet)
+        self.condition = nn.Linear(settings.dim, width)
+        self.decoder = GradientDecoder(self.denoiser.unet, width)
+        self.balance = Balance()
+        self.noising = {**self.denoiser.noising, "prediction_type": "epsilon"}
+        self.averaged = ("encoder", "condition", "decoder")
+
+    def groups(self) -> Mapping[str, Sequence[int]]:
+        return {"code": range(self.settings.dim)}
+
+    def visible(self, code: Code, t: Times) -> Code:
+        """What the decoder sees of each image's code at its time; all of it, unless a method says otherwise."""
+        return code
+
+    def trained(self, code: Code, t: Times) -> Sequence[Code]:
+        """The codes whose losses are added up: `visible`, with other gradients where a method wants them."""
+        return [self.visible(code, t)]
+
+    def players(self) -> list[Player]:
+        trained = [*self.encoder.parameters(), *self.condition.parameters(), *self.decoder.parameters()]
+        return [Player("guidance", self, trained)]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
+        code = self.encode(batch.images).squeeze(2)
+        x0 = self.space.encode(batch.images)
+        t = uniform_times(len(x0), rng, x0.device)
+        eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
+        abar = self.denoiser.abar[t]
+        x_t = add_noise(x0, eps, abar)
+        found, eps_0 = self.denoiser.halves(x_t, t)
+        s_t = per_image(mean_shift(self.denoiser.abar, t))
+        total, error = 0.0, torch.zeros_like(abar)
+        for seen in self.trained(code, t):
+            field = self.decoder(found, found.embedding, self.condition(seen)).float()
+            error = (eps - eps_0 - s_t * field).square().mean((1, 2, 3))
+            total = total + (self.weigh(error, t) * error).mean()
+        return Loss(torch.as_tensor(total), {"denoising": error.mean()})
+
+    def weigh(self, error: PerImage, t: Times) -> PerImage:
+        """lambda_t of each image."""
+        if self.settings.weight == "balanced":
+            return self.balance(error, t)
+        ratio = snr(self.denoiser.abar[t])
+        return ratio**self.settings.gamma / (1 + ratio) if self.settings.weight == "snr" else torch.ones_like(ratio)
+
+    def encode(self, images: Images) -> Units:
+        with torch.autocast(images.device.type, enabled=False):
+            return self.encoder(images).unsqueeze(2)
+
+    def start(self, count: int, rng: torch.Generator) -> Start:
+        return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.denoiser.abar.device)
+
+    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
+        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling)
+
+    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
+        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng)
+        return self.space.decode(made).float().clamp(-1, 1)
+
+    def predictor(self, units: Units, clip: bool) -> Any:
+        """The noise prediction as samplers ask for it, at one time for all images: eps_0 + d_t G."""
+        code = units.squeeze(2)
+
+        def predict(x_t: Images, t: Tensor) -> Images:
+            times = t.to(x_t.device).expand(len(x_t))
+            abar = self.denoiser.abar[times]
+            found, eps_0 = self.denoiser.halves(x_t, times)
+            field = self.decoder(found, found.embedding, self.condition(self.visible(code, times))).float()
+            eps = eps_0 + per_image(score_shift(abar)) * field
+            if not (clip and self.bounded):
+                return eps
+            return noise_of("sample", clean_of(eps, x_t, abar).clamp(-1, 1), x_t, abar)
+
+        return predict

@@ -1,0 +1,182 @@
+"""Diff-AE: a semantic encoder and a conditional diffusion U-Net, trained together.
+
+Preechakul, Chatthee, Wizadwongsa, Suwajanakorn, "Diffusion autoencoders: toward a meaningful and decodable
+representation", CVPR 2022, arXiv:2111.15640. Its latent diffusion model for unconditional samples is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.vae import Encoder
+from pydantic import Field
+from torch import Tensor, nn
+
+from unweave.diffusion import noising
+from unweave.diffusion.balance import Balance
+from unweave.diffusion.noising import add_noise, clean_of, noise_of, uniform_times
+from unweave.diffusion.sampling import invert, sample
+from unweave.foundation import Foundation
+from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
+from unweave.networks.gradient_decoder import compose, features, output
+from unweave.networks.space import Pixels
+from unweave.networks.unet import Shape, unconditional_unet
+from unweave.settings import Frozen
+from unweave.shapes import Images, Units
+
+CITATION = """@inproceedings{preechakul2022diffusion,
+  title     = {Diffusion Autoencoders: Toward a Meaningful and Decodable Representation},
+  author    = {Preechakul, Konpat and Chatthee, Nattanat and Wizadwongsa, Suttisak and Suwajanakorn, Supasorn},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2022},
+  note      = {arXiv:2111.15640}
+}"""
+
+SCORED = "averaged"
+
+
+class Settings(Frozen):
+    """Defaults are the published ones for 64 px."""
+
+    dim: int = Field(512, ge=1, description="numbers of an image's code; each is a unit")
+    encoder_channels: tuple[int, ...] = Field((64, 128, 256, 512, 512), description="encoder widths, fine to coarse")
+    channels: tuple[int, ...] = Field((64, 128, 256, 512), description="U-Net widths, fine to coarse")
+    attention: tuple[bool, ...] = Field(
+        (False, False, True, False), description="which levels attend; the middle always does"
+    )
+    layers: int = Field(2, ge=1, description="residual blocks per level")
+    heads: int = Field(1, ge=1, description="attention heads of the coarsest level")
+    groups: int = Field(32, ge=1, description="groups of GroupNorm")
+    dropout: float = Field(0.1, ge=0, lt=1, description="in the U-Net")
+    schedule: noising.Schedule = Field("linear", description="noise schedule: 'linear', 'sqrt_linear' or 'cosine'")
+    balance: bool = Field(False, description="true: every noise level counts the same; false: no weight (published)")
+
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "release": {
+        "method": {},
+        "data": {"size": 64},
+        "training": {"images": 72_000_000, "batch": 128, "rate": 1e-4, "weight_decay": 0.0, "average": 0.9999},
+    },
+    "laptop": {
+        "method": {
+            "encoder_channels": (32, 64, 128), "channels": (32, 64, 64), "attention": (False, True, False), "layers": 1,
+            "heads": 4, "groups": 16, "dropout": 0.0, "balance": True,
+        },
+        "data": {"size": 32},
+        "training": {
+            "images": 60_000, "batch": 32, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95), "warmup": 3_200,
+            "decay": "cosine", "average": 0.995,
+        },
+    },
+}  # fmt: skip
+
+
+class DiffAE(Generative):
+    """Loss: mean (eps - U(x_t, t, z))², z = E(x_0), t uniform over 0 .. 999 (Eq. 6 of the paper [mem]).
+
+    In every residual block of U the time scales and shifts, then the code (AdaGN). Every number of the code is a unit.
+    Scores use the averaged encoder. Works on latents as well, where there is a foundation.autoencoder.
+
+    Deviations: the encoder is that of diffusers' autoencoders (residual blocks without time, attention in the middle),
+    averaged over positions; no flips while training, because a flip may be a factor.
+    """
+
+    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+        super().__init__()
+        self.settings = s = settings
+        self.space = foundation.diffused()
+        check(settings, foundation)
+        self.bounded = isinstance(self.space, Pixels)
+        self.encoder = nn.Sequential(
+            Encoder(
+                foundation.shape[0],
+                s.dim,
+                down_block_types=("DownEncoderBlock2D",) * len(s.encoder_channels),
+                block_out_channels=s.encoder_channels,
+                layers_per_block=s.layers,
+                norm_num_groups=s.groups,
+                double_z=False,
+            ),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(1),
+        )
+        shape = Shape(s.channels, s.attention, s.layers, s.heads, s.groups, s.dropout)
+        self.unet: Any = unconditional_unet(self.space.shape[1], self.space.shape[0], shape)
+        compose(self.unet, s.dim)
+        self.balance = Balance()
+        self.noising = noising.config(s.schedule, "eps")
+        self.abar: Tensor
+        self.register_buffer("abar", noising.alphas_bar(s.schedule), persistent=False)
+        self.averaged = ("encoder", "unet")
+
+    def players(self) -> list[Player]:
+        return [Player("diffae", self, [*self.encoder.parameters(), *self.unet.parameters()])]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
+        x0 = self.space.encode(batch.images)
+        t = uniform_times(len(x0), rng, x0.device)
+        eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
+        predicted = self.predict(add_noise(x0, eps, self.abar[t]), t, self.encode(batch.images))
+        error = (eps - predicted).square().mean((1, 2, 3))
+        weighted = self.balance(error, t) * error if self.settings.balance else error
+        return Loss(weighted.mean(), {"denoising": error.mean()})
+
+    def encode(self, images: Images) -> Units:
+        with torch.autocast(images.device.type, enabled=False):
+            return self.encoder(images).unsqueeze(2)
+
+    def groups(self) -> Mapping[str, Sequence[int]]:
+        return {"code": range(self.settings.dim)}
+
+    def predict(self, x_t: Images, t: Tensor, units: Units) -> Images:
+        """The noise in x_t; t is one time for all or one per image."""
+        found = features(self.unet, x_t, t.to(x_t.device).expand(len(x_t)), units.squeeze(2))
+        return output(self.unet, found, found.embedding).float()
+
+    def start(self, count: int, rng: torch.Generator) -> Start:
+        return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.abar.device)
+
+    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
+        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling)
+
+    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
+        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng)
+        return self.space.decode(made).float().clamp(-1, 1)
+
+    def predictor(self, units: Units, clip: bool) -> Any:
+        """The noise prediction as samplers ask for it."""
+
+        def predict(x_t: Images, t: Tensor) -> Images:
+            eps = self.predict(x_t, t, units)
+            if not (clip and self.bounded):
+                return eps
+            abar = self.abar[t.to(x_t.device).expand(len(x_t))]
+            return noise_of("sample", clean_of(eps, x_t, abar).clamp(-1, 1), x_t, abar)
+
+        return predict
+
+
+extras: dict[str, Any] = {}
+
+
+def check(settings: Settings, foundation: Foundation) -> None:
+    """Raises ValueError where settings and images do not fit together."""
+    _, rows, columns = foundation.diffused().shape
+    multiple = 2 ** (len(settings.channels) - 1)
+    if rows != columns or rows % multiple:
+        raise ValueError(
+            f"Diff-AE needs square images (latents, on an autoencoder) whose side is a multiple of {multiple} "
+            f"({len(settings.channels)} levels), got {rows} x {columns}; set data.size."
+        )
+    if len(settings.attention) != len(settings.channels):
+        raise ValueError(
+            f"method.attention must have one value per level of method.channels ({len(settings.channels)}), "
+            f"got {len(settings.attention)}."
+        )
+    if any(c % settings.groups for c in (*settings.channels, *settings.encoder_channels)):
+        raise ValueError(f"all widths must be divisible by method.groups ({settings.groups}).")
+
+
+def build(settings: Settings, foundation: Foundation) -> DiffAE:
+    return DiffAE(settings, foundation)

@@ -1,0 +1,181 @@
+"""DiTi: features that open up step by step over diffusion time, on a frozen pre-trained model.
+
+Yue, Wang, Sun, Ji, Chang, Zhang, "Exploring Diffusion Time-steps for Unsupervised Representation Learning",
+ICLR 2024, arXiv:2401.11430. PDAE (`guidance.Guided`) whose decoder sees, at time t, only a prefix of the code that
+grows with t: the slice that opens in a block of times must explain what noise destroys there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from unweave import guidance
+from unweave.diffusion.noising import STEPS
+from unweave.foundation import Foundation
+from unweave.guidance import Code
+from unweave.settings import SettingsError
+from unweave.shapes import Times
+
+CITATION = """@inproceedings{yue2024exploring,
+  title     = {Exploring Diffusion Time-steps for Unsupervised Representation Learning},
+  author    = {Yue, Zhongqi and Wang, Jiankun and Sun, Qianru and Ji, Lei and Chang, Eric I-Chao and Zhang, Hanwang},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2024},
+  note      = {arXiv:2401.11430}
+}"""
+
+SCORED = "averaged"
+
+
+class Settings(guidance.Settings):
+    """Defaults are the released uneven widths ('diti64')."""
+
+    blocks: int = Field(64, ge=1, le=STEPS, description="blocks of equal length in time; each opens a slice")
+    edges: tuple[int, ...] = Field(
+        (50, 100, 300, 500, 1000), description="where each stage ends in time; the last is 1000"
+    )
+    widths: tuple[int, ...] = Field(
+        (10, 25, 327, 100, 50), description="numbers of the code that each stage opens; they sum to dim"
+    )
+    gradient: Literal["base", "stop_grad", "dual"] = Field(
+        "base",
+        description="of the open prefix: all of it, its newest slice alone ('stop_grad'), or both losses ('dual')",
+    )
+
+
+EVEN = {"edges": (1000,), "widths": (512,)}
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = guidance.presets({"weight": "balanced"})
+PRESETS["release-even"] = {**PRESETS["release"], "method": EVEN}
+"""`release-even` opens eight numbers in every block."""
+
+
+class DiTi(guidance.Guided):
+    """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, m_b(t) z)))², m_b = 1 on the first `ends[b]` numbers.
+
+    b(t) = floor(t · blocks / 1000), of the original time 0 .. 999 whatever the sampler's stride, so that inversion and
+    generation open the same slices as training. Each slice is a group of units, named after its stage. 'stop_grad'
+    lets gradients into the newest slice only; 'dual' adds that loss to the plain one.
+    """
+
+    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+        check(settings)
+        super().__init__(settings, foundation, "DiTi")
+        self.options = settings
+        self.ends: Tensor
+        self.register_buffer("ends", torch.tensor(ends(settings)), persistent=False)
+
+    def visible(self, code: Code, t: Times) -> Code:
+        return code * (torch.arange(code.shape[1], device=code.device) < self.open(t)[:, None])
+
+    def trained(self, code: Code, t: Times) -> Sequence[Code]:
+        if self.options.gradient == "base":
+            return [self.visible(code, t)]
+        block = self.block(t)
+        before = torch.where(block > 0, self.ends[block - 1], 0)
+        newest = torch.arange(code.shape[1], device=code.device) >= before[:, None]
+        held = self.visible(torch.where(newest, code, code.detach()), t)
+        return [held] if self.options.gradient == "stop_grad" else [self.visible(code, t), held]
+
+    def block(self, t: Times) -> Times:
+        """The block of each time."""
+        return t * self.options.blocks // STEPS
+
+    def open(self, t: Times) -> Times:
+        """How many numbers of the code are open at each time."""
+        return self.ends[self.block(t)]
+
+    def groups(self) -> Mapping[str, Sequence[int]]:
+        return stages(self.options)
+
+    def group(self, name: str) -> Sequence[int]:
+        """A stage, or the units that open in a range of times, such as t100-299; 't5' is the slice of that time."""
+        found = re.fullmatch(r"t(\d+)(?:-(\d+))?", name)
+        if found is None:
+            return super().group(name)
+        return units_of_times(self.options, int(found[1]), int(found[2] or found[1]))
+
+
+def starts(settings: Settings) -> list[int]:
+    """The first time of each block, and 1000: block b has the times t with floor(t · blocks / 1000) = b."""
+    return [-(-STEPS * block // settings.blocks) for block in range(settings.blocks + 1)]
+
+
+def stage_of_blocks(settings: Settings) -> list[int]:
+    """The stage of each block: that of its first time, as in the release."""
+    return [next(i for i, edge in enumerate(settings.edges) if first < edge) for first in _nominal(settings)]
+
+
+def _nominal(settings: Settings) -> list[float]:
+    """Where blocks begin, as a real number: 15.625 steps apart for 64 blocks."""
+    return [block * STEPS / settings.blocks for block in range(settings.blocks)]
+
+
+def slice_widths(settings: Settings) -> list[int]:
+    """Numbers of the code that each block opens: its stage's width shared evenly, the rest in its last block."""
+    stage = stage_of_blocks(settings)
+    result = [settings.widths[i] // stage.count(i) for i in stage]
+    for i, width in enumerate(settings.widths):
+        last = len(stage) - 1 - stage[::-1].index(i)
+        result[last] += width % stage.count(i)
+    return result
+
+
+def ends(settings: Settings) -> list[int]:
+    """How many numbers of the code are open in each block."""
+    return list(accumulate(slice_widths(settings)))
+
+
+def stages(settings: Settings) -> dict[str, list[int]]:
+    """The units that each stage opens, by the times at which it does: {"t0-49": [0, ..., 9], ...}."""
+    stage, last, begin, found = stage_of_blocks(settings), ends(settings), 0, {}
+    for i in range(len(settings.edges)):
+        blocks = [block for block, of in enumerate(stage) if of == i]
+        first, after = starts(settings)[blocks[0]], starts(settings)[blocks[-1] + 1]
+        found[f"t{first}-{after - 1}"] = list(range(begin, last[blocks[-1]]))
+        begin = last[blocks[-1]]
+    return found
+
+
+def units_of_times(settings: Settings, first: int, last: int) -> list[int]:
+    """The units that open at the times first .. last. Raises ValueError for times outside 0 .. 999."""
+    if not 0 <= first <= last < STEPS:
+        raise ValueError(f"a time range must lie in 0..{STEPS - 1} and not run backwards, got {first}-{last}.")
+    end = ends(settings)
+    low, high = first * settings.blocks // STEPS, last * settings.blocks // STEPS
+    return list(range(end[low - 1] if low else 0, end[high]))
+
+
+extras: dict[str, Any] = {}
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError where stages do not fit the code or the blocks."""
+    edges, widths = settings.edges, settings.widths
+    if len(edges) != len(widths):
+        raise SettingsError(
+            f"method.edges ({len(edges)}) and method.widths ({len(widths)}) must have one number a stage."
+        )
+    if sum(widths) != settings.dim:
+        raise SettingsError(
+            f"method.widths must sum to method.dim ({settings.dim}), "
+            f"and {' + '.join(map(str, widths))} is {sum(widths)}."
+        )
+    if list(edges) != sorted(set(edges)) or edges[-1] != STEPS or edges[0] < 1 or min(widths) < 0:
+        raise SettingsError(f"method.edges must rise to {STEPS}, and widths not be negative; got {edges} and {widths}.")
+    empty = set(range(len(edges))) - set(stage_of_blocks(settings))
+    if empty:
+        i = min(empty)
+        raise SettingsError(
+            f"no block begins in the stage that ends at {edges[i]}: with {settings.blocks} blocks one begins every "
+            f"{STEPS / settings.blocks:g} times; move method.edges or raise method.blocks."
+        )
+
+
+def build(settings: Settings, foundation: Foundation) -> DiTi:
+    return DiTi(settings, foundation)

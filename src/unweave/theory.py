@@ -1,0 +1,165 @@
+"""The verb that looks at a frozen model: at which time-steps does noise destroy each factor, and which slice has it?"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from unweave.data import views
+from unweave.data.sampling import Gridded, pairs, partial_grid_of
+from unweave.dataset import Dataset
+from unweave.diffusion.noising import clean_of
+from unweave.edits import place_for
+from unweave.evaluation import report
+from unweave.evaluation.attribute_loss import attribute_loss
+from unweave.evaluation.represent import represent
+from unweave.figures import file
+from unweave.figures.curve import curve
+from unweave.figures.matrix import matrix
+from unweave.foundation import Denoiser, Source, Sources, opened
+from unweave.method import Method, Pretraining
+from unweave.metrics import linear_probe
+from unweave.metrics.linear_probe import Part, Parts
+from unweave.networks.space import Pixels, Space
+from unweave.run import Run, best_device
+from unweave.shapes import Images, Times, to_images
+
+TIMES = tuple(range(20, 1000, 40))
+
+
+def attribute_losses(
+    run: Run | str | Path,
+    *,
+    pairs_each: int = 128,
+    times: Sequence[int] = TIMES,
+    seed: int = 0,
+    output: Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """The loss of every factor over time under the frozen denoiser of a run (or a denoiser's run), with a picture.
+
+    Pairs of images differ in one factor alone, by a class drawn at random. Where the run's method has groups of units
+    (the stages of DiTi), a second picture shows how well each group predicts each factor. Written as JSON beside the
+    picture. Raises ValueError for a run without an unconditional denoiser, and for data whose factors are no grid.
+    """
+    opened_run = run if isinstance(run, Run) else Run(run)
+    denoiser, space = denoiser_of(opened_run)
+    target = place_for(opened_run, "attribute-loss", output, overwrite)
+    dataset = opened_run.dataset()
+    gridded = _grid(dataset)
+    device = best_device()
+    denoiser, space = denoiser.to(device), space.to(device)
+
+    def rebuild(x_t: Images, t: Times) -> Images:
+        _, eps = denoiser.halves(x_t, t)
+        return space.decode(clean_of(eps, x_t, denoiser.abar[t])).float()
+
+    names = [name for name, size in zip(gridded.grid.names, gridded.grid.sizes) if size > 1]
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        if progress:
+            progress("rebuilding noised images", done, len(names) * len(times))
+        done += 1
+
+    losses: dict[str, list[float]] = {}
+    distances: dict[str, float] = {}
+    for name in names:
+        drawn = pairs(gridded, pairs_each, [name], np.random.default_rng(seed))
+        first, second = (to_images(dataset.images(rows), device) for rows in drawn.T)
+        rng = torch.Generator().manual_seed(seed)
+        with torch.inference_mode():
+            losses[name] = attribute_loss(
+                rebuild, first, second, denoiser.abar, times, rng, encode=space.encode, tick=tick
+            )
+        distances[name] = (first - second).square().sum((1, 2, 3)).sqrt().mean().item()
+    carried = slices(opened_run, dataset, seed)
+    result: dict[str, Any] = {
+        "times": list(times), "loss": losses, "distance": distances, "pairs": pairs_each, "seed": seed,
+        "data": dataset.name, "half_lost": {name: half_lost(times, loss) for name, loss in losses.items()}, **carried,
+    }  # fmt: skip
+    file.save(picture(result), target, overwrite=overwrite)
+    told = target.with_suffix(".json")
+    report.write(result, told)
+    return {**result, "files": [str(target), str(told)]}
+
+
+def denoiser_of(run: Run) -> tuple[Denoiser, Space]:
+    """The frozen unconditional denoiser that a run is or stands on, and the space it works in."""
+    trained = run.trained()
+    if isinstance(trained, Pretraining) and run.method_name == "denoiser":
+        shape = run.shape()
+        here = opened(Sources(denoiser=Source(**{"from": str(run.path)}, recipe=None)), shape, len(run.dataset()))
+    else:
+        here = run.foundation()
+    if here.denoiser is None:
+        raise ValueError(
+            f"{run.path} ({run.method_name}) stands on no unconditional diffusion model, whose reconstructions are "
+            "asked here: give the run of a denoiser, or of DisDiff, PDAE or DiTi."
+        )
+    return here.denoiser, here.space or Pixels(here.shape)
+
+
+def _grid(dataset: Dataset) -> Gridded:
+    """The grid of the factors of a data set, with its own rows."""
+    if views.beneath(dataset) is not dataset:
+        raise ValueError("the attribute loss needs the whole data set: the run was trained on a part (data.view).")
+    return partial_grid_of(dataset)
+
+
+def half_lost(times: Sequence[int], loss: Sequence[float]) -> float | None:
+    """The time at which the loss first reaches a quarter, half of what is lost in the end; None if it does not."""
+    for (before, low), (after, high) in zip(zip(times, loss), zip(times[1:], loss[1:])):
+        if low < 0.25 <= high:
+            return before + (0.25 - low) / (high - low) * (after - before)
+    return float(times[0]) if loss[0] >= 0.25 else None
+
+
+def slices(run: Run, dataset: Dataset, seed: int, count: int = 3_000) -> dict[str, Any]:
+    """How well each group of units predicts each factor: accuracy above chance, in [0, 1]; nothing without groups."""
+    trained = run.trained(run.scored() if run.method_name != "denoiser" else "averaged")
+    if not isinstance(trained, Method) or len(trained.groups()) < 2:
+        return {}
+    rows = np.random.default_rng(seed).permutation(len(dataset))[:count]
+    factors = dataset.factors(rows)
+    assert factors is not None
+    codes = represent(trained, dataset, rows).reshape(len(rows), -1)
+    train, valid, test = np.split(np.arange(len(rows)), [len(rows) // 2, 3 * len(rows) // 5])
+    carried = {}
+    for name, units in trained.groups().items():
+        parts = Parts(*(Part(codes[part][:, list(units)], factors[part]) for part in (train, valid, test)))
+        found = linear_probe.classes(parts)
+        carried[name] = [
+            max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0
+            for score, chance in zip(found.scores["accuracy"], found.chance)
+        ]
+    return {"slices": carried, "factors": list(dataset.factor_names)}
+
+
+def picture(result: dict[str, Any]) -> Image.Image:
+    """Curves of the losses, and below them the matrix of slices and factors, where there is one."""
+    rows = [
+        {"time": time, **{name: loss[i] for name, loss in result["loss"].items()}}
+        for i, time in enumerate(result["times"])
+    ]
+    title = f"When noise destroys each factor of {result['data']} (0.5: all of it is lost)"
+    above = curve(rows, x="time", x_label="time-step t", vertical="linear", title=title)
+    if "slices" not in result:
+        return above
+    below = matrix(
+        np.array(list(result["slices"].values()), np.float64),
+        result["factors"],
+        units=list(result["slices"]),
+        title="How well each slice of the code predicts each factor",
+        quantity="accuracy above chance",
+        high=1.0,
+    )
+    sheet = Image.new("RGB", (max(above.width, below.width), above.height + below.height), "white")
+    sheet.paste(above, (0, 0))
+    sheet.paste(below, (0, above.height))
+    return sheet

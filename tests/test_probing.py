@@ -1,0 +1,157 @@
+"""`unweave probe`: factors, attributes and numbers, splits, files of targets, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unweave import probing
+from unweave.data import npz, views
+from unweave.run import Run
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 images of 16 px whose brightness is an attribute of yes and no, and a number."""
+    random = np.random.RandomState(0)
+    level = random.rand(200)
+    images = (level[:, None, None, None] * 200 + random.rand(200, 16, 16, 3) * 20).astype(np.uint8)
+    path = tmp_path_factory.mktemp("labelled") / "bright.npz"
+    np.savez(
+        path,
+        images=images,
+        factors=np.stack([level > 0.5, random.rand(200) > 0.5], 1).astype(np.int64),
+        factor_names=np.array(["bright", "coin"]),
+        level=level,
+    )
+    return path
+
+
+def test_factors_are_classified_and_the_result_is_kept(diti_run: Run) -> None:
+    found = probing.probe(diti_run, rows=300, labels=5)
+    assert found["protocol"] == "probe-accuracy-5@2"
+    assert found["scored_weights"] == "averaged"  # as DiTi's authors score it
+    assert list(found["targets"]) == list(diti_run.dataset().factor_names)
+    assert found["rows"] == {"train": 300, "valid": 300, "test": 300}
+    again = probing.probe(diti_run, rows=300)
+    kept = json.loads((diti_run.path / "probes.json").read_text())
+    assert kept["probe-accuracy-5@2 sprites"] == found
+    assert kept["probe-accuracy@2 sprites"] == again
+    assert probing.table(again, "run").row_count == len(found["targets"]) + 1
+
+
+def test_attributes_are_ranked_by_either_protocol(diti_run: Run, labelled: Path) -> None:
+    ours = probing.probe(diti_run, data=str(labelled))
+    theirs = probing.probe(diti_run, data=str(labelled), published=True)
+    assert ours["protocol"] == "probe-ap@2"
+    assert theirs["protocol"] == "probe-ap-adam@2"
+    assert ours["targets"]["bright"]["average_precision"] > 0.95
+    assert ours["rows"] == {"train": 160, "valid": 20, "test": 20}
+    assert 0.2 < ours["targets"]["coin"]["average_precision"] < 0.95
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "csv"])
+def test_numbers_are_read_from_a_file(kind: str, diti_run: Run, labelled: Path, tmp_path: Path) -> None:
+    level = np.load(labelled)["level"]
+    path = f"{labelled}:level"
+    if kind == "npy":
+        path = str(tmp_path / "level.npy")
+        np.save(path, level)
+    elif kind == "csv":
+        path = str(tmp_path / "level.csv")
+        Path(path).write_text("brightness\n" + "\n".join(map(str, level)))
+    found = probing.probe(diti_run, data=str(labelled), targets=path)
+    name = "brightness" if kind == "csv" else "target 0"
+    assert found["protocol"] == "probe-regression@2"
+    assert found["targets"][name]["r"] > 0.8
+    assert found["targets"][name]["mse"] < 0.04  # of a variance of 0.08
+
+
+def test_rows_without_targets_are_left_out(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
+    level = np.load(labelled)["level"].copy()
+    level[:100] = np.nan
+    np.save(tmp_path / "half.npy", level)
+    found = probing.probe(diti_run, data=str(labelled), targets=tmp_path / "half.npy")
+    assert sum(found["rows"].values()) == 100
+
+
+def test_published_splits_are_used_and_validation_is_taken_from_training_where_there_is_none() -> None:
+    dataset = npz_of({"train": np.arange(80), "test": np.arange(80, 100)})
+    parts = probing.parts_of(dataset, np.zeros((100, 1)), 1_000, 0)
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 72, "valid": 8, "test": 20}
+    assert set(parts["train"]) | set(parts["valid"]) == set(range(80))
+    assert parts["test"].tolist() == list(range(80, 100))
+    with pytest.raises(ValueError, match="needs train and test"):
+        probing.parts_of(npz_of({"train": np.arange(80)}), np.zeros((100, 1)), 1_000, 0)
+
+
+def npz_of(splits: dict[str, np.ndarray]):
+    dataset = views.View(Blank(), np.arange(100), "blank")
+    dataset.splits = splits
+    return dataset
+
+
+class Blank(npz.Dataset):
+    name, shape, factor_names, factor_sizes, card = "blank", (3, 16, 16), (), (), npz.Card("", "", "")
+
+    def __len__(self) -> int:
+        return 100
+
+    def images(self, rows):
+        return np.zeros((len(rows), 16, 16, 3), np.uint8)
+
+    def factors(self, rows):
+        return None
+
+    def digest(self) -> str:
+        return "00"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"targets": "nothing.npy"}, "there is no file"),
+        ({"published": True}, "these are classes"),
+        ({"targets": "x", "labels": 5}, "labels=N"),
+        ({"published": True, "labels": 5}, "labels=N"),
+    ],
+)
+def test_what_cannot_be_probed_is_refused(options: dict, message: str, diti_run: Run) -> None:
+    with pytest.raises(ValueError, match=message):
+        probing.probe(diti_run, rows=100, **options)
+
+
+def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "short.npy", np.zeros(7))
+    (tmp_path / "words.csv").write_text("a,b\nc,d\n")
+    for file, message in (("short.npy", "one row for each"), ("words.csv", "cannot be read as numbers")):
+        with pytest.raises(ValueError, match=message):
+            probing.probe(diti_run, data=str(labelled), targets=tmp_path / file)
+    with pytest.raises(ValueError, match="cannot be read as numbers"):
+        probing.probe(diti_run, data=str(labelled), targets=f"{labelled}:nothing")
+
+
+def test_scores_of_lfw_are_matched_by_file(diti_run: Run, tmp_path: Path) -> None:
+    from PIL import Image
+
+    lines = ["# lfw_attributes.txt 1.4", "#\tperson\timagenum\tMale\tAsian"]
+    random = np.random.RandomState(0)
+    people = {"Ada L": random.rand(12), "Bob": random.rand(12)}
+    for person, levels in people.items():
+        folder = tmp_path / "lfw_funneled" / person.replace(" ", "_")
+        folder.mkdir(parents=True)
+        for number, level in enumerate(levels, 1):
+            Image.new("RGB", (250, 250), (int(level * 255),) * 3).save(folder / f"{folder.name}_{number:04d}.jpg")
+            lines.append(f"{person}\t{number}\t{level - 0.5}\t{random.rand() - 0.5}")
+    (tmp_path / "lfw_attributes.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "peopleDevTrain.txt").write_text("1\nAda_L\t12\n")
+    (tmp_path / "peopleDevTest.txt").write_text("1\nBob\t12\n")
+    data = tmp_path / "data.toml"
+    data.write_text(f'name = "lfw"\npath = "{tmp_path}"\n')
+    table = tmp_path / "lfw_attributes.txt"
+    from unweave.data.lfw import values
+
+    read = values(table)
+    assert read.names == ("Male", "Asian")
+    assert read.values[:12, 0] == pytest.approx(people["Ada L"] - 0.5)

@@ -1,0 +1,44 @@
+"""`unweave figure attribute-loss` on the run of DiTi, of its denoiser, and on runs that cannot have it."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from unweave import theory
+from unweave.run import Run
+
+
+def test_losses_of_every_factor_and_the_slices_that_carry_them(diti_run: Run, tmp_path) -> None:
+    told = []
+    found = theory.attribute_losses(
+        diti_run, pairs_each=4, times=[50, 900], output=tmp_path / "a.png", progress=lambda *words: told.append(words)
+    )
+    names = [n for n, size in zip(diti_run.dataset().factor_names, diti_run.dataset().factor_sizes) if size > 1]
+    assert list(found["loss"]) == names
+    assert all(len(loss) == 2 and 0 <= min(loss) <= max(loss) <= 1 for loss in found["loss"].values())
+    assert list(found["slices"]) == ["t0-249", "t250-499", "t500-999"]
+    assert all(0 <= share <= 1 for shares in found["slices"].values() for share in shares)
+    assert json.loads((tmp_path / "a.json").read_text())["loss"] == found["loss"]
+    assert Image.open(tmp_path / "a.png").width > 500
+    assert told[0][1:] == (0, 2 * len(names))
+    assert told[-1][1:] == (2 * len(names) - 1, 2 * len(names))
+
+
+def test_the_denoiser_alone_gives_the_same_losses(diti_run: Run, tmp_path) -> None:
+    place = diti_run.sources().named()["denoiser"].origin
+    options = {"pairs_each": 4, "times": [500], "seed": 3}
+    one = theory.attribute_losses(diti_run, output=tmp_path / "a.png", **options)
+    two = theory.attribute_losses(place, output=tmp_path / "b.png", **options)
+    assert one["loss"] == two["loss"]
+    assert "slices" not in two
+
+
+def test_a_method_without_a_denoiser_is_refused(quick_run: Run, tmp_path) -> None:
+    with pytest.raises(ValueError, match="stands on no unconditional diffusion model"):
+        theory.attribute_losses(quick_run, output=tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("loss", "expected"), [((0.0, 0.2, 0.3), 150), ((0.3, 0.4, 0.5), 0), ((0.0, 0.1, 0.2), None)])
+def test_half_lost_is_where_the_loss_crosses_a_quarter(loss: tuple[float, ...], expected: float | None) -> None:
+    assert theory.half_lost([0, 100, 200], loss) == expected
