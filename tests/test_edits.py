@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 import unweave
+from unweave.gathering import gather
 from unweave.method import Sampling
 from unweave.run import Run
 
@@ -44,6 +45,19 @@ def test_a_users_own_image_is_fitted_to_the_run(quick_run: Run, tmp_path: Path) 
         quick_run, images=[tmp_path / "me.png"], partners=[3], units=[1], sampling=FEW, output=tmp_path / "o.png"
     )
     assert edit.images.shape == (1, 1, 3, 16, 16)
+
+
+def test_an_image_that_is_resized_is_told_of(quick_run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    turned = Image.new("RGB", (30, 20))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # lies on its side
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    Image.new("RGB", (16, 16)).save(tmp_path / "fits.png")
+    with caplog.at_level("INFO", logger="unweave"):
+        gather(quick_run, [tmp_path / "turned.jpg", tmp_path / "fits.png", 3])
+    assert [record.getMessage() for record in caplog.records] == [
+        "turned.jpg has 30 x 20 pixels: its middle is resized to 16 x 16 (height, width)."
+    ]
 
 
 def test_the_edit_of_an_image_with_itself_is_its_reconstruction(quick_run: Run, tmp_path: Path) -> None:

@@ -16,9 +16,17 @@ from tests.conftest import QUICK
 from unweave.run import Run
 from unweave.training import checkpoint
 
-SMALL = {"encdiff": QUICK, "factorvae": {"units": 4, "critic_width": 16}}
+SMALL = {
+    "encdiff": QUICK,
+    "factorvae": {"units": 4, "critic_width": 16},
+    "disdiff": {"units": 3, "dim": 2, "encoder_width": 16, "encoder_halvings": 2, "weight_after": 240},
+}
 TRAINING = {"batch": 16, "preview": 100_000, "precision": "float32", "threads": 1}
-BUDGET = {"encdiff": 2_400, "factorvae": 16_000}  # seconds, of which the kills below need less than half
+BUDGET = {
+    "encdiff": 2_400,
+    "factorvae": 16_000,
+    "disdiff": 1_600,
+}  # seconds, of which the kills below need less than half
 
 IN_A_SAVE = """
 import os, signal
@@ -39,9 +47,10 @@ main()
 """
 
 
-def start(method: str, place: Path, before: str = "") -> subprocess.Popen[str]:
+def start(method: str, place: Path, before: str = "", on: Path | None = None) -> subprocess.Popen[str]:
     tables = {"method": SMALL[method], "training": {**TRAINING, "images": BUDGET[method], "save": BUDGET[method] // 15}}
     words = [f"{table}.{key}={json.dumps(value)}" for table, keys in tables.items() for key, value in keys.items()]
+    words += [] if on is None else ["preset=laptop-pixels", f"foundation.denoiser.from={on}"]
     command = [sys.executable, "-c", before + MAIN, "train", method, "data=sprites", "data.size=16", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -55,8 +64,8 @@ def end(process: subprocess.Popen[str]) -> str:
     return stderr
 
 
-def killed_while_training(method: str, place: Path, rng: random.Random) -> None:
-    process = start(method, place)
+def killed_while_training(method: str, place: Path, rng: random.Random, on: Path | None) -> None:
+    process = start(method, place, on=on)
     before = (place / "log.jsonl").stat().st_size if (place / "log.jsonl").exists() else 0
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
@@ -69,21 +78,22 @@ def killed_while_training(method: str, place: Path, rng: random.Random) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["encdiff", "factorvae"])
-def test_killed_runs_end_bit_identical(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize("method", ["encdiff", "factorvae", "disdiff"])
+def test_killed_runs_end_bit_identical(tmp_path: Path, method: str, disdiff_run: Run) -> None:
+    on = Path(disdiff_run.sources().named()["denoiser"].origin) if method == "disdiff" else None
     rng = random.Random(0)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    end(start(method, whole))
-    torn = start(method, stopped, IN_A_SAVE)
+    end(start(method, whole, on=on))
+    torn = start(method, stopped, IN_A_SAVE, on)
     torn.communicate(timeout=240)
     assert torn.returncode == -signal.SIGKILL
-    killed_while_training(method, stopped, rng)
-    killed_while_training(method, stopped, rng)
+    killed_while_training(method, stopped, rng, on)
+    killed_while_training(method, stopped, rng, on)
     newest = checkpoint.newest(stopped / "checkpoints", lambda text: None)
     damaged = newest is not None and checkpoint.complete(stopped / "checkpoints")[-1].name != f"{BUDGET[method]:012d}"
     if damaged:
         (newest / "average.safetensors").write_bytes(b"")
-    said = end(start(method, stopped))
+    said = end(start(method, stopped, on=on))
     assert ("average.safetensors" in said) == damaged
     one, other = Run(whole).checkpoint(), Run(stopped).checkpoint()
     assert one.name == other.name == f"{BUDGET[method]:012d}"

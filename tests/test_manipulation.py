@@ -65,6 +65,13 @@ def test_the_other_edits_take_groups(diti_run: Run, tmp_path) -> None:
     assert edits.heatmap(diti_run, [1], [2], sampling=FEW, output=tmp_path / "h.png").images.shape == (3, 16, 16)
     frames = edits.interpolate(diti_run, [1], [2], ["t250-499"], steps=2, sampling=FEW, output=tmp_path / "i.png")
     assert frames.images.shape == (2, 1, 3, 16, 16)
+    options = {"steps": 3, "sampling": FEW, "output": tmp_path / "j.png", "overwrite": True}
+    still = edits.interpolate(diti_run, [1], [2], ["t0-249"], **options)
+    along = edits.interpolate(diti_run, [1], [2], ["t0-249"], noise=True, **options)
+    assert torch.equal(still.images[0], along.images[0])
+    assert not torch.equal(still.images[1], along.images[1])
+    with pytest.raises(ValueError, match="takes no seed"):
+        edits.interpolate(diti_run, [1], [2], noise=True, seed=0, **options)
     moved = edits.traverse(diti_run, [1], steps=2, sampling=FEW, output=tmp_path / "t.png")
     assert moved.images.shape[0] == 10  # those that vary most
     assert edits.traverse(diti_run, [1], ["0-2"], steps=2, sampling=FEW, output=tmp_path / "u.png").images.shape[0] == 3
@@ -73,4 +80,6 @@ def test_the_other_edits_take_groups(diti_run: Run, tmp_path) -> None:
 def test_edit_scores_are_of_groups(diti_run: Run) -> None:
     found = evaluate_edits(diti_run, sampling=Sampling("ddim", 2))
     assert len(found["protocols"]["swap-consistency@1"]["shares"]) == 3
-    assert len(found["protocols"]["edit-precision@1"]["changes"]) == 3
+    changes = np.array(found["protocols"]["edit-precision@1"]["changes"])
+    assert changes.shape == (3, len(found["protocols"]["edit-precision@1"]["factor_names"]))
+    assert Image.open(diti_run.pictures / "edit-changes.png").width > 200

@@ -1,13 +1,19 @@
 """`unweave probe`: factors, attributes and numbers, splits, files of targets, and what is refused."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import shared
 
+import unweave
 from unweave import probing
 from unweave.data import npz, views
+from unweave.manipulation import manipulate
+from unweave.method import Sampling
 from unweave.run import Run
 
 
@@ -155,3 +161,39 @@ def test_scores_of_lfw_are_matched_by_file(diti_run: Run, tmp_path: Path) -> Non
     read = values(table)
     assert read.names == ("Male", "Asian")
     assert read.values[:12, 0] == pytest.approx(people["Ada L"] - 0.5)
+
+
+@pytest.mark.slow
+def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path) -> None:
+    """A folder as CelebA comes, of the CMU faces split by person: train DiTi, probe it both ways, move an attribute."""
+    source = shared("data", "cmu_faces", "cmu_faces.npz")
+    script = Path(__file__).parents[1] / "benchmarks" / "celeba_layout.py"
+    command = [sys.executable, str(script), str(source), str(tmp_path / "faces"), "--by", "person"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    data = {"name": "celeba", "path": str(tmp_path / "faces"), "size": 16, "crop": "centre"}
+    few = {"images": 64, "batch": 32, "precision": "float32", "preview": 64}
+    small = {"channels": [16, 16], "attention": [False, True], "layers": 1, "heads": 2, "groups": 4}
+    recipe = {"method": {"name": "denoiser", **small}, "preset": "laptop", "data": data, "training": few}
+    run = unweave.train(
+        "diti",
+        {"foundation": {"denoiser": {"from": str(tmp_path / "denoiser"), "recipe": recipe}}},
+        data=data,
+        method={"dim": 16, "blocks": 8, "edges": [500, 1000], "widths": [8, 8], "encoder_widths": [32, 32]},
+        training=few,
+        run=tmp_path / "run",
+    )
+    dataset = run.dataset()
+    people = np.load(source)["factors"][:, 0]
+    parts = [set(people[dataset.splits[name]]) for name in ("train", "valid", "test")]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 20  # nobody is in two
+    names = {"pose_straight", "pose_left", "pose_right", "pose_up", "sunglasses_sunglasses", "expression_happy"}
+    assert names <= set(dataset.factor_names)
+    for published in (False, True):
+        found = probing.probe(run, published=published)
+        assert sum(found["rows"].values()) == 624
+        assert found["rows"]["test"] == len(dataset.splits["test"])
+        assert found["mean"]["average_precision"] > np.mean([of["chance"] for of in found["targets"].values()])
+    edit, facts = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
+    assert edit.images.shape == (1, 2, 3, 16, 16)
+    assert facts["average_precision"] > 0

@@ -20,6 +20,8 @@ from unweave.evaluation import report
 from unweave.evaluation.edit_precision import Editor, Render, edit_precision, from_grid, summary
 from unweave.evaluation.image_probe import fit_probe
 from unweave.evaluation.swap_consistency import swap_consistency
+from unweave.figures import file
+from unweave.figures.matrix import matrix
 from unweave.method import Method, Sampling, evaluating
 from unweave.run import Run, Weights, best_device
 from unweave.scoring import fitting, part
@@ -40,6 +42,8 @@ def evaluate_edits(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """`swap-consistency@1`, and `edit-precision@1` where the data have factors; written to the run's edit_scores.json.
+
+    Beside it a picture, pictures/edit-changes.png: which unit (or group) changes which factor.
 
     128 pairs for the consistency; 64 to assign units (or groups of them, where the method has those) and 256 to measure
     the precision, judged by a probe trained on 5,000 other rows (two thirds of a smaller set), all of them rows of the
@@ -89,6 +93,15 @@ def evaluate_edits(
         probe = fit_probe(dataset.images(probing), factors, seed=seed)
         measured = edit_precision(editor, probe, edited, classes, render=_renderer(dataset), pairs=(64, 256), seed=seed)
         names = [dataset.factor_names[j] for j in measured.factors]
+        picture = matrix(
+            np.array(measured.changes, np.float64),
+            names,
+            units=[choice.name for choice in chosen] if generative.groups() else None,
+            title="Share of swaps that change each factor",
+            high=1.0,
+        )
+        end = "" if split is None else f"-{split}"
+        file.save(picture, opened.pictures / f"edit-changes{end}.png", overwrite=True)
         scores["edit-precision@1"] = {
             "summary": summary(measured),
             "factor_names": names,

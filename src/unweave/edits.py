@@ -172,16 +172,24 @@ def interpolate(
     *,
     steps: int = 7,
     seed: int | None = None,
+    noise: bool | None = None,
     sampling: Sampling = SAMPLING,
     output: Path | None = None,
     overwrite: bool = False,
 ) -> Edit:
-    """From each image to its partner in `steps` steps, in the listed units (all if none)."""
+    """From each image to its partner in `steps` steps, in the listed units (all if none).
+
+    With `noise` the inverted x_T goes along, on the great circle from one image's to the other's: as it does where all
+    units go (None), and in the counterfactuals of DiTi where a few do. Raises ValueError for `noise` with a seed.
+    """
+    if noise and seed is not None:
+        raise ValueError("noise=True goes between the inverted x_T of two images, so it takes no seed.")
     run, method = opened(run), opened(run).method()
     target = place_for(run, "interpolate", output, overwrite)
     first, second = pairs(run, images, partners, 3)
     start = begin(method, first.images, sampling=sampling, seed=seed)
-    other = begin(method, second.images, sampling=sampling, seed=None) if seed is None and units is None else None
+    along = seed is None and (units is None if noise is None else noise)
+    other = begin(method, second.images, sampling=sampling, seed=None) if along else None
     taken = None if units is None else numbers(method, first.images, units)
     frames = interpolated(
         method, first.images, second.images, steps, taken, sampling=sampling, start=start, partner_start=other

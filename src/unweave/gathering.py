@@ -1,15 +1,18 @@
 """Images by name, as a run wants them: rows of its data set, or image files."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from unweave.data.disk.pixels import read_image
+from unweave.data.disk.pixels import read_image, sides
 from unweave.dataset import Dataset
 from unweave.run import Run, best_device
 from unweave.shapes import Images, to_images
+
+logger = logging.getLogger(__name__)
 
 Named = Sequence[int | str | Path]
 """Images: row numbers of the run's data set, or paths of image files."""
@@ -36,8 +39,14 @@ def gather(run: Run, named: Named) -> Gathered:
             pictures.append(to_images(dataset.images(torch.tensor([row]).numpy())))
             labels.append(f"row {row}")
         else:
-            pictures.append(to_images(read_image(Path(str(name)), (height, width), channels)))
-            labels.append(Path(str(name)).name)
+            path = Path(str(name))
+            pictures.append(to_images(read_image(path, (height, width), channels)))
+            labels.append(path.name)
+            if (found := sides(path)) != (height, width):
+                logger.info(
+                    "%s has %d x %d pixels: its middle is resized to %d x %d (height, width).",
+                    path.name, *found, height, width,
+                )  # fmt: skip
     if not pictures:
         raise ValueError("there are no images to edit: give row numbers of the data set or paths of image files.")
     return Gathered(torch.cat(pictures).to(best_device()), labels)

@@ -1051,3 +1051,22 @@ def test_before_the_first_time_the_frozen_model_draws_alone() -> None:
         t = torch.tensor(time)
         _, eps_0 = method.denoiser.halves(x_t, t.expand(len(x_t)))
         assert torch.equal(predict(x_t, t), eps_0) == frozen
+
+
+def test_the_terms_wait_and_then_rise_over_as_many_images() -> None:
+    method, at_once = (quick(weight_after=after, weight=5.0) for after in (100, 0))
+    assert [method.risen(seen) for seen in (0, 99, 100, 150, 200, 10**6)] == [0, 0, 0, 0.5, 1, 1]
+    assert at_once.risen(0) == 1
+    totals = [method(seen_at(seen), rng()).total.item() for seen in (50, 150, 200)]
+    assert totals[2] == pytest.approx(at_once(seen_at(0), rng()).total.item(), rel=1e-6)
+    assert totals[1] - totals[0] == pytest.approx((totals[2] - totals[0]) / 2, rel=1e-3)
+    alone = quick(weight=0.0)(seen_at(0), rng()).total.item()
+    assert totals[0] == pytest.approx(alone, rel=1e-6)
+
+
+def seen_at(seen: int) -> Batch:
+    return Batch(batch().images, batch().index, seen)
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(1)

@@ -78,16 +78,23 @@ def traverse(
 @app.command()
 def interpolate(
     run: RunPath, images: Images = None, partners: Partners = None, units: Units = None,
+    noise: Annotated[
+        bool | None,
+        typer.Option("--noise/--no-noise", help="x_T goes from one image's to the other's (default: if all units go)"),
+    ] = None,
     points: Points = 7, seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Go from one image to another in small steps, through all units or some.
 
     Begins from the inverted x_T of both images, unless --seed is given.
+
+    \b
+        unweave edit interpolate runs/diti 12 --partners 9 --units t300-499 --noise     a counterfactual, as DiTi's
     """
     from unweave import edits
 
-    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": points}
+    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": points, "noise": noise}
     _show(edits.interpolate, run, pairs, _how(seed or 0, seed is None, steps, sampler), output, overwrite, json)
 
 

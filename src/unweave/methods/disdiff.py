@@ -55,6 +55,9 @@ class Settings(Frozen):
         "latent",
         description="the terms of an image also weigh its edit's mean square, in latents ('Z') or pixels ('IM')",
     )
+    weight_after: int = Field(
+        0, ge=0, description="images seen before the terms begin; lambda then rises over as many; 0: at once (release)"
+    )
     invariance: bool = Field(True, description="the term that keeps the other units")
     variance: bool = Field(True, description="the term that moves the chosen unit")
     identity: Literal["orthogonal", "free", "none"] = Field(
@@ -85,11 +88,11 @@ class Settings(Frozen):
 
 LAPTOP = {
     "units": 10, "dim": 8, "encoder_width": 64, "encoder_halvings": 3,
-    "loss": "l2", "balance": True, "first_time": 500, "weight": 6.0,
+    "loss": "l2", "balance": True, "first_time": 500, "weight": 6.0, "weight_after": 7_500,
 }  # fmt: skip
 FAST = {
     "images": 30_000, "batch": 8, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95), "warmup": 3_200,
-    "decay": "cosine", "average": 0.998,
+    "decay": "cosine", "average": 0.998, "clip": 1.0,
 }  # fmt: skip
 
 
@@ -180,6 +183,7 @@ class DisDiff(Generative):
             made = [checkpoint(self.terms, *row, use_reentrant=False) for row in columns]
             error, kept, moved, weight = (torch.cat(column) for column in zip(*made))
         weighted = self.balance(error, t) * error if s.balance else error
+        weight = weight * self.risen(batch.seen)
         total = weighted.mean() + (weight * (kept * s.invariance + moved * s.variance)).mean()
         terms = {"reconstruction": error.mean()}
         if s.weight > 0:
@@ -215,6 +219,11 @@ class DisDiff(Generative):
         else:
             size = (clean - clean_c).detach().square().mean((1, 2, 3))
         return error, kept, moved, self.settings.weight * size
+
+    def risen(self, seen: int) -> float:
+        """The share of lambda that is in force."""
+        after = self.settings.weight_after
+        return 1.0 if after == 0 else min(1.0, max(0.0, seen / after - 1))
 
     @torch.no_grad()
     def copy_to_twin(self) -> None:

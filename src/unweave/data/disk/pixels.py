@@ -35,6 +35,13 @@ def read_image(path: Path, size: tuple[int, int] | None = None, channels: int = 
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
 
 
+def sides(path: Path) -> tuple[int, int]:
+    """Height and width of an image file that `read_image` reads."""
+    with Image.open(path, formats=FORMATS) as image:
+        turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
 def decode(data: bytes | Path, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
     """The picture in these bytes (or this file), its box (the middle, if None) resized to size = (height, width).
 
