@@ -85,3 +85,14 @@ def test_info_and_list_know_it(packaged: str, capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert '"method"' in said
     assert f"models     {packaged}" in said
+
+
+def test_a_damaged_copy_is_told_how_to_be_mended(packaged: str) -> None:
+    weights = next(Run(packaged).path.rglob("weights.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(LookupError, match=r"runs/builtin-tiny is damaged: remove it, and builtin:tiny is copied"):
+        Run(packaged).method()
+    shutil.rmtree("runs/builtin-tiny")
+    assert Run(packaged).method() is not None

@@ -33,6 +33,12 @@ def place(path: Path | str) -> Path:
     return target
 
 
+def copy_of(path: Path) -> str | None:
+    """The name of the model that a run directory is a copy of; None for other runs."""
+    name = path.name.replace("-", ":", 1)
+    return name if name in names() else None
+
+
 def _copy(source: Path, target: Path) -> None:
     """Whole or not at all; another process may be doing the same."""
     target.parent.mkdir(parents=True, exist_ok=True)

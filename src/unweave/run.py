@@ -97,6 +97,8 @@ class Run:
     def checkpoint(self) -> Path:
         """The newest whole checkpoint; damaged ones are passed over with a warning. LookupError where there is none."""
         found = checkpoint.newest(self.path / "checkpoints", logger.warning)
+        if found is None and (name := builtin.copy_of(self.path)):
+            raise LookupError(f"{self.path} is damaged: remove it, and {name} is copied from the package again.")
         if found is None:
             raise LookupError(f"{self.path} has no checkpoint yet: go on with `unweave train {self.path} --resume`.")
         return found

@@ -13,6 +13,7 @@ from diffusers.models.unets.unet_2d_blocks import CrossAttnUpBlock2D
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unweave.networks.unet import zero_outputs
 from unweave.shapes import Images, Times
 
 Conditions = Float[Tensor, "batch condition"]
@@ -115,7 +116,7 @@ class GradientDecoder(nn.Module):
         self.mid_block, self.up_blocks = twin.mid_block, twin.up_blocks
         self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
         compose(self, width)
-        _zero_outputs(self)
+        zero_outputs(self)
 
     def forward(self, found: Features, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
         """The correction: features of the frozen half, the embedding of the time, the condition."""
@@ -147,7 +148,7 @@ class AttentionDecoder(nn.Module):
         )
         self.mid_block, self.up_blocks = twin.mid_block, twin.up_blocks
         self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
-        _zero_outputs(self)
+        zero_outputs(self)
 
     def forward(self, found: Features, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
         token = condition.unsqueeze(1)
@@ -163,11 +164,3 @@ class AttentionDecoder(nn.Module):
 def _crossed(name: str) -> str:
     """The block of `UNet2DConditionModel` for one of `UNet2DModel`."""
     return {"AttnDownBlock2D": "CrossAttnDownBlock2D", "AttnUpBlock2D": "CrossAttnUpBlock2D"}.get(name, name)
-
-
-def _zero_outputs(half: nn.Module) -> None:
-    """Zero the last convolution of every residual block and of the decoder, as ADM does."""
-    blocks = [module.conv2 for module in half.modules() if isinstance(module, ResnetBlock2D)]
-    for layer in [*blocks, *(child for name, child in half.named_children() if name == "conv_out")]:
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)

@@ -58,7 +58,7 @@ def cross_attention_unet(size: int, channels: int, token: int, shape: Shape) -> 
         dropout=shape.dropout,
     )
     unet.set_attn_processor(PlainAttention())
-    _zero_outputs(unet)
+    zero_outputs(unet)
     return unet
 
 
@@ -90,7 +90,7 @@ def _self_attention_unet(size: int, channels: int, shape: Shape, own: dict[str, 
         dropout=shape.dropout,
         **own,
     )
-    _zero_outputs(unet)
+    zero_outputs(unet)
     return unet
 
 
@@ -99,7 +99,7 @@ def time_width(unet: UNet2DConditionModel | UNet2DModel) -> int:
     return unet.time_embedding.linear_2.out_features
 
 
-def _zero_outputs(unet: nn.Module) -> None:
+def zero_outputs(unet: nn.Module) -> None:
     """Zero the last layer of the U-Net and of each residual and transformer branch, as ADM and the releases do.
 
     The first prediction is then exactly 0, and the first l1 loss on noise E|eps| = 0.798.
