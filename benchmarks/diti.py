@@ -23,7 +23,7 @@ from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
 from unweave.method import Sampling
 from unweave.probing import probe
-from unweave.run import Run
+from unweave.run import Run, best_device
 from unweave.shapes import to_images
 
 STEPS = (20, 50, 100, 200)
@@ -41,7 +41,7 @@ def errors(run: Run, count: int = 64) -> dict[str, float]:
     """Mean squared error of pixels in [0, 1]: from the code alone (x_T of a seed), and from the inverted x_T."""
     data = run.dataset()
     rows = np.random.default_rng(1).choice(len(data), count, replace=False)
-    images, method, sampling = to_images(data.images(rows)), run.method(), Sampling("ddim", 50)
+    images, method, sampling = to_images(data.images(rows), best_device()), run.method(), Sampling("ddim", 50)
     found = {}
     for name, seed in (("mse of the code alone", 0), ("mse of inverted x_T", None)):
         start = begin(method, images, sampling=sampling, seed=seed)
@@ -54,7 +54,7 @@ def inversion(run: Run, count: int = 16) -> list[dict[str, float]]:
     """PSNR in dB (data range [0, 1], nothing clipped) of images rebuilt from their inverted x_T."""
     data = run.dataset()
     rows = np.random.default_rng(2).choice(len(data), count, replace=False)
-    images, method = to_images(data.images(rows)), run.method()
+    images, method = to_images(data.images(rows), best_device()), run.method()
     found = []
     for steps in STEPS:
         for sampler in ("ddim", "dpmsolver++"):
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/diti"))
     parser.add_argument("--only-report", action="store_true")
     parser.add_argument("--inversion", type=Path, help="a run: measure its inversion and stop")
-    parser.add_argument("words", nargs="*", help="settings to change in both arms, such as method.dim=64")
+    parser.add_argument("words", nargs="*", help="settings to change in both arms, such as method.weight=snr")
     options = parser.parse_args()
     if options.inversion:
         inversion(Run(options.inversion))
@@ -93,10 +93,12 @@ def main() -> None:
     records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
     data = Path(options.data).stem
     common = [f"data={options.data}", *([f"training.threads={options.threads}"] if options.threads else [])]
-    done = {(record["arm"], record["seed"], record["data"]) for record in records}
+    words = " ".join(options.words)
+    keys = ("arm", "seed", "data", "asked", "labels", "words")
+    done = {tuple(record[key] for key in keys) for record in records}
     for seed in [] if options.only_report else options.seeds:
         for arm in options.arms:
-            if (arm, seed, data) in done:
+            if (arm, seed, data, options.images, options.labels, words) in done:
                 continue
             denoiser, before = options.out / f"denoiser-{data}", 0.0
             budget = [f"training.images={options.images}"] if options.images else []
@@ -104,12 +106,13 @@ def main() -> None:
                 few = [f"training.images={options.denoiser_images}"] if options.denoiser_images else []
                 before = train("denoiser", [*common, *few], denoiser)["seconds"]
                 budget.append(f"foundation.denoiser.from={denoiser}")
-            place = options.out / f"{arm}-{data}-{seed}"
+            place = options.out / "-".join([arm, data, str(options.images), str(seed), *options.words])
             made = train(arm, [*common, *budget, f"training.seed={seed}", *options.words], place)
             run = Run(place)
             probed = [probe(run, labels=labels, rows=options.rows) for labels in (options.labels, None)]
             record = {
-                "arm": arm, "seed": seed, "data": data, "images": made["images"], "seconds": made["seconds"],
+                "arm": arm, "seed": seed, "data": data, "asked": options.images, "labels": options.labels,
+                "words": words, "images": made["images"], "seconds": made["seconds"],
                 "foundation_seconds": before, "command": sys.argv, "device": made["device"], "threads": made["threads"],
                 "probe": {
                     one["protocol"]: {name: of["accuracy"] for name, of in one["targets"].items()} | {

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from unweave import edits
+from unweave import edits, manipulation
 from unweave.edit_scores import evaluate_edits
+from unweave.editing.direction import Fitting
 from unweave.manipulation import labels, manipulate
 from unweave.method import Sampling
 from unweave.run import Run
@@ -14,7 +15,8 @@ from unweave.run import Run
 FEW = Sampling("ddim", 3)
 
 
-def test_an_attribute_is_moved_both_ways(diti_run: Run, tmp_path) -> None:
+def test_an_attribute_is_moved_both_ways(diti_run: Run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(manipulation, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
     edit, facts = manipulate(
         diti_run, "shape=1", [3, 5], (-0.5, 0.0, 0.5), kept=4, sampling=FEW, output=tmp_path / "m.png"
     )
@@ -56,7 +58,12 @@ def test_swaps_go_through_stages_numbers_ranges_and_times(diti_run: Run, tmp_pat
     some = edits.swap(diti_run, [1], [2], ["0-3", 4, "t0-249"], sampling=FEW, output=tmp_path / "b.png")
     assert torch.equal(some.images[:, 0], every.images[:, 0])
     assert torch.equal(some.images[:, 2], every.images[:, 0])
-    for words, error in ((["20-30"], ValueError), (["wall"], LookupError), ([24], ValueError)):
+    for words, error in (
+        (["20-30"], ValueError),
+        (["9-3"], ValueError),
+        (["wall"], LookupError),
+        ([24], ValueError),
+    ):
         with pytest.raises(error):
             edits.swap(diti_run, [1], [2], words, sampling=FEW, output=tmp_path / "c.png")
 

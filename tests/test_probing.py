@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.conftest import shared
 
 import unweave
-from unweave import probing
+from unweave import manipulation, probing
 from unweave.data import npz, views
+from unweave.editing.direction import Fitting
 from unweave.manipulation import manipulate
 from unweave.method import Sampling
 from unweave.run import Run
@@ -42,8 +44,11 @@ def test_factors_are_classified_and_the_result_is_kept(diti_run: Run) -> None:
     assert found["rows"] == {"train": 300, "valid": 300, "test": 300}
     again = probing.probe(diti_run, rows=300)
     kept = json.loads((diti_run.path / "probes.json").read_text())
-    assert kept["probe-accuracy-5@2 sprites"] == found
-    assert kept["probe-accuracy@2 sprites"] == again
+    assert found in kept.values()
+    assert again in kept.values()
+    assert len([key for key in kept if key.startswith("probe-accuracy")]) == 2
+    assert found["splits"] == "random, seed 0"
+    assert found["test_rows_in_training"] == 300  # the run saw all images, without labels
     assert probing.table(again, "run").row_count == len(found["targets"]) + 1
 
 
@@ -84,12 +89,17 @@ def test_rows_without_targets_are_left_out(diti_run: Run, labelled: Path, tmp_pa
 
 def test_published_splits_are_used_and_validation_is_taken_from_training_where_there_is_none() -> None:
     dataset = npz_of({"train": np.arange(80), "test": np.arange(80, 100)})
-    parts = probing.parts_of(dataset, np.zeros((100, 1)), 1_000, 0)
+    parts = probing.parts_of(dataset, AIMS, 1_000, 0)
     assert {name: len(rows) for name, rows in parts.items()} == {"train": 72, "valid": 8, "test": 20}
     assert set(parts["train"]) | set(parts["valid"]) == set(range(80))
     assert parts["test"].tolist() == list(range(80, 100))
     with pytest.raises(ValueError, match="needs train and test"):
-        probing.parts_of(npz_of({"train": np.arange(80)}), np.zeros((100, 1)), 1_000, 0)
+        probing.parts_of(npz_of({"train": np.arange(80)}), AIMS, 1_000, 0)
+    whole = probing.parts_of(dataset, AIMS, 1_000, 0, hold_out=False)
+    assert len(whole["train"]) == 80
+
+
+AIMS = probing.Targets(["one"], np.zeros((100, 1)))
 
 
 def npz_of(splits: dict[str, np.ndarray]):
@@ -118,7 +128,7 @@ class Blank(npz.Dataset):
     ("options", "message"),
     [
         ({"targets": "nothing.npy"}, "there is no file"),
-        ({"published": True}, "these are classes"),
+        ({"published": True}, "are classes: leave published out"),
         ({"targets": "x", "labels": 5}, "labels=N"),
         ({"published": True, "labels": 5}, "labels=N"),
     ],
@@ -130,41 +140,68 @@ def test_what_cannot_be_probed_is_refused(options: dict, message: str, diti_run:
 
 def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "short.npy", np.zeros(7))
+    np.save(tmp_path / "hole.npy", np.stack([np.full(200, np.nan), np.zeros(200)], 1))
     (tmp_path / "words.csv").write_text("a,b\nc,d\n")
-    for file, message in (("short.npy", "one row for each"), ("words.csv", "cannot be read as numbers")):
+    (tmp_path / "names.csv").write_text("a,a\n" + "1,2\n" * 200)
+    (tmp_path / "more.csv").write_text("a,b,c\n" + "1,2\n" * 200)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for file, message in (
+        ("short.npy", "one row for each"),
+        ("hole.npy", "as finite numbers: target 0"),
+        ("words.csv", "cannot be read as numbers"),
+        ("names.csv", "give each its own"),
+        ("more.csv", "give each its own"),
+        ("empty.npy", "cannot be read as numbers"),
+    ):
         with pytest.raises(ValueError, match=message):
             probing.probe(diti_run, data=str(labelled), targets=tmp_path / file)
     with pytest.raises(ValueError, match="cannot be read as numbers"):
         probing.probe(diti_run, data=str(labelled), targets=f"{labelled}:nothing")
 
 
-def test_scores_of_lfw_are_matched_by_file(diti_run: Run, tmp_path: Path) -> None:
-    from PIL import Image
-
-    lines = ["# lfw_attributes.txt 1.4", "#\tperson\timagenum\tMale\tAsian"]
+def test_scores_of_lfw_are_matched_by_file(tmp_path: Path) -> None:
+    """The lines of the table in another order than the rows, and a picture without scores."""
     random = np.random.RandomState(0)
-    people = {"Ada L": random.rand(12), "Bob": random.rand(12)}
-    for person, levels in people.items():
-        folder = tmp_path / "lfw_funneled" / person.replace(" ", "_")
+    levels, head = {}, ["# lfw_attributes.txt 1.4", "#\tperson\timagenum\tMale\tAsian"]
+    for person in ("Ada L", "Bob"):
+        folder = tmp_path / "set" / "lfw_funneled" / person.replace(" ", "_")
         folder.mkdir(parents=True)
-        for number, level in enumerate(levels, 1):
-            Image.new("RGB", (250, 250), (int(level * 255),) * 3).save(folder / f"{folder.name}_{number:04d}.jpg")
-            lines.append(f"{person}\t{number}\t{level - 0.5}\t{random.rand() - 0.5}")
-    (tmp_path / "lfw_attributes.txt").write_text("\n".join(lines) + "\n")
-    (tmp_path / "peopleDevTrain.txt").write_text("1\nAda_L\t12\n")
-    (tmp_path / "peopleDevTest.txt").write_text("1\nBob\t12\n")
-    data = tmp_path / "data.toml"
-    data.write_text(f'name = "lfw"\npath = "{tmp_path}"\n')
-    table = tmp_path / "lfw_attributes.txt"
-    from unweave.data.lfw import values
+        for number in range(1, 7):
+            Image.new("RGB", (250, 250)).save(folder / f"{folder.name}_{number:04d}.jpg")
+            levels[person, number] = random.randn(2)
+    lines = [f"{person}\t{number}\t{a}\t{b}" for (person, number), (a, b) in levels.items()]
+    (tmp_path / "set" / "lfw_attributes.txt").write_text("\n".join([*head, *lines]) + "\n")
+    dataset = unweave.open_data({"name": "lfw", "path": str(tmp_path / "set"), "size": 16})
+    (tmp_path / "other").mkdir()
+    table = tmp_path / "other" / "lfw_attributes.txt"
+    table.write_text("\n".join([*head, *lines[:0:-1]]) + "\n")  # backwards, and without the first picture
+    aims = probing._numbers(dataset, table)
+    assert aims.names == ["Male", "Asian"]
+    assert dataset.files[0] == "Ada_L/Ada_L_0001.jpg"
+    assert np.isnan(aims.values[0]).all()
+    for file, values in list(zip(dataset.files, aims.values))[1:]:
+        person, number = Path(file).stem.rsplit("_", 1)
+        assert values == pytest.approx(levels[person.replace("_", " "), int(number)])
 
-    read = values(table)
-    assert read.names == ("Male", "Asian")
-    assert read.values[:12, 0] == pytest.approx(people["Ada L"] - 0.5)
+
+def test_sets_of_both_kinds_rank_what_is_yes_or_no_and_classify_the_rest(diti_run: Run, tmp_path: Path) -> None:
+    random = np.random.RandomState(0)
+    factors = random.randint(0, [2, 3], (120, 2))
+    images = random.randint(0, 40, (120, 16, 16, 3)).astype(np.uint8) + (factors[:, :1, None, None] * 200).astype(
+        np.uint8
+    )
+    np.savez(tmp_path / "both.npz", images=images, factors=factors, factor_names=np.array(["bright", "kind"]))
+    found = probing.probe(diti_run, data=str(tmp_path / "both.npz"))
+    assert found["targets"]["bright"]["average_precision"] > 0.9
+    assert "average_precision" not in found["targets"]["kind"]
+    assert "accuracy" in found["targets"]["kind"]
+    published = probing.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)
+    assert published["targets"]["kind"] == {}
+    assert probing.table(published, "run").row_count == 3
 
 
 @pytest.mark.slow
-def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path) -> None:
+def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder as CelebA comes, of the CMU faces split by person: train DiTi, probe it both ways, move an attribute."""
     source = shared("data", "cmu_faces", "cmu_faces.npz")
     script = Path(__file__).parents[1] / "benchmarks" / "celeba_layout.py"
@@ -193,7 +230,8 @@ def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path) ->
         found = probing.probe(run, published=published)
         assert sum(found["rows"].values()) == 624
         assert found["rows"]["test"] == len(dataset.splits["test"])
-        assert found["mean"]["average_precision"] > np.mean([of["chance"] for of in found["targets"].values()])
+        assert found["mean"]["average_precision"] > found["mean"]["chance of average_precision"]
+    monkeypatch.setattr(manipulation, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
     edit, facts = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
     assert edit.images.shape == (1, 2, 3, 16, 16)
     assert facts["average_precision"] > 0

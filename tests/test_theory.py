@@ -39,6 +39,17 @@ def test_a_method_without_a_denoiser_is_refused(quick_run: Run, tmp_path) -> Non
         theory.attribute_losses(quick_run, output=tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(("loss", "expected"), [((0.0, 0.2, 0.3), 150), ((0.3, 0.4, 0.5), 0), ((0.0, 0.1, 0.2), None)])
+@pytest.mark.parametrize(("loss", "expected"), [((0.0, 0.2, 0.3), 150), ((0.3, 0.2, 0.3), 0), ((0.0, 0.1, 0.2), None)])
 def test_half_lost_is_where_the_loss_crosses_a_quarter(loss: tuple[float, ...], expected: float | None) -> None:
     assert theory.half_lost([0, 100, 200], loss) == expected
+
+
+def test_what_is_there_is_not_overwritten_and_times_are_sorted(diti_run: Run, tmp_path) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(FileExistsError, match=r"a\.json is there already"):
+        theory.attribute_losses(diti_run, pairs_each=2, times=[5], output=tmp_path / "a.png")
+    assert (tmp_path / "a.json").read_text() == "{}"
+    found = theory.attribute_losses(diti_run, pairs_each=2, times=[900, 5, 5], output=tmp_path / "b.png")
+    assert found["times"] == [5, 900]
+    with pytest.raises(ValueError, match="times is empty"):
+        theory.attribute_losses(diti_run, times=[], output=tmp_path / "c.png")

@@ -37,7 +37,7 @@ def evaluate_edits(
     *,
     split: str | None = None,
     seed: int = 0,
-    weights: Weights | None = "averaged",
+    weights: Weights | None = None,
     sampling: Sampling = SAMPLING,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:

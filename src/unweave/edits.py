@@ -284,11 +284,13 @@ def choices(method: Method, images: Images, units: Chosen | None) -> list[Choice
 
 
 def _choice(method: Method, word: int | str, count: int) -> Choice:
-    if isinstance(word, int):
-        return Choice(f"unit {word}", check_units([word], count))
+    if not isinstance(word, str):
+        return Choice(f"unit {word}", check_units([int(word)], count))
     ends = re.fullmatch(r"(\d+)-(\d+)", word)
     if ends is None:
         return Choice(word, list(method.group(word)))
+    if int(ends[1]) > int(ends[2]):
+        raise ValueError(f"a range of units must rise, as 10-49; got {word!r}.")
     return Choice(f"units {word}", check_units(range(int(ends[1]), int(ends[2]) + 1), count))
 
 

@@ -159,7 +159,7 @@ def _same_size(config: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
 
 def check_digests(recorded: Mapping[str, str], found: Mapping[str, str], run: Path) -> None:
     """Raises ValueError where a frozen network is not the one that a run was trained on."""
-    changed: Iterable[str] = [name for name, value in recorded.items() if found.get(name) != value]
+    changed = [name for name, value in recorded.items() if found.get(name) != value]
     for name in changed:
         raise ValueError(
             f"the {name} that {run} stands on has changed (its digest was {recorded[name]}, now "

@@ -88,8 +88,8 @@ class Guided(Generative):
     Every number of the code is a unit. Scores use the averaged encoder, as published.
 
     Deviations: the blocks of the gradient decoder are diffusers', whose last convolutions begin at zero; samplers take
-    diffusers' steps (1, 1 + T/n, ...) where the release spreads n + 1 evenly over 0 .. 999; no flips while training,
-    because a flip may be a factor. Laptop presets weigh every noise level the same and use SOAP.
+    diffusers' "trailing" steps (999, 999 - T/n, ...) where the release spreads n + 1 evenly over 0 .. 999; no flips
+    while training, because a flip may be a factor. Laptop presets weigh every noise level the same and use SOAP.
     """
 
     def __init__(self, settings: Settings, foundation: Foundation, name: str) -> None:
@@ -153,10 +153,10 @@ class Guided(Generative):
         return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.denoiser.abar.device)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling)
+        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling, trailing=True)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng)
+        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
         return self.space.decode(made).float().clamp(-1, 1)
 
     def predictor(self, units: Units, clip: bool) -> Any:

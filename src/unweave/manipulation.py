@@ -9,8 +9,9 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from unweave.data import views
+from unweave.diffusion.sampling import check
 from unweave.editing.begin import begin
-from unweave.editing.decoding import check_generative, encode
+from unweave.editing.decoding import check_generative, decode, encode
 from unweave.editing.direction import Direction, Fitting, fit, moved
 from unweave.edits import SAMPLING, Edit, place_for, said, some_rows
 from unweave.evaluation.represent import represent
@@ -48,11 +49,18 @@ def manipulate(
     """
     opened = run if isinstance(run, Run) else Run(run)
     target = place_for(opened, "manipulate", output, overwrite)
+    check(sampling)
+    given = gather(opened, images if images is not None else some_rows(opened, 4))
     generative = check_generative(opened.method())
     dataset = fitting(opened, data, "all")
     values = labels(dataset.factor_names, dataset.factor_sizes, dataset.factors(np.arange(len(dataset))), attribute)
     random = np.random.default_rng(0)
-    parts = {name: random.permutation(views.split_rows(dataset, name))[:ROWS] for name in ("train", "test")}
+    split_seed = views.settings_of(opened.settings.data.get("view", {})).split_seed
+    parts = {name: random.permutation(views.split_rows(dataset, name, split_seed))[:ROWS] for name in ("train", "test")}
+    if len(set(values[parts["train"]].tolist())) < 2:
+        raise ValueError(
+            f"{attribute} is the same in all training rows of {dataset.name}, so nothing tells it: choose another."
+        )
     codes = {name: torch.from_numpy(represent(generative, dataset, rows)).flatten(1) for name, rows in parts.items()}
     direction = fit(codes["train"], torch.from_numpy(values[parts["train"]]), Fitting(kept=kept))
     facts: dict[str, Any] = {
@@ -63,14 +71,13 @@ def manipulate(
         "rows": {name: len(rows) for name, rows in parts.items()},
         "amounts": list(amounts),
     }
-    given = gather(opened, images if images is not None else some_rows(opened, 4))
     start = begin(generative, given.images, sampling=sampling, seed=seed)
     with evaluating(generative):
         own = encode(generative, given.images, 64)
         table = []
         for amount in amounts:
             code = moved(own.flatten(1), direction, amount).view_as(own)
-            table.append(generative.decode(code, start, sampling))
+            table.append(decode(generative, code, start, sampling=sampling, batch=64))
     made = torch.stack(table, 1)
     picture = grid(
         list(torch.cat([given.images[:, None], made], 1)),

@@ -137,7 +137,7 @@ class Run:
 
     def scored(self) -> Weights:
         """The weights that scores use: the raw ones, unless the method's file says SCORED = "averaged"."""
-        chosen: Weights = getattr(registry.module("methods", self.method_name), "SCORED", "raw")
+        chosen: Weights = vars(registry.module("methods", self.method_name)).get("SCORED", "raw")
         return chosen
 
     def state(self) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from unweave import registry
 from unweave.data import views
-from unweave.data.sampling import Gridded, pairs, partial_grid_of
+from unweave.data.sampling import pairs, partial_grid_of
 from unweave.dataset import Dataset
 from unweave.diffusion.noising import clean_of
 from unweave.edits import place_for
@@ -20,7 +21,6 @@ from unweave.figures import file
 from unweave.figures.curve import curve
 from unweave.figures.matrix import matrix
 from unweave.foundation import Denoiser, Source, Sources, opened
-from unweave.method import Method, Pretraining
 from unweave.metrics import linear_probe
 from unweave.metrics.linear_probe import Part, Parts
 from unweave.networks.space import Pixels, Space
@@ -48,9 +48,15 @@ def attribute_losses(
     """
     opened_run = run if isinstance(run, Run) else Run(run)
     denoiser, space = denoiser_of(opened_run)
+    times = sorted(set(times))
+    if not times:
+        raise ValueError("times is empty: give time-steps in 0..999.")
     target = place_for(opened_run, "attribute-loss", output, overwrite)
-    dataset = opened_run.dataset()
-    gridded = _grid(dataset)
+    told = target.with_suffix(".json")
+    if told.exists() and not overwrite:
+        raise FileExistsError(f"{told} is there already: choose another --output, or give --overwrite.")
+    dataset = views.beneath(opened_run.dataset())
+    gridded = partial_grid_of(dataset)
     device = best_device()
     denoiser, space = denoiser.to(device), space.to(device)
 
@@ -84,15 +90,13 @@ def attribute_losses(
         "data": dataset.name, "half_lost": {name: half_lost(times, loss) for name, loss in losses.items()}, **carried,
     }  # fmt: skip
     file.save(picture(result), target, overwrite=overwrite)
-    told = target.with_suffix(".json")
     report.write(result, told)
     return {**result, "files": [str(target), str(told)]}
 
 
 def denoiser_of(run: Run) -> tuple[Denoiser, Space]:
     """The frozen unconditional denoiser that a run is or stands on, and the space it works in."""
-    trained = run.trained()
-    if isinstance(trained, Pretraining) and run.method_name == "denoiser":
+    if run.method_name == "denoiser":
         shape = run.shape()
         here = opened(Sources(denoiser=Source(**{"from": str(run.path)}, recipe=None)), shape, len(run.dataset()))
     else:
@@ -105,34 +109,32 @@ def denoiser_of(run: Run) -> tuple[Denoiser, Space]:
     return here.denoiser, here.space or Pixels(here.shape)
 
 
-def _grid(dataset: Dataset) -> Gridded:
-    """The grid of the factors of a data set, with its own rows."""
-    if views.beneath(dataset) is not dataset:
-        raise ValueError("the attribute loss needs the whole data set: the run was trained on a part (data.view).")
-    return partial_grid_of(dataset)
-
-
 def half_lost(times: Sequence[int], loss: Sequence[float]) -> float | None:
     """The time at which the loss first reaches a quarter, half of what is lost in the end; None if it does not."""
+    if loss[0] >= 0.25:
+        return float(times[0])
     for (before, low), (after, high) in zip(zip(times, loss), zip(times[1:], loss[1:])):
         if low < 0.25 <= high:
             return before + (0.25 - low) / (high - low) * (after - before)
-    return float(times[0]) if loss[0] >= 0.25 else None
+    return None
 
 
 def slices(run: Run, dataset: Dataset, seed: int, count: int = 3_000) -> dict[str, Any]:
     """How well each group of units predicts each factor: accuracy above chance, in [0, 1]; nothing without groups."""
-    trained = run.trained(run.scored() if run.method_name != "denoiser" else "averaged")
-    if not isinstance(trained, Method) or len(trained.groups()) < 2:
+    if run.method_name in registry.names("pretrain"):
+        return {}
+    trained = run.method(run.scored())
+    if len(trained.groups()) < 2:
         return {}
     rows = np.random.default_rng(seed).permutation(len(dataset))[:count]
     factors = dataset.factors(rows)
     assert factors is not None
-    codes = represent(trained, dataset, rows).reshape(len(rows), -1)
+    codes = represent(trained, dataset, rows)  # [rows, unit, dim]
     train, valid, test = np.split(np.arange(len(rows)), [len(rows) // 2, 3 * len(rows) // 5])
     carried = {}
     for name, units in trained.groups().items():
-        parts = Parts(*(Part(codes[part][:, list(units)], factors[part]) for part in (train, valid, test)))
+        of_group = codes[:, list(units)].reshape(len(rows), -1)
+        parts = Parts(*(Part(of_group[part], factors[part]) for part in (train, valid, test)))
         found = linear_probe.classes(parts)
         carried[name] = [
             max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0

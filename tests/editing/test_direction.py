@@ -7,7 +7,19 @@ from sklearn.metrics import roc_auc_score
 
 from unweave.editing.direction import RELEASE, Direction, budget, concrete, fit, moved, project
 
-FEW = RELEASE._replace(kept=3)
+FEW = RELEASE._replace(kept=3, steps=2_000)
+
+
+@pytest.mark.slow
+def test_the_released_mask_finds_three_numbers_of_512() -> None:
+    rng = torch.Generator().manual_seed(1)
+    codes = torch.randn(2_000, 512, generator=rng)
+    labels = (codes[:, 4] - codes[:, 70] + codes[:, 411] > 0).long()
+    found = fit(codes, labels)
+    assert found.score.sum() <= 16 + 1e-2
+    assert set(found.score.topk(3).indices.tolist()) == {4, 70, 411}
+    assert torch.count_nonzero(found.weight) == 16
+    assert set(found.weight.abs().topk(3).indices.tolist()) == {4, 70, 411}
 
 
 def planted(rows: int = 1_500, dim: int = 40) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,13 +7,14 @@ import torch
 from diffusers.models.resnet import ResnetBlock2D
 from tests.conftest import small_denoiser
 
+from unweave import registry
 from unweave.diffusion.noising import add_noise, clean_of, mean_shift, per_image, score_shift, snr
 from unweave.foundation import Foundation
 from unweave.method import Batch, Sampling
 from unweave.methods import diffae, diti, pdae
 from unweave.networks.encoder import attentive
 from unweave.networks.gradient_decoder import Composed
-from unweave.settings import SettingsError
+from unweave.settings import SettingsError, parse
 
 NARROW = {"dim": 16, "encoder_widths": (32, 32)}
 SLICED = {**NARROW, "blocks": 8, "edges": (250, 1000), "widths": (6, 10)}
@@ -134,8 +135,11 @@ def test_blocks_are_indexed_by_the_original_time() -> None:
     assert torch.equal(method.open(torch.tensor([0, 15, 16, 999])), torch.tensor([2, 2, 4, 512]))
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
 @pytest.mark.parametrize("steps", [4, 10])
-def test_samplers_open_the_slices_of_the_original_time_whatever_their_stride(steps: int, monkeypatch) -> None:
+def test_samplers_open_the_slices_of_the_original_time_whatever_their_stride(
+    steps: int, sampler: str, monkeypatch
+) -> None:
     method = diti_of()
     seen: list[tuple[int, int]] = []
     plain = method.visible
@@ -147,12 +151,13 @@ def test_samplers_open_the_slices_of_the_original_time_whatever_their_stride(ste
 
     monkeypatch.setattr(method, "visible", watched)
     units = torch.ones(1, 16, 1)
-    start = method.invert(images(1), units, Sampling("ddim", steps))
-    method.decode(units, start, Sampling("ddim", steps))
+    start = method.invert(images(1), units, Sampling(sampler, steps))
+    method.decode(units, start, Sampling(sampler, steps))
     ends = list(accumulate(diti.slice_widths(method.options)))
     assert len(seen) == 2 * steps
     assert all(count == ends[time * 8 // 1000] for time, count in seen)
     assert len({count for _, count in seen}) > 2
+    assert seen[steps] == (999, 16)  # the first step of generation sees the whole code
 
 
 def test_a_later_slice_has_no_influence_on_earlier_times() -> None:
@@ -207,6 +212,9 @@ def test_groups_are_stages_and_time_ranges() -> None:
     assert list(method.group("t0-124")) == [0, 1, 2]
     assert list(method.group("t125")) == [3, 4, 5]
     assert list(method.group("t200-400")) == [3, 4, 5, 6, 7]
+    assert list(method.group("b1-3")) == [3, 4, 5, 6, 7]
+    with pytest.raises(ValueError, match=r"blocks must lie in 0\.\.7"):
+        method.group("b7-8")
     with pytest.raises(LookupError, match="t0-249, t250-999"):
         method.group("wall")
     for words in ("t300-200", "t5-1000"):
@@ -223,13 +231,16 @@ def test_groups_are_stages_and_time_ranges() -> None:
         ({"widths": (6, 5, 5)}, "one number a stage"),
         ({"edges": (250, 900)}, "must rise to 1000"),
         ({"edges": (1000, 250)}, "must rise to 1000"),
-        ({"widths": (18, -2)}, "not be negative"),
+        ({"widths": (18, -2)}, "be 1 or more"),
+        ({"widths": (16, 0)}, "be 1 or more"),
         ({"edges": (2, 5, 1000), "widths": (4, 4, 8)}, "no block begins"),
     ],
 )
 def test_slices_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        diti_of(**settings)
+    """When settings are read, so before a foundation is made."""
+    with pytest.raises(SettingsError, match=message) as raised:
+        parse(diti.Settings, {**SLICED, **settings}, "method")
+    assert "value error" not in str(raised.value).lower()
 
 
 def test_without_a_denoiser_the_remedy_is_named() -> None:
@@ -286,3 +297,25 @@ def test_the_loss_of_diffae_by_hand_and_its_code_matters() -> None:
 def test_a_diffae_that_cannot_be_built_says_why(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         diffae_of(**settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "preset", "expected"),
+    [("denoiser", "pixels-64", 64.0e6), ("denoiser", "pixels-128", 98.6e6), ("diffae", "release", None)],
+)
+def test_networks_of_the_published_sizes_run(name: str, preset: str, expected: float | None) -> None:
+    module = registry.learner(name)
+    size = module.PRESETS[preset]["data"]["size"]
+    built = module.build(module.Settings(**module.PRESETS[preset]["method"]), Foundation((3, size, size), 10))
+    if expected is not None:
+        assert sum(p.numel() for p in built.parameters()) == pytest.approx(expected, rel=0.1)
+    loss = built(Batch(torch.zeros(1, 3, size, size), torch.arange(1), 0), torch.Generator().manual_seed(0))
+    assert loss.total.isfinite()
+
+
+def test_heads_that_do_not_fit_are_refused() -> None:
+    module = registry.learner("denoiser")
+    settings = module.Settings(channels=(24, 64), attention=(True, False), heads=4, groups=8)
+    with pytest.raises(ValueError, match="multiples of the width of a head"):
+        module.build(settings, Foundation((3, 16, 16), 10))

@@ -117,6 +117,16 @@ def test_the_published_probe_of_numbers_chooses_on_test_rows_and_says_so_by_a_se
     on_test, on_valid = (linear_probe.adam(parts, "numbers", select=select) for select in ("test", "valid"))
     assert linear_probe.adam(parts, "numbers") == on_test
     assert np.mean(on_test.scores["r"]) >= np.mean(on_valid.scores["r"])
+    swapped = Parts(parts.train, parts.test, parts.valid)  # the other part chooses, the same epochs are there
+    assert linear_probe.adam(swapped, "numbers", select="valid").chosen == on_test.chosen
+    assert linear_probe.adam(swapped, "numbers", select="test").chosen == on_valid.chosen
+
+
+def test_an_epoch_cannot_be_chosen_by_targets_that_do_not_vary() -> None:
+    parts = made("attributes")
+    parts.valid.targets[:] = 0
+    with pytest.raises(ValueError, match="constant in the validation rows"):
+        linear_probe.adam(parts, "attributes")
 
 
 def test_tables_that_do_not_fit_are_refused() -> None:

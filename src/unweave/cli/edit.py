@@ -22,7 +22,7 @@ Partners = Annotated[str | None, typer.Option(help="rows or files to take units 
 Units = Annotated[
     str | None,
     typer.Option(
-        help="units, separated by commas: numbers, ranges (10-49), groups, times of DiTi (t100-299); all if not given"
+        help="units, separated by commas: numbers, ranges (10-49), groups, times of DiTi (t110-312); all if not given"
     ),
 ]
 Seed = Annotated[int, typer.Option(help="x_T is drawn from this seed (the default)")]
@@ -212,6 +212,11 @@ def manipulate(
     if json:
         out.print_json({"files": edit.files, "shape": list(edit.images.shape), **facts})
     else:
+        if facts["average_precision"] is not None:
+            out.say(
+                f"the classifier's average precision on test rows is {facts['average_precision']:.3f} "
+                f"(chance {facts['prevalence']:.3f}), from {len(facts['kept'])} numbers of the code"
+            )
         print(edit.files[0])
 
 

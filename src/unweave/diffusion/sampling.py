@@ -46,20 +46,23 @@ def sample(
     sampling: Sampling,
     rng: torch.Generator | None = None,
     first: int = 0,
+    trailing: bool = False,
 ) -> Images:
     """Images from noise: DDIM (Eq. 12 of arXiv:2010.02502) or DPM-Solver++ (arXiv:2211.01095).
 
     `noising` is `noising.config(...)`; `rng` is used where eta > 0. Nothing is clipped. With `first` > 0 the network is
-    never asked before that time: all steps lie in first .. 999, and the last one's x_0 is the image.
+    never asked before that time: all steps lie in first .. 999, and the last one's x_0 is the image. `trailing` begins
+    at 999 also with DDIM, which otherwise begins at 1000 - 1000 / steps + 1, as the latent-diffusion code base does.
     """
     check(sampling)
+    stride = _STRIDE["dpmsolver++" if trailing else sampling.sampler]
     step: dict[str, Any] = {}
     scheduler: Any
     if sampling.sampler == "ddim":
-        scheduler = DDIMScheduler(**noising, **_STRIDE[sampling.sampler], clip_sample=False, set_alpha_to_one=False)
+        scheduler = DDIMScheduler(**noising, **stride, clip_sample=False, set_alpha_to_one=False)
         step = {"eta": sampling.eta, "generator": rng}
     else:
-        scheduler = DPMSolverMultistepScheduler(**noising, **_STRIDE[sampling.sampler], algorithm_type="dpmsolver++")
+        scheduler = DPMSolverMultistepScheduler(**noising, **stride, algorithm_type="dpmsolver++")
     scheduler.set_timesteps(_steps(sampling, first), device=x_T.device)
     times = [t for t in scheduler.timesteps if t >= first]
     x = x_T
@@ -73,16 +76,24 @@ def sample(
     return scheduler.convert_model_output(output, sample=x)
 
 
-def invert(denoise: Denoiser, images: Images, noising: Mapping[str, Any], sampling: Sampling, first: int = 0) -> Images:
+def invert(
+    denoise: Denoiser,
+    images: Images,
+    noising: Mapping[str, Any],
+    sampling: Sampling,
+    first: int = 0,
+    trailing: bool = False,
+) -> Images:
     """The x_T from which deterministic sampling comes back to the images: DDIM run towards noise.
 
     The same number of steps as the sampler; for DPM-Solver++ the DDIM inversion serves as well, both solve the
     same ordinary differential equation. The network is asked at the time that x has, not at the time that it goes
     to: with a network that predicts x_0 the latter loses more of the image. With `first` > 0 the walk begins there,
-    from the image as it is at that time without noise.
+    from the image as it is at that time without noise. `trailing` as in `sample`.
     """
     check(sampling)
-    scheduler = DDIMInverseScheduler(**noising, **_STRIDE[sampling.sampler], clip_sample=False, set_alpha_to_one=False)
+    stride = _STRIDE["dpmsolver++" if trailing else sampling.sampler]
+    scheduler = DDIMInverseScheduler(**noising, **stride, clip_sample=False, set_alpha_to_one=False)
     steps = _steps(sampling, first)
     scheduler.set_timesteps(steps, device=images.device)
     x = images

@@ -17,7 +17,7 @@ class Fitting(NamedTuple):
 
     kept: int = 16  # numbers of the code that the mask keeps in the end
     epochs: int = 10
-    steps: int = 2_000  # at least
+    steps: int = 12_700  # at least: with fewer the scores of 512 numbers do not settle
     batch: int = 128
     rate: float = 1e-4
     average: float = 0.999
@@ -85,7 +85,9 @@ def fit(
                 slow.lerp_(weight, 1 - min(settings.average, step / (step + 9)))
             tick(step, total)
     final = score.detach()
-    return Direction(slow * (final >= final.topk(kept).values[-1]), final, mean, deviation)
+    keep = torch.zeros(dim)
+    keep[final.topk(kept).indices] = 1
+    return Direction(slow * keep, final, mean, deviation)
 
 
 def concrete(score: Float[Tensor, "dim"], sharpness: float, rng: torch.Generator) -> Float[Tensor, "dim"]:

@@ -102,16 +102,17 @@ class DiffAE(Generative):
             nn.Flatten(1),
         )
         shape = Shape(s.channels, s.attention, s.layers, s.heads, s.groups, s.dropout)
-        self.unet: Any = unconditional_unet(self.space.shape[1], self.space.shape[0], shape)
-        compose(self.unet, s.dim)
+        # in a list: diffusers could not open a U-Net whose blocks are conditioned, so it is no part to export
+        self.unets = nn.ModuleList([unconditional_unet(self.space.shape[1], self.space.shape[0], shape)])
+        compose(self.unets, s.dim)
         self.balance = Balance()
         self.noising = noising.config(s.schedule, "eps")
         self.abar: Tensor
         self.register_buffer("abar", noising.alphas_bar(s.schedule), persistent=False)
-        self.averaged = ("encoder", "unet")
+        self.averaged = ("encoder", "unets")
 
     def players(self) -> list[Player]:
-        return [Player("diffae", self, [*self.encoder.parameters(), *self.unet.parameters()])]
+        return [Player("diffae", self, [*self.encoder.parameters(), *self.unets.parameters()])]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         x0 = self.space.encode(batch.images)
@@ -126,6 +127,10 @@ class DiffAE(Generative):
         with torch.autocast(images.device.type, enabled=False):
             return self.encoder(images).unsqueeze(2)
 
+    @property
+    def unet(self) -> Any:
+        return self.unets[0]
+
     def groups(self) -> Mapping[str, Sequence[int]]:
         return {"code": range(self.settings.dim)}
 
@@ -138,10 +143,10 @@ class DiffAE(Generative):
         return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.abar.device)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling)
+        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling, trailing=True)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng)
+        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
         return self.space.decode(made).float().clamp(-1, 1)
 
     def predictor(self, units: Units, clip: bool) -> Any:

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from unweave import guidance
@@ -47,6 +47,11 @@ class Settings(guidance.Settings):
         description="of the open prefix: all of it, its newest slice alone ('stop_grad'), or both losses ('dual')",
     )
 
+    @model_validator(mode="after")
+    def _fits(self) -> "Settings":
+        check(self)
+        return self
+
 
 EVEN = {"edges": (1000,), "widths": (512,)}
 
@@ -64,7 +69,6 @@ class DiTi(guidance.Guided):
     """
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
-        check(settings)
         super().__init__(settings, foundation, "DiTi")
         self.options = settings
         self.ends: Tensor
@@ -94,11 +98,14 @@ class DiTi(guidance.Guided):
         return stages(self.options)
 
     def group(self, name: str) -> Sequence[int]:
-        """A stage, or the units that open in a range of times, such as t100-299; 't5' is the slice of that time."""
-        found = re.fullmatch(r"t(\d+)(?:-(\d+))?", name)
+        """The units that open at a range of times, such as t100-299, or in a range of blocks, such as b16-23."""
+        found = re.fullmatch(r"([bt])(\d+)(?:-(\d+))?", name)
         if found is None:
             return super().group(name)
-        return units_of_times(self.options, int(found[1]), int(found[2] or found[1]))
+        first, last = int(found[2]), int(found[3] or found[2])
+        if found[1] == "t":
+            return units_of_times(self.options, first, last)
+        return units_of_blocks(self.options, first, last)
 
 
 def starts(settings: Settings) -> list[int]:
@@ -146,9 +153,15 @@ def units_of_times(settings: Settings, first: int, last: int) -> list[int]:
     """The units that open at the times first .. last. Raises ValueError for times outside 0 .. 999."""
     if not 0 <= first <= last < STEPS:
         raise ValueError(f"a time range must lie in 0..{STEPS - 1} and not run backwards, got {first}-{last}.")
+    return units_of_blocks(settings, first * settings.blocks // STEPS, last * settings.blocks // STEPS)
+
+
+def units_of_blocks(settings: Settings, first: int, last: int) -> list[int]:
+    """The units that open in the blocks first .. last. Raises ValueError for blocks that there are not."""
+    if not 0 <= first <= last < settings.blocks:
+        raise ValueError(f"blocks must lie in 0..{settings.blocks - 1} and not run backwards, got {first}-{last}.")
     end = ends(settings)
-    low, high = first * settings.blocks // STEPS, last * settings.blocks // STEPS
-    return list(range(end[low - 1] if low else 0, end[high]))
+    return list(range(end[first - 1] if first else 0, end[last]))
 
 
 extras: dict[str, Any] = {}
@@ -166,8 +179,10 @@ def check(settings: Settings) -> None:
             f"method.widths must sum to method.dim ({settings.dim}), "
             f"and {' + '.join(map(str, widths))} is {sum(widths)}."
         )
-    if list(edges) != sorted(set(edges)) or edges[-1] != STEPS or edges[0] < 1 or min(widths) < 0:
-        raise SettingsError(f"method.edges must rise to {STEPS}, and widths not be negative; got {edges} and {widths}.")
+    if list(edges) != sorted(set(edges)) or edges[-1] != STEPS or edges[0] < 1 or min(widths) < 1:
+        raise SettingsError(
+            f"method.edges must rise to {STEPS}, and method.widths be 1 or more; got {edges} and {widths}."
+        )
     empty = set(range(len(edges))) - set(stage_of_blocks(settings))
     if empty:
         i = min(empty)

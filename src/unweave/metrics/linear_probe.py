@@ -185,6 +185,11 @@ def adam(
     size = 128 if kind == "attributes" else 64
     best, kept = -np.inf, (weights, 0)
     judged = parts.valid if select == "valid" else parts.test
+    if not np.ptp(judged.targets, axis=0).any():
+        where = "validation" if select == "valid" else "test"
+        raise ValueError(
+            f"every target is constant in the {where} rows, so they cannot choose an epoch: give more rows."
+        )
     for epoch in range(1, EPOCHS + 1):
         order = np.arange(len(x)) if kind == "attributes" else random.permutation(len(x))
         for rows in np.split(order, range(size, len(x), size)):

@@ -76,6 +76,12 @@ def _self_attention_unet(size: int, channels: int, shape: Shape, own: dict[str, 
     """diffusers' U-Net without cross-attention; `own` are the options in which our two differ."""
     down = tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
     up = tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
+    head = max(1, shape.channels[-1] // shape.heads)
+    if shape.heads > 1 and any(width % head for width, attends in zip(shape.channels, shape.attention) if attends):
+        raise ValueError(
+            f"levels that attend must be multiples of the width of a head, {head} (the widest level by method.heads): "
+            f"got {shape.channels}."
+        )
     unet = UNet2DModel(
         sample_size=size,
         in_channels=channels,
@@ -84,7 +90,7 @@ def _self_attention_unet(size: int, channels: int, shape: Shape, own: dict[str, 
         layers_per_block=shape.layers,
         down_block_types=down,
         up_block_types=up,
-        attention_head_dim=max(1, shape.channels[-1] // shape.heads),
+        attention_head_dim=None if shape.heads == 1 else head,  # None: one head at every level
         resnet_time_scale_shift="scale_shift",
         norm_num_groups=shape.groups,
         dropout=shape.dropout,
