@@ -74,35 +74,28 @@ def shared(*parts: str) -> Path:
 @pytest.fixture(scope="session")
 def disdiff_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A tiny DisDiff on a tiny denoiser of 16 px sprites, trained once for all tests; treat it as read-only."""
-    place = tmp_path_factory.mktemp("disdiff")
-    small = {"channels": [16, 16], "attention": [False, True], "layers": 1, "heads": 2, "groups": 4}
-    few = {"images": 96, "batch": 32, "rate": 1e-2, "precision": "float32", "preview": 96, "warmup": 0}
-    data = {"name": "sprites", "size": 16}
-    recipe = {"method": {"name": "denoiser", **small}, "preset": "laptop", "data": data, "training": few}
-    return unweave.train(
-        "disdiff",
-        {"foundation": {"denoiser": {"from": str(place / "denoiser"), "recipe": recipe}}},
-        preset="laptop-pixels",
-        data=data,
-        method={"units": 4, "dim": 3, "encoder_width": 16, "encoder_halvings": 2},
-        training=few,
-        run=place / "run",
-    )
+    method = {"units": 4, "dim": 3, "encoder_width": 16, "encoder_halvings": 2}
+    return _on_a_tiny_denoiser("disdiff", "laptop-pixels", method, tmp_path_factory.mktemp("disdiff"))
 
 
 @pytest.fixture(scope="session")
 def diti_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A tiny DiTi on a tiny denoiser of 16 px sprites, trained once for all tests; treat it as read-only."""
-    place = tmp_path_factory.mktemp("diti")
+    method = {"dim": 24, "blocks": 8, "edges": [250, 500, 1000], "widths": [4, 12, 8], "encoder_widths": [32, 32]}
+    return _on_a_tiny_denoiser("diti", "laptop", method, tmp_path_factory.mktemp("diti"))
+
+
+def _on_a_tiny_denoiser(name: str, preset: str, method: dict[str, object], place: Path) -> Run:
     small = {"channels": [16, 16], "attention": [False, True], "layers": 1, "heads": 2, "groups": 4}
     few = {"images": 96, "batch": 32, "rate": 1e-2, "precision": "float32", "preview": 96, "warmup": 0}
     data = {"name": "sprites", "size": 16}
     recipe = {"method": {"name": "denoiser", **small}, "preset": "laptop", "data": data, "training": few}
     return unweave.train(
-        "diti",
+        name,
         {"foundation": {"denoiser": {"from": str(place / "denoiser"), "recipe": recipe}}},
+        preset=preset,
         data=data,
-        method={"dim": 24, "blocks": 8, "edges": [250, 500, 1000], "widths": [4, 12, 8], "encoder_widths": [32, 32]},
+        method=method,
         training=few,
         run=place / "run",
     )

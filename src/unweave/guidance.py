@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from unweave.diffusion.balance import Balance
 from unweave.diffusion.noising import (
     add_noise,
-    clean_of,
+    clipped,
     mean_shift,
-    noise_of,
     per_image,
     score_shift,
     snr,
@@ -169,8 +168,6 @@ class Guided(Generative):
             found, eps_0 = self.denoiser.halves(x_t, times)
             field = self.decoder(found, found.embedding, self.condition(self.visible(code, times))).float()
             eps = eps_0 + per_image(score_shift(abar)) * field
-            if not (clip and self.bounded):
-                return eps
-            return noise_of("sample", clean_of(eps, x_t, abar).clamp(-1, 1), x_t, abar)
+            return clipped(eps, x_t, abar) if clip and self.bounded else eps
 
         return predict

@@ -12,6 +12,7 @@ from rich.table import Table
 from unweave.data import lfw, views
 from unweave.dataset import Dataset
 from unweave.evaluation import report
+from unweave.evaluation.read import is_number
 from unweave.evaluation.represent import represent
 from unweave.metrics import linear_probe
 from unweave.metrics.linear_probe import Part, Parts, Probed
@@ -186,7 +187,7 @@ def _numbers(dataset: Dataset, given: str | Path) -> Targets:
     try:
         if file.suffix == ".csv":
             head = file.read_text().splitlines()[0].split(",")
-            header = not all(_is_number(word) for word in head)
+            header = not all(is_number(word) for word in head)
             names = [word.strip() for word in head] if header else []
             table = np.loadtxt(file, delimiter=",", skiprows=int(header), ndmin=2)
         else:
@@ -208,14 +209,6 @@ def _numbers(dataset: Dataset, given: str | Path) -> Targets:
             f"{given} has {table.shape[1]} columns of numbers under the names {', '.join(names)}: give each its own."
         )
     return Targets(names or [f"target {j}" for j in range(table.shape[1])], table.astype(np.float64))
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -90,7 +90,7 @@ def interpolate(
     Begins from the inverted x_T of both images, unless --seed is given.
 
     \b
-        unweave edit interpolate runs/diti 12 --partners 9 --units t300-499 --noise     a counterfactual, as DiTi's
+        unweave edit interpolate runs/diti 12 --partners 9 --units b16-23 --noise     a counterfactual, as DiTi's
     """
     from unweave import edits
 

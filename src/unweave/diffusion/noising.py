@@ -105,6 +105,11 @@ def clean_of(eps: Images, x_t: Images, abar: Float[Tensor, "batch"]) -> Images:
     return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
 
 
+def clipped(eps: Images, x_t: Images, abar: Float[Tensor, "batch"]) -> Images:
+    """The noise that x_t has if its x_0 is kept in [-1, 1]; `eps` where it lies there already."""
+    return noise_of("sample", clean_of(eps, x_t, abar).clamp(-1, 1), x_t, abar)
+
+
 def score_shift(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
     """d_t = -sqrt(1 - abar_t): what a gradient field is multiplied with to be added to eps when one samples (DDIM)."""
     return -(1 - abar).sqrt()

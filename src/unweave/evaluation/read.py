@@ -87,7 +87,7 @@ def _csv(path: Path, rows: int | None) -> tuple[np.ndarray, list[str] | None]:
         raise ValueError(f"{path}: every line needs the same number of columns, got {sorted(widths)}.")
     first, rest = lines[0], lines[1:]
     over_numbers = any(
-        not _is_number(name) and all(map(_is_number, cells)) for name, cells in zip(first, zip(*rest)) if cells
+        not is_number(name) and all(map(is_number, cells)) for name, cells in zip(first, zip(*rest)) if cells
     )
     counted = rows is None and len(first) > 1 and first == [str(i) for i in range(len(first))]
     header = first if rest and (over_numbers or counted or len(lines) - 1 == rows) else None
@@ -105,7 +105,7 @@ def _csv(path: Path, rows: int | None) -> tuple[np.ndarray, list[str] | None]:
                 "leave such rows out of codes and factors."
             )
     columns = list(zip(*lines))
-    if all(_is_number(cell) for column in columns for cell in column):
+    if all(is_number(cell) for column in columns for cell in column):
         return np.array(lines, np.float64), header
     if rows is None:
         raise ValueError(f"{path}: codes must be numbers; there are words in it.")
@@ -115,7 +115,7 @@ def _csv(path: Path, rows: int | None) -> tuple[np.ndarray, list[str] | None]:
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
@@ -125,7 +125,7 @@ def _is_number(cell: str) -> bool:
 
 def _numbered(column: tuple[str, ...]) -> list[float]:
     """A column of numbers as they are, one with words by the alphabetical order of its different cells."""
-    if all(map(_is_number, column)):
+    if all(map(is_number, column)):
         return [float(cell) for cell in column]
     order = {cell: number for number, cell in enumerate(sorted(set(column)))}
     return [float(order[cell]) for cell in column]

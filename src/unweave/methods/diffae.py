@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unweave.diffusion import noising
 from unweave.diffusion.balance import Balance
-from unweave.diffusion.noising import add_noise, clean_of, noise_of, uniform_times
+from unweave.diffusion.noising import add_noise, clipped, uniform_times
 from unweave.diffusion.sampling import invert, sample
 from unweave.foundation import Foundation
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
@@ -157,7 +157,7 @@ class DiffAE(Generative):
             if not (clip and self.bounded):
                 return eps
             abar = self.abar[t.to(x_t.device).expand(len(x_t))]
-            return noise_of("sample", clean_of(eps, x_t, abar).clamp(-1, 1), x_t, abar)
+            return clipped(eps, x_t, abar)
 
         return predict
 
