@@ -22,6 +22,7 @@ from unweave.diffusion.noising import (
     score_shift,
     snr,
     uniform_times,
+    velocity_shift,
 )
 from unweave.diffusion.sampling import invert, sample
 from unweave.foundation import Foundation
@@ -49,6 +50,10 @@ class Settings(Frozen):
         description="loss weight over time: SNR^gamma / (1 + SNR) (published), every noise level the same, or none",
     )
     gamma: float = Field(0.1, ge=0, description="exponent of the published weight")
+    field: Literal["score", "velocity"] = Field(
+        "score",
+        description="what the gradient decoder adds: a score (published), or a velocity, of one size at all times",
+    )
 
 
 RELEASE = {
@@ -88,7 +93,9 @@ class Guided(Generative):
 
     Deviations: the blocks of the gradient decoder are diffusers', whose last convolutions begin at zero; samplers take
     diffusers' "trailing" steps (999, 999 - T/n, ...) where the release spreads n + 1 evenly over 0 .. 999; no flips
-    while training, because a flip may be a factor. Laptop presets weigh every noise level the same and use SOAP.
+    while training, because a flip may be a factor. Laptop presets weigh every noise level the same, use SOAP, stand on
+    a model that predicts v, and let G shift v: eps_0 + sqrt(abar_t) G. A score must be as small as sqrt(abar_t) where
+    noise is strong, and an error of it counts 1 / sqrt(abar_t) in x_0; few images do not teach that.
     """
 
     def __init__(self, settings: Settings, foundation: Foundation, name: str) -> None:
@@ -129,7 +136,8 @@ class Guided(Generative):
         abar = self.denoiser.abar[t]
         x_t = add_noise(x0, eps, abar)
         found, eps_0 = self.denoiser.halves(x_t, t)
-        s_t = per_image(mean_shift(self.denoiser.abar, t))
+        score = self.settings.field == "score"
+        s_t = per_image(mean_shift(self.denoiser.abar, t) if score else velocity_shift(abar))
         total, error = 0.0, torch.zeros_like(abar)
         for seen in self.trained(code, t):
             field = self.decoder(found, found.embedding, self.condition(seen)).float()
@@ -161,13 +169,14 @@ class Guided(Generative):
     def predictor(self, units: Units, clip: bool) -> Any:
         """The noise prediction as samplers ask for it, at one time for all images: eps_0 + d_t G."""
         code = units.squeeze(2)
+        shift = score_shift if self.settings.field == "score" else velocity_shift
 
         def predict(x_t: Images, t: Tensor) -> Images:
             times = t.to(x_t.device).expand(len(x_t))
             abar = self.denoiser.abar[times]
             found, eps_0 = self.denoiser.halves(x_t, times)
             field = self.decoder(found, found.embedding, self.condition(self.visible(code, times))).float()
-            eps = eps_0 + per_image(score_shift(abar)) * field
+            eps = eps_0 + per_image(shift(abar)) * field
             return clipped(eps, x_t, abar) if clip and self.bounded else eps
 
         return predict

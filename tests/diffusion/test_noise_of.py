@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unweave.diffusion import noising
-from unweave.diffusion.noising import Prediction, Schedule, add_noise, clean_of, mean_shift, noise_of, score_shift
+from unweave.diffusion.noising import (
+    Prediction,
+    Schedule,
+    add_noise,
+    clean_of,
+    mean_shift,
+    noise_of,
+    score_shift,
+    velocity_shift,
+)
 
 SCHEDULES: tuple[Schedule, ...] = ("sqrt_linear", "cosine", "linear")
 NAMES: dict[Prediction, str] = {"eps": "epsilon", "v": "v_prediction", "x0": "sample"}
@@ -76,6 +85,16 @@ def test_the_score_shift_adds_a_field_to_the_score(schedule: Schedule) -> None:
     spread = noising.per_image(1 - abar).sqrt()
     shifted = eps + noising.per_image(score_shift(abar)) * g
     torch.testing.assert_close(-shifted / spread, -eps / spread + g)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_velocity_shift_adds_a_field_to_v(schedule: Schedule) -> None:
+    """v = sqrt(abar) eps - sqrt(1 - abar) x_0, with the x_0 that eps implies of the same x_t."""
+    x_t, v = draw(len(TIMES))
+    g, _ = draw(len(TIMES), seed=1)
+    abar = noising.alphas_bar(schedule).double()[TIMES]
+    plain, moved = (noise_of("v_prediction", of, x_t, abar) for of in (v, v + g))
+    torch.testing.assert_close(moved, plain + noising.per_image(velocity_shift(abar)) * g)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -8,7 +8,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from tests.conftest import small_denoiser
 
 from unweave import registry
-from unweave.diffusion.noising import add_noise, clean_of, mean_shift, per_image, score_shift, snr
+from unweave.diffusion.noising import add_noise, clean_of, mean_shift, per_image, score_shift, snr, velocity_shift
 from unweave.foundation import Foundation
 from unweave.method import Batch, Sampling
 from unweave.methods import diffae, diti, pdae
@@ -70,15 +70,16 @@ def test_images_that_cannot_be_halved_to_4_are_refused(shape, widths) -> None:
         attentive(shape, 8, widths)
 
 
-@pytest.mark.parametrize("weight", ["snr", "uniform"])
-def test_the_loss_of_pdae_by_hand(weight: str) -> None:
-    method = pdae_of(weight=weight)
+@pytest.mark.parametrize(("weight", "field"), [("snr", "score"), ("uniform", "score"), ("uniform", "velocity")])
+def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
+    method = pdae_of(weight=weight, field=field)
     t, eps = drawn(method, 4, 5)
     abar = method.denoiser.abar[t]
     x_t = add_noise(images(), eps, abar)
     found, eps_0 = method.denoiser.halves(x_t, t)
-    field = method.decoder(found, found.embedding, method.condition(method.encoder(images())))
-    error = (eps - eps_0 - per_image(mean_shift(method.denoiser.abar, t)) * field).square().mean((1, 2, 3))
+    made = method.decoder(found, found.embedding, method.condition(method.encoder(images())))
+    size = mean_shift(method.denoiser.abar, t) if field == "score" else abar.sqrt()
+    error = (eps - eps_0 - per_image(size) * made).square().mean((1, 2, 3))
     ratio = abar / (1 - abar)
     by_hand = (ratio**0.1 / (1 + ratio) * error if weight == "snr" else error).mean()
     assert method(batch(), torch.Generator().manual_seed(5)).total.item() == pytest.approx(by_hand.item(), rel=1e-5)
@@ -103,14 +104,15 @@ def test_training_leaves_the_frozen_model_as_it_was() -> None:
     assert not any(module.training for module in method.denoiser.frozen.network.modules())
 
 
-def test_sampling_adds_the_score_shift_and_clips_x0() -> None:
-    method = pdae_of()
+@pytest.mark.parametrize(("kind", "shift"), [("score", score_shift), ("velocity", velocity_shift)])
+def test_sampling_adds_the_shift_and_clips_x0(kind: str, shift) -> None:
+    method = pdae_of(field=kind)
     units = method.encode(images())
     x_t, t = torch.randn(4, 3, 16, 16) * 3, torch.tensor(700)
     abar = method.denoiser.abar[t.expand(4)]
     found, eps_0 = method.denoiser.halves(x_t, t.expand(4))
     field = method.decoder(found, found.embedding, method.condition(units.squeeze(2)))
-    plain = eps_0 + per_image(score_shift(abar)) * field
+    plain = eps_0 + per_image(shift(abar)) * field
     torch.testing.assert_close(method.predictor(units, False)(x_t, t), plain)
     clipped = clean_of(method.predictor(units, True)(x_t, t), x_t, abar)
     assert clean_of(plain, x_t, abar).abs().max() > 1.1

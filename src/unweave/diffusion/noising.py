@@ -124,6 +124,11 @@ def mean_shift(abar: Float[Tensor, "time"], t: Times) -> Float[Tensor, "batch"]:
     return -(abar[t] / before).sqrt() * (1 - before) / (1 - abar[t]).sqrt()
 
 
+def velocity_shift(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
+    """sqrt(abar_t): what a shift of v is multiplied with to be added to eps, and of x_0 -sqrt(1 - abar_t) times it."""
+    return abar.sqrt()
+
+
 def snr(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
     """abar / (1 - abar), the signal-to-noise ratio."""
     return abar / (1 - abar)

@@ -7,10 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from diffusers import DDIMInverseScheduler, DDIMScheduler, DPMSolverMultistepScheduler
+from diffusers import (
+    DDIMInverseScheduler,
+    DDIMScheduler,
+    DPMSolverMultistepInverseScheduler,
+    DPMSolverMultistepScheduler,
+)
 from torch import Tensor
 
-from unweave.diffusion.noising import STEPS
+from unweave.diffusion.noising import STEPS, add_noise, noise_of
 from unweave.method import Sampling
 from unweave.shapes import Images
 
@@ -84,17 +89,26 @@ def invert(
     first: int = 0,
     trailing: bool = False,
 ) -> Images:
-    """The x_T from which deterministic sampling comes back to the images: DDIM run towards noise.
+    """The x_T from which deterministic sampling comes back to the images: the sampler's equation solved towards noise.
 
-    The same number of steps as the sampler; for DPM-Solver++ the DDIM inversion serves as well, both solve the
-    same ordinary differential equation. The network is asked at the time that x has, not at the time that it goes
-    to: with a network that predicts x_0 the latter loses more of the image. With `first` > 0 the walk begins there,
-    from the image as it is at that time without noise. `trailing` as in `sample`.
+    With the sampler's order (ddim 1, dpmsolver++ 2), its number of steps and its calls of the network. The network is
+    asked at the time that x has, not at the time that it goes to: with a network that predicts x_0 the latter loses
+    more of the image. With `first` > 0 the walk begins there, from the image as it is at that time without noise.
+    `trailing` as in `sample`.
     """
     check(sampling)
-    stride = _STRIDE["dpmsolver++" if trailing else sampling.sampler]
+    second = sampling.sampler == "dpmsolver++"
+    return (_invert_twice if second else _invert_once)(
+        denoise, images, noising, _steps(sampling, first), first, trailing
+    )
+
+
+def _invert_once(
+    denoise: Denoiser, images: Images, noising: Mapping[str, Any], steps: int, first: int, trailing: bool
+) -> Images:
+    """DDIM towards noise."""
+    stride = _STRIDE["dpmsolver++" if trailing else "ddim"]
     scheduler = DDIMInverseScheduler(**noising, **stride, clip_sample=False, set_alpha_to_one=False)
-    steps = _steps(sampling, first)
     scheduler.set_timesteps(steps, device=images.device)
     x = images
     for t in scheduler.timesteps:
@@ -103,6 +117,24 @@ def invert(
             x = scheduler.alphas_cumprod[int(t)].sqrt() * images
         else:
             x = scheduler.step(denoise(x, now), t, x).prev_sample
+    return x
+
+
+def _invert_twice(
+    denoise: Denoiser, images: Images, noising: Mapping[str, Any], steps: int, first: int, trailing: bool
+) -> Images:
+    """Second-order multistep DPM-Solver++ towards noise, after one step of first order from the image itself."""
+    scheduler = DPMSolverMultistepInverseScheduler(**noising, **_STRIDE["dpmsolver++"], algorithm_type="dpmsolver++")
+    scheduler.set_timesteps(steps, device=images.device)
+    times = [t for t in scheduler.timesteps if t >= first]
+    at_0, abar = (scheduler.alphas_cumprod[int(t)].to(images).expand(len(images)) for t in (0, times[0]))
+    if first > 0:
+        x = add_noise(images, torch.zeros_like(images), abar)
+    else:
+        made = denoise(images, torch.zeros_like(times[0]))
+        x = add_noise(images, noise_of(str(noising["prediction_type"]), made, images, at_0), abar)
+    for t in times[:-1]:  # each step takes x from t to the next time
+        x = scheduler.step(denoise(x, t), t, x).prev_sample
     return x
 
 

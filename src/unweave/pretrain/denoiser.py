@@ -83,7 +83,10 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "training": {"images": 72_000_000, "batch": 128, "rate": 1e-4, "weight_decay": 0.0, "average": 0.9999},
     },
     "laptop": {
-        "method": {**LAPTOP, "channels": (32, 64, 64), "attention": (False, True, False), "schedule": "linear"},
+        "method": {
+            **LAPTOP, "channels": (32, 64, 64), "attention": (False, True, False), "schedule": "linear",
+            "prediction": "v",
+        },
         "data": {"size": 32},
         "training": {**FAST, "average": 0.995},
     },
