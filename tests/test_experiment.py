@@ -34,6 +34,13 @@ class Recorder(Progress):
         self.said.append(text)
 
 
+class Impatient(Recorder):
+    def step(self, seen: int, terms: dict[str, float] | None) -> None:
+        super().step(seen, terms)
+        if seen == 64:
+            raise KeyboardInterrupt
+
+
 def test_a_run_has_everything_it_should(quick_run: Run) -> None:
     expected = {"checkpoints", "log.jsonl", "pictures", "run.json", "settings.toml", "unet", "units.safetensors"}
     assert expected <= {path.name for path in quick_run.path.iterdir()}
@@ -48,12 +55,6 @@ def test_a_run_has_everything_it_should(quick_run: Run) -> None:
 
 def test_an_interrupt_saves_and_resuming_gives_the_uninterrupted_run(tmp_path: Path) -> None:
     whole = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "whole")
-
-    class Impatient(Recorder):
-        def step(self, seen: int, terms: dict[str, float] | None) -> None:
-            super().step(seen, terms)
-            if seen == 64:
-                raise KeyboardInterrupt
 
     impatient = Impatient()
     again = {"data": DATA, "method": QUICK, "training": TRAINING, "run": tmp_path / "stopped"}
@@ -95,6 +96,32 @@ def test_a_run_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="leaves it alone"):
         unweave.train("encdiff", data=DATA, method=QUICK, run=tmp_path / "other", overwrite=True)
     assert (tmp_path / "other" / "thesis.txt").exists()
+
+
+def test_a_resumed_run_may_have_other_threads_and_previews_but_a_finished_one_keeps_its_record(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    again = {"data": DATA, "method": QUICK, "run": tmp_path / "run", "resume": True}
+    with pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", **again, training={**TRAINING, "save": 16}, progress=Impatient())
+    unweave.train("encdiff", **again, training={**TRAINING, "save": 8, "threads": 1})
+    settings = Run(tmp_path / "run").settings.training
+    assert (settings.save, settings.threads) == (8, 1)
+    assert Run(tmp_path / "run").record()["images"] == TRAINING["images"]
+    unweave.train("encdiff", **again, training={**TRAINING, "threads": 2})
+    assert Run(tmp_path / "run").settings.training.threads == 1
+    with pytest.raises(SettingsError, match=r"other settings \(training\.rate\)"):
+        unweave.train("encdiff", **again, training={**TRAINING, "threads": 2, "rate": 1e-5})
+
+
+def test_the_name_of_a_method_goes_before_a_directory_of_that_name(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("encdiff").mkdir()
+    made = unweave.train("encdiff", data=DATA, method=QUICK, training={**TRAINING, "images": 16}, run="made")
+    assert made.record()["images"] == 16
+    with pytest.raises(LookupError, match=r"no settings\.toml"):
+        unweave.train("./encdiff", resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_term(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.conftest import shared
+from typer.testing import CliRunner
 
 import unweave
 from unweave import manipulation, probing
+from unweave.cli.main import app
 from unweave.data import npz, views
 from unweave.editing.direction import Fitting
 from unweave.manipulation import manipulate
@@ -60,6 +62,17 @@ def test_attributes_are_ranked_by_either_protocol(diti_run: Run, labelled: Path)
     assert ours["targets"]["bright"]["average_precision"] > 0.95
     assert ours["rows"] == {"train": 160, "valid": 20, "test": 20}
     assert 0.2 < ours["targets"]["coin"]["average_precision"] < 0.95
+
+
+def test_another_set_may_have_settings(diti_run: Run, labelled: Path) -> None:
+    words = ["probe", str(diti_run.path), "--data", str(labelled), "--json"]
+    whole, kept = (
+        json.loads(CliRunner().invoke(app, [*words, *more]).stdout) for more in ([], ["--set", "view.keep.bright=[1]"])
+    )
+    assert sum(whole["rows"].values()) == 200
+    assert sum(kept["rows"].values()) == (np.load(labelled)["level"] > 0.5).sum()
+    refused = CliRunner().invoke(app, ["probe", str(diti_run.path), "--set", "size=32"])
+    assert "give both" in str(refused.exception)
 
 
 @pytest.mark.parametrize("kind", ["npz", "npy", "csv"])

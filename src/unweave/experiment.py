@@ -19,14 +19,14 @@ from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 
-from unweave import stages
+from unweave import registry, stages
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.foundation import Foundation, opened
 from unweave.method import Batch, Trainable
-from unweave.planning import default_place, differing, plan
+from unweave.planning import MACHINE, default_place, differing, plan
 from unweave.progress import Progress
-from unweave.run import Run, Settings, build, create, write_text
+from unweave.run import Run, Settings, build, create, write_settings, write_text
 from unweave.session import Session, close, finish, now
 from unweave.settings import SettingsError
 from unweave.training import checkpoint, log, loop, memory
@@ -53,9 +53,11 @@ def train(
 ) -> Run:
     """Train a method on images without labels, and return its run.
 
-    `what` is the name of a method, a TOML file, or (with `resume`) a run directory. The tables change single settings:
+    `what` is the name of a method, a TOML file, or (with `resume`) a run directory; a name goes before a directory of
+    that name (write ./diti for the directory). The tables change single settings:
     `train("encdiff", data="rooms", training={"images": 50_000})`. With `resume` a run that is there already goes on
-    from its last checkpoint, and a finished one is returned as it is. Raises FileExistsError where `run` has content
+    from its last checkpoint, and a finished one is returned as it is; threads and how often it is saved and shown may
+    be others than before. Raises FileExistsError where `run` has content
     and neither `resume` nor `overwrite` is given, SettingsError for settings that cannot be used, and
     FloatingPointError where a loss is no longer a number or explodes. KeyboardInterrupt leaves a checkpoint behind.
 
@@ -68,7 +70,9 @@ def train(
     if resume and overwrite:
         raise SettingsError("--resume goes on with a run and --overwrite discards it: give one of them.")
     going_on = None
-    if Path(what).is_dir() or (len(Path(what).parts) > 1 and not str(what).endswith(".toml")):
+    if str(what) not in registry.learners() and (
+        Path(what).is_dir() or (len(Path(what).parts) > 1 and not str(what).endswith(".toml"))
+    ):
         going_on = Run(what)
         if not resume:
             raise SettingsError(f"{what} is a run: go on with it by --resume.")
@@ -134,11 +138,15 @@ def _place(place: Path, settings: Settings, resume: bool, overwrite: bool) -> Ru
     elif resume and there:
         opened = Run(place)
         differ = differing(opened.settings, settings)
-        if differ:
+        others = [name for name in differ if name not in MACHINE]
+        if others:
             raise SettingsError(
-                f"{place} was trained with other settings ({', '.join(differ)}): "
+                f"{place} was trained with other settings ({', '.join(others)}): "
                 f"go on as it is with `unweave train {place} --resume`, choose another --run, or --overwrite it."
             )
+        if differ and not stages.is_finished(place):
+            write_settings(place, opened.settings.model_copy(update={"training": settings.training}))
+            return Run(place)
         return opened
     return create(place, settings)
 

@@ -15,6 +15,9 @@ from unweave.settings import SettingsError, Table, merge, nearest, parse, read
 DEFAULT_PRESET = "laptop"
 DEFAULT_DATA = {"data": {"name": "rooms"}}
 
+MACHINE = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker"))
+"""Settings of where and how visibly a run is made, not of what it learns: one that is resumed may have others."""
+
 
 def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
     """Complete settings from a TOML file or the name of a method, and tables that change them.
@@ -58,8 +61,8 @@ def default_place(settings: Settings, resume: bool = False) -> Path:
     name = f"{settings.method['name']}-{Path(data).stem if data else settings.data['name']}"
     place, number, same = Path("runs") / name, 1, None
     while place.exists():
-        if resume and (place / "settings.toml").is_file() and not differing(Run(place).settings, settings):
-            same = place
+        if resume and (place / "settings.toml").is_file():
+            same = place if set(differing(Run(place).settings, settings)) <= set(MACHINE) else same
         number += 1
         place = Path("runs") / f"{name}-{number}"
     return same or place

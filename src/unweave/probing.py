@@ -36,7 +36,7 @@ class Targets(NamedTuple):
 def probe(
     run: Run | str | Path,
     *,
-    data: str | None = None,
+    data: str | Mapping[str, Any] | None = None,
     targets: str | Path | None = None,
     labels: int | None = None,
     published: bool = False,
@@ -46,12 +46,13 @@ def probe(
 ) -> dict[str, Any]:
     """What linear models read from the codes of a run, target by target; written to the run's probes.json.
 
-    Targets are the factors of the data set (its own, or of `data`): attributes of yes and no are ranked
-    (`average_precision`, and `accuracy`), other factors classified (`accuracy`). With `targets`, a file of real-valued
-    numbers with a row for each image (.npy, .csv, an array of an .npz as FILE.npz:NAME, or lfw_attributes.txt), they
-    are regressed (`r`, `mse`). Training, validation and test rows are the publishers' splits, else random 80, 10 and
-    10 %; a set with no validation split gives a tenth of its training rows. At most `rows` of each part are encoded, by
-    the weights that the method's authors scored. With `labels`, that many training rows of each class.
+    Targets are the factors of the data set (its own, or of `data`: a name, a path, or a table of settings): attributes
+    of yes and no are ranked (`average_precision`, and `accuracy`), other factors classified (`accuracy`). With
+    `targets`, a file of real-valued numbers with a row for each image (.npy, .csv, an array of an .npz as
+    FILE.npz:NAME, or lfw_attributes.txt), they are regressed (`r`, `mse`). Training, validation and test rows are the
+    publishers' splits, else random 80, 10 and 10 %; a set with no validation split gives a tenth of its training rows.
+    At most `rows` of each part are encoded, by the weights that the method's authors scored. With `labels`, that many
+    training rows of each class.
 
     `published` uses DiTi's own protocol (`linear_probe.adam`), which for numbers keeps the epoch that is best on the
     *test* rows. Raises ValueError where there is nothing to read, and where rows and targets differ in number.

@@ -24,7 +24,7 @@ ROWS = 50_000
 """Rows that are encoded for scores, drawn without replacement from the whole data set."""
 
 
-def fitting(run: Run, data: str | None, split: str | None = None) -> Dataset:
+def fitting(run: Run, data: str | Mapping[str, Any] | None, split: str | None = None) -> Dataset:
     """The run's own data set, or another one at its size; of either, the rows of a split, if one is named.
 
     A split is of the full set: what the run's own view keeps, leaves out or correlates is not in force, so a run that
@@ -38,10 +38,11 @@ def fitting(run: Run, data: str | None, split: str | None = None) -> Dataset:
         dataset = data_open.build({key: value for key, value in run.settings.data.items() if key != "view"})
     else:
         shape = run.shape()
-        dataset = data_open.build({**data_open.table(data), "size": shape[1]})
+        table = dict(data) if isinstance(data, Mapping) else data_open.table(data)
+        dataset = data_open.build({**table, "size": shape[1]})
         if dataset.shape != shape:
             raise ValueError(
-                f"{run.path} was trained on images of shape {shape} (channels, height, width), {data} has "
+                f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
                 f"{dataset.shape}: convert them to the same number of channels first."
             )
     if split == "unseen" and data is None:

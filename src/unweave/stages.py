@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unweave.foundation import Source
-from unweave.planning import differing, plan
+from unweave.planning import MACHINE, differing, plan
 from unweave.pretrained import part
 from unweave.run import Run, Settings
 from unweave.settings import SettingsError
@@ -16,7 +16,7 @@ from unweave.training import checkpoint
 Make = Callable[[str, Mapping[str, Any], Path], object]
 """Train (what, a table of settings) into a place, going on with what is there."""
 
-INDIFFERENT = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker", "compile", "precision"))
+INDIFFERENT = (*MACHINE, "training.compile", "training.precision")
 """Settings in which a finished foundation may differ from its recipe."""
 
 

@@ -9,6 +9,9 @@ import typer
 def command(
     run: Annotated[Path, typer.Argument(help="a run directory")],
     data: Annotated[str | None, typer.Option(help="probe on another data set than the run's own")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="a setting of that data set, such as crop=227; may be repeated")
+    ] = None,
     targets: Annotated[
         str | None,
         typer.Option(help="numbers to predict instead of factors: .npy, .csv, FILE.npz:NAME, or lfw_attributes.txt"),
@@ -29,17 +32,21 @@ def command(
     \b
         unweave probe runs/diti-rooms --labels 100
         unweave probe runs/diti-celeba --published
-        unweave probe runs/diti-celeba --data lfw --targets lfw/lfw_attributes.txt
+        unweave probe runs/diti-celeba --data lfw --set crop=227 --targets lfw/lfw_attributes.txt
 
     Trained on the data's training split, its penalty chosen on the validation split, measured on the test split.
     """
-    from unweave import probing
+    from unweave import probing, settings
     from unweave.cli import output
+    from unweave.data import open as data_open
 
     if weights not in ("averaged", "raw", None):
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
+    if changes and data is None:
+        raise ValueError("--set changes a setting of the data set that --data names: give both.")
+    table = None if data is None else settings.merge(data_open.table(data), *map(settings.word, changes or []))
     found = probing.probe(
-        run, data=data, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
+        run, data=table, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
         weights=weights,  # type: ignore[arg-type]
     )  # fmt: skip
     if json:

@@ -6,7 +6,7 @@ scores are no rows.
 
 The scores are signed distances to the boundary of a classifier (Kumar et al.), not labels by people: the factors are
 their signs, 1 where the score is above 0. A regression on the scores themselves, as DiTi's, is another protocol than
-this: `unweave probe RUN --data lfw --targets lfw_attributes.txt`.
+this: `unweave probe RUN --data lfw --set crop=227 --targets lfw_attributes.txt`.
 
 DiTi's protocol resizes the picture to 1.1 times the size and keeps the middle: crop=227 is that region, to a pixel.
 """
