@@ -108,7 +108,7 @@ def test_a_pipeline_of_pixels_opens(pipeline: Any, tmp_path: Path) -> None:
         torch.testing.assert_close(denoiser.unet(x, t).sample, unet()(x, t).sample)
     torch.testing.assert_close(denoiser.abar, DDPMScheduler(beta_end=0.01).alphas_cumprod)
     assert not denoiser.state_dict(), "a checkpoint holds nothing of it"
-    assert found.record() == {"shape": [3, 16, 16], "rows": 7, "digests": found.digests}
+    assert found.record() == {"shape": [3, 16, 16], "rows": 7, "digests": found.digests, "commits": {}}
 
 
 def test_a_latent_pipeline_comes_with_its_autoencoder(latent: Path) -> None:
@@ -309,7 +309,9 @@ def test_an_origin_that_is_neither_a_folder_nor_a_name_on_the_hub(origin: str) -
         fetched(origin)
 
 
-def test_a_name_on_the_hub_is_downloaded(pixels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_on_the_hub_is_downloaded_and_its_commit_kept(
+    pixels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def download(name: str, revision: str | None, allow_patterns: list[str]) -> str:
@@ -322,6 +324,12 @@ def test_a_name_on_the_hub_is_downloaded(pixels: Path, monkeypatch: pytest.Monke
     assert fetched("me/denoiser@v1") == pixels
     assert opened(sources(denoiser="me/denoiser"), IMAGE, 1).denoiser is not None
     assert asked == [("me/denoiser", "v1"), ("me/denoiser", None)]
+
+    snapshot = tmp_path / "models--me--denoiser" / "snapshots" / ("ab" * 20)
+    shutil.copytree(pixels, snapshot)
+    monkeypatch.setattr(pretrained, "snapshot_download", lambda *_, **__: str(snapshot))
+    assert opened(sources(denoiser="me/denoiser"), IMAGE, 1).record()["commits"] == {"denoiser": "ab" * 20}
+    assert opened(sources(denoiser=str(pixels)), IMAGE, 1).record()["commits"] == {}
 
     def fails(*_: Any, **__: Any) -> str:
         raise OSError("no connection\nand more")

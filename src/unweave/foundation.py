@@ -74,10 +74,12 @@ class Foundation(NamedTuple):
     space: Space | None = None  # where diffusion works; None is pixels
     denoiser: Denoiser | None = None
     digests: Mapping[str, str] = {}
+    commits: Mapping[str, str] = {}  # of those that come from the Hub
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint says of it."""
-        return {"shape": list(self.shape), "rows": self.rows, "digests": dict(self.digests)}
+        found = {"digests": dict(self.digests), "commits": dict(self.commits)}
+        return {"shape": list(self.shape), "rows": self.rows, **found}
 
     def diffused(self) -> Space:
         """The space that diffusion works in."""
@@ -104,6 +106,7 @@ def opened(sources: Sources, shape: tuple[int, int, int], rows: int, convert: bo
         for name, place in places.items():
             pretrained.converted(pretrained.needed(place, name))
     digests = {name: pretrained.digest(place, name) for name, place in places.items()}
+    commits = {name: of for name, place in places.items() if (of := pretrained.commit(place)) is not None}
     space: Space = Pixels(shape)
     if "autoencoder" in places:
         network = pretrained.load(places["autoencoder"], "autoencoder")
@@ -124,7 +127,7 @@ def opened(sources: Sources, shape: tuple[int, int, int], rows: int, convert: bo
         _same_channels("denoiser", unet.config, space.shape[0], what, remedy)
         _same_size(unet.config, space.shape)
         denoiser = Denoiser(unet, pretrained.scheduler(places["denoiser"]))
-    return Foundation(shape, rows, space if "autoencoder" in places else None, denoiser, digests)
+    return Foundation(shape, rows, space if "autoencoder" in places else None, denoiser, digests, commits)
 
 
 def located(sources: Sources, pickles: bool = False) -> dict[str, Path]:

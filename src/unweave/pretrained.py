@@ -46,6 +46,11 @@ def fetched(origin: str, pickles: bool = False) -> Path:
         ) from error
 
 
+def commit(folder: Path) -> str | None:
+    """The commit on the Hub that a downloaded folder is of; None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" else None
+
+
 def part(folder: Path, name: str) -> Path | None:
     """The folder of a network of this kind: a part of a pipeline, or the folder itself. None where there is none."""
     for place in (*(folder / sub for sub in PARTS[name]), folder):
