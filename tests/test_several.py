@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,10 +87,10 @@ def objective(name):
     return Both()
 
 
-def launched(processes: int, *words: str) -> subprocess.CompletedProcess[str]:
+def launched(processes: int, *words: str, at: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
-    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=300, env=environment)
+    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=300, env=environment, cwd=at)
 
 
 @pytest.mark.slow
@@ -127,3 +128,71 @@ def test_a_whole_run_on_two_processes_stops_and_resumes(tmp_path: Path) -> None:
     again = launched(2, "-m", "unweave", "train", str(place), "--resume")
     assert again.returncode == 0, again.stderr
     assert "trained already" in again.stderr
+
+
+RECIPE = """
+preset = "laptop"
+[method]
+name = "pdae"
+dim = 8
+encoder_widths = [16, 16]
+[foundation.denoiser]
+from = "denoiser"
+recipe = "denoiser.toml"
+[data]
+name = "sprites"
+size = 16
+[training]
+images = 64
+batch = 16
+precision = "float32"
+preview = 64
+"""
+
+DENOISER = """
+preset = "laptop"
+[method]
+name = "denoiser"
+channels = [16, 16]
+attention = [false, true]
+heads = 2
+groups = 4
+[data]
+name = "sprites"
+size = 16
+[training]
+images = 64
+batch = 16
+precision = "float32"
+preview = 64
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_make_a_foundation_first_and_convert_a_pickle(tmp_path: Path) -> None:
+    (tmp_path / "pdae.toml").write_text(RECIPE)
+    (tmp_path / "denoiser.toml").write_text(DENOISER)
+    made = launched(2, "-m", "unweave", "train", "pdae.toml", "-o", "run", at=tmp_path)
+    assert made.returncode == 0, made.stderr
+    for name in ("denoiser", "run"):
+        record = Run(tmp_path / name).record()
+        assert (record["processes"], record["images"]) == (2, 64)
+    assert made.stderr.count("is not there yet") == 1  # one of the two speaks
+    assert Run(tmp_path / "run").method().encode(torch.zeros(1, 3, 16, 16)).shape == (1, 8, 1)
+
+    pickled = tmp_path / "pickled"
+    shutil.copytree(tmp_path / "denoiser", pickled, ignore=shutil.ignore_patterns("checkpoints", "settings.toml"))
+    weights = pickled / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
+    words = ["-m", "unweave", "train", "pdae", "data=sprites", "data.size=16", "foundation.denoiser.from=pickled"]
+    words += ["method.dim=8", "method.encoder_widths=[16, 16]", "training.images=32", "training.batch=16"]
+    words += ["training.precision=float32", "-o", "other"]
+    refused = launched(2, *words, at=tmp_path)
+    assert refused.returncode != 0
+    assert "--convert" in refused.stderr
+    converted = launched(2, *words, "--convert", at=tmp_path)
+    assert converted.returncode == 0, converted.stderr
+    assert weights.is_file()
+    assert not list(weights.parent.glob(".*partial"))
+    assert Run(tmp_path / "other").record()["processes"] == 2

@@ -5,6 +5,7 @@ The path from the command to a loss is cli/train -> experiment.train -> training
 
 import json
 import logging
+import os
 import platform
 import shutil
 import sys
@@ -82,7 +83,8 @@ def train(
     else:
         settings = plan(what, *changes)
         place = Path(run) if run is not None else default_place(settings, resume)
-    report = progress if progress is not None else Progress()
+    first = os.environ.get("RANK", "0") == "0"  # of several processes one speaks
+    report = progress if progress is not None and first else Progress()
 
     def stage(what: str, table: Mapping[str, Any], place: Path) -> object:
         threads = torch.get_num_threads()
@@ -103,7 +105,7 @@ def train(
             _place(place, settings, resume, overwrite)
         accelerator.wait_for_everyone()
     trained = Run(place)
-    _carry_out(trained, ready, report if accelerator.is_main_process else Progress(), accelerator)
+    _carry_out(trained, ready, report, accelerator)
     return trained
 
 
