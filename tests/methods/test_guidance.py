@@ -70,7 +70,7 @@ def test_images_that_cannot_be_halved_to_4_are_refused(shape, widths) -> None:
         attentive(shape, 8, widths)
 
 
-@pytest.mark.parametrize(("weight", "field"), [("snr", "score"), ("uniform", "score"), ("uniform", "velocity")])
+@pytest.mark.parametrize(("weight", "field"), [("snr", "score"), ("uniform", "score"), ("clean", "velocity")])
 def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
     method = pdae_of(weight=weight, field=field)
     t, eps = drawn(method, 4, 5)
@@ -81,7 +81,8 @@ def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
     size = mean_shift(method.denoiser.abar, t) if field == "score" else abar.sqrt()
     error = (eps - eps_0 - per_image(size) * made).square().mean((1, 2, 3))
     ratio = abar / (1 - abar)
-    by_hand = (ratio**0.1 / (1 + ratio) * error if weight == "snr" else error).mean()
+    weights = {"snr": ratio**0.1 / (1 + ratio), "uniform": torch.ones(4), "clean": 1 / ratio}
+    by_hand = (weights[weight] * error).mean()
     assert method(batch(), torch.Generator().manual_seed(5)).total.item() == pytest.approx(by_hand.item(), rel=1e-5)
 
 
@@ -89,7 +90,7 @@ def test_the_published_weight_is_that_of_the_facts() -> None:
     method = pdae_of()
     t = torch.tensor([10, 500, 990])
     expected = snr(method.denoiser.abar[t]) ** 0.1 / (1 + snr(method.denoiser.abar[t]))
-    torch.testing.assert_close(method.weigh(torch.ones(3), t), expected)
+    torch.testing.assert_close(method.weigh(t), expected)
 
 
 def test_training_leaves_the_frozen_model_as_it_was() -> None:

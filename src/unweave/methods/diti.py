@@ -55,7 +55,7 @@ class Settings(guidance.Settings):
 
 EVEN = {"edges": (1000,), "widths": (512,)}
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = guidance.presets({"weight": "balanced", "field": "velocity"})
+PRESETS: dict[str, dict[str, dict[str, Any]]] = guidance.presets()
 PRESETS["release-even"] = {**PRESETS["release"], "method": EVEN}
 """`release-even` opens eight numbers in every block."""
 

@@ -24,7 +24,7 @@ class Settings(guidance.Settings):
     """All of them are `guidance.Settings`."""
 
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = guidance.presets({"weight": "balanced", "field": "velocity"})
+PRESETS: dict[str, dict[str, dict[str, Any]]] = guidance.presets()
 
 
 class PDAE(guidance.Guided):
