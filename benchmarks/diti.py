@@ -5,7 +5,8 @@
 
 The denoiser is trained once, with seed 0. Each (arm, seed) is a run that goes on where it stopped; the last checkpoint
 is scored, by its averaged weights. Records go to OUT/records.jsonl, the table of medians to stdout. `--inversion RUN`
-measures instead how well images come back from their inverted x_T, over numbers of DDIM steps.
+measures instead how well images come back from their inverted x_T, over numbers of steps of both
+samplers (ddim of first order, dpmsolver++ of second).
 """
 
 import argparse

@@ -3,11 +3,12 @@
     python benchmarks/encode_speed.py --images 10000 --size 64 --threads 2
 
 Prints the seconds from the stored images to their codes, as `unweave probe` and `unweave evaluate` encode them, of
-every repeat, as JSON.
+every repeat (the first one warms up), as JSON.
 """
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     shape = (options.images, options.size, options.size, 3)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["UNWEAVE_CACHE"] = folder  # the converted copy goes with it
         path = Path(folder) / "images.npz"
         np.savez(path, images=np.random.default_rng(0).integers(0, 256, shape, np.uint8))
         dataset = data_open.build({**data_open.table(str(path)), "size": options.size})

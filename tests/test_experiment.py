@@ -122,6 +122,8 @@ def test_the_name_of_a_method_goes_before_a_directory_of_that_name(tmp_path: Pat
     assert made.record()["images"] == 16
     with pytest.raises(LookupError, match=r"no settings\.toml"):
         unweave.train("./encdiff", resume=True)
+    with pytest.raises(LookupError, match=r"no settings\.toml"):
+        unweave.train(Path("encdiff"), resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_term(tmp_path: Path) -> None:

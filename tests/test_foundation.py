@@ -329,7 +329,9 @@ def test_a_name_on_the_hub_is_downloaded_and_its_commit_kept(
     shutil.copytree(pixels, snapshot)
     monkeypatch.setattr(pretrained, "snapshot_download", lambda *_, **__: str(snapshot))
     assert opened(sources(denoiser="me/denoiser"), IMAGE, 1).record()["commits"] == {"denoiser": "ab" * 20}
-    assert opened(sources(denoiser=str(pixels)), IMAGE, 1).record()["commits"] == {}
+    own = tmp_path / "snapshots" / "mine"
+    shutil.copytree(pixels, own)
+    assert opened(sources(denoiser=str(own)), IMAGE, 1).record()["commits"] == {}
 
     def fails(*_: Any, **__: Any) -> str:
         raise OSError("no connection\nand more")
@@ -437,6 +439,8 @@ def test_a_changed_or_missing_foundation_is_named() -> None:
         check_digests({"autoencoder": "0", "denoiser": "1"}, {"autoencoder": "0", "denoiser": "2"}, run)
     with pytest.raises(ValueError, match=r"has changed \(.* was 1, now there is none\)"):
         check_digests({"denoiser": "1"}, {}, run)
+    with pytest.raises(ValueError, match=r"\(write @abc behind its name in settings\.toml\), or train"):
+        check_digests({"denoiser": "1"}, {"denoiser": "2"}, run, {"denoiser": "abc"})
 
 
 def test_sources_are_in_the_order_in_which_they_are_made() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from unweave.planning import default_place, differing, plan
+from unweave.run import write_settings
 from unweave.settings import SettingsError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
@@ -68,6 +69,23 @@ def test_places_are_never_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert default_place(settings) == Path("runs/encdiff-rooms")
     Path("runs/encdiff-rooms").mkdir(parents=True)
     assert default_place(settings) == Path("runs/encdiff-rooms-2")
+
+
+def test_a_resumed_run_is_the_newest_of_the_same_settings_else_of_another_machine(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, threads, seed in (("", 1, 0), ("-2", 2, 0), ("-3", 1, 1)):
+        place = Path(f"runs/encdiff-rooms{name}")
+        place.mkdir(parents=True)
+        write_settings(place, plan("encdiff", {"training": {"threads": threads, "seed": seed}}))
+
+    def found(**training: int) -> str:
+        return default_place(plan("encdiff", {"training": training}), resume=True).name
+
+    assert found(threads=1) == "encdiff-rooms"  # the second has other threads, the third another seed
+    assert found(threads=2) == "encdiff-rooms-2"
+    assert found() == "encdiff-rooms-2"
+    assert found(seed=1) == "encdiff-rooms-3"
+    assert found(seed=2) == "encdiff-rooms-4"
 
 
 def test_differences_are_named() -> None:

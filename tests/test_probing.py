@@ -71,8 +71,13 @@ def test_another_set_may_have_settings(diti_run: Run, labelled: Path) -> None:
     )
     assert sum(whole["rows"].values()) == 200
     assert sum(kept["rows"].values()) == (np.load(labelled)["level"] > 0.5).sum()
-    refused = CliRunner().invoke(app, ["probe", str(diti_run.path), "--set", "size=32"])
-    assert "give both" in str(refused.exception)
+    assert kept["data"]["settings"]["view"] == "{'keep': {'bright': [1]}}"
+    for more, message in (
+        (["--set", "crop=8"], "give both"),
+        (["--data", str(labelled), "--set", "size=8"], "--set size=8"),
+    ):
+        refused = CliRunner().invoke(app, ["probe", str(diti_run.path), *more])
+        assert message in str(refused.exception)
 
 
 @pytest.mark.parametrize("kind", ["npz", "npy", "csv"])

@@ -55,7 +55,7 @@ def train(
     """Train a method on images without labels, and return its run.
 
     `what` is the name of a method, a TOML file, or (with `resume`) a run directory; a name goes before a directory of
-    that name (write ./diti for the directory). The tables change single settings:
+    that name (write ./diti, or give a Path, for the directory). The tables change single settings:
     `train("encdiff", data="rooms", training={"images": 50_000})`. With `resume` a run that is there already goes on
     from its last checkpoint, and a finished one is returned as it is; threads and how often it is saved and shown may
     be others than before. Raises FileExistsError where `run` has content
@@ -71,20 +71,22 @@ def train(
     if resume and overwrite:
         raise SettingsError("--resume goes on with a run and --overwrite discards it: give one of them.")
     going_on = None
-    if str(what) not in registry.learners() and (
-        Path(what).is_dir() or (len(Path(what).parts) > 1 and not str(what).endswith(".toml"))
-    ):
+    is_name = isinstance(what, str) and what in registry.learners()
+    if not is_name and (Path(what).is_dir() or (len(Path(what).parts) > 1 and not str(what).endswith(".toml"))):
         going_on = Run(what)
         if not resume:
             raise SettingsError(f"{what} is a run: go on with it by --resume.")
         if any(changes) or run is not None:
-            raise SettingsError(f"{what} is a run with settings and a place of its own, which a resumed run keeps.")
+            raise SettingsError(
+                f"{what} is a run with settings and a place of its own, which a resumed run keeps. Threads, saves and "
+                f"previews may change: repeat the command that began it, with --run {what} --resume."
+            )
         settings, place = going_on.settings, going_on.path
     else:
         settings = plan(what, *changes)
         place = Path(run) if run is not None else default_place(settings, resume)
-    first = os.environ.get("RANK", "0") == "0"  # of several processes one speaks
-    report = progress if progress is not None and first else Progress()
+    speaks = os.environ.get("RANK", "0") == "0"  # one of several processes
+    report = progress if progress is not None and speaks else Progress()
 
     def stage(what: str, table: Mapping[str, Any], place: Path) -> object:
         threads = torch.get_num_threads()

@@ -160,11 +160,18 @@ def _same_size(config: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
         )
 
 
-def check_digests(recorded: Mapping[str, str], found: Mapping[str, str], run: Path) -> None:
-    """Raises ValueError where a frozen network is not the one that a run was trained on."""
+def check_digests(
+    recorded: Mapping[str, str], found: Mapping[str, str], run: Path, commits: Mapping[str, str] | None = None
+) -> None:
+    """Raises ValueError where a frozen network is not the one that a run was trained on.
+
+    `commits` are those of the Hub that it was trained on, for the remedy.
+    """
     changed = [name for name, value in recorded.items() if found.get(name) != value]
     for name in changed:
         raise ValueError(
             f"the {name} that {run} stands on has changed (its digest was {recorded[name]}, now "
-            f"{found.get(name, 'there is none')}): put the old one back, or train a new run on this one."
+            f"{found.get(name, 'there is none')}): put the old one back"
+            + (f" (write @{commits[name]} behind its name in settings.toml)" if commits and name in commits else "")
+            + ", or train a new run on this one."
         )

@@ -30,7 +30,7 @@ from unweave.networks.encoder import attentive
 from unweave.networks.gradient_decoder import GradientDecoder, check
 from unweave.networks.space import Pixels
 from unweave.networks.unet import time_width
-from unweave.settings import Frozen
+from unweave.settings import Frozen, SettingsError
 from unweave.shapes import Images, Times, Units
 
 Code = Float[Tensor, "batch dim"]
@@ -87,22 +87,30 @@ class Guided(Generative):
     """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, z)))², t uniform over 0 .. 999.
 
     eps_0 is the frozen model's noise prediction, G the gradient decoder, z = E(x_0) the code, s_t `mean_shift` (Eq. 12
-    of arXiv:2212.12990 [mem]); lambda_t = SNR^gamma / (1 + SNR). Images are drawn with eps_0 + d_t G (`score_shift`),
-    deterministically, and x_0 is kept in [-1, 1] at every step unless `sampling.clip` is off (or in latents).
-    Every number of the code is a unit. Scores use the averaged encoder, as published.
+    of arXiv:2212.12990 [mem]) and lambda_t = SNR^gamma / (1 + SNR), or what `field` and `weight` say. Images are drawn
+    with eps_0 + d_t G (`score_shift`, or `velocity_shift`), deterministically, and x_0 is kept in [-1, 1] at every step
+    unless `sampling.clip` is off (or in latents). Every number of the code is a unit. Scores use the averaged encoder,
+    as published.
 
     Deviations: the blocks of the gradient decoder are diffusers', whose last convolutions begin at zero; samplers take
     diffusers' "trailing" steps (999, 999 - T/n, ...) where the release spreads n + 1 evenly over 0 .. 999; no flips
-    while training, because a flip may be a factor. Laptop presets stand on a model that predicts v, let G shift v
-    (eps_0 + sqrt(abar_t) G), and weigh by 1 / SNR, which makes the loss that of x_0. A score must be as small as
-    sqrt(abar_t) where noise is strong, and there, where a code says most, the published loss hardly looks: with few
-    images the code is not learnt (docs/diti.md has the numbers).
+    while training, because a flip may be a factor. The `laptop` presets, whose own denoiser predicts v, let G shift v
+    (eps_0 + sqrt(abar_t) G in the loss and in sampling) and weigh by 1 / SNR, which makes the loss that of x_0. A score
+    must be as small as sqrt(abar_t) where noise is strong, and there, where a code says most, the published loss hardly
+    looks: with few images the code is not learnt (docs/diti.md has the numbers). Raises SettingsError for that weight
+    on a model that predicts the noise.
     """
 
     def __init__(self, settings: Settings, foundation: Foundation, name: str) -> None:
         super().__init__()
         self.denoiser = foundation.needed_denoiser(name)
         check(self.denoiser.unet)
+        if settings.weight == "clean" and self.denoiser.noising["prediction_type"] == "epsilon":
+            raise SettingsError(
+                f"{name} with method.weight=clean counts errors of x_0, and a model that predicts the noise has huge "
+                "ones where noise is strong: set method.weight=snr method.field=score, as published, or train a "
+                "denoiser with method.prediction=v."
+            )
         self.settings = settings
         self.space = foundation.diffused()
         self.bounded = isinstance(self.space, Pixels)
@@ -141,8 +149,8 @@ class Guided(Generative):
         total, error = 0.0, torch.zeros_like(abar)
         for seen in self.trained(code, t):
             field = self.decoder(found, found.embedding, self.condition(seen)).float()
-            error = (eps - eps_0 - s_t * field).square().mean((1, 2, 3))
-            total = total + (self.weigh(t) * error).mean()
+            error = self.weigh(t) * (eps - eps_0 - s_t * field).square().mean((1, 2, 3))
+            total = total + error.mean()
         return Loss(torch.as_tensor(total), {"denoising": error.mean()})
 
     def weigh(self, t: Times) -> PerImage:
@@ -167,7 +175,7 @@ class Guided(Generative):
         return self.space.decode(made).float().clamp(-1, 1)
 
     def predictor(self, units: Units, clip: bool) -> Any:
-        """The noise prediction as samplers ask for it, at one time for all images: eps_0 + d_t G."""
+        """The noise prediction as samplers ask for it, at one time for all images: eps_0 and the field's shift."""
         code = units.squeeze(2)
         shift = score_shift if self.settings.field == "score" else velocity_shift
 

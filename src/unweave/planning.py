@@ -16,7 +16,8 @@ DEFAULT_PRESET = "laptop"
 DEFAULT_DATA = {"data": {"name": "rooms"}}
 
 MACHINE = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker"))
-"""Settings of where and how visibly a run is made, not of what it learns: one that is resumed may have others."""
+"""Settings of where and how visibly a run is made: one that is resumed may have others (bit by bit the same only with
+the same threads)."""
 
 
 def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
@@ -59,13 +60,14 @@ def default_place(settings: Settings, resume: bool = False) -> Path:
     """runs/METHOD-DATA or METHOD-DATA-2, -3, ...: the first free one; to resume, the newest of these settings."""
     data = settings.data.get("path")
     name = f"{settings.method['name']}-{Path(data).stem if data else settings.data['name']}"
-    place, number, same = Path("runs") / name, 1, None
+    place, number, same, near = Path("runs") / name, 1, None, None
     while place.exists():
         if resume and (place / "settings.toml").is_file():
-            same = place if set(differing(Run(place).settings, settings)) <= set(MACHINE) else same
+            differ = set(differing(Run(place).settings, settings))
+            same, near = (same if differ else place), (place if differ <= set(MACHINE) else near)
         number += 1
         place = Path("runs") / f"{name}-{number}"
-    return same or place
+    return same or near or place
 
 
 def differing(one: Settings, other: Settings) -> list[str]:

@@ -48,7 +48,8 @@ def fetched(origin: str, pickles: bool = False) -> Path:
 
 def commit(folder: Path) -> str | None:
     """The commit on the Hub that a downloaded folder is of; None for any other folder."""
-    return folder.name if folder.parent.name == "snapshots" else None
+    stored = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
+    return folder.name if stored else None
 
 
 def part(folder: Path, name: str) -> Path | None:

@@ -85,7 +85,8 @@ def probe(
     trained = views.viewed(whole, view) if data is None else None
     result: dict[str, Any] = {
         "protocol": _protocol(next(iter(kinds)), labels, published),
-        "data": {"name": dataset.name, "digest": dataset.digest()},
+        "data": {"name": dataset.name, "digest": dataset.digest()}
+        | ({"settings": {key: str(value) for key, value in data.items()}} if isinstance(data, Mapping) else {}),
         "targets_of": str(targets) if targets is not None else "factors",
         "rows": {name: len(part) for name, part in named.items()},
         "splits": "the publishers'" if dataset.splits else f"random, seed {view.split_seed}",

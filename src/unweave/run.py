@@ -162,7 +162,7 @@ class Run:
                 f"{self.path} stands on a network that is not where it was: {error} Put it back, or write its new "
                 f"place into {self.path / 'settings.toml'} (from, in [foundation])."
             ) from None
-        check_digests(stored.get("digests", {}), found.digests, self.path)
+        check_digests(stored.get("digests", {}), found.digests, self.path, stored.get("commits"))
         return found
 
     def sources(self) -> Sources:

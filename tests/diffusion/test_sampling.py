@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from unweave.diffusion import noising
-from unweave.diffusion.noising import Prediction
+from unweave.diffusion.noising import Prediction, Schedule
 from unweave.diffusion.sampling import check, invert, sample
 from unweave.method import Sampling
 
@@ -71,6 +71,55 @@ def test_inversion_gains_by_more_steps_as_its_sampler_does(prediction: Predictio
     errors = [error(steps) for steps in (25, 50, 100)]
     assert errors[0] / errors[1] > gain
     assert errors[1] / errors[2] > gain
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
+@pytest.mark.parametrize(
+    ("trailing", "steps", "allowed"),
+    [
+        (True, 2, 0.9),
+        (True, 5, 0.5),
+        (True, 61, 0.1),
+        (True, 103, 0.1),
+        (True, 400, 0.03),
+        (False, 5, 0.5),
+        (False, 50, 0.1),
+    ],
+)
+def test_inversion_follows_the_flow_whatever_the_number_of_steps(
+    schedule: Schedule, sampler: str, trailing: bool, steps: int, allowed: float
+) -> None:
+    """Also numbers that do not divide 1000, whose strides differ."""
+    abar, images = noising.alphas_bar(schedule), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        a = abar[int(t)]
+        return (1 - a).sqrt() / (a * SPREAD**2 + 1 - a) * x
+
+    x_T = invert(denoise, images, noising.config(schedule, "eps"), Sampling(sampler, steps), trailing=trailing)
+    exact = images / SPREAD
+    assert ((x_T - exact).norm() / exact.norm()).item() < allowed
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
+def test_inversion_from_a_first_time_follows_the_flow_from_there(sampler: str) -> None:
+    abar, images = noising.alphas_bar("linear"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+
+    def deviation(t: int) -> Tensor:
+        return (abar[t] * SPREAD**2 + 1 - abar[t]).sqrt()
+
+    asked: list[int] = []
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        asked.append(int(t))
+        return (1 - abar[int(t)]).sqrt() / deviation(int(t)) ** 2 * x
+
+    x_T = invert(denoise, images, noising.config("linear", "eps"), Sampling(sampler, 50), 500, trailing=True)
+    begun = asked[0]
+    assert 500 <= begun < 520
+    exact = abar[begun].sqrt() * images / deviation(begun) * deviation(999)
+    assert ((x_T - exact).norm() / exact.norm()).item() < (0.02 if sampler == "ddim" else 0.002)
 
 
 def test_the_three_predictions_draw_the_same_image() -> None:

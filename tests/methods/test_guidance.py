@@ -20,13 +20,14 @@ NARROW = {"dim": 16, "encoder_widths": (32, 32)}
 SLICED = {**NARROW, "blocks": 8, "edges": (250, 1000), "widths": (6, 10)}
 
 
-def foundation() -> Foundation:
-    return Foundation((3, 16, 16), 10, denoiser=small_denoiser())
+def foundation(**config: object) -> Foundation:
+    return Foundation((3, 16, 16), 10, denoiser=small_denoiser(**config))
 
 
 def pdae_of(**settings: object) -> pdae.PDAE:
     torch.manual_seed(0)
-    return stirred(pdae.build(pdae.Settings(**{**NARROW, **settings}), foundation()))
+    predicts = {"prediction": "v"} if settings.get("weight") == "clean" else {}
+    return stirred(pdae.build(pdae.Settings(**{**NARROW, **settings}), foundation(**predicts)))
 
 
 def diti_of(**settings: object) -> diti.DiTi:
@@ -244,6 +245,11 @@ def test_slices_that_do_not_fit_are_refused(settings: dict[str, object], message
     with pytest.raises(SettingsError, match=message) as raised:
         parse(diti.Settings, {**SLICED, **settings}, "method")
     assert "value error" not in str(raised.value).lower()
+
+
+def test_errors_of_x0_of_a_model_that_predicts_the_noise_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"PDAE with method\.weight=clean.*method\.weight=snr method\.field=score"):
+        pdae.build(pdae.Settings(**NARROW, weight="clean"), foundation())
 
 
 def test_without_a_denoiser_the_remedy_is_named() -> None:

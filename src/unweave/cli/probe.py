@@ -44,6 +44,9 @@ def command(
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
     if changes and data is None:
         raise ValueError("--set changes a setting of the data set that --data names: give both.")
+    refused = next((text for text in changes or [] if text.partition("=")[0] in ("size", "name", "path")), None)
+    if refused is not None:
+        raise ValueError(f"--set {refused}: the size is that of the run's images, and --data says which set it is.")
     table = None if data is None else settings.merge(data_open.table(data), *map(settings.word, changes or []))
     found = probing.probe(
         run, data=table, targets=targets, labels=labels, published=published, rows=rows, seed=seed,

@@ -125,7 +125,8 @@ def mean_shift(abar: Float[Tensor, "time"], t: Times) -> Float[Tensor, "batch"]:
 
 
 def velocity_shift(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-    """sqrt(abar_t): what a shift of v is multiplied with to be added to eps, and of x_0 -sqrt(1 - abar_t) times it."""
+    """sqrt(abar_t): what a shift of v is multiplied with to be added to eps (x_0 then moves by -sqrt(1 - abar_t) times
+    the shift of v)."""
     return abar.sqrt()
 
 

@@ -3,19 +3,16 @@
 A denoiser maps (x_t, t) to the network's prediction; conditioning is its own business.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
-from diffusers import (
-    DDIMInverseScheduler,
-    DDIMScheduler,
-    DPMSolverMultistepInverseScheduler,
-    DPMSolverMultistepScheduler,
-)
+from diffusers import DDIMScheduler, DPMSolverMultistepInverseScheduler, DPMSolverMultistepScheduler
+from jaxtyping import Float
 from torch import Tensor
 
-from unweave.diffusion.noising import STEPS, add_noise, noise_of
+from unweave.diffusion.noising import STEPS, add_noise, clean_of, noise_of
 from unweave.method import Sampling
 from unweave.shapes import Images
 
@@ -29,6 +26,9 @@ _STRIDE: dict[str, dict[str, Any]] = {
     "ddim": {"timestep_spacing": "leading", "steps_offset": 1},
     "dpmsolver++": {"timestep_spacing": "trailing"},
 }
+
+FEW = 15
+"""Steps below which diffusers' DPM-Solver++ ends with a step of first order."""
 
 RELEASE = Sampling("ddim", 200, eta=1.0)
 """What the EncDiff and DisDiff releases sample with; edits use eta 0."""
@@ -91,49 +91,43 @@ def invert(
 ) -> Images:
     """The x_T from which deterministic sampling comes back to the images: the sampler's equation solved towards noise.
 
-    With the sampler's order (ddim 1, dpmsolver++ 2), its number of steps and its calls of the network. The network is
-    asked at the time that x has, not at the time that it goes to: with a network that predicts x_0 the latter loses
-    more of the image. With `first` > 0 the walk begins there, from the image as it is at that time without noise.
-    `trailing` as in `sample`.
+    With the sampler's order (ddim 1, dpmsolver++ 2) and over the sampler's times. The network is asked at the time that
+    x has, not at the time that it goes to: with a network that predicts x_0 the latter loses more of the image. With
+    `first` > 0 the walk begins there, from the image as it is at that time without noise, and asks the network once
+    less. `trailing` as in `sample`.
     """
     check(sampling)
     second = sampling.sampler == "dpmsolver++"
-    return (_invert_twice if second else _invert_once)(
-        denoise, images, noising, _steps(sampling, first), first, trailing
-    )
-
-
-def _invert_once(
-    denoise: Denoiser, images: Images, noising: Mapping[str, Any], steps: int, first: int, trailing: bool
-) -> Images:
-    """DDIM towards noise."""
-    stride = _STRIDE["dpmsolver++" if trailing else "ddim"]
-    scheduler = DDIMInverseScheduler(**noising, **stride, clip_sample=False, set_alpha_to_one=False)
-    scheduler.set_timesteps(steps, device=images.device)
-    x = images
-    for t in scheduler.timesteps:
-        now = (t - STEPS // steps).clamp(min=0)  # the time that x has; the step takes it to t
-        if now < first:
-            x = scheduler.alphas_cumprod[int(t)].sqrt() * images
-        else:
-            x = scheduler.step(denoise(x, now), t, x).prev_sample
+    scheduler: Any = DDIMScheduler(**noising, **_STRIDE["dpmsolver++" if trailing or second else "ddim"])
+    scheduler.set_timesteps(_steps(sampling, first))
+    times = [int(t) for t in reversed(scheduler.timesteps) if t >= first]
+    abar = scheduler.alphas_cumprod.to(images)
+    x = abar[times[0]].sqrt() * images if first > 0 else _towards_noise(denoise, images, noising, abar, 0, times[0])
+    if second:
+        return _second_order(denoise, x, noising, _steps(sampling, first), times)
+    for now, later in pairwise(times):
+        x = _towards_noise(denoise, x, noising, abar, now, later)
     return x
 
 
-def _invert_twice(
-    denoise: Denoiser, images: Images, noising: Mapping[str, Any], steps: int, first: int, trailing: bool
+def _towards_noise(
+    denoise: Denoiser, x: Images, noising: Mapping[str, Any], abar: Float[Tensor, "time"], now: int, later: int
 ) -> Images:
-    """Second-order multistep DPM-Solver++ towards noise, after one step of first order from the image itself."""
+    """A step of DDIM, of first order, from one time to a later one (Eq. 12 of arXiv:2010.02502 with eta 0)."""
+    before, after = (abar[t].expand(len(x)) for t in (now, later))
+    made = denoise(x, torch.tensor(now, device=x.device))
+    eps = noise_of(str(noising["prediction_type"]), made, x, before)
+    return add_noise(clean_of(eps, x, before), eps, after)
+
+
+def _second_order(denoise: Denoiser, x: Images, noising: Mapping[str, Any], steps: int, times: Sequence[int]) -> Images:
+    """Multistep DPM-Solver++ from the first of these times to the last one; where steps are few, it ends with one of
+    first order, as the sampler does."""
     scheduler = DPMSolverMultistepInverseScheduler(**noising, **_STRIDE["dpmsolver++"], algorithm_type="dpmsolver++")
-    scheduler.set_timesteps(steps, device=images.device)
-    times = [t for t in scheduler.timesteps if t >= first]
-    at_0, abar = (scheduler.alphas_cumprod[int(t)].to(images).expand(len(images)) for t in (0, times[0]))
-    if first > 0:
-        x = add_noise(images, torch.zeros_like(images), abar)
-    else:
-        made = denoise(images, torch.zeros_like(times[0]))
-        x = add_noise(images, noise_of(str(noising["prediction_type"]), made, images, at_0), abar)
-    for t in times[:-1]:  # each step takes x from t to the next time
+    scheduler.set_timesteps(steps, device=x.device)
+    for t in torch.tensor(times[:-1], device=x.device):
+        if len(times) < FEW and t == times[-2]:
+            scheduler.lower_order_nums = 0
         x = scheduler.step(denoise(x, t), t, x).prev_sample
     return x
 
