@@ -23,7 +23,8 @@ def made(name: str) -> Method:
     module = registry.module("methods", name)
     torch.manual_seed(0)
     settings = {**module.PRESETS["laptop"].get("method", {}), **SMALL.get(name, {})}
-    method = module.build(module.Settings(**settings), Foundation((3, 16, 16), 100, denoiser=small_denoiser()))
+    foundation = Foundation((3, 16, 16), 100, denoiser=small_denoiser(prediction="v"))
+    method = module.build(module.Settings(**settings), foundation)
     assert isinstance(method, Method)
     return method
 
