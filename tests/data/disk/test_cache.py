@@ -175,7 +175,7 @@ import time
 whole = conversion.convert
 def slowly(*given):
     record = whole(*given)
-    time.sleep(0.15)
+    time.sleep(0.4)
     return record
 conversion.convert = slowly
 folder.build(folder.Settings(path=Path({!r})))
