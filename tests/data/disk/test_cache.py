@@ -175,7 +175,7 @@ import time
 whole = conversion.convert
 def slowly(*given):
     record = whole(*given)
-    time.sleep(0.4)
+    time.sleep(0.15)
     return record
 conversion.convert = slowly
 folder.build(folder.Settings(path=Path({!r})))
@@ -258,7 +258,8 @@ def test_a_conversion_with_a_damaged_file_begins_again(noise, name, monkeypatch)
 
 
 def test_ctrl_c_leaves_what_is_done_and_no_noise(many, undisturbed):
-    process = child("import logging\nlogging.basicConfig()\n" + SLOWLY.format(str(many)))
+    listens = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # nohup has it ignored
+    process = child(listens + "import logging\nlogging.basicConfig()\n" + SLOWLY.format(str(many)))
     wait_for(lambda: lines_done() >= 1, process)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=10)
