@@ -130,6 +130,17 @@ def test_a_whole_run_on_two_processes_stops_and_resumes(tmp_path: Path) -> None:
     assert "trained already" in again.stderr
 
 
+FEW = """
+[data]
+name = "sprites"
+size = 16
+[training]
+images = 64
+batch = 16
+precision = "float32"
+preview = 64
+"""
+
 RECIPE = """
 preset = "laptop"
 [method]
@@ -139,14 +150,6 @@ encoder_widths = [16, 16]
 [foundation.denoiser]
 from = "denoiser"
 recipe = "denoiser.toml"
-[data]
-name = "sprites"
-size = 16
-[training]
-images = 64
-batch = 16
-precision = "float32"
-preview = 64
 """
 
 DENOISER = """
@@ -157,21 +160,13 @@ channels = [16, 16]
 attention = [false, true]
 heads = 2
 groups = 4
-[data]
-name = "sprites"
-size = 16
-[training]
-images = 64
-batch = 16
-precision = "float32"
-preview = 64
 """
 
 
 @pytest.mark.slow
 def test_two_processes_make_a_foundation_first_and_convert_a_pickle(tmp_path: Path) -> None:
-    (tmp_path / "pdae.toml").write_text(RECIPE)
-    (tmp_path / "denoiser.toml").write_text(DENOISER)
+    (tmp_path / "pdae.toml").write_text(RECIPE + FEW)
+    (tmp_path / "denoiser.toml").write_text(DENOISER + FEW)
     made = launched(2, "-m", "unweave", "train", "pdae.toml", "-o", "run", at=tmp_path)
     assert made.returncode == 0, made.stderr
     for name in ("denoiser", "run"):

@@ -146,10 +146,10 @@ class Guided(Generative):
         found, eps_0 = self.denoiser.halves(x_t, t)
         score = self.settings.field == "score"
         s_t = per_image(mean_shift(self.denoiser.abar, t) if score else velocity_shift(abar))
-        total, error = 0.0, torch.zeros_like(abar)
+        weight, total, error = self.weigh(t), 0.0, torch.zeros_like(abar)
         for seen in self.trained(code, t):
             field = self.decoder(found, found.embedding, self.condition(seen)).float()
-            error = self.weigh(t) * (eps - eps_0 - s_t * field).square().mean((1, 2, 3))
+            error = weight * (eps - eps_0 - s_t * field).square().mean((1, 2, 3))
             total = total + error.mean()
         return Loss(torch.as_tensor(total), {"denoising": error.mean()})
 
