@@ -96,12 +96,12 @@ def main() -> None:
             key = (arm, seed, data, options.images, words, options.kind)
             if key in done:
                 continue
-            denoiser, before = foundation(options)
             place = options.out / "-".join([arm, data, str(options.images), str(seed), *options.words])
             settings = [f"data={options.data}", f"training.seed={seed}"]
             settings += [f"training.threads={options.threads}"] * (options.threads > 0)
-            images = options.images
+            images, before = options.images, 0.0
             if arm.startswith("disdiff"):
+                denoiser, before = foundation(options)
                 settings += [
                     f"foundation.denoiser.from={denoiser}",
                     f"preset=laptop{'' if options.kind == 'kl' else '-vq'}",
@@ -109,7 +109,9 @@ def main() -> None:
                 settings += (["method.weight=0"] if arm == "disdiff-0" else []) + options.words
             elif arm == "encdiff-time":
                 near = [record for record in done.values() if record["seed"] == seed and record["data"] == data]
-                theirs = next(r for r in near if r["arm"] == "disdiff")["seconds"] + before
+                theirs = sum(
+                    next(r for r in near if r["arm"] == "disdiff")[of] for of in ("seconds", "foundation_seconds")
+                )
                 ours = next(r for r in near if r["arm"] == "encdiff-images")["seconds"]
                 images = int(options.images * theirs / ours)
             made = train(arm.split("-")[0], [*settings, f"training.images={images}"], place)
