@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unweave.choosing import name
     from unweave.edit_scores import evaluate_edits
     from unweave.edits import heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.model import evaluate_model
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from unweave.looking import open_data
     from unweave.method import Sampling
     from unweave.planning import plan
+    from unweave.reporting import report
     from unweave.run import Run
     from unweave.scoring import encode, evaluate
 
@@ -38,10 +40,12 @@ _HOME = {
     "fields": "extras",
     "heatmap": "edits",
     "interpolate": "edits",
+    "name": "choosing",
     "open_data": "looking",
     "plan": "planning",
     "read_tables": "evaluation.report",
     "reconstruct": "edits",
+    "report": "reporting",
     "Run": "run",
     "Sampling": "method",
     "swap": "edits",
@@ -64,10 +68,12 @@ __all__ = [
     "heatmap",
     "interpolate",
     "load",
+    "name",
     "open_data",
     "plan",
     "read_tables",
     "reconstruct",
+    "report",
     "swap",
     "train",
     "traverse",

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from unweave.choosing import Choice, choices
 from unweave.data import views
 from unweave.data.sampling import factors_at, grid_of
 from unweave.dataset import Dataset
@@ -15,7 +16,7 @@ from unweave.editing.begin import begin
 from unweave.editing.decoding import check_generative
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.swap import swap
-from unweave.edits import SAMPLING, Choice, choices
+from unweave.edits import SAMPLING
 from unweave.evaluation import report
 from unweave.evaluation.edit_precision import Editor, Render, edit_precision, from_grid, summary
 from unweave.evaluation.image_probe import fit_probe
@@ -27,6 +28,7 @@ from unweave.run import Run, Weights, best_device
 from unweave.scoring import fitting, part
 from unweave.shapes import Images, to_images, to_pixels
 from unweave.tables import Pixels, Rows
+from unweave.unit_values import pack
 
 PROBE, ROWS = 5_000, 2_000
 """Rows that the probe is trained on, and other rows that are edited."""
@@ -57,7 +59,7 @@ def evaluate_edits(
     generative = check_generative(opened.method(weights))
     order = np.random.default_rng(seed).permutation(len(dataset))
     probing, edited = np.split(order[: PROBE + ROWS], [min(PROBE, 2 * len(order) // 3)])
-    chosen = choices(generative, to_images(dataset.images(edited[:1]), best_device()), None)
+    chosen = choices(generative, to_images(dataset.images(edited[:1]), best_device()), None, {})
     units = len(chosen)
     done = 0
     total = units + 1 if dataset.factors(edited[:1]) is None else 3 * (units + 1)
@@ -157,13 +159,9 @@ def _plain(value: Any) -> Any:
 
 
 def _codes(method: Method, pixels: Pixels, chosen: Sequence[Choice]) -> np.ndarray:
-    """The units [rows, choice, dim]; groups are vectors of what is in them, filled up with zeros to one length."""
     with evaluating(method):
         parts = [method.encode(part) for part in to_images(pixels, best_device()).split(250)]
-    codes = torch.cat(parts).float().cpu().numpy()
-    longest = max(len(choice.units) for choice in chosen) * codes.shape[2]
-    groups = [codes[:, choice.units].reshape(len(codes), -1) for choice in chosen]
-    return np.stack([np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups], 1)
+    return pack(torch.cat(parts).float().cpu().numpy(), chosen)
 
 
 def _renderer(dataset: Dataset) -> Render | None:

@@ -4,7 +4,6 @@ An image is a row number of the run's data set or the path of an image file. Eve
 from: the inverted one of each image, or one drawn from a seed.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +14,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from unweave.choosing import Choice, Chosen, choices, named, numbers, titles
 from unweave.diffusion.sampling import check
 from unweave.editing.begin import begin
-from unweave.editing.decoding import check_generative, check_units, encode
+from unweave.editing.decoding import check_generative, encode
 from unweave.editing.heatmap import moved
 from unweave.editing.interpolate import interpolate as interpolated
 from unweave.editing.reconstruct import reconstruct as reconstructed
@@ -42,17 +42,6 @@ class Edit(NamedTuple):
     images: Float[Tensor, "..."]
     picture: Image.Image
     files: list[Path] = []  # noqa: RUF012 a tuple's default is never changed
-
-
-Chosen = Sequence[int | str]
-"""Units by number, ranges such as "10-49", and groups that the method names, such as "t100-299"."""
-
-
-class Choice(NamedTuple):
-    """Units that are edited together, and what to call them."""
-
-    name: str
-    units: list[int]
 
 
 def some_rows(run: Run, count: int, seed: int = 0) -> list[int]:
@@ -92,9 +81,9 @@ def swap(
     run = opened(run)
     target = place_for(run, "swap", output, overwrite)
     first, second = pairs(run, images, partners, 3)
-    made = swap_table(
-        run.method(), first.images, second.images, units, sampling=sampling, seed=seed, labels=first.labels
-    )
+    method = run.method()
+    taken = choices(method, first.images, units, named(run))
+    made = swap_table(method, first.images, second.images, taken, sampling=sampling, seed=seed, labels=first.labels)
     return made._replace(files=[file.save(made.picture, target, overwrite=overwrite)])
 
 
@@ -102,7 +91,7 @@ def swap_table(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
-    units: Chosen | None,
+    taken: Sequence[Choice],
     *,
     sampling: Sampling,
     seed: int | None,
@@ -111,12 +100,11 @@ def swap_table(
     """The figure of `swap` for images that are at hand."""
     check(sampling)
     start = begin(method, images, sampling=sampling, seed=seed)
-    chosen = choices(method, images, units)
     plain = reconstructed(method, images, sampling=sampling, start=start)
-    edits = [choice.units for choice in chosen]
+    edits = [choice.units for choice in taken]
     edited = swap_each(method, images, partners, edits, sampling=sampling, start=start)
     table = torch.cat([torch.stack([images, partners, plain], 1), edited], 1)  # (image, column, channel, height, width)
-    columns = ["image", "partner", "rebuilt", *(choice.name for choice in chosen)]
+    columns = ["image", "partner", "rebuilt", *(choice.name for choice in taken)]
     picture = grid(
         list(table),
         list(labels) if labels else None,
@@ -154,13 +142,15 @@ def traverse(
     if units is None and method.groups():
         span = statistics.quantiles[98] - statistics.quantiles[2]
         units = np.sort(np.argsort(-span, kind="stable")[:10]).tolist()
-    chosen = numbers(method, given.images, units)
+    names = named(run)
+    chosen = numbers(method, given.images, units, names)
     points = torch.stack([statistics.points(unit, shares) for unit in chosen])  # (unit, step, dim)
     frames = traversed(method, given.images, chosen, points, sampling=sampling, start=start)
     title = f"{given.labels[0]}: every unit from low to high ({said(seed)})"
-    picture = traversal(frames[:, :, 0], shares, units=chosen, title=title)
+    rows = titles(chosen, names)
+    picture = traversal(frames[:, :, 0], shares, units=rows, title=title)
     saved = file.save(picture, target, overwrite=overwrite)
-    gif(frames[:, :, 0], film, units=chosen, overwrite=overwrite)
+    gif(frames[:, :, 0], film, units=rows, overwrite=overwrite)
     return Edit(frames, picture, [saved, film])
 
 
@@ -190,13 +180,14 @@ def interpolate(
     start = begin(method, first.images, sampling=sampling, seed=seed)
     along = seed is None and (units is None if noise is None else noise)
     other = begin(method, second.images, sampling=sampling, seed=None) if along else None
-    taken = None if units is None else numbers(method, first.images, units)
+    moved_units = None if units is None else choices(method, first.images, units, named(run))
+    taken = None if moved_units is None else [unit for choice in moved_units for unit in choice.units]
     frames = interpolated(
         method, first.images, second.images, steps, taken, sampling=sampling, start=start, partner_start=other
     )
     table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
     columns = ["image", *(f"{share:.0%}" for share in torch.linspace(0, 1, steps).tolist()), "partner"]
-    what = "all units" if units is None else f"unit {', '.join(map(str, units))}"
+    what = "all units" if moved_units is None else ", ".join(choice.name for choice in moved_units)
     picture = grid(list(table), first.labels, columns, title=f"Interpolation of {what} ({said(seed)})")
     return Edit(frames, picture, [file.save(picture, target, overwrite=overwrite)])
 
@@ -260,7 +251,7 @@ def heatmap(
     target = place_for(run, "heatmap", output, overwrite)
     first, second = pairs(run, images, partners, 8)
     start = begin(method, first.images, sampling=sampling, seed=seed)
-    chosen = choices(method, first.images, None)
+    chosen = choices(method, first.images, None, named(run))
     edits = [choice.units for choice in chosen]
     maps = moved(method, first.images, second.images, sampling=sampling, start=start, edits=edits)
     title = f"Which unit moves which pixels, over {len(first.images)} swaps ({said(seed)})"
@@ -270,34 +261,6 @@ def heatmap(
 
 def opened(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else Run(run)
-
-
-def choices(method: Method, images: Images, units: Chosen | None) -> list[Choice]:
-    """What an edit goes through one by one: the listed units, ranges and groups; if none, the groups or all units.
-
-    Raises ValueError for a unit that is not there, LookupError for a group that is not.
-    """
-    with evaluating(method):
-        count = encode(check_generative(method), images[:1], 1).shape[1]
-    listed: Chosen = list(method.groups() or range(count)) if units is None else units
-    return [_choice(method, word, count) for word in listed]
-
-
-def _choice(method: Method, word: int | str, count: int) -> Choice:
-    if not isinstance(word, str):
-        return Choice(f"unit {word}", check_units([int(word)], count))
-    ends = re.fullmatch(r"(\d+)-(\d+)", word)
-    if ends is None:
-        return Choice(word, list(method.group(word)))
-    if int(ends[1]) > int(ends[2]):
-        raise ValueError(f"a range of units must rise, as 10-49; got {word!r}.")
-    return Choice(f"units {word}", check_units(range(int(ends[1]), int(ends[2]) + 1), count))
-
-
-def numbers(method: Method, images: Images, units: Chosen | None) -> list[int]:
-    """The listed units of a method one by one, all if none."""
-    chosen = choices(method, images, units)
-    return list(dict.fromkeys(unit for choice in chosen for unit in choice.units))
 
 
 def said(seed: int | None) -> str:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from unweave import registry
+from unweave.choosing import Chosen, named, numbers, titles
 from unweave.diffusion.sampling import check
 from unweave.editing.begin import begin
 from unweave.editing.decoding import encode
 from unweave.editing.reconstruct import reconstruct
-from unweave.edits import SAMPLING, Chosen, Edit, numbers, opened, pairs, place_for, said, some_rows
+from unweave.edits import SAMPLING, Edit, opened, pairs, place_for, said, some_rows
 from unweave.figures import file
 from unweave.figures.colours import colourise, with_bar
 from unweave.figures.grid import grid
@@ -42,7 +43,11 @@ def attention(
         coarse = draw(method, given.images, begin(method, given.images, sampling=sampling, seed=seed), sampling)
     maps = torch.nn.functional.interpolate(coarse, size=given.images.shape[2:], mode="bilinear")
     picture = overlay(
-        maps[0], given.images[0], title=f"Attention to each unit, {given.labels[0]}", quantity="share of attention"
+        maps[0],
+        given.images[0],
+        units=titles(range(len(maps[0])), named(run)),
+        title=f"Attention to each unit, {given.labels[0]}",
+        quantity="share of attention",
     )
     return Edit(maps[0], picture, [file.save(picture, target, overwrite=overwrite)])
 
@@ -67,7 +72,8 @@ def fields(
     target = place_for(run, "fields", output, overwrite)
     draw = extra(run, "fields", "gradient fields")
     given = gather(run, images if images is not None else some_rows(run, 1))
-    chosen = numbers(method, given.images, units)
+    names = named(run)
+    chosen = numbers(method, given.images, units, names)
     with evaluating(method):
         maps = draw(method, given.images, list(times), seed)[:, chosen]
     high = float(maps[0].max()) or 1.0
@@ -77,7 +83,7 @@ def fields(
     ]
     table = grid(
         [colourise(row.cpu().numpy() / high) for row in rows],
-        [f"unit {unit}" for unit in chosen],
+        titles(chosen, names),
         [f"t = {time}" for time in times],
         title=f"What each unit adds to the noise prediction, {given.labels[0]}",
     )
@@ -111,7 +117,7 @@ def alone(
     given = first.images if own else second.images
     assert isinstance(method, Generative)
     start = begin(method, first.images, sampling=sampling, seed=seed)
-    chosen = numbers(method, first.images, units)
+    chosen = numbers(method, first.images, units, named(run))
     plain = reconstruct(method, first.images, sampling=sampling, start=start)
     edits = [[unit] for unit in chosen] + ([chosen] if len(chosen) > 1 else [])
     with evaluating(method):
@@ -119,7 +125,8 @@ def alone(
         made = torch.stack([draw(method, vectors, start, sampling, edit) for edit in edits], 1)
     before = [first.images, plain] if own else [first.images, second.images, plain]
     names = ["image", "rebuilt"] if own else ["image", "partner", "rebuilt"]
-    columns = [*names, *(f"only {unit}" for unit in chosen), *(["all of them"] if len(chosen) > 1 else [])]
+    each = [f"only {title}" for title in titles(chosen, named(run))]
+    columns = [*names, *each, *(["all of them"] if len(chosen) > 1 else [])]
     table = torch.cat([torch.stack(before, 1), made], 1)
     title = f"The fields of single units, {'of the image' if own else 'of the partner'} ({said(seed)})"
     picture = grid(list(table), first.labels, columns, title=title)

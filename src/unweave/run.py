@@ -9,6 +9,8 @@ runs/encdiff-rooms/
     pictures/           previews and edits
     codes/              code tables, by digest of weights and data
     scores.json         written by `unweave evaluate`
+    report.html         written by `unweave report`, with report.json
+    names.json          what a person calls the units
     unet/               averaged parts that are diffusers' own, in diffusers' layout, written when training ends
 """
 

@@ -18,6 +18,7 @@ from accelerate.utils import gather_object
 from PIL.Image import Image
 
 from unweave import edits, sharing
+from unweave.choosing import choices
 from unweave.dataset import Dataset
 from unweave.evaluation import cache, reduce
 from unweave.evaluation.represent import represent
@@ -186,8 +187,9 @@ class Session:
         images = to_images(self.dataset.images(rows), next(method.parameters()).device)
         half = len(rows) // 2
         if isinstance(method, Generative) and half > 0:
+            taken = choices(method, images, None, {})
             return edits.swap_table(
-                method, images[:half], images[half : 2 * half], None, sampling=PREVIEW, seed=0
+                method, images[:half], images[half : 2 * half], taken, sampling=PREVIEW, seed=0
             ).picture
         if isinstance(method, Pretraining):
             with evaluating(method):

@@ -19,7 +19,7 @@ from unweave import builtin
 from unweave.training import checkpoint
 
 DIGESTS = "digests.json"
-COPIED = ("log.jsonl", "units.safetensors")
+COPIED = ("log.jsonl", "units.safetensors", "names.json")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".h5")
 """Files that may run code when they are opened, or that we have no business with."""
 
@@ -111,12 +111,14 @@ def files(folder: Path) -> list[Path]:
 
 
 def bears(name: Path) -> bool:
-    """Whether a file makes the model what it is. Cards and scores may be edited and written anew, pictures added."""
-    return (
-        name.suffix in (".safetensors", ".toml", ".json")
-        and not name.name.startswith("scores")
-        and name.name != DIGESTS
-    )
+    """Whether a file makes the model what it is. Cards, scores, reports and names of units may change, pictures too."""
+    if name.suffix == ".json" and len(name.parts) == 1:
+        return name.name in (
+            "run.json",
+            "model_index.json",
+            "config.json",
+        )  # other JSON is what verbs found, and names of units
+    return name.suffix in (".safetensors", ".toml", ".json")
 
 
 def checked(folder: Path) -> Path:

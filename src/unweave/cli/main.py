@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from unweave import registry
-from unweave.cli import cite, data, edit, encode, evaluate, figure, info, listing, output, probe, share, train
+from unweave.cli import (
+    cite,
+    data,
+    edit,
+    encode,
+    evaluate,
+    figure,
+    info,
+    listing,
+    name,
+    output,
+    probe,
+    report,
+    share,
+    train,
+)
 
 app = typer.Typer(
     name="unweave",
@@ -29,6 +44,8 @@ app.command("probe")(probe.command)
 app.add_typer(edit.app, name="edit")
 app.add_typer(figure.app, name="figure")
 app.add_typer(data.app, name="data")
+app.command("report")(report.command)
+app.command("name")(name.command)
 app.command("info")(info.command)
 app.command("share")(share.command)
 app.command("list")(listing.command)

@@ -27,21 +27,37 @@ def traverse(
     seeded. At most `batch` images are decoded at a time, over units, steps and images together. Raises TypeError for a
     method without a decoder, ValueError for a unit that is not there or for points of another shape.
     """
-    generative = check_generative(method)
-    check_start(start, len(images))
     if points.numel() == 0:
         raise ValueError("points must have at least one row for at least one unit, got none.")
     if len(points) != len(units):
         raise ValueError(f"points must have rows for each of the {len(units)} units, got {len(points)}.")
+    edits, lines = [[unit] for unit in units], [line[:, None] for line in points]
+    return traverse_each(method, images, edits, lines, sampling=sampling, start=start, batch=batch)
+
+
+def traverse_each(
+    method: Method,
+    images: Images,
+    edits: Sequence[Sequence[int]],
+    lines: Sequence[Float[Tensor, "step _ dim"]],
+    *,
+    sampling: Sampling,
+    start: Start,
+    batch: int = 64,
+) -> Float[Tensor, "edit step batch channel height width"]:
+    """As `traverse`, for edits of several units at once: each has a line of points [step, its units, dim]."""
+    generative = check_generative(method)
+    check_start(start, len(images))
     with evaluating(generative):
         own = encode(generative, images, batch)
-        chosen = check_units(units, own.shape[1])
-        if points.shape[2] != own.shape[2]:
-            raise ValueError(f"points must be of dimension {own.shape[2]}, as the units are, got {points.shape[2]}.")
-        edited = own.repeat(*points.shape[:2], 1, 1, 1)  # (unit, step, batch, unit, dim)
-        for place, unit in enumerate(chosen):
-            edited[place, :, :, unit] = points[place].to(own)[:, None]
-        rows = torch.arange(len(images), device=own.device).repeat(points.shape[0] * points.shape[1])
+        steps = len(lines[0])
+        edited = own.repeat(len(edits), steps, 1, 1, 1)  # (edit, step, batch, unit, dim)
+        for place, (units, line) in enumerate(zip(edits, lines)):
+            chosen = check_units(units, own.shape[1])
+            if line.shape[2] != own.shape[2]:
+                raise ValueError(f"points must be of dimension {own.shape[2]}, as the units are, got {line.shape[2]}.")
+            edited[place, :, :, chosen] = line.to(own)[:, None]
+        rows = torch.arange(len(images), device=own.device).repeat(len(edits) * steps)
         flat = edited.flatten(0, 2)
         chunks = [chunk for _, chunk in decoded(generative, flat, start, rows, sampling=sampling, batch=batch)]
-        return torch.cat(chunks).unflatten(0, (*points.shape[:2], len(images)))
+        return torch.cat(chunks).unflatten(0, (len(edits), steps, len(images)))

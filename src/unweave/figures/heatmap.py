@@ -52,12 +52,12 @@ def overlay(
     numbers, high = maps(values), _high(maps(values), high)
     _check(numbers, image)
     grey = pixels(image[None]).mean(3, keepdims=True).repeat(3, axis=3)  # (1, height, width, 3)
-    shown = _laid(numbers / high, 0.6 * grey + 80)
-    bar = _laid(np.linspace(0, 1, 256), np.full((256, 3), 170.0))
+    shown = laid(numbers / high, 0.6 * grey + 80)
+    bar = laid(np.linspace(0, 1, 256), np.full((256, 3), 170.0))
     return with_bar(tiles(shown, _labels(units, len(numbers)), title=title), bar, high, quantity)
 
 
-def _laid(values: Float[np.ndarray, "*shape"], under: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "*shape 3"]:
+def laid(values: Float[np.ndarray, "*shape"], under: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "*shape 3"]:
     share = np.clip(values, 0, 1)[..., None] ** 0.7
     bright = colourise(0.35 + 0.6 * values)  # magma's dark end would look like a shadow
     return (share * bright + (1 - share) * under).round().astype(np.uint8)

@@ -21,14 +21,14 @@ def traversal(
     frames: Frames,
     quantiles: Sequence[Number] | None = None,
     *,
-    units: Sequence[int] | None = None,
+    units: Sequence[int | str] | None = None,
     title: str | None = None,
     scale: int | None = None,
 ) -> Image.Image:
     """A row for every unit, a column for every step.
 
-    `quantiles` in [0, 1] name the steps: 0 is "min", 1 is "max", 0.5 is "50 %". `units` are the numbers of the rows;
-    None counts from 0. Raises ValueError for a wrong number of either.
+    `quantiles` in [0, 1] name the steps: 0 is "min", 1 is "max", 0.5 is "50 %". `units` are the numbers or
+    names of the rows; None counts from 0. Raises ValueError for a wrong number of either.
     """
     columns = None if quantiles is None else [_percent(quantile) for quantile in quantiles]
     return grid(list(frames), _names(units, len(frames)), columns, title=title, scale=scale)
@@ -39,7 +39,7 @@ def gif(
     path: Path | str,
     *,
     seconds: Number = 3.0,
-    units: Sequence[int] | None = None,
+    units: Sequence[int | str] | None = None,
     title: str | None = None,
     scale: int | None = None,
     overwrite: bool = False,
@@ -71,11 +71,11 @@ def _one_palette(pictures: list[Image.Image]) -> list[Image.Image]:
     return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
 
 
-def _names(units: Sequence[int] | None, count: int) -> list[str]:
-    numbers = range(count) if units is None else units
-    if len(numbers) != count:
-        raise ValueError(f"there must be one unit number for every row, got {len(numbers)} for {count}.")
-    return [f"unit {number}" for number in numbers]
+def _names(units: Sequence[int | str] | None, count: int) -> list[str]:
+    rows = range(count) if units is None else units
+    if len(rows) != count:
+        raise ValueError(f"there must be one unit number for every row, got {len(rows)} for {count}.")
+    return [f"unit {row}" if isinstance(row, int) else row for row in rows]
 
 
 def _percent(quantile: Number) -> str:

@@ -1,0 +1,58 @@
+"""unweave report"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unweave.cli import output as out
+from unweave.progress import Progress
+
+
+def command(
+    what: Annotated[str, typer.Argument(metavar="RUN|IMAGES", help="a run, or images: a folder, a file, a data set")],
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="with images: settings of the training")
+    ] = None,
+    method: Annotated[str, typer.Option(help="with images: the method to train")] = "encdiff",
+    steps: Annotated[int, typer.Option(min=1, help="sampling steps of an edit")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="of the images that are looked at, and of x_T")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="the .html to write; RUN/report.html if not given")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace what --output names")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
+) -> None:
+    """Say what varies in a pile of images: one page about every unit, no labels needed.
+
+    \b
+        unweave report photos/                               trains first (minutes), then writes the page
+        unweave report photos/ training.images=30000         with a smaller budget
+        unweave report runs/a                                of a run that is there
+
+    The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
+    """
+    from unweave.method import Sampling
+    from unweave.reporting import report
+    from unweave.settings import word
+
+    made = report(
+        what,
+        *[word(text) for text in words or []],
+        method=method,
+        sampling=Sampling("dpmsolver++", steps),
+        seed=seed,
+        output=output,
+        overwrite=overwrite,
+        progress=Progress() if quiet else out.Bar(),
+        tick=None if quiet else out.progress_line,
+    )
+    if json:
+        out.print_json({"page": str(made.page), **made.facts})
+        return
+    print(made.page)
+    if not quiet:
+        live = [unit["name"] for unit in made.facts["units"] if unit["state"] == "live"]
+        out.say(f"{len(live)} live units, strongest first: {', '.join(live[:12])}")
+        out.say(f'next: open the page; unweave name {made.facts["run"]} {made.facts["units"][0]["word"]} "wall colour"')
