@@ -70,6 +70,20 @@ def test_units_and_names_that_are_not_there(copy: Run) -> None:
         choosing.named(copy)
 
 
+def test_names_never_stand_for_what_means_units_already(copy: Run, diti_run: Run) -> None:
+    (copy.path / "names.json").write_text('{"3": "0", "0-1": "2", "-1": "0"}')
+    names = choosing.named(copy)
+    assert choosing.chosen(copy.method(), 4, [3, "0-1"], names) == [
+        Choice("unit 3", [3], "3"),
+        Choice("units 0-1", [0, 1], "0-1"),
+    ]
+    for wrong in (-1, "-1", 4):
+        with pytest.raises(ValueError, match=r"0\.\.3"):
+            choosing.chosen(copy.method(), 4, [wrong], names)
+    method = diti_run.method()
+    assert choosing.chosen(method, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(method.group("t0-249"))
+
+
 def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path: Path) -> None:
     choosing.name(copy, 1, "wall")
     shared = unweave.from_pretrained(str(copy.save_pretrained(tmp_path / "shared")))

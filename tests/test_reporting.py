@@ -10,7 +10,7 @@ from PIL import Image
 from tests.conftest import QUICK
 
 import unweave
-from unweave import choosing, reporting
+from unweave import choosing, reporting, unit_facts
 from unweave.method import Sampling
 from unweave.run import Run
 
@@ -48,7 +48,7 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
     text = made.page.read_text()
     page = Page(text)
     assert page.open == []
-    assert not [tag for tag, _ in page.seen if tag in ("script", "link", "iframe", "b") and tag != "b"]
+    assert not [tag for tag, _ in page.seen if tag in ("script", "link", "iframe")]
     images = [attributes for tag, attributes in page.seen if tag == "img"]
     assert images
     assert all((of["src"] or "").startswith("data:image/") and of["alt"] for of in images)
@@ -65,7 +65,7 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
     assert sum(unit["share"] for unit in facts["units"]) == pytest.approx(1)
     for unit in facts["units"]:
         assert sum(unit["histogram"]["counts"]) == facts["settings"]["rows"]
-        assert 0 <= unit["follows"]["purity"] <= 1
+        assert len(unit["correlations"]) == len(facts["units"]) - 1
 
 
 def test_the_ends_of_a_unit_are_its_ends(quick_run: Run, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_report_is_kept_when_there_is_a_newer_one(copy: Run, tmp_path: Path) -
 def test_groups_and_vectors_have_a_card_each(diti_run: Run, disdiff_run: Run, tmp_path: Path) -> None:
     facts = reporting.report(diti_run, sampling=FEW, output=tmp_path / "diti.html").facts
     assert {unit["word"] for unit in facts["units"]} == set(diti_run.method().groups())
-    assert {unit["units"] for unit in facts["units"]} == {4, 12, 8}
+    assert {unit["numbers"] for unit in facts["units"]} == {4, 12, 8}
     facts = reporting.report(disdiff_run, sampling=FEW, output=tmp_path / "disdiff.html").facts
     assert len(facts["units"]) == 4
     assert all(0 < unit["explained"] <= 1 for unit in facts["units"])
@@ -105,11 +105,24 @@ def test_groups_and_vectors_have_a_card_each(diti_run: Run, disdiff_run: Run, tm
 def test_units_that_copy_and_units_that_are_dead_are_folded() -> None:
     rng = np.random.default_rng(0)
     free = rng.normal(size=(500, 2))
-    codes = np.stack([free[:, 0], -2 * free[:, 0] + 0.01 * free[:, 1], free[:, 1], 1e-9 * free[:, 1]], 1)[..., None]
-    values = reporting.measure(codes, [choosing.Choice(f"unit {at}", [at], str(at)) for at in range(4)])
-    units = [{"word": str(at), "amount": 1.0 - 0.1 * at, "live": at != 3} for at in range(4)]
-    reporting._fold(units, [0, 1, 2, 3], values)
-    assert [unit["state"] for unit in units] == ["live", "copy of 0", "live", "dead"]
+    values = np.stack([free[:, 0], -2 * free[:, 0] + 0.01 * free[:, 1], free[:, 1], free[:, 1] ** 2], 1)
+    units = [{"word": str(at)} for at in range(4)]
+    unit_facts._fold(units, [0, 1, 2, 3], [True, True, True, False], values)
+    assert [unit["state"] for unit in units] == ["live", "copy", "live", "dead"]
+    assert units[1]["copy of"] == "0"
+
+
+def test_a_unit_follows_what_it_tells_beyond_chance() -> None:
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.integers(0, 2, 400), rng.integers(0, 40, 400), np.arange(400), np.zeros(400, int)], 1)
+    values = np.stack([factors[:, 0] + 0.1 * rng.normal(size=400), rng.normal(size=400)], 1)
+    units: list[dict] = [{}, {}]
+    unit_facts._follow(units, values, factors, ["two", "forty", "row", "still"])
+    assert units[0]["follows"]["factor"] == "two"
+    assert units[0]["follows"]["information"] > 0.9
+    assert units[0]["follows"]["purity"] > 0.8
+    assert set(units[0]["follows"]["all"]) == {"two", "forty"}
+    assert "follows" not in units[1]
 
 
 def test_images_are_trained_on_first_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +143,18 @@ def test_images_are_trained_on_first_and_once(tmp_path: Path, monkeypatch: pytes
     assert str(made.facts["units"][0]["lowest"][0]).endswith(".png")
     assert reporting.report("photos", *tables, sampling=FEW).page == made.page
     assert sorted(path.name for path in Path("runs").iterdir()) == ["encdiff-photos"]
+    other = reporting.report(made.page.parent, data="sprites", sampling=FEW, output=tmp_path / "other.html")
+    assert not other.facts["data"]["trained on"]
+    assert "not the images that the run was trained on" in other.page.read_text()
+    Image.new("RGB", (20, 20)).save(tmp_path / "photos" / "new.png")
+    assert reporting.report("photos", *tables, sampling=FEW).page == Path("runs/encdiff-photos-2/report.html")
+    assert reporting.report("photos", *tables, sampling=FEW).facts["data"]["images"] == 41
+    with pytest.raises(LookupError, match="folder of runs"):
+        reporting.report("runs", sampling=FEW)
+    with pytest.raises(LookupError, match="no method 'denoiser'"):
+        reporting.report("photos", method="denoiser")
+    with pytest.raises(LookupError, match="builtin:nothing"):
+        reporting.report("builtin:nothing")
     with pytest.raises(ValueError, match="settings go with images"):
         reporting.report(made.page.parent, {"training": {"images": 1}}, sampling=FEW)
 

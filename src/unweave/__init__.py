@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unweave.choosing import name
     from unweave.edit_scores import evaluate_edits
-    from unweave.edits import heatmap, interpolate, reconstruct, swap, traverse
+    from unweave.edits import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.model import evaluate_model
     from unweave.evaluation.report import evaluate_tables, read_tables
     from unweave.experiment import train
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "adjust": "edits",
     "alone": "extras",
     "attention": "extras",
     "encode": "scoring",
@@ -56,6 +57,7 @@ _HOME = {
 __all__ = [
     "Run",
     "Sampling",
+    "adjust",
     "alone",
     "attention",
     "encode",

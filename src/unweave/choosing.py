@@ -46,11 +46,30 @@ def chosen(method: Method, count: int, units: Chosen | None, names: Names) -> li
     called = {word: name for name, word in names.items()}
     found = []
     for asked in listed:
-        word = str(names.get(str(asked), asked))
-        word = str(int(word)) if word.isdigit() else word
-        plain = f"unit {word}" if word.isdigit() else f"units {word}" if RANGE.fullmatch(word) else word
+        word = _word(method, asked, names)
+        plain = f"unit {word}" if _is_number(word) else f"units {word}" if RANGE.fullmatch(word) else word
         found.append(Choice(called.get(word, plain), _units(method, word, count, names), word))
     return found
+
+
+def _word(method: Method, asked: int | str, names: Names) -> str:
+    """The unit, range or group that is asked for. Numbers, ranges and groups go before names."""
+    text = str(asked).strip()
+    if _is_number(text):
+        return str(int(text))
+    if RANGE.fullmatch(text) or text in method.groups() or text not in names:
+        return text
+    try:
+        method.group(text)
+    except LookupError:
+        return names[text]
+    return text
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is a unit's number, also one that is not there."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal()
 
 
 def numbers(method: Method, images: Images, units: Chosen | None, names: Names) -> list[int]:
@@ -65,7 +84,7 @@ def titles(units: Sequence[int], names: Names) -> list[str]:
 
 
 def _units(method: Method, word: str, count: int, names: Names) -> list[int]:
-    if word.isdigit():
+    if _is_number(word):
         return check_units([int(word)], count)
     ends = RANGE.fullmatch(word)
     if ends is None:
@@ -85,7 +104,8 @@ def named(run: Run) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        return {str(name): str(word) for name, word in json.loads(path.read_text()).items()}
+        names = {str(name): str(word) for name, word in json.loads(path.read_text()).items()}
+        return {name: word for name, word in names.items() if not _is_number(name) and not RANGE.fullmatch(name)}
     except (ValueError, AttributeError):
         raise ValueError(f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it.") from None
 
@@ -115,7 +135,7 @@ def name(run: Run | str | Path, unit: int | str, text: str) -> dict[str, str]:
 
 
 def _means_units(method: Method, text: str, count: int) -> bool:
-    if text.isdigit() or RANGE.fullmatch(text):
+    if _is_number(text) or RANGE.fullmatch(text):
         return True
     try:
         return bool(_units(method, text, count, {}))

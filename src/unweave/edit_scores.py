@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from rich.table import Table
 
-from unweave.choosing import Choice, choices
+from unweave.choosing import Choice, choices, named
 from unweave.data import views
 from unweave.data.sampling import factors_at, grid_of
 from unweave.dataset import Dataset
@@ -59,7 +59,7 @@ def evaluate_edits(
     generative = check_generative(opened.method(weights))
     order = np.random.default_rng(seed).permutation(len(dataset))
     probing, edited = np.split(order[: PROBE + ROWS], [min(PROBE, 2 * len(order) // 3)])
-    chosen = choices(generative, to_images(dataset.images(edited[:1]), best_device()), None, {})
+    chosen = choices(generative, to_images(dataset.images(edited[:1]), best_device()), None, named(opened))
     units = len(chosen)
     done = 0
     total = units + 1 if dataset.factors(edited[:1]) is None else 3 * (units + 1)
@@ -98,7 +98,7 @@ def evaluate_edits(
         picture = matrix(
             np.array(measured.changes, np.float64),
             names,
-            units=[choice.name for choice in chosen] if generative.groups() else None,
+            units=[choice.name for choice in chosen] if generative.groups() or named(opened) else None,
             title="Share of swaps that change each factor",
             high=1.0,
         )

@@ -4,7 +4,7 @@ An image is a row number of the run's data set or the path of an image file. Eve
 from: the inverted one of each image, or one drawn from a seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unweave.choosing import Choice, Chosen, choices, named, numbers, titles
 from unweave.diffusion.sampling import check
+from unweave.editing.adjust import adjust as adjusted
 from unweave.editing.begin import begin
 from unweave.editing.decoding import check_generative, encode
 from unweave.editing.heatmap import moved
@@ -32,6 +33,7 @@ from unweave.gathering import Gathered, Named, gather
 from unweave.method import Method, Sampling, evaluating
 from unweave.run import Run
 from unweave.shapes import Images
+from unweave.unit_values import lines
 
 SAMPLING = Sampling("dpmsolver++", 20)
 
@@ -152,6 +154,51 @@ def traverse(
     saved = file.save(picture, target, overwrite=overwrite)
     gif(frames[:, :, 0], film, units=rows, overwrite=overwrite)
     return Edit(frames, picture, [saved, film])
+
+
+def adjust(
+    run: Run | str | Path,
+    images: Named | None = None,
+    to: Mapping[int | str, float] | None = None,
+    *,
+    seed: int | None = None,
+    sampling: Sampling = SAMPLING,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Edit:
+    """Units set to quantiles of their range, all at once; images [image, channel, height, width].
+
+    `to` is {unit, range, group or name: quantile in [0, 1]}. A row of the figure is: the image, its reconstruction, the
+    edit, and where the two differ. `seed` None begins from the inverted x_T. Raises ValueError for quantiles outside
+    [0, 1] and for a unit that is set twice.
+    """
+    run, method = opened(run), opened(run).method()
+    target = place_for(run, "adjust", output, overwrite)
+    if not to:
+        raise ValueError("which units? Say where each shall be in its range, from 0 to 1: {3: 0.9}.")
+    if wrong := [f"{unit}={share}" for unit, share in to.items() if not 0 <= share <= 1]:
+        raise ValueError(f"a quantile is from 0 (lowest) to 1 (highest), got {', '.join(wrong)}.")
+    given = gather(run, images if images is not None else some_rows(run, 3))
+    taken = choices(method, given.images, list(to), named(run))
+    every = [unit for choice in taken for unit in choice.units]
+    if len(set(every)) < len(every):
+        raise ValueError(f"a unit can be in one place only, and one is set twice in {', '.join(map(str, to))}.")
+    start = begin(method, given.images, sampling=sampling, seed=seed)
+    plain = reconstructed(method, given.images, sampling=sampling, start=start)
+    values = [line.point(share) for line, share in zip(lines(run, taken), to.values())]
+    edits = [choice.units for choice in taken]
+    made = adjusted(method, given.images, edits, values, sampling=sampling, start=start)
+    columns = ["image", "rebuilt", "edit", "difference"]
+    title = ", ".join(f"{choice.name} at {share:.0%}" for choice, share in zip(taken, to.values()))
+    table = torch.stack([given.images, plain, made, difference(made, plain)], 1)
+    picture = grid(list(table), given.labels, columns, title=f"{title} ({said(seed)})")
+    return Edit(made, picture, [file.save(picture, target, overwrite=overwrite)])
+
+
+def difference(made: Images, plain: Images) -> Images:
+    """The size of the change of every pixel, mean over channels, in [-1, 1]: black is none, white is 0.5 or more."""
+    change = ((made - plain).abs() / 2).mean(1, keepdim=True)
+    return (4 * change - 1).clamp(-1, 1).expand_as(made)
 
 
 def interpolate(

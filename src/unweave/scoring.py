@@ -19,6 +19,7 @@ from unweave.method import evaluating
 from unweave.metrics.udr import udr_lasso, udr_spearman
 from unweave.run import Run, Weights
 from unweave.tables import Rows
+from unweave.unit_values import codes
 
 ROWS = 50_000
 """Rows that are encoded for scores, drawn without replacement from the whole data set."""
@@ -52,16 +53,6 @@ def fitting(run: Run, data: str | Mapping[str, Any] | None, split: str | None = 
 
 def _view(run: Run) -> views.Settings:
     return views.settings_of(run.settings.data.get("view", {}))
-
-
-def codes(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
-    """The codes [rows, unit, dim] of `cache.rows_for(len(dataset), ..., seed)`, encoded once and kept in the run."""
-    key = cache.key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
-
-    def compute() -> np.ndarray:
-        return represent(run.method(weights), dataset, rows)
-
-    return cache.codes(run.path / "codes", key, compute)
 
 
 def evaluate(

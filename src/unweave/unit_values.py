@@ -9,7 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave.choosing import Choice
-from unweave.evaluation import reduce
+from unweave.dataset import Dataset
+from unweave.evaluation import cache, reduce
+from unweave.evaluation.represent import represent
+from unweave.method import Method
+from unweave.run import Run, Weights
+from unweave.tables import Rows
+
+ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
 
 
 class UnitValues(NamedTuple):
@@ -40,3 +47,77 @@ def pack(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice]) -
     longest = max(len(choice.units) for choice in choices) * codes.shape[2]
     groups = [codes[:, choice.units].reshape(len(codes), -1) for choice in choices]
     return np.stack([np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups], 1)
+
+
+def one_by_one(method: Method, count: int) -> list[int | str]:
+    """What to look at: the groups of a method, unless it has one alone or none; else its single units."""
+    groups = list(method.groups())
+    return list(groups) if len(groups) > 1 else list(range(count))
+
+
+def widest(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice], most: int) -> list[Choice]:
+    """At most `most` choices, those that vary most, in their order."""
+    spread = [float(np.square(codes[:, choice.units].std(0)).sum()) for choice in choices]
+    kept = np.sort(np.argsort(-np.array(spread), kind="stable")[:most])
+    return [choices[place] for place in kept]
+
+
+class Line(NamedTuple):
+    """A unit or group from its lowest value to its highest, along its first principal component."""
+
+    mean: Float[np.ndarray, "unit dim"]
+    direction: Float[np.ndarray, "unit dim"]  # of length 1
+    levels: Float[np.ndarray, "percent"]  # of 0, 1, .. 100 %
+
+    def point(self, share: float) -> Float[Tensor, "unit dim"]:
+        """The code at a quantile in [0, 1]."""
+        level = np.interp(share, np.linspace(0, 1, len(self.levels)), self.levels)
+        return torch.from_numpy(self.mean + level * self.direction).float()
+
+    def share(self, code: Float[Tensor, "unit dim"]) -> float:
+        """The quantile of a code, in [0, 1]."""
+        level = float(((code.cpu().double().numpy() - self.mean) * self.direction).sum())
+        return float(np.interp(level, self.levels, np.linspace(0, 1, len(self.levels))))
+
+
+def lines(run: Run, choices: Sequence[Choice]) -> list[Line]:
+    """The line of every choice: of single units from the run's statistics, of groups from rows of its data.
+
+    Raises LookupError for a run without statistics, and where there are groups and the data are gone.
+    """
+    grouped = [choice for choice in choices if len(choice.units) > 1]
+    found = dict(zip((choice.word for choice in grouped), _grouped(run, grouped) if grouped else []))
+    statistics = run.statistics()
+    mean, direction, _ = statistics.reduction
+    for choice in choices:
+        if len(choice.units) == 1:
+            unit = choice.units
+            found[choice.word] = Line(mean[unit], direction[unit], statistics.quantiles[:, unit[0]].astype(np.float64))
+    return [found[choice.word] for choice in choices]
+
+
+def _grouped(run: Run, choices: Sequence[Choice]) -> list[Line]:
+    dataset = run.dataset()
+    table = codes(run, dataset, cache.rows_for(len(dataset), ROWS, 0), 0, "averaged")
+    measured = measure(table, choices)
+    levels = np.quantile(measured.values.astype(np.float64), np.linspace(0, 1, 101), axis=0)
+    parts = [(len(choice.units), place) for place, choice in enumerate(choices)]
+    reduction, dim = measured.reduction, measured.dim
+    return [
+        Line(
+            reduction.mean[place][: units * dim].reshape(units, dim),
+            reduction.direction[place][: units * dim].reshape(units, dim),
+            levels[:, place],
+        )
+        for units, place in parts
+    ]
+
+
+def codes(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
+    """The codes [rows, unit, dim] of `cache.rows_for(len(dataset), ..., seed)`, encoded once and kept in the run."""
+    key = cache.key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
+
+    def compute() -> np.ndarray:
+        return represent(run.method(weights), dataset, rows)
+
+    return cache.codes(run.path / "codes", key, compute)

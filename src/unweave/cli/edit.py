@@ -1,4 +1,7 @@
-"""unweave edit swap | traverse | interpolate | reconstruct | heatmap | attention | alone | fields | manipulate"""
+"""unweave edit swap | traverse | adjust | interpolate | reconstruct | heatmap | attention | alone | fields ...
+
+Every command is parsed here and done by the function of its name in edits, extras or manipulation.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +25,7 @@ Partners = Annotated[str | None, typer.Option(help="rows or files to take units 
 Units = Annotated[
     str | None,
     typer.Option(
-        help="units, separated by commas: numbers, ranges (10-49), groups, times of DiTi (t110-312); all if not given"
+        help="units, separated by commas: numbers, ranges (10-49), groups, times of DiTi (t110-312), names; else all"
     ),
 ]
 Seed = Annotated[int, typer.Option(help="x_T is drawn from this seed (the default)")]
@@ -73,6 +76,28 @@ def traverse(
 
     given = {"images": images, "units": _chosen(units), "steps": points}
     _show(edits.traverse, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+
+
+@app.command()
+def adjust(
+    run: RunPath, images: Images = None,
+    to: Annotated[
+        str, typer.Option(help="units and where in their range, from 0 to 1, separated by commas: 3=0.9,5=0.1")
+    ] = "",
+    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
+    overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Set units to quantiles of their range, all at once, and show what changed.
+
+    Begins from the inverted x_T of each image, unless --seed is given.
+
+    \b
+        unweave edit adjust runs/a me.png --to "3=0.9,wall colour=0.1"
+    """
+    from unweave import edits
+
+    how = _how(seed or 0, seed is None, steps, sampler)
+    _show(edits.adjust, run, {"images": images, "to": _shares(to)}, how, output, overwrite, json)
 
 
 @app.command()
@@ -251,6 +276,20 @@ def _chosen(text: str | None) -> list[int | str] | None:
     if words is not None and not words:
         raise ValueError(f"--units must name units separated by commas, such as 0,3 or 10-49; got {text!r}.")
     return None if words is None else [int(word) if word.isdigit() else word for word in words]
+
+
+def _shares(text: str) -> dict[int | str, float]:
+    """{unit: quantile} of 3=0.9,wall colour=0.1."""
+    shares: dict[int | str, float] = {}
+    for word in _words(text) or []:
+        unit, equals, share = word.rpartition("=")
+        try:
+            shares[unit.strip()] = float(share)
+        except ValueError:
+            equals = ""
+        if not equals or not unit.strip():
+            raise ValueError(f"--to must be unit=quantile pairs, such as 3=0.9,5=0.1; got {word!r}.")
+    return shares
 
 
 def _numbers(text: str | None) -> list[int] | None:

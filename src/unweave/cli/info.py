@@ -52,6 +52,7 @@ def command(
 
 def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     """What a run is, how far it got and what it scored."""
+    from unweave.choosing import named
     from unweave.run import Run
 
     run = Run(path)
@@ -68,6 +69,7 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
         "run": str(path),
         "method": run.settings.method,
         "data": run.settings.data,
+        "names of units": named(run),
         "images seen": state["seen"],
         "of": run.settings.training.images,
         "seconds": round(state["seconds"], 1),

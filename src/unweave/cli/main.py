@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from unweave import registry
+from unweave.cli import app as explorer
 from unweave.cli import (
     cite,
     data,
@@ -45,6 +46,7 @@ app.add_typer(edit.app, name="edit")
 app.add_typer(figure.app, name="figure")
 app.add_typer(data.app, name="data")
 app.command("report")(report.command)
+app.command("app")(explorer.command)
 app.command("name")(name.command)
 app.command("info")(info.command)
 app.command("share")(share.command)

@@ -16,7 +16,7 @@ def command(
     text: Annotated[str | None, typer.Argument(metavar="[NAME]", help="what to call it; '' forgets the name")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the names as JSON")] = False,
 ) -> None:
-    """Call a unit by a name, which every verb then takes and every picture shows.
+    """Call a unit by a name, which --units then takes and pictures of edits show.
 
     \b
         unweave name runs/a 3 "wall colour"

@@ -14,6 +14,7 @@ def command(
     words: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="with images: settings of the training")
     ] = None,
+    data: Annotated[str | None, typer.Option(help="with a run: other images to look at it with than its own")] = None,
     method: Annotated[str, typer.Option(help="with images: the method to train")] = "encdiff",
     steps: Annotated[int, typer.Option(min=1, help="sampling steps of an edit")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the images that are looked at, and of x_T")] = 0,
@@ -34,25 +35,25 @@ def command(
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
     from unweave.method import Sampling
-    from unweave.reporting import report
+    from unweave.reporting import next_steps, report
     from unweave.settings import word
+    from unweave.unit_facts import nothing
 
     made = report(
         what,
         *[word(text) for text in words or []],
         method=method,
+        data=data,
         sampling=Sampling("dpmsolver++", steps),
         seed=seed,
         output=output,
         overwrite=overwrite,
         progress=Progress() if quiet else out.Bar(),
-        tick=None if quiet else out.progress_line,
+        tick=nothing if quiet else out.progress_line,
     )
     if json:
         out.print_json({"page": str(made.page), **made.facts})
         return
     print(made.page)
-    if not quiet:
-        live = [unit["name"] for unit in made.facts["units"] if unit["state"] == "live"]
-        out.say(f"{len(live)} live units, strongest first: {', '.join(live[:12])}")
-        out.say(f'next: open the page; unweave name {made.facts["run"]} {made.facts["units"][0]["word"]} "wall colour"')
+    for line in [] if quiet else next_steps(made):
+        out.say(line)

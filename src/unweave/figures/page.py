@@ -1,6 +1,7 @@
-"""The report as one HTML page that opens from disk: no script, no network, every picture inside. Needs no torch."""
+"""The report as one HTML page that opens from disk: no script, no network, every picture inside."""
 
 import base64
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -11,11 +12,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, features
 
+from unweave.data.disk.pixels import resized
 from unweave.figures.heatmap import laid
 from unweave.tables import Pixels
 
 GAP = 2  # white pixels between images of a strip
 SIDE = 72  # pixels on the screen that an image of a strip is high, at least
+MOST = 96  # pixels of a side that are kept of larger images, so that the page stays small
+EXACT = 48  # pixels of a side up to which images are stored without loss
 
 
 @dataclass
@@ -33,16 +37,17 @@ def page(facts: Mapping[str, Any], pictures: Pictures) -> str:
     """The whole page of `unweave.report`'s facts, as text in UTF-8."""
     units = facts["units"]
     live = [unit for unit in units if unit["state"] == "live"]
-    copies = [unit for unit in units if unit["state"].startswith("copy")]
+    copies = [unit for unit in units if unit["state"] == "copy"]
     dead = [unit for unit in units if unit["state"] == "dead"]
     data = facts["data"]
+    names = {unit["word"]: unit["name"] for unit in units}
     title = f"What varies in {data['name']}"
     parts = [
         f"<header><h1>{escape(title)}</h1>{_summary(facts, live, copies, dead)}</header>",
         _contents(live),
-        *(_card(unit, pictures, f"u{number}") for number, unit in enumerate(live)),
-        _folded(f"{len(copies)} copies of units above", "They rise and fall with another unit.", copies, pictures),
-        _folded(f"{len(dead)} dead units", "They hardly vary, or move no picture.", dead, pictures),
+        *(_card(unit, pictures, names, f"u{number}") for number, unit in enumerate(live)),
+        _folded(f"Copies: {len(copies)}", "They rise and fall with a unit above.", copies, pictures, names),
+        _folded(f"Dead units: {len(dead)}", "They do next to nothing.", dead, pictures, names),
         _rebuilt(facts, pictures),
         _how(facts),
     ]
@@ -58,10 +63,12 @@ def page(facts: Mapping[str, Any], pictures: Pictures) -> str:
 def _summary(facts: Mapping[str, Any], live: Sequence[Any], copies: Sequence[Any], dead: Sequence[Any]) -> str:
     data, more = facts["data"], facts["not looked at"]
     _, height, width = data["shape"]
+    units = [f"Units of {escape(facts['method'])}: {len(live)} live"]
+    units += [f"{len(some)} {what}" for some, what in ((copies, "copies"), (dead, "dead")) if some]
+    units += [f"{more} that vary less were not looked at"] if more else []
     text = (
-        f"{len(live)} units of {escape(facts['method'])} are alive, {len(copies)} copy others and {len(dead)} are dead"
-        + (f"; {more} that vary less were not looked at" if more else "")
-        + f". {data['images']:,} images, seen at {width} x {height} pixels; trained on {facts['images seen']:,}."
+        f"{', '.join(units)}. {data['images']:,} images at {width} x {height} pixels; training saw "
+        f"{facts['images seen']:,} images, with repeats."
     )
     if "swap_consistency" in facts:
         text += (
@@ -70,13 +77,15 @@ def _summary(facts: Mapping[str, Any], live: Sequence[Any], copies: Sequence[Any
         )
     if "no edits" in facts:
         text += " " + escape(facts["no edits"])
+    if not data["trained on"]:
+        text += " <strong>These are not the images that the run was trained on.</strong>"
     return f"<p>{text}</p><p class=soft>No label was used to find the units, to rank or to fold them.</p>"
 
 
 def _contents(live: Sequence[Mapping[str, Any]]) -> str:
     """Links to the units, with bars relative to the strongest."""
     if not live:
-        return "<p><strong>No unit moves the pictures.</strong> Train longer, or look at the reconstructions below.</p>"
+        return "<p><strong>No unit does anything.</strong> Train longer (training.images=...).</p>"
     bars = "".join(
         f'<li><a href="#u{number}">{escape(unit["name"])}</a>{_bar(unit, live[0])}<span>{_amount(unit)}</span></li>'
         for number, unit in enumerate(live)
@@ -94,30 +103,38 @@ def _amount(unit: Mapping[str, Any]) -> str:
     return f"{unit['share']:.0%}" if "share" in unit else f"{unit['spread']:.3g}"
 
 
-def _card(unit: Mapping[str, Any], pictures: Pictures, anchor: str | None = None) -> str:
-    """Everything about a unit; `anchor` is where a link to it leads, on the page's own level."""
-    word, name = unit["word"], escape(unit["name"])
+def _card(unit: Mapping[str, Any], pictures: Pictures, names: Mapping[str, str], anchor: str | None = None) -> str:
+    """Everything about a unit; `anchor` is where a link to it leads. Folded ones have none, and a lower heading."""
+    word, name, level = unit["word"], escape(unit["name"]), 2 if anchor else 3
     numbers = []
     if "share" in unit:
         numbers.append(f"moves pixels by {unit['amount']:.4f} on average ({unit['share']:.0%} of all units' change)")
-        numbers.append(f"swap consistency {unit['swap_consistency']:.2f}")
-    if unit["units"] > 1:
+        consistency = unit["swap_consistency"]
         numbers.append(
-            f"{unit['units']} numbers; drawn along their first principal component ({unit['explained']:.0%})"
+            "it hardly varies in rebuilt pictures" if consistency is None else f"swap consistency {consistency:.2f}"
         )
+    if unit["numbers"] > 1:
+        numbers.append(
+            f"{unit['numbers']} numbers, drawn along their first principal component ({unit['explained']:.0%} of their "
+            "variance), the rest at its mean"
+        )
+    if "copy of" in unit:
+        numbers.append(f"a copy of {escape(names[unit['copy of']])}")
     if "follows" in unit:
         follows = unit["follows"]
         numbers.append(
-            f"follows <strong>{escape(str(follows['factor']))}</strong>: tells {follows['information']:.0%} of it, "
-            f"purity {follows['purity']:.0%}"
+            f"follows <strong>{escape(str(follows['factor']))}</strong>: tells {follows['information']:.0%} of it "
+            f"beyond chance, purity {follows['purity']:.0%}"
         )
-    alike = [f"{escape(str(other))} ({value:+.2f})" for other, value in unit["correlations"].items()]
-    if alike:
-        numbers.append(f"rank correlation with units {', '.join(alike)}")
+    near = sorted(unit["correlations"].items(), key=lambda pair: -abs(pair[1]))[:3]
+    if near:
+        told = ", ".join(f"{escape(names[other])} ({value:+.2f})" for other, value in near)
+        numbers.append(f"rank correlation with {told}")
     low, high = unit["range"]["2 %"], unit["range"]["98 %"]
     facts = "".join(f"<li>{text}</li>" for text in numbers)
     asked = f'<span class="soft"> --units {escape(word)}</span>' if unit["name"] != f"unit {word}" else ""
-    heading = f'<h2 id="{anchor}">{name}{asked}</h2>' if anchor else f"<h3>{name}{asked}</h3>"
+    at = f' id="{anchor}"' if anchor else ""
+    heading = f"<h{level}{at}>{name}{asked}</h{level}>"
     left = _map(unit, pictures) + _histogram(unit) + f"<ul>{facts}</ul>"
     strips = "".join(
         f"<div>{_image(_joined(strip), f'{name} from low to high, image {at + 1}')}</div>"
@@ -125,13 +142,13 @@ def _card(unit: Mapping[str, Any], pictures: Pictures, anchor: str | None = None
     )
     if strips:
         ends = f"<div class=ends><span>{low:.3g}</span><span>{high:.3g}</span></div>"
-        strips = f"<h3>From low to high, all else fixed</h3>{ends}{strips}"
+        strips = f"<h{level + 1}>From low to high, all else fixed</h{level + 1}>{ends}{strips}"
     real = "".join(
         f"<figure>{_image(_joined(some), f'real images where {name} is {end}')}<figcaption>{end}</figcaption></figure>"
         for end in ("lowest", "highest")
         if (some := pictures.ends.get((word, end))) is not None
     )
-    right = strips + (f"<h3>Real images at either end</h3>{real}" if real else "")
+    right = strips + (f"<h{level + 1}>Real images at either end</h{level + 1}>{real}" if real else "")
     return f"<article>{heading}<div class=card><div class=left>{left}</div><div>{right}</div></div></article>"
 
 
@@ -161,14 +178,13 @@ def _histogram(unit: Mapping[str, Any]) -> str:
     )
 
 
-def _folded(title: str, text: str, units: Sequence[Mapping[str, Any]], pictures: Pictures) -> str:
+def _folded(
+    title: str, text: str, units: Sequence[Mapping[str, Any]], pictures: Pictures, names: Mapping[str, str]
+) -> str:
     if not units:
         return ""
-    said = [
-        _card({**unit, "name": f"{unit['name']} ({unit['state']})"} if unit["state"] != "dead" else unit, pictures)
-        for unit in units
-    ]
-    return f"<details><summary>{title}</summary><p>{text}</p>{''.join(said)}</details>"
+    cards = "".join(_card(unit, pictures, names) for unit in units)
+    return f"<details><summary>{title}</summary><p>{text}</p>{cards}</details>"
 
 
 def _rebuilt(facts: Mapping[str, Any], pictures: Pictures) -> str:
@@ -180,34 +196,58 @@ def _rebuilt(facts: Mapping[str, Any], pictures: Pictures) -> str:
         told = f": MSE {error['mse']:.4f}, PSNR {error['psnr']:.1f} dB" if error else ""
         image = _image(_joined(images), escape(name))
         rows.append(f"<figure>{image}<figcaption>{escape(name)}{told}</figcaption></figure>")
-    return (
-        "<article><h2>What the units hold</h2><p>Images rebuilt from their units alone, and with the noise that the "
-        "diffusion model comes back from (inverted x_T), which keeps what the units do not hold.</p>"
-        + "".join(rows)
-        + "</article>"
+    inverted = len(facts["reconstruction"]) > 1
+    text = "Images rebuilt from their units alone" + (
+        ", and with the noise that the diffusion model comes back from (inverted x_T), which keeps what the units do "
+        "not hold."
+        if inverted
+        else "; this method has nothing else to rebuild them from."
     )
+    return f"<article><h2>What the units hold</h2><p>{text}</p>{''.join(rows)}</article>"
 
 
 def _how(facts: Mapping[str, Any]) -> str:
-    used = facts["settings"]
-    sampler = used["sampling"]
+    used, run = facts["settings"], escape(shlex.quote(facts["run"]))
+    sampler, drawn = used["sampling"], "reconstruction" in facts
+    text = [
+        f"Run <code>{escape(facts['run'])}</code>, weights {escape(facts['weights'])}.",
+        f"{used['rows']:,} images were encoded.",
+    ]
+    if drawn:
+        begins = (
+            f", from the x_T of seed {used['seed']} ({escape(sampler['sampler'])}, {sampler['steps']} steps)"
+            if len(facts["reconstruction"]) > 1
+            else ""
+        )
+        text.append(
+            f"Change and swap consistency: {used['pairs']} random pairs, every unit of the first taken from the second"
+            f"{begins}."
+        )
+    strength = "moves pixels less" if drawn else "varies less"
+    text.append(
+        f"A unit is dead that {strength} than {used['faint below']:.0%} of the strongest, and a copy where its rank "
+        f"correlation with a stronger one is {used['copies from']} or more."
+    )
+    if any("follows" in unit for unit in facts["units"]):
+        text.append(
+            "Factors are only shown: what a unit tells of one is I(unit; factor) / H(factor) over 20 bins, less what a "
+            "shuffled factor gives; purity is its part among all factors."
+        )
+    text.append("The numbers are in the JSON beside this page.")
+    word = facts["units"][0]["word"]
     return (
-        "<footer><h2>How this was made</h2><p>"
-        f"Run <code>{escape(facts['run'])}</code>, weights {escape(facts['weights'])}. {used['rows']:,} random images "
-        f"were encoded. Change and swap consistency: {used['pairs']} random pairs, every unit of the first taken from "
-        f"the second, from the x_T of seed {used['seed']} ({escape(sampler['sampler'])}, {sampler['steps']} steps). "
-        f"A copy has a rank correlation of {used['copies from']} or more with a unit that moves more; a unit is dead "
-        f"that moves less than {used['faint below']:.0%} of the strongest. Factors, where there are any, are only "
-        "shown: information is I(unit; factor) / H(factor) over 20 bins, purity the part of it among all factors. "
-        "The numbers are in the JSON beside this page.</p>"
-        f"<p>Edit: <code>unweave edit traverse {escape(facts['run'])}</code>, "
-        f"name a unit: <code>unweave name {escape(facts['run'])} 3 &quot;wall colour&quot;</code></p></footer>"
+        f"<footer><h2>How this was made</h2><p>{' '.join(text)}</p>"
+        f"<p>Edit: <code>unweave edit traverse {run}</code> or <code>unweave app {run}</code>. "
+        f"Name a unit: <code>unweave name {run} {escape(word)} &quot;wall colour&quot;</code></p></footer>"
     )
 
 
 def _joined(images: Pixels) -> UInt8[np.ndarray, "tall wide 3"]:
     """Images side by side, with white between them."""
     rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+    height, width = images.shape[1:3]
+    if height > MOST:
+        rgb = resized(rgb, (MOST, max(1, round(MOST * width / height))))
     padded = np.pad(rgb, ((0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=255)  # (image, height, width + gap, 3)
     return np.concatenate(list(padded), 1)[:, :-GAP]
 
@@ -217,7 +257,7 @@ def _image(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = SIDE)
     content = BytesIO()
     picture = Image.fromarray(pixels)
     if features.check("webp"):
-        picture.save(content, "WEBP", quality=90, method=4)
+        picture.save(content, "WEBP", quality=90, method=4, lossless=pixels.shape[0] <= EXACT)
     else:
         picture.save(content, "PNG")
     kind = "webp" if features.check("webp") else "png"

@@ -1,0 +1,72 @@
+"""A folder that runs the explorer anywhere, such as on a Hugging Face Space: the run, this package and an app.py."""
+
+import shutil
+from importlib.metadata import requires, version
+from pathlib import Path
+
+from PIL import Image
+
+from unweave.app.explorer import Explorer
+from unweave.figures.pixels import pixels
+
+APP = '''"""The explorer of an unweave run: `pip install -r requirements.txt`, `python app.py`; or a Gradio Space."""
+
+import os
+from pathlib import Path
+
+import unweave
+from unweave.app import interface
+from unweave.app.explorer import Explorer
+
+run = unweave.from_pretrained(str(Path(__file__).parent / "run"))
+interface.launch(Explorer(run), host=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port=None, share=False)
+'''
+
+CARD = """---
+title: {title}
+sdk: gradio
+sdk_version: {gradio}
+app_file: app.py
+python_version: "3.11"
+license: apache-2.0
+---
+
+The explorer of an [unweave](run/README.md) run: pick or upload an image, move a unit, swap it from another image.
+`unweave/` is the package that made it, version {version} (Apache-2.0).
+"""
+
+
+def export(explorer: Explorer, folder: Path) -> Path:
+    """Write the folder, whole or not at all. Raises FileExistsError where it has content.
+
+    The run is shared in half precision where it is a method's own weights alone, without its optimiser; a dozen images
+    of its data go along, so that there is something to begin with. Frozen foundations are copied whole.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is there already and is kept: choose another folder.")
+    temporary = folder.parent / f".{folder.name}.partial"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        explorer.run.save_pretrained(temporary / "run", half=True)
+        shown = temporary / "run" / "examples"
+        shown.mkdir()
+        for at, (_, image) in enumerate(explorer.examples()):
+            Image.fromarray(pixels(image[None])[0]).save(shown / f"{at:02d}.png")
+        package = Path(__file__).parents[1]
+        left_out = shutil.ignore_patterns("__pycache__", "models", "*.pyc")
+        shutil.copytree(package, temporary / "unweave", ignore=left_out)
+        needed = [line for line in requires("unweave") or [] if "extra ==" not in line or 'extra == "app"' in line]
+        names = [line.split(";")[0].strip() for line in needed]
+        (temporary / "requirements.txt").write_text("\n".join(names) + "\n")
+        (temporary / "app.py").write_text(APP)
+        title = f"{explorer.run.path.name}, one unit at a time"
+        told = {"title": title, "gradio": version("gradio"), "version": version("unweave")}
+        (temporary / "README.md").write_text(CARD.format(**told))
+        if folder.exists():
+            folder.rmdir()
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder

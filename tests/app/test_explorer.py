@@ -1,0 +1,125 @@
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, PngImagePlugin
+
+from unweave import choosing, edits
+from unweave.app import explorer as module
+from unweave.app.explorer import Explorer
+from unweave.cli import edit as cli
+from unweave.run import Run
+
+
+@pytest.fixture
+def explorer(quick_run: Run, tmp_path: Path) -> Explorer:
+    shutil.copytree(quick_run.path, tmp_path / "copy")
+    return Explorer(tmp_path / "copy")
+
+
+def test_sliders_where_the_image_is_change_nothing(explorer: Explorer) -> None:
+    picked = explorer.pick(5, None)
+    made, difference, command = explorer.edit(picked, picked.shares)
+    assert np.array_equal(made, module.to_pixels(picked.plain))
+    assert not difference.any()
+    assert command == f"unweave edit reconstruct {explorer.run.path} 5"
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_the_command_makes_the_same_picture(explorer: Explorer, seed: int | None, tmp_path: Path) -> None:
+    picked = explorer.pick(7, seed)
+    made, _, command = explorer.edit(picked, [0.9, *picked.shares[1:]])
+    words = shlex.split(command)
+    assert words[:5] == ["unweave", "edit", "adjust", str(explorer.run.path), "7"]
+    to = cli._shares(words[words.index("--to") + 1])
+    again = edits.adjust(words[3], [words[4]], to, seed=seed, output=tmp_path / "again.png").images
+    assert np.array_equal(module.to_pixels(again), made)
+    assert (again - picked.plain).abs().max() > 0
+    assert ("--seed" in words) == (seed is not None)
+
+
+def test_every_verb_gives_pictures(explorer: Explorer) -> None:
+    one, two = explorer.pick(1, None), explorer.pick(2, None)
+    places = range(len(explorer.choices))
+    swapped = dict(explorer.swap(one, two, places))
+    assert sorted(swapped) == list(places)
+    assert all(picture.shape == (1, 16, 16, 3) for picture in swapped.values())
+    assert next(explorer.traverse(one, [0]))[1].shape == (module.STEPS, 16, 16, 3)
+    between = explorer.interpolate(one, two)
+    assert between.shape == (module.STEPS, 16, 16, 3)
+    assert np.abs(between[0].astype(int) - module.to_pixels(one.plain)[0]).max() <= 1
+    assert explorer.attention(one, 0).width > 16
+    rows = [row for row, _ in explorer.gallery(0, 5)]
+    assert len(set(rows)) == 5
+
+
+def test_the_gallery_rises(explorer: Explorer) -> None:
+    rows = np.array([row for row, _ in explorer.gallery(0, 6)])
+    images = module.to_images(explorer.run.dataset().images(rows))
+    with torch.inference_mode():
+        codes = explorer.method.encode(images)[:, explorer.choices[0].units[0], 0].tolist()
+    line = explorer.lines[0]
+    signed = [code * float(line.direction[0, 0]) for code in codes]
+    assert signed == sorted(signed)
+
+
+def test_names_are_shown_and_kept(explorer: Explorer) -> None:
+    assert explorer.rename(0, "hue")[0] == "hue"
+    assert explorer.names()[0] == "hue"
+    assert choosing.named(explorer.run) == {"hue": explorer.choices[0].word}
+    with pytest.raises(ValueError, match="name"):
+        explorer.rename(1, "7")
+
+
+def test_the_live_units_of_a_report_come_first(explorer: Explorer) -> None:
+    units = [{"word": word, "state": state} for word, state in (("2", "live"), ("0", "dead"), ("1", "live"))]
+    report = {"weights": explorer.run.digest(), "units": units}
+    (explorer.run.path / "report.json").write_text(json.dumps(report))
+    assert [choice.word for choice in Explorer(explorer.run).choices] == ["2", "1"]
+    (explorer.run.path / "report.json").write_text(json.dumps({**report, "weights": "others"}))
+    assert [choice.word for choice in Explorer(explorer.run).choices] == [choice.word for choice in explorer.choices]
+
+
+def test_uploads_are_images_of_a_size_or_refused(explorer: Explorer, tmp_path: Path) -> None:
+    Image.new("L", (90, 50), 200).save(tmp_path / "grey.png")
+    assert explorer.pick(tmp_path / "grey.png", 0, "grey.png").image.shape == (1, 3, 16, 16)
+    (tmp_path / "evil.png").write_bytes(b"\x80\x04\x95cos\nsystem\n")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "program.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    for name in ("evil.png", "empty.jpg", "program.png", "absent.png"):
+        with pytest.raises(ValueError, match=name):
+            explorer.pick(tmp_path / name, 0)
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (9_000, 9_000)).save(bomb, pnginfo=PngImagePlugin.PngInfo())
+    with pytest.raises(ValueError, match="81,000,000 pixels"):
+        explorer.pick(bomb, 0)
+    for row in (-1, 10**9):
+        with pytest.raises(ValueError, match="no row"):
+            explorer.pick(row, 0)
+
+
+def test_a_run_without_its_data_is_edited_all_the_same(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    picked = explorer.pick(1, 0)
+
+    def gone(self: Run) -> None:
+        raise LookupError("gone")
+
+    monkeypatch.setattr(Run, "dataset", gone)
+    alone = Explorer(explorer.run)
+    assert alone.examples() == []
+    assert alone.gallery(0) == []
+    assert alone.edit(picked, [0.5] * len(alone.choices))[0].shape == (1, 16, 16, 3)
+
+
+def test_groups_have_a_slider_each_and_methods_without_maps_say_so(diti_run: Run) -> None:
+    explorer = Explorer(diti_run)
+    assert [choice.word for choice in explorer.choices] == list(diti_run.method().groups())
+    picked = explorer.pick(3, 0)
+    assert "--to" in explorer.edit(picked, [0.9, *picked.shares[1:]])[2]
+    assert "diti has no attention maps" in explorer.no_attention()
+    with pytest.raises(ValueError, match="no attention maps"):
+        explorer.attention(picked, 0)
