@@ -118,3 +118,25 @@ def test_the_sampling_of_the_release_can_be_asked_for(quick_run: Run, tmp_path: 
     ]
     assert torch.equal(made[0], made[1])
     assert not torch.equal(made[0][1], made[2][1])
+
+
+def test_units_go_to_their_quantiles(quick_run: Run, tmp_path: Path) -> None:
+    edit = unweave.adjust(quick_run, [1, 2], {3: 0.9, "0": 0.1}, sampling=FEW, output=tmp_path / "a.png")
+    assert edit.images.shape == (2, 3, 16, 16)
+    other = unweave.adjust(quick_run, [1, 2], {"3": 0.9, 0: 0.1}, sampling=FEW, output=tmp_path / "b.png")
+    assert torch.equal(edit.images, other.images)
+
+
+@pytest.mark.parametrize(
+    ("to", "error", "message"),
+    [
+        ({}, ValueError, "which units"),
+        ({3: 1.5}, ValueError, "3=1.5"),
+        ({4: 0.5}, ValueError, r"0\.\.3"),
+        ({"0-2": 0.5, 1: 0.1}, ValueError, "set twice"),
+        ({"wall": 0.5}, LookupError, "no group of units 'wall'"),
+    ],
+)
+def test_quantiles_that_cannot_be_are_explained(quick_run: Run, to: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        unweave.adjust(quick_run, [1], to, sampling=FEW)
