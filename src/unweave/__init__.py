@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unweave.choosing import name
+    from unweave.comparing import compare
     from unweave.edit_scores import evaluate_edits
     from unweave.edits import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.model import evaluate_model
@@ -33,6 +34,7 @@ _HOME = {
     "adjust": "edits",
     "alone": "extras",
     "attention": "extras",
+    "compare": "comparing",
     "encode": "scoring",
     "evaluate": "scoring",
     "evaluate_edits": "edit_scores",
@@ -60,6 +62,7 @@ __all__ = [
     "adjust",
     "alone",
     "attention",
+    "compare",
     "encode",
     "evaluate",
     "evaluate_edits",

@@ -173,7 +173,7 @@ def check_seeds(runs: Sequence[Run]) -> None:
     """Nothing, where the runs differ in their training seed alone. Raises ValueError that names what else differs."""
     if len({run.digest() for run in runs}) < len(runs):
         raise ValueError("two of these runs are the same: an interval over runs needs different training seeds.")
-    first, *others = [_flat(run) for run in runs]
+    first, *others = [but_for_seed(run) for run in runs]
     for run, settings in zip(runs[1:], others):
         different = sorted(key for key in first.keys() | settings.keys() if first.get(key) != settings.get(key))
         if different:
@@ -183,7 +183,7 @@ def check_seeds(runs: Sequence[Run]) -> None:
             )
 
 
-def _flat(run: Run) -> dict[str, Any]:
+def but_for_seed(run: Run) -> dict[str, Any]:
     """The settings of a run by dotted key, but for its seed and what does not change the result."""
     tables = run.settings.model_dump()
     flat = {

@@ -14,6 +14,7 @@ from unweave import registry
 from unweave.cli import app as explorer
 from unweave.cli import (
     cite,
+    compare,
     data,
     edit,
     encode,
@@ -45,6 +46,7 @@ app.command("probe")(probe.command)
 app.add_typer(edit.app, name="edit")
 app.add_typer(figure.app, name="figure")
 app.add_typer(data.app, name="data")
+app.command("compare")(compare.command)
 app.command("report")(report.command)
 app.command("app")(explorer.command)
 app.command("name")(name.command)

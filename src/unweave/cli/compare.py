@@ -1,0 +1,33 @@
+"""unweave compare"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unweave.cli import output
+
+
+def command(
+    runs: Annotated[list[Path], typer.Argument(help="run directories, two or more")],
+    json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
+) -> None:
+    """Choose among runs without labels: what each can do, side by side, with factor scores where there are any.
+
+    \b
+        unweave compare runs/encdiff-photos runs/encdiff-photos-2 runs/betavae-photos
+
+    A run without a report gets one first (about a minute). Of three or more seeds of one recipe UDR is measured. Factor
+    scores are those that `unweave evaluate RUN` has written.
+    """
+    from unweave import comparing
+    from unweave.unit_facts import nothing
+
+    silent = (nothing, lambda _: None)
+    tick, say = silent if quiet else (output.progress_line, output.say)
+    found = comparing.compare(runs, tick=tick, say=say)
+    if json:
+        output.print_json(found)
+    else:
+        output.print_table(comparing.table(found))

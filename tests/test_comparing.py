@@ -1,0 +1,64 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from unweave import comparing, reporting
+from unweave.method import Sampling
+from unweave.run import Run
+
+
+@pytest.fixture
+def runs(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Three copies of a run, the second with scores; reports are made with few steps."""
+    made = reporting.report
+    monkeypatch.setattr(reporting, "report", lambda run, tick: made(run, tick=tick, sampling=Sampling("ddim", 2)))
+    places = [tmp_path / name for name in "abc"]
+    for place in places:
+        shutil.copytree(quick_run.path, place)
+    scores = {"weights": quick_run.digest(), "protocols": {"dci@1": {"disentanglement": {"value": 0.25}}}}
+    (places[1] / "scores.json").write_text(json.dumps(scores))
+    return places
+
+
+def test_runs_stand_side_by_side(runs: list[Path]) -> None:
+    found = comparing.compare(runs[:2])
+    assert [row["dci@1"] for row in found["runs"]] == [None, 0.25]
+    assert [row["mig@1"] for row in found["runs"]] == [None, None]
+    facts = json.loads((runs[0] / "report.json").read_text())
+    row = found["runs"][0]
+    assert row["swap consistency"] == facts["swap_consistency"]
+    assert row["live units"] + row["copies"] + row["dead units"] == 4
+    assert found["agreement"] == {}
+    said = comparing.table(found)
+    assert [column.header for column in said.columns if column.header in ("dci@1", "mig@1", "udr")] == ["dci@1"]
+
+
+def test_a_report_of_the_present_weights_is_not_made_again(runs: list[Path]) -> None:
+    said: list[str] = []
+    comparing.compare(runs[:2], say=said.append)
+    comparing.compare(runs[:2], say=said.append)
+    assert said == [f"a report of {place}" for place in runs[:2]]
+
+
+def test_copies_of_one_run_have_no_udr_and_say_why(runs: list[Path]) -> None:
+    said: list[str] = []
+    found = comparing.compare(runs, say=said.append)
+    assert [row["udr"] for row in found["runs"]] == [None, None, None]
+    assert any("two of these runs are the same" in line for line in said)
+
+
+def test_agreement_is_a_rank_correlation_over_four_runs_of_one_set() -> None:
+    rows = [
+        {"data": "rooms", "dci@1": score, **dict.fromkeys(comparing.LABEL_FREE), "swap consistency": value}
+        for score, value in ((0.1, 0.3), (0.2, 0.35), (0.6, 0.9), (0.4, 0.5))
+    ]
+    assert comparing._agreement(rows) == {"swap consistency": pytest.approx(1)}
+    assert comparing._agreement(rows[:3]) == {}
+    assert comparing._agreement([*rows[:3], {**rows[3], "data": "sprites"}]) == {}
+
+
+def test_one_run_is_nothing_to_compare(quick_run: Run) -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        comparing.compare([quick_run])
