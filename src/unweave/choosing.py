@@ -110,16 +110,17 @@ def named(run: Run) -> dict[str, str]:
         raise ValueError(f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it.") from None
 
 
-def name(run: Run | str | Path, unit: int | str, text: str) -> dict[str, str]:
+def name(run: Run | str | Path, unit: int | str, text: str, method: Method | None = None) -> dict[str, str]:
     """Call a unit (or range, or group) of a run by a name, which every verb then takes; an empty text forgets it.
 
-    A unit has one name, and a name one unit: the newest counts. Returns all names. Raises ValueError for a unit that is
+    A unit has one name, and a name one unit: the newest counts. Returns all names. `method` is the run's, where it is
+    open already. Raises ValueError for a unit that is
     not there and for a name that is a number or a range, holds a comma, or is longer than 40 characters; LookupError
     for a group that is not there.
     """
     run = run if isinstance(run, Run) else Run(run)
     names = named(run)
-    method = run.method(device="cpu")
+    method = method or run.method(device="cpu")
     count = run.statistics().quantiles.shape[1]
     word = chosen(method, count, [unit], names)[0].word
     kept = {other: of for other, of in names.items() if of != word}

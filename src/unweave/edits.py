@@ -14,7 +14,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from unweave.choosing import Choice, Chosen, choices, named, numbers, titles
+from unweave.choosing import Choice, Chosen, choices, named
 from unweave.diffusion.sampling import check
 from unweave.editing.adjust import adjust as adjusted
 from unweave.editing.begin import begin
@@ -23,7 +23,7 @@ from unweave.editing.heatmap import moved
 from unweave.editing.interpolate import interpolate as interpolated
 from unweave.editing.reconstruct import reconstruct as reconstructed
 from unweave.editing.swap import swap_each
-from unweave.editing.traverse import traverse as traversed
+from unweave.editing.traverse import traverse_each
 from unweave.evaluation import cache
 from unweave.figures import file
 from unweave.figures.grid import grid
@@ -129,8 +129,9 @@ def traverse(
 ) -> Edit:
     """Each unit from its 2 % to its 98 % quantile, all else fixed; images [unit, step, image, channel, height, width].
 
-    The figure and the GIF show the first image. The quantiles are the run's own, so no data are needed. Of a method
-    whose units come in groups, the ten that vary most are taken if none are listed.
+    The figure and the GIF show the first image. The quantiles are the run's own, so no data are needed for single
+    units; ranges and groups move as one, along their first principal component over rows of the run's data. If none
+    are listed, all are taken; of a method with groups those, or, where it has but one, the ten units that vary most.
     """
     run, method = opened(run), opened(run).method()
     target = place_for(run, "traverse", output, overwrite)
@@ -141,15 +142,15 @@ def traverse(
     if steps < 2:
         raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
     shares = torch.linspace(0.02, 0.98, steps).tolist()
-    if units is None and method.groups():
+    if units is None and len(method.groups()) == 1:
         span = statistics.quantiles[98] - statistics.quantiles[2]
         units = np.sort(np.argsort(-span, kind="stable")[:10]).tolist()
-    names = named(run)
-    chosen = numbers(method, given.images, units, names)
-    points = torch.stack([statistics.points(unit, shares) for unit in chosen])  # (unit, step, dim)
-    frames = traversed(method, given.images, chosen, points, sampling=sampling, start=start)
+    taken = choices(method, given.images, units, named(run))
+    points = [torch.stack([line.point(share) for share in shares]) for line in lines(run, taken)]
+    edits = [choice.units for choice in taken]
+    frames = traverse_each(method, given.images, edits, points, sampling=sampling, start=start)
     title = f"{given.labels[0]}: every unit from low to high ({said(seed)})"
-    rows = titles(chosen, names)
+    rows = [choice.name for choice in taken]
     picture = traversal(frames[:, :, 0], shares, units=rows, title=title)
     saved = file.save(picture, target, overwrite=overwrite)
     gif(frames[:, :, 0], film, units=rows, overwrite=overwrite)
@@ -183,9 +184,9 @@ def adjust(
     every = [unit for choice in taken for unit in choice.units]
     if len(set(every)) < len(every):
         raise ValueError(f"a unit can be in one place only, and one is set twice in {', '.join(map(str, to))}.")
+    values = [line.point(share) for line, share in zip(lines(run, taken), to.values())]
     start = begin(method, given.images, sampling=sampling, seed=seed)
     plain = reconstructed(method, given.images, sampling=sampling, start=start)
-    values = [line.point(share) for line, share in zip(lines(run, taken), to.values())]
     edits = [choice.units for choice in taken]
     made = adjusted(method, given.images, edits, values, sampling=sampling, start=start)
     columns = ["image", "rebuilt", "edit", "difference"]

@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
+import unweave
 from unweave import choosing, edits
 from unweave.app import explorer as module
+from unweave.app import space
 from unweave.app.explorer import Explorer
 from unweave.cli import edit as cli
 from unweave.run import Run
@@ -77,11 +79,14 @@ def test_names_are_shown_and_kept(explorer: Explorer) -> None:
 
 def test_the_live_units_of_a_report_come_first(explorer: Explorer) -> None:
     units = [{"word": word, "state": state} for word, state in (("2", "live"), ("0", "dead"), ("1", "live"))]
+    units.append({"word": "0-1", "state": "live"})  # a range that somebody named
     report = {"weights": explorer.run.digest(), "units": units}
     (explorer.run.path / "report.json").write_text(json.dumps(report))
     assert [choice.word for choice in Explorer(explorer.run).choices] == ["2", "1"]
-    (explorer.run.path / "report.json").write_text(json.dumps({**report, "weights": "others"}))
-    assert [choice.word for choice in Explorer(explorer.run).choices] == [choice.word for choice in explorer.choices]
+    for other in (json.dumps({**report, "weights": "others"}), "[", "[]", json.dumps({"weights": report["weights"]})):
+        (explorer.run.path / "report.json").write_text(other)
+        again = Explorer(explorer.run).choices
+        assert [choice.word for choice in again] == [choice.word for choice in explorer.choices]
 
 
 def test_uploads_are_images_of_a_size_or_refused(explorer: Explorer, tmp_path: Path) -> None:
@@ -110,9 +115,55 @@ def test_a_run_without_its_data_is_edited_all_the_same(explorer: Explorer, monke
 
     monkeypatch.setattr(Run, "dataset", gone)
     alone = Explorer(explorer.run)
+    assert alone.data is None
     assert alone.examples() == []
     assert alone.gallery(0) == []
     assert alone.edit(picked, [0.5] * len(alone.choices))[0].shape == (1, 16, 16, 3)
+
+
+def test_an_exported_run_needs_neither_report_nor_data(
+    diti_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Explorer(diti_run)
+    picked = here.pick(3, 0)
+    wanted = here.edit(picked, [0.9, *picked.shares[1:]])[0]
+    folder = space.export(here, tmp_path / "space")
+
+    def gone(self: Run) -> None:
+        raise LookupError("gone")
+
+    monkeypatch.setattr(Run, "dataset", gone)
+    there = Explorer(unweave.from_pretrained(str(folder / "run")))
+    assert [choice.word for choice in there.choices] == [choice.word for choice in here.choices]
+    assert len(there.examples()) == 12
+    again = there.edit(there.prepared(picked.image, 0, "3"), [0.9, *picked.shares[1:]])[0]
+    assert np.abs(again.astype(int) - wanted).max() <= 2  # its weights are halved
+
+
+def test_size_is_known_before_pixels_are_decoded(
+    explorer: Explorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("1", (9_000, 9_000)).save(tmp_path / "bomb.png")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda self: pytest.fail("it was decoded"))
+    with pytest.raises(ValueError, match="81,000,000 pixels"):
+        explorer.pick(tmp_path / "bomb.png", 0)
+
+
+def test_commands_of_odd_names_are_read_back(explorer: Explorer) -> None:
+    picked = explorer.prepared(explorer.pick(1, 0).image, 0, "-my cat, big.png")
+    words = shlex.split(explorer.command("swap", picked, ["--partners", module.partners(picked)]))
+    assert words[4] == "./-my cat, big.png"
+    assert cli._words(words[words.index("--partners") + 1]) == ["./-my cat, big.png"]
+    assert words[-2:] == ["--seed", "0"]
+
+
+def test_commands_of_groups_move_groups(diti_run: Run, tmp_path: Path) -> None:
+    explorer = Explorer(diti_run)
+    picked = explorer.pick(3, 0)
+    _, frames = next(explorer.traverse(picked, [1]))
+    word = explorer.choices[1].word
+    again = edits.traverse(diti_run, [3], [word], seed=0, output=tmp_path / "t.png").images
+    assert np.array_equal(module.to_pixels(again[0, :, 0]), frames)
 
 
 def test_groups_have_a_slider_each_and_methods_without_maps_say_so(diti_run: Run) -> None:

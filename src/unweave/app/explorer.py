@@ -8,6 +8,7 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from unweave import registry
-from unweave.choosing import Choice, chosen, name, named
-from unweave.data.disk.pixels import read_image, sides
+from unweave.choosing import chosen, name, named
+from unweave.data.disk.pixels import FORMATS, read_image
 from unweave.dataset import Dataset
 from unweave.editing.adjust import adjust
 from unweave.editing.begin import begin
@@ -34,12 +35,13 @@ from unweave.method import Start, evaluating
 from unweave.run import Run, best_device
 from unweave.shapes import Images, to_images, to_pixels
 from unweave.tables import Pixels
-from unweave.unit_values import ROWS, Line, codes, lines, measure, one_by_one
+from unweave.unit_values import ROWS, Line, codes, lines, one_by_one
 
 MOST = 24
 """Sliders; the units that move or vary most."""
 
 STEPS = 7  # of traversals and interpolations
+KEPT = "explorer.json"  # in the run of a folder that `space.export` wrote
 LARGEST = 40_000_000  # pixels of an uploaded image
 
 
@@ -65,8 +67,13 @@ class Explorer:
         self.method = check_generative(self.run.method())
         self.count = self.run.statistics().quantiles.shape[1]
         self.shape = self.run.shape()
-        self.choices = self._chosen()
-        self.lines: list[Line] = lines(self.run, self.choices)
+        self.data = self._dataset()
+        kept = _kept(self.run.path / KEPT)
+        words = self._words() if kept is None else list(kept)
+        self.choices = chosen(self.method, self.count, words, {})
+        self.lines = lines(self.run, self.choices) if kept is None else list(kept.values())
+        self.lock = Lock()  # the model draws for one person at a time
+        self.noisy = self.method.start(1, torch.Generator().manual_seed(0)) is not None
         self.extras = registry.module("methods", self.run.method_name).extras
 
     def names(self) -> list[str]:
@@ -76,14 +83,14 @@ class Explorer:
 
     def rename(self, place: int, text: str) -> list[str]:
         """Give a unit a name; returns all of them. Raises ValueError for a name that cannot be one."""
-        name(self.run, self.choices[place].word, text)
+        name(self.run, self.choices[place].word, text, self.method)
         return self.names()
 
-    def dataset(self) -> Dataset | None:
+    def _dataset(self) -> Dataset | None:
         """The data of the run, where they are at hand."""
         try:
             return self.run.dataset()
-        except (LookupError, ValueError, OSError):
+        except (LookupError, ValueError, OSError, ImportError):
             return None
 
     def examples(self, count: int = 12) -> list[tuple[int | Path, Picture]]:
@@ -91,7 +98,7 @@ class Explorer:
 
         Where the data are gone, those that `space.export` put into the run, if any.
         """
-        dataset = self.dataset()
+        dataset = self.data
         if dataset is None:
             channels, *size = self.shape
             kept = sorted((self.run.path / "examples").glob("*.png"))
@@ -112,16 +119,16 @@ class Explorer:
             except ValueError as error:
                 raise ValueError(str(error).replace(str(source), shown or source.name)) from None
         else:
-            dataset = self.dataset()
+            dataset = self.data
             if dataset is None or not 0 <= source < len(dataset):
                 raise ValueError(f"there is no row {source} to look at: upload an image.")
             pixels = dataset.images(np.array([source]))
         return self.prepared(to_images(pixels, best_device()), seed, shown or str(source))
 
     def prepared(self, image: Images, seed: int | None, shown: str) -> Picked:
-        start = begin(self.method, image, sampling=SAMPLING, seed=seed)
-        plain = reconstruct(self.method, image, sampling=SAMPLING, start=start)
-        with evaluating(self.method):
+        with self.lock, evaluating(self.method):
+            start = begin(self.method, image, sampling=SAMPLING, seed=seed)
+            plain = reconstruct(self.method, image, sampling=SAMPLING, start=start)
             own = self.method.encode(image)[0]
         shares = [round(line.share(own[choice.units]), 2) for line, choice in zip(self.lines, self.choices)]
         return Picked(shown, image, seed, start, plain, shares)
@@ -135,14 +142,10 @@ class Explorer:
         if not moved:
             still = to_pixels(difference(picked.plain, picked.plain))
             return to_pixels(picked.plain), still, self.command("reconstruct", picked)
-        made = adjust(
-            self.method,
-            picked.image,
-            [self.choices[place].units for place in moved],
-            [self.lines[place].point(shares[place]) for place in moved],
-            sampling=SAMPLING,
-            start=picked.start,
-        )
+        edits = [self.choices[place].units for place in moved]
+        points = [self.lines[place].point(shares[place]) for place in moved]
+        with self.lock:
+            made = adjust(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
         words = ",".join(f"{self.choices[place].word}={shares[place]:.2f}" for place in moved)
         return (
             to_pixels(made),
@@ -154,42 +157,41 @@ class Explorer:
         """One unit after the other from the partner: its place and the picture, as each is made."""
         for place in places:
             units = self.choices[place].units
-            made = swap(self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start)
+            with self.lock:
+                made = swap(self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start)
             yield place, to_pixels(made)
 
     def traverse(self, picked: Picked, places: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
         """One unit after the other from its 2 % to its 98 % quantile: its place and the steps."""
         for place in places:
             points = torch.stack([self.lines[place].point(share) for share in np.linspace(0.02, 0.98, STEPS)])
-            frames = traverse_each(
-                self.method,
-                picked.image,
-                [self.choices[place].units],
-                [points],
-                sampling=SAMPLING,
-                start=picked.start,
-            )
+            units = [self.choices[place].units]
+            with self.lock:
+                frames = traverse_each(
+                    self.method, picked.image, units, [points], sampling=SAMPLING, start=picked.start
+                )
             yield place, to_pixels(frames[0, :, 0])
 
     def interpolate(self, picked: Picked, partner: Picked) -> Pixels:
-        """From one image to the other, all units and the inverted x_T where both have one."""
-        other = partner.start if picked.seed is None and partner.seed is None else None
-        frames = interpolate(
-            self.method,
-            picked.image,
-            partner.image,
-            STEPS,
-            sampling=SAMPLING,
-            start=picked.start,
-            partner_start=other,
-        )
+        """From one image to the other: all units, and the inverted x_T unless `picked` begins from a seed."""
+        with self.lock:
+            other = begin(self.method, partner.image, sampling=SAMPLING, seed=None) if picked.seed is None else None
+            frames = interpolate(
+                self.method,
+                picked.image,
+                partner.image,
+                STEPS,
+                sampling=SAMPLING,
+                start=picked.start,
+                partner_start=other,
+            )
         return to_pixels(frames[:, 0])
 
     def attention(self, picked: Picked, place: int) -> Image.Image:
         """Where the token of a unit is attended to. Raises ValueError for methods without such maps."""
         if self.no_attention():
             raise ValueError(self.no_attention())
-        with evaluating(self.method):
+        with self.lock, evaluating(self.method):
             coarse: Tensor = self.extras["attention"](self.method, picked.image, picked.start, SAMPLING)
         maps = torch.nn.functional.interpolate(coarse, size=picked.image.shape[2:], mode="bilinear")[0]
         one = maps[self.choices[place].units].mean(0, keepdim=True)
@@ -202,45 +204,82 @@ class Explorer:
 
     def gallery(self, place: int, count: int = 12) -> list[tuple[int, Picture]]:
         """Real images along a unit, from its lowest value to its highest: row and picture. None where data are gone."""
-        dataset = self.dataset()
+        dataset = self.data
         if dataset is None:
             return []
         rows = cache.rows_for(len(dataset), ROWS, 0)
-        values = measure(codes(self.run, dataset, rows, 0, "averaged"), [self.choices[place]]).values[:, 0]
+        table, line = codes(self.run, dataset, rows, 0, "averaged"), self.lines[place]
+        values = ((table[:, self.choices[place].units] - line.mean) * line.direction).sum((1, 2))
         order = rows[np.argsort(values, kind="stable")]
         along = order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]
         return list(zip(along.tolist(), dataset.images(along)))
 
     def command(self, verb: str, picked: Picked, more: Sequence[str] = ()) -> str:
         """The command line that makes this picture again."""
-        if picked.seed is None:  # what adjust and interpolate do by themselves
-            begins = ["--inverted"] if verb in ("swap", "traverse", "attention") else []
-        else:
+        begins: list[str] = []
+        if self.noisy and picked.seed is not None:
             begins = ["--seed", str(picked.seed)]
-        return shlex.join(["unweave", "edit", verb, str(self.run.path), picked.name, *more, *begins])
+        elif self.noisy and verb in ("swap", "traverse", "attention"):  # the others do so by themselves
+            begins = ["--inverted"]
+        return shlex.join(["unweave", "edit", verb, str(self.run.path), _word(picked.name), *more, *begins])
 
-    def _chosen(self) -> list[Choice]:
+    def _words(self) -> list[int | str]:
         """The live units: as the run's report ranks them, where there is one of these weights, else by their range."""
         words = one_by_one(self.method, self.count)
-        report = self.run.path / "report.json"
-        found = json.loads(report.read_text()) if report.is_file() else {}
-        if found.get("weights") == self.run.digest():
-            live = [unit["word"] for unit in found["units"] if unit["state"] == "live"]
-            if live and set(live) <= set(map(str, words)):
-                return chosen(self.method, self.count, live[:MOST], {})
-        if self.method.groups() and len(words) == len(self.method.groups()):
-            return chosen(self.method, self.count, words[:MOST], {})
+        known = set(map(str, words))
+        live: list[int | str] = [word for word in _reported(self.run) if word in known]
+        if live:
+            return live[:MOST]
+        if len(words) == len(self.method.groups()):
+            return words[:MOST]
         low, high = self.run.statistics().quantiles[[2, 98]]
         order = np.argsort(low - high, kind="stable")
-        moving = [int(place) for place in order if (high - low)[place] > 0.05 * (high - low).max()]
-        return chosen(self.method, self.count, moving[:MOST], {})
+        moving: list[int | str] = [int(at) for at in order if (high - low)[at] > 0.05 * (high - low).max()]
+        return moving[:MOST]
+
+    def kept(self) -> str:
+        """The units and their lines as JSON, for a copy of the run that has neither report nor data."""
+        found = {
+            choice.word: {part: array.tolist() for part, array in line._asdict().items()}
+            for choice, line in zip(self.choices, self.lines)
+        }
+        return json.dumps(found)
+
+
+def partners(picked: Picked) -> str:
+    """A partner as --partners takes it."""
+    return _word(picked.name).replace(",", "\\,")
+
+
+def _word(name: str) -> str:
+    """A file's name that is not taken for an option."""
+    return f"./{name}" if name.startswith("-") else name
+
+
+def _kept(path: Path) -> dict[int | str, Line] | None:
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text())
+    return {word: Line(**{part: np.array(values) for part, values in line.items()}) for word, line in found.items()}
+
+
+def _reported(run: Run) -> list[str]:
+    """The live units of the run's report, where it is of the present weights."""
+    path = run.path / "report.json"
+    try:
+        found = json.loads(path.read_text()) if path.is_file() else {}
+        of_these = found.get("weights") == run.digest()
+        return [unit["word"] for unit in found["units"] if unit["state"] == "live"] if of_these else []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _check_size(path: Path) -> None:
     """Raises ValueError for more pixels than a person's picture has, before they are decoded."""
     try:
-        height, width = sides(path)
+        with Image.open(path, formats=FORMATS) as image:
+            count = image.width * image.height
     except Exception:
-        return  # what cannot be measured is refused by the reader, in better words
-    if height * width > LARGEST:
-        raise ValueError(f"the image has {height * width:,} pixels; at most {LARGEST:,} are taken.")
+        return  # what cannot be opened is refused by the reader, in better words
+    if count > LARGEST:
+        raise ValueError(f"the image has {count:,} pixels; at most {LARGEST:,} are taken.")

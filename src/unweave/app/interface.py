@@ -1,7 +1,9 @@
 """How the explorer looks: Gradio's components around `Explorer`, which does everything."""
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
-from unweave.app.explorer import STEPS, Explorer, Picked, Picture
+from unweave.app.explorer import STEPS, Explorer, Picked, Picture, partners
 from unweave.data.disk.pixels import ENDINGS
 from unweave.figures.pixels import enlarge, pixels
 
@@ -20,6 +22,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 
 OWN, SEED = "the image's own noise", "noise of seed 0"
+COMMAND = "The command that makes this picture again"
 SIDE = 224  # pixels on the screen that an image is high, at least
 BIGGEST = "20mb"  # of an upload
 CSS = """
@@ -27,25 +30,27 @@ CSS = """
 @media(max-width:640px){.gradio-container{padding:8px!important}}
 """
 ONE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
-"""One edit at a time; others wait in a queue and are told so."""
+LONG: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "long"}
+"""One edit at a time, and one longer piece of work, between whose steps edits of others are drawn."""
 
 
-def build(explorer: Explorer) -> gr.Blocks:
-    """The page of a run."""
+def build(explorer: Explorer, rename: bool = True) -> gr.Blocks:
+    """The page of a run; units can be renamed by whoever has it, unless `rename` is False."""
     run = explorer.run
     count = len(explorer.choices)
     examples = explorer.examples()
     saves = tempfile.TemporaryDirectory(prefix="unweave-")  # as long as the page lives
-    title = f"{run.path.name}: what varies, one unit at a time"
+    title = f"{run.method_name} on {run.settings.data['name']}: one unit at a time"
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
-        gr.Markdown(f"# {title}\n{run.method_name}, {count} units. Pick an image, move a slider, see what it does.")
-        picked, partner = gr.State(None, time_to_live=7200), gr.State(None, time_to_live=7200)
+        gr.Markdown(f"# {title}\n{count} units. Pick an image, move a slider, see what it does.")
+        picked, partner = gr.State(None), gr.State(None)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 choose, upload = _source("Images of the data", examples, "Your own image")
                 begins = gr.Radio(
                     [OWN, SEED], value=OWN, label="Begin from",
                     info="its own (inverted x_T) keeps what the units do not hold; a seed shows what they hold alone",
+                    visible=explorer.noisy,
                 )  # fmt: skip
             with gr.Column(scale=2, min_width=300):
                 with gr.Row():
@@ -56,7 +61,7 @@ def build(explorer: Explorer) -> gr.Blocks:
                         )
                         for label in ("image", "edit", "difference")
                     )  # fmt: skip
-                command = gr.Textbox(label="The command that makes this picture again", interactive=False, lines=2)
+                command = gr.Textbox(label=COMMAND, interactive=False, lines=2)
                 with gr.Row():
                     reset = gr.Button("Reset")
                     save = gr.DownloadButton("Save picture and command")
@@ -81,18 +86,21 @@ def build(explorer: Explorer) -> gr.Blocks:
                     go_swap = gr.Button("Swap", variant="primary")
                     go_between = gr.Button("Interpolate all units")
                 swapped = _gallery("Edits")
+                swap_command = gr.Textbox(label=COMMAND, interactive=False, lines=2)
         with gr.Tab("One unit"):
             which = gr.Dropdown(_options(explorer.names()), value=0, label="Unit")
             with gr.Row():
                 go_along = gr.Button("From low to high", variant="primary")
                 go_every = gr.Button("Every unit from low to high")
-                go_real = gr.Button("Real images along it")
+                gone = "" if explorer.data is not None else "The data are not at hand"
+                go_real = gr.Button(gone or "Real images along it", interactive=not gone)
                 go_map = gr.Button(
                     explorer.no_attention() or "Where it is attended to", interactive=not explorer.no_attention()
                 )
             along = _gallery("From low to high")
+            unit_command = gr.Textbox(label=COMMAND, interactive=False, lines=2)
             attended = gr.Image(label="attention", interactive=False, format="png", visible=False, alt_text="attention")
-            with gr.Row():
+            with gr.Row(visible=rename):
                 text = gr.Textbox(label="Name of the unit", max_lines=1, placeholder="wall colour")
                 go_name = gr.Button("Rename")
 
@@ -109,7 +117,8 @@ def build(explorer: Explorer) -> gr.Blocks:
             return [_big(pixels(one.image)[0]), large, _big(difference[0]), words, saved(large, words), *moved]
 
         def row(begin: str, at: gr.SelectData) -> list[Any]:
-            return pick(examples[at.index][0], begin)
+            source = examples[at.index][0]
+            return pick(source, begin, source.name if isinstance(source, Path) else None)
 
         def file(path: str | None, begin: str) -> list[Any]:
             if path is None:
@@ -130,7 +139,8 @@ def build(explorer: Explorer) -> gr.Blocks:
             return [large, _big(difference[0]), words, saved(large, words)]
 
         def other_row(begin: str, at: gr.SelectData) -> Picked:
-            return explorer.pick(examples[at.index][0], None if begin == OWN else 0)
+            source = examples[at.index][0]
+            return explorer.pick(source, None if begin == OWN else 0, source.name if isinstance(source, Path) else None)
 
         def other_file(path: str | None, begin: str) -> Picked | None:
             if path is None:
@@ -145,9 +155,11 @@ def build(explorer: Explorer) -> gr.Blocks:
             progress: Any = gr.Progress(),  # noqa: B008
         ) -> Iterator[list[Any]]:
             mine, theirs = _needed(one), _needed(two, "a partner")
+            if not places:
+                raise gr.Error("tick a unit to take from the partner.")
             made = [(_big(pixels(mine.plain)[0]), "rebuilt"), (_big(pixels(theirs.image)[0]), "partner")]
             words = ",".join(explorer.choices[place].word for place in places)
-            line = explorer.command("swap", mine, ["--partners", theirs.name, "--units", words])
+            line = explorer.command("swap", mine, ["--partners", partners(theirs), "--units", words])
             names = explorer.names()
             for place, picture in explorer.swap(mine, theirs, places):
                 made.append((_big(picture[0]), names[place]))
@@ -158,7 +170,7 @@ def build(explorer: Explorer) -> gr.Blocks:
             mine, theirs = _needed(one), _needed(two, "a partner")
             frames = explorer.interpolate(mine, theirs)
             made = [(_big(frame), f"{share:.0%}") for frame, share in zip(frames, np.linspace(0, 1, STEPS))]
-            return [made, explorer.command("interpolate", mine, ["--partners", theirs.name])]
+            return [made, explorer.command("interpolate", mine, ["--partners", partners(theirs)])]
 
         def traverse(one: Picked | None, place: int) -> list[Any]:
             mine, (_, frames) = _needed(one), next(explorer.traverse(_needed(one), [place]))
@@ -169,25 +181,24 @@ def build(explorer: Explorer) -> gr.Blocks:
 
         def every(one: Picked | None, progress: Any = gr.Progress()) -> Iterator[list[Any]]:  # noqa: B008
             mine, made, names = _needed(one), [], explorer.names()
+            words = ",".join(choice.word for choice in explorer.choices)
+            line = explorer.command("traverse", mine, ["--units", words])
             for place, frames in explorer.traverse(mine, range(count)):
                 ends = [(_big(frames[at]), f"{names[place]}, {end}") for at, end in ((0, "low"), (-1, "high"))]
                 made += ends
                 progress((place + 1, count), desc=names[place])
-                yield [gr.Gallery(made, label="Every unit, low and high"), explorer.command("traverse", mine)]
+                yield [gr.Gallery(made, label="Every unit, low and high"), line]
 
         def real(place: int) -> Any:
-            found = explorer.gallery(place)
-            if not found:
-                raise gr.Error("the data of this run are not at hand, so there are no images to show.")
-            name = explorer.names()[place]
-            return gr.Gallery([(_big(pixel), f"row {row}") for row, pixel in found], label=f"Real images along {name}")
+            found = [(_big(pixel), f"row {row}") for row, pixel in explorer.gallery(place)]
+            return [gr.Gallery(found, label=f"Real images along {explorer.names()[place]}"), ""]
 
         def attend(one: Picked | None, place: int) -> list[Any]:
             with _told():
                 picture = explorer.attention(_needed(one), place)
             return [gr.Image(picture, visible=True), explorer.command("attention", _needed(one))]
 
-        def rename(place: int, text: str) -> list[Any]:
+        def call(place: int, text: str) -> list[Any]:
             with _told():
                 explorer.rename(place, text)
             return labels()
@@ -199,6 +210,9 @@ def build(explorer: Explorer) -> gr.Blocks:
 
         def saved(image: UInt8[np.ndarray, "..."], line: str) -> str:
             """A PNG that carries the command in its text."""
+            for old in Path(saves.name).iterdir():  # Gradio has a copy of each for an hour
+                if time.time() - old.stat().st_mtime > 600:
+                    shutil.rmtree(old, ignore_errors=True)
             told = PngImagePlugin.PngInfo()
             told.add_text("unweave", line)
             place = Path(tempfile.mkdtemp(dir=saves.name)) / "unweave-edit.png"
@@ -207,20 +221,20 @@ def build(explorer: Explorer) -> gr.Blocks:
 
         all_of_it = [picked, shown, edited, changed, command, save, *sliders]
         events: list[Any] = [
-            upload.upload(file, [upload, begins], all_of_it, **ONE),
+            upload.upload(file, [upload, begins], all_of_it, trigger_mode="always_last", **ONE),
             begins.change(again, [picked, begins], all_of_it, **ONE),
             reset.click(back, picked, all_of_it[1:], **ONE),
             other_upload.upload(other_file, [other_upload, begins], partner, **ONE),
-            go_swap.click(swap, [picked, partner, units], [swapped, command], **ONE),
-            go_between.click(between, [picked, partner], [swapped, command], **ONE),
-            go_along.click(traverse, [picked, which], [along, command], **ONE),
-            go_every.click(every, picked, [along, command], **ONE),
-            go_real.click(real, which, along, **ONE),
-            go_map.click(attend, [picked, which], [attended, command], **ONE),
+            go_swap.click(swap, [picked, partner, units], [swapped, swap_command], **LONG),
+            go_between.click(between, [picked, partner], [swapped, swap_command], **LONG),
+            go_along.click(traverse, [picked, which], [along, unit_command], **LONG),
+            go_every.click(every, picked, [along, unit_command], **LONG),
+            go_real.click(real, which, [along, unit_command], **LONG),
+            go_map.click(attend, [picked, which], [attended, unit_command], **LONG),
         ]
         if examples:
-            events.append(choose.select(row, begins, all_of_it, **ONE))
-            events.append(other_choose.select(other_row, begins, partner, **ONE))
+            events.append(choose.select(row, begins, all_of_it, trigger_mode="always_last", **ONE))
+            events.append(other_choose.select(other_row, begins, partner, trigger_mode="always_last", **ONE))
         for slider in sliders:
             events.append(
                 slider.input(
@@ -229,7 +243,8 @@ def build(explorer: Explorer) -> gr.Blocks:
                 )
             )  # fmt: skip
         stop.click(None, cancels=events)
-        go_name.click(rename, [which, text], [*sliders, units, which])
+        if rename:
+            go_name.click(call, [which, text], [*sliders, units, which])
         page.load(labels, None, [*sliders, units, which])
         if examples:
             page.load(lambda: pick(examples[0][0], OWN), None, all_of_it, **ONE)
@@ -242,6 +257,7 @@ def launch(
     host: str,
     port: int | None,
     share: bool,
+    rename: bool = True,
     ready: Callable[[str], object] = print,
     wait: bool = True,
 ) -> gr.Blocks:
@@ -249,7 +265,7 @@ def launch(
 
     It reads nothing but the run and what is uploaded. Raises OSError where the port is taken.
     """
-    page = build(explorer)
+    page = build(explorer, rename)
     page.queue(max_size=64)
     _, address, _ = page.launch(
         server_name=host, server_port=port, share=share, inbrowser=False, quiet=True, show_error=True,

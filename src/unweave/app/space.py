@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from unweave.app.explorer import Explorer
+from unweave import registry
+from unweave.app.explorer import KEPT, Explorer
 from unweave.figures.pixels import pixels
 
 APP = '''"""The explorer of an unweave run: `pip install -r requirements.txt`, `python app.py`; or a Gradio Space."""
@@ -19,7 +20,8 @@ from unweave.app import interface
 from unweave.app.explorer import Explorer
 
 run = unweave.from_pretrained(str(Path(__file__).parent / "run"))
-interface.launch(Explorer(run), host=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), port=None, share=False)
+host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+interface.launch(Explorer(run), host=host, port=None, share=False, rename=False)
 '''
 
 CARD = """---
@@ -28,27 +30,31 @@ sdk: gradio
 sdk_version: {gradio}
 app_file: app.py
 python_version: "3.11"
-license: apache-2.0
 ---
 
 The explorer of an [unweave](run/README.md) run: pick or upload an image, move a unit, swap it from another image.
-`unweave/` is the package that made it, version {version} (Apache-2.0).
+Units cannot be renamed here. `unweave/` is the package that made it, version {version} (Apache-2.0).
 """
 
 
 def export(explorer: Explorer, folder: Path) -> Path:
-    """Write the folder, whole or not at all. Raises FileExistsError where it has content.
+    """Write the folder, whole or not at all.
+
+    Raises FileExistsError where it has content, ValueError for a method from outside this package.
 
     The run is shared in half precision where it is a method's own weights alone, without its optimiser; a dozen images
     of its data go along, so that there is something to begin with. Frozen foundations are copied whole.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there already and is kept: choose another folder.")
+    if not registry.module("methods", explorer.run.method_name).__name__.startswith("unweave."):
+        raise ValueError(f"{explorer.run.method_name} is not in this package, which is what the folder would carry.")
     temporary = folder.parent / f".{folder.name}.partial"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
         explorer.run.save_pretrained(temporary / "run", half=True)
+        (temporary / "run" / KEPT).write_text(explorer.kept())
         shown = temporary / "run" / "examples"
         shown.mkdir()
         for at, (_, image) in enumerate(explorer.examples()):

@@ -1,5 +1,6 @@
 """unweave app"""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -24,12 +25,11 @@ def command(
         unweave app runs/a --export space/        a folder for a Hugging Face Space
 
     Needs the extra: pip install 'unweave[app]'. Uploads stay on this machine; nobody else can reach the page unless you
-    say --share or another --host.
+    say --share or another --host. An exported folder carries a dozen images of the data to begin with, and nobody can
+    rename units there.
     """
-    try:
-        import gradio  # noqa: F401
-    except ImportError:
-        raise ImportError("the explorer needs Gradio: pip install 'unweave[app]'.") from None
+    if find_spec("gradio") is None:
+        raise ImportError("the explorer needs Gradio: pip install 'unweave[app]'.")
     from unweave.app.explorer import Explorer
 
     explorer = Explorer(run)
@@ -37,6 +37,8 @@ def command(
         from unweave.app.space import export as write
 
         print(write(explorer, export))
+        if explorer.data is not None:
+            output.say(f"{export / 'run' / 'examples'} has a dozen images of the data: remove what must not be public.")
         return
     from unweave.app.interface import launch
 

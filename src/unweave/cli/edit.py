@@ -3,6 +3,7 @@
 Every command is parsed here and done by the function of its name in edits, extras or manipulation.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,7 +68,7 @@ def traverse(
     seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Move each unit from its 2 % to its 98 % quantile; writes a grid and a GIF.
+    """Move each unit (a range or group as one) from its 2 % to its 98 % quantile; writes a grid and a GIF.
 
     \b
         unweave edit traverse runs/a 12 --units 0,3,5
@@ -267,7 +268,9 @@ def _show(
 
 
 def _words(text: str | None) -> list[str] | None:
-    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+    """Words between commas; a comma that belongs to a word is written \\,."""
+    parts = [] if text is None else [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", text)]
+    return None if text is None else [part for part in parts if part]
 
 
 def _chosen(text: str | None) -> list[int | str] | None:
@@ -283,6 +286,8 @@ def _shares(text: str) -> dict[int | str, float]:
     shares: dict[int | str, float] = {}
     for word in _words(text) or []:
         unit, equals, share = word.rpartition("=")
+        if unit.strip() in shares:
+            raise ValueError(f"--to sets {unit.strip()!r} twice.")
         try:
             shares[unit.strip()] = float(share)
         except ValueError:
