@@ -16,7 +16,7 @@ def runs(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> lis
     monkeypatch.setattr(reporting, "report", lambda run, tick: made(run, tick=tick, sampling=Sampling("ddim", 2)))
     places = [tmp_path / name for name in "abc"]
     for place in places:
-        shutil.copytree(quick_run.path, place)
+        shutil.copytree(quick_run.path, place, ignore=shutil.ignore_patterns("scores*", "report*"))
     scores = {"weights": quick_run.digest(), "protocols": {"dci@1": {"disentanglement": {"value": 0.25}}}}
     (places[1] / "scores.json").write_text(json.dumps(scores))
     return places

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -45,7 +44,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert server.stderr is not None
         told = next((line for line in server.stderr if line.startswith("open ")), "")
         yield Served(told.removeprefix("open ").strip().rstrip("/"), place / "runs" / "builtin-rooms")
-        server.send_signal(signal.SIGINT)
+        server.terminate()
 
 
 @pytest.fixture

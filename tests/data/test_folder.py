@@ -115,7 +115,8 @@ def test_large_jpegs_are_read_like_large_pngs(tmp_path):
     ("mode", "colour"), [("L", 100), ("1", 1), ("CMYK", (0, 0, 0, 155)), ("YCbCr", (100, 128, 128))]
 )
 def test_other_modes_become_rgb_or_grey(tmp_path, mode, colour):
-    save(tmp_path / "a.tif", colour, mode=mode)
+    packed = {"compression": "tiff_lzw"} if mode == "YCbCr" else {}  # Pillow 12 cannot read its own raw ones
+    save(tmp_path / "a.tif", colour, mode=mode, **packed)
     expected = 255 if mode == "1" else 100
     assert abs(read_image(tmp_path / "a.tif").astype(int) - expected).max() <= 1
     assert read_image(tmp_path / "a.tif", (8, 12), channels=1).shape == (1, 8, 12, 1)

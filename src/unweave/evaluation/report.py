@@ -17,6 +17,8 @@ from unweave.metrics import checks
 from unweave.settings import nearest
 from unweave.tables import FactorTable, UnitTable, WideTable
 
+SHOWN = 40  # numbers that a caption lists one by one
+
 Scores = dict[str, Any]
 """What scores.json holds; see `evaluate_tables`."""
 
@@ -108,9 +110,9 @@ def table(scores: Scores) -> Table:
     """Scores as a table for people, with the range and direction of each."""
     told = [f"low and high: {scores['interval']}."]
     if deviations := scores["data"].get("deviations"):
-        told.append(f"standard deviations of the units: {', '.join(f'{one:.3g}' for one in deviations)}")
+        told.append(f"standard deviations of the units: {_few(deviations, '.3g')}")
     if explained := scores["data"].get("explained"):
-        told.append(f"share of each unit's variance in its first component: {', '.join(f'{e:.2f}' for e in explained)}")
+        told.append(f"share of each unit's variance in its first component: {_few(explained, '.2f')}")
     result = Table("protocol", "score", "value", "low", "high", "meaning", caption="\n".join(told))
     for name, measured in scores["protocols"].items():
         for i, (score, interval) in enumerate(measured.items()):
@@ -119,6 +121,14 @@ def table(scores: Scores) -> Table:
             result.add_row("" if i else name, score, *numbers, meaning)
         result.add_section()
     return result
+
+
+def _few(values: Sequence[float], form: str) -> str:
+    """The numbers, or of more than a person reads the lowest, the median and the highest."""
+    if len(values) > SHOWN:
+        low, middle, high = (format(float(np.quantile(values, at)), form) for at in (0, 0.5, 1))
+        return f"{low} to {high}, median {middle}, of {len(values)}"
+    return ", ".join(format(value, form) for value in values)
 
 
 def _protocol(name: str) -> Protocol:
