@@ -129,6 +129,11 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('adjust'))")
     assert command.input_value() != before
     assert visitor.get_by_alt_text("edit").get_attribute("src") != shown
+    with visitor.expect_download() as saved:
+        visitor.get_by_role("button", name="Save picture and command").click()
+    saved.value.save_as(tmp_path / "saved.png")
+    with Image.open(tmp_path / "saved.png") as kept:
+        assert kept.info["unweave"] == command.input_value()
     Image.new("RGB", (40, 30), (200, 30, 30)).save(tmp_path / "mine.png")
     visitor.locator("input[type=file]").first.set_input_files(tmp_path / "mine.png")
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('mine.png'))")
@@ -149,6 +154,16 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor.wait_for_timeout(3_000)
     visitor.get_by_role("button", name="Swap", exact=True).click()
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('edit swap'))")
+    visitor.get_by_role("tab", name="One unit").click()
+    visitor.get_by_role("button", name="Every unit from low to high").click()
+    drawn = "document.querySelectorAll('.grid-container img').length"
+    before = visitor.evaluate(drawn)
+    wait(f"() => {drawn} > {before + 1}")
+    visitor.get_by_role("button", name="Cancel what is running").click()
+    visitor.wait_for_timeout(1_500)
+    stopped = visitor.evaluate(drawn)
+    visitor.wait_for_timeout(2_000)
+    assert visitor.evaluate(drawn) == stopped
     assert outside == []
     assert visitor.evaluate("document.documentElement.scrollWidth") <= 1280
 
