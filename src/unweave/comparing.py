@@ -65,11 +65,9 @@ def table(found: Mapping[str, Any]) -> Table:
 
 
 def _facts(run: Run, tick: Tick, say: Callable[[str], None]) -> dict[str, Any]:
-    path = run.path / "report.json"
-    if path.is_file():
-        known: dict[str, Any] = json.loads(path.read_text())
-        if known.get("weights") == run.digest() and known["data"]["trained on"]:
-            return known
+    known = run.own_report()
+    if known is not None and known["data"]["trained on"]:
+        return known
     say(f"a report of {run.path}")
     return reporting.report(run, tick=tick).facts
 

@@ -1,14 +1,13 @@
 """The verb that measures edits: how consistent a run's swaps are, and how precise where factors are known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.table import Table
 
-from unweave.choosing import Choice, choices, named
+from unweave.choosing import choices, named
 from unweave.data import views
 from unweave.data.sampling import factors_at, grid_of
 from unweave.dataset import Dataset
@@ -23,12 +22,12 @@ from unweave.evaluation.image_probe import fit_probe
 from unweave.evaluation.swap_consistency import swap_consistency
 from unweave.figures import file
 from unweave.figures.matrix import matrix
-from unweave.method import Method, Sampling, evaluating
+from unweave.method import Sampling
 from unweave.run import Run, Weights, best_device
 from unweave.scoring import fitting, part
 from unweave.shapes import Images, to_images, to_pixels
 from unweave.tables import Pixels, Rows
-from unweave.unit_values import pack
+from unweave.unit_values import read_back
 
 PROBE, ROWS = 5_000, 2_000
 """Rows that the probe is trained on, and other rows that are edited."""
@@ -87,7 +86,7 @@ def evaluate_edits(
 
     editor = Editor(units, edit, unedited)
     consistent = swap_consistency(
-        editor, lambda pixels: _codes(generative, pixels, chosen), edited, pairs=128, seed=seed
+        editor, lambda pixels: read_back(generative, pixels, chosen), edited, pairs=128, seed=seed
     )
     scores: dict[str, Any] = {"swap-consistency@1": consistent._asdict()}
     factors, classes = dataset.factors(probing), dataset.factors(edited)
@@ -156,12 +155,6 @@ def table(scores: dict[str, Any], run: str) -> Table:
 
 def _plain(value: Any) -> Any:
     return value._asdict() if hasattr(value, "_asdict") else value
-
-
-def _codes(method: Method, pixels: Pixels, chosen: Sequence[Choice]) -> np.ndarray:
-    with evaluating(method):
-        parts = [method.encode(part) for part in to_images(pixels, best_device()).split(250)]
-    return pack(torch.cat(parts).float().cpu().numpy(), chosen)
 
 
 def _renderer(dataset: Dataset) -> Render | None:

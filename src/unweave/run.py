@@ -296,6 +296,15 @@ class Run:
         scores = self.scores()
         return scores if scores is not None and scores.get("weights") == self.digest() else None
 
+    def own_report(self) -> dict[str, Any] | None:
+        """What `unweave report` last wrote, if it is of the newest checkpoint's weights and can be read."""
+        path = self.path / "report.json"
+        try:
+            found = json.loads(path.read_text()) if path.is_file() else None
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) and found.get("weights") == self.digest() else None
+
     def history(self) -> list[dict[str, Any]]:
         """The records of log.jsonl."""
         return log.read(self.log)

@@ -6,7 +6,8 @@ layout, and with the sha256 of every file that makes the model what it is (diges
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,7 @@ def pack(
     With `weights` (see `halved`) they are written in place of the checkpoint's. `parts` writes what else belongs to
     the model. Raises FileExistsError where the folder has content.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is there already and is kept: choose another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.parent / f".{folder.name}.partial"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
+    with whole(folder) as temporary:
         kept = temporary / "checkpoints" / at.name
         kept.mkdir(parents=True)
         record = checkpoint.verified(at)
@@ -87,13 +83,29 @@ def pack(
         bound = [file for file in files(temporary) if bears(file.relative_to(temporary))]
         digests = {str(file.relative_to(temporary)): checkpoint.digest(file) for file in bound}
         (temporary / DIGESTS).write_text(json.dumps(digests, indent=2))
+    return folder
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A place to write a new folder in, which appears under its name when all is written, or not at all.
+
+    Raises FileExistsError where the folder has content.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is there already and is kept: choose another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.parent / f".{folder.name}.partial"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        yield temporary
         if folder.exists():
             folder.rmdir()
         temporary.rename(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    return folder
 
 
 def halved(method: nn.Module) -> dict[str, Tensor]:

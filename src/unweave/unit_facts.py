@@ -18,14 +18,14 @@ from unweave.evaluation import cache
 from unweave.evaluation.edit_precision import Editor
 from unweave.evaluation.swap_consistency import SwapConsistency, swap_consistency
 from unweave.figures.page import Pictures
-from unweave.method import Generative, Method, Sampling, evaluating
+from unweave.method import Generative, Method, Sampling
 from unweave.metrics.information import discretise, entropies, mutual_information
 from unweave.quality.mse import mse
 from unweave.quality.psnr import psnr
 from unweave.run import Run, best_device
 from unweave.shapes import Images, to_images, to_pixels
 from unweave.tables import FactorTable, Pixels, Rows
-from unweave.unit_values import UnitValues, codes, measure, one_by_one, pack, widest
+from unweave.unit_values import UnitValues, codes, measure, one_by_one, read_back, widest
 
 SAMPLING = Sampling("dpmsolver++", 10)
 ROWS, PAIRS, SHOWN, STEPS, EXTREMES = 5_000, 64, 3, 7, 8
@@ -33,9 +33,7 @@ ROWS, PAIRS, SHOWN, STEPS, EXTREMES = 5_000, 64, 3, 7, 8
 
 MOST = 32  # units that are looked at; the ones that vary most
 ALIKE = 0.9  # |rank correlation| from which a unit is folded away as a copy of one that moves more
-FAINT = (
-    0.02  # of the pictures' change by the strongest unit (without a decoder: of its spread); below it a unit is dead
-)
+FAINT = 0.02  # of the change by the strongest unit (without a decoder: of its spread); below it a unit is dead
 TOLD = 0.05  # of a factor; a unit that tells less follows none
 PERMUTED = 5  # tables of shuffled factors, for what chance tells
 
@@ -186,12 +184,11 @@ def _swapped(subject: Subject, method: Generative, tick: Tick) -> Swapped:
             maps[place] = ((made - plain).abs() / 2).mean((0, 1)).cpu().numpy()
         return to_pixels(made)
 
-    def encode(pixels: Pixels) -> np.ndarray:
-        with evaluating(method):
-            return pack(method.encode(to_images(pixels, best_device())).float().cpu().numpy(), choices)
-
     editor = Editor(len(choices), edit, unedited)
-    return Swapped(swap_consistency(editor, encode, subject.shown, pairs=PAIRS, seed=subject.seed), maps)
+    found = swap_consistency(
+        editor, lambda pixels: read_back(method, pixels, choices), subject.shown, pairs=PAIRS, seed=subject.seed
+    )
+    return Swapped(found, maps)
 
 
 def _traversed(subject: Subject, method: Generative, live: Sequence[int], pictures: Pictures) -> None:

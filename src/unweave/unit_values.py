@@ -12,9 +12,10 @@ from unweave.choosing import Choice
 from unweave.dataset import Dataset
 from unweave.evaluation import cache, reduce
 from unweave.evaluation.represent import represent
-from unweave.method import Method
-from unweave.run import Run, Weights
-from unweave.tables import Rows
+from unweave.method import Method, evaluating
+from unweave.run import Run, Weights, best_device
+from unweave.shapes import to_images
+from unweave.tables import Pixels, Rows
 
 ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
 
@@ -47,6 +48,13 @@ def pack(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice]) -
     longest = max(len(choice.units) for choice in choices) * codes.shape[2]
     groups = [codes[:, choice.units].reshape(len(codes), -1) for choice in choices]
     return np.stack([np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups], 1)
+
+
+def read_back(method: Method, pixels: Pixels, choices: Sequence[Choice]) -> Float[np.ndarray, "rows choice long"]:
+    """The codes of stored images, packed by choice."""
+    with evaluating(method):
+        parts = [method.encode(part) for part in to_images(pixels, best_device()).split(250)]
+    return pack(torch.cat(parts).float().cpu().numpy(), choices)
 
 
 def one_by_one(method: Method, count: int) -> list[int | str]:

@@ -227,7 +227,8 @@ class Explorer:
         """The live units: as the run's report ranks them, where there is one of these weights, else by their range."""
         words = one_by_one(self.method, self.count)
         known = set(map(str, words))
-        live: list[int | str] = [word for word in _reported(self.run) if word in known]
+        units = (self.run.own_report() or {}).get("units", [])
+        live = [unit["word"] for unit in units if unit["state"] == "live" and unit["word"] in known]
         if live:
             return live[:MOST]
         if len(words) == len(self.method.groups()):
@@ -261,17 +262,6 @@ def _kept(path: Path) -> dict[int | str, Line] | None:
         return None
     found = json.loads(path.read_text())
     return {word: Line(**{part: np.array(values) for part, values in line.items()}) for word, line in found.items()}
-
-
-def _reported(run: Run) -> list[str]:
-    """The live units of the run's report, where it is of the present weights."""
-    path = run.path / "report.json"
-    try:
-        found = json.loads(path.read_text()) if path.is_file() else {}
-        of_these = found.get("weights") == run.digest()
-        return [unit["word"] for unit in found["units"] if unit["state"] == "live"] if of_these else []
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return []
 
 
 def _check_size(path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from unweave import registry
+from unweave import registry, sharing
 from unweave.app.explorer import KEPT, Explorer
 from unweave.figures.pixels import pixels
 
@@ -45,14 +45,9 @@ def export(explorer: Explorer, folder: Path) -> Path:
     The run is shared in half precision where it is a method's own weights alone, without its optimiser; a dozen images
     of its data go along, so that there is something to begin with. Frozen foundations are copied whole.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is there already and is kept: choose another folder.")
     if not registry.module("methods", explorer.run.method_name).__name__.startswith("unweave."):
         raise ValueError(f"{explorer.run.method_name} is not in this package, which is what the folder would carry.")
-    temporary = folder.parent / f".{folder.name}.partial"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with sharing.whole(folder) as temporary:
         explorer.run.save_pretrained(temporary / "run", half=True)
         (temporary / "run" / KEPT).write_text(explorer.kept())
         shown = temporary / "run" / "examples"
@@ -69,10 +64,4 @@ def export(explorer: Explorer, folder: Path) -> Path:
         title = f"{explorer.run.path.name}, one unit at a time"
         told = {"title": title, "gradio": version("gradio"), "version": version("unweave")}
         (temporary / "README.md").write_text(CARD.format(**told))
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return folder

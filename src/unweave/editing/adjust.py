@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.editing.decoding import check_generative, check_start, check_units, decode, encode
-from unweave.method import Method, Sampling, Start, evaluating
+from unweave.editing.reconstruct import reconstruct
+from unweave.editing.traverse import traverse_each
+from unweave.method import Method, Sampling, Start
 from unweave.shapes import Images
 
 
@@ -25,10 +27,8 @@ def adjust(
     `start` is `begin(method, images, ...)`, inverted or seeded. Raises TypeError for a method without a decoder,
     ValueError for a unit that is not there.
     """
-    generative = check_generative(method)
-    check_start(start, len(images))
-    with evaluating(generative):
-        edited = encode(generative, images, batch).clone()
-        for units, value in zip(edits, values):
-            edited[:, check_units(units, edited.shape[1])] = value.to(edited)
-        return decode(generative, edited, start, sampling=sampling, batch=batch)
+    if not edits:
+        return reconstruct(method, images, sampling=sampling, start=start, batch=batch)
+    units = [unit for edit in edits for unit in edit]
+    step = torch.cat(list(values))[None]  # (step, unit, dim)
+    return traverse_each(method, images, [units], [step], sampling=sampling, start=start, batch=batch)[0, 0]
