@@ -39,25 +39,7 @@ def test_a_model_opens_without_its_data(quick_run: Run, monkeypatch: pytest.Monk
     assert quick_run.method().training is False
     statistics = quick_run.statistics()
     assert statistics.quantiles.shape == (101, 4)
-    points = statistics.points(2, [0.0, 0.5, 1.0])
-    assert points.shape == (3, 1)
-    assert points[0] < points[1] < points[2]
-
-
-def test_vector_units_traverse_along_their_principal_component(quick_run: Run) -> None:
-    import numpy as np
-
-    from unweave.evaluation import reduce
-    from unweave.run import Statistics
-
-    rng = np.random.default_rng(0)
-    codes = rng.normal(size=(500, 2, 3)) * [[[3, 1, 0.1], [0.1, 2, 0.2]]] + 5
-    fitted = reduce.fit(codes)
-    quantiles = np.quantile(reduce.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
-    points = Statistics(fitted, quantiles).points(0, [0.02, 0.98]).numpy()
-    assert points.shape == (2, 3)
-    assert np.ptp(points, axis=0)[0] > 8  # along the first axis, where the spread is
-    assert np.ptp(points, axis=0)[2] < 1
+    assert (statistics.quantiles[1:] >= statistics.quantiles[:-1]).all()
 
 
 def test_a_finished_run_says_how_long_it_waited_for_images(quick_run: Run) -> None:

@@ -22,12 +22,12 @@ def test_points_are_codes_on_the_first_principal_component() -> None:
     group = along * np.array([3.0, 4.0]) + 1
     codes = np.concatenate([rng.normal(size=(500, 1)), group], 1)[..., None]
     values = measure(codes, CHOICES)
-    points = values.points(1, [0.0, 0.5, 1.0])
+    points = values.line(1).points([0.0, 0.5, 1.0])
     assert points.shape == (3, 2, 1)
     ends = torch.from_numpy(np.stack([group[along.argmin()], group[along.argmax()]])).float()
     torch.testing.assert_close(points[[0, 2], :, 0], ends, atol=1e-4, rtol=1e-4)
     median = np.median(codes[:, 0, 0])
-    assert float(values.points(0, [0.5])) == pytest.approx(median, abs=1e-6)
+    assert float(values.line(0).points([0.5])) == pytest.approx(median, abs=1e-6)
 
 
 def test_a_line_goes_from_the_lowest_value_to_the_highest_and_back(quick_run: Run, diti_run: Run) -> None:
@@ -39,6 +39,14 @@ def test_a_line_goes_from_the_lowest_value_to_the_highest_and_back(quick_run: Ru
             assert shares == pytest.approx([0.0, 0.25, 0.5, 1.0], abs=1e-3)
             levels = [float((line.point(share).numpy() * line.direction).sum()) for share in (0.1, 0.9)]
             assert levels[0] < levels[1]
+
+
+def test_vector_units_move_along_their_principal_component() -> None:
+    codes = np.random.default_rng(0).normal(size=(500, 2, 3)) * [[[3, 1, 0.1], [0.1, 2, 0.2]]] + 5
+    points = measure(codes, [Choice("a", [0], "0"), Choice("b", [1], "1")]).line(0).points([0.02, 0.98]).numpy()
+    assert points.shape == (2, 1, 3)
+    assert np.ptp(points, axis=0)[0, 0] > 8  # along the first axis, where the spread is
+    assert np.ptp(points, axis=0)[0, 2] < 1
 
 
 def test_what_varies_most_is_kept_in_its_order() -> None:

@@ -32,7 +32,6 @@ from pydantic import Field
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
-from torch import Tensor
 
 from unweave import builtin, card, pretrained, registry, sharing
 from unweave.data import open as data_open
@@ -65,11 +64,6 @@ class Statistics(NamedTuple):
 
     reduction: reduce.Reduction
     quantiles: Float[np.ndarray, "step unit"]  # of the reduced units at 0, 1, .. 100 %
-
-    def points(self, unit: int, shares: list[float]) -> Float[Tensor, "step dim"]:
-        """The codes of a unit at these quantiles, each in [0, 1], along its first principal component."""
-        values = np.interp(shares, np.linspace(0, 1, len(self.quantiles)), self.quantiles[:, unit])
-        return torch.from_numpy(self.reduction.mean[unit] + values[:, None] * self.reduction.direction[unit]).float()
 
 
 class Run:

@@ -195,7 +195,7 @@ def _traversed(subject: Subject, method: Generative, live: Sequence[int], pictur
     own = subject.images(subject.shown[:SHOWN])
     start = begin(method, own, sampling=subject.sampling, seed=subject.seed)
     shares = np.linspace(0.02, 0.98, STEPS).tolist()
-    lines = [subject.values.points(place, shares) for place in live]
+    lines = [subject.values.line(place).points(shares) for place in live]
     edits = [subject.values.choices[place].units for place in live]
     frames = traverse_each(method, own, edits, lines, sampling=subject.sampling, start=start)
     for place, strips in zip(live, frames):  # (step, image, channel, height, width)

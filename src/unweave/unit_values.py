@@ -20,6 +20,28 @@ from unweave.tables import Pixels, Rows
 ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
 
 
+class Line(NamedTuple):
+    """A unit or group from its lowest value to its highest, along its first principal component."""
+
+    mean: Float[np.ndarray, "unit dim"]
+    direction: Float[np.ndarray, "unit dim"]  # of length 1
+    levels: Float[np.ndarray, "percent"]  # of 0, 1, .. 100 %
+
+    def point(self, share: float) -> Float[Tensor, "unit dim"]:
+        """The code at a quantile in [0, 1]."""
+        return self.points([share])[0]
+
+    def points(self, shares: Sequence[float]) -> Float[Tensor, "step unit dim"]:
+        """The codes at these quantiles, each in [0, 1]."""
+        levels = np.interp(shares, np.linspace(0, 1, len(self.levels)), self.levels)
+        return torch.from_numpy(self.mean + levels[:, None, None] * self.direction).float()
+
+    def share(self, code: Float[Tensor, "unit dim"]) -> float:
+        """The quantile of a code, in [0, 1]."""
+        level = float(((code.cpu().double().numpy() - self.mean) * self.direction).sum())
+        return float(np.interp(level, self.levels, np.linspace(0, 1, len(self.levels))))
+
+
 class UnitValues(NamedTuple):
     """The number of every choice (unit or group) on some rows: of a vector, its first principal component."""
 
@@ -28,12 +50,14 @@ class UnitValues(NamedTuple):
     reduction: reduce.Reduction
     values: Float[np.ndarray, "rows choice"]
 
-    def points(self, place: int, shares: Sequence[float]) -> Float[Tensor, "step unit dim"]:
-        """The codes of the units of a choice at these quantiles, each in [0, 1]."""
+    def line(self, place: int) -> Line:
+        """A choice from its lowest value on these rows to its highest."""
         units = len(self.choices[place].units)
-        levels = np.quantile(self.values[:, place], shares)
-        flat = self.reduction.mean[place] + levels[:, None] * self.reduction.direction[place]
-        return torch.from_numpy(flat[:, : units * self.dim].reshape(-1, units, self.dim)).float()
+        mean, direction = (
+            part[place][: units * self.dim].reshape(units, self.dim)
+            for part in (self.reduction.mean, self.reduction.direction)
+        )
+        return Line(mean, direction, np.quantile(self.values[:, place].astype(np.float64), np.linspace(0, 1, 101)))
 
 
 def measure(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice]) -> UnitValues:
@@ -70,24 +94,6 @@ def widest(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice],
     return [choices[place] for place in kept]
 
 
-class Line(NamedTuple):
-    """A unit or group from its lowest value to its highest, along its first principal component."""
-
-    mean: Float[np.ndarray, "unit dim"]
-    direction: Float[np.ndarray, "unit dim"]  # of length 1
-    levels: Float[np.ndarray, "percent"]  # of 0, 1, .. 100 %
-
-    def point(self, share: float) -> Float[Tensor, "unit dim"]:
-        """The code at a quantile in [0, 1]."""
-        level = np.interp(share, np.linspace(0, 1, len(self.levels)), self.levels)
-        return torch.from_numpy(self.mean + level * self.direction).float()
-
-    def share(self, code: Float[Tensor, "unit dim"]) -> float:
-        """The quantile of a code, in [0, 1]."""
-        level = float(((code.cpu().double().numpy() - self.mean) * self.direction).sum())
-        return float(np.interp(level, self.levels, np.linspace(0, 1, len(self.levels))))
-
-
 def lines(run: Run, choices: Sequence[Choice]) -> list[Line]:
     """The line of every choice: of single units from the run's statistics, of groups from rows of its data.
 
@@ -108,17 +114,7 @@ def _grouped(run: Run, choices: Sequence[Choice]) -> list[Line]:
     dataset = run.dataset()
     table = codes(run, dataset, cache.rows_for(len(dataset), ROWS, 0), 0, "averaged")
     measured = measure(table, choices)
-    levels = np.quantile(measured.values.astype(np.float64), np.linspace(0, 1, 101), axis=0)
-    parts = [(len(choice.units), place) for place, choice in enumerate(choices)]
-    reduction, dim = measured.reduction, measured.dim
-    return [
-        Line(
-            reduction.mean[place][: units * dim].reshape(units, dim),
-            reduction.direction[place][: units * dim].reshape(units, dim),
-            levels[:, place],
-        )
-        for units, place in parts
-    ]
+    return [measured.line(place) for place in range(len(choices))]
 
 
 def codes(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -51,6 +52,7 @@ Picture = UInt8[np.ndarray, "height width channel"]
 class Picked(NamedTuple):
     """An image that a person is working on."""
 
+    key: str  # of this preparation, and no other
     name: str  # as the command line takes it
     image: Images
     seed: int | None  # of x_T; None is the inverted one
@@ -131,7 +133,7 @@ class Explorer:
             plain = reconstruct(self.method, image, sampling=SAMPLING, start=start)
             own = self.method.encode(image)[0]
         shares = [round(line.share(own[choice.units]), 2) for line, choice in zip(self.lines, self.choices)]
-        return Picked(shown, image, seed, start, plain, shares)
+        return Picked(uuid4().hex, shown, image, seed, start, plain, shares)
 
     def edit(self, picked: Picked, shares: Sequence[float]) -> tuple[Pixels, Pixels, str]:
         """The image with the sliders where they are, its difference to the reconstruction, and the command for it.
