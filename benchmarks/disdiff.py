@@ -54,7 +54,8 @@ def score(place: Path, rows: int, edits: bool) -> dict[str, float]:
     }
     if (place / "edit_scores.json").exists():
         precise = json.loads((place / "edit_scores.json").read_text())["protocols"]
-        values |= {f"{name} {kind}": value["value"] for name, kinds in precise.items() for kind, value in kinds.items()}
+        values["swap-consistency@1"] = precise["swap-consistency@1"]["consistency"]
+        values |= {f"edit-precision@1 {kind}": precise["edit-precision@1"][kind] for kind in ("precision", "reach")}
     return values
 
 

@@ -95,6 +95,10 @@ class Explorer:
         except (LookupError, ValueError, OSError, ImportError):
             return None
 
+    def data_name(self) -> str:
+        """Of the data set; where that is gone, the name that the settings opened it by."""
+        return str(self.run.settings.data["name"]) if self.data is None else self.data.name
+
     def examples(self, count: int = 12) -> list[tuple[int | Path, Picture]]:
         """Random rows of the run's data with their images, to begin with.
 

@@ -22,8 +22,7 @@ CSS = """
 
 def build(explorer: Explorer, rename: bool = True) -> gr.Blocks:
     """The page of a run; units can be renamed by whoever has it, unless `rename` is False."""
-    run = explorer.run
-    title = f"{run.method_name} on {run.settings.data['name']}: one unit at a time"
+    title = f"{explorer.run.method_name} on {explorer.data_name()}: one unit at a time"
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(f"# {title}\n{len(explorer.choices)} units. Pick an image, move a slider, see what it does.")
         panel, keep = sliders.panel(explorer), keeper()
