@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_image
 from tests.conftest import QUICK
 
 import unweave
 from unweave import choosing, reporting, unit_facts
+from unweave.figures import page
+from unweave.figures.page import Pictures
 from unweave.method import Sampling
 from unweave.run import Run
 
@@ -46,10 +49,10 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
     choosing.name(copy, 1, "<b>hue & size</b>")
     made = reporting.report(copy, sampling=FEW)
     text = made.page.read_text()
-    page = Page(text)
-    assert page.open == []
-    assert not [tag for tag, _ in page.seen if tag in ("script", "link", "iframe")]
-    images = [attributes for tag, attributes in page.seen if tag == "img"]
+    shown = Page(text)
+    assert shown.open == []
+    assert not [tag for tag, _ in shown.seen if tag in ("script", "link", "iframe")]
+    images = [attributes for tag, attributes in shown.seen if tag == "img"]
     assert images
     assert all((of["src"] or "").startswith("data:image/") and of["alt"] for of in images)
     assert not re.search(r"(src|href)=\"(?!data:|#)", text)
@@ -57,8 +60,8 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
     assert "<b>hue" not in text
     facts = json.loads(made.json.read_text())
     assert facts == json.loads(json.dumps(made.facts))
-    links = {of["href"] for tag, of in page.seen if tag == "a"}
-    anchors = {f"#{of['id']}" for _, of in page.seen if "id" in of}
+    links = {of["href"] for tag, of in shown.seen if tag == "a"}
+    anchors = {f"#{of['id']}" for _, of in shown.seen if "id" in of}
     assert links == anchors
     assert len(links) == sum(unit["state"] == "live" for unit in facts["units"])
     assert [unit["amount"] for unit in facts["units"]] == sorted((u["amount"] for u in facts["units"]), reverse=True)
@@ -143,7 +146,9 @@ def test_images_are_trained_on_first_and_once(tmp_path: Path, monkeypatch: pytes
     assert str(made.facts["units"][0]["lowest"][0]).endswith(".png")
     assert reporting.report("photos", *tables, sampling=FEW).page == made.page
     assert sorted(path.name for path in Path("runs").iterdir()) == ["encdiff-photos"]
-    other = reporting.report(made.page.parent, data="sprites", sampling=FEW, output=tmp_path / "other.html")
+    other = reporting.report(made.page.parent, data="sprites", sampling=FEW)
+    assert other.page == made.page.with_stem("report-sprites")
+    assert Run(made.page.parent).own_report() == json.loads(made.json.read_text())
     assert not other.facts["data"]["trained on"]
     assert "not the images that the run was trained on" in other.page.read_text()
     Image.new("RGB", (20, 20)).save(tmp_path / "photos" / "new.png")
@@ -155,8 +160,27 @@ def test_images_are_trained_on_first_and_once(tmp_path: Path, monkeypatch: pytes
         reporting.report("photos", method="denoiser")
     with pytest.raises(LookupError, match="builtin:nothing"):
         reporting.report("builtin:nothing")
-    with pytest.raises(ValueError, match="settings go with images"):
+    with pytest.raises(ValueError, match="settings and a method go with images"):
         reporting.report(made.page.parent, {"training": {"images": 1}}, sampling=FEW)
+    with pytest.raises(ValueError, match="settings and a method go with images"):
+        reporting.report(made.page.parent, method="betavae")
+    with pytest.raises(ValueError, match="train on them first"):
+        reporting.report("photos", data="sprites")
+
+
+@pytest.mark.slow
+def test_a_page_of_photographs_stays_below_five_megabytes(copy: Run) -> None:
+    facts = reporting.report(copy, sampling=FEW).facts
+    photo = load_sample_image("china.jpg")  # 427 x 640: detail everywhere
+    shown = np.stack([photo[at : at + 128, 2 * at : 2 * at + 128] for at in range(0, 240, 20)])
+    unit, pictures = facts["units"][0], Pictures(under=shown[0])
+    words = [str(at) for at in range(unit_facts.MOST)]
+    facts["units"] = [{**unit, "word": word, "name": word, "correlations": {}} for word in words]
+    for word in words:
+        pictures.strips[word] = [shown[: unit_facts.STEPS]] * unit_facts.SHOWN
+        pictures.maps[word] = shown[0].mean(2)
+        pictures.ends |= {(word, end): shown[: unit_facts.EXTREMES] for end in ("lowest", "highest")}
+    assert len(page.page(facts, pictures)) < 5e6
 
 
 def test_a_method_without_start_says_one_reconstruction(tmp_path: Path) -> None:
@@ -174,6 +198,11 @@ def test_what_is_neither_run_nor_images(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LookupError, match="nowhere"):
         reporting.report("nowhere")
+    (tmp_path / "one").mkdir()
+    Image.new("RGB", (20, 20)).save(tmp_path / "one" / "only.png")
+    with pytest.raises(ValueError, match="one has 1 image"):
+        reporting.report("one")
+    assert not Path("runs").exists()
     (tmp_path / "empty").mkdir()
     with pytest.raises((LookupError, ValueError), match="empty"):
         reporting.report("empty")

@@ -3,6 +3,7 @@
 `report` writes report.html, which opens from disk, and report.json, its numbers. What is measured is in unit_facts.
 """
 
+import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ class Report(NamedTuple):
 def report(
     what: Run | str | Path,
     *tables: Mapping[str, Any],
-    method: str = "encdiff",
+    method: str | None = None,
     data: str | None = None,
     sampling: Sampling = SAMPLING,
     seed: int = 0,
@@ -43,21 +44,24 @@ def report(
 ) -> Report:
     """Which units a run has, what each does to the pictures, and which are worth a look; no labels are needed.
 
-    `what` is a run, or a data set or path to images, on which a run of `method` is trained first (its `laptop` preset,
-    which the tables change: {"training": {"images": 20_000}}); the same call again goes on with that run, and images
-    that have changed get a new one. `data` are other images for a run to be looked at with than its own. What is
-    measured, and when a unit counts as dead or as a copy, is said by `unit_facts.look`.
+    `what` is a run, or a data set or path to images, on which a run of `method` (EncDiff) is trained first (its
+    `laptop` preset, which the tables change: {"training": {"images": 20_000}}); the same call again goes on with that
+    run, and images that have changed get a new one. `data` are other images for a run to be looked at with than its
+    own. What is measured, and when a unit counts as dead or as a copy, is said by `unit_facts.look`.
 
-    The page goes to the run's report.html unless `output` names another .html; the JSON lies beside it. A report that
-    is there already is kept as report-1.html, ...; another file only goes with `overwrite`. `tick(what, done, total)`
-    is called while it is made. Raises what `train` raises, TypeError for a foundation, which has no units.
+    The page goes to the run's report.html (of other data: report-NAME.html) unless `output` names another .html; the
+    JSON lies beside it. A report that is there already is kept as report-1.html, ...; another file only goes with
+    `overwrite`. `tick(what, done, total)` is called while it is made. Raises what `train` raises, TypeError for a
+    foundation, which has no units, ValueError for settings of a run and for `data` beside images.
     """
     _check_output(output, overwrite)
-    run = given(what, method, tables, progress)
+    run = given(what, method, tables, progress, data)
     began = time.monotonic()
-    facts, pictures = look(run, fitting(run, data), sampling, seed, tick)
+    dataset = fitting(run, data)
+    facts, pictures = look(run, dataset, sampling, seed, tick)
     facts["seconds"] = round(time.monotonic() - began, 1)
-    target = output or run.path / "report.html"
+    name = "report" if data is None else "report-" + re.sub(r"[^\w.-]+", "-", dataset.name)
+    target = output or run.path / f"{name}.html"
     text = page.page(facts, pictures)
     if output is None:
         _set_aside(target)
@@ -66,21 +70,34 @@ def report(
     return Report(target, target.with_suffix(".json"), facts)
 
 
-def given(what: Run | str | Path, method: str, tables: Sequence[Mapping[str, Any]], progress: Progress | None) -> Run:
+def given(
+    what: Run | str | Path,
+    method: str | None,
+    tables: Sequence[Mapping[str, Any]],
+    progress: Progress | None,
+    data: str | None = None,
+) -> Run:
     """The run, or one that is trained on these images. Raises LookupError for a folder of runs."""
     place = what.path if isinstance(what, Run) else builtin.place(what)
     if isinstance(what, Run) or (place / "settings.toml").is_file():
-        if tables:
-            raise ValueError(f"{place} is a run, which is trained already: settings go with images, not with a run.")
+        if tables or method is not None:
+            raise ValueError(
+                f"{place} is a run, which is trained already: settings and a method go with images, not with a run."
+            )
         return what if isinstance(what, Run) else Run(what)
     if place.is_dir() and any((place / inside).exists() for inside in ("checkpoints", "units.safetensors")):
         raise LookupError(f"{place} looks like a run, but has no settings.toml.")
     if place.is_dir() and (runs := sorted(path.parent for path in place.glob("*/settings.toml"))):
         raise LookupError(f"{place} is a folder of runs: name one, such as {runs[0]}.")
+    method = method or "encdiff"
     if method not in registry.names("methods"):
         raise LookupError(f"there is no method {method!r}; there is: {', '.join(registry.names('methods'))}.")
     changes = [{"data": str(what)}, *tables]
     settings = plan(method, *changes)
+    if data is not None:
+        raise ValueError(f"{what} are images: train on them first, then `unweave report RUN --data {data}`.")
+    if (count := len(data_open.build(settings.data))) < 2:
+        raise ValueError(f"{what} has {count} image: there is nothing that varies.")
     target = default_place(settings, resume=True)
     if target.exists():
         trained_on = Run(target).record().get("data", {}).get("digest")
@@ -114,13 +131,13 @@ def _check_output(output: Path | None, overwrite: bool) -> None:
 
 
 def _set_aside(target: Path) -> None:
-    """An earlier report of the run, page or JSON, keeps its content under the next free number."""
+    """An earlier report there, page or JSON, keeps its content under the next free number."""
     both = [target, target.with_suffix(".json")]
     if not any(path.exists() for path in both):
         return
     number = 1
-    while any(path.with_stem(f"report-{number}").exists() for path in both):
+    while any(path.with_stem(f"{target.stem}-{number}").exists() for path in both):
         number += 1
     for path in both:
         if path.exists():
-            path.rename(path.with_stem(f"report-{number}"))
+            path.rename(path.with_stem(f"{target.stem}-{number}"))

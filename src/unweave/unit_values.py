@@ -1,6 +1,8 @@
 """How units (or groups of them) are spread over images: one number each, its quantiles, and the codes at those."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from unweave.run import Run, Weights, best_device
 from unweave.shapes import to_images
 from unweave.tables import Pixels, Rows
 
+KEPT = "explorer.json"  # in the run of a folder that `unweave app --export` wrote
 ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
 
 
@@ -97,17 +100,38 @@ def widest(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice],
 def lines(run: Run, choices: Sequence[Choice]) -> list[Line]:
     """The line of every choice: of single units from the run's statistics, of groups from rows of its data.
 
-    Raises LookupError for a run without statistics, and where there are groups and the data are gone.
+    A folder that `unweave app --export` wrote brings those of its choices along. Raises LookupError for a run without
+    statistics, and where there are groups and the data are gone.
     """
-    grouped = [choice for choice in choices if len(choice.units) > 1]
-    found = dict(zip((choice.word for choice in grouped), _grouped(run, grouped) if grouped else []))
+    found = kept_lines(run)
+    grouped = [choice for choice in choices if len(choice.units) > 1 and choice.word not in found]
+    found |= dict(zip((choice.word for choice in grouped), _grouped(run, grouped) if grouped else []))
     statistics = run.statistics()
     mean, direction, _ = statistics.reduction
     for choice in choices:
-        if len(choice.units) == 1:
+        if len(choice.units) == 1 and choice.word not in found:
             unit = choice.units
             found[choice.word] = Line(mean[unit], direction[unit], statistics.quantiles[:, unit[0]].astype(np.float64))
     return [found[choice.word] for choice in choices]
+
+
+def keep_lines(folder: Path, choices: Sequence[Choice], lines: Sequence[Line]) -> None:
+    """Write them into the folder of a run that will have neither report nor data."""
+    found = {
+        choice.word: {part: array.tolist() for part, array in line._asdict().items()}
+        for choice, line in zip(choices, lines)
+    }
+    (folder / KEPT).write_text(json.dumps(found))
+
+
+def kept_lines(run: Run) -> dict[str, Line]:
+    """What `keep_lines` wrote, by the word of the choice; nothing in other runs. Raises ValueError for damaged ones."""
+    path = run.path / KEPT
+    try:
+        found = json.loads(path.read_text()) if path.is_file() else {}
+        return {word: Line(**{part: np.array(of) for part, of in line.items()}) for word, line in found.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): export the folder again.") from None
 
 
 def _grouped(run: Run, choices: Sequence[Choice]) -> list[Line]:

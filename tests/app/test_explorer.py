@@ -140,6 +140,34 @@ def test_an_exported_run_needs_neither_report_nor_data(
     assert np.abs(again.astype(int) - wanted).max() <= 2  # its weights are halved
 
 
+def test_commands_of_an_exported_folder_are_typed_in_it(
+    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = space.export(Explorer(quick_run), tmp_path / "space")
+
+    def gone(self: Run) -> None:
+        raise LookupError("gone")
+
+    monkeypatch.setattr(Run, "dataset", gone)
+    monkeypatch.chdir(folder)
+    there = Explorer(unweave.from_pretrained(str(folder / "run")))
+    command = there.edit(there.pick(there.examples()[3][0], 0), [0.5] * len(there.choices))[2]
+    words = shlex.split(command)
+    assert words[3:5] == ["run", "run/examples/03.png"]
+    to = cli._shares(words[words.index("--to") + 1])
+    assert edits.adjust(words[3], [words[4]], to, seed=0, output=tmp_path / "again.png").images.shape[0] == 1
+
+
+def test_groups_without_data_are_single_units(diti_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(self: Run) -> None:
+        raise LookupError("gone")
+
+    monkeypatch.setattr(Run, "dataset", gone)
+    words = [int(choice.word) for choice in Explorer(diti_run).choices]
+    assert words
+    assert set(words) <= set(range(24))
+
+
 def test_size_is_known_before_pixels_are_decoded(
     explorer: Explorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

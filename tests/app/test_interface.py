@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,20 +36,28 @@ OWN = "the image's own noise"
 class Served(NamedTuple):
     address: str
     run: Path
+    place: Path  # where it was started
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`unweave app` on the model in the package, whose pictures a slider really changes."""
     place = tmp_path_factory.mktemp("app")
-    (place / "secret.txt").write_text("secret")
     command = [sys.executable, "-m", "unweave", "app", "builtin:rooms"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GRADIO_TEMP_DIR": str(place / "uploads")}
-    with subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, env=environment, text=True) as server:
-        assert server.stderr is not None
-        told = next((line for line in server.stderr if line.startswith("open ")), "")
-        yield Served(told.removeprefix("open ").strip().rstrip("/"), place / "runs" / "builtin-rooms")
+    (place / "secret.txt").write_text("secret")
+    (place / "temporary").mkdir()
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GRADIO_ALLOWED_PATHS": str(place)}
+    environment["TMPDIR"] = str(place / "temporary")
+    with (place / "told.txt").open("w") as told:
+        server = subprocess.Popen(command, cwd=place, stderr=told, env=environment)
+    try:
+        while not (said := re.search(r"^open (\S+?)/?$", (place / "told.txt").read_text(), re.MULTILINE)):
+            assert server.poll() is None, (place / "told.txt").read_text()
+            time.sleep(0.1)
+        yield Served(said[1], place / "runs" / "builtin-rooms", place)
+    finally:
         server.terminate()
+        server.wait()
 
 
 @pytest.fixture
@@ -72,10 +82,10 @@ def fetched(address: str) -> int:
 
 
 def test_nothing_outside_the_page_is_served(served: Served) -> None:
-    run = served.run
+    run, secret = served.run, served.place / "secret.txt"
     assert served.address.startswith("http://127.0.0.1:")
     assert fetched(served.address) == 200
-    for place in ("/etc/passwd", run.parents[1] / "secret.txt", run / "settings.toml", Path.cwd() / "pyproject.toml"):
+    for place in ("/etc/passwd", secret, run / "settings.toml", Path.cwd() / "pyproject.toml"):
         for way in ("/gradio_api/file=", "/file=", "/gradio_api/stream/", "/gradio_api/proxy=http://"):
             assert fetched(f"{served.address}{way}{place}") >= 400, (way, place)
     for way in ("/gradio_api/file=../../etc/passwd", "/static/..%2f..%2f..%2fetc%2fpasswd", "/..%2f..%2fetc%2fpasswd"):
@@ -93,6 +103,11 @@ class Visitor:
     def of(self, event: str) -> list[int]:
         """The functions behind an event, in the order of the page."""
         return [one["id"] for one in self.functions if [name for _, name in one["targets"]] == [event]]
+
+    def move(self, key: str, share: float) -> dict[str, Any]:
+        """All sliders, of the image that the browser shows under this key."""
+        sliders = self.of("input")[1:]  # after where to begin from
+        return self.ask(sliders[0], [None, key, *[share] * len(sliders)])["output"]
 
     def ask(self, function: int, data: list[Any]) -> dict[str, Any]:
         body = json.dumps({"data": data, "fn_index": function, "session_hash": self.session}).encode()
@@ -130,7 +145,7 @@ def test_a_path_cannot_be_smuggled_in_as_an_upload(served: Served) -> None:
         for sent in (private, served.run / "settings.toml", Path("/etc/passwd")):
             told = visitor.open(str(sent))
             assert not told["success"], sent
-            assert "private.png" not in json.dumps(told["output"].get("data", ""))
+            assert "private.png" not in json.dumps(told)
 
 
 def picture(ending: str, mode: str = "RGB", size: tuple[int, int] = (40, 30), shade: int = 90, **options: Any) -> bytes:
@@ -149,9 +164,7 @@ GOOD = {
     "palette.gif": picture("GIF", "P", **ANIMATED),
     "inks.jpg": picture("JPEG", "CMYK"),
     "alpha.webp": picture("WEBP", "RGBA"),
-    "turned (1) é'.jpg": picture(
-        "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    ),
+    "turned (1) é'.jpg": picture("JPEG", exif=TURNED),
     "a program behind it.png": picture("PNG") + b"PK\x03\x04<script>alert(1)</script>",
 }
 BAD = {
@@ -189,9 +202,7 @@ def test_visitors_do_not_disturb_each_other(served: Served) -> None:
         key = visitor.open(visitor.send(name, picture("PNG", shade=shade)), name)["output"]["data"][1]
         made = []
         for share in (90, 10, 90):
-            data = visitor.ask(visitor.of("input")[0], [None, key, *[share] * len(visitor.of("input"))])["output"][
-                "data"
-            ]
+            data = visitor.move(key, share)["data"]
             assert f" {name} --to " in data[2]
             made.append(data[0]["path"].split("/")[-2])  # the digest of its content
         return made
@@ -203,15 +214,43 @@ def test_visitors_do_not_disturb_each_other(served: Served) -> None:
     assert not set(one) & set(two)
 
 
+def test_a_wrong_upload_leaves_the_servers_terminal_in_peace(served: Served) -> None:
+    visitor, before = Visitor(served.address), (served.place / "told.txt").read_text()
+    told = visitor.open(visitor.send("<b>x.png", b"no image"), "<b>x.png")
+    assert "&lt;b&gt;x.png cannot be read" in told["output"]["error"]
+    assert (served.place / "told.txt").read_text() == before
+
+
+def test_reset_leaves_out_an_edit_that_waits(served: Served) -> None:
+    visitor = Visitor(served.address)
+    reset = next(one["id"] for one in visitor.functions if one["targets"][0][1] == "click")
+    before = visitor.open(visitor.send("mine.png", picture("PNG")), "mine.png")["output"]["data"][1]
+    after = visitor.ask(reset, [None])["output"]["data"][1]
+    assert after != before
+    assert all(one == {"__type__": "update"} for one in visitor.move(before, 90)["data"])
+    assert "adjust" in visitor.move(after, 90)["data"][2]
+
+
+def test_pictures_and_uploads_go_with_the_server(quick_run: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "unweave", "app", str(quick_run.path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True) as server:
+        assert server.stderr is not None
+        address = next(line for line in server.stderr if line.startswith("open ")).split()[1].rstrip("/")
+        visitor = Visitor(address)
+        assert visitor.open(visitor.send("mine.png", picture("PNG")), "mine.png")["success"]
+        assert list(tmp_path.glob("unweave-*/*"))
+        server.terminate()
+        server.wait()
+    assert not list(tmp_path.glob("unweave-*"))
+
+
 def test_a_slider_that_was_moved_for_the_image_before_does_nothing(served: Served) -> None:
     visitor = Visitor(served.address)
     sent = visitor.send("mine.png", picture("PNG"))
     first = visitor.open(sent, "mine.png")["output"]["data"][1]
     second = visitor.open(sent, "mine.png")["output"]["data"][1]
-    count = len(visitor.of("input"))
-    late, now = (
-        visitor.ask(visitor.of("input")[0], [None, key, *[90] * count])["output"]["data"] for key in (first, second)
-    )
+    late, now = (visitor.move(key, 90)["data"] for key in (first, second))
     assert all(one == {"__type__": "update"} for one in late)
     assert "adjust" in now[2]
 
@@ -222,7 +261,7 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     outside = []
     visitor.on("request", lambda asked: outside.append(asked.url) if "127.0.0.1" not in asked.url else None)
     visitor.goto(served.address)
-    command = visitor.get_by_label("The command that makes this picture again")
+    command = visitor.get_by_label("The command that makes this edit again")
     wait = visitor.wait_for_function
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('reconstruct'))")
     before, shown = command.input_value(), visitor.get_by_alt_text("edit").get_attribute("src")
@@ -262,6 +301,9 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor.get_by_role("button", name="Swap", exact=True).click()
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('edit swap'))")
     visitor.wait_for_timeout(4_000)
+    captions = "[...document.querySelectorAll('.caption-label')].map(one => one.innerText)"
+    assert visitor.evaluate(captions)[:2] == ["rebuilt", "partner"]
+    assert len(visitor.evaluate(captions)) > 2
     broken = "[...document.querySelectorAll('img')].filter(one => one.complete && one.naturalWidth == 0).length"
     assert visitor.evaluate(broken) == 0
     visitor.get_by_role("tab", name="One unit").click()
@@ -274,6 +316,8 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     stopped = visitor.evaluate(drawn)
     visitor.wait_for_timeout(2_000)
     assert visitor.evaluate(drawn) == stopped
+    visitor.get_by_label("Thumbnail 5 of 12").first.click()
+    wait(f"() => {captions}.length == 0")  # they were of the image before
     assert outside == []
     assert visitor.evaluate("document.documentElement.scrollWidth") <= 1280
 
@@ -297,18 +341,18 @@ def test_many_edits_of_two_people_leave_no_trace_in_memory(
 
     def visit(shade: int) -> None:
         visitor = Visitor(ready[0].rstrip("/"))
-        count = len(visitor.of("input"))
         key = visitor.open(visitor.send("a.png", picture("PNG", shade=shade)))["output"]["data"][1]
         for at in range(100):
-            told = visitor.ask(visitor.of("input")[0], [None, key, *[at] * count])
-            assert "adjust" in told["output"]["data"][2]
+            assert "adjust" in visitor.move(key, at)["data"][2]
             if at == 5:
                 before.append(psutil.Process().memory_info().rss)
 
-    with ThreadPoolExecutor(2) as both:
-        list(both.map(visit, (20, 230)))
-    grown = psutil.Process().memory_info().rss - before[0]
-    page.close()
+    try:
+        with ThreadPoolExecutor(2) as both:
+            list(both.map(visit, (20, 230)))
+        grown = psutil.Process().memory_info().rss - before[0]
+    finally:
+        page.close()
     assert grown < 200e6
 
 

@@ -49,6 +49,18 @@ def test_from_images_to_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert "2402.09712" in capsys.readouterr().out
     assert run(monkeypatch, "train", place, "--resume") == 0
     assert "trained already" in capsys.readouterr().err
+    assert run(monkeypatch, "name", place, "1", "wall colour") == 0
+    assert capsys.readouterr().out == "1\twall colour\n"
+    assert run(monkeypatch, "report", place, "--steps", "2", "--json", "--quiet") == 0
+    captured = capsys.readouterr()
+    assert "wall colour" in [unit["name"] for unit in json.loads(captured.out)["units"]]
+    assert captured.err == ""
+    assert run(monkeypatch, "report", place, "--steps", "2") == 0
+    captured = capsys.readouterr()
+    assert Path(captured.out.strip()) == Path(place) / "report.html"
+    assert "next: open the page" in captured.err
+    assert run(monkeypatch, "compare", place) == 1
+    assert "at least two" in capsys.readouterr().err
 
 
 def test_anybodys_codes_are_compared_with_what_is_published(
@@ -226,3 +238,20 @@ def test_a_corrupt_image_is_named_skipped_and_counted(
 def test_debug_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LookupError):
         run(monkeypatch, "info", "nothing", "--debug")
+
+
+@pytest.mark.parametrize(
+    ("words", "warned"),
+    [([], False), (["--host", "localhost"], False), (["--host", "0.0.0.0"], True), (["--share"], True)],
+)
+def test_who_can_reach_the_page_is_said(
+    quick_run: Run, words: list[str], warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    interface = pytest.importorskip("unweave.app.interface")
+    asked = {}
+    monkeypatch.setattr("unweave.cli.app.signal.signal", lambda *_: None)
+    monkeypatch.setattr(interface, "launch", lambda explorer, **options: asked.update(options))
+    assert run(monkeypatch, "app", str(quick_run.path), *words) == 0
+    assert ("warning: everyone" in capsys.readouterr().err) == warned
+    assert asked["host"] == (words[1] if "--host" in words else "127.0.0.1")
+    assert asked["share"] == ("--share" in words)

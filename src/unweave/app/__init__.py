@@ -1,5 +1,1 @@
 """A run in a browser: `explorer` is what can be done, `interface` how it looks, `space` a folder to host."""
-
-import os
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported

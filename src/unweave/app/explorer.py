@@ -4,7 +4,6 @@ The model is opened once and only read. What belongs to a person is a `Picked`, 
 so people do not disturb each other.
 """
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,13 +35,13 @@ from unweave.method import Start, evaluating
 from unweave.run import Run, best_device
 from unweave.shapes import Images, to_images, to_pixels
 from unweave.tables import Pixels
-from unweave.unit_values import ROWS, Line, codes, lines, one_by_one
+from unweave.unit_values import ROWS, codes, kept_lines, lines, one_by_one
 
 MOST = 24
 """Sliders; the units that move or vary most."""
 
-STEPS = 7  # of traversals and interpolations
-KEPT = "explorer.json"  # in the run of a folder that `space.export` wrote
+STEPS = 7  # of interpolations
+SHARES = tuple(np.linspace(0.02, 0.98, STEPS).tolist())  # quantiles of a traversal
 LARGEST = 40_000_000  # pixels of an uploaded image
 
 
@@ -61,6 +60,13 @@ class Picked(NamedTuple):
     shares: list[float]  # where the image is on every slider, in [0, 1]
 
 
+class Partner(NamedTuple):
+    """An image that units are taken from."""
+
+    name: str
+    image: Images
+
+
 class Explorer:
     """An opened run. Raises TypeError for a method without a decoder, LookupError for a run that is not finished."""
 
@@ -69,11 +75,10 @@ class Explorer:
         self.method = check_generative(self.run.method())
         self.count = self.run.statistics().quantiles.shape[1]
         self.shape = self.run.shape()
-        self.data = self._dataset()
-        kept = _kept(self.run.path / KEPT)
-        words = self._words() if kept is None else list(kept)
-        self.choices = chosen(self.method, self.count, words, {})
-        self.lines = lines(self.run, self.choices) if kept is None else list(kept.values())
+        kept = kept_lines(self.run)
+        self.data = None if kept else self._dataset()
+        self.choices = chosen(self.method, self.count, list(kept) or self._words(), {})
+        self.lines = lines(self.run, self.choices)
         self.lock = Lock()  # the model draws for one person at a time
         self.noisy = self.method.start(1, torch.Generator().manual_seed(0)) is not None
         self.extras = registry.module("methods", self.run.method_name).extras
@@ -117,6 +122,11 @@ class Explorer:
 
         Raises ValueError for a file that is no image, or a row that is not there.
         """
+        found = self.partner(source, shown)
+        return self.prepared(found.image, seed, found.name)
+
+    def partner(self, source: int | Path, shown: str | None = None) -> Partner:
+        """The same, only to take units from: no model is asked."""
         channels, height, width = self.shape
         if isinstance(source, Path):
             _check_size(source)
@@ -125,13 +135,14 @@ class Explorer:
             except ValueError as error:
                 raise ValueError(str(error).replace(str(source), shown or source.name)) from None
         else:
-            dataset = self.data
-            if dataset is None or not 0 <= source < len(dataset):
+            if self.data is None or not 0 <= source < len(self.data):
                 raise ValueError(f"there is no row {source} to look at: upload an image.")
-            pixels = dataset.images(np.array([source]))
-        return self.prepared(to_images(pixels, best_device()), seed, shown or str(source))
+            pixels = self.data.images(np.array([source]))
+        name = shown or (_near(source) if isinstance(source, Path) else str(source))
+        return Partner(name, to_images(pixels, best_device()))
 
     def prepared(self, image: Images, seed: int | None, shown: str) -> Picked:
+        """An image of the run's size that begins from the x_T of a seed, or from its own where that is None."""
         with self.lock, evaluating(self.method):
             start = begin(self.method, image, sampling=SAMPLING, seed=seed)
             plain = reconstruct(self.method, image, sampling=SAMPLING, start=start)
@@ -159,7 +170,7 @@ class Explorer:
             self.command("adjust", picked, ["--to", words]),
         )
 
-    def swap(self, picked: Picked, partner: Picked, places: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+    def swap(self, picked: Picked, partner: Partner | Picked, places: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
         """One unit after the other from the partner: its place and the picture, as each is made."""
         for place in places:
             units = self.choices[place].units
@@ -167,18 +178,17 @@ class Explorer:
                 made = swap(self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start)
             yield place, to_pixels(made)
 
-    def traverse(self, picked: Picked, places: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
-        """One unit after the other from its 2 % to its 98 % quantile: its place and the steps."""
+    def traverse(
+        self, picked: Picked, places: Sequence[int], shares: Sequence[float] = SHARES
+    ) -> Iterator[tuple[int, Pixels]]:
+        """One unit after the other at these quantiles: its place and the pictures."""
         for place in places:
-            points = torch.stack([self.lines[place].point(share) for share in np.linspace(0.02, 0.98, STEPS)])
-            units = [self.choices[place].units]
+            units, points = [self.choices[place].units], [self.lines[place].points(shares)]
             with self.lock:
-                frames = traverse_each(
-                    self.method, picked.image, units, [points], sampling=SAMPLING, start=picked.start
-                )
+                frames = traverse_each(self.method, picked.image, units, points, sampling=SAMPLING, start=picked.start)
             yield place, to_pixels(frames[0, :, 0])
 
-    def interpolate(self, picked: Picked, partner: Picked) -> Pixels:
+    def interpolate(self, picked: Picked, partner: Partner | Picked) -> Pixels:
         """From one image to the other: all units, and the inverted x_T unless `picked` begins from a seed."""
         with self.lock:
             other = begin(self.method, partner.image, sampling=SAMPLING, seed=None) if picked.seed is None else None
@@ -201,8 +211,11 @@ class Explorer:
             coarse: Tensor = self.extras["attention"](self.method, picked.image, picked.start, SAMPLING)
         maps = torch.nn.functional.interpolate(coarse, size=picked.image.shape[2:], mode="bilinear")[0]
         one = maps[self.choices[place].units].mean(0, keepdim=True)
-        name, high = self.names()[place], float(maps.max())  # on one scale for all units, as `unweave edit attention`
-        return overlay(one, picked.image[0], units=[name], high=high or None, quantity="share of attention")
+        names, high = (
+            [self.names()[place]],
+            float(maps.max()),
+        )  # on one scale for all units, as `unweave edit attention`
+        return overlay(one, picked.image[0], units=names, high=high or None, quantity="share of attention")
 
     def no_attention(self) -> str:
         """Why there are no attention maps; "" where there are."""
@@ -221,53 +234,47 @@ class Explorer:
         return list(zip(along.tolist(), dataset.images(along)))
 
     def command(self, verb: str, picked: Picked, more: Sequence[str] = ()) -> str:
-        """The command line that makes this picture again."""
+        """The command line that makes this edit again."""
         begins: list[str] = []
         if self.noisy and picked.seed is not None:
             begins = ["--seed", str(picked.seed)]
         elif self.noisy and verb in ("swap", "traverse", "attention"):  # the others do so by themselves
             begins = ["--inverted"]
-        return shlex.join(["unweave", "edit", verb, str(self.run.path), _word(picked.name), *more, *begins])
+        return shlex.join(["unweave", "edit", verb, _word(_near(self.run.path)), _word(picked.name), *more, *begins])
 
     def _words(self) -> list[int | str]:
-        """The live units: as the run's report ranks them, where there is one of these weights, else by their range."""
-        words = one_by_one(self.method, self.count)
+        """The live units: as the run's report ranks them, where there is one of these weights, else by their range.
+
+        Groups are measured on the data; where those are gone, there are single units.
+        """
+        words = list(range(self.count)) if self.data is None else one_by_one(self.method, self.count)
         known = set(map(str, words))
         units = (self.run.own_report() or {}).get("units", [])
         live = [unit["word"] for unit in units if unit["state"] == "live" and unit["word"] in known]
         if live:
             return live[:MOST]
-        if len(words) == len(self.method.groups()):
+        if isinstance(words[0], str):
             return words[:MOST]
         low, high = self.run.statistics().quantiles[[2, 98]]
         order = np.argsort(low - high, kind="stable")
-        moving: list[int | str] = [int(at) for at in order if (high - low)[at] > 0.05 * (high - low).max()]
+        moving: list[int | str] = [int(at) for at in order if (high - low)[at] >= 0.05 * (high - low).max()]
         return moving[:MOST]
 
-    def kept(self) -> str:
-        """The units and their lines as JSON, for a copy of the run that has neither report nor data."""
-        found = {
-            choice.word: {part: array.tolist() for part, array in line._asdict().items()}
-            for choice, line in zip(self.choices, self.lines)
-        }
-        return json.dumps(found)
 
-
-def partners(picked: Picked) -> str:
+def partners(partner: Partner | Picked) -> str:
     """A partner as --partners takes it."""
-    return _word(picked.name).replace(",", "\\,")
+    return _word(partner.name).replace(",", "\\,")
+
+
+def _near(path: Path) -> str:
+    """As one types it where the command was started."""
+    inside = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return str(path.relative_to(Path.cwd()) if inside else path)
 
 
 def _word(name: str) -> str:
-    """A file's name that is not taken for an option."""
-    return f"./{name}" if name.startswith("-") else name
-
-
-def _kept(path: Path) -> dict[int | str, Line] | None:
-    if not path.is_file():
-        return None
-    found = json.loads(path.read_text())
-    return {word: Line(**{part: np.array(values) for part, values in line.items()}) for word, line in found.items()}
+    """A file's name that is not taken for an option, and keeps its spaces."""
+    return f"./{name}" if name.startswith(("-", " ")) else name
 
 
 def _check_size(path: Path) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gradio as gr
-import numpy as np
 
 from unweave.app import parts
-from unweave.app.explorer import STEPS, Explorer, Picked
+from unweave.app.explorer import SHARES, Explorer, Picked
 from unweave.app.parts import LONG, Keep, needed, options, told
 from unweave.app.sliders import Panel
 
@@ -37,16 +36,15 @@ def tab(explorer: Explorer, panel: Panel, keep: Keep, rename: bool) -> OneUnit:
 
     def traverse(one: Picked | None, place: int) -> list[Any]:
         mine, (_, frames) = needed(one), next(explorer.traverse(needed(one), [place]))
-        shares = np.linspace(0.02, 0.98, STEPS)
         line = explorer.command("traverse", mine, ["--units", explorer.choices[place].word])
-        made = [(keep(frame, line), f"{share:.0%}") for frame, share in zip(frames, shares)]
+        made = [(keep(frame, line), f"{share:.0%}") for frame, share in zip(frames, SHARES)]
         return [gr.Gallery(made, label=explorer.names()[place]), line]
 
     def every(one: Picked | None, progress: Any = gr.Progress()) -> Iterator[list[Any]]:  # noqa: B008
         mine, made, names = needed(one), [], explorer.names()
         words = ",".join(choice.word for choice in explorer.choices)
         line = explorer.command("traverse", mine, ["--units", words])
-        for place, frames in explorer.traverse(mine, range(len(names))):
+        for place, frames in explorer.traverse(mine, range(len(names)), (0.02, 0.98)):
             made += [(keep(frames[at], line), f"{names[place]}, {end}") for at, end in ((0, "low"), (-1, "high"))]
             progress((place + 1, len(names)), desc=names[place])
             yield [gr.Gallery(made, label="Every unit, low and high"), line]
@@ -61,10 +59,13 @@ def tab(explorer: Explorer, panel: Panel, keep: Keep, rename: bool) -> OneUnit:
         line = explorer.command("attention", needed(one))
         return [gr.Image(keep(picture, line), visible=True), line]
 
-    events = [
+    events: list[Any] = [
         go_along.click(traverse, [panel.picked, which], [along, command], **LONG),
         go_every.click(every, panel.picked, [along, command], **LONG),
         go_real.click(real, which, [along, command], **LONG),
         go_map.click(attend, [panel.picked, which], [attended, command], **LONG),
     ]
+    seen = [along, command, attended]  # of the image or unit before
+    others = [panel.key.change, which.change]
+    gr.on(others, lambda: [None, "", gr.Image(visible=False)], None, seen, cancels=events)
     return OneUnit(which, text, go_name, events)

@@ -4,32 +4,31 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import gradio as gr
-import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
-from unweave.app.explorer import Explorer, Picked, Picture
+from unweave.app.explorer import Explorer, Partner, Picked, Picture
 from unweave.data.disk.pixels import ENDINGS
-from unweave.figures.pixels import enlarge
+from unweave.figures.pixels import pixels
 
-COMMAND = "The command that makes this picture again"
+COMMAND = "The command that makes this edit again"
 OWN, SEED = "the image's own noise", "noise of seed 0"
-SIDE = 224  # pixels on the screen that an image is high, at least
 
+# One edit at a time, and one longer piece of work, between whose yields edits of others are drawn.
 ONE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
 LONG: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "long"}
-"""One edit at a time, and one longer piece of work, between whose steps edits of others are drawn."""
+
+Kind = TypeVar("Kind", Picked, Partner)
 
 
 class Source(NamedTuple):
     """Pictures of the data to pick one of, and a place for a file."""
 
-    explorer: Explorer
     examples: Sequence[tuple[int | Path, Picture]]
     gallery: gr.Gallery
     upload: gr.File
@@ -39,28 +38,27 @@ class Source(NamedTuple):
         """The events by which `pick(source, seed, name)` is called."""
 
         def row(begin: str, at: gr.SelectData) -> Any:
-            source = self.examples[at.index][0]
-            return pick(source, seed(begin), source.name if isinstance(source, Path) else None)
+            return pick(self.examples[at.index][0], seed(begin))
 
         def file(path: str, begin: str, original: str) -> Any:
-            return pick(Path(path), seed(begin), Path(original or path).name)
+            return pick(Path(path), seed(begin), Path(original).name or Path(path).name)
 
-        latest: dict[str, Any] = {"trigger_mode": "always_last", **ONE}
         name = "(file, begin, _) => [file, begin, file && file.orig_name]"
-        events = [self.upload.upload(file, [self.upload, begins, self.original], outputs, js=name, **latest)]
-        if self.examples:
-            events.append(self.gallery.select(row, begins, outputs, **latest))
+        events = [self.upload.upload(file, [self.upload, begins, self.original], outputs, js=name, **ONE)]
+        if self.examples:  # every click counts: Gradio's "always_last" would repeat the first
+            events.append(self.gallery.select(row, begins, outputs, trigger_mode="multiple", **ONE))
         return events
 
 
 def source(explorer: Explorer, label: str, own: str) -> Source:
+    """The components, labelled; `own` is asked of the user."""
     examples = explorer.examples()
     gallery = gr.Gallery(
-        [big(pixel) for _, pixel in examples], label=label, columns=6, height="auto", format="png",
+        [pixels(pixel[None])[0] for _, pixel in examples], label=label, columns=6, height="auto", format="png",
         allow_preview=False, interactive=False, visible=bool(examples), elem_classes=["pixels", "source"],
     )  # fmt: skip
     upload = gr.File(label=own, file_types=list(ENDINGS), type="filepath", height=135)
-    return Source(explorer, examples, gallery, upload, gr.Textbox(visible=False))
+    return Source(examples, gallery, upload, gr.Textbox(visible=False))
 
 
 def seed(begin: str) -> int | None:
@@ -80,9 +78,10 @@ def options(names: Sequence[str]) -> list[tuple[str, int]]:
     return [(name, place) for place, name in enumerate(names)]
 
 
-def needed(picked: Picked | None, what: str = "an image") -> Picked:
+def needed(picked: Kind | None, what: str = "an image") -> Kind:
+    """What the page must know first."""
     if picked is None:
-        raise gr.Error(f"pick {what} first: one of the data, or a file of yours.")
+        raise refusal(f"pick {what} first: one of the data, or a file of yours.")
     return picked
 
 
@@ -92,35 +91,35 @@ def told() -> Iterator[None]:
     try:
         yield
     except (ValueError, LookupError, OSError) as error:
-        raise gr.Error(str(error)) from error
+        raise refusal(str(error)) from error
 
 
-def big(image: Picture) -> UInt8[np.ndarray, "tall wide 3"]:
-    """As large as one looks at it, in colour."""
-    rgb = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
-    return enlarge(rgb, max(1, -(-SIDE // rgb.shape[0])))
+def refusal(text: str) -> gr.Error:
+    """Said in the page, not in the terminal; Gradio reads the text as HTML."""
+    return gr.Error(escape(text), print_exception=False)
 
 
+KEPT = 3600  # seconds that pictures are there to be looked at
 Keep = Callable[..., str]
 
 
-def keeper() -> Keep:
-    """`keep(picture, line="")` writes a PNG that carries a command in its text; those of ten minutes ago are forgotten.
+def keeper(folder: tempfile.TemporaryDirectory[str]) -> Keep:
+    """`keep(picture, line="")` writes a PNG of its own size that carries a command in its text, for an hour.
 
-    Gradio copies a file that it is shown once, and keeps the copy for an hour. Arrays it would write anew each time,
-    under a browser that is reading them.
+    Gradio copies a file that it is shown once, and keeps the copy as long. Arrays it would write anew each time, under
+    a browser that is reading them. `folder` goes with the page.
     """
-    folder = tempfile.TemporaryDirectory(prefix="unweave-")  # as long as the page lives
 
     def keep(picture: Picture | Image.Image, line: str = "") -> str:
         for old in Path(folder.name).iterdir():
-            if time.time() - old.stat().st_mtime > 600:
-                shutil.rmtree(old, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another thread was faster
+                if time.time() - old.stat().st_mtime > KEPT:
+                    shutil.rmtree(old)
         text = PngImagePlugin.PngInfo()
         if line:
             text.add_text("unweave", line)
         place = Path(tempfile.mkdtemp(dir=folder.name)) / "unweave-edit.png"
-        drawn = picture if isinstance(picture, Image.Image) else Image.fromarray(big(picture))
+        drawn = picture if isinstance(picture, Image.Image) else Image.fromarray(pixels(picture[None])[0])
         drawn.save(place, pnginfo=text)
         return str(place)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import gradio as gr
 
@@ -39,7 +40,7 @@ def panel(explorer: Explorer) -> Panel:
                 shown = [
                     gr.Image(
                         label=label, interactive=False, format="png", elem_classes="pixels", alt_text=label,
-                        min_width=96, buttons=["download", "fullscreen"],
+                        min_width=96, height=250, buttons=["download", "fullscreen"],
                     )
                     for label in ("image", "edit", "difference")
                 ]  # fmt: skip
@@ -48,7 +49,7 @@ def panel(explorer: Explorer) -> Panel:
                 reset = gr.Button("Reset")
                 save = gr.DownloadButton("Save picture and command")
                 stop = gr.Button("Cancel what is running")
-    return Panel(source, begins, gr.State(None), gr.Textbox(visible=False), shown, command, reset, save, stop)
+    return Panel(source, begins, gr.State(None), gr.Textbox(visible="hidden"), shown, command, reset, save, stop)
 
 
 def tab(page: gr.Blocks, explorer: Explorer, panel: Panel, keep: Keep) -> tuple[list[gr.Slider], list[Any]]:
@@ -59,7 +60,9 @@ def tab(page: gr.Blocks, explorer: Explorer, panel: Panel, keep: Keep) -> tuple[
     for first in range(0, len(names), 3):
         with gr.Row():
             sliders += [
-                gr.Slider(0, 100, value=50, step=1, label=name, interactive=True, min_width=200, buttons=[])
+                gr.Slider(
+                    0, 100, value=50, step=1, label=name, precision=0, interactive=True, min_width=200, buttons=[]
+                )
                 for name in names[first : first + 3]
             ]
 
@@ -69,12 +72,14 @@ def tab(page: gr.Blocks, explorer: Explorer, panel: Panel, keep: Keep) -> tuple[
         return [one, *drawn(one)]
 
     def again(one: Picked | None, begin: str) -> list[Any]:
-        with told():
-            made = explorer.prepared(needed(one).image, parts.seed(begin), needed(one).name)
+        if one is None:
+            return [gr.skip()] * (1 + len(drawing))
+        made = explorer.prepared(one.image, parts.seed(begin), one.name)
         return [made, *drawn(made)]
 
     def back(one: Picked | None) -> list[Any]:
-        return drawn(needed(one))
+        fresh = needed(one)._replace(key=uuid4().hex)  # an edit that still waits is of the image before
+        return [fresh, *drawn(fresh)]
 
     def drawn(one: Picked) -> list[Any]:
         moved = [gr.Slider(value=round(100 * share), label=name) for share, name in zip(one.shares, explorer.names())]
@@ -82,7 +87,7 @@ def tab(page: gr.Blocks, explorer: Explorer, panel: Panel, keep: Keep) -> tuple[
 
     def edit(one: Picked | None, key: str, *places: float | int) -> list[Any]:
         if needed(one).key != key:  # moved for the image before, while this one was prepared
-            return [gr.skip()] * 4
+            return [gr.skip()] * len(result)
         return made(needed(one), [place / 100 for place in places])
 
     def made(one: Picked, shares: list[float]) -> list[Any]:
@@ -94,12 +99,12 @@ def tab(page: gr.Blocks, explorer: Explorer, panel: Panel, keep: Keep) -> tuple[
     drawing = [panel.key, panel.shown[0], *result, *sliders]
     events = [
         *panel.source.on(pick, panel.begins, [panel.picked, *drawing]),
-        panel.begins.change(again, [panel.picked, panel.begins], [panel.picked, *drawing], **ONE),
-        panel.reset.click(back, panel.picked, drawing, **ONE),
+        panel.begins.input(again, [panel.picked, panel.begins], [panel.picked, *drawing], **ONE),
+        panel.reset.click(back, panel.picked, [panel.picked, *drawing], **ONE),
     ]
     latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **ONE}
     events += [slider.input(edit, [panel.picked, panel.key, *sliders], result, **latest) for slider in sliders]
     if panel.source.examples:
         greeting, _ = panel.source.examples[0]
-        page.load(lambda: pick(greeting, None), None, [panel.picked, *drawing], **ONE)
+        events.append(page.load(lambda: pick(greeting, None), None, [panel.picked, *drawing], **ONE))
     return sliders, events

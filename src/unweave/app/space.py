@@ -1,5 +1,6 @@
 """A folder that runs the explorer anywhere, such as on a Hugging Face Space: the run, this package and an app.py."""
 
+import json
 import shutil
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from unweave import registry, sharing
-from unweave.app.explorer import KEPT, Explorer
+from unweave.app.explorer import Explorer
 from unweave.figures.pixels import pixels
+from unweave.unit_values import keep_lines
 
 APP = '''"""The explorer of an unweave run: `pip install -r requirements.txt`, `python app.py`; or a Gradio Space."""
 
@@ -49,7 +51,7 @@ def export(explorer: Explorer, folder: Path) -> Path:
         raise ValueError(f"{explorer.run.method_name} is not in this package, which is what the folder would carry.")
     with sharing.whole(folder) as temporary:
         explorer.run.save_pretrained(temporary / "run", half=True)
-        (temporary / "run" / KEPT).write_text(explorer.kept())
+        keep_lines(temporary / "run", explorer.choices, explorer.lines)
         shown = temporary / "run" / "examples"
         shown.mkdir()
         for at, (_, image) in enumerate(explorer.examples()):
@@ -62,6 +64,6 @@ def export(explorer: Explorer, folder: Path) -> Path:
         (temporary / "requirements.txt").write_text("\n".join(names) + "\n")
         (temporary / "app.py").write_text(APP)
         title = f"{explorer.run.path.name}, one unit at a time"
-        told = {"title": title, "gradio": version("gradio"), "version": version("unweave")}
+        told = {"title": json.dumps(title), "gradio": version("gradio"), "version": version("unweave")}
         (temporary / "README.md").write_text(CARD.format(**told))
     return folder

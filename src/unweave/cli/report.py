@@ -15,7 +15,7 @@ def command(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="with images: settings of the training")
     ] = None,
     data: Annotated[str | None, typer.Option(help="with a run: other images to look at it with than its own")] = None,
-    method: Annotated[str, typer.Option(help="with images: the method to train")] = "encdiff",
+    method: Annotated[str | None, typer.Option(help="with images: the method to train, encdiff if not given")] = None,
     steps: Annotated[int, typer.Option(min=1, help="sampling steps of an edit")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the images that are looked at, and of x_T")] = 0,
     output: Annotated[
@@ -30,6 +30,7 @@ def command(
     \b
         unweave report photos/                               trains first (minutes), then writes the page
         unweave report photos/ training.images=30000         with a smaller budget
+        unweave report photos/ data.size=64                  small things need more than 32 pixels a side
         unweave report runs/a                                of a run that is there
 
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.

@@ -28,7 +28,7 @@ class Pictures:
 
     strips: dict[str, list[Pixels]] = field(default_factory=dict)  # per image of the traversal: its steps
     maps: dict[str, Float[np.ndarray, "height width"]] = field(default_factory=dict)
-    under: Pixels | None = None  # [height, width, channel]: what the maps are laid over
+    under: UInt8[np.ndarray, "height width channel"] | None = None  # what the maps are laid over
     ends: dict[tuple[str, str], Pixels] = field(default_factory=dict)  # (word, "lowest" or "highest")
     rebuilt: dict[str, Pixels] = field(default_factory=dict)
 
@@ -257,7 +257,7 @@ def _image(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = SIDE)
     content = BytesIO()
     picture = Image.fromarray(pixels)
     if features.check("webp"):
-        picture.save(content, "WEBP", quality=90, method=4, lossless=pixels.shape[0] <= EXACT)
+        picture.save(content, "WEBP", quality=85, method=4, lossless=pixels.shape[0] <= EXACT)
     else:
         picture.save(content, "PNG")
     kind = "webp" if features.check("webp") else "png"
