@@ -16,10 +16,11 @@ BIGGEST = "20mb"  # of an upload
 CSS = """
 .pixels img{image-rendering:pixelated;object-fit:contain!important;width:100%;height:100%}
 .pixels .grid-wrap{min-height:0!important;padding-top:30px!important}
-input[data-testid=number-input]{display:none}
+div:has(>input[data-testid=number-input]){display:none}
+.pixels .grid-container{grid-template-columns:repeat(auto-fill,minmax(84px,1fr))!important;grid-auto-rows:auto!important}
 .pixels .image-container{padding-top:30px}
 .pixels .image-frame{width:100%;height:100%}
-.source .grid-container{grid-template-columns:repeat(6,minmax(0,1fr))!important;grid-auto-rows:auto!important;gap:4px}
+.source .grid-container{grid-template-columns:repeat(6,minmax(0,1fr))!important;gap:4px}
 .source .grid-container button{aspect-ratio:1;min-height:0;min-width:0;height:auto}
 @media(max-width:640px){.gradio-container{padding:8px!important}}
 """
