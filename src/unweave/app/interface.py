@@ -17,7 +17,8 @@ CSS = """
 .pixels img{image-rendering:pixelated;object-fit:contain!important;width:100%;height:100%}
 .pixels .grid-wrap{min-height:0!important;padding-top:30px!important}
 div:has(>input[data-testid=number-input]){display:none}
-.pixels .grid-container{grid-template-columns:repeat(auto-fill,minmax(84px,1fr))!important;grid-auto-rows:auto!important}
+.pixels .grid-container{grid-auto-rows:auto!important}
+.pixels .grid-container{grid-template-columns:repeat(auto-fill,minmax(84px,1fr))!important}
 .pixels .image-container{padding-top:30px}
 .pixels .image-frame{width:100%;height:100%}
 .source .grid-container{grid-template-columns:repeat(6,minmax(0,1fr))!important;gap:4px}

@@ -67,14 +67,17 @@ def seed(begin: str) -> int | None:
 
 
 def command() -> gr.Textbox:
+    """Where a command is shown."""
     return gr.Textbox(label=COMMAND, interactive=False, lines=2)
 
 
 def gallery(label: str) -> gr.Gallery:
+    """For pictures that are made."""
     return gr.Gallery(label=label, columns=7, height="auto", format="png", elem_classes="pixels", interactive=False)
 
 
 def options(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Units as a choice: what is shown, and what is chosen."""
     return [(name, place) for place, name in enumerate(names)]
 
 
@@ -107,18 +110,20 @@ def keeper(folder: tempfile.TemporaryDirectory[str]) -> Keep:
     """`keep(picture, line="")` writes a PNG of its own size that carries a command in its text, for an hour.
 
     Gradio copies a file that it is shown once, and keeps the copy as long. Arrays it would write anew each time, under
-    a browser that is reading them. `folder` goes with the page.
+    a browser that is reading them. `folder` goes with the page; what else is in it is left alone.
     """
+    pictures = Path(folder.name) / "pictures"
+    pictures.mkdir()
 
     def keep(picture: Picture | Image.Image, line: str = "") -> str:
-        for old in Path(folder.name).iterdir():
+        for old in pictures.iterdir():
             with suppress(FileNotFoundError):  # another thread was faster
                 if time.time() - old.stat().st_mtime > KEPT:
                     shutil.rmtree(old)
         text = PngImagePlugin.PngInfo()
         if line:
             text.add_text("unweave", line)
-        place = Path(tempfile.mkdtemp(dir=folder.name)) / "unweave-edit.png"
+        place = Path(tempfile.mkdtemp(dir=pictures)) / "unweave-edit.png"
         drawn = picture if isinstance(picture, Image.Image) else Image.fromarray(pixels(picture[None])[0])
         drawn.save(place, pnginfo=text)
         return str(place)

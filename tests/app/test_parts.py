@@ -1,0 +1,38 @@
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio")
+
+from unweave.app import parts
+
+
+def test_pictures_are_kept_at_their_size_with_their_command_for_an_hour() -> None:
+    folder = tempfile.TemporaryDirectory()
+    (Path(folder.name) / "gradio").mkdir()
+    keep = parts.keeper(folder)
+    first = keep(np.full((9, 7, 1), 200, np.uint8), "unweave edit adjust runs/a 3 --to 1=0.5")
+    with Image.open(first) as picture:
+        assert (picture.size, picture.mode) == ((7, 9), "RGB")
+        assert picture.info["unweave"] == "unweave edit adjust runs/a 3 --to 1=0.5"
+    assert keep(np.full((9, 7, 1), 200, np.uint8)) != first
+    assert Path(first).is_file()
+    for place in (Path(first).parent, Path(folder.name) / "gradio"):
+        os.utime(place, (time.time() - 3601,) * 2)
+    with Image.open(keep(Image.new("RGB", (4, 4)))) as other:
+        assert "unweave" not in other.info
+    assert not Path(first).exists()
+    assert (Path(folder.name) / "gradio").is_dir()
+
+
+def test_what_a_person_did_is_not_read_as_html() -> None:
+    with pytest.raises(Exception, match="&lt;script&gt;") as told, parts.told():
+        raise ValueError("<script> cannot be read")
+    assert not told.value.print_exception
+    with pytest.raises(Exception, match="pick a partner first"):
+        parts.needed(None, "a partner")
