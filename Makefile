@@ -22,7 +22,7 @@ demo: $(READY)  ## train on the built-in rooms, score, edit, and say where the p
 	sh examples/demo.sh $(BIN)/unweave $(DEMO)
 
 test: $(READY) check  ## the whole test suite, after the static checks
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
 check: $(READY)  ## style, types and who imports whom
 	$(BIN)/ruff check src tests benchmarks examples

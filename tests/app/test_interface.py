@@ -322,6 +322,30 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     assert visitor.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
+NAMELESS = """() => [...document.querySelectorAll('input,textarea,button')]
+    .filter(one => one.offsetParent !== null)
+    .filter(one => ![one.getAttribute('aria-label'), one.innerText, one.querySelector('img')?.alt,
+        ...[...one.labels ?? []].map(label => label.innerText)].some(name => name?.trim()))
+    .map(one => one.outerHTML.slice(0, 200))"""
+
+
+@pytest.mark.slow
+def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, browser: Any) -> None:
+    visitor = browser.new_page(viewport={"width": 1280, "height": 900})
+    visitor.goto(served.address)
+    sliders = visitor.locator("input[type=range]")
+    sliders.first.wait_for()
+    for tab in ("Swap", "One unit", "Sliders"):
+        visitor.get_by_role("tab", name=tab).click()
+        visitor.wait_for_timeout(500)
+        assert visitor.evaluate(NAMELESS) == []
+    reached = []
+    for _ in range(sliders.count() + 2):
+        visitor.keyboard.press("Tab")
+        reached.append(visitor.evaluate("document.activeElement.getAttribute('aria-label')"))
+    assert len({name for name in reached if name and name.startswith("range slider for")}) == sliders.count()
+
+
 @pytest.mark.slow
 def test_a_phone_sees_the_whole_page(served: Served, browser: Any) -> None:
     phone = browser.new_page(viewport={"width": 375, "height": 700})
