@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="settings of the training, such as training.images=1000")
     options = parser.parse_args()
     data = unweave.open_data(options.images)
-    folder = options.out / Path(options.images).stem
+    folder = options.out / "images"
     folder.mkdir(parents=True, exist_ok=True)
     for row, image in enumerate(data.images(np.arange(min(options.count, len(data))))):
         Image.fromarray(image.squeeze()).save(folder / f"{row:05d}.png")
