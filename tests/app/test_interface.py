@@ -272,9 +272,11 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     key = "ArrowLeft" if float(slider.input_value()) > 50 else "ArrowRight"
     for _ in range(12):
         visitor.keyboard.press(key)
-    wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('adjust'))")
+    last = f"{first}={float(slider.input_value()) / 100:.2f}"
+    wait(f"() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('{last}'))")
     assert command.input_value() != before
     assert visitor.get_by_alt_text("edit").get_attribute("src") != shown
+    visitor.wait_for_timeout(500)
     with visitor.expect_download() as saved:
         visitor.get_by_role("button", name="Save picture and command").click()
     saved.value.save_as(tmp_path / "saved.png")

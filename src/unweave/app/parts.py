@@ -112,10 +112,10 @@ def keeper(folder: tempfile.TemporaryDirectory[str]) -> Keep:
     Gradio copies a file that it is shown once, and keeps the copy as long. Arrays it would write anew each time, under
     a browser that is reading them. `folder` goes with the page; what else is in it is left alone.
     """
-    pictures = Path(folder.name) / "pictures"
-    pictures.mkdir()
 
     def keep(picture: Picture | Image.Image, line: str = "") -> str:
+        pictures = Path(folder.name) / "pictures"  # the folder itself is held, or it would go at once
+        pictures.mkdir(exist_ok=True)
         for old in pictures.iterdir():
             with suppress(FileNotFoundError):  # another thread was faster
                 if time.time() - old.stat().st_mtime > KEPT:
