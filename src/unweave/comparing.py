@@ -104,7 +104,8 @@ def _has_units(run: Run, say: Callable[[str], None]) -> bool:
 
 def _facts(run: Run, tick: Tick, say: Callable[[str], None]) -> dict[str, Any]:
     known = run.own_report()
-    if known is not None and (known["settings"]["seed"], known["settings"]["sampling"]) == (0, SAMPLING._asdict()):
+    defaults = {"seed": 0, "sampling": SAMPLING._asdict()}
+    if known is not None and known["data"]["trained on"] and known["settings"].items() >= defaults.items():
         return known
     say(f"a report of {run.path}")
     return reporting.report(run, tick=tick).facts

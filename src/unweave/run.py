@@ -291,7 +291,7 @@ class Run:
         return scores if scores is not None and scores.get("weights") == self.digest() else None
 
     def own_report(self) -> dict[str, Any] | None:
-        """What `unweave report` last wrote of the run's own data, if of the newest weights and if it can be read."""
+        """What `unweave report` last wrote, if it is of the newest checkpoint's weights and can be read."""
         path = self.path / "report.json"
         try:
             found = json.loads(path.read_text()) if path.is_file() else None

@@ -211,10 +211,8 @@ class Explorer:
             coarse: Tensor = self.extras["attention"](self.method, picked.image, picked.start, SAMPLING)
         maps = torch.nn.functional.interpolate(coarse, size=picked.image.shape[2:], mode="bilinear")[0]
         one = maps[self.choices[place].units].mean(0, keepdim=True)
-        names, high = (
-            [self.names()[place]],
-            float(maps.max()),
-        )  # on one scale for all units, as `unweave edit attention`
+        high = float(maps.max())  # on one scale for all units, as `unweave edit attention`
+        names = [self.names()[place]]
         return overlay(one, picked.image[0], units=names, high=high or None, quantity="share of attention")
 
     def no_attention(self) -> str:
