@@ -82,7 +82,7 @@ def generate(path: Path, count: int, rooms: Dataset) -> float:
 def watched(command: list[str]) -> dict[str, float]:
     """Seconds, and the most anonymous memory in MB, of a command and its children."""
     began, most = time.perf_counter(), 0
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None:
         most = max(most, sum(map(anonymous, tree(process.pid))))
         time.sleep(0.05)

@@ -10,9 +10,9 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
-import sys
 from pathlib import Path
+
+from running import unweave
 
 CONFIG = Path(__file__).parents[1] / "configs" / "encdiff_rooms_laptop.toml"
 REPORTED = {
@@ -20,12 +20,6 @@ REPORTED = {
     "factorvae@1": ("eval_accuracy",),
     "mig@1": ("mig",),
 }
-
-
-def unweave(*words: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "unweave.cli.main", *words], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
 
 
 def one(seed: int, out: Path, words: list[str]) -> dict[str, object]:

@@ -14,10 +14,11 @@ OUT/records.jsonl, the table of medians to stdout.
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from running import train, unweave
 
 SCORES = {
     "dci@1": ("disentanglement", "completeness", "informativeness"),
@@ -26,19 +27,6 @@ SCORES = {
     "med-unreduced@1": ("top2_disentanglement", "disentanglement"),
     "med@1": ("disentanglement",),
 }
-
-
-def unweave(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.DEVNULL)
-
-
-def facts(place: Path) -> dict[str, Any]:
-    return json.loads((place / "run.json").read_text())
-
-
-def train(what: str, words: list[str], place: Path) -> dict[str, Any]:
-    unweave("train", what, *words, "training.preview=1000000000", "--run", str(place), "--resume", "--quiet")
-    return facts(place)
 
 
 def score(place: Path, rows: int, edits: bool) -> dict[str, float]:

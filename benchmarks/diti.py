@@ -12,13 +12,13 @@ samplers (ddim of first order, dpmsolver++ of second).
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from running import train
 
 from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
@@ -28,14 +28,6 @@ from unweave.run import Run, best_device
 from unweave.shapes import to_images
 
 STEPS = (20, 50, 100, 200)
-
-
-def train(what: str, words: list[str], place: Path) -> dict[str, Any]:
-    told = ["training.preview=1000000000", "--run", str(place), "--resume", "--quiet"]
-    subprocess.run(
-        [sys.executable, "-m", "unweave", "train", what, *words, *told], check=True, stdout=subprocess.DEVNULL
-    )
-    return json.loads((place / "run.json").read_text())
 
 
 def errors(run: Run, count: int = 64) -> dict[str, float]:

@@ -9,11 +9,11 @@ is packed, in half precision. Prints the record that is kept in benchmarks/resul
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from running import commit, unweave
 
 from unweave.builtin import MODELS
 from unweave.run import Run
@@ -21,17 +21,6 @@ from unweave.run import Run
 LARGEST = 8_000_000
 """Bytes that the folder may have; parameters may be 3.5 million."""
 PROTOCOLS = ("dci@1", "factorvae@1", "betavae@1", "mig@1", "med@1")
-
-
-def unweave(*words: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
-
-
-def commit() -> str:
-    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return said.stdout.strip()
 
 
 def main() -> None:

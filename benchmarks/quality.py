@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from running import commit, unweave
+
 from unweave.figures.curve import curve
 from unweave.figures.file import save
 
@@ -64,10 +66,6 @@ SCORES = {
     "factorvae@1": ("eval_accuracy",),
     "mig@1": ("mig",),
 }
-
-
-def unweave(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def train(name: str, words: list[str], data: str, images: int, seed: int, every: int, place: Path) -> None:
@@ -148,11 +146,6 @@ def draw(records: list[dict[str, Any]], out: Path) -> None:
             ]
             picture = curve(points, x=x, x_label=x, vertical="linear", title=f"DCI disentanglement on {data}")
             save(picture, out / f"against-{x}-{data}.png", overwrite=True)
-
-
-def commit() -> str:
-    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return said.stdout.strip()
 
 
 def main() -> None:

@@ -13,9 +13,10 @@ import argparse
 import json
 import re
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+from running import unweave
 
 ROWS = (
     "betavae method.beta=1",
@@ -46,12 +47,6 @@ SHORT = {
     "mig@1 mig": "MIG",
     "med@1 disentanglement": "MED",
 }
-
-
-def unweave(*words: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
 
 
 def one(row: str, data: str, images: int | None, seed: int, out: Path) -> dict[str, object]:
