@@ -31,6 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.pack.exists():
         raise SystemExit(f"{options.pack} is there already: move it away first.")
+    begun = commit()
     settings = ["preset=laptop-64", "data=rooms", "training.seed=0", *options.words]
     unweave("train", "encdiff", *settings, "--run", str(options.run), "--resume")
     chosen = [word for name in PROTOCOLS for word in ("--protocol", name)]
@@ -51,7 +52,7 @@ def main() -> None:
         "images": state["seen"],
         "seconds": round(state["seconds"], 1),
         "made": {key: record.get(key) for key in ("device", "threads", "precision", "versions")},
-        "commit": commit(),
+        "commit": begun,
         "parameters": parameters,
         "bytes": size,
         "weights": packed.digest(),

@@ -122,16 +122,27 @@ def score(place: Path, rows: int) -> list[dict[str, Any]]:
 def table(records: list[dict[str, Any]]) -> str:
     """Markdown: the last checkpoint of each run, as medians over seeds, with the lowest and highest."""
     names = [f"{name} {kind}" for name, kinds in SCORES.items() for kind in kinds]
-    lines = [f"| configuration | images | seconds | {' | '.join(names)} |", f"|---|--:|--:|{'--:|' * len(names)}"]
-    for key in dict.fromkeys((record["configuration"], record["images"]) for record in records):
-        last = [record["curve"][-1] for record in records if (record["configuration"], record["images"]) == key]
+    lines = [
+        f"| configuration | data | images | seeds | seconds | {' | '.join(names)} |",
+        f"|---|---|--:|--:|--:|{'--:|' * len(names)}",
+    ]
+    for key in dict.fromkeys((record["configuration"], record["data"], record["images"]) for record in records):
+        last = [
+            record["curve"][-1]
+            for record in records
+            if (record["configuration"], record["data"], record["images"]) == key
+        ]
         seconds = statistics.median(point["seconds"] for point in last)
         cells = []
         for name in names:
             values = sorted(point[name] for point in last)
             cells.append(f"{statistics.median(values):.3f} ({values[0]:.3f}-{values[-1]:.3f})")
-        lines.append(f"| {key[0]} | {key[1]:,} | {seconds:.0f} | {' | '.join(cells)} |")
+        lines.append(f"| {key[0]} | {key[1]} | {key[2]:,} | {len(last)} | {seconds:.0f} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def budget(record: dict[str, Any]) -> str:
+    return f"{record['images'] // 1000}k seed {record['seed']}"
 
 
 def draw(records: list[dict[str, Any]], out: Path) -> None:
@@ -139,7 +150,7 @@ def draw(records: list[dict[str, Any]], out: Path) -> None:
     for data in dict.fromkeys(record["data"] for record in records):
         for x in ("images", "seconds"):
             points = [
-                {x: point[x], f"{record['configuration']} seed {record['seed']}": point["dci@1 disentanglement"]}
+                {x: point[x], f"{record['configuration']} {budget(record)}": point["dci@1 disentanglement"]}
                 for record in records
                 if record["data"] == data
                 for point in record["curve"]
@@ -163,6 +174,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     told = options.out / "records.jsonl"
     records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+    begun = commit()
     done = {(record["configuration"], record["seed"], record["images"], record["data"]) for record in records}
     for seed in [] if options.only_report else options.seeds:
         for name in options.configs:
@@ -179,7 +191,7 @@ def main() -> None:
                 "seed": seed,
                 "images": options.images,
                 "command": sys.argv,
-                "commit": commit(),
+                "commit": begun,
                 "device": facts["device"],
                 "threads": facts["threads"],
                 "precision": facts["precision"],

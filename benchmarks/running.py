@@ -20,6 +20,7 @@ def train(what: str, words: list[str], place: Path) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The short name of the commit that is checked out; empty outside git."""
-    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    """The short name of the commit that is checked out, with -dirty where files differ from it; empty outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
     return said.stdout.strip()

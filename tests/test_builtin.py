@@ -1,12 +1,18 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import unweave
 from unweave import builtin
 from unweave.cli import main
+from unweave.editing.begin import begin
+from unweave.editing.reconstruct import reconstruct
+from unweave.editing.swap import swap_each
+from unweave.method import Sampling
 from unweave.run import Run
+from unweave.shapes import Images, to_images
 
 
 @pytest.fixture
@@ -96,3 +102,25 @@ def test_a_damaged_copy_is_told_how_to_be_mended(packaged: str) -> None:
         Run(packaged).method()
     shutil.rmtree("runs/builtin-tiny")
     assert Run(packaged).method() is not None
+
+
+def test_the_model_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small as promised; it rebuilds rooms, and units taken from another image move the picture, none all of it."""
+    monkeypatch.chdir(tmp_path)
+    run = Run("builtin:rooms")
+    method = run.method(device="cpu")
+    assert sum(parameter.numel() for parameter in method.parameters()) <= 3_500_000
+    folder = builtin.MODELS / "rooms"
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 8_000_000
+    images, partners = (to_images(run.dataset().images(np.arange(first, first + 8))) for first in (0, 400_000))
+    sampling = Sampling("dpmsolver++", 3)
+    start = begin(method, images, sampling=sampling, seed=0)
+    back = reconstruct(method, images, sampling=sampling, start=start)
+    assert mse(back, images) < 0.1 * mse(partners, images)
+    every = swap_each(method, images, partners, [[unit] for unit in range(20)], sampling=sampling, start=start)
+    moved = [mse(every[:, unit], back) for unit in range(20)]
+    assert mse(back, images) < max(moved) < mse(partners, images)
+
+
+def mse(one: Images, other: Images) -> float:
+    return float((one - other).square().mean())

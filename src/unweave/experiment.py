@@ -32,6 +32,7 @@ from unweave.session import Session, close, finish, now
 from unweave.settings import SettingsError
 from unweave.training import checkpoint, log, loop, memory
 from unweave.training.batches import batches
+from unweave.training.compiling import compile_networks
 from unweave.training.ema import Average
 from unweave.training.precision import choose
 
@@ -190,9 +191,8 @@ def _together(accelerator: Accelerator, place: Path) -> Path:
 def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerator) -> None:
     settings = run.settings.training
     method = ready.method.to(accelerator.device)
-    if settings.compile:
-        for child in method.children():
-            child.compile()
+    if settings.compile and (why := compile_networks(method, accelerator.device)):
+        logger.warning(f"training.compile is left out: torch.compile does not work here ({why})")
     rank = accelerator.process_index
     if rank > 0:  # noise and dropout of its own; the weights are broadcast from the main process
         torch.manual_seed(seed_of(settings.seed, rank))

@@ -36,7 +36,7 @@ class Settings(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="'auto' times both and keeps the faster"
     )
-    compile: bool = Field(False, description="torch.compile the networks; needs a C++ compiler on the CPU")
+    compile: bool = Field(False, description="torch.compile the networks, if it works here: a C++ compiler, minutes")
     threads: int | None = Field(None, ge=1, description="CPU threads; all cores if not set")
     tracker: str | None = Field(
         None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."
