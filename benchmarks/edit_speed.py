@@ -106,7 +106,7 @@ def main() -> None:
             "error_of_the_unedited_image": rms(plain, images),
         })  # fmt: skip
     if options.markdown:
-        print("| sampler, steps | an edit, s | x_T kept, s | all units, s | error against the finest | unedited image |")
+        print("| sampler, steps | an edit, s | x_T kept, s | all units, s | error to the finest | unedited image |")
         print("|---|--:|--:|--:|--:|--:|")
         for line in results:
             print("| {sampler} {steps} | {0} | {1} | {2} | {3} | {4} |".format(*list(line.values())[2:], **line))

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL, VQModel
 
 import unweave
 from unweave.diffusion import noising
-from unweave.foundation import Denoiser
+from unweave.foundation import Denoiser, Foundation
+from unweave.networks.space import Latents
 from unweave.networks.unet import Shape, unconditional_unet
 from unweave.run import Run
 
@@ -61,6 +63,23 @@ def small_denoiser(
             if not parameter.any():  # the last layers, which begin at zero
                 torch.nn.init.normal_(parameter, std=0.1)
     return Denoiser(unet, noising.config(schedule, prediction))
+
+
+def latent_foundation(kind: str) -> Foundation:
+    """An autoencoder ('vq' or 'kl') of 16 px pictures and a denoiser of its 8 x 8 latents, both random."""
+    torch.manual_seed(0)
+    shape = (3, 16, 16)
+    sizes = {"block_out_channels": (8, 8), "layers_per_block": 1, "norm_num_groups": 4, "scaling_factor": 0.5}
+    blocks = {
+        "down_block_types": ("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        "up_block_types": ("UpDecoderBlock2D", "UpDecoderBlock2D"),
+        "mid_block_add_attention": False,
+    }
+    if kind == "kl":
+        space = Latents(AutoencoderKL(latent_channels=4, **blocks, **sizes), shape)
+    else:
+        space = Latents(VQModel(latent_channels=3, num_vq_embeddings=8, **blocks, **sizes), shape)
+    return Foundation(shape, 100, space, small_denoiser(8, space.shape[0]))
 
 
 def shared(*parts: str) -> Path:

@@ -12,7 +12,7 @@ from tests.conftest import shared
 from typer.testing import CliRunner
 
 import unweave
-from unweave import manipulation, probing
+from unweave import edits, manipulation, probing
 from unweave.cli.main import app
 from unweave.data import npz, views
 from unweave.editing.direction import Fitting
@@ -163,6 +163,8 @@ def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: 
     (tmp_path / "names.csv").write_text("a,a\n" + "1,2\n" * 200)
     (tmp_path / "more.csv").write_text("a,b,c\n" + "1,2\n" * 200)
     (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "empty.csv").write_text("")
+    np.save(tmp_path / "flat.npy", np.zeros((200, 0)))
     for file, message in (
         ("short.npy", "one row for each"),
         ("hole.npy", "as finite numbers: target 0"),
@@ -170,6 +172,8 @@ def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: 
         ("names.csv", "give each its own"),
         ("more.csv", "give each its own"),
         ("empty.npy", "cannot be read as numbers"),
+        ("empty.csv", "cannot be read as numbers: it is empty"),
+        ("flat.npy", r"shape \[200, 0\]"),
     ):
         with pytest.raises(ValueError, match=message):
             probing.probe(diti_run, data=str(labelled), targets=tmp_path / file)
@@ -213,6 +217,9 @@ def test_sets_of_both_kinds_rank_what_is_yes_or_no_and_classify_the_rest(diti_ru
     assert found["targets"]["bright"]["average_precision"] > 0.9
     assert "average_precision" not in found["targets"]["kind"]
     assert "accuracy" in found["targets"]["kind"]
+    assert found["protocol"] == "probe-ap+accuracy@2"
+    each = [found["targets"][name]["chance of accuracy"] for name in ("bright", "kind")]
+    assert found["mean"]["chance of accuracy"] == pytest.approx(np.mean(each))  # of the targets that accuracy is over
     published = probing.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)
     assert published["targets"]["kind"] == {}
     assert probing.table(published, "run").row_count == 3
@@ -253,3 +260,5 @@ def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path, mo
     edit, facts = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
     assert edit.images.shape == (1, 2, 3, 16, 16)
     assert facts["average_precision"] > 0
+    frames = edits.interpolate(run, [0], [1], ["b2-5"], steps=[0, 0.5], noise=True, sampling=Sampling("ddim", 3))
+    assert frames.images.shape == (2, 1, 3, 16, 16)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,7 +23,8 @@ def test_losses_of_every_factor_and_the_slices_that_carry_them(diti_run: Run, tm
     assert json.loads((tmp_path / "a.json").read_text())["loss"] == found["loss"]
     assert Image.open(tmp_path / "a.png").width > 500
     assert told[0][1:] == (0, 2 * len(names))
-    assert told[-1][1:] == (2 * len(names) - 1, 2 * len(names))
+    assert told[2 * len(names) - 1][1:] == (2 * len(names) - 1, 2 * len(names))
+    assert told[2 * len(names) :] == [(f"probing {name}", done, 3) for done, name in enumerate(found["slices"])]
 
 
 def test_the_denoiser_alone_gives_the_same_losses(diti_run: Run, tmp_path) -> None:
@@ -32,6 +34,13 @@ def test_the_denoiser_alone_gives_the_same_losses(diti_run: Run, tmp_path) -> No
     two = theory.attribute_losses(place, output=tmp_path / "b.png", **options)
     assert one["loss"] == two["loss"]
     assert "slices" not in two
+
+
+def test_factors_that_are_no_grid_are_refused(diti_run: Run, tmp_path, monkeypatch) -> None:
+    whole = diti_run.dataset()
+    monkeypatch.setattr(type(whole), "factors", lambda self, rows: np.zeros((len(rows), 6), np.int64))
+    with pytest.raises(ValueError, match=r"pairs of images that differ in it alone, and .* is no grid"):
+        theory.attribute_losses(diti_run, pairs_each=2, times=[5], output=tmp_path / "a.png")
 
 
 def test_a_method_without_a_denoiser_is_refused(quick_run: Run, tmp_path) -> None:

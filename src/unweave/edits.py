@@ -20,6 +20,7 @@ from unweave.editing.adjust import adjust as adjusted
 from unweave.editing.begin import begin
 from unweave.editing.decoding import check_generative, encode
 from unweave.editing.heatmap import moved
+from unweave.editing.interpolate import alphas
 from unweave.editing.interpolate import interpolate as interpolated
 from unweave.editing.reconstruct import reconstruct as reconstructed
 from unweave.editing.swap import swap_each
@@ -208,7 +209,7 @@ def interpolate(
     partners: Named | None = None,
     units: Chosen | None = None,
     *,
-    steps: int = 7,
+    steps: int | Sequence[float] = 7,
     seed: int | None = None,
     noise: bool | None = None,
     sampling: Sampling = SAMPLING,
@@ -217,6 +218,7 @@ def interpolate(
 ) -> Edit:
     """From each image to its partner in `steps` steps, in the listed units (all if none).
 
+    `steps` may be the shares of the way themselves (alpha of DiTi's counterfactuals), from 0 (the image) to 1.
     With `noise` the inverted x_T goes along, on the great circle from one image's to the other's: as it does where all
     units go (None), and in the counterfactuals of DiTi where a few do. Raises ValueError for `noise` with a seed.
     """
@@ -224,6 +226,7 @@ def interpolate(
         raise ValueError("noise=True goes between the inverted x_T of two images, so it takes no seed.")
     run, method = opened(run), opened(run).method()
     target = place_for(run, "interpolate", output, overwrite)
+    check(sampling)
     first, second = pairs(run, images, partners, 3)
     start = begin(method, first.images, sampling=sampling, seed=seed)
     along = seed is None and (units is None if noise is None else noise)
@@ -234,7 +237,7 @@ def interpolate(
         method, first.images, second.images, steps, taken, sampling=sampling, start=start, partner_start=other
     )
     table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
-    columns = ["image", *(f"{share:.0%}" for share in torch.linspace(0, 1, steps).tolist()), "partner"]
+    columns = ["image", *(f"{share:.0%}" for share in alphas(steps)), "partner"]
     what = "all units" if moved_units is None else ", ".join(choice.name for choice in moved_units)
     picture = grid(list(table), first.labels, columns, title=f"Interpolation of {what} ({said(seed)})")
     return Edit(frames, picture, [file.save(picture, target, overwrite=overwrite)])

@@ -29,7 +29,7 @@ def gather(run: Run, named: Named) -> Gathered:
     dataset: Dataset | None = None
     pictures, labels = [], []
     for name in named:
-        if isinstance(name, int) or (str(name).isdigit() and not Path(str(name)).exists()):
+        if isinstance(name, int) or (str(name).isdecimal() and not Path(str(name)).exists()):
             dataset = dataset or run.dataset()
             row = int(str(name))
             if not 0 <= row < len(dataset):

@@ -1,6 +1,6 @@
 """The verb that moves one attribute of an image, along the direction of a linear classifier of codes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,18 @@ def manipulate(
     amounts: Sequence[float] = AMOUNTS,
     *,
     kept: int = 16,
+    rows: int = ROWS,
     data: str | None = None,
     seed: int | None = None,
     sampling: Sampling = SAMPLING,
     output: Path | None = None,
     overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[Edit, dict[str, Any]]:
     """Images with one attribute moved by each amount, [image, amount, channel, height, width], and the classifier.
 
     The attribute is a yes-or-no factor by name, or a class of another factor as NAME=CLASS (against all others). Its
-    direction is learnt from the training split (or a random 80 %) of the run's data, at most 20,000 rows, and its
+    direction is learnt from the training split (or a random 80 %) of the run's data, at most `rows` rows, and its
     average precision is measured on the test split. x_T is the inverted one unless there is a seed. 0.3 is the amount
     of DiTi's release. Raises LookupError for an attribute that there is not.
     """
@@ -56,19 +58,24 @@ def manipulate(
     values = labels(dataset.factor_names, dataset.factor_sizes, dataset.factors(np.arange(len(dataset))), attribute)
     random = np.random.default_rng(0)
     split_seed = views.settings_of(opened.settings.data.get("view", {})).split_seed
-    parts = {name: random.permutation(views.split_rows(dataset, name, split_seed))[:ROWS] for name in ("train", "test")}
+    parts = {name: random.permutation(views.split_rows(dataset, name, split_seed))[:rows] for name in ("train", "test")}
     if len(set(values[parts["train"]].tolist())) < 2:
         raise ValueError(
             f"{attribute} is the same in all training rows of {dataset.name}, so nothing tells it: choose another."
         )
-    codes = {name: torch.from_numpy(represent(generative, dataset, rows)).flatten(1) for name, rows in parts.items()}
-    direction = fit(codes["train"], torch.from_numpy(values[parts["train"]]), Fitting(kept=kept))
+    codes = {name: torch.from_numpy(represent(generative, dataset, part)).flatten(1) for name, part in parts.items()}
+
+    def tick(done: int, total: int) -> None:
+        if progress and done % (total // 20 or 1) == 0:
+            progress(f"learning the direction of {attribute}", done, total)
+
+    direction = fit(codes["train"], torch.from_numpy(values[parts["train"]]), Fitting(kept=kept), tick=tick)
     facts: dict[str, Any] = {
         "attribute": attribute,
         "kept": np.flatnonzero(direction.weight.numpy()).tolist(),
         "average_precision": _precision(direction, codes["test"], values[parts["test"]]),
         "prevalence": float(values[parts["test"]].mean()),
-        "rows": {name: len(rows) for name, rows in parts.items()},
+        "rows": {name: len(part) for name, part in parts.items()},
         "amounts": list(amounts),
     }
     start = begin(generative, given.images, sampling=sampling, seed=seed)
@@ -99,7 +106,7 @@ def labels(names: Sequence[str], sizes: Sequence[int], factors: np.ndarray | Non
         raise ValueError(
             f"{name} has {size} classes: say which one against all others, as {name}=0 .. {name}={size - 1}."
         )
-    wanted = 1 if value == "" else int(value) if value.isdigit() else -1
+    wanted = 1 if value == "" else int(value) if value.isdecimal() else -1
     if not 0 <= wanted < size:
         raise ValueError(f"{name} has the classes 0..{size - 1}, got {value!r}.")
     return (column == wanted).astype(np.int64)

@@ -21,7 +21,7 @@ from unweave.scoring import fitting
 from unweave.tables import Rows
 
 ROWS = 50_000
-"""Rows of each part that are encoded at most."""
+"""Rows of each part that are encoded at most, unless the protocol is the published one, which takes them all."""
 
 PARTS = ("train", "valid", "test")
 
@@ -40,7 +40,7 @@ def probe(
     targets: str | Path | None = None,
     labels: int | None = None,
     published: bool = False,
-    rows: int = ROWS,
+    rows: int | None = None,
     seed: int = 0,
     weights: Weights | None = None,
 ) -> dict[str, Any]:
@@ -51,11 +51,12 @@ def probe(
     `targets`, a file of real-valued numbers with a row for each image (.npy, .csv, an array of an .npz as
     FILE.npz:NAME, or lfw_attributes.txt), they are regressed (`r`, `mse`). Training, validation and test rows are the
     publishers' splits, else random 80, 10 and 10 %; a set with no validation split gives a tenth of its training rows.
-    At most `rows` of each part are encoded, by the weights that the method's authors scored. With `labels`, that many
-    training rows of each class.
+    At most `rows` of each part are encoded (50,000 if None), by the weights that the method's authors scored. With
+    `labels`, that many training rows of each class.
 
-    `published` uses DiTi's own protocol (`linear_probe.adam`), which for numbers keeps the epoch that is best on the
-    *test* rows. Raises ValueError where there is nothing to read, and where rows and targets differ in number.
+    `published` uses DiTi's own protocol (`linear_probe.adam`), on all rows if `rows` is None, which for numbers keeps
+    the epoch that is best on the *test* rows. Raises ValueError where there is nothing to read, and where rows and
+    targets differ in number.
     """
     opened = run if isinstance(run, Run) else Run(run)
     weights = weights or opened.scored()
@@ -65,6 +66,7 @@ def probe(
     if labels is not None and (targets is not None or published):
         raise ValueError("labels=N takes N rows of each class: it needs classes, and the probe of this library.")
     aims = _numbers(dataset, targets) if targets is not None else _factors(dataset)
+    rows = rows or (len(dataset) if published else ROWS)
     named = parts_of(dataset, aims, rows, seed, view.split_seed, hold_out=not (published and targets is not None))
     numbers = list(range(len(aims.names))) if targets is not None else []
     kinds: dict[linear_probe.Kind, list[int]] = {"numbers": numbers} if numbers else _kinds(dataset, published)
@@ -77,14 +79,14 @@ def probe(
         probed = _probed(some, kind, labels, published, seed)
         for place, j in enumerate(columns):
             found[j] |= {score: _or_none(values[place]) for score, values in probed.scores.items()}
-            found[j] |= {f"chance of {next(iter(probed.scores))}": _or_none(probed.chance[place])}
+            found[j] |= {f"chance of {score}": _or_none(values[place]) for score, values in probed.chance.items()}
             found[j]["epoch" if published else f"penalty of {kind}"] = _or_none(probed.chosen[place])
     names = dict.fromkeys(score for one in found for score in one)
     measured = [score for score in names if not score.startswith(("epoch", "penalty"))]
     whole = views.beneath(dataset)
     trained = views.viewed(whole, view) if data is None else None
     result: dict[str, Any] = {
-        "protocol": _protocol(next(iter(kinds)), labels, published),
+        "protocol": _protocol(list(kinds), labels, published),
         "data": {"name": dataset.name, "digest": dataset.digest()}
         | ({"settings": {key: str(value) for key, value in data.items()}} if isinstance(data, Mapping) else {}),
         "targets_of": str(targets) if targets is not None else "factors",
@@ -125,8 +127,9 @@ def _kinds(dataset: Dataset, published: bool) -> dict[linear_probe.Kind, list[in
     return kinds if published or not others else {**kinds, "classes": others}
 
 
-def _protocol(kind: linear_probe.Kind, labels: int | None, published: bool) -> str:
-    what = {"classes": "accuracy", "attributes": "ap", "numbers": "regression"}[kind]
+def _protocol(kinds: Sequence[linear_probe.Kind], labels: int | None, published: bool) -> str:
+    named = {"classes": "accuracy", "attributes": "ap", "numbers": "regression"}
+    what = "+".join(named[kind] for kind in kinds)
     return f"probe-{what}{'-adam' if published else ''}{'' if labels is None else f'-{labels}'}@2"
 
 
@@ -188,7 +191,10 @@ def _numbers(dataset: Dataset, given: str | Path) -> Targets:
     names: list[str] = []
     try:
         if file.suffix == ".csv":
-            head = file.read_text().splitlines()[0].split(",")
+            lines_of = file.read_text().splitlines()
+            if not lines_of:
+                raise ValueError("it is empty")
+            head = lines_of[0].split(",")
             header = not all(is_number(word) for word in head)
             names = [word.strip() for word in head] if header else []
             table = np.loadtxt(file, delimiter=",", skiprows=int(header), ndmin=2)
@@ -201,7 +207,7 @@ def _numbers(dataset: Dataset, given: str | Path) -> Targets:
             "image, or an array of an .npz as FILE.npz:NAME."
         ) from None
     table = table[:, None] if table.ndim == 1 else table
-    if table.ndim != 2 or len(table) != len(dataset):
+    if table.ndim != 2 or len(table) != len(dataset) or not table.shape[1]:
         raise ValueError(
             f"{given} has an array of shape {list(table.shape)}; {dataset.name} needs one row for each of its "
             f"{len(dataset):,} images."

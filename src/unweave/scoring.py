@@ -1,6 +1,7 @@
 """The verbs that measure: encode images with a run, and score a run's units against known factors."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from unweave.metrics.udr import udr_lasso, udr_spearman
 from unweave.run import Run, Weights
 from unweave.tables import Rows
 from unweave.unit_values import codes
+
+logger = logging.getLogger(__name__)
 
 ROWS = 50_000
 """Rows that are encoded for scores, drawn without replacement from the whole data set."""
@@ -41,6 +44,7 @@ def fitting(run: Run, data: str | Mapping[str, Any] | None, split: str | None = 
         shape = run.shape()
         table = dict(data) if isinstance(data, Mapping) else data_open.table(data)
         dataset = data_open.build({**table, "size": shape[1]})
+        logger.info(f"{dataset.name} is read at {shape[2]} x {shape[1]} pixels, as the run's images were")
         if dataset.shape != shape:
             raise ValueError(
                 f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "

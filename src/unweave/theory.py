@@ -56,7 +56,12 @@ def attribute_losses(
     if told.exists() and not overwrite:
         raise FileExistsError(f"{told} is there already: choose another --output, or give --overwrite.")
     dataset = views.beneath(opened_run.dataset())
-    gridded = partial_grid_of(dataset)
+    try:
+        gridded = partial_grid_of(dataset)
+    except ValueError as error:
+        raise ValueError(
+            f"the loss of a factor is measured on pairs of images that differ in it alone, and {error}"
+        ) from None
     device = best_device()
     denoiser, space = denoiser.to(device), space.to(device)
 
@@ -76,7 +81,10 @@ def attribute_losses(
     losses: dict[str, list[float]] = {}
     distances: dict[str, float] = {}
     for name in names:
-        drawn = pairs(gridded, pairs_each, [name], np.random.default_rng(seed))
+        try:
+            drawn = pairs(gridded, pairs_each, [name], np.random.default_rng(seed))
+        except ValueError as error:
+            raise ValueError(f"no pairs of images differ in {name} alone: {error}") from None
         first, second = (to_images(dataset.images(rows), device) for rows in drawn.T)
         rng = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
@@ -84,7 +92,7 @@ def attribute_losses(
                 rebuild, first, second, denoiser.abar, times, rng, encode=space.encode, tick=tick
             )
         distances[name] = (first - second).square().sum((1, 2, 3)).sqrt().mean().item()
-    carried = slices(opened_run, dataset, seed)
+    carried = slices(opened_run, dataset, seed, progress=progress)
     result: dict[str, Any] = {
         "times": list(times), "loss": losses, "distance": distances, "pairs": pairs_each, "seed": seed,
         "data": dataset.name, "half_lost": {name: half_lost(times, loss) for name, loss in losses.items()}, **carried,
@@ -119,7 +127,13 @@ def half_lost(times: Sequence[int], loss: Sequence[float]) -> float | None:
     return None
 
 
-def slices(run: Run, dataset: Dataset, seed: int, count: int = 3_000) -> dict[str, Any]:
+def slices(
+    run: Run,
+    dataset: Dataset,
+    seed: int,
+    count: int = 3_000,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
     """How well each group of units predicts each factor: accuracy above chance, in [0, 1]; nothing without groups."""
     if run.method_name in registry.names("pretrain"):
         return {}
@@ -132,13 +146,15 @@ def slices(run: Run, dataset: Dataset, seed: int, count: int = 3_000) -> dict[st
     codes = represent(trained, dataset, rows)  # [rows, unit, dim]
     train, valid, test = np.split(np.arange(len(rows)), [len(rows) // 2, 3 * len(rows) // 5])
     carried = {}
-    for name, units in trained.groups().items():
+    for done, (name, units) in enumerate(trained.groups().items()):
+        if progress:
+            progress(f"probing {name}", done, len(trained.groups()))
         of_group = codes[:, list(units)].reshape(len(rows), -1)
         parts = Parts(*(Part(of_group[part], factors[part]) for part in (train, valid, test)))
         found = linear_probe.classes(parts)
         carried[name] = [
             max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0
-            for score, chance in zip(found.scores["accuracy"], found.chance)
+            for score, chance in zip(found.scores["accuracy"], found.chance["accuracy"])
         ]
     return {"slices": carried, "factors": list(dataset.factor_names)}
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,9 @@ import pytest
 from PIL import Image
 from tests.conftest import QUICK
 
+from unweave import manipulation
 from unweave.cli import main as cli
+from unweave.editing.direction import Fitting
 from unweave.run import Run
 
 SMALL = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]
@@ -255,3 +258,74 @@ def test_who_can_reach_the_page_is_said(
     assert ("warning: everyone" in capsys.readouterr().err) == warned
     assert asked["host"] == (words[1] if "--host" in words else "127.0.0.1")
     assert asked["share"] == ("--share" in words)
+
+
+def test_a_diti_from_the_command_line(
+    diti_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Its blocks and times as units, counterfactuals, manipulation, probes and the theory."""
+    place = str(diti_run.path)
+    edit = ("edit", "swap", place, "1", "--partners", "2", "--units", "b0-1,t500-999", *FEW)
+    assert run(monkeypatch, *edit, "-o", str(tmp_path / "s.png"), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["shape"] == [1, 2, 3, 16, 16]
+    way = ("--units", "b2-5", "--noise", "--alpha", "0,0.25,1", "--inversion-steps", "4", *FEW)
+    words = ("edit", "interpolate", place, "1", "--partners", "2", *way, "-o", str(tmp_path / "i.png"), "--json")
+    assert run(monkeypatch, *words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["shape"] == [3, 1, 3, 16, 16]
+    assert told["sampling"]["inversion"] == 4
+    monkeypatch.setattr(manipulation, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
+    words = ("edit", "manipulate", place, "--attribute", "shape=1", "--amount", "0.3", "3", "--kept", "4", *FEW)
+    assert run(monkeypatch, *words, "-o", str(tmp_path / "m.png")) == 0
+    captured = capsys.readouterr()
+    assert captured.out.strip() == str(tmp_path / "m.png")
+    assert "learning the direction of shape=1" in captured.err
+    assert "from 4 numbers of the code" in captured.err
+    assert run(monkeypatch, "probe", place, "--labels", "5", "--rows", "200") == 0
+    assert "orientation" in capsys.readouterr().out
+    words = ("figure", "attribute-loss", place, "--pairs", "2", "--times", "50,900", "-o", str(tmp_path / "a.png"))
+    assert run(monkeypatch, *words) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "a.png"), str(tmp_path / "a.json")]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["edit", "swap", "{diti}", "1", "--units", "t5-1000"], "must lie in 0..999"),
+        (["edit", "swap", "{diti}", "1", "--units", "b8"], "blocks must lie in 0..7"),
+        (["edit", "swap", "{diti}", "1", "--units", "20-30"], "unit must be in 0..23, got 24"),
+        (["edit", "interpolate", "{diti}", "1", "--alpha", "0,2"], "alpha is from 0 (the image) to 1"),
+        (["edit", "interpolate", "{diti}", "1", "--alpha", "a"], "--alpha must be numbers"),
+        (["edit", "interpolate", "{diti}", "1", "--inversion-steps", "900"], "inversion steps must be in 2..500"),
+        (["edit", "manipulate", "{diti}", "1", "--attribute", "shap=1"], "Did you mean 'shape'"),
+        (["figure", "attribute-loss", "{diti}", "--times", "1000"], "times must be in 0..999"),
+        (["figure", "attribute-loss", "{quick}"], "stands on no unconditional diffusion model"),
+        (["probe", "{diti}", "--published"], "leave published out"),
+        (["probe", "{diti}", "--targets", "{tmp}/empty.csv"], "it is empty"),
+        (["train", "diti", "data=sprites", "method.widths=[1]"], "must have one number a stage"),
+        (["train", "diti", "data=sprites", "method.widths=[1,25,327,100,50]"], "must sum to method.dim (512)"),
+        (["train", "diti", "data=sprites", "data.size=16", "foundation.denoiser.from={tmp}/short"], "500 time-steps"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_to_diti_gives_one_clear_message(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    diti_run: Run,
+    quick_run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    (tmp_path / "empty.csv").write_text("")
+    denoiser = diti_run.sources().named()["denoiser"].origin
+    shutil.copytree(denoiser, tmp_path / "short")
+    config = tmp_path / "short" / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "num_train_timesteps": 500}))
+    monkeypatch.chdir(tmp_path)
+    places = {"tmp": str(tmp_path), "diti": str(diti_run.path), "quick": str(quick_run.path)}
+    assert run(monkeypatch, *(word.format(**places) if "{" in word else word for word in words)) != 0
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert "Traceback" not in said

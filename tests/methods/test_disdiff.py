@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderKL, UNet2DModel, VQModel
+from diffusers import UNet2DModel
 from diffusers.models.resnet import ResnetBlock2D
-from tests.conftest import small_denoiser
+from tests.conftest import latent_foundation, small_denoiser
 from torch import Tensor, nn
 
 import unweave
@@ -32,7 +32,6 @@ from unweave.methods.disdiff import (
     orthogonal,
     variance,
 )
-from unweave.networks.space import Latents
 from unweave.planning import plan
 from unweave.pretrain import denoiser as pretraining
 from unweave.settings import SettingsError
@@ -55,7 +54,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "chunks and pieces": {"chunk": 3, "piece": 2},
 }
 SHORT = Sampling("ddim", 3)
-DOWN, UP = ("DownEncoderBlock2D", "DownEncoderBlock2D"), ("UpDecoderBlock2D", "UpDecoderBlock2D")
 
 
 def quick(foundation: Foundation | None = None, awake: bool = True, **changes: Any) -> DisDiff:
@@ -69,17 +67,6 @@ def quick(foundation: Foundation | None = None, awake: bool = True, **changes: A
 
 def pixels(denoiser: Denoiser | None = None) -> Foundation:
     return Foundation(SHAPE, 100, denoiser=denoiser or small_denoiser())
-
-
-def latents(kind: str) -> Foundation:
-    torch.manual_seed(0)
-    sizes = {"block_out_channels": (8, 8), "layers_per_block": 1, "norm_num_groups": 4, "scaling_factor": 0.5}
-    blocks = {"down_block_types": DOWN, "up_block_types": UP, "mid_block_add_attention": False}
-    if kind == "kl":
-        space = Latents(AutoencoderKL(latent_channels=4, **blocks, **sizes), SHAPE)
-    else:
-        space = Latents(VQModel(latent_channels=3, num_vq_embeddings=8, **blocks, **sizes), SHAPE)
-    return Foundation(SHAPE, 100, space, small_denoiser(8, space.shape[0]))
 
 
 def wake(module: nn.Module) -> None:
@@ -502,7 +489,7 @@ def test_trap_the_twin_takes_running_statistics_while_the_encoder_takes_those_of
 
 
 def test_trap_the_player_owns_encoder_and_fields_and_no_frozen_weight() -> None:
-    method = quick(latents("vq"))
+    method = quick(latent_foundation("vq"))
     (player,) = method.players()
     owned = {id(p) for p in player.parameters}
     ours = [*method.encoder.parameters(), *method.field.parameters()]
@@ -518,7 +505,7 @@ def test_trap_the_player_owns_encoder_and_fields_and_no_frozen_weight() -> None:
 
 @pytest.mark.parametrize("kind", ["kl", "vq"])
 def test_training_leaves_the_foundation_bit_identical_without_gradient_and_in_eval_mode(kind: str) -> None:
-    method = quick(latents(kind))
+    method = quick(latent_foundation(kind))
     method.train()
     held, before = copied(method.denoiser) + copied(method.space), copied(method.encoder) + copied(method.field)
     settings = loop.Settings(images=8, rate=1e-2, clip=1e-3, weight_decay=0.1, precision="float32")
@@ -618,7 +605,7 @@ def test_trap_lambda_is_what_the_settings_say_and_not_1() -> None:
 
 def test_without_weight_the_terms_are_left_out_and_nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     for weight, calls in ((0.0, 0), (0.05, 2)):
-        method = quick(latents("vq"), weight=weight)
+        method = quick(latent_foundation("vq"), weight=weight)
         decoded, encoded = (
             counting(method.space, "soft_decode", monkeypatch),
             counting(method, "reencode", monkeypatch),
@@ -865,7 +852,7 @@ def test_field_maps_want_times_of_the_schedule(time: int) -> None:
 
 @pytest.mark.parametrize("kind", ["kl", "vq"])
 def test_the_loss_decodes_softly_and_drawing_decodes_at_its_end(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    method = quick(latents(kind))
+    method = quick(latent_foundation(kind))
     depth = {"kl": 4, "vq": 3}[kind]
     softly = counting(method.space, "soft_decode", monkeypatch)
     finally_ = counting(method.space, "decode", monkeypatch)
@@ -891,7 +878,7 @@ def test_the_loss_decodes_softly_and_drawing_decodes_at_its_end(kind: str, monke
 
 @pytest.mark.parametrize("kind", ["kl", "vq"])
 def test_the_disentangling_gradient_passes_the_frozen_decoder(kind: str) -> None:
-    method = quick(latents(kind))
+    method = quick(latent_foundation(kind))
     units = method.encode(batch(4).images)
     method.copy_to_twin()
     _, kept, moved, _ = method.terms(*draws(method, 4), units)
@@ -904,7 +891,7 @@ def test_the_disentangling_gradient_passes_the_frozen_decoder(kind: str) -> None
 def test_the_weight_is_of_latents_or_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = {}
     for weight_by in ("latent", "image", "constant"):
-        method = quick(latents("kl"), weight_by=weight_by)
+        method = quick(latent_foundation("kl"), weight_by=weight_by)
         clean = counting(method.space, "soft_decode", monkeypatch)
         units = method.encode(batch(4).images)
         weights[weight_by] = method.terms(*draws(method, 4), units)[3]
@@ -988,7 +975,7 @@ def test_trap_logits_are_distances_as_they_are() -> None:
 def test_trap_memory_is_that_of_a_piece_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {}
     for piece in (0, 2):
-        method = quick(latents("vq"), piece=piece)
+        method = quick(latent_foundation("vq"), piece=piece)
         decoded = counting(method.space, "soft_decode", monkeypatch)
         sizes: list[int] = []
 

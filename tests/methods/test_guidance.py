@@ -5,15 +5,16 @@ from itertools import accumulate
 import pytest
 import torch
 from diffusers.models.resnet import ResnetBlock2D
-from tests.conftest import small_denoiser
+from tests.conftest import latent_foundation, small_denoiser
 
 from unweave import registry
 from unweave.diffusion.noising import add_noise, clean_of, mean_shift, per_image, score_shift, snr, velocity_shift
-from unweave.foundation import Foundation
-from unweave.method import Batch, Sampling
+from unweave.foundation import Denoiser, Foundation
+from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import diffae, diti, pdae
 from unweave.networks.encoder import attentive
 from unweave.networks.gradient_decoder import Composed
+from unweave.planning import plan
 from unweave.settings import SettingsError, parse
 
 NARROW = {"dim": 16, "encoder_widths": (32, 32)}
@@ -179,10 +180,18 @@ def test_a_later_slice_has_no_influence_on_earlier_times() -> None:
 def test_in_the_last_block_the_mask_is_none() -> None:
     method = diti_of()
     code = torch.randn(2, 16, 1)
-    x_t, t = torch.randn(2, 3, 16, 16), torch.tensor(999)
-    masked = method.predictor(code, True)(x_t, t)
+    x_t, times = torch.randn(2, 3, 16, 16), [torch.tensor(time) for time in (874, 875, 999)]
+    masked = [method.predictor(code, True)(x_t, t) for t in times]
     method.visible = lambda code, t: code
-    assert torch.equal(masked, method.predictor(code, True)(x_t, t))
+    same = [torch.equal(one, method.predictor(code, True)(x_t, t)) for one, t in zip(masked, times)]
+    assert same == [False, True, True]  # the last of 8 blocks begins at 875
+
+
+def test_the_published_mask_is_none_in_the_last_of_64_blocks() -> None:
+    torch.manual_seed(0)
+    settings = diti.Settings(encoder_widths=(32, 32))
+    method = diti.build(settings, foundation())
+    assert method.open(torch.tensor([983, 984, 985, 999])).tolist() == [493, 493, 512, 512]
 
 
 def test_stop_grad_lets_gradients_into_the_newest_slice_alone_and_dual_adds_both_losses() -> None:
@@ -219,6 +228,9 @@ def test_groups_are_stages_and_time_ranges() -> None:
     assert list(method.group("b1-3")) == [3, 4, 5, 6, 7]
     with pytest.raises(ValueError, match=r"blocks must lie in 0\.\.7"):
         method.group("b7-8")
+    early = diti_of(blocks=16, widths=(2, 14))  # four blocks share two numbers
+    with pytest.raises(ValueError, match="no number of the code opens in the blocks 0-0"):
+        early.group("b0")
     with pytest.raises(LookupError, match="t0-249, t250-999"):
         method.group("wall")
     for words in ("t300-200", "t5-1000"):
@@ -301,6 +313,7 @@ def test_the_loss_of_diffae_by_hand_and_its_code_matters() -> None:
         ({"attention": (True,)}, "one value per level"),
         ({"channels": (6, 16)}, "divisible by method.groups"),
         ({"channels": (8, 8, 8, 8, 8, 8), "attention": (False,) * 6}, "multiple of 32"),
+        ({"encoder_channels": (8,) * 6}, "they need 32 pixels a side or more, got 16 x 16"),
     ],
 )
 def test_a_diffae_that_cannot_be_built_says_why(settings: dict[str, object], message: str) -> None:
@@ -321,6 +334,54 @@ def test_networks_of_the_published_sizes_run(name: str, preset: str, expected: f
         assert sum(p.numel() for p in built.parameters()) == pytest.approx(expected, rel=0.1)
     loss = built(Batch(torch.zeros(1, 3, size, size), torch.arange(1), 0), torch.Generator().manual_seed(0))
     assert loss.total.isfinite()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "base", "expected"), [("release", "pixels-64", 52.0e6), ("release-128", "pixels-128", 78.5e6)]
+)
+@pytest.mark.parametrize("name", ["pdae", "diti"])
+def test_gradient_decoders_have_the_published_sizes(name: str, preset: str, base: str, expected: float) -> None:
+    module, denoiser = registry.learner(name), registry.learner("denoiser")
+    settings = module.PRESETS[preset]
+    size = settings["data"]["size"]
+    assert settings["foundation"]["denoiser"]["recipe"]["preset"] == base
+    with torch.device("meta"):
+        frozen = denoiser.build(denoiser.Settings(**denoiser.PRESETS[base]["method"]), Foundation((3, size, size), 10))
+        under = Foundation((3, size, size), 10, denoiser=Denoiser(frozen.unet, frozen.noising))
+        method = module.build(module.Settings(**settings["method"]), under)
+    trained = sum(p.numel() for part in (method.decoder, method.condition) for p in part.parameters())
+    assert trained == pytest.approx(expected, rel=0.07)  # diffusers' resampling layers are smaller
+
+
+@pytest.mark.parametrize("name", ["pdae", "diti"])
+@pytest.mark.parametrize("kind", ["vq", "kl", "grey"])
+def test_any_denoiser_will_do(name: str, kind: str) -> None:
+    """One of latents, whose x_0 is not clipped, and one of grey pixels: it learns, inverts and draws."""
+    module = registry.learner(name)
+    shape = (1, 16, 16) if kind == "grey" else (3, 16, 16)
+    base = Foundation(shape, 10, denoiser=small_denoiser(16, 1)) if kind == "grey" else latent_foundation(kind)
+    torch.manual_seed(0)
+    method = stirred(module.build(module.Settings(**(SLICED if name == "diti" else NARROW)), base))
+    assert method.bounded is (kind == "grey")
+    pictures = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    assert method(Batch(pictures, torch.arange(2), 0), torch.Generator().manual_seed(0)).total.isfinite()
+    with evaluating(method):
+        units = method.encode(pictures)
+        start = method.invert(pictures, units, Sampling("ddim", 4))
+        assert start.shape == (2, *method.space.shape)
+        assert method.decode(units, start, Sampling("ddim", 4)).shape == pictures.shape
+
+
+@pytest.mark.parametrize("name", ["pdae", "diti"])
+@pytest.mark.parametrize("preset", ["release", "release-128", "release-even", "laptop"])
+def test_presets_name_a_denoiser_of_their_own_images(name: str, preset: str) -> None:
+    if preset not in registry.learner(name).PRESETS:
+        assert (name, preset) == ("pdae", "release-even")
+        return
+    settings = plan(name, {"preset": preset, "data": {"name": "folder", "path": "faces"}})
+    made = plan("denoiser", settings.foundation.denoiser.recipe)
+    assert made.data == settings.data
 
 
 def test_heads_that_do_not_fit_are_refused() -> None:

@@ -34,8 +34,9 @@ def test_classes_are_those_of_scikit_learn_with_the_penalty_that_is_best_on_vali
         best = int(np.argmax([fit.score(x[1], y[1]) for fit in fits]))
         assert found.chosen[j] == PENALTIES[best]
         assert found.scores["accuracy"][j] == pytest.approx(fits[best].score(x[2], y[2]))
-        assert found.chance[j] == pytest.approx(np.bincount(y[2]).max() / len(y[2]))
-        assert found.scores["accuracy"][j] > found.chance[j] + 0.2
+        chance = found.chance["accuracy"][j]
+        assert chance == pytest.approx(np.bincount(y[2]).max() / len(y[2]))
+        assert found.scores["accuracy"][j] > chance + 0.2
 
 
 def test_test_rows_choose_nothing() -> None:
@@ -48,11 +49,13 @@ def test_attributes_are_ranked() -> None:
     parts = made("attributes")
     found = linear_probe.attributes(parts)
     assert min(found.scores["average_precision"]) > 0.8
-    assert found.chance == pytest.approx(parts.test.targets.mean(0).tolist())
+    share = parts.test.targets.mean(0)
+    assert found.chance["average_precision"] == pytest.approx(share.tolist())
+    assert found.chance["accuracy"] == pytest.approx(np.maximum(share, 1 - share).tolist())
     random = np.random.RandomState(1)
     blind = Parts(*(Part(random.randn(*part.units.shape), part.targets) for part in made("attributes", rows=4_000)))
     found = linear_probe.attributes(blind)
-    assert found.scores["average_precision"] == pytest.approx(found.chance, abs=0.1)
+    assert found.scores["average_precision"] == pytest.approx(found.chance["average_precision"], abs=0.1)
     with pytest.raises(ValueError, match="0 or 1"):
         linear_probe.attributes(made("classes"))
 
@@ -62,7 +65,7 @@ def test_numbers_are_regressed() -> None:
     assert min(found.scores["r"]) > 0.999
     assert found.scores["mse"][1] < 0.1  # of a variance of 100
     assert min(found.scores["r2"]) > 0.99
-    assert found.chance == [0.0, 0.0]
+    assert found.chance == {"r": [0.0, 0.0]}
     still = made("numbers")
     still = still._replace(train=Part(np.zeros_like(still.train.units), still.train.targets))
     assert linear_probe.numbers(still).scores["r"] == [0.0, 0.0]

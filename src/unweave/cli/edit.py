@@ -26,7 +26,8 @@ Partners = Annotated[str | None, typer.Option(help="rows or files to take units 
 Units = Annotated[
     str | None,
     typer.Option(
-        help="units, separated by commas: numbers, ranges (10-49), groups, times of DiTi (t110-312), names; else all"
+        help="units, separated by commas: numbers, ranges (10-49), groups, names, times (t110-312) and blocks of time "
+        "(b16-23) of DiTi; else all"
     ),
 ]
 Seed = Annotated[int, typer.Option(help="x_T is drawn from this seed (the default)")]
@@ -37,6 +38,9 @@ Points = Annotated[int, typer.Option(min=2, help="pictures from one end to the o
 Drawn = Annotated[int | None, typer.Option(help="draw x_T from this seed instead of inverting")]
 Steps = Annotated[int, typer.Option(min=1, help="sampling steps")]
 Sampler = Annotated[str, typer.Option(help="'dpmsolver++' or 'ddim', both deterministic")]
+Inversion = Annotated[
+    int | None, typer.Option("--inversion-steps", min=2, help="of the way to x_T; as many as --steps if not given")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="the picture to write; RUN/pictures/VERB.png if not given")
 ]
@@ -108,7 +112,11 @@ def interpolate(
         bool | None,
         typer.Option("--noise/--no-noise", help="x_T goes from one image's to the other's (default: if all units go)"),
     ] = None,
-    points: Points = 7, seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
+    points: Points = 7,
+    alpha: Annotated[
+        str | None, typer.Option(help="how far to go, from 0 to 1 (the partner), separated by commas; not --points")
+    ] = None,
+    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", inversion: Inversion = None,
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Go from one image to another in small steps, through all units or some.
@@ -117,11 +125,15 @@ def interpolate(
 
     \b
         unweave edit interpolate runs/diti 12 --partners 9 --units b16-23 --noise     a counterfactual, as DiTi's
+        unweave edit interpolate runs/diti 12 --partners 9 --units b16-23 --noise --alpha 0,0.25,0.5,0.75,1 \\
+            --sampler ddim --steps 100 --inversion-steps 500
     """
     from unweave import edits
 
-    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": points, "noise": noise}
-    _show(edits.interpolate, run, pairs, _how(seed or 0, seed is None, steps, sampler), output, overwrite, json)
+    way = points if alpha is None else _alphas(alpha)
+    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": way, "noise": noise}
+    how = _how(seed or 0, seed is None, steps, sampler, inversion)
+    _show(edits.interpolate, run, pairs, how, output, overwrite, json)
 
 
 @app.command()
@@ -216,8 +228,9 @@ def manipulate(
         list[float] | None, typer.Option("--amount", "-a", help="how far to go, repeatable; DiTi goes 0.3")
     ] = None,
     kept: Annotated[int, typer.Option(min=1, help="numbers of the code that may change")] = 16,
-    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
-    overwrite: Overwrite = False, json: Json = False,
+    rows: Annotated[int, typer.Option(min=10, help="of the training split, to learn from at most")] = 20_000,
+    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", inversion: Inversion = None,
+    output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Move one attribute of images, along a linear classifier of codes with a learnt mask (DiTi).
 
@@ -231,10 +244,11 @@ def manipulate(
 
     if not attribute:
         raise ValueError("--attribute is missing: the name of a factor, or NAME=CLASS; `unweave info RUN` lists them.")
-    how = _how(seed or 0, seed is None, steps, sampler)
+    how = _how(seed or 0, seed is None, steps, sampler, inversion)
     edit, facts = manipulation.manipulate(
-        run, attribute, images, amount or manipulation.AMOUNTS, kept=kept, **how, output=output, overwrite=overwrite
-    )
+        run, attribute, images, amount or manipulation.AMOUNTS, kept=kept, rows=rows, **how,
+        output=output, overwrite=overwrite, progress=out.progress_line,
+    )  # fmt: skip
     if json:
         out.print_json({"files": edit.files, "shape": list(edit.images.shape), **facts})
     else:
@@ -246,10 +260,10 @@ def manipulate(
         print(edit.files[0])
 
 
-def _how(seed: int, inverted: bool, steps: int, sampler: str) -> dict[str, Any]:
+def _how(seed: int, inverted: bool, steps: int, sampler: str, inversion: int | None = None) -> dict[str, Any]:
     from unweave.method import Sampling
 
-    return {"seed": None if inverted else seed, "sampling": Sampling(sampler, steps)}
+    return {"seed": None if inverted else seed, "sampling": Sampling(sampler, steps, inversion=inversion)}
 
 
 def _show(
@@ -278,7 +292,7 @@ def _chosen(text: str | None) -> list[int | str] | None:
     words = _words(text)
     if words is not None and not words:
         raise ValueError(f"--units must name units separated by commas, such as 0,3 or 10-49; got {text!r}.")
-    return None if words is None else [int(word) if word.isdigit() else word for word in words]
+    return None if words is None else [int(word) if word.isdecimal() else word for word in words]
 
 
 def _shares(text: str) -> dict[int | str, float]:
@@ -297,10 +311,19 @@ def _shares(text: str) -> dict[int | str, float]:
     return shares
 
 
+def _alphas(text: str) -> list[float]:
+    try:
+        return [float(word) for word in _words(text) or []]
+    except ValueError:
+        raise ValueError(
+            f"--alpha must be numbers from 0 to 1 separated by commas, such as 0,0.5,1; got {text!r}."
+        ) from None
+
+
 def _numbers(text: str | None) -> list[int] | None:
     words = _words(text)
     if words is None:
         return None
-    if not words or not all(word.isdigit() for word in words):
+    if not words or not all(word.isdecimal() for word in words):
         raise ValueError(f"times must be numbers separated by commas, such as 100,500; got {text!r}.")
     return [int(word) for word in words]

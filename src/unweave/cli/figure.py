@@ -38,7 +38,7 @@ def attribute_loss(
     from unweave.cli import output as out
 
     words = None if times is None else [word.strip() for word in times.split(",")]
-    if words is not None and not all(word.isdigit() for word in words):
+    if words is not None and not all(word.isdecimal() for word in words):
         raise ValueError(f"--times must be numbers separated by commas, such as 100,500; got {times!r}.")
     found = theory.attribute_losses(
         run,

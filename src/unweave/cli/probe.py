@@ -20,7 +20,9 @@ def command(
     published: Annotated[
         bool, typer.Option("--published", help="DiTi's protocol: Adam, 15 epochs; numbers choose the epoch on test")
     ] = False,
-    rows: Annotated[int, typer.Option(min=10, help="rows of each split that are encoded at most")] = 50_000,
+    rows: Annotated[
+        int | None, typer.Option(min=10, help="rows of each split that are encoded at most: 50000, all if --published")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of random splits and few labels")] = 0,
     weights: Annotated[
         str | None, typer.Option(help="'raw' or 'averaged'; what the authors scored if not given")

@@ -38,8 +38,9 @@ def check(sampling: Sampling) -> None:
     """Raises ValueError where no sampler does what is asked."""
     if sampling.sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampling.sampler!r}.")
-    if not 2 <= sampling.steps <= STEPS // 2:
-        raise ValueError(f"sampling steps must be in 2..{STEPS // 2}, got {sampling.steps}.")
+    for name, steps in (("sampling", sampling.steps), ("inversion", sampling.inversion)):
+        if steps is not None and not 2 <= steps <= STEPS // 2:
+            raise ValueError(f"{name} steps must be in 2..{STEPS // 2}, got {steps}.")
     if not 0 <= sampling.eta <= 1 or (sampling.eta > 0 and sampling.sampler != "ddim"):
         raise ValueError(f"eta must be in [0, 1], and 0 for every sampler but ddim; got {sampling.eta}.")
 

@@ -91,7 +91,11 @@ def fit(
 
 
 def concrete(score: Float[Tensor, "dim"], sharpness: float, rng: torch.Generator) -> Float[Tensor, "dim"]:
-    """A relaxed draw of 0 or 1 with these probabilities: binary concrete (arXiv:1611.00712)."""
+    """A relaxed draw of 0 or 1 with these probabilities: binary concrete (arXiv:1611.00712).
+
+    Scores within 1e-6 of 0 or 1 get no gradient; only Adam's momentum brings one back. What the release does is not
+    known [design].
+    """
     probability = score.clamp(1e-6, 1 - 1e-6)
     uniform = torch.rand(score.shape, generator=rng).clamp(1e-6, 1 - 1e-6)
     return (sharpness * (torch.logit(probability) + torch.logit(uniform))).sigmoid()

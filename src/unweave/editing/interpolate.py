@@ -22,7 +22,7 @@ def interpolate(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
-    steps: int,
+    steps: int | Sequence[float],
     units: Sequence[int] | None = None,
     *,
     sampling: Sampling,
@@ -30,31 +30,40 @@ def interpolate(
     partner_start: Start = None,
     batch: int = 64,
 ) -> Float[Tensor, "step batch channel height width"]:
-    """`steps` images from each image (first) towards its partner (last); in [-1, 1].
+    """`steps` images from each image (first) towards its partner (last), or at these shares of the way; in [-1, 1].
 
     Linear in the listed units (all when None), spherical in the start where `start` and `partner_start` are both
     tensors of Gaussian noise; else every step keeps `start`. At most `batch` images are decoded at a time.
-    Raises TypeError for a method without a decoder, ValueError for fewer than 2 steps, a unit that is not there, or
-    partners of another shape.
+    Raises TypeError for a method without a decoder, ValueError for fewer than 2 steps, no shares or shares outside
+    [0, 1], a unit that is not there, or partners of another shape.
     """
     generative = check_generative(method)
     check_partners(images, partners)
     check_start(start, len(images))
     check_start(partner_start, len(images))
-    if steps < 2:
-        raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
+    weights = alphas(steps)
     with evaluating(generative):
         own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
         chosen = check_units(range(own.shape[1]) if units is None else units, own.shape[1])
-        weights = torch.linspace(0, 1, steps).tolist()
-        edited = own.repeat(steps, 1, 1)  # (step · batch, unit, dim)
+        edited = own.repeat(len(weights), 1, 1)  # (step · batch, unit, dim)
         edited[:, chosen] = torch.cat([torch.lerp(own[:, chosen], theirs[:, chosen], weight) for weight in weights])
-        rows = torch.arange(len(images), device=own.device).repeat(steps)
+        rows = torch.arange(len(images), device=own.device).repeat(len(weights))
         if isinstance(start, Tensor) and isinstance(partner_start, Tensor):
             start = torch.cat([slerp(start, partner_start, weight) for weight in weights])  # (step · batch, ...)
             rows = torch.arange(len(edited), device=own.device)
         chunks = [chunk for _, chunk in decoded(generative, edited, start, rows, sampling=sampling, batch=batch)]
-        return torch.cat(chunks).unflatten(0, (steps, len(images)))
+        return torch.cat(chunks).unflatten(0, (len(weights), len(images)))
+
+
+def alphas(steps: int | Sequence[float]) -> list[float]:
+    """Where between image (0) and partner (1) the pictures are: evenly from end to end, or as listed."""
+    if isinstance(steps, int):
+        if steps < 2:
+            raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
+        return torch.linspace(0, 1, steps).tolist()
+    if not steps or not all(0 <= share <= 1 for share in steps):
+        raise ValueError(f"alpha is from 0 (the image) to 1 (its partner), got {', '.join(map(str, steps)) or 'none'}.")
+    return list(steps)
 
 
 def slerp(

@@ -174,6 +174,12 @@ def check(settings: Settings, foundation: Foundation) -> None:
             f"Diff-AE needs square images (latents, on an autoencoder) whose side is a multiple of {multiple} "
             f"({len(settings.channels)} levels), got {rows} x {columns}; set data.size."
         )
+    least = 2 ** (len(settings.encoder_channels) - 1)
+    if min(foundation.shape[1:]) < least:
+        raise ValueError(
+            f"the encoder of Diff-AE halves images {len(settings.encoder_channels) - 1} times, so they need {least} "
+            f"pixels a side or more, got {foundation.shape[1]} x {foundation.shape[2]}; set data.size."
+        )
     if len(settings.attention) != len(settings.channels):
         raise ValueError(
             f"method.attention must have one value per level of method.channels ({len(settings.channels)}), "

@@ -114,7 +114,7 @@ def starts(settings: Settings) -> list[int]:
 
 
 def stage_of_blocks(settings: Settings) -> list[int]:
-    """The stage of each block: that of its first time, as in the release."""
+    """The stage of each block: that of where it begins (as a real number), as in the release."""
     return [next(i for i, edge in enumerate(settings.edges) if first < edge) for first in _nominal(settings)]
 
 
@@ -157,11 +157,15 @@ def units_of_times(settings: Settings, first: int, last: int) -> list[int]:
 
 
 def units_of_blocks(settings: Settings, first: int, last: int) -> list[int]:
-    """The units that open in the blocks first .. last. Raises ValueError for blocks that there are not."""
+    """The units that open in the blocks first .. last. Raises ValueError for blocks that there are not, or that open
+    none."""
     if not 0 <= first <= last < settings.blocks:
         raise ValueError(f"blocks must lie in 0..{settings.blocks - 1} and not run backwards, got {first}-{last}.")
     end = ends(settings)
-    return list(range(end[first - 1] if first else 0, end[last]))
+    found = list(range(end[first - 1] if first else 0, end[last]))
+    if not found:
+        raise ValueError(f"no number of the code opens in the blocks {first}-{last}: take a wider range.")
+    return found
 
 
 extras: dict[str, Any] = {}

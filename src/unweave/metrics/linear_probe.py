@@ -43,7 +43,7 @@ class Probed(NamedTuple):
     """One number per target; NaN where it cannot be measured (a target that is constant in some part)."""
 
     scores: dict[str, list[float]]
-    chance: list[float]
+    chance: dict[str, list[float]]  # of the scores that have one
     chosen: list[float]  # the penalty (C), or the epoch, of each target
 
 
@@ -64,7 +64,8 @@ def classes(parts: Parts, *, labels: int | None = None, seed: int = 0) -> Probed
 
 
 def attributes(parts: Parts, *, labels: int | None = None, seed: int = 0) -> Probed:
-    """Average precision and accuracy of logistic regression for targets of 0 and 1; `chance` is the prevalence.
+    """Average precision and accuracy of logistic regression for targets of 0 and 1; chance is the prevalence, and the
+    share of the more frequent value.
 
     Otherwise as `classes`. DiTi quotes the mean over the 40 attributes of CelebA, by the protocol of `adam`. Raises
     ValueError for other targets than 0 and 1.
@@ -87,7 +88,8 @@ def _each(parts: Parts, kind: Kind, labels: int | None, seed: int) -> Probed:
     _check(parts)
     names = {"classes": ("accuracy",), "attributes": ("average_precision", "accuracy"), "numbers": ("r", "mse", "r2")}
     scores: dict[str, list[float]] = {name: [] for name in names[kind]}
-    chance, chosen = [], []
+    chance: dict[str, list[float]] = {}
+    chosen = []
     random = np.random.RandomState(seed)
     for j in range(parts.train.targets.shape[1]):
         train, valid = parts.train, parts.valid
@@ -97,7 +99,8 @@ def _each(parts: Parts, kind: Kind, labels: int | None, seed: int) -> Probed:
                 _rows(valid, few(valid, j, max(1, labels // 5), random)),
             )
         columns = [part.targets[:, j] for part in (train, valid, parts.test)]
-        chance.append(_chance(columns[2], kind))
+        for name, value in _chance(columns[2], kind).items():
+            chance.setdefault(name, []).append(value)
         if any(np.ptp(column) == 0 for column in columns):
             chosen.append(float("nan"))
             for values in scores.values():
@@ -147,14 +150,12 @@ def _scored(said: _Said, truth: np.ndarray, kind: Kind) -> dict[str, float]:
     return {"average_precision": float(average_precision_score(truth, said.values)), **accuracy}
 
 
-def _chance(truth: np.ndarray, kind: Kind) -> float:
+def _chance(truth: np.ndarray, kind: Kind) -> dict[str, float]:
+    """What a probe that knows nothing of the codes reaches."""
     if kind == "numbers":
-        return 0.0
-    return (
-        float(truth.mean())
-        if kind == "attributes"
-        else float(np.unique(truth, return_counts=True)[1].max() / len(truth))
-    )
+        return {"r": 0.0}
+    most = float(np.unique(truth, return_counts=True)[1].max() / len(truth))
+    return {"average_precision": float(truth.mean()), "accuracy": most} if kind == "attributes" else {"accuracy": most}
 
 
 def adam(
@@ -203,7 +204,8 @@ def adam(
         merit = np.nanmean(_columns(judged, weights, kind)["average_precision" if kind == "attributes" else "r"])
         if merit > best:
             best, kept = float(merit), (weights, epoch)
-    chance = [_chance(column, kind) for column in parts.test.targets.T]
+    each = [_chance(column, kind) for column in parts.test.targets.T]
+    chance = {name: [one[name] for one in each] for name in each[0]}
     return Probed(_columns(parts.test, kept[0], kind), chance, [float(kept[1])] * y.shape[1])
 
 
