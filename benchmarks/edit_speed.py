@@ -14,11 +14,13 @@ units of one image at once. Prints JSON; --markdown prints a table.
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from running import commit
 from torch import Tensor
 
 from unweave.editing.begin import begin
@@ -111,7 +113,14 @@ def main() -> None:
         for line in results:
             print("| {sampler} {steps} | {0} | {1} | {2} | {3} | {4} |".format(*list(line.values())[2:], **line))
         return
-    about = {"run": str(run.path), "size": list(images.shape[1:]), "units": units, "threads": torch.get_num_threads()}
+    about = {
+        "command": sys.argv,
+        "commit": commit(),
+        "run": str(run.path),
+        "size": list(images.shape[1:]),
+        "units": units,
+        "threads": torch.get_num_threads(),
+    }
     print(json.dumps({**about, "cpu": processor(), "images": len(images), "results": results}, indent=2))
 
 

@@ -54,6 +54,7 @@ CONFIGS = {
     "laptop-2": SECOND
     + LAPTOP
     + "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95] training.decay=cosine",
+    "laptop-64": "preset=laptop-64",
     "release-3e-4": RELEASE + "training.rate=3e-4",
     "release-1e-3": RELEASE + "training.rate=1e-3",
     "release-3e-3": RELEASE + "training.rate=3e-3",

@@ -16,7 +16,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from running import unweave
+from running import commit, unweave
+
+from unweave.experiment import processor
 
 ROWS = (
     "betavae method.beta=1",
@@ -92,12 +94,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/rows"))
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
-    results = []
+    begun, results = commit(), []
     for row in options.methods:
         for seed in options.seeds:
             results.append(one(row, options.data, options.images, seed, options.out))
             print(json.dumps(results[-1]), file=sys.stderr)
-    print(table(results) if options.markdown else json.dumps({"data": options.data, "runs": results}, indent=2))
+    about = {"command": sys.argv, "commit": begun, "cpu": processor(), "data": options.data}
+    print(table(results) if options.markdown else json.dumps({**about, "runs": results}, indent=2))
 
 
 if __name__ == "__main__":

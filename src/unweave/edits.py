@@ -239,7 +239,12 @@ def interpolate(
     table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
     columns = ["image", *(f"{share:.0%}" for share in alphas(steps)), "partner"]
     what = "all units" if moved_units is None else ", ".join(choice.name for choice in moved_units)
-    picture = grid(list(table), first.labels, columns, title=f"Interpolation of {what} ({said(seed)})")
+    picture = grid(
+        list(table),
+        first.labels,
+        columns,
+        title=f"Interpolation of {what} ({'x_T goes along' if along else said(seed)})",
+    )
     return Edit(frames, picture, [file.save(picture, target, overwrite=overwrite)])
 
 
