@@ -56,8 +56,8 @@ class Sampling(NamedTuple):
     sampler: str = "ddim"  # "ddim" or "dpmsolver++"
     steps: int = 50
     eta: float = 0.0  # 0 is deterministic (edits), 1 adds DDPM's noise back at every step
-    inversion: int | None = None  # steps of the way from the image to its x_T, where they are not `steps`
     clip: bool = True  # keep the predicted x_0 in [-1, 1] at every step, in methods that do so (PDAE, DiTi, Diff-AE)
+    inversion: int | None = None  # steps of the way from the image to its x_T, where they are not `steps`
 
 
 class Trainable(nn.Module, ABC):
