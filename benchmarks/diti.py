@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from running import train
+from running import commit, train
 
 from unweave.diffusion.sampling import sample
 from unweave.editing.begin import begin
@@ -112,7 +112,8 @@ def main() -> None:
             record = {
                 "arm": arm, "seed": seed, "data": data, "asked": options.images, "labels": options.labels,
                 "words": words, "images": made["images"], "seconds": made["seconds"],
-                "foundation_seconds": before, "command": sys.argv, "device": made["device"], "threads": made["threads"],
+                "foundation_seconds": before, "command": sys.argv, "commit": commit(),
+                "device": made["device"], "threads": made["threads"],
                 "probe": {
                     one["protocol"]: {name: of["accuracy"] for name, of in one["targets"].items()} | {
                         "mean": one["mean"]["accuracy"]

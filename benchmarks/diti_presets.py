@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from running import train
+from running import commit, train
 
 from unweave.diffusion.noising import add_noise, clean_of
 from unweave.run import Run, best_device
@@ -65,14 +65,14 @@ def main() -> None:
     for prediction, place in denoisers.items():
         budget = [f"training.images={options.denoiser_images}", f"method.prediction={prediction}"]
         train("denoiser", [*common, *budget], place)
-    records = []
+    begun, records = commit(), []
     for name, (prediction, weight, field) in ARMS.items():
         place = options.out / f"pdae-{prediction}-{weight}"
         budget = [f"training.images={options.images}", "training.average=0.98", f"method.weight={weight}"]
         words = [*common, *budget, f"method.field={field}", f"foundation.denoiser.from={denoisers[prediction]}"]
         facts = train("pdae", words, place)
         of = {key: facts[key] for key in ("device", "threads", "precision", "seconds", "images")}
-        records.append({"arm": name, "command": sys.argv, **of, **errors(Run(place), options.count)})
+        records.append({"arm": name, "command": sys.argv, "commit": begun, **of, **errors(Run(place), options.count)})
         print(json.dumps(records[-1]), file=sys.stderr)
     print(json.dumps(records, indent=2))
 

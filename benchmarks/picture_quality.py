@@ -11,6 +11,7 @@ DDIM, 50 steps, eta 0, averaged weights. Prints JSON.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,14 @@ def main() -> None:
     found = []
     for path in options.runs:
         run = Run(path)
-        found.append({"run": path.name, "images": run.state()["seen"], **measured(run, options.count)})
-    about = {"commit": commit(), "cpu": processor(), "count": options.count, "sampling": SAMPLING._asdict()}
+        found.append({"run": str(path), "images": run.state()["seen"], **measured(run, options.count)})
+    about = {
+        "command": sys.argv,
+        "commit": commit(),
+        "cpu": processor(),
+        "count": options.count,
+        "sampling": SAMPLING._asdict(),
+    }
     print(json.dumps({**about, "runs": found}, indent=2))
 
 

@@ -22,5 +22,6 @@ def train(what: str, words: list[str], place: Path) -> dict[str, Any]:
 def commit() -> str:
     """The short name of the commit that is checked out, with -dirty where files differ from it; empty outside git."""
     command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    here = Path(__file__).parent
+    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=here)
     return said.stdout.strip()

@@ -2,7 +2,7 @@
 
     python benchmarks/unet_speed.py                 the release's U-Net on 16 x 16 latents
     python benchmarks/unet_speed.py --compile       also compiled (minutes before the first step)
-    python benchmarks/unet_speed.py --laptop        the laptop's U-Net, in every form that could be faster
+    python benchmarks/unet_speed.py --laptop        the laptop's U-Net, in forms that could be faster
 
 The release's U-Net is compared with itself as its release runs it: float32, attention written out (and, to be fair,
 fused), every transformer block checkpointed, so that its forward is computed twice. Prints JSON. FLOPs are torch's
@@ -71,7 +71,7 @@ def torchs_attention(unet: Any) -> Any:
 
 
 def fused_projections(unet: Any) -> Any:
-    """diffusers' own: one matrix for queries, keys and values."""
+    """diffusers' own: one matrix for queries, keys and values, and torch's attention."""
     unet.fuse_qkv_projections()
     return unet
 
@@ -81,7 +81,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "torch's attention": torchs_attention,
     "fused projections": fused_projections,
     "channels last": lambda unet: unet.to(memory_format=torch.channels_last),
-    "compiled": torch.compile,
+    "as it is" + COMPILED: torch.compile,
 }
 """What may be done to the laptop's U-Net. As it is, attention is fused in float32 and written out in bfloat16."""
 
@@ -92,7 +92,7 @@ def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> li
     flops, begun = {}, {}
     for name, run in runs.items():
         begun[name] = seconds(run)
-        eager = name.replace(", compiled", ", as it is") if "laptop" in name else name.removesuffix(COMPILED)
+        eager = name.removesuffix(COMPILED)
         if eager in flops:  # the counter does not see into compiled code
             flops[name] = flops[eager]
             continue
@@ -151,7 +151,7 @@ def main() -> None:
     else:
         for precision in precisions:
             for form, change in FORMS.items():
-                if form == "compiled" and not options.compile:
+                if form.endswith(COMPILED) and not options.compile:
                     continue
                 unet = change(cross_attention_unet(16, 12, 16, LAPTOP))
                 name = f"laptop, {str(precision).removeprefix('torch.')}, {form}"

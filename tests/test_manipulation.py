@@ -23,6 +23,8 @@ def test_an_attribute_is_moved_both_ways(diti_run: Run, tmp_path, monkeypatch) -
     assert edit.images.shape == (2, 3, 3, 16, 16)
     assert Image.open(tmp_path / "m.png").width > 100
     assert len(facts["kept"]) == 4
+    _, few = manipulate(diti_run, "shape=1", [3], (0.5,), rows=50, sampling=FEW, output=tmp_path / "f.png")
+    assert few["rows"] == {"train": 50, "test": facts["rows"]["test"]}
     assert facts["prevalence"] == pytest.approx(1 / 3, abs=0.05)
     assert not torch.equal(edit.images[:, 0], edit.images[:, 2])
     plain = edits.reconstruct(diti_run, [3, 5], sampling=FEW, output=tmp_path / "r.png")

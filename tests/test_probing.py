@@ -206,23 +206,33 @@ def test_scores_of_lfw_are_matched_by_file(tmp_path: Path) -> None:
         assert values == pytest.approx(levels[person.replace("_", " "), int(number)])
 
 
-def test_sets_of_both_kinds_rank_what_is_yes_or_no_and_classify_the_rest(diti_run: Run, tmp_path: Path) -> None:
+def test_sets_of_both_kinds_rank_what_is_yes_or_no_and_classify_the_rest(
+    diti_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     random = np.random.RandomState(0)
     factors = random.randint(0, [2, 3], (120, 2))
+    factors = np.concatenate([factors, np.zeros((120, 1), np.int64)], 1)
+    factors[0, 2] = 1  # an attribute that is constant in the test rows, or in the training rows
     images = random.randint(0, 40, (120, 16, 16, 3)).astype(np.uint8) + (factors[:, :1, None, None] * 200).astype(
         np.uint8
     )
-    np.savez(tmp_path / "both.npz", images=images, factors=factors, factor_names=np.array(["bright", "kind"]))
-    found = probing.probe(diti_run, data=str(tmp_path / "both.npz"))
+    np.savez(tmp_path / "both.npz", images=images, factors=factors, factor_names=np.array(["bright", "kind", "rare"]))
+    with caplog.at_level("INFO", logger="unweave"):
+        found = probing.probe(diti_run, data=str(tmp_path / "both.npz"))
+    assert "both is read at 16 x 16 pixels (height, width)" in caplog.text
     assert found["targets"]["bright"]["average_precision"] > 0.9
     assert "average_precision" not in found["targets"]["kind"]
     assert "accuracy" in found["targets"]["kind"]
     assert found["protocol"] == "probe-ap+accuracy@2"
     each = [found["targets"][name]["chance of accuracy"] for name in ("bright", "kind")]
+    assert found["targets"]["rare"]["accuracy"] is None
     assert found["mean"]["chance of accuracy"] == pytest.approx(np.mean(each))  # of the targets that accuracy is over
     published = probing.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)
     assert published["targets"]["kind"] == {}
-    assert probing.table(published, "run").row_count == 3
+    assert probing.table(published, "run").row_count == 4
+    monkeypatch.setattr(probing, "ROWS", 10)
+    assert sum(probing.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)["rows"].values()) == 120
+    assert max(probing.probe(diti_run, data=str(tmp_path / "both.npz"))["rows"].values()) == 10
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from rich.table import Table
 from scipy.stats import spearmanr
 
 from unweave import reporting, scoring
+from unweave.method import Sampling
 from unweave.run import Run
 from unweave.settings import SettingsError
 from unweave.unit_facts import SAMPLING, Tick, nothing
@@ -104,9 +105,10 @@ def _has_units(run: Run, say: Callable[[str], None]) -> bool:
 
 def _facts(run: Run, tick: Tick, say: Callable[[str], None]) -> dict[str, Any]:
     known = run.own_report()
-    defaults = {"seed": 0, "sampling": SAMPLING._asdict()}
-    if known is not None and known["data"]["trained on"] and known["settings"].items() >= defaults.items():
-        return known
+    if known is not None and known["data"]["trained on"]:
+        settings = known["settings"]
+        if settings["seed"] == 0 and Sampling(**settings["sampling"]) == SAMPLING:
+            return known
     say(f"a report of {run.path}")
     return reporting.report(run, tick=tick).facts
 

@@ -209,7 +209,7 @@ def interpolate(
     partners: Named | None = None,
     units: Chosen | None = None,
     *,
-    steps: int | Sequence[float] = 7,
+    steps: int | Sequence[float | int] = 7,
     seed: int | None = None,
     noise: bool | None = None,
     sampling: Sampling = SAMPLING,
@@ -227,6 +227,7 @@ def interpolate(
     run, method = opened(run), opened(run).method()
     target = place_for(run, "interpolate", output, overwrite)
     check(sampling)
+    shares = alphas(steps)
     first, second = pairs(run, images, partners, 3)
     start = begin(method, first.images, sampling=sampling, seed=seed)
     along = seed is None and (units is None if noise is None else noise)
@@ -234,10 +235,10 @@ def interpolate(
     moved_units = None if units is None else choices(method, first.images, units, named(run))
     taken = None if moved_units is None else [unit for choice in moved_units for unit in choice.units]
     frames = interpolated(
-        method, first.images, second.images, steps, taken, sampling=sampling, start=start, partner_start=other
+        method, first.images, second.images, shares, taken, sampling=sampling, start=start, partner_start=other
     )
     table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
-    columns = ["image", *(f"{share:.0%}" for share in alphas(steps)), "partner"]
+    columns = ["image", *(f"{100 * share:.3g}%" for share in shares), "partner"]
     what = "all units" if moved_units is None else ", ".join(choice.name for choice in moved_units)
     picture = grid(
         list(table),

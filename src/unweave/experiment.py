@@ -191,8 +191,6 @@ def _together(accelerator: Accelerator, place: Path) -> Path:
 def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerator) -> None:
     settings = run.settings.training
     method = ready.method.to(accelerator.device)
-    if settings.compile and (why := compile_networks(method, accelerator.device)):
-        logger.warning(f"training.compile is left out: torch.compile does not work here ({why})")
     rank = accelerator.process_index
     if rank > 0:  # noise and dropout of its own; the weights are broadcast from the main process
         torch.manual_seed(seed_of(settings.seed, rank))
@@ -215,12 +213,15 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
         accelerator.wait_for_everyone()
         return
     report.say(f"run: {run.path}")
+    why = compile_networks(method, accelerator.device) if settings.compile else None
+    if why and accelerator.is_main_process:
+        logger.warning(f"training.compile is left out: torch.compile does not work here ({why})")
     if accelerator.is_main_process:
         run.forget_statistics()
         log.truncate(run.log, begun["seen"])
     precision = _precision(run, state, ready.dataset, accelerator, report)
     if accelerator.is_main_process:
-        _describe(run, precision, accelerator, begun["seen"], ready.dataset)
+        _describe(run, precision, settings.compile and not why, accelerator, begun["seen"], ready.dataset)
     if settings.tracker is not None:
         accelerator.project_configuration.logging_dir = str(run.path)  # where the run is was not known before
         accelerator.init_trackers("unweave", config=_flat(run.settings.model_dump(mode="json")))
@@ -257,8 +258,6 @@ def _begin(run: Run, state: checkpoint.State, accelerator: Accelerator) -> dict[
 
 def _check_memory(ready: Ready, settings: Settings, accelerator: Accelerator) -> None:
     """Raises SettingsError where a step will not fit into the memory that is free, before anything is made."""
-    if settings.training.compile:
-        return  # every other size of a batch would be compiled anew
     players = ready.method.to(accelerator.device).train().players()
     probe = _first_batch(settings.training, ready.dataset, accelerator)
     memory.check(players, probe, settings.training, accelerator, pieces="piece" in settings.method)
@@ -299,7 +298,7 @@ def _precision(run: Run, state: checkpoint.State, dataset: Dataset, accelerator:
     return chosen
 
 
-def _describe(run: Run, precision: str, accelerator: Accelerator, seen: int, dataset: Dataset) -> None:
+def _describe(run: Run, precision: str, compiled: bool, accelerator: Accelerator, seen: int, dataset: Dataset) -> None:
     before = run.record()
     cuda = accelerator.device.type == "cuda"
     record = {
@@ -307,6 +306,7 @@ def _describe(run: Run, precision: str, accelerator: Accelerator, seen: int, dat
         **before,
         "command": sys.argv,
         "precision": precision,
+        "compiled": compiled,
         "device": torch.cuda.get_device_name() if cuda else processor(),
         "threads": torch.get_num_threads(),
         "processes": accelerator.num_processes,

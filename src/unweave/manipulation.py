@@ -58,7 +58,10 @@ def manipulate(
     values = labels(dataset.factor_names, dataset.factor_sizes, dataset.factors(np.arange(len(dataset))), attribute)
     random = np.random.default_rng(0)
     split_seed = views.settings_of(opened.settings.data.get("view", {})).split_seed
-    parts = {name: random.permutation(views.split_rows(dataset, name, split_seed))[:rows] for name in ("train", "test")}
+    parts = {
+        name: random.permutation(views.split_rows(dataset, name, split_seed))[:most]
+        for name, most in (("train", rows), ("test", ROWS))
+    }
     if len(set(values[parts["train"]].tolist())) < 2:
         raise ValueError(
             f"{attribute} is the same in all training rows of {dataset.name}, so nothing tells it: choose another."
@@ -67,7 +70,7 @@ def manipulate(
 
     def tick(done: int, total: int) -> None:
         if progress and done % (total // 20 or 1) == 0:
-            progress(f"learning the direction of {attribute}", done, total)
+            progress(f"learning the direction of {attribute}", done - 1, total)
 
     direction = fit(codes["train"], torch.from_numpy(values[parts["train"]]), Fitting(kept=kept), tick=tick)
     facts: dict[str, Any] = {

@@ -66,7 +66,8 @@ def probe(
     if labels is not None and (targets is not None or published):
         raise ValueError("labels=N takes N rows of each class: it needs classes, and the probe of this library.")
     aims = _numbers(dataset, targets) if targets is not None else _factors(dataset)
-    rows = rows or (len(dataset) if published else ROWS)
+    if rows is None:
+        rows = len(dataset) if published else ROWS
     named = parts_of(dataset, aims, rows, seed, view.split_seed, hold_out=not (published and targets is not None))
     numbers = list(range(len(aims.names))) if targets is not None else []
     kinds: dict[linear_probe.Kind, list[int]] = {"numbers": numbers} if numbers else _kinds(dataset, published)
@@ -79,7 +80,8 @@ def probe(
         probed = _probed(some, kind, labels, published, seed)
         for place, j in enumerate(columns):
             found[j] |= {score: _or_none(values[place]) for score, values in probed.scores.items()}
-            found[j] |= {f"chance of {score}": _or_none(values[place]) for score, values in probed.chance.items()}
+            for score, values in probed.chance.items():  # a target that cannot be measured has none either
+                found[j][f"chance of {score}"] = None if found[j][score] is None else _or_none(values[place])
             found[j]["epoch" if published else f"penalty of {kind}"] = _or_none(probed.chosen[place])
     names = dict.fromkeys(score for one in found for score in one)
     measured = [score for score in names if not score.startswith(("epoch", "penalty"))]
@@ -191,10 +193,10 @@ def _numbers(dataset: Dataset, given: str | Path) -> Targets:
     names: list[str] = []
     try:
         if file.suffix == ".csv":
-            lines_of = file.read_text().splitlines()
-            if not lines_of:
+            text = file.read_text()
+            if not text.strip():
                 raise ValueError("it is empty")
-            head = lines_of[0].split(",")
+            head = text.splitlines()[0].split(",")
             header = not all(is_number(word) for word in head)
             names = [word.strip() for word in head] if header else []
             table = np.loadtxt(file, delimiter=",", skiprows=int(header), ndmin=2)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,22 @@ def fitting(run: Run, data: str | Mapping[str, Any] | None, split: str | None = 
         shape = run.shape()
         table = dict(data) if isinstance(data, Mapping) else data_open.table(data)
         dataset = data_open.build({**table, "size": shape[1]})
-        logger.info(f"{dataset.name} is read at {shape[2]} x {shape[1]} pixels, as the run's images were")
         if dataset.shape != shape:
             raise ValueError(
                 f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
                 f"{dataset.shape}: convert them to the same number of channels first."
             )
+        _say_once(
+            f"{dataset.name} is read at {shape[1]} x {shape[2]} pixels (height, width), as the run's own images were"
+        )
     if split == "unseen" and data is None:
         return views.unseen(dataset, _view(run))
     return dataset if split is None else views.split(dataset, split, _view(run).split_seed)
+
+
+@lru_cache
+def _say_once(text: str) -> None:
+    logger.info(text)
 
 
 def _view(run: Run) -> views.Settings:

@@ -102,6 +102,38 @@ def test_inversion_follows_the_flow_whatever_the_number_of_steps(
     assert ((x_T - exact).norm() / exact.norm()).item() < allowed
 
 
+@pytest.mark.parametrize("trailing", [True, False])
+@pytest.mark.parametrize("first", [0, 500])
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
+def test_more_steps_of_inversion_end_where_the_sampler_begins(sampler: str, first: int, trailing: bool) -> None:
+    """And come nearer to the x_T of that time, which for Gaussian pixels is known."""
+    config, images = noising.config("linear", "eps"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+    abar = noising.alphas_bar("linear")
+    asked: list[int] = []
+
+    def deviation(t: int) -> Tensor:
+        return (abar[t] * SPREAD**2 + 1 - abar[t]).sqrt()
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        asked.append(int(t))
+        return (1 - abar[int(t)]).sqrt() / deviation(int(t)) ** 2 * x
+
+    few = Sampling(sampler, 16)
+    sample(denoise, images, config, few, first=first, trailing=trailing)
+    top, errors = asked[0], []
+    for sampling in (few, few._replace(inversion=200)):
+        asked.clear()
+        x_T = invert(denoise, images, config, sampling, first, trailing)
+        begun = asked[0] if first else 0
+        exact = images * (abar[begun].sqrt() / deviation(begun) if first else 1 / SPREAD) * deviation(top)
+        errors.append(((x_T - exact).norm() / exact.norm()).item())
+        assert max(asked) < top
+    assert errors[1] < errors[0] / 2
+    check(few._replace(inversion=200))
+    with pytest.raises(ValueError, match=r"inversion steps must be in 2\.\.500, got 501"):
+        check(few._replace(inversion=501))
+
+
 @pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
 def test_inversion_from_a_first_time_follows_the_flow_from_there(sampler: str) -> None:
     abar, images = noising.alphas_bar("linear"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)

@@ -46,6 +46,14 @@ def test_without_a_start_it_is_linear_in_the_units(one_shot, sampling, pairs):
     assert torch.equal(path[2], reconstruct(one_shot, partners, sampling=sampling, start=None))
 
 
+def test_every_picture_is_at_its_share_of_the_way(one_shot, sampling, pairs):
+    images, partners = pairs
+    ends = interpolate(one_shot, images, partners, 2, sampling=sampling, start=None)
+    some = interpolate(one_shot, images, partners, (0.25, 0, 0.9), sampling=sampling, start=None)
+    for picture, share in zip(some, (0.25, 0, 0.9)):
+        assert torch.allclose(picture, torch.lerp(ends[0], ends[1], share), atol=1e-6)
+
+
 def test_only_the_listed_units_move_when_the_start_is_kept(stripes, sampling, pairs):
     images, partners = pairs
     start = begin(stripes, images, sampling=sampling, seed=None)
@@ -67,6 +75,9 @@ def test_wrong_calls_say_what_is_right(stripes, blind, sampling, pairs):
     images, partners = pairs
     with pytest.raises(ValueError, match="steps must be at least 2, the two ends, got 1"):
         interpolate(stripes, images, partners, 1, sampling=sampling, start=None)
+    for shares in ((), (0, 1.5)):
+        with pytest.raises(ValueError, match=r"\(alpha\) is from 0"):
+            interpolate(stripes, images, partners, shares, sampling=sampling, start=None)
     with pytest.raises(ValueError, match="one partner of the same size"):
         interpolate(stripes, images, partners[..., :4], 2, sampling=sampling, start=None)
     with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 7"):

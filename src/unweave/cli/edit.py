@@ -112,7 +112,7 @@ def interpolate(
         bool | None,
         typer.Option("--noise/--no-noise", help="x_T goes from one image's to the other's (default: if all units go)"),
     ] = None,
-    points: Points = 7,
+    points: Annotated[int | None, typer.Option(min=2, help="pictures from end to end; 7 if not given")] = None,
     alpha: Annotated[
         str | None, typer.Option(help="how far to go, from 0 to 1 (the partner), separated by commas; not --points")
     ] = None,
@@ -130,7 +130,9 @@ def interpolate(
     """
     from unweave import edits
 
-    way = points if alpha is None else _alphas(alpha)
+    if points is not None and alpha is not None:
+        raise ValueError("--points are evenly from end to end, --alpha says where: give one of them.")
+    way = points or 7 if alpha is None else _alphas(alpha)
     pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": way, "noise": noise}
     how = _how(seed or 0, seed is None, steps, sampler, inversion)
     _show(edits.interpolate, run, pairs, how, output, overwrite, json)
@@ -263,6 +265,8 @@ def manipulate(
 def _how(seed: int, inverted: bool, steps: int, sampler: str, inversion: int | None = None) -> dict[str, Any]:
     from unweave.method import Sampling
 
+    if inversion is not None and not inverted:
+        raise ValueError("--inversion-steps go to the image's own x_T, --seed draws another: give one of them.")
     return {"seed": None if inverted else seed, "sampling": Sampling(sampler, steps, inversion=inversion)}
 
 

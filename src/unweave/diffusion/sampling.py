@@ -95,13 +95,17 @@ def invert(
     With the sampler's order (ddim 1, dpmsolver++ 2) and over the sampler's times. The network is asked at the time that
     x has, not at the time that it goes to: with a network that predicts x_0 the latter loses more of the image. With
     `first` > 0 the walk begins there, from the image as it is at that time without noise, and asks the network once
-    less. `trailing` as in `sample`.
+    less. `trailing` as in `sample`. `sampling.inversion` asks for other steps than the sampler's; the walk ends where
+    the sampler begins all the same.
     """
     check(sampling)
     second = sampling.sampler == "dpmsolver++"
     scheduler: Any = DDIMScheduler(**noising, **_STRIDE["dpmsolver++" if trailing or second else "ddim"])
     scheduler.set_timesteps(_steps(sampling, first))
-    times = [int(t) for t in reversed(scheduler.timesteps) if t >= first]
+    end = int(scheduler.timesteps[0])
+    sampling = sampling._replace(steps=sampling.inversion or sampling.steps)
+    scheduler.set_timesteps(_steps(sampling, first))
+    times = [*(int(t) for t in reversed(scheduler.timesteps) if first <= t < end), end]
     abar = scheduler.alphas_cumprod.to(images)
     x = abar[times[0]].sqrt() * images if first > 0 else _towards_noise(denoise, images, noising, abar, 0, times[0])
     if second:

@@ -19,8 +19,6 @@ def begin(method: Method, images: Images, *, sampling: Sampling, seed: int | Non
     with evaluating(generative):
         if seed is not None:
             return generative.start(len(images), torch.Generator().manual_seed(seed))
-        if sampling.inversion is not None:
-            sampling = sampling._replace(steps=sampling.inversion)
         units = encode(generative, images, batch)
         pairs = zip(images.split(batch), units.split(batch))
         starts = [generative.invert(some, code, sampling) for some, code in pairs]

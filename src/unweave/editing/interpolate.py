@@ -22,7 +22,7 @@ def interpolate(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
-    steps: int | Sequence[float],
+    steps: int | Sequence[float | int],
     units: Sequence[int] | None = None,
     *,
     sampling: Sampling,
@@ -55,15 +55,19 @@ def interpolate(
         return torch.cat(chunks).unflatten(0, (len(weights), len(images)))
 
 
-def alphas(steps: int | Sequence[float]) -> list[float]:
-    """Where between image (0) and partner (1) the pictures are: evenly from end to end, or as listed."""
+def alphas(steps: int | Sequence[float | int]) -> list[float]:
+    """Where between image (0) and partner (1) the pictures are: evenly from end to end, or as listed.
+
+    Raises ValueError for fewer than 2 steps, none listed, or one outside [0, 1].
+    """
     if isinstance(steps, int):
         if steps < 2:
             raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
         return torch.linspace(0, 1, steps).tolist()
-    if not steps or not all(0 <= share <= 1 for share in steps):
-        raise ValueError(f"alpha is from 0 (the image) to 1 (its partner), got {', '.join(map(str, steps)) or 'none'}.")
-    return list(steps)
+    if len(steps) == 0 or not all(0 <= share <= 1 for share in steps):
+        given = ", ".join(map(str, steps)) or "none"
+        raise ValueError(f"how far to go (alpha) is from 0, the image, to 1, its partner; got {given}.")
+    return [float(share) for share in steps]
 
 
 def slerp(

@@ -164,7 +164,9 @@ def units_of_blocks(settings: Settings, first: int, last: int) -> list[int]:
     end = ends(settings)
     found = list(range(end[first - 1] if first else 0, end[last]))
     if not found:
-        raise ValueError(f"no number of the code opens in the blocks {first}-{last}: take a wider range.")
+        raise ValueError(
+            f"no number of the code opens in the blocks {first}-{last} (of {settings.blocks}): take a wider range."
+        )
     return found
 
 

@@ -14,7 +14,8 @@ def compile_networks(method: nn.Module, device: torch.device) -> str | None:
     try:
         torch.compile(_trial)(torch.ones(8, device=device))
     except Exception as error:
-        return (str(error).strip() or type(error).__name__).splitlines()[0]
+        told = [line for line in str(error).splitlines() if line.strip() and not line.endswith("raised:")]
+        return told[0].strip() if told else type(error).__name__
     for child in method.children():
         child.compile()
     return None

@@ -36,7 +36,9 @@ class Settings(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="'auto' times both and keeps the faster"
     )
-    compile: bool = Field(False, description="torch.compile the networks, if it works here: a C++ compiler, minutes")
+    compile: bool = Field(
+        False, description="torch.compile the networks where that works (the CPU needs a C++ compiler); takes minutes"
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; all cores if not set")
     tracker: str | None = Field(
         None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."
