@@ -281,7 +281,8 @@ def test_a_diti_from_the_command_line(
     assert captured.out.strip() == str(tmp_path / "m.png")
     assert "learning the direction of shape=1" in captured.err
     assert "from 4 numbers of the code" in captured.err
-    assert run(monkeypatch, "probe", place, "--labels", "5", "--rows", "200") == 0
+    copy = str(shutil.copytree(diti_run.path, tmp_path / "copy"))  # a probe is written into the run
+    assert run(monkeypatch, "probe", copy, "--labels", "5", "--rows", "200") == 0
     assert "orientation" in capsys.readouterr().out
     words = ("figure", "attribute-loss", place, "--pairs", "2", "--times", "50,900", "-o", str(tmp_path / "a.png"))
     assert run(monkeypatch, *words) == 0
