@@ -27,7 +27,7 @@ from unweave.quality.kernel_distance import kernel_distance
 from unweave.quality.mse import mse
 from unweave.quality.ssim import ssim
 from unweave.run import Run, best_device
-from unweave.shapes import to_images
+from unweave.shapes import to_images, to_pixels
 
 SAMPLING = Sampling("ddim", 50)
 
@@ -37,11 +37,6 @@ def coarse(images: np.ndarray) -> np.ndarray:
     rows, height, width, channels = images.shape
     blocks = images.reshape(rows, 8, height // 8, 8, width // 8, channels).mean((2, 4))
     return blocks.reshape(rows, -1) / 255
-
-
-def stored(images: torch.Tensor) -> np.ndarray:
-    """[rows, channel, height, width] in [-1, 1] -> uint8 [rows, height, width, channel]."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def measured(run: Run, count: int) -> dict[str, Any]:
@@ -56,7 +51,7 @@ def measured(run: Run, count: int) -> dict[str, Any]:
         units = encode(method, images, 64)
         mixed = torch.stack([units[torch.randperm(count, generator=rng), j] for j in range(units.shape[1])], 1)
         rebuilt, recombined = (
-            stored(decode(method, code, start, sampling=SAMPLING, batch=64)) for code in (units, mixed)
+            to_pixels(decode(method, code, start, sampling=SAMPLING, batch=64)) for code in (units, mixed)
         )
     flat = np.broadcast_to(other.mean((1, 2), keepdims=True), other.shape).astype(np.uint8)
 

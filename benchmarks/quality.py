@@ -127,18 +127,17 @@ def table(records: list[dict[str, Any]]) -> str:
         f"| configuration | data | images | seeds | seconds | {' | '.join(names)} |",
         f"|---|---|--:|--:|--:|{'--:|' * len(names)}",
     ]
-    for key in dict.fromkeys((record["configuration"], record["data"], record["images"]) for record in records):
-        last = [
-            record["curve"][-1]
-            for record in records
-            if (record["configuration"], record["data"], record["images"]) == key
-        ]
+    ends: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for record in records:
+        key = (record["configuration"], record["data"], record["images"])
+        ends.setdefault(key, []).append(record["curve"][-1])
+    for (configuration, data, images), last in ends.items():
         seconds = statistics.median(point["seconds"] for point in last)
         cells = []
         for name in names:
             values = sorted(point[name] for point in last)
             cells.append(f"{statistics.median(values):.3f} ({values[0]:.3f}-{values[-1]:.3f})")
-        lines.append(f"| {key[0]} | {key[1]} | {key[2]:,} | {len(last)} | {seconds:.0f} | {' | '.join(cells)} |")
+        lines.append(f"| {configuration} | {data} | {images:,} | {len(last)} | {seconds:.0f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
