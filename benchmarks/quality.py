@@ -47,13 +47,13 @@ LAPTOP = (
     "method.schedule=cosine method.prediction=x0 method.loss=l2 method.weight=balanced method.first_time=800 "
     + "training.batch=32 training.warmup=3200 "
 )
+SOAP = "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95] "
 CONFIGS = {
     "laptop-1": FIRST
     + LAPTOP
     + "training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98] training.decay=late",
-    "laptop-2": SECOND
-    + LAPTOP
-    + "training.optimiser=soap training.rate=3e-3 training.betas=[0.95,0.95] training.decay=cosine",
+    "laptop-2": SECOND + LAPTOP + SOAP + "training.decay=cosine",
+    "laptop-3": SECOND + LAPTOP + SOAP + "training.decay=late",
     "laptop-64": "preset=laptop-64",
     "release-3e-4": RELEASE + "training.rate=3e-4",
     "release-1e-3": RELEASE + "training.rate=1e-3",

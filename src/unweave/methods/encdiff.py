@@ -108,7 +108,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "data": {"size": 32},
         "training": {
             "images": 60_000, "batch": 32, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95),
-            "warmup": 3_200, "decay": "cosine", "average": 0.998,
+            "warmup": 3_200, "decay": "late", "average": 0.998,
         },
     },
     "laptop-vq": {
