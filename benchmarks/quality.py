@@ -171,6 +171,9 @@ def main() -> None:
     parser.add_argument("--only-report", action="store_true")
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
+    for name in options.configs:
+        if name.split("+")[0] not in CONFIGS:
+            parser.error(f"no configuration is called {name.split('+')[0]}: choose of {', '.join(CONFIGS)}")
     options.out.mkdir(parents=True, exist_ok=True)
     told = options.out / "records.jsonl"
     records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
