@@ -33,7 +33,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
-from unweave import builtin, card, pretrained, registry, sharing
+from unweave import allocator, builtin, card, pretrained, registry, sharing
 from unweave.data import open as data_open
 from unweave.dataset import Dataset
 from unweave.evaluation import reduce
@@ -346,7 +346,11 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
 
 
 def build(settings: Settings, foundation: Foundation) -> Trainable:
-    """What an experiment trains, untrained: a method, or a foundation of methods."""
+    """What an experiment trains, untrained: a method, or a foundation of methods.
+
+    Every network of the library is made here, so from here on the process keeps freed memory (`allocator.keep`).
+    """
+    allocator.keep()
     table = settings.method
     if "name" not in table:
         raise SettingsError(f"method.name is missing; there is: {', '.join(registry.learners())}.")

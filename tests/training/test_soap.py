@@ -133,12 +133,12 @@ def test_a_weight_without_a_gradient_counts_as_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "side"), [((8, 3, 3, 3), (8, 27)), ((20, 1, 64), None), ((64, 8), (8, 64)), ((5,), None)]
+    ("shape", "side"), [((8, 3, 3, 3), (8, 27)), ((20, 1, 64), (0, 0)), ((64, 8), (8, 64)), ((5,), (0, 0))]
 )
-def test_which_side_has_a_basis(shape: tuple[int, ...], side: tuple[int, int] | None) -> None:
+def test_which_side_has_a_basis(shape: tuple[int, ...], side: tuple[int, int]) -> None:
     weight = torch.zeros(shape)
     assert list(by_shape([weight], 256)) == [side]
-    if side is not None:
+    if side != (0, 0):
         assert as_matrices(weight).shape[1:] == side
 
 
@@ -175,3 +175,15 @@ def test_a_gradient_of_few_directions() -> None:
         optimiser.step()
     assert weight.isfinite().all()
     assert torch.nn.functional.cosine_similarity(weight.detach().flatten(), -direction.flatten(), dim=0) > 0.5
+
+
+def test_a_state_of_other_weights_is_told() -> None:
+    weights = [nn.Parameter(torch.ones(3, 4)), nn.Parameter(torch.ones(5))]
+    optimiser = Soap(weights)
+    optimiser.state[weights[0]] = {
+        "step": torch.zeros(()),
+        "mean": torch.zeros(1, 3, 4),
+        "square": torch.zeros(1, 3, 4),
+    }
+    with pytest.raises(ValueError, match="train anew"):
+        optimiser.step()

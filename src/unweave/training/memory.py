@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from unweave import allocator
 from unweave.method import Batch, Player
 from unweave.settings import SettingsError
 from unweave.training import loop
@@ -121,6 +122,7 @@ def available(device: torch.device) -> int:
     if device.type == "cuda":
         torch.cuda.empty_cache()  # what a stage before this one held
         return int(torch.cuda.mem_get_info(device)[0])
+    allocator.give_back()
     free = int(psutil.virtual_memory().available)
     try:
         group = Path("/sys/fs/cgroup")

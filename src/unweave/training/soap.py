@@ -2,28 +2,34 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from math import prod
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.adam import adam
 
 Matrices = Float[Tensor, "matrix small large"]
+Sides = tuple[int, int]
+"""(smaller, larger) side of a matrix; (0, 0) for what is stepped without a basis."""
 
 
 class Soap(Optimizer):
     """One-sided SOAP (Vyas et al. 2024, arXiv:2409.11321): G Gᵀ of each weight is averaged, and Adam runs in its basis.
 
     A weight is a matrix (outputs, the rest) or, with three axes, a stack of them; the covariance is that of its
-    smaller side. All weights of one shape are stepped in one batched product. Vectors, and weights whose smaller side
-    is 1 or above `largest`, are stepped by plain AdamW with the same rate and betas. Every `every` steps the basis
-    follows the covariance by one power iteration and a QR decomposition.
+    smaller side. All weights of one shape are turned in one batched product, and torch's fused Adam steps all weights
+    of a group in one pass. Vectors, and weights whose smaller side is 1 or above `largest`, are stepped by plain AdamW
+    with the same rate and betas. Every `every` steps the basis follows the covariance by one power iteration and a QR
+    decomposition.
 
     Deviations from the paper's algorithm: one side instead of two (its own cheaper variant); the first moment is kept
     in the basis and turned with it, which saves a product at every step; the first step is taken like all others.
-    A trainable weight without a gradient is stepped as if its gradient were zero. The tensors of all weights of one
-    shape are in the state of the first of them.
+    A trainable weight without a gradient is stepped as if its gradient were zero. The trainable weights of a group stay
+    the same and are of one type on one device; their state is that of the first of them: `mean` and `square`, flat, and
+    `gram` and `basis` of every shape.
     """
 
     def __init__(
@@ -48,24 +54,26 @@ class Soap(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for small, weights in by_shape([w for w in group["params"] if w.requires_grad], group["largest"]).items():
-                gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-                torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-                state = self.state[weights[0]]
-                if small is None:
-                    _flat(weights, gradients, state, group)
-                else:
-                    _matrices(weights, gradients, state, group)
+            weights = [weight for weight in group["params"] if weight.requires_grad]
+            if weights:
+                _step(by_shape(weights, group["largest"]), self.state[weights[0]], group)
         return loss
 
 
-def by_shape(weights: list[Tensor], largest: int) -> dict[tuple[int, ...] | None, list[Tensor]]:
-    """Weights by their (smaller side, larger side); under None those that have no basis."""
-    found: dict[tuple[int, ...] | None, list[Tensor]] = defaultdict(list)
+def by_shape(weights: list[Tensor], largest: int) -> dict[Sides, list[Tensor]]:
+    """Weights by their sides; under (0, 0) those that have no basis."""
+    found: dict[Sides, list[Tensor]] = defaultdict(list)
     for weight in weights:
-        small, large = (0, 0) if weight.ndim < 2 else as_matrices(weight).shape[1:]
-        found[(small, large) if 1 < small <= largest else None].append(weight)
+        small, large = _sides(weight.shape)
+        found[(small, large) if 1 < small <= largest else (0, 0)].append(weight)
     return found
+
+
+def _sides(shape: torch.Size) -> Sides:
+    if len(shape) < 2:
+        return 0, 0
+    rows, columns = shape[-2:] if len(shape) == 3 else (shape[0], prod(shape[1:]))
+    return min(rows, columns), max(rows, columns)
 
 
 def as_matrices(weight: Tensor) -> Matrices:
@@ -80,40 +88,76 @@ def _as_weight(stack: Matrices, weight: Tensor) -> Tensor:
     return (stack if stack.shape[1] == rows else stack.mT).reshape(weight.shape)
 
 
-def _flat(weights: list[Tensor], gradients: list[Tensor], state: dict[str, Tensor], group: dict[str, Any]) -> None:
-    """Adam."""
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    update = _adam(flat, state, group)
-    parts = update.split([weight.numel() for weight in weights])
-    torch._foreach_add_(weights, [part.view_as(weight) for part, weight in zip(parts, weights)], alpha=-group["lr"])
-
-
-def _matrices(weights: list[Tensor], gradients: list[Tensor], state: dict[str, Tensor], group: dict[str, Any]) -> None:
-    """Adam in the basis, and the basis after it."""
-    stack = torch.cat([as_matrices(gradient) for gradient in gradients])
-    if not state:
-        gram = (1 - group["betas"][1]) * (stack @ stack.mT)
-        state |= {"gram": gram, "basis": _first_basis(gram)}
-    else:
-        state["gram"].baddbmm_(stack, stack.mT, beta=group["betas"][1], alpha=1 - group["betas"][1])
-    update = state["basis"] @ _adam(state["basis"].mT @ stack, state, group)
-    parts = update.split([len(as_matrices(weight)) for weight in weights])
-    torch._foreach_add_(weights, [_as_weight(part, weight) for part, weight in zip(parts, weights)], alpha=-group["lr"])
+def _step(shapes: dict[Sides, list[Tensor]], state: dict[str, Tensor], group: dict[str, Any]) -> None:
+    """Every gradient into its basis, Adam on all of them at once, its directions back out; then the bases follow."""
+    weights = [weight for members in shapes.values() for weight in members]
+    flat = torch.empty(sum(weight.numel() for weight in weights), dtype=weights[0].dtype, device=weights[0].device)
+    for (sides, members), part in zip(shapes.items(), _parts(flat, shapes)):
+        gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in members]
+        if sides == (0, 0):
+            torch.cat([gradient.flatten() for gradient in gradients], out=part)
+        else:
+            stack = torch.cat([as_matrices(gradient) for gradient in gradients])
+            torch.bmm(_basis(stack, sides, state, group["betas"][1]).mT, stack, out=part)
+    directions = _adam(flat, state, group)
+    updates: list[Tensor] = []
+    for (sides, members), part in zip(shapes.items(), _parts(directions, shapes)):
+        if sides == (0, 0):
+            pieces = part.split([weight.numel() for weight in members])
+            updates += [piece.view(weight.shape) for piece, weight in zip(pieces, members)]
+        else:
+            pieces = (state[_name("basis", sides)] @ part).split(
+                [len(weight) if weight.ndim == 3 else 1 for weight in members]
+            )
+            updates += [_as_weight(piece, weight) for piece, weight in zip(pieces, members)]
+    torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+    torch._foreach_add_(weights, updates, alpha=-group["lr"])
     if int(state["step"]) % group["every"] == 0:
-        _turn(state)
+        for sides, mean, square in zip(shapes, _parts(state["mean"], shapes), _parts(state["square"], shapes)):
+            if sides != (0, 0):
+                _turn(state[_name("gram", sides)], state[_name("basis", sides)], mean, square)
+
+
+def _parts(flat: Tensor, shapes: dict[Sides, list[Tensor]]) -> list[Tensor]:
+    """Views of a vector over all weights: a stack of matrices for each shape, a vector for what has no basis."""
+    parts = flat.split([sum(weight.numel() for weight in members) for members in shapes.values()])
+    return [part if sides == (0, 0) else part.view(-1, *sides) for sides, part in zip(shapes, parts)]
+
+
+def _name(what: str, sides: Sides) -> str:
+    return f"{what} {sides[0]}x{sides[1]}"
+
+
+def _basis(stack: Matrices, sides: Sides, state: dict[str, Tensor], beta: float) -> Tensor:
+    """The covariance takes in the gradients; the basis, which begins with its first eigenvectors."""
+    gram, basis = _name("gram", sides), _name("basis", sides)
+    if gram in state:
+        state[gram].baddbmm_(stack, stack.mT, beta=beta, alpha=1 - beta)
+    else:
+        state[gram] = (1 - beta) * (stack @ stack.mT)
+        state[basis] = _first_basis(state[gram])
+    return state[basis]
 
 
 def _adam(gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> Tensor:
-    """The direction of Adam, bias corrected."""
+    """The direction of Adam, bias corrected: where its step of rate 1 along the gradient leads from 0."""
     if "step" not in state:
         state |= {"step": torch.zeros(()), "mean": torch.zeros_like(gradient), "square": torch.zeros_like(gradient)}
-    first, second = group["betas"]
-    state["step"] = state["step"].cpu() + 1  # a number for Python: reading it waits for no device
-    step = int(state["step"])
-    state["mean"].lerp_(gradient, 1 - first)
-    state["square"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
-    size = (state["square"] / (1 - second**step)).sqrt_().add_(group["eps"])
-    return state["mean"] / (1 - first**step) / size
+    if state["mean"].shape != gradient.shape:
+        raise ValueError(
+            "the state of SOAP in this checkpoint is not of these weights (or is of an earlier version of unweave): "
+            "the run cannot go on, train anew with another --run."
+        )
+    state["step"] = state["step"].cpu()  # a number for Python: reading it waits for no device
+    steps = torch.full((), float(state["step"]), device=gradient.device)
+    state["step"] += 1
+    direction = torch.zeros_like(gradient)
+    adam(
+        [direction], [gradient], [state["mean"]], [state["square"]], [], [steps],
+        fused=True, amsgrad=False, beta1=group["betas"][0], beta2=group["betas"][1], lr=1.0, weight_decay=0.0,
+        eps=group["eps"], maximize=True,
+    )  # fmt: skip
+    return direction
 
 
 def _first_basis(gram: Tensor) -> Tensor:
@@ -123,15 +167,14 @@ def _first_basis(gram: Tensor) -> Tensor:
     return torch.linalg.eigh(gram).eigenvectors.flip(-1).contiguous()
 
 
-def _turn(state: dict[str, Tensor]) -> None:
-    """One power iteration: the basis towards the eigenvectors of the covariance, and the moments with it.
+def _turn(gram: Tensor, basis: Tensor, mean: Matrices, square: Matrices) -> None:
+    """One power iteration, in place: the basis towards the eigenvectors of the covariance, and the moments with it.
 
     Second moments cannot be turned; they follow the order of the eigenvalues, as in the paper.
     """
-    old = state["basis"]
-    product = state["gram"] @ old
-    order = (old * product).sum(1).argsort(-1, descending=True)
-    basis = torch.linalg.qr(product.gather(2, order[:, None].expand_as(product))).Q.contiguous()
-    state["square"] = state["square"].gather(1, order[..., None].expand_as(state["square"]))
-    state["mean"] = basis.mT @ (old @ state["mean"])
-    state["basis"] = basis
+    product = gram @ basis
+    order = (basis * product).sum(1).argsort(-1, descending=True)
+    new = torch.linalg.qr(product.gather(2, order[:, None].expand_as(product))).Q
+    square.copy_(square.gather(1, order[..., None].expand_as(square)))
+    mean.copy_(new.mT @ (basis @ mean))
+    basis.copy_(new)
