@@ -5,13 +5,16 @@
     python benchmarks/unet_speed.py --laptop        the laptop's U-Net, in forms that could be faster
 
 The release's U-Net is compared with itself as its release runs it: float32, attention written out (and, to be fair,
-fused), every transformer block checkpointed, so that its forward is computed twice. Prints JSON. FLOPs are torch's
+fused), every transformer block checkpointed, so that its forward is computed twice, and memory given back to the system
+after each step, as glibc does by itself; then the same with the memory kept, as all of ours (unweave/allocator.py).
+Prints JSON. FLOPs are torch's
 counter over what a step computes, so they hold the second forward of that baseline, and lack fused attention, which the
 counter does not see. One step is a forward, a backward and nothing else; matrix products and the steps of all variants
 alternate, and each figure is the median of the repeats.
 """
 
 import argparse
+import ctypes
 import json
 import statistics
 import sys
@@ -28,6 +31,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
+from unweave import allocator
 from unweave.experiment import processor
 from unweave.networks.unet import Shape, cross_attention_unet
 
@@ -35,12 +39,26 @@ RELEASE = Shape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0)
 LAPTOP = Shape((32, 64, 112), (False, True, False), 1, 4, 16, 0.0)
 SIDE = 2048
 COMPILED = ", compiled"
+GIVEN_BACK = ", memory given back"
 
 
 def seconds(action: Callable[[], object]) -> float:
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
+
+
+def give_back() -> None:
+    """glibc with the thresholds that it comes to by itself after a few steps: blocks from 32 MiB on are not kept."""
+    library = ctypes.CDLL(None)
+    library.mallopt(allocator.MAPPED, 2**25)
+    library.mallopt(allocator.TRIM, 2**26)
+    library.malloc_trim(0)
+
+
+def keep() -> None:
+    allocator.keep.cache_clear()
+    assert allocator.keep(), "needs glibc, and nothing about it in the environment"
 
 
 def step(unet: nn.Module, size: int, channels: int, batch: int, precision: torch.dtype) -> Callable[[], None]:
@@ -70,6 +88,11 @@ def torchs_attention(unet: Any) -> Any:
     return unet
 
 
+def written_out(unet: Any) -> Any:
+    unet.set_attn_processor(AttnProcessor())
+    return unet
+
+
 def fused_projections(unet: Any) -> Any:
     """diffusers' own: one matrix for queries, keys and values, and torch's attention."""
     unet.fuse_qkv_projections()
@@ -80,6 +103,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "as it is": lambda unet: unet,
     "torch's attention": torchs_attention,
     "fused projections": fused_projections,
+    "attention written out": written_out,
     "channels last": lambda unet: unet.to(memory_format=torch.channels_last),
     "as it is" + COMPILED: torch.compile,
 }
@@ -87,9 +111,15 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 
 
 def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> list[dict[str, object]]:
-    """The rate of every variant, without its first step; they are compared to the first variant."""
+    """The rate of every variant, without its first step; they are compared to the first variant.
+
+    Those whose memory is given back come first in every repeat; what follows them has one step that is not counted.
+    """
+    order = sorted(runs, key=lambda name: GIVEN_BACK not in name)
+    kept = [name for name in order if GIVEN_BACK not in name]
     a = torch.randn(SIDE, SIDE)
     flops, begun = {}, {}
+    keep()
     for name, run in runs.items():
         begun[name] = seconds(run)
         eager = name.removesuffix(COMPILED)
@@ -103,8 +133,12 @@ def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> li
     steps: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         products.append(seconds(lambda: a @ a))
-        for name, run in runs.items():
-            steps[name].append(seconds(run))
+        give_back()
+        for name in order:
+            if name == kept[0]:
+                keep()
+                runs[name]()
+            steps[name].append(seconds(runs[name]))
     product = 2 * SIDE**3 / statistics.median(products)
     first = statistics.median(next(iter(steps.values())))
     results: list[dict[str, object]] = []
@@ -141,10 +175,13 @@ def main() -> None:
             baseline = cross_attention_unet(16, 3, 16, RELEASE)
             baseline.set_attn_processor(kind())
             run = step(checkpointed(baseline), 16, 3, options.batch, torch.float32)
+            runs[f"release as released, float32, {attention} attention{GIVEN_BACK}"] = run
             runs[f"release as released, float32, {attention} attention"] = run
         for precision in precisions:
             name = f"release, {str(precision).removeprefix('torch.')}"
             runs[name] = step(cross_attention_unet(16, 3, 16, RELEASE), 16, 3, options.batch, precision)
+            written = written_out(cross_attention_unet(16, 3, 16, RELEASE))
+            runs[name + ", attention written out"] = step(written, 16, 3, options.batch, precision)
             if options.compile:
                 compiled = torch.compile(cross_attention_unet(16, 3, 16, RELEASE))
                 runs[name + COMPILED] = step(compiled, 16, 3, options.batch, precision)  # type: ignore[arg-type]
