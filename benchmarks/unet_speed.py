@@ -5,20 +5,21 @@
     python benchmarks/unet_speed.py --laptop        the laptop's U-Net, in forms that could be faster
 
 The release's U-Net is compared with itself as its release runs it: float32, attention written out (and, to be fair,
-fused), every transformer block checkpointed, so that its forward is computed twice, and memory given back to the system
-after each step, as glibc does by itself; then the same with the memory kept, as in all of ours (unweave/allocator.py).
-Prints JSON. FLOPs are torch's counter over what a step computes, so they hold the second forward of that baseline, and
-lack fused attention, which the counter does not see. One step is a forward, a backward and nothing else; matrix
-products and the steps of all variants alternate, and each figure is the median of the repeats.
+fused), every transformer block checkpointed, so that its forward is computed twice, in a process whose memory goes back
+to the system, as glibc does by itself; then the same with it kept, as in all of ours (unweave/allocator.py). Prints
+JSON. FLOPs are torch's counter over what a step computes, so they hold the second forward of that baseline, and lack
+fused attention, which the counter does not see. One step is a forward, a backward and nothing else; matrix products and
+the steps of all variants alternate, and each figure is the median of the repeats.
 """
 
 import argparse
-import ctypes
 import json
+import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -45,19 +46,6 @@ def seconds(action: Callable[[], object]) -> float:
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
-
-
-def give_back() -> None:
-    """glibc with the thresholds that it comes to by itself after a few steps: blocks from 32 MiB on are not kept."""
-    library = ctypes.CDLL(None)
-    library.mallopt(allocator.MAPPED, 2**25)
-    library.mallopt(allocator.TRIM, 2**26)
-    library.malloc_trim(0)
-
-
-def keep() -> None:
-    allocator.keep.cache_clear()
-    assert allocator.keep(), "needs glibc, and nothing about it in the environment"
 
 
 def step(unet: nn.Module, size: int, channels: int, batch: int, precision: torch.dtype) -> Callable[[], None]:
@@ -87,6 +75,41 @@ def torchs_attention(unet: Any) -> Any:
     return unet
 
 
+class Elsewhere:
+    """Steps in a process of its own, in which glibc gives memory back as it does by itself."""
+
+    def __init__(self, make: Callable[..., Callable[[], None]], *arguments: Any) -> None:
+        spawning = multiprocessing.get_context("spawn")
+        self.ours, theirs = spawning.Pipe()
+        work = (theirs, torch.get_num_threads(), make, *arguments)
+        spawning.Process(target=steps_asked_for, args=work, daemon=True).start()
+
+    def __call__(self) -> None:
+        self.ours.send(None)
+        self.ours.recv()
+
+
+def steps_asked_for(asked: Any, threads: int, make: Callable[..., Callable[[], None]], *arguments: Any) -> None:
+    torch.set_num_threads(threads)
+    run = make(*arguments)
+    with suppress(EOFError):  # the end of the process that asks
+        while True:
+            asked.recv()
+            run()
+            asked.send(None)
+
+
+def as_released(fused: bool, batch: int) -> Callable[[], None]:
+    """A step of the release's U-Net as its release runs it, or with fused attention."""
+    unet = cross_attention_unet(16, 3, 16, RELEASE)
+    unet.set_attn_processor(AttnProcessor2_0() if fused else AttnProcessor())
+    return step(checkpointed(unet), 16, 3, batch, torch.float32)
+
+
+def laptop(form: str, batch: int, precision: torch.dtype) -> Callable[[], None]:
+    return step(FORMS[form](cross_attention_unet(16, 12, 16, LAPTOP)), 16, 12, batch, precision)
+
+
 def written_out(unet: Any) -> Any:
     unet.set_attn_processor(AttnProcessor())
     return unet
@@ -110,19 +133,14 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 
 
 def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> list[dict[str, object]]:
-    """The rate of every variant, without its first step; they are compared to the first variant.
-
-    Those whose memory is given back come first in every repeat; what follows them has one step that is not counted.
-    """
-    order = sorted(runs, key=lambda name: GIVEN_BACK not in name)
-    kept = [name for name in order if GIVEN_BACK not in name]
+    """The rate of every variant, without its first step; they are compared to the first variant."""
     a = torch.randn(SIDE, SIDE)
     flops, begun = {}, {}
-    keep()
-    for name, run in runs.items():
+    assert allocator.keep(), "needs glibc, and nothing about it in the environment"
+    for name, run in sorted(runs.items(), key=lambda item: GIVEN_BACK in item[0]):
         begun[name] = seconds(run)
-        eager = name.removesuffix(COMPILED)
-        if eager in flops:  # the counter does not see into compiled code
+        eager = name.removesuffix(COMPILED).removesuffix(GIVEN_BACK)
+        if eager in flops:  # the counter does not see into compiled code, nor into another process
             flops[name] = flops[eager]
             continue
         with FlopCounterMode(display=False) as counter:
@@ -132,12 +150,8 @@ def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> li
     steps: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         products.append(seconds(lambda: a @ a))
-        give_back()
-        for name in order:
-            if name == kept[0]:
-                keep()
-                runs[name]()
-            steps[name].append(seconds(runs[name]))
+        for name, run in runs.items():
+            steps[name].append(seconds(run))
     product = 2 * SIDE**3 / statistics.median(products)
     first = statistics.median(next(iter(steps.values())))
     results: list[dict[str, object]] = []
@@ -170,12 +184,10 @@ def main() -> None:
     runs: dict[str, Callable[[], None]] = {}
     precisions = (torch.float32, torch.bfloat16)
     if not options.laptop:
-        for attention, kind in (("written out", AttnProcessor), ("fused", AttnProcessor2_0)):
-            baseline = cross_attention_unet(16, 3, 16, RELEASE)
-            baseline.set_attn_processor(kind())
-            run = step(checkpointed(baseline), 16, 3, options.batch, torch.float32)
-            runs[f"release as released, float32, {attention} attention{GIVEN_BACK}"] = run
-            runs[f"release as released, float32, {attention} attention"] = run
+        for attention in ("written out", "fused"):
+            name = f"release as released, float32, {attention} attention"
+            runs[name + GIVEN_BACK] = Elsewhere(as_released, attention == "fused", options.batch)
+            runs[name] = as_released(attention == "fused", options.batch)
         for precision in precisions:
             name = f"release, {str(precision).removeprefix('torch.')}"
             runs[name] = step(cross_attention_unet(16, 3, 16, RELEASE), 16, 3, options.batch, precision)
@@ -186,14 +198,13 @@ def main() -> None:
                 runs[name + COMPILED] = step(compiled, 16, 3, options.batch, precision)  # type: ignore[arg-type]
     else:
         for precision in precisions:
-            for form, change in FORMS.items():
+            for form in FORMS:
                 if form.endswith(COMPILED) and not options.compile:
                     continue
-                unet = change(cross_attention_unet(16, 12, 16, LAPTOP))
                 name = f"laptop, {str(precision).removeprefix('torch.')}, {form}"
-                runs[name] = step(unet, 16, 12, options.batch, precision)
+                runs[name] = laptop(form, options.batch, precision)
                 if form == "as it is":
-                    runs[name + GIVEN_BACK] = runs[name]
+                    runs[name + GIVEN_BACK] = Elsewhere(laptop, form, options.batch, precision)
     results = measure(runs, options.batch, options.repeats)
     about = {"command": sys.argv, "commit": commit(), "cpu": processor()}
     told = {**about, "threads": torch.get_num_threads(), "torch": torch.__version__, "results": results}

@@ -348,7 +348,7 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
 def build(settings: Settings, foundation: Foundation) -> Trainable:
     """What an experiment trains, untrained: a method, or a foundation of methods.
 
-    Every network of the library is made here, so from here on the process keeps freed memory (`allocator.keep`).
+    From here on the process keeps freed memory (`allocator.keep`).
     """
     allocator.keep()
     table = settings.method

@@ -89,7 +89,7 @@ def _as_weight(stack: Matrices, weight: Tensor) -> Tensor:
 
 
 def _step(shapes: dict[Sides, list[Tensor]], state: dict[str, Tensor], group: dict[str, Any]) -> None:
-    """Every gradient into its basis, Adam on all of them at once, its directions back out; then the bases follow."""
+    """Every gradient into its basis, Adam on all of them at once, its steps back out; then the bases follow."""
     weights = [weight for members in shapes.values() for weight in members]
     flat = torch.empty(sum(weight.numel() for weight in weights), dtype=weights[0].dtype, device=weights[0].device)
     for (sides, members), part in zip(shapes.items(), _parts(flat, shapes)):
@@ -99,9 +99,9 @@ def _step(shapes: dict[Sides, list[Tensor]], state: dict[str, Tensor], group: di
         else:
             stack = torch.cat([as_matrices(gradient) for gradient in gradients])
             torch.bmm(_basis(stack, sides, state, group["betas"][1]).mT, stack, out=part)
-    directions = _adam(flat, state, group)
+    steps = _adam(flat, state, group)
     updates: list[Tensor] = []
-    for (sides, members), part in zip(shapes.items(), _parts(directions, shapes)):
+    for (sides, members), part in zip(shapes.items(), _parts(steps, shapes)):
         if sides == (0, 0):
             pieces = part.split([weight.numel() for weight in members])
             updates += [piece.view(weight.shape) for piece, weight in zip(pieces, members)]
@@ -111,7 +111,7 @@ def _step(shapes: dict[Sides, list[Tensor]], state: dict[str, Tensor], group: di
             )
             updates += [_as_weight(piece, weight) for piece, weight in zip(pieces, members)]
     torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-    torch._foreach_add_(weights, updates, alpha=-group["lr"])
+    torch._foreach_add_(weights, updates, alpha=group["lr"])
     if int(state["step"]) % group["every"] == 0:
         for sides, mean, square in zip(shapes, _parts(state["mean"], shapes), _parts(state["square"], shapes)):
             if sides != (0, 0):
@@ -140,7 +140,7 @@ def _basis(stack: Matrices, sides: Sides, state: dict[str, Tensor], beta: float)
 
 
 def _adam(gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> Tensor:
-    """The direction of Adam, bias corrected: where its step of rate 1 along the gradient leads from 0."""
+    """Adam's step of rate 1, bias corrected: where it leads from 0."""
     if "step" not in state:
         state |= {"step": torch.zeros(()), "mean": torch.zeros_like(gradient), "square": torch.zeros_like(gradient)}
     if state["mean"].shape != gradient.shape:
@@ -151,13 +151,13 @@ def _adam(gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> 
     state["step"] = state["step"].cpu()  # a number for Python: reading it waits for no device
     steps = torch.full((), float(state["step"]), device=gradient.device)
     state["step"] += 1
-    direction = torch.zeros_like(gradient)
+    taken = torch.zeros_like(gradient)
     adam(
-        [direction], [gradient], [state["mean"]], [state["square"]], [], [steps],
+        [taken], [gradient], [state["mean"]], [state["square"]], [], [steps],
         fused=True, amsgrad=False, beta1=group["betas"][0], beta2=group["betas"][1], lr=1.0, weight_decay=0.0,
-        eps=group["eps"], maximize=True,
+        eps=group["eps"], maximize=False,
     )  # fmt: skip
-    return direction
+    return taken
 
 
 def _first_basis(gram: Tensor) -> Tensor:
