@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 import unweave
 from unweave.method import Batch, Loss, Player
 from unweave.settings import SettingsError
-from unweave.training import memory
+from unweave.training import loop, memory
 
 
 class Wide(nn.Module):
@@ -83,3 +83,15 @@ def test_a_step_that_cannot_fit_is_refused_with_a_remedy(monkeypatch: pytest.Mon
     monkeypatch.setattr(memory, "available", lambda device: memory.SCRATCH + 8 * 2**20)
     with pytest.raises(SettingsError, match=r"needs about .* GiB are free: lower training.batch to \d+\."):
         unweave.train("betavae", data={"name": "sprites", "size": 32}, training={"images": 64}, run=tmp_path / "run")
+
+
+def test_auto_asks_for_what_either_precision_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bfloat16 holds more than float32 (written-out attention does), its step is the one that must fit."""
+    module = Wide()
+    players, accelerator = [Player("wide", module, list(module.parameters()))], Accelerator(cpu=True)
+    needs = {"float32": (10, 100), "bfloat16": (10, 200)}
+    monkeypatch.setattr(memory, "estimate", lambda players, batch, precision, accelerator: needs[precision])
+    monkeypatch.setattr(memory, "available", lambda device: 150)
+    memory.check(players, images(4), loop.Settings(precision="float32"), accelerator, pieces=False)
+    with pytest.raises(SettingsError, match="lower training.batch"):
+        memory.check(players, images(4), loop.Settings(precision="auto", batch=4), accelerator, pieces=False)

@@ -59,9 +59,9 @@ def check(players: list[Player], batch: Batch, settings: loop.Settings, accelera
 
     `pieces` says whether the method has a setting `piece`, for the remedy.
     """
-    precision = "float32" if settings.precision == "auto" else settings.precision
+    tried = ["float32", "bfloat16"] if settings.precision == "auto" else [settings.precision]  # "auto" runs both
     late = Batch(batch.images, batch.index, settings.images)  # a critic may come in on the way
-    fixed, images = estimate(players, late, precision, accelerator)
+    fixed, images = max((estimate(players, late, precision, accelerator) for precision in tried), key=sum)
     free = available(accelerator.device)
     gathered = accelerator.gather(torch.tensor([float(fixed + images - free)], device=accelerator.device))
     assert isinstance(gathered, Tensor)
