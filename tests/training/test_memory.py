@@ -93,5 +93,5 @@ def test_auto_asks_for_what_either_precision_needs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(memory, "estimate", lambda players, batch, precision, accelerator: needs[precision])
     monkeypatch.setattr(memory, "available", lambda device: 150)
     memory.check(players, images(4), loop.Settings(precision="float32"), accelerator, pieces=False)
-    with pytest.raises(SettingsError, match="lower training.batch"):
+    with pytest.raises(SettingsError, match=r"lower training\.batch"):
         memory.check(players, images(4), loop.Settings(precision="auto", batch=4), accelerator, pieces=False)
