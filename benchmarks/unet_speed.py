@@ -102,8 +102,8 @@ def steps_asked_for(asked: Any, threads: int, make: Callable[..., Callable[[], N
 def as_released(fused: bool, batch: int) -> Callable[[], None]:
     """A step of the release's U-Net as its release runs it, or with fused attention."""
     unet = cross_attention_unet(16, 3, 16, RELEASE)
-    unet.set_attn_processor(AttnProcessor2_0() if fused else AttnProcessor())
-    return step(checkpointed(unet), 16, 3, batch, torch.float32)
+    attending = torchs_attention(unet) if fused else written_out(unet)
+    return step(checkpointed(attending), 16, 3, batch, torch.float32)
 
 
 def laptop(form: str, batch: int, precision: torch.dtype) -> Callable[[], None]:

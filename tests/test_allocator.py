@@ -8,7 +8,7 @@ import pytest
 from unweave import allocator
 
 STEPS = """
-import resource, sys
+import resource
 import torch
 from unweave import allocator
 {first}

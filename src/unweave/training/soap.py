@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from math import prod
 from typing import Any
 
 import torch
@@ -64,16 +63,9 @@ def by_shape(weights: list[Tensor], largest: int) -> dict[Sides, list[Tensor]]:
     """Weights by their sides; under (0, 0) those that have no basis."""
     found: dict[Sides, list[Tensor]] = defaultdict(list)
     for weight in weights:
-        small, large = _sides(weight.shape)
+        small, large = (0, 0) if weight.ndim < 2 else as_matrices(weight).shape[1:]
         found[(small, large) if 1 < small <= largest else (0, 0)].append(weight)
     return found
-
-
-def _sides(shape: torch.Size) -> Sides:
-    if len(shape) < 2:
-        return 0, 0
-    rows, columns = shape[-2:] if len(shape) == 3 else (shape[0], prod(shape[1:]))
-    return min(rows, columns), max(rows, columns)
 
 
 def as_matrices(weight: Tensor) -> Matrices:
@@ -106,9 +98,7 @@ def _step(shapes: dict[Sides, list[Tensor]], state: dict[str, Tensor], group: di
             pieces = part.split([weight.numel() for weight in members])
             updates += [piece.view(weight.shape) for piece, weight in zip(pieces, members)]
         else:
-            pieces = (state[_name("basis", sides)] @ part).split(
-                [len(weight) if weight.ndim == 3 else 1 for weight in members]
-            )
+            pieces = (state[_name("basis", sides)] @ part).split([len(as_matrices(weight)) for weight in members])
             updates += [_as_weight(piece, weight) for piece, weight in zip(pieces, members)]
     torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
     torch._foreach_add_(weights, updates, alpha=group["lr"])
