@@ -28,14 +28,19 @@ from unweave.figures.file import save
 
 SHARED = (
     "method.encoder_width=64 method.layers=1 method.heads=4 method.groups=16 method.units=20 data.size=32 "
-    "training.average=0.998 "
+    "method.self_attention=true training.average=0.998 "
 )
 FIRST = SHARED + "method.encoder_halvings=4 method.patch=4 method.channels=[64,128] method.attention=[true,false] "
 """The network of the first laptop preset, 3.9 M parameters."""
 SECOND = (
     SHARED + "method.encoder_halvings=3 method.patch=2 method.channels=[32,64,112] method.attention=[false,true,false] "
 )
-"""The network of the second, 3.1 M parameters; the release's settings are tried with it."""
+"""The network of the second and third, 3.1 M parameters; the release's settings are tried with it."""
+FOURTH = SHARED + (
+    "method.encoder_halvings=3 method.patch=4 method.channels=[32,64] method.attention=[true,false] "
+    "method.self_attention=false "
+)
+"""The network of the fourth, 1.3 M parameters, which attends to tokens alone."""
 
 RELEASE = (
     SECOND
@@ -54,6 +59,7 @@ CONFIGS = {
     + "training.optimiser=adamw training.rate=1e-3 training.betas=[0.9,0.98] training.decay=late",
     "laptop-2": SECOND + LAPTOP + SOAP + "training.decay=cosine",
     "laptop-3": SECOND + LAPTOP + SOAP + "training.decay=late",
+    "laptop-4": FOURTH + LAPTOP + SOAP + "training.decay=late",
     "laptop-64": "preset=laptop-64",
     "release-3e-4": RELEASE + "training.rate=3e-4",
     "release-1e-3": RELEASE + "training.rate=1e-3",

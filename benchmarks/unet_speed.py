@@ -37,6 +37,7 @@ from unweave.networks.unet import Shape, cross_attention_unet
 
 RELEASE = Shape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0)
 LAPTOP = Shape((32, 64, 112), (False, True, False), 1, 4, 16, 0.0)
+"""The U-Net of `laptop-2` and `laptop-3` of benchmarks/quality.py, and of the preset `laptop-64`."""
 SIDE = 2048
 COMPILED = ", compiled"
 GIVEN_BACK = ", memory given back"

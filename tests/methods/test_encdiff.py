@@ -18,6 +18,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "vector": {"tokens": "vector"},
     "adagn": {"condition": "adagn"},
     "no diffusion": {"diffusion": False},
+    "self-attention": {"self_attention": True},
+    "no self-attention": {"self_attention": False},
     "eps l1": {"prediction": "eps", "loss": "l1", "schedule": "sqrt_linear"},
     "v": {"prediction": "v", "weight": "sigmoid"},
     "paper encoder": {"encoder": "paper"},

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unweave.networks.attention import PlainAttention, RecordingAttention
-from unweave.networks.unet import Shape, cross_attention_unet, from_patches, modulated_unet, to_patches
+from unweave.networks.unet import (
+    Shape,
+    cross_attention_unet,
+    drop_self_attention,
+    from_patches,
+    modulated_unet,
+    to_patches,
+)
 
 TINY = Shape((16, 16), (True, True), 1, 2, 4, 0.0)
 
@@ -42,6 +49,22 @@ def test_plain_and_recorded_attention_equal_diffusers_own() -> None:
     assert len(recorder.maps) == 7  # two on the way down, one in the middle, four on the way up
     for map_ in recorder.maps:
         torch.testing.assert_close(map_.sum(-1), torch.ones(map_.shape[:2]))
+
+
+def test_without_self_attention_diffusers_own_attention_gives_the_same() -> None:
+    unet = cross_attention_unet(8, 3, 8, TINY)
+    drop_self_attention(unet)
+    torch.manual_seed(0)
+    trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        torch.nn.init.normal_(parameter, std=0.1)
+    x, t, tokens = torch.randn(2, 3, 8, 8), torch.tensor([3, 900]), torch.randn(2, 5, 8)
+    own = unet(x, t, tokens).sample
+    own.square().mean().backward()
+    assert all(parameter.grad is not None for parameter in trained)
+    assert all("attn1" in name or "norm1" in name for name, p in unet.named_parameters() if not p.requires_grad)
+    unet.set_attn_processor(AttnProcessor())
+    torch.testing.assert_close(unet(x, t, tokens).sample, own, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.slow

@@ -57,3 +57,10 @@ class RecordingAttention:
             self.maps.append(weights.mean(1))  # (batch, position, token)
         out = weights.to(v.dtype) @ v
         return attn.to_out[0](out.transpose(1, 2).flatten(2))
+
+
+class NoAttention:
+    """Adds nothing: for self-attention that is not wanted, whose last layer is then zero (networks/unet.py)."""
+
+    def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
+        return torch.zeros_like(hidden_states)

@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 from diffusers import UNet2DConditionModel, UNet2DModel
+from diffusers.models.attention import BasicTransformerBlock
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unweave.networks.attention import PlainAttention
+from unweave.networks.attention import NoAttention, PlainAttention
 from unweave.shapes import Images
 
 Folded = Float[Tensor, "batch folded rows columns"]
@@ -60,6 +61,20 @@ def cross_attention_unet(size: int, channels: int, token: int, shape: Shape) -> 
     unet.set_attn_processor(PlainAttention())
     zero_outputs(unet)
     return unet
+
+
+def drop_self_attention(unet: UNet2DConditionModel) -> None:
+    """Leaves cross-attention alone: self-attention is not computed and not trained, and its last layer is zero.
+
+    Its weights stay where diffusers has them, so that its own processors, which do compute it, give the same output.
+    """
+    for block in unet.modules():
+        if isinstance(block, BasicTransformerBlock):
+            for layer in (block.norm1, block.attn1):
+                layer.requires_grad_(False)
+            for parameter in block.attn1.to_out.parameters():
+                nn.init.zeros_(parameter)
+            block.attn1.set_processor(NoAttention())
 
 
 def modulated_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
