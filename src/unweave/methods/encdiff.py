@@ -213,7 +213,7 @@ class EncDiff(Generative):
         self.averaged = ("",) if settings.average_all else ("unet",)
 
     def players(self) -> list[Player]:
-        return [Player("encdiff", self, list(self.parameters()))]
+        return [Player("encdiff", self, [weight for weight in self.parameters() if weight.requires_grad])]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s = self.settings
