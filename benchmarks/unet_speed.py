@@ -2,7 +2,7 @@
 
     python benchmarks/unet_speed.py                 the release's U-Net on 16 x 16 latents
     python benchmarks/unet_speed.py --compile       also compiled (minutes before the first step)
-    python benchmarks/unet_speed.py --laptop        the laptop's U-Net, in forms that could be faster
+    python benchmarks/unet_speed.py --laptop        the U-Net of `laptop-64`, in forms that could be faster
 
 The release's U-Net is compared with itself as its release runs it: float32, attention written out (and, to be fair,
 fused), every transformer block checkpointed, so that its forward is computed twice, in a process whose memory goes back
@@ -130,7 +130,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "channels last": lambda unet: unet.to(memory_format=torch.channels_last),
     "as it is" + COMPILED: torch.compile,
 }
-"""What may be done to the laptop's U-Net. As it is, attention is fused in float32 and written out in bfloat16."""
+"""What may be done to the U-Net of `laptop-64`. As it is, attention is fused in float32 and written out in bfloat16."""
 
 
 def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> list[dict[str, object]]:

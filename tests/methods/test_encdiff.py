@@ -19,7 +19,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "adagn": {"condition": "adagn"},
     "no diffusion": {"diffusion": False},
     "self-attention": {"self_attention": True},
-    "no self-attention": {"self_attention": False},
     "eps l1": {"prediction": "eps", "loss": "l1", "schedule": "sqrt_linear"},
     "v": {"prediction": "v", "weight": "sigmoid"},
     "paper encoder": {"encoder": "paper"},
@@ -77,10 +76,13 @@ def test_lifting_a_swapped_unit_equals_swapping_its_token() -> None:
     torch.testing.assert_close(method.lift(swapped), tokens)
 
 
-def test_attention_maps_sum_to_one_over_units_and_leave_the_method_as_it_was() -> None:
-    method = quick()
+@pytest.mark.parametrize("self_attention", [True, False])
+def test_attention_maps_sum_to_one_over_units_and_leave_the_method_as_it_was(self_attention: bool) -> None:
+    method = quick(self_attention=self_attention)
     for parameter in method.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.05)
+    own = method.unet.attn_processors
     with evaluating(method):
         start = method.start(2, torch.Generator().manual_seed(0))
         before = method.decode(method.encode(batch(2).images), start, Sampling("ddim", 2))
@@ -89,6 +91,7 @@ def test_attention_maps_sum_to_one_over_units_and_leave_the_method_as_it_was() -
     assert maps.shape == (2, 4, 8, 8)
     torch.testing.assert_close(maps.sum(1), torch.ones(2, 8, 8))
     assert torch.equal(before, after)
+    assert method.unet.attn_processors == own
     with pytest.raises(ValueError, match="cross-attention"):
         attention_maps(quick(condition="adagn"), batch(2).images, start, Sampling("ddim", 2))
 

@@ -13,7 +13,7 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 class PlainAttention:
     """softmax(q kᵀ / sqrt(d)) v, written out for bfloat16 on the CPU, else `scaled_dot_product_attention`.
 
-    Torch's fused attention has a slow bfloat16 backward on the CPU: with it a forward and backward of the laptop's
+    Torch's fused attention has a slow bfloat16 backward on the CPU: with it a forward and backward of `laptop-64`'s
     U-Net takes a third longer (benchmarks/unet_speed.py --laptop). In float32 it is the faster.
     """
 
@@ -63,4 +63,4 @@ class NoAttention:
     """Adds nothing: for self-attention that is not wanted, whose last layer is then zero (networks/unet.py)."""
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
-        return torch.zeros_like(hidden_states)
+        return hidden_states.new_zeros(())

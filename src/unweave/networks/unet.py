@@ -66,7 +66,8 @@ def cross_attention_unet(size: int, channels: int, token: int, shape: Shape) -> 
 def drop_self_attention(unet: UNet2DConditionModel) -> None:
     """Leaves cross-attention alone: self-attention is not computed and not trained, and its last layer is zero.
 
-    Its weights stay where diffusers has them, so that its own processors, which do compute it, give the same output.
+    Its weights stay where diffusers has them, so that its own processors, which do compute it, give the same output;
+    who trains the U-Net on in diffusers has self-attention again, beginning from nothing.
     """
     for block in unet.modules():
         if isinstance(block, BasicTransformerBlock):
