@@ -53,7 +53,7 @@ def objective(name):
     from unweave.method import Loss, Player
 
     torch.manual_seed(0)
-    encdiff = quick(diffusion=False, encoder_norm="group")
+    encdiff = quick(diffusion=False, encoder_norm="group", self_attention=True)
     if name == "one":
         return encdiff
 
@@ -106,7 +106,7 @@ def test_two_processes_of_16_equal_one_of_32(tmp_path: Path, name: str) -> None:
     moved = max((one[key] - began[key]).abs().max().item() for key in one)
     apart = max((one[key] - two[key]).abs().max().item() for key in one)
     assert moved > 1e-3
-    assert apart < moved / 100, (apart, moved)  # Adam's first steps enlarge the rounding of small gradients
+    assert apart < 1e-5
 
 
 @pytest.mark.slow
