@@ -52,10 +52,14 @@ def test_half_of_the_precision_is_less_than_a_quarter_of_the_size(quick_run: Run
 
 
 def test_diffusers_opens_the_unet_of_a_run_and_of_a_shared_folder(quick_run: Run, folder: Path) -> None:
-    expected = quick_run.method("averaged", "cpu").unet.state_dict()
+    method = quick_run.method("averaged", "cpu").eval()
+    expected = method.unet.state_dict()
+    x_t, t, tokens = torch.randn(2, 48, 4, 4), torch.tensor([3, 900]), torch.randn(2, 4, 8)
     for path in (quick_run.path, folder):
-        unet = UNet2DConditionModel.from_pretrained(path, subfolder="unet")
+        unet = UNet2DConditionModel.from_pretrained(path, subfolder="unet").eval()
         assert all(torch.equal(unet.state_dict()[name], tensor) for name, tensor in expected.items())
+        output = unet(x_t, t, tokens).sample  # by diffusers' own attention
+        torch.testing.assert_close(output, method.predict(x_t, t, tokens), atol=1e-5, rtol=1e-4)
 
 
 def test_the_card_says_what_it_is(quick_run: Run, folder: Path) -> None:
