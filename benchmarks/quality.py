@@ -6,8 +6,8 @@
 Each (configuration, seed) is a run of its own; a run that was stopped goes on, one that is finished is kept, and seeds
 interleave: every configuration has its first seed before any has its second. Checkpoints are kept while it trains
 and scored afterwards, so that scoring takes no training time. The last one counts; none is chosen by its score.
-Records are appended to OUT/records.jsonl; the JSON of all of them goes to stdout, and pictures of the DCI
-disentanglement of every run to OUT/against-images-DATA.png and OUT/against-seconds-DATA.png.
+Records are appended to OUT/records.jsonl; the JSON of all of them goes to stdout, and a picture of every score of every
+run to OUT/against-images-DATA-SCORE.png and OUT/against-seconds-DATA-SCORE.png.
 """
 
 import argparse
@@ -73,6 +73,14 @@ SCORES = {
     "factorvae@1": ("eval_accuracy",),
     "mig@1": ("mig",),
 }
+PICTURES = {
+    "disentanglement": ("dci@1 disentanglement", "DCI disentanglement"),
+    "completeness": ("dci@1 completeness", "DCI completeness"),
+    "informativeness": ("dci@1 informativeness", "DCI informativeness"),
+    "factorvae": ("factorvae@1 eval_accuracy", "FactorVAE score"),
+    "mig": ("mig@1 mig", "MIG"),
+}
+"""The SCORE of a picture's name: what it is in a record, and in the picture's title."""
 
 
 def train(name: str, words: list[str], data: str, images: int, seed: int, every: int, place: Path) -> None:
@@ -152,17 +160,18 @@ def budget(record: dict[str, Any]) -> str:
 
 
 def draw(records: list[dict[str, Any]], out: Path) -> None:
-    """The curves of every run, against images and against seconds, a picture for each data set."""
+    """The curves of every run, against images and against seconds, a picture for each data set and score."""
     for data in dict.fromkeys(record["data"] for record in records):
         for x in ("images", "seconds"):
-            points = [
-                {x: point[x], f"{record['configuration']} {budget(record)}": point["dci@1 disentanglement"]}
-                for record in records
-                if record["data"] == data
-                for point in record["curve"]
-            ]
-            picture = curve(points, x=x, x_label=x, vertical="linear", title=f"DCI disentanglement on {data}")
-            save(picture, out / f"against-{x}-{data}.png", overwrite=True)
+            for word, (name, title) in PICTURES.items():
+                points = [
+                    {x: point[x], f"{record['configuration']} {budget(record)}": point[name]}
+                    for record in records
+                    if record["data"] == data
+                    for point in record["curve"]
+                ]
+                picture = curve(points, x=x, x_label=x, vertical="linear", title=f"{title} on {data}")
+                save(picture, out / f"against-{x}-{data}-{word}.png", overwrite=True)
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 class PlainAttention:
     """softmax(q kᵀ / sqrt(d)) v, written out for bfloat16 on the CPU, else `scaled_dot_product_attention`.
 
-    Torch's fused attention has a slow bfloat16 backward on the CPU: with it a forward and backward of `laptop-64`'s
-    U-Net takes a third longer (benchmarks/unet_speed.py --laptop). In float32 it is the faster.
+    Torch's fused attention has a slow bfloat16 backward on the CPU: with it a forward and backward of a laptop preset's
+    U-Net takes half as long again (benchmarks/unet_speed.py --laptop). In float32 it is slower by 7 % and keeps no map.
     """
 
     def __call__(
