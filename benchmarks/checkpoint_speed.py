@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 
-from unweave.foundation import Foundation
 from unweave.methods import encdiff
-from unweave.training import checkpoint, loop
+from unweave.models.foundation import Foundation
+from unweave.runs import checkpoint
+from unweave.training import loop
 from unweave.training.ema import Average
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from unweave.data.dataset import Dataset
 from unweave.data.open import build
-from unweave.dataset import Dataset
 
 BLOCK = 2_000
 

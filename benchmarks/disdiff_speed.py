@@ -19,14 +19,14 @@ from collections.abc import Callable
 import torch
 from accelerate import Accelerator
 
-from unweave.experiment import processor
-from unweave.foundation import Denoiser, Foundation
 from unweave.method import Batch
 from unweave.methods import disdiff
-from unweave.networks.space import Latents
-from unweave.networks.unet import Shape, unconditional_unet
-from unweave.pretrain import autoencoder, denoiser
+from unweave.models.foundation import Denoiser, Foundation
+from unweave.models.latents import Latents
+from unweave.models.pretraining import autoencoder, denoiser
+from unweave.models.unet import Shape, unconditional_unet
 from unweave.training import memory
+from unweave.training.train import processor
 
 SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0155}
 

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from running import commit, train
 
-from unweave.diffusion.sampling import sample
-from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
+from unweave.editing.start import begin
+from unweave.evaluation.probe import probe
 from unweave.method import Sampling, evaluating
-from unweave.probing import probe
-from unweave.run import Run, best_device
-from unweave.shapes import to_images
+from unweave.models.diffusion.sampling import sample
+from unweave.runs.run import Run, best_device
+from unweave.tensors import to_images
 
 STEPS = (20, 50, 100, 200)
 

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from running import commit, train
 
-from unweave.diffusion.noising import add_noise, clean_of
-from unweave.run import Run, best_device
-from unweave.shapes import to_images
+from unweave.models.diffusion.process import add_noise, clean_of
+from unweave.runs.run import Run, best_device
+from unweave.tensors import to_images
 
 TIMES = (999, 900, 800, 600, 400, 200)
 PREDICTIONS = ("v", "eps")

@@ -23,14 +23,14 @@ import torch
 from running import commit
 from torch import Tensor
 
-from unweave.editing.begin import begin
 from unweave.editing.decoding import encode
 from unweave.editing.reconstruct import reconstruct
+from unweave.editing.start import begin
 from unweave.editing.swap import swap, swap_each
-from unweave.experiment import processor
 from unweave.method import Method, Sampling
-from unweave.run import Run
-from unweave.shapes import to_images
+from unweave.runs.run import Run
+from unweave.tensors import to_images
+from unweave.training.train import processor
 
 REFERENCE = Sampling("ddim", 200, 0.0)
 TRIED = [("ddim", 50), ("ddim", 20), ("ddim", 10), ("ddim", 5), *(("dpmsolver++", n) for n in (50, 20, 10, 5, 3))]

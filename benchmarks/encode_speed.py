@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from unweave import allocator
 from unweave.data import open as data_open
-from unweave.evaluation.represent import represent
-from unweave.experiment import processor
-from unweave.networks.encoder import attentive
+from unweave.models.encoder import attentive
+from unweave.runs.codes import represent
+from unweave.training import malloc
+from unweave.training.train import processor
 
 
 class Encoding(nn.Module):
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    allocator.keep()
+    malloc.keep()
     shape = (options.images, options.size, options.size, 3)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["UNWEAVE_CACHE"] = folder  # the converted copy goes with it

@@ -159,7 +159,7 @@ def cars3d(place: Path, variant: int, rng: Generator) -> None:
 
 
 def smallnorb(place: Path, variant: int, rng: Generator) -> None:
-    from unweave.data import smallnorb as module
+    from unweave.data.sets import smallnorb as module
 
     small()
     half = len(module.GRID) // 2
@@ -368,7 +368,7 @@ def serve(whole: Path, place: Path) -> None:
     """Read each case that a line names, and answer with its outcome."""
     import resource
 
-    from unweave.data.disk import cache
+    from unweave.data.cache import cache
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -390,8 +390,8 @@ def outcome(kind: Kind, place: Path) -> dict[str, Any]:
     """Open and read the data set, in this process; "what" is right, or begins with WRONG."""
     from unweave import registry
     from unweave.data import open as data_open
-    from unweave.data.disk import cache
-    from unweave.data.store import digest_of
+    from unweave.data.cache import cache
+    from unweave.data.memory import digest_of
 
     try:
         registry.module("data", kind.module).APART = False  # type: ignore[attr-defined]

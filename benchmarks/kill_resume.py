@@ -20,8 +20,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from unweave.run import Run
-from unweave.training import checkpoint
+from unweave.runs import checkpoint
+from unweave.runs.run import Run
 
 WORDS = [
     *("data=sprites", "data.size=16", "method.units=4", "method.encoder_width=16", "method.channels=[16,16]"),

@@ -23,13 +23,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from unweave.evaluation.metrics.boosting import boost
+from unweave.evaluation.metrics.dci import predict
+from unweave.evaluation.metrics.information import discretise, mutual_information
+from unweave.evaluation.metrics.probes import average_precision
+from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.tad import exact_auroc
 from unweave.evaluation.protocols import DEFAULT, PROTOCOLS, Evidence
-from unweave.metrics.boosting import boost
-from unweave.metrics.dci import predict
-from unweave.metrics.information import discretise, mutual_information
-from unweave.metrics.probes import average_precision
-from unweave.metrics.rows import Tables
-from unweave.metrics.tad import exact_auroc
 
 SIZES = (10, 10, 10, 8, 4, 15)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from running import commit, unweave
 
-from unweave.builtin import MODELS
-from unweave.run import Run
+from unweave.runs.builtin import MODELS
+from unweave.runs.run import Run
 
 LARGEST = 8_000_000
 """Bytes that the folder may have; parameters may be 3.5 million."""

@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from running import commit
 
-from unweave.editing.begin import begin
 from unweave.editing.decoding import decode, encode
-from unweave.experiment import processor
+from unweave.editing.start import begin
+from unweave.evaluation.metrics.image.kernel_distance import kernel_distance
+from unweave.evaluation.metrics.image.mse import mse
+from unweave.evaluation.metrics.image.ssim import ssim
 from unweave.method import Generative, Sampling, evaluating
-from unweave.quality.kernel_distance import kernel_distance
-from unweave.quality.mse import mse
-from unweave.quality.ssim import ssim
-from unweave.run import Run, best_device
-from unweave.shapes import to_images, to_pixels
+from unweave.runs.run import Run, best_device
+from unweave.tensors import to_images, to_pixels
+from unweave.training.train import processor
 
 SAMPLING = Sampling("ddim", 50)
 

@@ -24,7 +24,7 @@ from typing import Any
 from running import commit, unweave
 
 from unweave.figures.curve import curve
-from unweave.figures.file import save
+from unweave.figures.save import save
 
 SHARED = (
     "method.encoder_width=64 method.layers=1 method.heads=4 method.groups=16 method.units=20 data.size=32 "

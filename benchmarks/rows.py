@@ -18,7 +18,7 @@ from pathlib import Path
 
 from running import commit, unweave
 
-from unweave.experiment import processor
+from unweave.training.train import processor
 
 ROWS = (
     "betavae method.beta=1",

@@ -31,9 +31,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
-from unweave import allocator
-from unweave.experiment import processor
-from unweave.networks.unet import Shape, cross_attention_unet
+from unweave.models.unet import Shape, cross_attention_unet
+from unweave.training import malloc
+from unweave.training.train import processor
 
 RELEASE = Shape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0)
 LAPTOP = Shape((32, 64, 112), (False, True, False), 1, 4, 16, 0.0)
@@ -137,7 +137,7 @@ def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> li
     """The rate of every variant, without its first step; they are compared to the first variant."""
     a = torch.randn(SIDE, SIDE)
     flops, begun = {}, {}
-    assert allocator.keep(), "needs glibc, and nothing about it in the environment"
+    assert malloc.keep(), "needs glibc, and nothing about it in the environment"
     for name, run in sorted(runs.items(), key=lambda item: GIVEN_BACK in item[0]):
         begun[name] = seconds(run)
         eager = name.removesuffix(COMPILED).removesuffix(GIVEN_BACK)

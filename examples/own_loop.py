@@ -13,12 +13,12 @@ import torch
 
 from unweave.data import open as data_open
 from unweave.editing.swap import swap
-from unweave.figures.file import save
 from unweave.figures.grid import tiles
-from unweave.foundation import Foundation
+from unweave.figures.save import save
 from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import encdiff
-from unweave.shapes import to_images, to_pixels
+from unweave.models.foundation import Foundation
+from unweave.tensors import to_images, to_pixels
 
 IMAGES = int(os.environ.get("UNWEAVE_EXAMPLE_IMAGES", "16000"))
 BATCH = 32

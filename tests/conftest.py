@@ -8,11 +8,11 @@ import torch
 from diffusers import AutoencoderKL, VQModel
 
 import unweave
-from unweave.diffusion import noising
-from unweave.foundation import Denoiser, Foundation
-from unweave.networks.space import Latents
-from unweave.networks.unet import Shape, unconditional_unet
-from unweave.run import Run
+from unweave.models.diffusion import process
+from unweave.models.foundation import Denoiser, Foundation
+from unweave.models.latents import Latents
+from unweave.models.unet import Shape, unconditional_unet
+from unweave.runs.run import Run
 
 torch.set_num_threads(1)
 
@@ -52,8 +52,8 @@ def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def small_denoiser(
     size: int = 16,
     channels: int = 3,
-    prediction: noising.Prediction = "eps",
-    schedule: noising.Schedule = "linear",
+    prediction: process.Prediction = "eps",
+    schedule: process.Schedule = "linear",
 ) -> Denoiser:
     """A frozen denoiser small enough for a test; random weights stand for trained ones, the same at every call."""
     with torch.random.fork_rng(devices=[]):
@@ -62,7 +62,7 @@ def small_denoiser(
         for parameter in unet.parameters():
             if not parameter.any():  # the last layers, which begin at zero
                 torch.nn.init.normal_(parameter, std=0.1)
-    return Denoiser(unet, noising.config(schedule, prediction))
+    return Denoiser(unet, process.config(schedule, prediction))
 
 
 def latent_foundation(kind: str) -> Foundation:

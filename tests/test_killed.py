@@ -13,8 +13,8 @@ import pytest
 from safetensors.torch import load_file
 from tests.conftest import QUICK
 
-from unweave.run import Run
-from unweave.training import checkpoint
+from unweave.runs import checkpoint
+from unweave.runs.run import Run
 
 SMALL = {
     "encdiff": QUICK,

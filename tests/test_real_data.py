@@ -13,7 +13,7 @@ from PIL import Image
 from tests.conftest import QUICK, shared
 
 import unweave
-from unweave import looking
+from unweave.data import describe
 
 SETS = {
     "dsprites_grid46k": (46_080, (1, 64, 64), ("shape", "scale", "orientation", "posX", "posY")),
@@ -34,7 +34,7 @@ def test_each_set_loads_by_path_with_its_factors(name: str) -> None:
         assert len(np.unique(stored["factors"], axis=0)) == len(
             np.unique(dataset.factors(np.arange(len(dataset))), axis=0)
         )
-    assert np.asarray(looking.contact_sheet(dataset)).std() > 10
+    assert np.asarray(describe.contact_sheet(dataset)).std() > 10
 
 
 def test_two_thousand_files_with_ten_damaged_train_to_the_end(tmp_path: Path) -> None:

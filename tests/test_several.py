@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unweave.run import Run
+from unweave.runs.run import Run
 
 STEPS = """
 import json, sys

@@ -13,47 +13,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unweave.choosing import name
-    from unweave.comparing import compare
-    from unweave.edit_scores import evaluate_edits
-    from unweave.edits import adjust, heatmap, interpolate, reconstruct, swap, traverse
+    from unweave.data.describe import open_data
+    from unweave.editing.method_specific import alone, attention, fields
+    from unweave.editing.verbs import adjust, heatmap, interpolate, reconstruct, swap, traverse
+    from unweave.evaluation.compare import compare
+    from unweave.evaluation.edits import evaluate_edits
+    from unweave.evaluation.evaluate import encode, evaluate
     from unweave.evaluation.model import evaluate_model
-    from unweave.evaluation.report import evaluate_tables, read_tables
-    from unweave.experiment import train
-    from unweave.extras import alone, attention, fields
-    from unweave.looking import open_data
+    from unweave.evaluation.report.report import report
+    from unweave.evaluation.scores import evaluate_tables, read_tables
     from unweave.method import Sampling
-    from unweave.planning import plan
-    from unweave.reporting import report
-    from unweave.run import Run
-    from unweave.scoring import encode, evaluate
+    from unweave.runs.plan import plan
+    from unweave.runs.run import Run
+    from unweave.runs.units import name
+    from unweave.training.train import train
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "adjust": "edits",
-    "alone": "extras",
-    "attention": "extras",
-    "compare": "comparing",
-    "encode": "scoring",
-    "evaluate": "scoring",
-    "evaluate_edits": "edit_scores",
+    "adjust": "editing.verbs",
+    "alone": "editing.method_specific",
+    "attention": "editing.method_specific",
+    "compare": "evaluation.compare",
+    "encode": "evaluation.evaluate",
+    "evaluate": "evaluation.evaluate",
+    "evaluate_edits": "evaluation.edits",
     "evaluate_model": "evaluation.model",
-    "evaluate_tables": "evaluation.report",
-    "fields": "extras",
-    "heatmap": "edits",
-    "interpolate": "edits",
-    "name": "choosing",
-    "open_data": "looking",
-    "plan": "planning",
-    "read_tables": "evaluation.report",
-    "reconstruct": "edits",
-    "report": "reporting",
-    "Run": "run",
+    "evaluate_tables": "evaluation.scores",
+    "fields": "editing.method_specific",
+    "heatmap": "editing.verbs",
+    "interpolate": "editing.verbs",
+    "name": "runs.units",
+    "open_data": "data.describe",
+    "plan": "runs.plan",
+    "read_tables": "evaluation.scores",
+    "reconstruct": "editing.verbs",
+    "report": "evaluation.report.report",
+    "Run": "runs.run",
     "Sampling": "method",
-    "swap": "edits",
-    "train": "experiment",
-    "traverse": "edits",
+    "swap": "editing.verbs",
+    "train": "training.train",
+    "traverse": "editing.verbs",
 }
 
 __all__ = [
@@ -87,7 +87,7 @@ __all__ = [
 
 def load(path: str) -> "Run":
     """Open a run directory. Raises LookupError where the path is none."""
-    from unweave.run import Run
+    from unweave.runs.run import Run
 
     return Run(path)
 
@@ -98,10 +98,10 @@ def from_pretrained(source: str, **options: Any) -> "Run":
     Options are those of `huggingface_hub.snapshot_download`: revision, cache_dir, local_files_only, token. Raises
     LookupError where there is none, ValueError where it holds pickles or a file differs from what was shared.
     """
-    from unweave import sharing
-    from unweave.run import Run
+    from unweave.runs import hub
+    from unweave.runs.run import Run
 
-    return Run(sharing.checked(sharing.fetch(str(source), **options)))
+    return Run(hub.checked(hub.fetch(str(source), **options)))
 
 
 def __getattr__(name: str) -> Any:

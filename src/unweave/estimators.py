@@ -13,16 +13,17 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from unweave import experiment, scoring
 from unweave.data import open as data_open
-from unweave.data.disk.pixels import read_image
-from unweave.edits import SAMPLING
-from unweave.evaluation.represent import represent
+from unweave.data.reading.pixels import read_image
+from unweave.editing.verbs import SAMPLING
+from unweave.evaluation import evaluate
 from unweave.method import Generative, evaluating
 from unweave.progress import Progress
-from unweave.run import Run
-from unweave.shapes import to_pixels
-from unweave.tables import Pixels, UnitTable
+from unweave.runs.codes import represent
+from unweave.runs.run import Run
+from unweave.tensors import to_pixels
+from unweave.training import train
+from unweave.types import Pixels, UnitTable
 
 Pictures = np.ndarray | str | Path | Sequence[str | Path]
 
@@ -70,7 +71,7 @@ class Estimator(TransformerMixin, BaseEstimator):
         place = Path(self._folder.name) / "run" if self.run is None else Path(self.run)
         progress = Said() if self.verbose else None
         try:
-            self.run_: Run = experiment.train(self.method, base, self.settings or {}, run=place, progress=progress)
+            self.run_: Run = train.train(self.method, base, self.settings or {}, run=place, progress=progress)
         except Exception:
             if table["name"] == "npz" and not (place / "settings.toml").exists():
                 Path(table["path"]).unlink(missing_ok=True)  # no run keeps it, and the next fit wants its name
@@ -116,7 +117,7 @@ class Estimator(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "run_")
         if not isinstance(X, str):
             raise TypeError("score needs the name or the path of a data set with known factors: an array has none.")
-        scores = scoring.evaluate(self.run_, data=str(X), protocols=["dci@1"], repeats=1)
+        scores = evaluate.evaluate(self.run_, data=str(X), protocols=["dci@1"], repeats=1)
         return float(scores["protocols"]["dci@1"]["disentanglement"]["value"])
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:

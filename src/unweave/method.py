@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unweave.shapes import Images, Scalar, Units
+from unweave.tensors import Images, Scalar, Units
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""A family is a folder, a name is a file in it, or an entry point of a third party.
+"""The registry is the file system: a family is one or two folders, a name is a file in them.
 
-`name = "encdiff"` in a config is `unweave/methods/encdiff.py`. A package outside adds its own
-by the entry-point groups `unweave.methods` and `unweave.data`, each pointing to a module.
+`name = "encdiff"` in a settings file is `unweave/methods/encdiff.py`. A package outside adds its own by the entry-point
+groups `unweave.methods` and `unweave.data`, each pointing to a module. Files that begin with an underscore are shared by
+members of the family and are none themselves.
 """
 
 from importlib import import_module
@@ -10,36 +11,37 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from unweave.settings import nearest
+from unweave.config import nearest
 
-LEARNERS = ("methods", "pretrain")
+FAMILIES = {
+    "methods": ("unweave.methods",),
+    "pretraining": ("unweave.models.pretraining",),
+    "data": ("unweave.data.sets", "unweave.data.formats"),
+}
+"""The packages in which the members of each family lie."""
+
+TRAINED = ("methods", "pretraining")
 """The families whose members are trained."""
-
-INTERNAL = {"data": {"factors", "store", "open", "sampling", "views"}}
-"""Files of a family's folder that are no member of the family."""
 
 
 def names(family: str) -> list[str]:
-    """Every name of a family, sorted; nothing is imported but the family's folder."""
-    spec = find_spec(f"unweave.{family}")
-    if spec is None or not spec.submodule_search_locations:
-        raise LookupError(f"there is no family {family!r}.")
-    files = {path.stem for folder in spec.submodule_search_locations for path in Path(folder).glob("[a-z]*.py")}
-    outside = {point.name for point in entry_points(group=f"unweave.{family}")}
-    return sorted((files - INTERNAL.get(family, set())) | outside)
+    """Every name of a family, sorted; nothing is imported but the family's packages."""
+    if family not in FAMILIES:
+        raise LookupError(f"there is no family {family!r}; there is: {', '.join(FAMILIES)}.")
+    return sorted({*_files(family), *(point.name for point in entry_points(group=f"unweave.{family}"))})
 
 
-def learners() -> list[str]:
-    """The names of all that can be trained: methods, and what they stand on."""
-    return [name for family in LEARNERS for name in names(family)]
+def trainable_names() -> list[str]:
+    """The names of all that can be trained: methods, and the networks that they stand on."""
+    return [name for family in TRAINED for name in names(family)]
 
 
-def learner(name: str) -> ModuleType:
+def trainable(name: str) -> ModuleType:
     """The module of something that can be trained. Raises LookupError with the nearest name."""
-    for family in LEARNERS:
+    for family in TRAINED:
         if name in names(family):
             return module(family, name)
-    known = learners()
+    known = trainable_names()
     raise LookupError(f"there is no method {name!r}.{nearest(name, known)} There is: {', '.join(known)}.")
 
 
@@ -53,4 +55,15 @@ def module(family: str, name: str) -> ModuleType:
             loaded = point.load()
             assert isinstance(loaded, ModuleType), f"the entry point {name!r} of unweave.{family} must be a module"
             return loaded
-    return import_module(f"unweave.{family}.{name}")
+    return import_module(_files(family)[name])
+
+
+def _files(family: str) -> dict[str, str]:
+    """The dotted path of every member that is a file of ours, by its name."""
+    found = {}
+    for package in FAMILIES[family]:
+        spec = find_spec(package)
+        assert spec is not None, f"{package} is not installed"
+        for folder in spec.submodule_search_locations or []:
+            found |= {path.stem: f"{package}.{path.stem}" for path in Path(folder).glob("[a-z]*.py")}
+    return found

@@ -9,12 +9,13 @@ import torch
 from PIL import Image, PngImagePlugin
 
 import unweave
-from unweave import choosing, edits
 from unweave.app import explorer as module
 from unweave.app import space
 from unweave.app.explorer import Explorer
 from unweave.cli import edit as cli
-from unweave.run import Run
+from unweave.editing import verbs
+from unweave.runs import units as choosing
+from unweave.runs.run import Run
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_the_command_makes_the_same_picture(explorer: Explorer, seed: int | None
     words = shlex.split(command)
     assert words[:5] == ["unweave", "edit", "adjust", str(explorer.run.path), "7"]
     to = cli._shares(words[words.index("--to") + 1])
-    again = edits.adjust(words[3], [words[4]], to, seed=seed, output=tmp_path / "again.png").images
+    again = verbs.adjust(words[3], [words[4]], to, seed=seed, output=tmp_path / "again.png").images
     assert np.array_equal(module.to_pixels(again), made)
     assert (again - picked.plain).abs().max() > 0
     assert ("--seed" in words) == (seed is not None)
@@ -155,7 +156,7 @@ def test_commands_of_an_exported_folder_are_typed_in_it(
     words = shlex.split(command)
     assert words[3:5] == ["run", "run/examples/03.png"]
     to = cli._shares(words[words.index("--to") + 1])
-    assert edits.adjust(words[3], [words[4]], to, seed=0, output=tmp_path / "again.png").images.shape[0] == 1
+    assert verbs.adjust(words[3], [words[4]], to, seed=0, output=tmp_path / "again.png").images.shape[0] == 1
 
 
 def test_groups_without_data_are_single_units(diti_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +191,7 @@ def test_commands_of_groups_move_groups(diti_run: Run, tmp_path: Path) -> None:
     picked = explorer.pick(3, 0)
     _, frames = next(explorer.traverse(picked, [1]))
     word = explorer.choices[1].word
-    again = edits.traverse(diti_run, [3], [word], seed=0, output=tmp_path / "t.png").images
+    again = verbs.traverse(diti_run, [3], [word], seed=0, output=tmp_path / "t.png").images
     assert np.array_equal(module.to_pixels(again[0, :, 0]), frames)
 
 

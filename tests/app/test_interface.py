@@ -24,11 +24,11 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
-from unweave import choosing
 from unweave.app import space
 from unweave.app.explorer import Explorer
 from unweave.app.interface import launch
-from unweave.run import Run
+from unweave.runs import units
+from unweave.runs.run import Run
 
 OWN = "the image's own noise"
 
@@ -294,7 +294,7 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor.get_by_label("Name of the unit").fill("wall colour")
     visitor.get_by_role("button", name="Rename").click()
     visitor.wait_for_timeout(1_500)
-    assert choosing.named(Run(served.run)) == {"wall colour": first}
+    assert units.named(Run(served.run)) == {"wall colour": first}
     visitor.reload()
     visitor.get_by_text("wall colour").first.wait_for(timeout=20_000)
     visitor.get_by_role("tab", name="Swap").click()

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from tests.conftest import QUICK
 
-from unweave import manipulation
 from unweave.cli import main as cli
+from unweave.editing import attribute
 from unweave.editing.direction import Fitting
-from unweave.run import Run
+from unweave.runs.run import Run
 
 SMALL = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]
 FEW = ["--steps", "2", "--sampler", "ddim"]
@@ -274,7 +274,7 @@ def test_a_diti_from_the_command_line(
     told = json.loads(capsys.readouterr().out)
     assert told["shape"] == [3, 1, 3, 16, 16]
     assert told["sampling"]["inversion"] == 4
-    monkeypatch.setattr(manipulation, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
+    monkeypatch.setattr(attribute, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
     words = ("edit", "manipulate", place, "--attribute", "shape=1", "--amount", "0.3", "3", "--kept", "4", *FEW)
     assert run(monkeypatch, *words, "-o", str(tmp_path / "m.png")) == 0
     captured = capsys.readouterr()

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unweave.data import cars3d, folder, smallnorb
-from unweave.data.disk import cache
+from unweave.data.cache import cache
+from unweave.data.formats import folder
+from unweave.data.sets import cars3d, smallnorb
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from unweave import registry
+from unweave.config import SettingsError
 from unweave.data.open import FROM_PATH, build, known, table
-from unweave.settings import SettingsError
 
 
 def test_the_family_is_complete():

@@ -3,12 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unweave.data import sampling, sprites
-from unweave.data.disk.source import Labels
+from unweave.data import sampling
+from unweave.data.dataset import Card
 from unweave.data.factors import FactorGrid
+from unweave.data.memory import Stored
+from unweave.data.reading.source import Labels
 from unweave.data.sampling import Gridded
-from unweave.data.store import Stored
-from unweave.dataset import Card
+from unweave.data.sets import sprites
 
 GRID = FactorGrid(("shape", "size", "hue"), (2, 3, 4))
 ORDER = np.random.default_rng(3).permutation(len(GRID))

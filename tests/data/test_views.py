@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unweave.config import SettingsError
 from unweave.data import views
-from unweave.data.disk.source import Labels
+from unweave.data.dataset import Card, Dataset
 from unweave.data.factors import FactorGrid
-from unweave.data.store import Stored
+from unweave.data.memory import Stored
+from unweave.data.reading.source import Labels
 from unweave.data.views import Correlate, Settings, View, beneath, rows_beneath, split, split_rows, viewed
-from unweave.dataset import Card, Dataset
-from unweave.settings import SettingsError
 
 GRID = FactorGrid(("shape", "size", "hue"), (2, 3, 4))
 CARD = Card("mine", "tests", "none")

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from unweave.editing.adjust import adjust
-from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
+from unweave.editing.start import begin
 from unweave.editing.traverse import traverse
 
 

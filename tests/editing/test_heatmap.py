@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from unweave.editing.begin import begin
 from unweave.editing.heatmap import moved
+from unweave.editing.start import begin
 
 
 def test_each_unit_moves_its_stripe_by_the_change_of_its_colour(stripes, sampling, pairs):

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from unweave.editing.begin import begin
 from unweave.editing.interpolate import interpolate, slerp
 from unweave.editing.reconstruct import reconstruct
+from unweave.editing.start import begin
 
 
 def test_slerp_between_right_angles_is_cosine_and_sine():

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
+from unweave.editing.start import begin
 
 
 def test_inverted_start_gives_the_images_back(stripes, sampling, pairs):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from unweave.editing.begin import begin
 from unweave.editing.reconstruct import reconstruct
+from unweave.editing.start import begin
 from unweave.editing.swap import swap, swap_each
 
 

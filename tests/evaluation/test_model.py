@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from unweave.evaluation.model import codes_of, evaluate_model
-from unweave.evaluation.report import evaluate_tables
+from unweave.evaluation.scores import evaluate_tables
 
 RNG = np.random.default_rng(0)
 FACTORS = RNG.integers(0, 4, (120, 2))

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from unweave.evaluation import report
+from unweave.evaluation import scores as report
 from unweave.evaluation.published import SHARED, Register, comparison, published, register
 
 RAW = json.loads((resources.files("unweave.evaluation") / "published.json").read_text("utf-8"))

@@ -46,5 +46,5 @@ def test_what_cannot_be_drawn(values, names, words):
 
 
 def test_drawing_a_matrix_needs_no_torch():
-    code = "import sys, unweave.figures.matrix, unweave.figures.file; sys.exit('torch' in sys.modules)"
+    code = "import sys, unweave.figures.matrix, unweave.figures.save; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unweave.data import rooms, sprites
+from unweave.data.dataset import Dataset
 from unweave.data.factors import FactorGrid
 from unweave.data.open import build
-from unweave.dataset import Dataset
+from unweave.data.sets import rooms, sprites
 
 NAMES = ["rooms", "rooms at 32", "sprites", "npz", "npz at 16", "folder"]
 GRIDS = ["rooms", "rooms at 32", "sprites", "npz", "npz at 16"]

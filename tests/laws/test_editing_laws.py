@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from unweave.editing.begin import begin
 from unweave.editing.heatmap import moved
 from unweave.editing.interpolate import interpolate
 from unweave.editing.reconstruct import reconstruct
+from unweave.editing.start import begin
 from unweave.editing.swap import swap
 from unweave.editing.traverse import traverse
 from unweave.method import Generative, Player, Sampling

@@ -5,8 +5,8 @@ import torch
 from tests.conftest import QUICK, small_denoiser
 
 from unweave import registry
-from unweave.foundation import Foundation
 from unweave.method import Batch, Generative, Method, Sampling, evaluating
+from unweave.models.foundation import Foundation
 from unweave.training.ema import covered
 
 SMALL = {

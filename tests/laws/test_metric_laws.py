@@ -14,21 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import config
 
-from unweave.metrics.betavae_score import betavae_score
-from unweave.metrics.dci import dci
-from unweave.metrics.dci_mig import dci_mig
-from unweave.metrics.explicitness import explicitness
-from unweave.metrics.factorvae_score import factorvae_score
-from unweave.metrics.irs import irs
-from unweave.metrics.mcc import mcc, mcc_spearman
-from unweave.metrics.med import informativeness, med, top_med
-from unweave.metrics.mig import mig
-from unweave.metrics.modularity import modularity
-from unweave.metrics.probes import Targets, average_precision, regression
-from unweave.metrics.rows import Tables
-from unweave.metrics.sap import sap, sap_continuous
-from unweave.metrics.tad import tad_folds, tad_grid
-from unweave.metrics.unsupervised import unsupervised
+from unweave.evaluation.metrics.betavae_score import betavae_score
+from unweave.evaluation.metrics.dci import dci
+from unweave.evaluation.metrics.dci_mig import dci_mig
+from unweave.evaluation.metrics.explicitness import explicitness
+from unweave.evaluation.metrics.factorvae_score import factorvae_score
+from unweave.evaluation.metrics.irs import irs
+from unweave.evaluation.metrics.mcc import mcc, mcc_spearman
+from unweave.evaluation.metrics.med import informativeness, med, top_med
+from unweave.evaluation.metrics.mig import mig
+from unweave.evaluation.metrics.modularity import modularity
+from unweave.evaluation.metrics.probes import Targets, average_precision, regression
+from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.sap import sap, sap_continuous
+from unweave.evaluation.metrics.tad import tad_folds, tad_grid
+from unweave.evaluation.metrics.unsupervised import unsupervised
 
 
 class Metric(NamedTuple):
@@ -175,9 +175,9 @@ ORDERED = HERE + "test_the_names_of_the_classes_matter_to_metrics_of_ordered_fac
 CONSTANT = HERE + "test_a_constant_factor_lowers_the_scores_of_votes"
 SQUARED = HERE + "test_the_wasserstein_correlation_is_in_squared_units_of_the_codes"
 TURNED = HERE + "test_thresholds_meet_turned_codes_and_attributes_from_the_other_side"
-PENALTY = "metrics/test_sap.py::test_the_scale_of_a_unit_matters_as_the_machine_has_an_absolute_penalty"
-WEIGHT = "metrics/test_irs.py::test_the_scale_of_one_unit_matters_as_it_is_its_weight"
-WEIGHTS = "metrics/test_unsupervised.py::test_the_scale_of_one_unit_matters_to_the_wasserstein_correlation_only"
+PENALTY = "evaluation/metrics/test_sap.py::test_the_scale_of_a_unit_matters_as_the_machine_has_an_absolute_penalty"
+WEIGHT = "evaluation/metrics/test_irs.py::test_the_scale_of_one_unit_matters_as_it_is_its_weight"
+WEIGHTS = "evaluation/metrics/test_unsupervised.py::test_the_scale_of_one_unit_matters_to_the_wasserstein_correlation_only"
 COUNTER_EXAMPLES = {
     ("dci", "a tiny scale"): ABSOLUTE,
     ("dci.completeness", "one more constant unit"): COPIES,
@@ -186,9 +186,9 @@ COUNTER_EXAMPLES = {
     ("sap", "a tiny scale"): PENALTY,
     ("sap", "a huge scale"): ABSOLUTE,
     ("sap", "one more constant unit"): HERE + "test_a_constant_unit_can_be_the_second_best_of_sap",
-    ("sap_continuous", "a tiny scale"): "metrics/test_sap.py::test_continuous_leaves_out_units_that_hardly_move",
+    ("sap_continuous", "a tiny scale"): "evaluation/metrics/test_sap.py::test_continuous_leaves_out_units_that_hardly_move",
     ("sap_continuous", "the names of the classes"): ORDERED,
-    ("modularity", "one more constant unit"): "metrics/test_modularity.py::test_a_unit_that_knows_nothing_counts_zero",
+    ("modularity", "one more constant unit"): "evaluation/metrics/test_modularity.py::test_a_unit_that_knows_nothing_counts_zero",
     ("modularity", "chance"): HERE + "test_codes_that_know_nothing_have_any_modularity",
     ("irs.irs", "the scale of each unit"): WEIGHT,
     ("med.completeness", "one more constant unit"): COPIES,
@@ -202,34 +202,34 @@ COUNTER_EXAMPLES = {
     ("unsupervised.gaussian_wasserstein_correlation", "a tiny scale"): SQUARED,
     ("unsupervised.gaussian_wasserstein_correlation", "a huge scale"): SQUARED,
     ("unsupervised.gaussian_wasserstein_correlation_normalised", "the scale of each unit"): WEIGHTS,
-    ("factorvae_score", "a tiny scale"): "metrics/test_factorvae_score.py::test_still_units_do_not_vote",
+    ("factorvae_score", "a tiny scale"): "evaluation/metrics/test_factorvae_score.py::test_still_units_do_not_vote",
     ("factorvae_score", "one more constant factor"): CONSTANT,
     ("betavae_score", "a tiny scale"): ABSOLUTE,
     ("betavae_score", "a huge scale"): ABSOLUTE,
     ("betavae_score", "one more constant factor"): CONSTANT,
     ("tad_grid", "signs"): TURNED,
     ("tad_grid", "the names of the classes"): TURNED,
-    ("tad_grid", "a tiny scale"): "metrics/test_tad.py::test_a_small_scale_loses_everything_on_the_grid_only",
+    ("tad_grid", "a tiny scale"): "evaluation/metrics/test_tad.py::test_a_small_scale_loses_everything_on_the_grid_only",
     ("tad_grid", "one more constant unit"): HERE + "test_an_area_over_thresholds_can_fall_below_a_half",
-    ("tad_grid", "best"): "metrics/test_tad.py::test_codes_of_few_levels_score_lower_on_the_grid_only",
+    ("tad_grid", "best"): "evaluation/metrics/test_tad.py::test_codes_of_few_levels_score_lower_on_the_grid_only",
     ("average_precision", "the names of the classes"): HERE + "test_an_attribute_is_ranked_otherwise_than_its_opposite",
     ("average_precision.attributes_left_out", "one more constant factor"):
-        "metrics/test_probes.py::test_constant_attributes_are_left_out_and_counted",
+        "evaluation/metrics/test_probes.py::test_constant_attributes_are_left_out_and_counted",
     ("regression", "the names of the classes"): ORDERED,
     ("regression.mse", "one more constant factor"): HERE + "test_a_constant_target_counts_in_the_mean_squared_error",
 }  # fmt: skip
 ELSEWHERE = (  # metrics that see several models or images, and the laws they have in their own files
-    "metrics/test_udr.py::test_order_sign_and_scale_do_not_matter",
-    "metrics/test_udr.py::test_lasso_does_not_forgive_a_warp",
-    "metrics/test_local_isometry.py::test_scores_are_in_0_1_and_turning_the_codes_does_not_matter",
-    "metrics/test_local_isometry.py::test_units_of_different_scale_score_lower",
-    "quality/test_mse.py::test_the_scale_of_the_images_does_not_matter_and_the_order_of_the_two_does_not",
-    "quality/test_psnr.py::test_scaling_the_images_with_their_range_changes_nothing",
-    "quality/test_ssim.py::test_identical_is_one_symmetric_and_in_range",
-    "quality/test_frechet.py::test_laws",
-    "quality/test_frechet.py::test_it_is_not_invariant_to_the_scale_of_one_feature",
-    "quality/test_kernel_distance.py::test_laws",
-    "quality/test_kernel_distance.py::test_it_is_not_invariant_to_scale_or_origin",
+    "evaluation/metrics/test_udr.py::test_order_sign_and_scale_do_not_matter",
+    "evaluation/metrics/test_udr.py::test_lasso_does_not_forgive_a_warp",
+    "evaluation/metrics/test_local_isometry.py::test_scores_are_in_0_1_and_turning_the_codes_does_not_matter",
+    "evaluation/metrics/test_local_isometry.py::test_units_of_different_scale_score_lower",
+    "evaluation/metrics/image/test_mse.py::test_the_scale_of_the_images_does_not_matter_and_the_order_of_the_two_does_not",
+    "evaluation/metrics/image/test_psnr.py::test_scaling_the_images_with_their_range_changes_nothing",
+    "evaluation/metrics/image/test_ssim.py::test_identical_is_one_symmetric_and_in_range",
+    "evaluation/metrics/image/test_frechet.py::test_laws",
+    "evaluation/metrics/image/test_frechet.py::test_it_is_not_invariant_to_the_scale_of_one_feature",
+    "evaluation/metrics/image/test_kernel_distance.py::test_laws",
+    "evaluation/metrics/image/test_kernel_distance.py::test_it_is_not_invariant_to_scale_or_origin",
 )
 
 

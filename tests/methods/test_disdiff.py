@@ -14,11 +14,7 @@ from tests.conftest import latent_foundation, small_denoiser
 from torch import Tensor, nn
 
 import unweave
-from unweave import foundation
-from unweave.diffusion import noising
-from unweave.diffusion.sampling import sample
-from unweave.evaluation import reduce
-from unweave.foundation import Denoiser, Foundation, Source, Sources, opened
+from unweave.config import SettingsError
 from unweave.method import Batch, Loss, Sampling, evaluating
 from unweave.methods import disdiff
 from unweave.methods.disdiff import (
@@ -32,9 +28,13 @@ from unweave.methods.disdiff import (
     orthogonal,
     variance,
 )
-from unweave.planning import plan
-from unweave.pretrain import denoiser as pretraining
-from unweave.settings import SettingsError
+from unweave.models import foundation
+from unweave.models.diffusion import process
+from unweave.models.diffusion.sampling import sample
+from unweave.models.foundation import Denoiser, Foundation, Source, Sources, opened
+from unweave.models.pretraining import denoiser as pretraining
+from unweave.runs import reduction
+from unweave.runs.plan import plan
 from unweave.training import loop
 from unweave.training.ema import Average, covered
 
@@ -88,14 +88,14 @@ def draws(method: DisDiff, count: int = 8, seed: int = 1) -> tuple[Tensor, Tenso
     """What `forward` draws: latents, noise, times, and the unit of each image."""
     rng = torch.Generator().manual_seed(seed)
     z0 = method.space.encode(batch(count).images)
-    t = noising.uniform_times(count, rng, z0.device)
+    t = process.uniform_times(count, rng, z0.device)
     eps = torch.randn(z0.shape, generator=rng)
     return z0, eps, t, torch.randint(method.settings.units, (count,), generator=rng)
 
 
 def noised(method: DisDiff, count: int = 8) -> tuple[Tensor, Tensor]:
     z0, eps, t, _ = draws(method, count)
-    return noising.add_noise(z0, eps, method.denoiser.abar[t]), t
+    return process.add_noise(z0, eps, method.denoiser.abar[t]), t
 
 
 def gradients(method: nn.Module, total: Tensor) -> dict[str, Tensor]:
@@ -396,7 +396,7 @@ def test_trap_training_shifts_by_s_t_and_the_disentangling_branch_and_sampling_b
     A, s, d = (values.float()[:, None, None, None] for values in by_hand())
     z0, eps, _, _ = draws(method, 4)
     t, c = torch.tensor([0, 1, 5, 20]), torch.tensor([3, 0, 1, 1])  # where the two differ most
-    x_t = noising.add_noise(z0, eps, method.denoiser.abar[t])
+    x_t = process.add_noise(z0, eps, method.denoiser.abar[t])
     _, eps_0 = method.denoiser.halves(x_t, t)
     error, _, _, weight = method.terms(z0, eps, t, c, method.encode(batch(4).images))
 
@@ -415,10 +415,10 @@ def test_trap_training_shifts_by_s_t_and_the_disentangling_branch_and_sampling_b
 
 def test_the_coefficients_are_the_posterior_mean_and_the_score() -> None:
     A, s, d = by_hand()
-    abar, t = noising.alphas_bar("linear"), torch.arange(1000)
-    torch.testing.assert_close(noising.mean_shift(abar, t).double(), s, rtol=2e-3, atol=1e-6)
-    torch.testing.assert_close(noising.score_shift(abar).double(), d, rtol=2e-3, atol=1e-6)
-    assert noising.mean_shift(abar, t)[0] == 0
+    abar, t = process.alphas_bar("linear"), torch.arange(1000)
+    torch.testing.assert_close(process.mean_shift(abar, t).double(), s, rtol=2e-3, atol=1e-6)
+    torch.testing.assert_close(process.score_shift(abar).double(), d, rtol=2e-3, atol=1e-6)
+    assert process.mean_shift(abar, t)[0] == 0
     alpha = A[1:] / A[:-1]  # a shift of the noise moves DDPM's mean by -(1 - alpha) / sqrt(alpha (1 - abar)) of it
     moved = -(1 - alpha) / (alpha * (1 - A[1:])).sqrt() * s[1:]
     posterior = (1 - alpha) * (1 - A[:-1]) / (1 - A[1:])  # its variance, which a score is multiplied with
@@ -680,7 +680,7 @@ def test_foundations_that_say_the_same_in_other_words_give_the_same_loss(
 
 
 @pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
-def test_without_fields_sampling_is_the_foundations_own(prediction: noising.Prediction) -> None:
+def test_without_fields_sampling_is_the_foundations_own(prediction: process.Prediction) -> None:
     denoiser = small_denoiser(prediction=prediction)
     method = quick(pixels(denoiser), awake=False)
     with evaluating(method):
@@ -706,7 +706,7 @@ def test_any_conditioning_by_time_can_be_stood_on(condition: str, changes: dict[
     sizes = {"sample_size": 16, "block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4}
     blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
     unet = UNet2DModel(**{**sizes, **blocks, **changes})
-    denoiser = Denoiser(unet, noising.config("linear", "eps"))
+    denoiser = Denoiser(unet, process.config("linear", "eps"))
     method = quick(pixels(denoiser), awake=False, condition=condition)
     x_t, t = noised(method)
     with torch.no_grad():
@@ -1021,8 +1021,8 @@ def test_vectors_are_scored_by_one_principal_component_of_each_unit() -> None:
     with evaluating(method):
         codes = method.encode(batch(64).images).numpy()
     assert codes.shape == (64, 4, 3)
-    fitted = reduce.fit(codes)
-    scores = reduce.apply(fitted, codes)
+    fitted = reduction.fit(codes)
+    scores = reduction.apply(fitted, codes)
     assert scores.shape == (64, 4)
     for unit in range(4):
         values = torch.linalg.svdvals(torch.from_numpy(codes[:, unit] - codes[:, unit].mean(0)).double())

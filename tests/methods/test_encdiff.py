@@ -5,12 +5,12 @@ import pytest
 import torch
 from tests.conftest import QUICK
 
-from unweave.foundation import Foundation
 from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import encdiff
 from unweave.methods.encdiff import PRESETS, EncDiff, Settings, attention_maps
-from unweave.networks.space import Latents
-from unweave.pretrain import autoencoder
+from unweave.models.foundation import Foundation
+from unweave.models.latents import Latents
+from unweave.models.pretraining import autoencoder
 
 SHAPE = Foundation((3, 16, 16), 100)
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -6,10 +6,10 @@ import torch
 
 import unweave
 from unweave import registry
-from unweave.foundation import Foundation
 from unweave.method import Batch
 from unweave.methods import annealedvae, betatcvae, betavae, dipvae, factorvae
-from unweave.variational import SWEEP, Posterior, Variational, kl
+from unweave.methods._vae import SWEEP, Posterior, Variational, kl
+from unweave.models.foundation import Foundation
 
 NAMES = ("annealedvae", "betatcvae", "betavae", "dipvae", "factorvae")
 FOUNDATION = Foundation((3, 64, 64), 100)

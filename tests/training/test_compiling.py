@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import unweave
-from unweave.run import Run
+from unweave.runs.run import Run
 from unweave.training.compiling import compile_networks
 
 

@@ -10,8 +10,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import unweave
+from unweave.config import SettingsError
 from unweave.method import Batch, Loss, Player
-from unweave.settings import SettingsError
 from unweave.training import loop, memory
 
 

@@ -13,7 +13,7 @@ import gradio as gr
 from PIL import Image, PngImagePlugin
 
 from unweave.app.explorer import Explorer, Partner, Picked, Picture
-from unweave.data.disk.pixels import ENDINGS
+from unweave.data.reading.pixels import ENDINGS
 from unweave.figures.pixels import pixels
 
 COMMAND = "The command that makes this edit again"

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from unweave import registry, sharing
+from unweave import registry
 from unweave.app.explorer import Explorer
 from unweave.figures.pixels import pixels
-from unweave.unit_values import keep_lines
+from unweave.runs import hub
+from unweave.runs.unit_ranges import keep_lines
 
 APP = '''"""The explorer of an unweave run: `pip install -r requirements.txt`, `python app.py`; or a Gradio Space."""
 
@@ -49,7 +50,7 @@ def export(explorer: Explorer, folder: Path) -> Path:
     """
     if not registry.module("methods", explorer.run.method_name).__name__.startswith("unweave."):
         raise ValueError(f"{explorer.run.method_name} is not in this package, which is what the folder would carry.")
-    with sharing.whole(folder) as temporary:
+    with hub.whole(folder) as temporary:
         explorer.run.save_pretrained(temporary / "run", half=True)
         keep_lines(temporary / "run", explorer.choices, explorer.lines)
         shown = temporary / "run" / "examples"
@@ -57,7 +58,7 @@ def export(explorer: Explorer, folder: Path) -> Path:
         for at, (_, image) in enumerate(explorer.examples()):
             Image.fromarray(pixels(image[None])[0]).save(shown / f"{at:02d}.png")
         package = Path(__file__).parents[1]
-        left_out = shutil.ignore_patterns("__pycache__", "models", "*.pyc")
+        left_out = shutil.ignore_patterns("__pycache__", "builtin_weights", "*.pyc")
         shutil.copytree(package, temporary / "unweave", ignore=left_out)
         needed = [line for line in requires("unweave") or [] if "extra ==" not in line or 'extra == "app"' in line]
         names = [line.split(";")[0].strip() for line in needed]

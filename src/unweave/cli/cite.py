@@ -14,11 +14,11 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Print the BibTeX of what a run stands on: its method and its data set."""
-    from unweave.run import Run
+    from unweave.runs.run import Run
 
     opened = Run(run)
     card = opened.record().get("data", {})
-    entries = {"method": registry.learner(opened.method_name).CITATION, "data": card.get("citation", "")}
+    entries = {"method": registry.trainable(opened.method_name).CITATION, "data": card.get("citation", "")}
     if json:
         output.print_json({**entries, "data licence": card.get("licence"), "data source": card.get("source")})
         return

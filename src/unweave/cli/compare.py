@@ -21,13 +21,13 @@ def command(
     A run without a report gets one first (about a minute). Of three or more seeds of one recipe UDR is measured. Factor
     scores are those that `unweave evaluate RUN` has written.
     """
-    from unweave import comparing
-    from unweave.unit_facts import nothing
+    from unweave.evaluation import compare
+    from unweave.evaluation.report.unit_facts import nothing
 
     silent = (nothing, lambda _: None)
     tick, say = silent if quiet else (output.progress_line, output.say)
-    found = comparing.compare(runs, tick=tick, say=say)
+    found = compare.compare(runs, tick=tick, say=say)
     if json:
         output.print_json(found)
     else:
-        output.print_table(comparing.table(found))
+        output.print_table(compare.table(found))

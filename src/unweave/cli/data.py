@@ -66,31 +66,31 @@ def info(
 
 def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) -> dict[str, Any]:
     """The facts of a data set, with the place of its contact sheet."""
-    from unweave import looking
-    from unweave.data.disk import cache
-    from unweave.figures.file import save
+    from unweave.data import describe
+    from unweave.data.cache import cache
+    from unweave.figures.save import save
 
-    dataset = looking.open_data(table(what, words))
+    dataset = describe.open_data(table(what, words))
     if picture is not None:
-        return looking.facts(dataset) | {
-            "contact sheet": str(save(looking.contact_sheet(dataset), picture, overwrite=overwrite))
+        return describe.facts(dataset) | {
+            "contact sheet": str(save(describe.contact_sheet(dataset), picture, overwrite=overwrite))
         }
     place = cache.root() / "sheets" / f"{dataset.digest()}.png"
     try:
         if not place.exists():
-            save(looking.contact_sheet(dataset), place, overwrite=True)
+            save(describe.contact_sheet(dataset), place, overwrite=True)
     except OSError as error:
         output.say(f"no contact sheet: {error}; give --picture FILE.")
-        return looking.facts(dataset)
-    return looking.facts(dataset) | {"contact sheet": str(place)}
+        return describe.facts(dataset)
+    return describe.facts(dataset) | {"contact sheet": str(place)}
 
 
 def table(what: str, words: list[str]) -> dict[str, Any]:
     """The [data] table for a name or a path, with key=value words laid over it."""
-    from unweave import settings
+    from unweave import config
     from unweave.data import open as data_open
 
-    return settings.merge(data_open.table(what), *map(settings.word, words))
+    return config.merge(data_open.table(what), *map(config.word, words))
 
 
 @app.command()
@@ -103,7 +103,7 @@ def get(
 
     Files go to $UNWEAVE_DATA, or ~/.local/share/unweave. Where a site wants a login, this says what to do.
     """
-    from unweave.data.disk import download
+    from unweave.data.download import download
 
     places = download.get(name, kind=kind)
     if json:
@@ -115,11 +115,11 @@ def get(
 @app.command()
 def doctor(what: What, words: Words = None, json: Json = False) -> None:
     """Find what is wrong with a data set: corrupt, duplicate, tiny, blank, odd files; gaps in its factors."""
-    from unweave import looking
-    from unweave.data.disk import doctor as doctor_
+    from unweave.data import describe
+    from unweave.data import doctor as doctor_
 
     asked = table(what, words or [])
-    report = doctor_.examine(looking.open_data(asked), asked)
+    report = doctor_.examine(describe.open_data(asked), asked)
     if json:
         output.print_json(report.as_dict())
     else:
@@ -135,24 +135,24 @@ def cache(
     json: Json = False,
 ) -> None:
     """Show the cache of converted data sets, or clear it; what is cleared is converted again when it is next used."""
-    from unweave.data.disk import cache as cache_
+    from unweave.data.cache import cache
 
-    entries = cache_.entries()
+    entries = cache.entries()
     if clear:
         unknown = set(clear) - {"all"} - {named for entry in entries for named in (entry.name, entry.place.name)}
         if unknown:
             there = ", ".join(sorted({entry.name for entry in entries})) or "nothing"
             raise LookupError(f"the cache has no {min(unknown)!r}. It has: {there}.")
         for entry in [entry for entry in entries if {"all", entry.name, entry.place.name} & set(clear)]:
-            cache_.clear(entry)
+            cache.clear(entry)
             output.say(f"deleted {entry.place}")
-        entries = cache_.entries()
+        entries = cache.entries()
     if json:
         output.print_json([entry._asdict() for entry in entries])
         return
     from rich.table import Table
 
-    shown = Table("name", "rows", "size", "MB", "made", "folder", caption=f"in {cache_.root()}")
+    shown = Table("name", "rows", "size", "MB", "made", "folder", caption=f"in {cache.root()}")
     for entry in entries:
         made = entry.made if entry.whole else f"{entry.made}, not whole"
         shown.add_row(entry.name, f"{entry.images:,}", entry.size, f"{entry.bytes / 1e6:,.1f}", made, entry.place.name)

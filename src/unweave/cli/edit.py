@@ -60,10 +60,10 @@ def swap(
         unweave edit swap runs/a 12 700 --partners 9,31 --units 3
         unweave edit swap runs/a me.png --partners you.png
     """
-    from unweave import edits
+    from unweave.editing import verbs
 
     pairs = {"images": images, "partners": _words(partners), "units": _chosen(units)}
-    _show(edits.swap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    _show(verbs.swap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
 @app.command()
@@ -77,10 +77,10 @@ def traverse(
     \b
         unweave edit traverse runs/a 12 --units 0,3,5
     """
-    from unweave import edits
+    from unweave.editing import verbs
 
     given = {"images": images, "units": _chosen(units), "steps": points}
-    _show(edits.traverse, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    _show(verbs.traverse, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
 @app.command()
@@ -99,10 +99,10 @@ def adjust(
     \b
         unweave edit adjust runs/a me.png --to "3=0.9,wall colour=0.1"
     """
-    from unweave import edits
+    from unweave.editing import verbs
 
     how = _how(seed or 0, seed is None, steps, sampler)
-    _show(edits.adjust, run, {"images": images, "to": _shares(to)}, how, output, overwrite, json)
+    _show(verbs.adjust, run, {"images": images, "to": _shares(to)}, how, output, overwrite, json)
 
 
 @app.command()
@@ -128,14 +128,14 @@ def interpolate(
         unweave edit interpolate runs/diti 12 --partners 9 --units b16-23 --noise --alpha 0,0.25,0.5,0.75,1 \\
             --sampler ddim --steps 100 --inversion-steps 500
     """
-    from unweave import edits
+    from unweave.editing import verbs
 
     if points is not None and alpha is not None:
         raise ValueError("--points are evenly from end to end, --alpha says where: give one of them.")
     way = points or 7 if alpha is None else _alphas(alpha)
     pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": way, "noise": noise}
     how = _how(seed or 0, seed is None, steps, sampler, inversion)
-    _show(edits.interpolate, run, pairs, how, output, overwrite, json)
+    _show(verbs.interpolate, run, pairs, how, output, overwrite, json)
 
 
 @app.command()
@@ -149,11 +149,11 @@ def reconstruct(
     \b
         unweave edit reconstruct runs/a --sampler ddim --steps 200 --eta 1
     """
-    from unweave import edits
+    from unweave.editing import verbs
     from unweave.method import Sampling
 
     how = {"seed": seed, "sampling": Sampling(sampler, steps, eta)}
-    _show(edits.reconstruct, run, {"images": images}, how, output, overwrite, json)
+    _show(verbs.reconstruct, run, {"images": images}, how, output, overwrite, json)
 
 
 @app.command()
@@ -163,10 +163,10 @@ def heatmap(
     overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Which unit moves which pixels: the mean change when that unit alone is swapped."""
-    from unweave import edits
+    from unweave.editing import verbs
 
     pairs = {"images": images, "partners": _words(partners)}
-    _show(edits.heatmap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    _show(verbs.heatmap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
 @app.command()
@@ -175,9 +175,17 @@ def attention(
     sampler: Sampler = "dpmsolver++", output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Where the U-Net attends to each unit's token, for methods with cross-attention."""
-    from unweave import extras
+    from unweave.editing import method_specific
 
-    _show(extras.attention, run, {"images": images}, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    _show(
+        method_specific.attention,
+        run,
+        {"images": images},
+        _how(seed, inverted, steps, sampler),
+        output,
+        overwrite,
+        json,
+    )
 
 
 @app.command()
@@ -193,12 +201,12 @@ def alone(
         unweave edit alone runs/disdiff-rooms 12 --partners 9 --units 0,3
         unweave edit alone runs/disdiff-rooms 12 --own --units 0,3
     """
-    from unweave import extras
+    from unweave.editing import method_specific
 
     if own and partners is not None:
         raise ValueError("--own uses the image's own units, --partners another's: give one of them.")
     given = {"images": images, "partners": [] if own else _words(partners), "units": _chosen(units)}
-    _show(extras.alone, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    _show(method_specific.alone, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
 @app.command()
@@ -212,10 +220,10 @@ def fields(
     \b
         unweave edit fields runs/disdiff-rooms 12 --times 100,500,900
     """
-    from unweave import extras
+    from unweave.editing import method_specific
 
-    when = _numbers(times) or list(extras.TIMES)
-    made = extras.fields(run, images, _chosen(units), when, seed=seed, output=output, overwrite=overwrite)
+    when = _numbers(times) or list(method_specific.TIMES)
+    made = method_specific.fields(run, images, _chosen(units), when, seed=seed, output=output, overwrite=overwrite)
     if json:
         out.print_json({"files": made.files, "shape": list(made.images.shape), "noise": f"seed {seed}"})
     else:
@@ -242,7 +250,7 @@ def manipulate(
 
     The classifier is trained on the data's training split: this is the one edit that uses labels.
     """
-    from unweave import manipulation
+    from unweave.editing import attribute as manipulation
 
     if not attribute:
         raise ValueError("--attribute is missing: the name of a factor, or NAME=CLASS; `unweave info RUN` lists them.")

@@ -35,9 +35,9 @@ def command(
     import numpy as np
 
     from unweave.cli.output import print_json
-    from unweave.data.disk.pixels import ENDINGS
-    from unweave.figures.file import write
-    from unweave.scoring import encode
+    from unweave.data.reading.pixels import ENDINGS
+    from unweave.evaluation.evaluate import encode
+    from unweave.figures.save import write
 
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} is there already: choose another -o, or give --overwrite.")

@@ -78,7 +78,8 @@ def _tables(
     save: Path | None,
     json: bool,
 ) -> None:
-    from unweave.evaluation import published, report
+    from unweave.evaluation import published
+    from unweave.evaluation import scores as report
 
     if compare and data is None:
         raise ValueError("--compare needs --data NAME with --codes: the data set that the codes are of.")
@@ -104,7 +105,8 @@ def _tables(
     if save is not None:
         report.write(scores, save)
     if figures is not None:
-        from unweave.figures import file, matrix
+        from unweave.figures import matrix
+        from unweave.figures import save as file
 
         for name, picture in matrix.pictures(scores["matrices"], scores["data"]["factor_names"]).items():
             output.say(str(file.save(picture, figures / name)))
@@ -117,33 +119,33 @@ def _tables(
 
 
 def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool, json: bool) -> None:
-    from unweave import scoring
     from unweave.data.views import beneath
-    from unweave.evaluation import interval, published, report
-    from unweave.run import Run
+    from unweave.evaluation import evaluate, published, seeds
+    from unweave.evaluation import scores as report
+    from unweave.runs.run import Run
 
     opened = [Run(run) for run in runs]
     if len(opened) > 1:
-        scoring.check_seeds(opened)
-    dataset = beneath(scoring.fitting(opened[0], options["data"], options["split"]))
+        evaluate.check_seeds(opened)
+    dataset = beneath(evaluate.fitting(opened[0], options["data"], options["split"]))
     if compare:
         published.published(dataset.name)  # an unknown name is said before the work
     found: dict[str, Any] = {}
     if dataset.factor_names or not (edits or len(opened) > 2):  # else there are scores without labels to give
-        found = {str(run.path): scoring.evaluate(run, **options, progress=output.progress_line) for run in opened}
+        found = {str(run.path): evaluate.evaluate(run, **options, progress=output.progress_line) for run in opened}
     said: dict[str, Any] = {"runs": found} if len(opened) > 1 else dict(*found.values())
     tables = []
     if len(opened) > 1 and found:
-        over = interval.over_runs(list(found.values()))
+        over = seeds.over_runs(list(found.values()))
         said["method"] = {name: {score: one._asdict() for score, one in of.items()} for name, of in over.items()}
-        tables.append(_told(interval.table(over), list(found.values())))
+        tables.append(_told(seeds.table(over), list(found.values())))
     elif found:
         tables.append(_told(report.table(said), [said]))
     if len(opened) > 2:
-        said["udr"] = scoring.agreement(opened, **{name: one for name, one in options.items() if name in _CODES})
-        tables.append(scoring.agreement_table(said["udr"]))
+        said["udr"] = evaluate.agreement(opened, **{name: one for name, one in options.items() if name in _CODES})
+        tables.append(evaluate.agreement_table(said["udr"]))
     if edits:
-        from unweave import edit_scores
+        from unweave.evaluation import edits as edit_scores
 
         chosen = {
             "split": options["split"],

@@ -34,8 +34,8 @@ def attribute_loss(
     For each factor and time: how often the one-step reconstruction of a noised image is closer to an image that differs
     in that factor alone. Needs data whose factors form a grid.
     """
-    from unweave import theory
     from unweave.cli import output as out
+    from unweave.evaluation import attribute_loss as theory
 
     words = None if times is None else [word.strip() for word in times.split(",")]
     if words is not None and not all(word.isdecimal() for word in words):

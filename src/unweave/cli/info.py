@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from unweave import builtin, registry
+from unweave import registry
 from unweave.cli import output
+from unweave.runs import builtin
 
 
 def command(
@@ -30,7 +31,7 @@ def command(
     is_run = (place / "settings.toml").is_file()
     if is_run:
         facts = of_run(place, picture, overwrite)
-    elif what in registry.learners():
+    elif what in registry.trainable_names():
         if not json:
             output.show_settings(what)
             return
@@ -43,7 +44,7 @@ def command(
     output.print_facts(facts)
     if is_run:
         from unweave.figures.terminal import chart
-        from unweave.run import Run
+        from unweave.runs.run import Run
 
         history = Run(place).history()
         for term in (key for key in (history[-1] if history else {}) if key not in ("seen", "seconds")):
@@ -52,15 +53,15 @@ def command(
 
 def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     """What a run is, how far it got and what it scored."""
-    from unweave.choosing import named
-    from unweave.run import Run
+    from unweave.runs.run import Run
+    from unweave.runs.units import named
 
     run = Run(path)
     state = run.state()
     history = run.history()
     if picture is not None:
         from unweave.figures.curve import curve
-        from unweave.figures.file import save
+        from unweave.figures.save import save
 
         losses = [{key: value for key, value in record.items() if key != "seconds"} for record in history]
         save(curve(losses, title=f"Loss of {path}"), picture, overwrite=overwrite)
@@ -90,7 +91,7 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
 
 def of_method(name: str) -> dict[str, Any]:
     """A method's settings, presets and citation."""
-    module = registry.learner(name)
+    module = registry.trainable(name)
     return {
         "method": name,
         "about": (module.__doc__ or "").strip(),
@@ -107,4 +108,4 @@ def of_data(what: str, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     try:
         return data.of_data(what, [], picture, overwrite)
     except LookupError as error:
-        raise LookupError(f"{what!r} is no run and no method ({', '.join(registry.learners())}); {error}") from None
+        raise LookupError(f"{what!r} is no run and no method ({', '.join(registry.trainable_names())}); {error}") from None

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from unweave import builtin, registry
+from unweave import registry
 from unweave.cli import output
+from unweave.runs import builtin
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
@@ -19,7 +20,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="print as JSON")] 
     protocols = said | dict(OTHERS)
     known = {
         "methods": registry.names("methods"),
-        "foundations": registry.names("pretrain"),
+        "foundations": registry.names("pretraining"),
         "data": registry.names("data"),
         "models": builtin.names(),
         "protocols": protocols,

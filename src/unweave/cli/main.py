@@ -81,8 +81,8 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("unweave").setLevel(logging.INFO)
     try:
-        if sys.argv[1:2] == ["train"] and "--help" in sys.argv and set(sys.argv) & set(registry.learners()):
-            output.show_settings(min(set(sys.argv) & set(registry.learners())))
+        if sys.argv[1:2] == ["train"] and "--help" in sys.argv and set(sys.argv) & set(registry.trainable_names()):
+            output.show_settings(min(set(sys.argv) & set(registry.trainable_names())))
             return
         app()
     except KeyboardInterrupt:

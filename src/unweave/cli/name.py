@@ -23,12 +23,12 @@ def command(
         unweave edit swap runs/a 12 --partners 9 --units "wall colour"
         unweave name runs/a                     the names there are
     """
-    from unweave import choosing
-    from unweave.run import Run
+    from unweave.runs import units
+    from unweave.runs.run import Run
 
     if unit is not None and text is None:
         raise ValueError(f"what shall unit {unit} be called? `unweave name RUN {unit} \"wall colour\"`; '' forgets it.")
-    names = choosing.named(Run(run)) if unit is None or text is None else choosing.name(run, unit, text)
+    names = units.named(Run(run)) if unit is None or text is None else units.name(run, unit, text)
     if json:
         output.print_json(names)
     else:

@@ -103,7 +103,7 @@ def show_settings(method: str) -> None:
     from unweave import registry
     from unweave.training import loop
 
-    module = registry.learner(method)
+    module = registry.trainable(method)
     print((module.__doc__ or "").strip())
     for title, model in (("method", module.Settings), ("training", loop.Settings)):
         table = Table(title=f"[{title}]", title_justify="left")

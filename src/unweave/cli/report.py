@@ -35,10 +35,10 @@ def command(
 
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
+    from unweave.config import word
+    from unweave.evaluation.report.report import next_steps, report
+    from unweave.evaluation.report.unit_facts import nothing
     from unweave.method import Sampling
-    from unweave.reporting import next_steps, report
-    from unweave.settings import word
-    from unweave.unit_facts import nothing
 
     made = report(
         what,

@@ -26,7 +26,7 @@ def command(
 
     In Python: unweave.from_pretrained("shared/a") or unweave.from_pretrained("owner/name").
     """
-    from unweave.run import Run
+    from unweave.runs.run import Run
 
     if folder is None and push is None:
         raise ValueError("say where to: a new folder, or --push OWNER/NAME.")

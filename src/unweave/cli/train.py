@@ -47,12 +47,12 @@ def command(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
-    from unweave import experiment
-    from unweave.settings import word
+    from unweave.config import word
+    from unweave.training import train
 
     tables = [word(text) for text in words or []]
     progress = Progress() if quiet else output.Bar()
-    trained = experiment.train(
+    trained = train.train(
         what,
         *tables,
         run=run,

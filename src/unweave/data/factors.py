@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from jaxtyping import Int
 
-from unweave.tables import FactorTable, Rows
+from unweave.types import FactorTable, Rows
 
 
 @dataclass(frozen=True)

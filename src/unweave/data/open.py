@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import Any
 
 from unweave import registry
+from unweave.config import SettingsError, Table, nearest, parse
 from unweave.data import views
-from unweave.dataset import Card, Dataset
-from unweave.settings import SettingsError, Table, nearest, parse
+from unweave.data.dataset import Card, Dataset
 
 FROM_PATH = ("folder", "npz", "archive", "hdf5", "lmdb", "huggingface")  # data sets that are given as a path
 ENDINGS = {

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from unweave.config import nearest
+from unweave.data.dataset import Dataset
 from unweave.data.factors import FactorGrid
-from unweave.dataset import Dataset
-from unweave.settings import nearest
-from unweave.tables import FactorTable, Rows
+from unweave.types import FactorTable, Rows
 
 CHUNK = 1 << 16  # rows whose factors are read at a time
 LARGEST = 1 << 24  # combinations of a grid that needs a table of rows: 128 MB

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Int
 from pydantic import Field
 
+from unweave.config import Frozen, SettingsError, nearest, parse
 from unweave.data import sampling
+from unweave.data.dataset import Dataset
 from unweave.data.factors import FactorGrid, within
-from unweave.dataset import Dataset
-from unweave.settings import Frozen, SettingsError, nearest, parse
-from unweave.tables import FactorTable, Pixels, Rows
+from unweave.types import FactorTable, Pixels, Rows
 
 SPLITS = ("all", "train", "valid", "test")
 

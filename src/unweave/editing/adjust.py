@@ -9,7 +9,7 @@ from torch import Tensor
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.traverse import traverse_each
 from unweave.method import Method, Sampling, Start
-from unweave.shapes import Images
+from unweave.tensors import Images
 
 
 def adjust(

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unweave.method import Generative, Method, Sampling, Start
-from unweave.shapes import Images, Units
+from unweave.tensors import Images, Units
 
 
 def check_generative(method: Method) -> Generative:

@@ -15,7 +15,7 @@ from unweave.editing.decoding import (
     encode,
 )
 from unweave.method import Method, Sampling, Start, evaluating
-from unweave.shapes import Images
+from unweave.tensors import Images
 
 
 def interpolate(

@@ -2,7 +2,7 @@
 
 from unweave.editing.decoding import check_generative, check_start, decode, encode
 from unweave.method import Method, Sampling, Start, evaluating
-from unweave.shapes import Images
+from unweave.tensors import Images
 
 
 def reconstruct(method: Method, images: Images, *, sampling: Sampling, start: Start, batch: int = 64) -> Images:

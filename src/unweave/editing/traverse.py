@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unweave.editing.decoding import check_generative, check_start, check_units, decoded, encode
 from unweave.method import Method, Sampling, Start, evaluating
-from unweave.shapes import Images
+from unweave.tensors import Images
 
 
 def traverse(

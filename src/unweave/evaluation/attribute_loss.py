@@ -1,63 +1,183 @@
-"""When noise destroys an attribute: the probability that a one-step reconstruction is taken for another image.
-
-The theory of DiTi (arXiv:2401.11430 [through summaries]): an attribute is lost at time t to the degree that a
-diffusion model's reconstruction of the noised image is closer to an image that differs in that attribute alone.
-"""
+"""The verb that looks at a frozen model: at which time-steps does noise destroy each factor, and which slice has it?"""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from PIL import Image
 
-from unweave.diffusion.noising import add_noise
-from unweave.shapes import Images, Times
+from unweave import registry
+from unweave.data import views
+from unweave.data.dataset import Dataset
+from unweave.data.sampling import pairs, partial_grid_of
+from unweave.editing.verbs import place_for
+from unweave.evaluation import scores
+from unweave.evaluation.attribute_loss_terms import attribute_loss
+from unweave.evaluation.metrics import linear_probe
+from unweave.evaluation.metrics.linear_probe import Part, Parts
+from unweave.figures import save
+from unweave.figures.curve import curve
+from unweave.figures.matrix import matrix
+from unweave.models.diffusion.process import clean_of
+from unweave.models.foundation import Denoiser, Source, Sources, opened
+from unweave.models.latents import Pixels, Space
+from unweave.runs.codes import represent
+from unweave.runs.run import Run, best_device
+from unweave.tensors import Images, Times, to_images
 
-Rebuild = Callable[[Images, Times], Images]
-"""Noised images (or latents) and their times -> images, the model's one-step guess of what they were."""
+TIMES = tuple(range(20, 1000, 40))
 
 
-def attribute_loss(
-    rebuild: Rebuild,
-    first: Images,
-    second: Float[Tensor, "..."],
-    abar: Float[Tensor, "time"],
-    times: Sequence[int],
-    rng: torch.Generator,
-    encode: Callable[[Images], Float[Tensor, "..."]] = lambda images: images,
-    tick: Callable[[], None] = lambda: None,
-    batch: int = 64,
-) -> list[float]:
-    """The loss at each time, from pairs of images that differ in one attribute; in [0, 1], 1/2 is all lost.
+def attribute_losses(
+    run: Run | str | Path,
+    *,
+    pairs_each: int = 128,
+    times: Sequence[int] = TIMES,
+    seed: int = 0,
+    output: Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """The loss of every factor over time under the frozen denoiser of a run (or a denoiser's run), with a picture.
 
-    Half the sum of P(x0_hat(x_t) is closer to the second image than to the first), x_t being a noised first image, and
-    the same with the two exchanged; closer by the l2 distance of pixels. `encode` takes images to where the diffusion
-    works. `tick` is called before each time. At most `batch` images are rebuilt at a time. Raises ValueError for pairs
-    of several shapes or times outside 0 .. 999.
+    Pairs of images differ in one factor alone, by a class drawn at random. Where the run's method has groups of units
+    (the stages of DiTi), a second picture shows how well each group predicts each factor. Written as JSON beside the
+    picture. Raises ValueError for a run without an unconditional denoiser, and for data whose factors are no grid.
     """
-    if first.shape != second.shape or not len(first):
-        raise ValueError(f"pairs must be of one shape, got {tuple(first.shape)} and {tuple(second.shape)}.")
-    if not all(0 <= time < len(abar) for time in times):
-        raise ValueError(f"times must be in 0..{len(abar) - 1}, got {list(times)}.")
-    own, other = torch.cat([first, second]), torch.cat([second, first])
-    latents = torch.cat([encode(chunk) for chunk in own.split(batch)])
-    losses = []
-    for time in times:
-        tick()
-        taken = 0
-        for z, right, wrong in zip(latents.split(batch), own.split(batch), other.split(batch)):
-            t = torch.full((len(z),), time, device=z.device)
-            eps = torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)
-            guess = rebuild(add_noise(z, eps, abar[t]), t)
-            to_right, to_wrong = ((guess - image).square().sum((1, 2, 3)) for image in (right, wrong))
-            taken += int((to_wrong < to_right).sum())
-        losses.append(taken / len(own))
-    return losses
+    opened_run = run if isinstance(run, Run) else Run(run)
+    denoiser, space = denoiser_of(opened_run)
+    times = sorted(set(times))
+    if not times:
+        raise ValueError("times is empty: give time-steps in 0..999.")
+    target = place_for(opened_run, "attribute-loss", output, overwrite)
+    told = target.with_suffix(".json")
+    if told.exists() and not overwrite:
+        raise FileExistsError(f"{told} is there already: choose another --output, or give --overwrite.")
+    dataset = views.beneath(opened_run.dataset())
+    try:
+        gridded = partial_grid_of(dataset)
+    except ValueError as error:
+        raise ValueError(
+            f"the loss of a factor is measured on pairs of images that differ in it alone, and {error}"
+        ) from None
+    device = best_device()
+    denoiser, space = denoiser.to(device), space.to(device)
+
+    def rebuild(x_t: Images, t: Times) -> Images:
+        _, eps = denoiser.halves(x_t, t)
+        return space.decode(clean_of(eps, x_t, denoiser.abar[t])).float()
+
+    names = [name for name, size in zip(gridded.grid.names, gridded.grid.sizes) if size > 1]
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        if progress:
+            progress("rebuilding noised images", done, len(names) * len(times))
+        done += 1
+
+    losses: dict[str, list[float]] = {}
+    distances: dict[str, float] = {}
+    for name in names:
+        try:
+            drawn = pairs(gridded, pairs_each, [name], np.random.default_rng(seed))
+        except ValueError as error:
+            raise ValueError(f"no pairs of images differ in {name} alone: {error}") from None
+        first, second = (to_images(dataset.images(rows), device) for rows in drawn.T)
+        rng = torch.Generator().manual_seed(seed)
+        with torch.inference_mode():
+            losses[name] = attribute_loss(
+                rebuild, first, second, denoiser.abar, times, rng, encode=space.encode, tick=tick
+            )
+        distances[name] = (first - second).square().sum((1, 2, 3)).sqrt().mean().item()
+    carried = slices(opened_run, dataset, seed, progress=progress)
+    result: dict[str, Any] = {
+        "times": list(times), "loss": losses, "distance": distances, "pairs": pairs_each, "seed": seed,
+        "data": dataset.name, "half_lost": {name: half_lost(times, loss) for name, loss in losses.items()}, **carried,
+    }  # fmt: skip
+    save.save(picture(result), target, overwrite=overwrite)
+    scores.write(result, told)
+    return {**result, "files": [str(target), str(told)]}
 
 
-def gaussian_loss(distance: Tensor, abar: Tensor) -> Tensor:
-    """The loss without a model, where x_t / sqrt(abar) is itself the guess.
+def denoiser_of(run: Run) -> tuple[Denoiser, Space]:
+    """The frozen unconditional denoiser that a run is or stands on, and the space it works in."""
+    if run.method_name == "denoiser":
+        shape = run.shape()
+        here = opened(Sources(denoiser=Source(**{"from": str(run.path)}, recipe=None)), shape, len(run.dataset()))
+    else:
+        here = run.foundation()
+    if here.denoiser is None:
+        raise ValueError(
+            f"{run.path} ({run.method_name}) stands on no unconditional diffusion model, whose reconstructions are "
+            "asked here: give the run of a denoiser, or of DisDiff, PDAE or DiTi."
+        )
+    return here.denoiser, here.space or Pixels(here.shape)
 
-    1/2 erfc(sqrt(abar) d / (2 sqrt(2 (1 - abar)))), d the l2 `distance` of the two images (of pixels in [-1, 1]).
-    """
-    return 0.5 * torch.erfc(abar.sqrt() * distance / (2 * (2 * (1 - abar)).sqrt()))
+
+def half_lost(times: Sequence[int], loss: Sequence[float]) -> float | None:
+    """The time at which the loss first reaches a quarter, half of what is lost in the end; None if it does not."""
+    if loss[0] >= 0.25:
+        return float(times[0])
+    for (before, low), (after, high) in zip(zip(times, loss), zip(times[1:], loss[1:])):
+        if low < 0.25 <= high:
+            return before + (0.25 - low) / (high - low) * (after - before)
+    return None
+
+
+def slices(
+    run: Run,
+    dataset: Dataset,
+    seed: int,
+    count: int = 3_000,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """How well each group of units predicts each factor: accuracy above chance, in [0, 1]; nothing without groups."""
+    if run.method_name in registry.names("pretraining"):
+        return {}
+    trained = run.method(run.scored())
+    if len(trained.groups()) < 2:
+        return {}
+    rows = np.random.default_rng(seed).permutation(len(dataset))[:count]
+    factors = dataset.factors(rows)
+    assert factors is not None
+    codes = represent(trained, dataset, rows)  # [rows, unit, dim]
+    train, valid, test = np.split(np.arange(len(rows)), [len(rows) // 2, 3 * len(rows) // 5])
+    carried = {}
+    for done, (name, units) in enumerate(trained.groups().items()):
+        if progress:
+            progress(f"probing {name}", done, len(trained.groups()))
+        of_group = codes[:, list(units)].reshape(len(rows), -1)
+        parts = Parts(*(Part(of_group[part], factors[part]) for part in (train, valid, test)))
+        found = linear_probe.classes(parts)
+        carried[name] = [
+            max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0
+            for score, chance in zip(found.scores["accuracy"], found.chance["accuracy"])
+        ]
+    return {"slices": carried, "factors": list(dataset.factor_names)}
+
+
+def picture(result: dict[str, Any]) -> Image.Image:
+    """Curves of the losses, and below them the matrix of slices and factors, where there is one."""
+    rows = [
+        {"time": time, **{name: loss[i] for name, loss in result["loss"].items()}}
+        for i, time in enumerate(result["times"])
+    ]
+    title = f"When noise destroys each factor of {result['data']} (0.5: all of it is lost)"
+    above = curve(rows, x="time", x_label="time-step t", vertical="linear", title=title)
+    if "slices" not in result:
+        return above
+    below = matrix(
+        np.array(list(result["slices"].values()), np.float64),
+        result["factors"],
+        units=list(result["slices"]),
+        title="How well each slice of the code predicts each factor",
+        quantity="accuracy above chance",
+        high=1.0,
+    )
+    sheet = Image.new("RGB", (max(above.width, below.width), above.height + below.height), "white")
+    sheet.paste(above, (0, 0))
+    sheet.paste(below, (0, above.height))
+    return sheet

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from unweave.evaluation import reduce, report
-from unweave.metrics import checks
-from unweave.tables import FactorTable, Pixels
+from unweave.evaluation import scores
+from unweave.evaluation.metrics import checks
+from unweave.runs import reduction as reduce
+from unweave.types import FactorTable, Pixels
 
 Encode = Callable[[Pixels], Any]
 """uint8 images [rows, height, width, channel] -> codes [rows, units] or [rows, unit, dim]: an array or a tensor."""
@@ -41,7 +42,7 @@ def codes_of(encode: Encode, images: Pixels, *, batch: int = 250) -> np.ndarray:
 
 def evaluate_model(
     encode: Encode, images: Pixels, factors: FactorTable, *, batch: int = 250, **options: Any
-) -> report.Scores:
+) -> scores.Scores:
     """The scores of any model's units: `evaluation.report.evaluate_tables` of what `encode` gives for these images.
 
     Row i of `factors` is image i. Vector units are reduced to their first principal component each. `options` are
@@ -49,7 +50,7 @@ def evaluate_model(
     """
     codes = codes_of(encode, images, batch=batch)
     if codes.ndim == 2:
-        return report.evaluate_tables(codes, factors, **options)
+        return scores.evaluate_tables(codes, factors, **options)
     reduction = reduce.fit(codes)
     wide, kept = codes.reshape(len(codes), -1), reduction.explained.tolist()
-    return report.evaluate_tables(reduce.apply(reduction, codes), factors, unreduced=wide, explained=kept, **options)
+    return scores.evaluate_tables(reduce.apply(reduction, codes), factors, unreduced=wide, explained=kept, **options)

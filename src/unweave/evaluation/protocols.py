@@ -14,24 +14,22 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from unweave.metrics import dci as boosted
-from unweave.metrics import med as informed
-from unweave.metrics import rows
-from unweave.metrics.betavae_score import betavae_score
-from unweave.metrics.dci_mig import dci_mig
-from unweave.metrics.explicitness import explicitness
-from unweave.metrics.factorvae_score import factorvae_score
-from unweave.metrics.information import discretise, mutual_information
-from unweave.metrics.irs import irs
-from unweave.metrics.mcc import mcc, mcc_spearman
-from unweave.metrics.mig import gap
-from unweave.metrics.modularity import modularity
-from unweave.metrics.probes import average_precision
-from unweave.metrics.rows import Tables
-from unweave.metrics.sap import sap, sap_continuous
-from unweave.metrics.tad import tad_folds, tad_grid
-from unweave.metrics.unsupervised import unsupervised
-from unweave.tables import FactorTable, UnitTable, WideTable
+from unweave.evaluation.metrics import dci, med, rows
+from unweave.evaluation.metrics.betavae_score import betavae_score
+from unweave.evaluation.metrics.dci_mig import dci_mig
+from unweave.evaluation.metrics.explicitness import explicitness
+from unweave.evaluation.metrics.factorvae_score import factorvae_score
+from unweave.evaluation.metrics.information import discretise, mutual_information
+from unweave.evaluation.metrics.irs import irs
+from unweave.evaluation.metrics.mcc import mcc, mcc_spearman
+from unweave.evaluation.metrics.mig import gap
+from unweave.evaluation.metrics.modularity import modularity
+from unweave.evaluation.metrics.probes import average_precision
+from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.sap import sap, sap_continuous
+from unweave.evaluation.metrics.tad import tad_folds, tad_grid
+from unweave.evaluation.metrics.unsupervised import unsupervised
+from unweave.types import FactorTable, UnitTable, WideTable
 
 Matrix = Float[np.ndarray, "units factors"]
 
@@ -107,8 +105,8 @@ def _mig(evidence: Evidence, seed: int) -> Measured:
 def _dci(train: int, test: int) -> Callable[[Evidence, int], Measured]:
     def run(evidence: Evidence, seed: int) -> Measured:
         parts = _apart(evidence.units, evidence.factors, train, test, seed)
-        predicted = boosted.predict(*parts, seed=seed)
-        return Measured(boosted.summary(predicted), _sizes(parts), {"importance": predicted.importance})
+        predicted = dci.predict(*parts, seed=seed)
+        return Measured(dci.summary(predicted), _sizes(parts), {"importance": predicted.importance})
 
     return run
 
@@ -116,12 +114,12 @@ def _dci(train: int, test: int) -> Callable[[Evidence, int], Measured]:
 def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], Measured]:
     def run(evidence: Evidence, seed: int) -> Measured:
         train, test = _apart(units(evidence), evidence.factors, 10_000, 10_000, seed)
-        share = informed.information_share(*train)
-        scores = informed.purity(share)
+        share = med.information_share(*train)
+        scores = med.purity(share)
         for k in (1, 2):
-            best = informed.purity(share[informed.top_units(share, k)])
+            best = med.purity(share[med.top_units(share, k)])
             scores |= {f"top{k}_{name}": score for name, score in best.items()}
-        return Measured(scores | informed.informativeness(train, test), _sizes((train, test)))
+        return Measured(scores | med.informativeness(train, test), _sizes((train, test)))
 
     return run
 

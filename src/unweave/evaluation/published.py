@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from unweave.settings import Frozen, nearest
+from unweave.config import Frozen, nearest
 
 SHARED = ("betavae@1", "dci@1", "factorvae@1", "mig@1")
 """Our protocols that disentanglement_lib defines, so that a published number can be of the same one."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from unweave.figures.label import ACCENT, MARGIN, RULE, SIZE, TITLE, extent, wrap, write
 from unweave.figures.pixels import enlarge, fitting, pixels
-from unweave.shapes import Images
-from unweave.tables import Pixels
+from unweave.tensors import Images
+from unweave.types import Pixels
 
 Row = Float[Tensor, "_ _ _ _"] | UInt8[np.ndarray, "_ _ _ _"]
 """Images or Pixels, of a length of its own."""

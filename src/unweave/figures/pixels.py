@@ -5,8 +5,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from unweave.shapes import Images
-from unweave.tables import Pixels
+from unweave.tensors import Images
+from unweave.types import Pixels
 
 
 def pixels(images: Images | Pixels) -> UInt8[np.ndarray, "rows height width 3"]:

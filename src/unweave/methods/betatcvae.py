@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import Field
 from torch import logsumexp
 
-from unweave.foundation import Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Player
-from unweave.settings import Frozen
-from unweave.shapes import Scalar
-from unweave.variational import SWEEP, Codes, Posterior, Regulariser, Variational, densities, kl
+from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, densities, kl
+from unweave.models.foundation import Foundation
+from unweave.tensors import Scalar
 
 CITATION = """@inproceedings{chen2018isolating,
   title     = {Isolating Sources of Disentanglement in Variational Autoencoders},

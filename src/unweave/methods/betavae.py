@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
-from unweave.foundation import Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Player
-from unweave.settings import Frozen
-from unweave.variational import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+from unweave.models.foundation import Foundation
 
 CITATION = """@inproceedings{higgins2017beta,
   title     = {beta-{VAE}: Learning Basic Visual Concepts with a Constrained Variational Framework},

@@ -12,17 +12,17 @@ from diffusers.models.autoencoders.vae import Encoder
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave.diffusion import noising
-from unweave.diffusion.balance import Balance
-from unweave.diffusion.noising import add_noise, clipped, uniform_times
-from unweave.diffusion.sampling import invert, sample
-from unweave.foundation import Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
-from unweave.networks.gradient_decoder import compose, features, output
-from unweave.networks.space import Pixels
-from unweave.networks.unet import Shape, unconditional_unet
-from unweave.settings import Frozen
-from unweave.shapes import Images, Units
+from unweave.models.diffusion import process
+from unweave.models.diffusion.balance import Balance
+from unweave.models.diffusion.process import add_noise, clipped, uniform_times
+from unweave.models.diffusion.sampling import invert, sample
+from unweave.models.foundation import Foundation
+from unweave.models.gradient_decoder import compose, features, output
+from unweave.models.latents import Pixels
+from unweave.models.unet import Shape, unconditional_unet
+from unweave.tensors import Images, Units
 
 CITATION = """@inproceedings{preechakul2022diffusion,
   title     = {Diffusion Autoencoders: Toward a Meaningful and Decodable Representation},
@@ -48,7 +48,7 @@ class Settings(Frozen):
     heads: int = Field(1, ge=1, description="attention heads of the coarsest level")
     groups: int = Field(32, ge=1, description="groups of GroupNorm")
     dropout: float = Field(0.1, ge=0, lt=1, description="in the U-Net")
-    schedule: noising.Schedule = Field("linear", description="noise schedule: 'linear', 'sqrt_linear' or 'cosine'")
+    schedule: process.Schedule = Field("linear", description="noise schedule: 'linear', 'sqrt_linear' or 'cosine'")
     balance: bool = Field(False, description="true: every noise level counts the same; false: no weight (published)")
 
 
@@ -106,9 +106,9 @@ class DiffAE(Generative):
         self.unets = nn.ModuleList([unconditional_unet(self.space.shape[1], self.space.shape[0], shape)])
         compose(self.unets, s.dim)
         self.balance = Balance()
-        self.noising = noising.config(s.schedule, "eps")
+        self.noising = process.config(s.schedule, "eps")
         self.abar: Tensor
-        self.register_buffer("abar", noising.alphas_bar(s.schedule), persistent=False)
+        self.register_buffer("abar", process.alphas_bar(s.schedule), persistent=False)
         self.averaged = ("encoder", "unets")
 
     def players(self) -> list[Player]:

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from unweave.foundation import Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Player
-from unweave.settings import Frozen
-from unweave.shapes import Scalar
-from unweave.variational import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+from unweave.models.foundation import Foundation
+from unweave.tensors import Scalar
 
 CITATION = """@inproceedings{kumar2018variational,
   title     = {Variational Inference of Disentangled Latent Concepts from Unlabeled Observations},

@@ -14,18 +14,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from unweave.diffusion.balance import Balance
-from unweave.diffusion.noising import STEPS, add_noise, clean_of, mean_shift, per_image, score_shift, uniform_times
-from unweave.diffusion.sampling import invert, sample
-from unweave.foundation import Denoiser, Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
-from unweave.networks.encoder import Norm, strided_residual
-from unweave.networks.frozen import FrozenNetwork
-from unweave.networks.gradient_decoder import AttentionDecoder, Features, GradientDecoder
-from unweave.networks.gradient_decoder import check as check_halves
-from unweave.networks.unet import time_width
-from unweave.settings import Frozen
-from unweave.shapes import Images, Times, Units
+from unweave.models.diffusion.balance import Balance
+from unweave.models.diffusion.process import (
+    STEPS,
+    add_noise,
+    clean_of,
+    mean_shift,
+    per_image,
+    score_shift,
+    uniform_times,
+)
+from unweave.models.diffusion.sampling import invert, sample
+from unweave.models.encoder import Norm, strided_residual
+from unweave.models.foundation import Denoiser, Foundation
+from unweave.models.frozen import FrozenNetwork
+from unweave.models.gradient_decoder import AttentionDecoder, Features, GradientDecoder
+from unweave.models.gradient_decoder import check as check_halves
+from unweave.models.unet import time_width
+from unweave.tensors import Images, Times, Units
 
 CITATION = """@inproceedings{yang2023disdiff,
   title     = {{DisDiff}: Unsupervised Disentanglement of Diffusion Probabilistic Models},

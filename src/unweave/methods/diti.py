@@ -14,12 +14,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unweave import guidance
-from unweave.diffusion.noising import STEPS
-from unweave.foundation import Foundation
-from unweave.guidance import Code
-from unweave.settings import SettingsError
-from unweave.shapes import Times
+from unweave.config import SettingsError
+from unweave.methods import _guided
+from unweave.methods._guided import Code
+from unweave.models.diffusion.process import STEPS
+from unweave.models.foundation import Foundation
+from unweave.tensors import Times
 
 CITATION = """@inproceedings{yue2024exploring,
   title     = {Exploring Diffusion Time-steps for Unsupervised Representation Learning},
@@ -32,7 +32,7 @@ CITATION = """@inproceedings{yue2024exploring,
 SCORED = "averaged"
 
 
-class Settings(guidance.Settings):
+class Settings(_guided.Settings):
     """Defaults are the released uneven widths ('diti64')."""
 
     blocks: int = Field(64, ge=1, le=STEPS, description="blocks of equal length in time; each opens a slice")
@@ -55,12 +55,12 @@ class Settings(guidance.Settings):
 
 EVEN = {"edges": (1000,), "widths": (512,)}
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = guidance.presets()
+PRESETS: dict[str, dict[str, dict[str, Any]]] = _guided.presets()
 PRESETS["release-even"] = {**PRESETS["release"], "method": EVEN}
 """`release-even` opens eight numbers in every block."""
 
 
-class DiTi(guidance.Guided):
+class DiTi(_guided.Guided):
     """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, m_b(t) z)))², m_b = 1 on the first `ends[b]` numbers.
 
     b(t) = floor(t · blocks / 1000), of the original time 0 .. 999 whatever the sampler's stride, so that inversion and

@@ -13,16 +13,17 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave.diffusion import noising
-from unweave.diffusion.balance import Balance
-from unweave.diffusion.sampling import invert, sample
-from unweave.diffusion.weighting import WEIGHTINGS, Weighting
-from unweave.foundation import Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
-from unweave.networks.attention import RecordingAttention
-from unweave.networks.encoder import Norm, plain, strided_residual
-from unweave.networks.lift import Lift
-from unweave.networks.unet import (
+from unweave.models.attention import RecordingAttention
+from unweave.models.diffusion import process
+from unweave.models.diffusion.balance import Balance
+from unweave.models.diffusion.sampling import invert, sample
+from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
+from unweave.models.encoder import Norm, plain, strided_residual
+from unweave.models.foundation import Foundation
+from unweave.models.lift import Lift
+from unweave.models.unet import (
     Shape,
     cross_attention_unet,
     drop_self_attention,
@@ -31,8 +32,7 @@ from unweave.networks.unet import (
     time_width,
     to_patches,
 )
-from unweave.settings import Frozen
-from unweave.shapes import Images, Units
+from unweave.tensors import Images, Units
 
 CITATION = """@inproceedings{yang2024encdiff,
   title     = {Diffusion Model with Cross Attention as an Inductive Bias for Disentanglement},
@@ -77,10 +77,10 @@ class Settings(Frozen):
     heads: int = Field(8, ge=1, description="attention heads")
     groups: int = Field(32, ge=1, description="groups of the U-Net's GroupNorm")
     dropout: float = Field(0.0, ge=0, lt=1, description="in the U-Net; 0 in the release, 0.1 in the paper's table")
-    schedule: noising.Schedule = Field(
+    schedule: process.Schedule = Field(
         "sqrt_linear", description="noise schedule: 'sqrt_linear' (release), 'cosine' (paper) or 'linear'"
     )
-    prediction: noising.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
+    prediction: process.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
     loss: Literal["l1", "l2"] = Field("l1", description="'l1' (release) or 'l2' (the paper's table)")
     weight: Weighting | Literal["balanced"] = Field(
         "uniform", description="loss weight over time: diffusion/weighting.py, or 'balanced' (diffusion/balance.py)"
@@ -207,9 +207,9 @@ class EncDiff(Generative):
         if not settings.diffusion:
             self.canvas = nn.Parameter(torch.randn(1, inside, height // settings.patch, height // settings.patch))
         self.balance = Balance()
-        self.noising = noising.config(settings.schedule, settings.prediction)
+        self.noising = process.config(settings.schedule, settings.prediction)
         self.abar: Tensor
-        self.register_buffer("abar", noising.alphas_bar(settings.schedule), persistent=False)
+        self.register_buffer("abar", process.alphas_bar(settings.schedule), persistent=False)
         self.averaged = ("",) if settings.average_all else ("unet",)
 
     def players(self) -> list[Player]:
@@ -222,15 +222,15 @@ class EncDiff(Generative):
         if not s.diffusion:
             error = distance(s.loss, self.blank(tokens), x0)
             return Loss(error.mean(), {"reconstruction": error.mean()})
-        t = noising.uniform_times(len(x0), rng, x0.device, s.first_time)
+        t = process.uniform_times(len(x0), rng, x0.device, s.first_time)
         eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
         abar = self.abar[t]
-        x_t = noising.add_noise(x0, eps, abar)
-        error = distance(s.loss, self.predict(x_t, t, tokens), noising.target(s.prediction, x0, eps, abar))
+        x_t = process.add_noise(x0, eps, abar)
+        error = distance(s.loss, self.predict(x_t, t, tokens), process.target(s.prediction, x0, eps, abar))
         if s.weight == "balanced":
             weighted = self.balance(error, t) * error
         else:
-            weighted = WEIGHTINGS[s.weight](noising.snr(abar), s.weight_level) * error
+            weighted = WEIGHTINGS[s.weight](process.snr(abar), s.weight_level) * error
         return Loss(weighted.mean(), {"denoising": weighted.mean(), "unweighted": error.mean()})
 
     def encode(self, images: Images) -> Units:

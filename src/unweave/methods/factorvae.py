@@ -12,12 +12,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unweave.foundation import Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Loss, Player
-from unweave.networks.critic import mlp_critic
-from unweave.settings import Frozen
-from unweave.shapes import Scalar
-from unweave.variational import SWEEP, Codes, Posterior, Regulariser, Variational, draw, kl
+from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, draw, kl
+from unweave.models.critic import mlp_critic
+from unweave.models.foundation import Foundation
+from unweave.tensors import Scalar
 
 CITATION = """@inproceedings{kim2018disentangling,
   title     = {Disentangling by Factorising},

@@ -6,8 +6,8 @@ NeurIPS 2022, arXiv:2212.12990. Stands on an unconditional denoiser (foundation.
 
 from typing import Any
 
-from unweave import guidance
-from unweave.foundation import Foundation
+from unweave.methods import _guided
+from unweave.models.foundation import Foundation
 
 CITATION = """@inproceedings{zhang2022pdae,
   title     = {Unsupervised Representation Learning from Pre-trained Diffusion Probabilistic Models},
@@ -20,14 +20,14 @@ CITATION = """@inproceedings{zhang2022pdae,
 SCORED = "averaged"
 
 
-class Settings(guidance.Settings):
+class Settings(_guided.Settings):
     """All of them are `guidance.Settings`."""
 
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = guidance.presets()
+PRESETS: dict[str, dict[str, dict[str, Any]]] = _guided.presets()
 
 
-class PDAE(guidance.Guided):
+class PDAE(_guided.Guided):
     """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, z)))² (see `guidance.Guided`); z is seen at all times."""
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:

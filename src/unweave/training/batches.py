@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from unweave.dataset import Dataset
+from unweave.data.dataset import Dataset
 from unweave.method import Batch
-from unweave.shapes import to_images
-from unweave.tables import Pixels, Rows
+from unweave.tensors import to_images
+from unweave.types import Pixels, Rows
 
 
 def rows_at(count: int, seed: int, seen: int, batch: int) -> Rows:

@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
+from unweave.config import Frozen
 from unweave.method import Batch, Player
-from unweave.settings import Frozen
-from unweave.training.rates import Shape, factor
+from unweave.training.schedule import Shape, factor
 from unweave.training.soap import Soap
 
 

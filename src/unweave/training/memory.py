@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from unweave import allocator
+from unweave.config import SettingsError
 from unweave.method import Batch, Player
-from unweave.settings import SettingsError
-from unweave.training import loop
+from unweave.training import loop, malloc
 from unweave.training.loop import autocast
 
 SLACK, SCRATCH = 1.5, 128 * 2**20
@@ -122,7 +121,7 @@ def available(device: torch.device) -> int:
     if device.type == "cuda":
         torch.cuda.empty_cache()  # what a stage before this one held
         return int(torch.cuda.mem_get_info(device)[0])
-    allocator.give_back()
+    malloc.give_back()
     free = int(psutil.virtual_memory().available)
     try:
         group = Path("/sys/fs/cgroup")

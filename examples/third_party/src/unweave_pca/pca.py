@@ -10,10 +10,10 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from unweave.foundation import Foundation
+from unweave.config import Frozen
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
-from unweave.settings import Frozen
-from unweave.shapes import Images, Units
+from unweave.models.foundation import Foundation
+from unweave.tensors import Images, Units
 
 CITATION = """@inproceedings{rippel2014learning,
   title     = {Learning Ordered Representations with Nested Dropout},

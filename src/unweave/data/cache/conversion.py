@@ -1,0 +1,207 @@
+"""Source -> memory-mapped file, chunk by chunk. What is here runs in this process or in a child (see worker.py).
+
+A conversion in progress is a folder NAME.part:
+
+    plan.json      rows, shape, names of factors, card, checksums of the next two files: written last of all
+    labels.npy     classes of the factors, where they are no complete grid
+    splits.npz     the publishers' own splits
+    images.npy     uint8 [rows, height, width, channel], filled chunk by chunk
+    done.jsonl     the chunks that are in images.npy, each with its checksum and its bad rows
+"""
+
+import errno
+import json
+import math
+import shutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unweave.data.reading.source import Labels, Source
+
+CHUNK = 8 << 20  # bytes of images that are converted at once
+SPARE = 64 << 20  # bytes of disk that are left free
+VERSION = 1  # counts up when the same source would give other bytes; part of every key
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says when the disk is full
+
+
+def begin(source: Source, part: Path) -> dict[str, Any]:
+    """The plan of the conversion in this folder, which is made, or made anew where it is damaged or of other images.
+
+    Raises ValueError for a source that contradicts itself, OSError for no space.
+    """
+    plan = _planned(source)
+    try:
+        begun = plan_of(part)
+    except ValueError:
+        begun = None
+    if begun is not None and {key: begun[key] for key in begun if key != "checks"} == plan:
+        return begun
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True, exist_ok=True)
+    room(part, math.prod(source.shape) * source.count)
+    try:
+        return _laid_out(source, plan, part)
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_space(str(part.parent)) from error
+        raise
+
+
+def _laid_out(source: Source, plan: dict[str, Any], part: Path) -> dict[str, Any]:
+    """Write the files of a conversion that begins; the plan with their checksums."""
+    channels, height, width = source.shape
+    if isinstance(source.labels, Labels):
+        np.save(part / "labels.npy", source.labels.classes)
+    np.savez(part / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
+    np.lib.format.open_memmap(part / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
+    (part / "done.jsonl").write_text("")
+    plan["checks"] = checks(part)
+    (part / "plan.json").write_text(json.dumps(plan))
+    return plan
+
+
+def _planned(source: Source) -> dict[str, Any]:
+    channels, height, width = source.shape
+    if source.count < 1:
+        raise ValueError(f"{source.name} holds no image.")
+    if channels not in (1, 3):
+        raise ValueError(f"images of {source.name} must have 1 or 3 channels, got {channels}.")
+    if min(height, width) < 1:
+        raise ValueError(f"images of {source.name} are {height} x {width} pixels; expected one or more.")
+    _check_labels(source)
+    plan = {
+        "name": source.name,
+        "count": source.count,
+        "shape": list(source.shape),
+        "chunk": max(1, CHUNK // (channels * height * width)),
+        "card": source.card._asdict(),
+        "factors": {"names": source.labels.names, "sizes": source.labels.sizes} if source.labels else None,
+        "files": list(source.files),
+        "splits": sorted(source.splits),
+        "in_order": source.in_order,
+    }
+    return json.loads(json.dumps(plan))
+
+
+def _check_labels(source: Source) -> None:
+    labels = source.labels
+    if labels is None:
+        return
+    rows = len(labels.classes) if isinstance(labels, Labels) else len(labels)
+    if rows != source.count:
+        raise ValueError(f"{source.name} has {source.count:,} images but labels of {rows:,} rows.")
+    if isinstance(labels, Labels):
+        sizes = np.array(labels.sizes)
+        right = len(labels.names) == len(sizes) == labels.classes.shape[1]
+        if not right or (labels.classes < 0).any() or (labels.classes >= sizes).any():
+            raise ValueError(f"classes of {source.name} are not in 0 .. size - 1 of {labels.names} {labels.sizes}.")
+
+
+def checks(part: Path) -> dict[str, int]:
+    """Checksums of the files that no chunk of done.jsonl covers."""
+    files = [part / name for name in ("labels.npy", "splits.npz")]
+    return {file.name: zlib.crc32(file.read_bytes()) for file in files if file.exists()}
+
+
+def room(place: Path, needed: int) -> None:
+    """Nothing, where the disk has room. Raises OSError that says how much is missing and what to do."""
+    free = shutil.disk_usage(place).free
+    if free < needed + SPARE:
+        raise no_space(f"{needed / 1e9:.2f} GB are needed in {place}, where {free / 1e9:.2f} GB are free")
+
+
+def no_space(what: str) -> OSError:
+    return OSError(f"no space left: {what}. Set UNWEAVE_CACHE to a folder with more room, or see `unweave data cache`.")
+
+
+def convert(source: Source, part: Path, plan: Mapping[str, Any], chunk: int) -> dict[str, Any]:
+    """Read one chunk of the source and write it into images.npy; what done.jsonl says of it.
+
+    Raises ValueError where the source gives other images than it announced, OSError for no space.
+    """
+    channels, height, width = plan["shape"]
+    start, size = chunk * plan["chunk"], channels * height * width
+    stop = min(start + plan["chunk"], plan["count"])
+    given = source.read(start, stop)
+    pixels = given.pixels
+    if pixels.shape != (stop - start, height, width, channels) or pixels.dtype != np.uint8:
+        raise ValueError(f"rows {start}..{stop - 1} of {source.name} are {pixels.dtype} {list(pixels.shape)}.")
+    wrong = [row for row in given.bad if not start <= row < stop]
+    if wrong:
+        raise ValueError(f"rows {start}..{stop - 1} of {source.name} were read, but row {wrong[0]} is called bad.")
+    data = np.ascontiguousarray(pixels).data.cast("B")
+    path = part / "images.npy"
+    try:
+        with path.open("r+b") as file:
+            file.seek(path.stat().st_size - (plan["count"] - start) * size)
+            file.write(data)
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_space(str(part.parent)) from error
+        raise
+    return {"chunk": chunk, "crc": zlib.crc32(data), "bad": given.bad}
+
+
+def missing(part: Path, plan: Mapping[str, Any]) -> list[int]:
+    """The chunks that are not in images.npy, or not as they were written; done.jsonl is cut to the others."""
+    images = np.load(part / "images.npy", mmap_mode="r")
+    chunks = range(-(-plan["count"] // plan["chunk"]))
+    good: dict[int, dict[str, Any]] = {}
+    for record in done(part):
+        start = record["chunk"] * plan["chunk"]
+        rows = images[start : start + plan["chunk"]] if record["chunk"] in chunks else images[:0]
+        if len(rows) and zlib.crc32(np.ascontiguousarray(rows).data.cast("B")) == record["crc"]:
+            good[record["chunk"]] = record
+    (part / "done.jsonl").write_text("".join(json.dumps(record) + "\n" for record in good.values()))
+    return [chunk for chunk in chunks if chunk not in good]
+
+
+def done(part: Path) -> list[dict[str, Any]]:
+    """The records of done.jsonl; a line that was cut off, or is damaged, is left out."""
+    records = []
+    for line in (part / "done.jsonl").read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+            bad = {int(row): str(why) for row, why in record["bad"].items()}
+            records.append({"chunk": int(record["chunk"]), "crc": int(record["crc"]), "bad": bad})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return records
+
+
+def any_done(part: Path) -> bool:
+    """Whether a chunk of a conversion is done."""
+    return (part / "done.jsonl").is_file() and bool(done(part))
+
+
+def check(source: Source, plan: Mapping[str, Any]) -> None:
+    """Nothing, where this source is what the plan was made of. Raises ValueError where it has changed since."""
+    if _planned(source) != {key: plan[key] for key in plan if key != "checks"}:
+        raise ValueError(f"files of {source.name} changed while they were read: try again when they are complete.")
+
+
+def note(part: Path, record: Mapping[str, Any]) -> None:
+    """Append a record to done.jsonl."""
+    with (part / "done.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def plan_of(part: Path) -> dict[str, Any]:
+    """The plan of a conversion that was begun. Raises ValueError where it was not, or is damaged."""
+    try:
+        plan = json.loads((part / "plan.json").read_bytes())
+        images = np.load(part / "images.npy", mmap_mode="r")
+        channels, height, width = plan["shape"]
+        right = images.shape == (plan["count"], height, width, channels) and images.dtype == np.uint8
+        right = right and plan["checks"] == checks(part) and (part / "done.jsonl").is_file()
+    except PermissionError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError) as error:
+        raise ValueError(f"{part} is no conversion that was begun: {error}") from error
+    if not right:
+        raise ValueError(f"{part} is no conversion that was begun: its files do not fit its plan.")
+    return plan

@@ -1,0 +1,181 @@
+"""A child process that converts chunks: several of them read in parallel, and a crash of one is an error of ours.
+
+The child reads lines of JSON from stdin (first what to open, then chunk numbers) and answers each with a line on
+stdout. A child rather than a pool of `multiprocessing`, which would run the user's own script again.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from unweave.config import SettingsError
+from unweave.data.cache import conversion
+
+ERRORS: dict[str, type[Exception]] = {
+    kind.__name__: kind
+    for kind in (ValueError, SettingsError, LookupError, OSError, FileNotFoundError, PermissionError, ImportError)
+}
+"""Errors that keep their type on the way from the child; others become ValueError."""
+
+
+class CrashedError(ValueError):
+    """A child that ended without an answer."""
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+Converter = Callable[[int], dict[str, Any]]
+"""Chunk number -> what done.jsonl says of the chunk."""
+
+
+class Worker:
+    """The parent's end. Close it, or use it in a `with`."""
+
+    def __init__(self, name: str, settings: dict[str, Any], part: Path, begin: bool) -> None:
+        """Start a child that opens the data set `name`, and with `begin` makes the folder `part` where need be."""
+        path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
+        self.name, self.part, self.opened = name, part, False
+        self.child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "unweave.data.cache.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": path},
+            process_group=0,  # Ctrl-C reaches the parent alone, which ends its children
+        )
+        self._tell({"name": name, "settings": settings, "part": str(part), "begin": begin})
+
+    def open(self) -> None:
+        """Wait until the files are open. Raises the child's error, or CrashedError where it crashed."""
+        if not self.opened:
+            self._heard("when it opened the files")
+            self.opened = True
+
+    def convert(self, chunk: int) -> dict[str, Any]:
+        """What done.jsonl says of the chunk. Raises the child's error, or CrashedError where it crashed."""
+        self.open()
+        self._tell(chunk)
+        return self._heard(f"chunk {chunk}")
+
+    def _tell(self, what: Any) -> None:
+        assert self.child.stdin is not None
+        with suppress(BrokenPipeError):  # a child that is gone gives no answer, which is noticed there
+            self.child.stdin.write(json.dumps(what) + "\n")
+            self.child.stdin.flush()
+
+    def _heard(self, doing: str) -> dict[str, Any]:
+        assert self.child.stdout is not None
+        line = self.child.stdout.readline()
+        if not line.endswith("\n"):
+            raise self._crashed(doing)
+        answer = json.loads(line)
+        if "error" in answer:
+            kind, text = answer["error"]
+            raise ERRORS.get(kind, ValueError)(
+                text if kind in ERRORS else f"{self.name} cannot be read: {kind}: {text}"
+            )
+        return answer
+
+    def _crashed(self, doing: str) -> CrashedError:
+        code = self.child.wait()
+        known = -code in {each.value for each in signal.Signals}
+        how = f"was ended by {signal.Signals(-code).name}" if known else f"stopped with exit status {code}"
+        return CrashedError(
+            f"the process that read {self.name} {how} ({doing}). The file is probably damaged, or memory ran out: "
+            "compare its size with the original's, or get it again."
+        )
+
+    def close(self) -> None:
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        with suppress(BrokenPipeError):
+            self.child.stdin.close()
+        try:
+            self.child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+        self.child.stdout.close()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            self.child.kill()
+        self.close()
+
+
+def converted(converters: Sequence[Converter], chunks: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """The record of every chunk, as it is done. Raises the first error.
+
+    Several converters have a thread each, which waits for its child; where one fails, closing the workers ends them.
+    """
+    if len(converters) == 1:
+        yield from map(converters[0], chunks)
+        return
+    todo, results = iter(chunks), queue.SimpleQueue[dict[str, Any] | BaseException]()
+    taking, stop = threading.Lock(), threading.Event()
+
+    def work(convert: Converter) -> None:
+        try:
+            while not stop.is_set():
+                with taking:
+                    chunk = next(todo, None)
+                if chunk is None:
+                    break
+                results.put(convert(chunk))
+        except BaseException as error:
+            results.put(error)
+
+    for convert in converters:
+        threading.Thread(target=work, args=(convert,), daemon=True).start()
+    try:
+        for _ in chunks:
+            result = results.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        stop.set()
+
+
+def serve() -> None:
+    """The child: open what the first line names, then convert each chunk that a line names."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+
+    def answer(said: dict[str, Any]) -> None:
+        print(json.dumps(said), file=answers, flush=True)
+
+    try:
+        from unweave import registry
+
+        asked = json.loads(sys.stdin.readline())
+        module, part = registry.module("data", asked["name"]), Path(asked["part"])
+        source = module.source(module.Settings.model_validate(asked["settings"]))
+        plan = conversion.begin(source, part) if asked["begin"] else conversion.plan_of(part)
+        conversion.check(source, plan)
+        answer({})
+        for line in sys.stdin:
+            answer(conversion.convert(source, part, plan, int(line)))
+    except BrokenPipeError:
+        os._exit(1)
+    except Exception as error:
+        with suppress(BrokenPipeError):
+            answer({"error": [type(error).__name__, str(error) or type(error).__name__]})
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,210 @@
+"""A tar or zip of a published set -> its files in the set's folder, whole or not at all.
+
+    .NAME.unpacking/   an archive while it is unpacked; begun again if a process stopped there
+    NAME.unpacked      written last: sha256 of the archive, and path and size of every file that came from it
+
+Only plain files and folders below the set's folder are written; a path that leaves it, a link, a device, a file twice,
+or far more bytes than the archive has is refused. Nothing that is there already is changed.
+"""
+
+import bz2
+import filecmp
+import gzip
+import json
+import lzma
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
+
+from unweave.data.cache.conversion import FULL
+from unweave.data.download.meter import Told
+from unweave.data.download.partial import NoSpaceError, room
+
+MOST = 5_000_000  # files in an archive
+RATIO = 200  # bytes that one byte of an archive may become, beyond the first SMALL
+SMALL = 16 << 20  # bytes
+BLOCK = 1 << 20  # bytes that are copied at once
+STEP = 1 << 26  # bytes that a decoder may ask for at once
+
+DECODERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+"""How tar files are packed, by their first bytes."""
+
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
+"""What the decoders raise for damaged archives, besides OSError and RuntimeError."""
+
+
+class Member(NamedTuple):
+    name: str
+    size: int
+    open: Callable[[], Any]  # its bytes, as a stream
+
+
+def whole(folder: Path, file: str, sha256: str | None) -> bool:
+    """Whether everything in this archive lies in the folder. None compares no sha256."""
+    try:
+        said = json.loads((folder / f"{file}.unpacked").read_text())
+        if sha256 not in (None, said["sha256"]):
+            return False
+        return all((folder / name).stat().st_size == size for name, size in said["files"].items())
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def unpack(archive: Path, folder: Path, sha256: str, told: Told) -> None:
+    """Put what is in the archive into the folder, unless it is there.
+
+    Raises ValueError where the archive is damaged or holds what it should not, or where another file is in the way;
+    OSError for no space. The folder is as before then.
+    """
+    if whole(folder, archive.name, sha256):
+        return
+    staging = folder / f".{archive.name}.unpacking"
+    try:
+        if staging.exists():
+            shutil.rmtree(staging)
+        staging.mkdir()
+        sizes = _spread(archive, staging, told)
+        for name in sizes:
+            _free(folder, name, staging / name, archive)
+        for name in sizes:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).replace(folder / name)
+        record = staging / "record"
+        record.write_text(json.dumps({"sha256": sha256, "files": sizes}))
+        record.replace(folder / f"{archive.name}.unpacked")
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _spread(archive: Path, staging: Path, told: Told) -> dict[str, int]:
+    """Write every file of the archive below an empty folder; their sizes by path."""
+    sizes: dict[str, int] = {}
+    packed = archive.stat().st_size
+    limit, total = SMALL + RATIO * packed, 0
+    try:
+        with closing(_members(archive)) as members:
+            for member in members:
+                name = _plain(member.name)
+                if name in sizes or len(sizes) >= MOST:
+                    raise ValueError(f"{name} is in it twice" if name in sizes else f"it has more than {MOST:,} files")
+                sizes[name], total = member.size, total + member.size
+                if total > limit:
+                    raise ValueError(f"its {packed:,} bytes become more than {limit:,}: it is damaged or a trap")
+                room(staging, member.size)
+                _write(member, staging / name)
+                told(total, None)
+        if not sizes:
+            raise ValueError("it holds no file")
+        return sizes
+    except (NoSpaceError, PermissionError):
+        raise
+    except (*DAMAGED, RuntimeError, MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        raise ValueError(
+            f"{archive} cannot be unpacked: {str(error) or type(error).__name__}. If you trust it, unpack it yourself "
+            f"into {archive.parent}; else delete it and get it again."
+        ) from error
+
+
+def _write(member: Member, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    left = member.size
+    with member.open() as source, path.open("xb") as target:
+        while block := source.read(BLOCK):
+            left -= len(block)
+            if left < 0:
+                break
+            target.write(block)
+    if left != 0:
+        raise ValueError(f"{member.name} is not of the {member.size:,} bytes that are announced")
+
+
+def _plain(name: str) -> str:
+    """The path in the folder. Raises ValueError where it leads elsewhere or is no name of a file."""
+    parts = PurePosixPath(name).parts
+    odd = "\\" in name or re.match(r"/|[A-Za-z]:", name) or any(ord(letter) < 32 for letter in name)
+    if odd or not parts or ".." in parts or len(name.encode(errors="replace")) > 1000:
+        raise ValueError(f"{name[:200]!r} in it is no path inside a folder")
+    return "/".join(parts)
+
+
+def _free(folder: Path, name: str, staged: Path, archive: Path) -> None:
+    """Raises ValueError where something else has this name in the folder."""
+    at = folder / name
+    above = [parent for parent in at.relative_to(folder).parents if (folder / parent).exists()]
+    blocked = [str(parent) for parent in above if not (folder / parent).is_dir()]
+    if blocked or ((at.exists() or at.is_symlink()) and not (at.is_file() and filecmp.cmp(at, staged, shallow=False))):
+        raise ValueError(
+            f"{folder / blocked[0] if blocked else at} is in the way of {archive}: move it elsewhere first."
+        )
+
+
+def _members(archive: Path) -> Generator[Member]:
+    """The plain files of an archive, in their order; each has to be read before the next."""
+    with archive.open("rb") as file:
+        start = file.read(6)
+        file.seek(0)
+        if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+            yield from _zipped(file)
+            return
+        for magic, decoder in DECODERS.items():
+            if start.startswith(magic):
+                with decoder(file) as stream:
+                    yield from _tarred(stream)
+                return
+        yield from _tarred(file)
+
+
+def _zipped(file: IO[bytes]) -> Iterator[Member]:
+    with zipfile.ZipFile(file) as opened:
+        for info in opened.infolist():
+            if info.is_dir():
+                continue
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                raise ValueError(f"{info.filename} in it is a link or a device")
+            yield Member(info.filename, info.file_size, partial(opened.open, info))
+
+
+def _tarred(file: Any) -> Iterator[Member]:
+    stream = _Stream(file)
+    with tarfile.open(fileobj=stream, mode="r:") as opened:  # type: ignore[call-overload]
+        for info in opened:
+            if info.isdir():
+                continue
+            if not info.isfile():
+                raise ValueError(f"{info.name} in it is a link or a device")
+            yield Member(info.name, info.size, partial(_extracted, opened, info))
+    if stream.last != bytes(tarfile.BLOCKSIZE):
+        raise ValueError("it is damaged or ends too early")
+
+
+def _extracted(opened: tarfile.TarFile, info: tarfile.TarInfo) -> Any:
+    file = opened.extractfile(info)
+    assert file is not None, "plain files only"
+    return file
+
+
+class _Stream:
+    """What tarfile reads: not much at once, and its last piece is known (tarfile takes damage for the end)."""
+
+    def __init__(self, file: Any) -> None:
+        self.seek, self.tell, self.last, self._read = file.seek, file.tell, b"", file.read
+
+    def read(self, count: int = -1) -> bytes:
+        if not 0 <= count <= STEP:
+            raise ValueError("a header in it is far too long")
+        self.last = self._read(count)
+        return self.last

@@ -1,0 +1,104 @@
+"""folder: every image file below a folder, as RGB squares; factors from folder names or a CSV, where wanted."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.reading import labels
+from unweave.data.reading.pixels import ENDINGS, decode
+from unweave.data.reading.source import Labels, Part, Source, each
+
+APART = False
+
+
+class Settings(Frozen):
+    path: Path
+    size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
+    labels: Path | Literal["folders"] | None = Field(
+        default=None, description="a CSV (file name, then a column per factor), or 'folders': their names are classes"
+    )
+    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the CSV to use; all if not set")
+
+
+def build(settings: Settings) -> Dataset:
+    """Rows are in the order of the relative paths. A file that cannot be read is named in a warning and left out.
+
+    Raises SettingsError where there is no such folder, ValueError where it holds no readable image.
+    """
+    return cache.opened("folder", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    path = settings.path.expanduser()
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "does not exist"
+        raise SettingsError(f"data.path: {path} {what}; expected a folder of images.")
+    images = found(path)
+    if not images:
+        raise ValueError(f"there is no image in {path} or below it; looked for {', '.join(ENDINGS)}.")
+    return images + table(settings.labels)
+
+
+def table(chosen: Path | str | None) -> list[Path]:
+    """The CSV of the labels, if there is one. Raises SettingsError where it is not there."""
+    if chosen is None or chosen == "folders":
+        return []
+    path = Path(chosen).expanduser()
+    if not path.is_file():
+        raise SettingsError(f"data.labels: there is no file {path}; expected a CSV, or 'folders'.")
+    return [path]
+
+
+def found(path: Path) -> list[Path]:
+    """The image files below a folder, sorted by relative path; links are followed, hidden files left out."""
+    names, entered = [], set()
+    for folder, below, files in os.walk(path, followlinks=True):
+        place = os.path.realpath(folder)
+        if place in entered:  # a link led back
+            below.clear()
+            continue
+        entered.add(place)
+        below[:] = [name for name in sorted(below) if not name.startswith(".")]
+        relative = Path(folder).relative_to(path)
+        names += [(relative / name).as_posix() for name in files if wanted(name)]
+    return [path / name for name in sorted(names) if (path / name).is_file()]
+
+
+def wanted(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
+
+
+def source(settings: Settings) -> Source:
+    path = settings.path.expanduser()
+    images, size = found(path), (settings.size, settings.size)
+
+    def read(start: int, stop: int) -> Part:
+        return each(start, stop, size, lambda row: decode(images[row], size, 3), lambda row: str(images[row]))
+
+    names = [file.relative_to(path).as_posix() for file in images]
+    return Source(
+        name=path.resolve().name,
+        card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
+        shape=(3, *size),
+        count=len(images),
+        read=read,
+        labels=labelled(settings.labels, settings.factors, names, str(path)),
+        files=tuple(names),
+    )
+
+
+def labelled(
+    chosen: Path | str | None, factors: Sequence[str] | None, names: Sequence[str], where: str
+) -> Labels | None:
+    """The factors that the settings `labels` and `factors` ask for, of files with these relative paths."""
+    if chosen is None:
+        return None
+    if chosen == "folders":
+        return labels.from_folders(names, where)
+    return labels.from_csv(Path(chosen).expanduser(), names, factors)

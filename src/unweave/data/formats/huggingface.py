@@ -1,0 +1,289 @@
+"""huggingface: a folder that `datasets` wrote with save_to_disk, or a data set of the Hugging Face Hub, as RGB squares.
+
+Of a data set, only one column of images and whole-numbered or worded columns are read. No code of a data set is run.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError, nearest
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.reading import labels
+from unweave.data.reading.pixels import LARGEST, decode
+from unweave.data.reading.source import Labels, Part, Source
+
+APART = False
+HUB = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class Settings(Frozen):
+    path: str | Path = Field(description="a folder written by save_to_disk, or OWNER/NAME of a data set on the Hub")
+    split: str | None = Field(default=None, description="train if not set, or the only one of a folder")
+    subset: str | None = Field(default=None, description="the configuration of a data set on the Hub that has several")
+    revision: str | None = Field(default=None, description="branch, tag or commit on the Hub; the newest if not set")
+    column: str | None = Field(default=None, description="the column of the images; the only one if not set")
+    factors: tuple[str, ...] | None = Field(
+        default=None, description="the columns that are factors; if not set, every column of classes without gaps"
+    )
+    size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
+
+
+def build(settings: Settings) -> Dataset:
+    """Rows are the data set's own. An image that cannot be read is named in a warning and left out.
+
+    A data set of the Hub is downloaded first where it is not there yet. Raises SettingsError for a folder, split or
+    column that is not there, ValueError where the content cannot be had or used.
+    """
+    return cache.opened("huggingface", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    if not _local(settings):
+        return [Path(file["filename"]) for file in _from_hub(settings).cache_files]
+    path = Path(settings.path).expanduser()
+    folder, splits = _folder(settings)
+    others = [path / split for split in splits if path / split != folder]
+    found = [file for file in path.rglob("*") if file.is_file() and not file.match("cache-*.arrow")]
+    return sorted(
+        file
+        for file in found
+        if not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and not any(file.is_relative_to(other) for other in others)
+    )
+
+
+def source(settings: Settings) -> Source:
+    local, where = _local(settings), str(settings.path)
+    dataset = _from_disk(settings) if local else _from_hub(settings)
+    roots = [Path(settings.path).expanduser().resolve()] if local else _downloads()
+    column = _column(dataset, settings.column, where)
+    rows, size = dataset.select_columns([column]).with_format("arrow"), (settings.size, settings.size)
+
+    def read(start: int, stop: int) -> Part:
+        pixels, bad = np.zeros((stop - start, *size, 3), np.uint8), {}
+        for row, entry in enumerate(_cells(rows, start, stop, where), start):
+            try:
+                pixels[row - start] = decode(_content(entry, roots), size, 3)
+            except ValueError as error:
+                bad[row] = f"{where}: row {row} cannot be read and is left out: {error}"
+        return Part(pixels, bad)
+
+    return Source(
+        name=Path(settings.path).name,
+        card=_card(dataset, settings, local),
+        shape=(3, *size),
+        count=len(rows),
+        read=read,
+        labels=_labels(dataset, settings.factors, column, where),
+    )
+
+
+def _cells(rows: Any, start: int, stop: int, where: str) -> Any:
+    """Cells of a data set of one column, checked: Arrow follows offsets in a file blindly. Raises ValueError."""
+    try:
+        cells = rows[start:stop].column(0)
+        cells.validate(full=True)
+    except (ImportError, PermissionError, MemoryError):
+        raise
+    except Exception as error:  # Arrow's errors of damaged files are of many kinds
+        raise ValueError(f"{where} is damaged at rows {start}..{stop - 1}: {_first(error)}") from error
+    if len(cells) != stop - start:
+        raise ValueError(f"{where} is damaged: it has {len(cells)} rows where it announces {stop - start}.")
+    return cells
+
+
+def _first(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+def _library() -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise ImportError("reading Hugging Face data sets needs datasets: pip install 'unweave[data]'") from error
+    return datasets
+
+
+def _local(settings: Settings) -> bool:
+    """Whether the path is a folder. Raises SettingsError where it is neither that nor a name on the Hub."""
+    path = Path(settings.path).expanduser()
+    if path.is_dir():
+        return True
+    if path.exists() or not HUB.fullmatch(str(settings.path)) or ".." in str(settings.path):
+        what = "is a file" if path.exists() else "does not exist"
+        raise SettingsError(
+            f"data.path: {path} {what}; expected a folder written by datasets' save_to_disk, or OWNER/NAME on the Hub."
+        )
+    return False
+
+
+def _folder(settings: Settings) -> tuple[Path, list[str]]:
+    """The folder of the split, and all splits. Raises SettingsError where there is none."""
+    path, wanted = Path(settings.path).expanduser(), settings.split
+    for name, value in (("revision", settings.revision), ("subset", settings.subset)):
+        if value is not None:
+            raise SettingsError(f"data.{name} is for data sets on the Hub, and {path} is a folder: leave it out.")
+    if (path / "dataset_dict.json").is_file():
+        splits = _named(path / "dataset_dict.json", lambda table: table["splits"])
+        split = wanted or ("train" if "train" in splits else splits[0] if len(splits) == 1 else "")
+        if split not in splits:
+            said = f"there is no {split!r}.{nearest(split, splits)}" if split else "say which."
+            raise SettingsError(f"data.split: {said} {path} has: {', '.join(splits)}.")
+        folder = path / split
+    elif (path / "state.json").is_file():
+        splits, folder = [], path
+        if wanted is not None:
+            raise SettingsError(f"data.split: {path} has no splits: leave it out.")
+    else:
+        raise SettingsError(
+            f"data.path: {path} has no state.json or dataset_dict.json: it was not written by datasets' save_to_disk. "
+            "A folder of image files is data.name=folder."
+        )
+    for name in _named(folder / "state.json", lambda table: [file["filename"] for file in table["_data_files"]]):
+        if not (folder / name).is_file():
+            raise ValueError(
+                f"{folder} is not whole: there is no {name}, which state.json names. Save or copy it anew."
+            )
+    return folder, splits
+
+
+def _named(path: Path, names: Any) -> list[str]:
+    """Names of files beside this JSON file. Raises ValueError where it is damaged, or they lead elsewhere."""
+    try:
+        found = names(json.loads(path.read_text(encoding="utf-8")))
+        plain = all(Path(name).name == name and name != ".." for name in found)
+    except PermissionError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: {_first(error)}. Save or copy the data set anew.") from error
+    if not plain or not found:
+        raise ValueError(f"{path} names files in other folders, or none, and is not read: {', '.join(found)}.")
+    return found
+
+
+def _from_disk(settings: Settings) -> Any:
+    folder, datasets = _folder(settings)[0], _library()
+    try:
+        return datasets.load_from_disk(str(folder.resolve()), keep_in_memory=False)
+    except (PermissionError, MemoryError):
+        raise
+    except Exception as error:  # of damaged files, anything
+        raise ValueError(
+            f"{folder} cannot be loaded as a data set; it is probably damaged: {_first(error)}. Save or copy it anew."
+        ) from error
+
+
+def _from_hub(settings: Settings) -> Any:
+    name, datasets = str(settings.path), _library()
+    try:
+        found = datasets.load_dataset(
+            name, settings.subset, split=settings.split or "train", revision=settings.revision
+        )
+    except Exception as error:  # of the network, the Hub and the files, anything
+        raise ValueError(
+            f"{name} is no folder here, and cannot be had from the Hugging Face Hub: {_first(error)}. Check the name, "
+            "data.split, data.subset and the connection; without one, run "
+            "datasets.load_dataset(...).save_to_disk(FOLDER) on a machine that has it, and give the folder."
+        ) from error
+    if not found.cache_files:
+        raise ValueError(f"{name} was not stored on disk; save it with save_to_disk(FOLDER), and give the folder.")
+    return found
+
+
+def _downloads() -> list[Path]:
+    """The folders that hold what was downloaded from the Hub."""
+    import huggingface_hub
+
+    places = [huggingface_hub.constants.HF_HUB_CACHE, _library().config.HF_DATASETS_CACHE]
+    return [Path(place).expanduser().resolve() for place in places]
+
+
+def _column(dataset: Any, wanted: str | None, where: str) -> str:
+    """The column of the images. Raises SettingsError where there is none, or several, or it holds something else."""
+    datasets, known = _library(), dataset.features
+    said = f"{where} has: {', '.join(f'{name} ({_kind(feature)})' for name, feature in known.items())}."
+    images = [name for name, feature in known.items() if isinstance(feature, datasets.Image)]
+    if wanted is None:
+        if len(images) != 1:
+            raise SettingsError(
+                f"data.column: {len(images) or 'no'} columns hold images{': say which' if images else ''}. {said}"
+            )
+        return images[0]
+    if wanted not in known:
+        raise SettingsError(f"data.column: there is no {wanted!r}.{nearest(wanted, known)} {said}")
+    if wanted not in images and _kind(known[wanted]) not in ("binary", "large_binary"):
+        raise SettingsError(f"data.column: {wanted!r} holds no image files. {said}")
+    return wanted
+
+
+def _kind(feature: Any) -> str:
+    return str(feature.dtype) if isinstance(feature, _library().Value) else type(feature).__name__
+
+
+def _content(entry: Any, roots: Sequence[Path]) -> bytes | Path:
+    """The image file in one cell: its bytes, or where it lies. Raises ValueError where it is empty or elsewhere."""
+    fields = entry if "struct" in str(entry.type) else {"bytes": entry, "path": None}
+    data, path = fields["bytes"], fields["path"]
+    buffer = data.as_buffer() if data.is_valid else None
+    if buffer is not None and buffer.size > LARGEST:
+        raise ValueError(f"it has {buffer.size:,} bytes, more than {LARGEST:,}")
+    if buffer is not None:
+        return buffer.to_pybytes()
+    name = path.as_py() if path is not None else None
+    if not name:
+        raise ValueError("it is empty")
+    try:
+        file = (roots[0] / name).resolve()
+        inside, there = any(file.is_relative_to(root) for root in roots), file.is_file()
+    except (OSError, RuntimeError) as error:  # names that are too long, links in a circle
+        raise ValueError(f"it is the file {name[:99]!r}: {_first(error)}") from error
+    if not inside:
+        raise ValueError(f"it is the file {name!r}, which is not in the data set's folder and is not read")
+    if not there:
+        raise ValueError(f"it is the file {name!r}, which is not there")
+    return file
+
+
+def _labels(dataset: Any, wanted: Sequence[str] | None, column: str, where: str) -> Labels | None:
+    """The columns that are factors. Raises SettingsError for one that is not there or cannot be classes."""
+    datasets, known = _library(), dataset.features
+    others = [name for name in known if name != column]
+    chosen = [name for name in others if isinstance(known[name], datasets.ClassLabel)] if wanted is None else wanted
+    for name in chosen:
+        if name not in others:
+            raise SettingsError(
+                f"data.factors: {where} has no {name!r}.{nearest(name, others)} It has: {', '.join(others)}."
+            )
+        if not isinstance(known[name], datasets.ClassLabel) and not re.match(
+            "u?int|bool|string|large_string|float", _kind(known[name])
+        ):
+            raise SettingsError(f"data.factors: {name!r} is {_kind(known[name])}; expected classes, integers or words.")
+    columns = {}
+    for name in chosen:
+        values = _cells(dataset.select_columns([name]).with_format("arrow"), 0, len(dataset), where)
+        gaps = values.null_count or (isinstance(known[name], datasets.ClassLabel) and -1 in values.unique().to_pylist())
+        if gaps and wanted is None:
+            continue  # -1 is what publishers write where a class is kept secret
+        if gaps:
+            raise ValueError(f"data.factors: {name!r} of {where} has rows without a class: leave it out.")
+        columns[name] = np.array(values.to_pylist())
+    return labels.from_columns(columns, where) if columns else None
+
+
+def _card(dataset: Any, settings: Settings, local: bool) -> Card:
+    info, name = dataset.info, Path(settings.path).name
+    return Card(
+        title=name,
+        source=name if local else f"https://huggingface.co/datasets/{settings.path}",
+        licence=str(info.license or "") or "unknown to unweave: see where the data set comes from",
+        citation=str(info.citation or ""),
+        notes=str(info.description or "")[:1000],
+    )

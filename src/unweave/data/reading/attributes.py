@@ -1,0 +1,128 @@
+"""Image files with a text file that says what is on each: CelebA's tables, and the files that its rows name."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from unweave.data.reading.pixels import ENDINGS, Box, Picture, decode
+from unweave.data.reading.source import Labels, Part, each
+from unweave.types import FactorTable, Rows
+
+VALUES = {"-1": 0, "1": 1}
+"""How CelebA writes that a face has an attribute (1) or not."""
+
+
+class Attributes(NamedTuple):
+    """A table of yes (1) and no (0), a row per image file."""
+
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+    classes: FactorTable
+
+    def labels(self) -> Labels:
+        """Each attribute as a factor of two classes, whether or not both occur."""
+        return Labels(self.names, (2,) * len(self.names), self.classes)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file that are not blank. Raises ValueError where it is no text or there are none."""
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text file: {error}. Get it again.") from error
+    if not lines:
+        raise ValueError(f"{path} is empty. Get it again.")
+    return lines
+
+
+def read(path: Path) -> Attributes:
+    """An attribute file of CelebA or CelebA-HQ: the number of images, the names, then a file and a 1 or -1 for each.
+
+    Raises ValueError where the number of rows is not the announced one, a row is short, or a file has two rows.
+    """
+    first, *rest = lines_of(path)
+    if not rest or not first.strip().isdecimal() or len(first) > 12:
+        raise ValueError(
+            f"{path} must begin with a line with the number of images, then one with names: got {first!r}."
+        )
+    names, rows = rest[0].split(), rest[1:]
+    if len(rows) != int(first):
+        raise ValueError(f"{path} announces {int(first):,} images and has {len(rows):,} rows. Get it again.")
+    if len(set(names)) != len(names):
+        raise ValueError(f"{path} must name every attribute once, got {' '.join(names)}.")
+    files: dict[str, None] = {}  # in order
+    values = bytearray()
+    for number, row in enumerate(rows, start=3):
+        file, *words = row.split()
+        if len(words) != len(names) or not VALUES.keys() >= set(words):
+            raise ValueError(
+                f"line {number} of {path} must be a file and {len(names)} times 1 or -1, got {row[:200]!r}."
+            )
+        if file in files:
+            raise ValueError(f"{path} has two rows for {file!r}.")
+        files[file] = None
+        values.extend(map(VALUES.__getitem__, words))
+    table = np.frombuffer(bytes(values), np.uint8).reshape(len(files), len(names))
+    return Attributes(tuple(files), tuple(names), table.astype(np.int64))
+
+
+def partition(path: Path, files: Sequence[str]) -> dict[str, Rows]:
+    """Splits from a file that gives each image 0 (train), 1 (valid) or 2 (test), as rows of `files`.
+
+    Raises ValueError where it does not name these files, each once.
+    """
+    splits: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
+    row_of = {file: row for row, file in enumerate(files)}
+    for line in lines_of(path):
+        words = line.split()
+        if len(words) != 2 or words[1] not in ("0", "1", "2"):
+            raise ValueError(
+                f"{path} must have lines of a file and 0 (train), 1 (valid) or 2 (test), got {line[:200]!r}."
+            )
+        row = row_of.pop(words[0], None)
+        if row is None:
+            raise ValueError(f"{path} names {words[0]!r} twice, or has other files than the table of attributes.")
+        splits[list(splits)[int(words[1])]].append(row)
+    if row_of:
+        raise ValueError(
+            f"{path} says nothing of {len(row_of):,} of {len(files):,} images, such as {next(iter(row_of))!r}."
+        )
+    return {name: np.sort(np.array(rows, np.int64)) for name, rows in splits.items() if rows}
+
+
+def on_disk(folder: Path) -> dict[str, str]:
+    """The image files in a folder: names by name without ending, sorted."""
+    with os.scandir(folder) as found:
+        names = [file.name for file in found if file.name.lower().endswith(ENDINGS) and file.is_file()]
+    return {stem(name): name for name in sorted(names) if not name.startswith(".")}
+
+
+def stem(name: str) -> str:
+    """A file name without its ending."""
+    return os.path.splitext(name)[0]
+
+
+def pictures(
+    files: Sequence[Path | None], named: Sequence[str], size: int, box: Box | None
+) -> Callable[[int, int], Part]:
+    """Reads row i from files[i], its `box` (the middle square, if None) resized to size x size.
+
+    A row without a file, or whose file cannot be read, is bad by its name in `named`.
+    """
+
+    def picture(row: int) -> Picture:
+        file = files[row]
+        if file is None:
+            raise ValueError("there is no such file")
+        return decode(file, (size, size), 3, box)
+
+    return lambda start, stop: each(start, stop, (size, size), picture, lambda row: str(files[row] or named[row]))
+
+
+def unnamed(present: Mapping[str, str], files: Sequence[str]) -> list[str]:
+    """Image files that no row of the table names."""
+    known = {stem(file) for file in files}
+    return [name for start, name in present.items() if start not in known]

@@ -1,0 +1,165 @@
+"""Encoded image files as the values of an LMDB, found by a key that holds their number, or by being images.
+
+An LMDB is one file, data.mdb in a folder of its own, of sorted keys with values. Whoever packed images into one chose
+the keys; the releases of Diff-AE name them SIZE-NUMBER, the number with leading zeros, and say how many under `length`.
+"""
+
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from string import Formatter
+from typing import Any, NamedTuple
+
+from unweave.config import SettingsError
+from unweave.data.reading.pixels import Box, Picture, decode
+from unweave.data.reading.source import Part, each
+
+STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+"""How JPEG, PNG, GIF, BMP and TIFF files begin; WebP is looked at in `is_image`."""
+LONGEST = 511  # bytes of a key
+
+
+class Images(NamedTuple):
+    """What a `Source` needs."""
+
+    held: int  # rows
+    read: Callable[[int, int], Part]
+
+
+def data_file(place: Path) -> Path:
+    """The file of an LMDB: `place` itself, or data.mdb in it. Raises SettingsError where there is none."""
+    place = place.expanduser()
+    file = place / "data.mdb" if place.is_dir() else place
+    if not file.is_file():
+        what = "has no data.mdb" if place.is_dir() else "does not exist"
+        raise SettingsError(f"data.path: {place} {what}; expected the folder of an LMDB, or its data.mdb.")
+    return file
+
+
+def first_rows(name: str, held: int, whole: int, wanted: int | None) -> int:
+    """How many rows of a published set are used: all of its `whole`, which must be held, or the first `wanted`.
+
+    Raises ValueError where the files hold another number.
+    """
+    if wanted is None and held != whole:
+        raise ValueError(
+            f"{name} has {whole:,} images, and the files hold {held:,}: get them again, or set data.count={held} to "
+            "use the set as it is."
+        )
+    if wanted is not None and held < wanted:
+        raise ValueError(f"data.count={wanted}, and the files hold {held:,} images.")
+    return whole if wanted is None else wanted
+
+
+def template(key: str) -> str:
+    """The key itself, a Python format such as "256-{index:05d}". Raises SettingsError where it is anything else."""
+    try:
+        parts = [part for part in Formatter().parse(key) if part[1] is not None]
+    except ValueError as error:
+        raise SettingsError(f"data.key: {key!r} is no Python format: {error}.") from None
+    good = len(parts) == 1 and parts[0][1] == "index" and parts[0][3] is None
+    if not good or not re.fullmatch(r"(0?[0-9]{1,2})?d?", parts[0][2] or "") or len(key.encode()) > LONGEST - 100:
+        raise SettingsError(
+            f'data.key: {key!r} must hold {{index}} once and nothing else in braces, for example "256-{{index:05d}}".'
+        )
+    return key
+
+
+def images(file: Path, key: str | None, size: int, box: Box | None = None) -> Images:
+    """Open an LMDB, and count and read the images in it; rows are in the order of the index, or of the keys' bytes.
+
+    Each is decoded and its `box` (the middle square, if None) resized to size x size. Without a key every value that
+    begins as an image file does is a row. Raises ImportError without the package lmdb, ValueError for a file that is no
+    LMDB, is cut short, or holds no such images. An image that cannot be decoded is bad by its key.
+    """
+    try:
+        import lmdb
+    except ImportError:
+        raise ImportError("reading an LMDB needs lmdb: pip install 'unweave[data]'") from None
+
+    @contextmanager
+    def damage() -> Iterator[None]:
+        try:
+            yield
+        except (lmdb.Error, OverflowError, SystemError) as error:
+            raise ValueError(
+                f"{file} cannot be read as an LMDB, or is damaged: {error}. "
+                "Compare its size with the original's, or get it again."
+            ) from error
+
+    with damage():
+        environment = lmdb.open(str(file), subdir=False, readonly=True, lock=False, meminit=False)
+        _whole(environment, file)
+        with environment.begin(buffers=True) as view:
+            find, count = _by_index(view, file, template(key)) if key is not None else _by_content(view, file)
+
+    def read(start: int, stop: int) -> Part:
+        with damage(), environment.begin() as now:
+
+            def picture(row: int) -> Picture:
+                data = now.get(find(row))
+                if data is None:
+                    raise ValueError("there is no such key")
+                return decode(data, (size, size), 3, box)
+
+            return each(start, stop, (size, size), picture, lambda row: f"{file}: {_shown(find(row))}")
+
+    return Images(count, read)
+
+
+Find = Callable[[int], bytes]
+"""The key of a row."""
+
+
+def _whole(environment: Any, file: Path) -> None:
+    """Nothing, where the file is as long as it says. Raises ValueError: reading behind its end would be a crash."""
+    needed, have = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"], file.stat().st_size
+    if have < needed:
+        raise ValueError(f"{file} is cut short: it has {have:,} bytes of {needed:,}. Get it again.")
+
+
+def _by_index(view: Any, file: Path, key: str) -> tuple[Find, int]:
+    """Rows are numbers in the key, from 0 on."""
+
+    def find(row: int) -> bytes:
+        return key.format(index=row).encode()
+
+    entries = view.stat()["entries"]
+    length = view.get(b"length")
+    if length is None:
+        count = 0
+        while count < entries and view.get(find(count)) is not None:
+            count += 1
+    elif re.fullmatch(rb"[0-9]{1,12}", bytes(length)) and int(bytes(length)) <= 2 * entries:  # some may be missing
+        count = int(bytes(length))
+    else:
+        raise ValueError(f"{file} says under `length` that it holds {_shown(bytes(length))} images, of {entries} keys.")
+    if count == 0 or view.get(find(0)) is None:
+        some = ", ".join(_shown(bytes(name)) for name in islice(view.cursor().iternext(values=False), 3))
+        raise ValueError(f"{file} has no key {_shown(find(0))}; its first keys are {some or 'none'}. Set data.key.")
+    return find, count
+
+
+def _by_content(view: Any, file: Path) -> tuple[Find, int]:
+    """Rows are the keys whose values are images. The keys are held as one string: there may be millions."""
+    names, ends = bytearray(), array("Q", [0])
+    entries = view.stat()["entries"]
+    for name, value in islice(view.cursor(), entries):  # a damaged one might go round in circles
+        if is_image(bytes(value[:12])):
+            names += name
+            ends.append(len(names))
+    if len(ends) == 1:
+        raise ValueError(f"none of the {entries:,} values of {file} is an image file (JPEG, PNG, WebP, ...).")
+    return lambda row: bytes(names[ends[row] : ends[row + 1]]), len(ends) - 1
+
+
+def is_image(start: bytes) -> bool:
+    """Whether a file that begins with these 12 bytes is an image, by its format's mark."""
+    return start.startswith(STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+
+
+def _shown(key: bytes) -> str:
+    return repr(key[:80].decode(errors="backslashreplace"))

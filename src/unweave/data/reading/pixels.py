@@ -1,0 +1,117 @@
+"""Image files of any kind -> uint8 pixels of one size. The only place that decodes, turns, crops and resizes."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401  formats sign in
+
+from unweave.types import Pixels
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
+"""What is decoded, whatever the ending says. Pillow knows more, such as PostScript, for which it starts a program."""
+LARGEST = 256 << 20  # bytes of one image file; above it the file is not read
+
+Picture = UInt8[np.ndarray, "height width channel"]
+Resized = UInt8[np.ndarray, "rows new_height new_width channel"]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels."""
+
+
+def read_image(path: Path, size: tuple[int, int] | None = None, channels: int = 3) -> Pixels:
+    """One image file as [1, height, width, channels], its middle cut and resized to size = (height, width).
+
+    Turned upright (EXIF), transparency over white, 16-bit greys to 8 bits, the first frame of an animation. None keeps
+    the size; channels are 1 or 3. Raises ValueError that names the file where it is missing or unreadable.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 or 3, got {channels}.")
+    try:
+        return decode(path, size, channels)[None]
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as an image: {error}") from error
+
+
+def sides(path: Path) -> tuple[int, int]:
+    """Height and width of an image file that `read_image` reads."""
+    with Image.open(path, formats=FORMATS) as image:
+        turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def decode(data: bytes | Path, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
+    """The picture in these bytes (or this file), its box (the middle, if None) resized to size = (height, width).
+
+    Raises ValueError that says what is wrong: damaged, cut short, too large (256 MB, or 179 million pixels), a box
+    outside the picture. Nothing else is raised, whatever the bytes are.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of pictures that it still reads
+            if isinstance(data, Path):
+                if data.stat().st_size > LARGEST:
+                    raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {LARGEST:,}")
+                return _opened(Image.open(data, formats=FORMATS), size, channels, box)
+            return _opened(Image.open(io.BytesIO(data), formats=FORMATS), size, channels, box)
+    except MemoryError:
+        raise ValueError("it does not fit into memory") from None
+    except Exception as error:  # decoders of damaged files raise anything
+        reason = str(error).replace(f" {data!r}", "") if isinstance(data, Path) else str(error)
+        if "BytesIO" in reason or reason.startswith("cannot identify"):
+            reason = "it is no image that can be recognised"
+        raise ValueError(reason or type(error).__name__) from error
+
+
+def _opened(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None) -> Picture:
+    with image:
+        if size is not None and box is None:
+            image.draft(None, (2 * size[1], 2 * size[0]))  # large JPEGs: decode at no more than is needed
+        return picture(image, size, channels, box)
+
+
+def picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
+    """A Pillow image as pixels: upright, over white, 8 bits, its box (the middle, if None) resized to the size."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F":
+        raise ValueError("its pixels are floats of an unknown range; save it with 8 or 16 bits per channel")
+    if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
+        deep = np.asarray(upright)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise ValueError("its pixels have 32 bits, of an unknown range; save it with 8 or 16 bits per channel")
+        wide = deep.astype(np.uint32)
+        upright = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    if upright.has_transparency_data:
+        above = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
+    plain = upright.convert("RGB" if channels == 3 else "L")
+    have = (plain.height, plain.width)
+    if box is not None and not (0 <= box[0] < box[2] <= have[1] and 0 <= box[1] < box[3] <= have[0]):
+        raise ValueError(f"its {have[1]} x {have[0]} pixels do not hold the crop {box} (left, top, right, bottom)")
+    if size is not None and (box is not None or have != size):
+        plain = plain.resize(size[::-1], Image.Resampling.LANCZOS, box=box or middle(have, size))
+    return np.array(plain).reshape(plain.height, plain.width, channels)
+
+
+def resized(pixels: Pixels, size: tuple[int, int]) -> Resized:
+    """The middle of each image, cut to the proportions of (height, width) and resized to it, antialiased (Lanczos)."""
+    height, width = size
+    if pixels.shape[1:3] == size:
+        return pixels
+    result = np.empty((len(pixels), height, width, pixels.shape[3]), np.uint8)
+    box = middle(pixels.shape[1:3], size)
+    for image, target in zip(pixels, result):
+        whole = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
+        small = whole.resize((width, height), Image.Resampling.LANCZOS, box=box)
+        target[...] = np.asarray(small).reshape(target.shape)
+    return result
+
+
+def middle(have: tuple[int, int], want: tuple[int, int]) -> Box:
+    """The largest centred box with the proportions of `want`; both are (height, width)."""
+    height, width = have
+    scale = min(height / want[0], width / want[1])
+    left, top = (width - want[1] * scale) / 2, (height - want[0] * scale) / 2
+    return max(left, 0.0), max(top, 0.0), min(width - left, width), min(height - top, height)

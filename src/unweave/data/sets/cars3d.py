@@ -1,0 +1,156 @@
+"""cars3d: Cars3D (Reed et al., 2015): 183 models of cars from 24 sides and 4 heights; 17,568 pictures.
+
+Reads the 183 MATLAB files of the original archive (variable `im`: height, width, RGB, azimuth, elevation; uint8) and
+resizes to 64 x 64 (Lanczos, as the thumbnails of disentanglement_lib). Row e * 4392 + a * 183 + o has elevation e,
+azimuth a and object o.
+
+Deviation: objects are numbered by the sorted names of their files. Other loaders number them in the order of the
+file system's listing, which differs between machines, or in that of the archive's list.txt.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.factors import FactorGrid
+from unweave.data.reading import arrays
+from unweave.data.reading.pixels import resized
+from unweave.data.reading.source import Part, Source, fitted
+from unweave.types import Pixels
+
+APART = True
+GRID = FactorGrid(("elevation", "azimuth", "object_type"), (4, 24, 183))
+SIDE = 64
+ARCHIVE = "nips2015-analogy-data.tar.gz"
+INSIDE = ("", "cars", "data/cars")  # where the files lie in a folder
+PAGE = "http://www.scottreed.info"
+
+DOWNLOADS = (
+    Remote(
+        file=ARCHIVE,
+        urls=(
+            f"http://www.scottreed.info/files/{ARCHIVE}",
+            f"http://www-personal.umich.edu/~reedscot/files/{ARCHIVE}",
+        ),
+        page=PAGE,
+        unpack=True,
+    ),
+)
+
+CARD = Card(
+    title="Cars3D",
+    source=PAGE,
+    licence="not stated by the publishers",
+    citation="Reed, Zhang, Zhang and Lee, Deep Visual Analogy-Making, NIPS 2015",
+    notes=(
+        "A complete grid of renderings on white. Object numbers are positions in the sorted file names: those of other "
+        "loaders differ (they follow the file system's listing, or list.txt), so object classes do not compare between "
+        "libraries. 183 objects are identities, not a scale: neighbouring numbers are no similar cars. Released code "
+        "of DisDiff and EncDiff repeats each picture 10 times in training."
+    ),
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(
+        default=None, description="the folder of the 183 .mat files, or one that holds it; not set: where it is kept"
+    )
+    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
+
+
+def build(settings: Settings) -> Dataset:
+    """64 x 64 RGB, a complete grid.
+
+    Raises SettingsError where there is no such folder, ValueError where it does not hold 183 files of cars or one of
+    them is damaged, named.
+    """
+    return cache.opened("cars3d", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    """The 183 files, sorted by name."""
+    path = settings.path
+    if path is not None and path.expanduser().is_file():
+        raise SettingsError(f"data.path: {path} is a file; unpack it, and name the folder of the 183 .mat files.")
+    for folder in remote.folders(path, "cars3d", ("cars",)):
+        for inner in INSIDE:
+            found = sorted((folder / inner).glob("*.mat"))
+            if found:
+                return complete(found, folder / inner)
+    raise SettingsError(
+        f"cars3d needs the 183 .mat files of {ARCHIVE}, which are not in {path or remote.home() / 'cars3d'}: get them "
+        "with `unweave data get cars3d`, or say where they are with data.path=FOLDER."
+    )
+
+
+def complete(found: list[Path], folder: Path) -> list[Path]:
+    """The files, where they are as many as there are cars. Raises ValueError that names what is too many or missing."""
+    expected = GRID.sizes[-1]
+    if len(found) == expected:
+        return found
+    have, listed = {file.stem for file in found}, folder / "list.txt"
+    known = set(listed.read_text(errors="replace").split()) if listed.is_file() else set()
+    odd, missing = sorted(have - known) if known else [], sorted(known - have)
+    said = [f"{what}: {named(names)}" for what, names in (("missing", missing), ("not listed", odd)) if names]
+    raise ValueError(
+        f"{folder} has {len(found)} .mat files, expected {expected}: "
+        f"{'; '.join(said) or named([file.stem for file in found])}. Unpack {ARCHIVE} again."
+    )
+
+
+def named(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" ... and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def source(settings: Settings) -> Source:
+    meshes = files(settings)
+    cars: np.ndarray | None = None
+
+    def read(start: int, stop: int) -> Part:
+        nonlocal cars
+        if cars is None:
+            cars = gathered(meshes)
+        elevation, azimuth, number = GRID.factors(np.arange(start, stop)).T
+        return Part(np.asarray(cars[number, elevation, azimuth]))
+
+    opened = Source(
+        name="cars3d", card=CARD, shape=(3, SIDE, SIDE), count=len(GRID), read=read, labels=GRID, in_order=True
+    )
+    return fitted(opened, settings.size)
+
+
+def gathered(meshes: list[Path]) -> np.ndarray:
+    """[object, elevation, azimuth, height, width, channel] in a temporary file (216 MB).
+
+    Neighbouring rows are of different cars, and so each file of a car is read once.
+    """
+    shape = (len(meshes), *GRID.sizes[:2], SIDE, SIDE, 3)
+    with arrays.scratch(math.prod(shape)) as file:
+        for mesh in meshes:
+            file.write(car(mesh).data)
+        file.flush()
+        return np.memmap(file, np.uint8, "r", shape=shape)
+
+
+def car(path: Path) -> Pixels:
+    """The pictures of one car, elevation by elevation, resized. Raises ValueError that names the file."""
+    from scipy.io import loadmat
+
+    try:
+        found = loadmat(path, variable_names=["im"]).get("im")
+    except Exception as error:  # its readers of damaged files raise anything
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}. Unpack {ARCHIVE} again.") from error
+    elevations, azimuths = GRID.sizes[:2]
+    shape = list(found.shape) if isinstance(found, np.ndarray) else None
+    if shape is None or found.dtype != np.uint8 or shape[2:] != [3, azimuths, elevations] or min(shape[:2]) < 8:
+        got = "no `im`" if shape is None else f"`im` {found.dtype} {shape}"
+        raise ValueError(f"{path} has {got}; expected uint8 [128, 128, 3, {azimuths}, {elevations}].")
+    views = np.ascontiguousarray(found.transpose(4, 3, 0, 1, 2))  # elevation, azimuth, height, width, channel
+    return resized(views.reshape(-1, *views.shape[2:]), (SIDE, SIDE))

@@ -1,0 +1,162 @@
+"""celeba: 202,599 aligned faces of 178 x 218 with 40 attributes, each a factor of two classes: 0 no, 1 yes.
+
+Files as published, in a folder: img_align_celeba/*.jpg (or .png of the same names), list_attr_celeba.txt and, for the
+splits train, valid and test, list_eval_partition.txt. They may also lie in Img/, Anno/ and Eval/. Rows are in the order
+of the attribute file. A set of another size in the same layout is read, too; its card says so.
+
+Crops, all resized at once with Pillow's Lanczos filter, antialiased; at its border it sees a little beyond the crop:
+
+    d2c     128 x 128 from row 57 and column 25 on, as D2C, Diff-AE, DisDiff and EncDiff do. They resize with
+            torchvision's bilinear filter, whose antialiasing changed between its versions: pixels differ slightly
+    tad     what the scripts that compute TAD show their encoders: the shorter side becomes 96 (178 x 218 -> 96 x 117)
+            and the middle 64 x 64 is kept. Exactly that region, resized once and not twice; how torchvision rounds (117
+            and row 26) is from memory
+    centre  the middle square, for pictures of any size
+
+The LMDB of Diff-AE ("None-{index:07d}", the same pictures in the same order) is read by `lmdb`, without attributes.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.reading import attributes
+from unweave.data.reading.pixels import Box, decode
+from unweave.data.reading.source import Source
+
+APART = False
+COUNT, ATTRIBUTES = 202_599, 40
+SPLITS = {"train": 162_770, "valid": 19_867, "test": 19_962}
+WIDTH, HEIGHT = 178, 218
+BOXES: dict[str, Box | None] = {
+    "d2c": (25.0, 57.0, 153.0, 185.0),
+    "tad": (16 * WIDTH / 96, 26 * HEIGHT / 117, 80 * WIDTH / 96, 90 * HEIGHT / 117),
+    "centre": None,
+}
+TABLE, PARTITION = "list_attr_celeba.txt", "list_eval_partition.txt"
+FOLDERS = ("img_align_celeba/img_align_celeba", "img_align_celeba", "Img/img_align_celeba", "img_align_celeba_png")
+PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+LOGIN = f"the publishers share it on drives that want a browser: open {PAGE}, agree to its terms and save it from there"
+DOWNLOADS = (
+    Remote("img_align_celeba.zip", (), PAGE, unpack=True, login=LOGIN),
+    Remote(TABLE, (), PAGE, login=LOGIN),
+    Remote(PARTITION, (), PAGE, login=LOGIN),
+)
+CARD = Card(
+    title="CelebA (CelebFaces Attributes), aligned and cropped",
+    source=PAGE,
+    licence="non-commercial research only (see the page)",
+    citation="Liu, Luo, Wang, Tang: Deep Learning Face Attributes in the Wild. ICCV 2015.",
+    notes="Attributes are the annotators' impressions, some (Attractive, Big_Nose, Oval_Face) without a definition, "
+    "and many hang together (No_Beard, Male, Heavy_Makeup). Papers differ in the crop: scores at crop=d2c and crop=tad "
+    "are not comparable.",
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(default=None, description="the folder of the set; None: where `unweave data get` puts it")
+    size: int = Field(default=64, ge=8, le=1024, description="pixels; the crop is resized to size x size")
+    crop: Literal["d2c", "tad", "centre"] = Field(
+        default="d2c", description="d2c: 128 x 128 around the face; tad: that of the TAD scripts; centre: middle square"
+    )
+
+
+class Places(NamedTuple):
+    """Where the set lies."""
+
+    images: Path
+    present: dict[str, str]  # names of the pictures, by name without ending
+    table: Path
+    partition: Path | None
+
+
+def build(settings: Settings) -> Dataset:
+    """A picture that is missing or cannot be read is named in a warning and left out.
+
+    Raises SettingsError where the set is not there, ValueError where its text files do not agree with each other or
+    with the pictures, or the crop is not for pictures of this size.
+    """
+    return cache.opened("celeba", settings)
+
+
+def places(settings: Settings) -> Places:
+    table = remote.find(settings.path, "celeba", (TABLE, f"Anno/{TABLE}"), ("CelebA", "celeba_anno"))
+    root = table.parent.parent if table.parent.name == "Anno" else table.parent
+    folders = [root / folder for folder in (*FOLDERS, ".")]
+    found = ((folder, attributes.on_disk(folder)) for folder in folders if folder.is_dir())
+    images, present = next(((folder, names) for folder, names in found if names), (root, {}))
+    if not present:
+        raise SettingsError(f"celeba needs the folder img_align_celeba of pictures beside {table}. Get it from {PAGE}.")
+    partitions = [root / PARTITION, root / "Eval" / PARTITION, table.parent / PARTITION]
+    return Places(images, present, table, next((file for file in partitions if file.is_file()), None))
+
+
+def files(settings: Settings) -> list[Path]:
+    images, present, table, partition = places(settings)
+    pictures = [images / name for name in present.values()]
+    return [*pictures, table, *([partition] if partition else [])]
+
+
+def source(settings: Settings) -> Source:
+    images, present, table, partition = places(settings)
+    known = attributes.read(table)
+    count = len(known.files)
+    extra = attributes.unnamed(present, known.files)
+    if extra:
+        raise ValueError(
+            f"{len(extra):,} pictures in {images} have no row in {table}, such as {', '.join(extra[:3])}: "
+            "take them out, or get the table again."
+        )
+    splits = attributes.partition(partition, known.files) if partition else {}
+    whole = count == COUNT
+    sizes = {name: len(rows) for name, rows in splits.items()}
+    if whole and (len(known.names) != ATTRIBUTES or (partition and sizes != SPLITS)):
+        raise ValueError(
+            f"CelebA has {ATTRIBUTES} attributes and splits of {SPLITS}; "
+            f"{table.parent} has {len(known.names)} and {sizes}."
+        )
+    there = [present.get(attributes.stem(file)) for file in known.files]
+    paths = [images / name if name else None for name in there]
+    _check(settings.crop, paths)
+    return Source(
+        name="celeba" if whole else images.parent.name,
+        card=CARD if whole else _other(count, images.parent.name),
+        shape=(3, settings.size, settings.size),
+        count=count,
+        read=attributes.pictures(
+            paths, [str(images / file) for file in known.files], settings.size, BOXES[settings.crop]
+        ),
+        labels=known.labels(),
+        files=known.files,
+        splits=splits,
+    )
+
+
+def _other(count: int, name: str) -> Card:
+    """The card of a set in CelebA's layout that is not CelebA, or not all of it."""
+    notes = f"{count:,} images in the layout of CelebA, and not its {COUNT:,}: results are not those of CelebA. "
+    return CARD._replace(title=f"{name}, in the layout of CelebA", notes=notes + CARD.notes)
+
+
+def _check(crop: str, paths: list[Path | None]) -> None:
+    """Nothing, where the crop is for pictures like the first that can be read. Raises ValueError."""
+    if BOXES[crop] is None:
+        return
+    for path in paths[:100]:
+        try:
+            height, width, _ = decode(path, None, 3).shape if path else (0, 0, 0)
+        except ValueError:
+            continue
+        if path and (width, height) != (WIDTH, HEIGHT):
+            raise ValueError(
+                f"data.crop={crop} is for aligned pictures of {WIDTH} x {HEIGHT}, and {path} has {width} x {height}: "
+                "set data.crop=centre."
+            )
+        if path:
+            return

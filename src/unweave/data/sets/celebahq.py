@@ -1,0 +1,87 @@
+"""celebahq: the 30,000 faces of CelebA-HQ and, where its file is there, 40 attributes of two classes: 0 no, 1 yes.
+
+Read from the LMDB of Diff-AE: celebahq256.lmdb, keys 256-00000 to 256-29999, 256 x 256. Attributes are those of
+CelebAMask-HQ-attribute-anno.txt, beside the LMDB or in celeba_anno/ there: its row "17.jpg" is row 17 here, as in
+Diff-AE's loader. Resized with Pillow's Lanczos filter, antialiased; that loader uses a bilinear one.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from unweave.config import Frozen
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.reading import attributes, lmdb_images
+from unweave.data.reading.source import Labels, Source
+
+APART = True
+COUNT, ATTRIBUTES, KEY = 30_000, 40, "256-{index:05d}"
+PLACES = ("celebahq256.lmdb", "celebahq256", "celebahq.lmdb", "data.mdb")
+TABLE = "CelebAMask-HQ-attribute-anno.txt"
+PAGE = "https://github.com/switchablenorms/CelebAMask-HQ"
+LOGIN = (
+    "celebahq256.lmdb is on a drive that wants a browser: see 'LMDB Datasets' at https://github.com/phizaz/diffae; "
+    f"{TABLE} is in the archive that {PAGE} links to"
+)
+DOWNLOADS = (Remote("celebahq256.lmdb/data.mdb", (), PAGE, login=LOGIN), Remote(TABLE, (), PAGE, login=LOGIN))
+CARD = Card(
+    title="CelebA-HQ, with the attributes of CelebAMask-HQ",
+    source=PAGE,
+    licence="non-commercial research and education only (see the page)",
+    citation="Karras, Aila, Laine, Lehtinen: Progressive Growing of GANs. ICLR 2018. "
+    "Lee, Liu, Wu, Luo: MaskGAN. CVPR 2020.",
+    notes="Attributes are the annotators' impressions, as in CelebA. Pictures were enhanced by machine and are "
+    "in another order than in CelebA.",
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(default=None, description="the LMDB, or the folder that holds it")
+    size: int = Field(default=64, ge=8, le=256, description="pixels; 64 and 128 are usual")
+    count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 30,000")
+
+
+def build(settings: Settings) -> Dataset:
+    """A picture that cannot be read is named in a warning and left out.
+
+    Raises SettingsError where the set is not there, ValueError where it cannot be used, has not 30,000 pictures, or the
+    attributes are of others.
+    """
+    return cache.opened("celebahq", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    file = lmdb_images.data_file(remote.find(settings.path, "celebahq", PLACES, ("CelebAMask-HQ", "celeba_hq")))
+    folders = [file.parent, file.parent.parent] if file.name == "data.mdb" else [file.parent]
+    tables = [folder / inside / TABLE for folder in folders for inside in ("", "celeba_anno", "CelebAMask-HQ")]
+    return [file, *[table for table in tables if table.is_file()][:1]]
+
+
+def source(settings: Settings) -> Source:
+    file, *tables = files(settings)
+    held, read = lmdb_images.images(file, KEY, settings.size)
+    count = lmdb_images.first_rows("CelebA-HQ", held, COUNT, settings.count)
+    return Source(
+        name="celebahq" if count == COUNT else f"celebahq-{count}",
+        card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
+        shape=(3, settings.size, settings.size),
+        count=count,
+        read=read,
+        labels=_labels(tables[0], count) if tables else None,
+    )
+
+
+def _labels(table: Path, count: int) -> Labels:
+    """Attributes of rows 0 .. count - 1. Raises ValueError where one has none."""
+    known = attributes.read(table)
+    row_of = {file: row for row, file in enumerate(known.files)}
+    missing = [row for row in range(count) if f"{row}.jpg" not in row_of]
+    if missing or (count == COUNT and len(known.names) != ATTRIBUTES):
+        what = f"no row {missing[0]}.jpg" if missing else f"{len(known.names)} attributes"
+        raise ValueError(f"{table} must have {ATTRIBUTES} attributes of 0.jpg to {count - 1}.jpg, got {what}.")
+    rows = np.array([row_of[f"{row}.jpg"] for row in range(count)])
+    return Labels(known.names, (2,) * len(known.names), known.classes[rows])

@@ -1,0 +1,104 @@
+"""ffhq: 70,000 aligned faces from Flickr, without labels.
+
+Read from the LMDB of Diff-AE (ffhq256.lmdb, keys 256-00000 to 256-69999, 256 x 256), or from the publishers' folder
+thumbnails128x128 (00000/00000.png and so on, which thus cannot give more than 128 x 128). Splits as in Diff-AE's
+loader: the first 10,000 rows are `test`, the others `train`; DiTi trains on all.
+
+Resized with Pillow's Lanczos filter, antialiased; the loaders of Diff-AE, PDAE and DiTi resize the 256 x 256 pictures
+with a bilinear one.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from unweave.config import Frozen
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.reading import attributes, lmdb_images
+from unweave.data.reading.lmdb_images import Images
+from unweave.data.reading.pixels import ENDINGS
+from unweave.data.reading.source import Source
+
+APART = True
+COUNT, TEST, KEY = 70_000, 10_000, "256-{index:05d}"
+PLACES = ("ffhq256.lmdb", "ffhq256", "ffhq.lmdb", "data.mdb", "thumbnails128x128")
+PAGE = "https://github.com/NVlabs/ffhq-dataset"
+LOGIN = (
+    "ffhq256.lmdb is on a drive that wants a browser: see 'LMDB Datasets' at https://github.com/phizaz/diffae; "
+    f"or save the folder thumbnails128x128 from the drive that {PAGE} names"
+)
+DOWNLOADS = (Remote("ffhq256.lmdb/data.mdb", (), PAGE, login=LOGIN),)
+CARD = Card(
+    title="FFHQ (Flickr-Faces-HQ)",
+    source=PAGE,
+    licence="CC BY-NC-SA 4.0 for the set; each picture has a licence of its own (from memory)",
+    citation="Karras, Laine, Aila: A Style-Based Generator Architecture for GANs. CVPR 2019.",
+    notes="Aligned by machine: some faces are cut off, of statues or drawn. The pictures of Diff-AE's LMDB were "
+    "reduced to 256 x 256 and saved as JPEG.",
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(default=None, description="the LMDB, the folder thumbnails128x128, or what holds one")
+    size: int = Field(default=64, ge=8, le=256, description="pixels; 64 and 128 are usual")
+    count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 70,000")
+
+
+def build(settings: Settings) -> Dataset:
+    """A picture that cannot be read is named in a warning and left out.
+
+    Raises SettingsError where the set is not there, ValueError where it cannot be used or has not 70,000 pictures.
+    """
+    return cache.opened("ffhq", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    place = _place(settings)
+    return _numbered(place) or [lmdb_images.data_file(place)]
+
+
+def _place(settings: Settings) -> Path:
+    path = settings.path
+    if path is not None and path.expanduser().is_dir() and path.name in PLACES:
+        return path.expanduser()
+    return remote.find(path, "ffhq", PLACES, ("FFHQ",))
+
+
+def _numbered(place: Path) -> list[Path]:
+    """The pictures 00000.png, 00001.png, ... in a folder and its folders, in that order."""
+    if not place.is_dir() or (place / "data.mdb").is_file():
+        return []
+    found = [file for file in place.rglob("[0-9]*.*") if file.suffix.lower() in ENDINGS and file.is_file()]
+    return sorted(found, key=lambda file: file.name)
+
+
+def source(settings: Settings) -> Source:
+    place = _place(settings)
+    held, read = _images(place, settings.size)
+    count = lmdb_images.first_rows("FFHQ", held, COUNT, settings.count)
+    splits = {"test": np.arange(min(count, TEST)), "train": np.arange(TEST, count)}
+    return Source(
+        name="ffhq" if count == COUNT else f"ffhq-{count}",
+        card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
+        shape=(3, settings.size, settings.size),
+        count=count,
+        read=read,
+        splits={name: rows for name, rows in splits.items() if len(rows)},
+    )
+
+
+def _images(place: Path, size: int) -> Images:
+    """Raises ValueError where the pictures of a folder are not numbered 00000, 00001, ..., none left out."""
+    pictures = _numbered(place)
+    if not pictures:
+        return lmdb_images.images(lmdb_images.data_file(place), KEY, size)
+    for row, file in enumerate(pictures):
+        if file.stem != f"{row:05d}":
+            raise ValueError(
+                f"{place} must hold {row:05d}.png and so on, none left out; found {file.name} in its place."
+            )
+    return Images(len(pictures), attributes.pictures(pictures, [file.name for file in pictures], size, None))

@@ -1,0 +1,204 @@
+"""lfw: the 13,143 faces of Labeled Faces in the Wild (funneled) that have scores of 73 attributes.
+
+Files as published, in a folder: lfw_funneled/NAME/NAME_0001.jpg of 250 x 250, lfw_attributes.txt and, for the splits
+train and test, peopleDevTrain.txt and peopleDevTest.txt. Rows are in the order of the attribute file; pictures without
+scores are no rows.
+
+The scores are signed distances to the boundary of a classifier (Kumar et al.), not labels by people: the factors are
+their signs, 1 where the score is above 0. A regression on the scores themselves, as DiTi's, is another protocol than
+this: `unweave probe RUN --data lfw --set crop=227 --targets lfw_attributes.txt`.
+
+DiTi's protocol resizes the picture to 1.1 times the size and keeps the middle: crop=227 is that region, to a pixel.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.reading import attributes
+from unweave.data.reading.pixels import Box
+from unweave.data.reading.source import Labels, Source
+from unweave.types import Rows
+
+APART = False
+COUNT, ATTRIBUTES, SIDE = 13_143, 73, 250
+TABLE, FOLDER = "lfw_attributes.txt", "lfw_funneled"
+PEOPLE = {"train": "peopleDevTrain.txt", "test": "peopleDevTest.txt"}
+PAGE = "http://vis-www.cs.umass.edu/lfw/"
+DOWNLOADS = (
+    Remote(
+        "lfw-funneled.tgz",
+        ("https://ndownloader.figshare.com/files/5976015", f"{PAGE}lfw-funneled.tgz"),
+        PAGE,
+        sha256="b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",
+        bytes=243_346_528,
+        unpack=True,
+    ),
+    Remote(TABLE, (f"http://www.cs.columbia.edu/CAVE/databases/pubfig/download/{TABLE}",), PAGE),
+    *(Remote(file, (f"{PAGE}{file}",), PAGE) for file in PEOPLE.values()),
+)
+CARD = Card(
+    title="Labeled Faces in the Wild, funneled, with attribute scores",
+    source=PAGE,
+    licence="research use; the photographs belong to their owners",
+    citation="Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. UMass 07-49, 2007. Scores: Kumar, Berg, "
+    "Belhumeur, Nayar: Attribute and Simile Classifiers for Face Verification. ICCV 2009.",
+    notes="The factors are the signs of scores that a classifier gave, with its errors; nobody has checked them. "
+    "13,233 pictures of 5,749 people, of which about 90 have no scores (that number is from memory). Some people have "
+    "one picture and one has 530. The pages of the pictures and the scores are often out of reach.",
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(default=None, description="the folder of the set; None: where `unweave data get` puts it")
+    size: int = Field(default=64, ge=8, le=1024, description="pixels; the crop is resized to size x size")
+    crop: int | None = Field(
+        default=None, ge=8, le=SIDE, description=f"pixels of the {SIDE}: side of the middle square; None: all"
+    )
+
+
+class Values(NamedTuple):
+    """The scores of the attribute file."""
+
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "rows attributes"]
+
+
+class Scores(NamedTuple):
+    """The attribute file."""
+
+    files: tuple[str, ...]  # NAME/NAME_0001.jpg
+    labels: Labels
+
+
+def build(settings: Settings) -> Dataset:
+    """A picture that has scores and is missing or cannot be read is named in a warning and left out.
+
+    Raises SettingsError where the set is not there, ValueError where its text files cannot be used.
+    """
+    return cache.opened("lfw", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    images, table, people = _places(settings)
+    pictures = [path for path in images.glob("*/*.jpg") if path.is_file()]
+    return [*sorted(pictures, key=Path.as_posix), table, *people.values()]
+
+
+def _places(settings: Settings) -> tuple[Path, Path, dict[str, Path]]:
+    table = remote.find(settings.path, "lfw", (TABLE,), ("lfw-py", "lfw_home"))
+    images = table.parent / FOLDER
+    if not images.is_dir():
+        raise SettingsError(f"lfw needs the folder {FOLDER} beside {table}: get it with `unweave data get lfw`.")
+    people = {split: table.parent / file for split, file in PEOPLE.items() if (table.parent / file).is_file()}
+    return images, table, people
+
+
+def source(settings: Settings) -> Source:
+    images, table, people = _places(settings)
+    names, labels = scores(table)
+    present = {path.relative_to(images).as_posix() for path in images.glob("*/*.jpg")}
+    unscored = len(present.difference(names))
+    whole = len(names) == COUNT
+    if whole and len(labels.names) != ATTRIBUTES:
+        raise ValueError(f"{table} must have {ATTRIBUTES} attributes, got {len(labels.names)}.")
+    notes = f"{unscored:,} pictures without scores are left out. "
+    if not whole:
+        notes = f"{len(names):,} images in the layout of LFW, and not its {COUNT:,}. {notes}"
+    return Source(
+        name="lfw" if whole else images.parent.name,
+        card=CARD._replace(notes=notes + CARD.notes),
+        shape=(3, settings.size, settings.size),
+        count=len(names),
+        read=attributes.pictures(
+            [images / name if name in present else None for name in names],
+            [str(images / name) for name in names],
+            settings.size,
+            _box(settings.crop),
+        ),
+        labels=labels,
+        files=names,
+        splits=_splits(people, names),
+    )
+
+
+def _box(crop: int | None) -> Box | None:
+    if crop is None:
+        return None
+    low, high = (SIDE - crop) / 2, (SIDE + crop) / 2
+    return low, low, high, high
+
+
+def scores(path: Path) -> Scores:
+    """The attribute file: a comment, names from the third column on, then a person, a number and scores, by tabs.
+
+    Raises ValueError where a line has other columns, or a score is no number.
+    """
+    lines = attributes.lines_of(path)
+    header = lines[1].lstrip("#").strip().split("\t") if len(lines) > 1 else []
+    if header[:2] != ["person", "imagenum"] or len(header) < 3 or len(set(header)) != len(header):
+        raise ValueError(f"the second line of {path} must be: #, person, imagenum and attributes, by tabs.")
+    names: dict[str, None] = {}  # in order
+    classes = np.zeros((len(lines) - 2, len(header) - 2), np.int64)
+    for number, line in enumerate(lines[2:]):
+        person, image, *words = [*line.strip().split("\t"), "", ""]
+        try:
+            values = np.array(words[:-2], np.float64)
+            name = file_of(person, int(image))
+        except ValueError:
+            values, name = np.full(1, np.nan), ""
+        if len(values) != classes.shape[1] or not np.isfinite(values).all():
+            raise ValueError(
+                f"a line of {path} must be a person, a number and {classes.shape[1]} scores, by tabs: "
+                f"got {line[:200]!r}."
+            )
+        if name in names:
+            raise ValueError(f"{path} has two lines for {name}.")
+        names[name] = None
+        classes[number] = values > 0
+    return Scores(tuple(names), Labels(tuple(header[2:]), (2,) * classes.shape[1], classes))
+
+
+def values(path: Path) -> Values:
+    """The scores themselves, as DiTi regresses them."""
+    known = scores(path)
+    table = [[float(word) for word in line.strip().split("\t")[2:]] for line in attributes.lines_of(path)[2:]]
+    return Values(known.files, known.labels.names, np.array(table))
+
+
+def file_of(person: str, number: int) -> str:
+    """The picture of a person: blanks in the name are underscores in the file. Raises ValueError for a path."""
+    name = "_".join(person.split())
+    if not name or "/" in name or "\\" in name or name.startswith(".") or number < 1:
+        raise ValueError(f"{person!r} with number {number} is nobody's picture.")
+    return f"{name}/{name}_{number:04d}.jpg"
+
+
+def _splits(people: Mapping[str, Path], names: Sequence[str]) -> dict[str, Rows]:
+    """Rows of the people that each list names; theirs without scores are passed over."""
+    row_of = {name: row for row, name in enumerate(names)}
+    splits = {}
+    for split, path in people.items():
+        first, *lines = attributes.lines_of(path)
+        if not first.strip().isdecimal() or len(first) > 12 or int(first) != len(lines):
+            raise ValueError(f"{path} must begin with the number of its people, {len(lines):,}: got {first[:80]!r}.")
+        rows = []
+        for line in lines:
+            person, _, count = line.strip().rpartition("\t")
+            if not person or not count.isdecimal() or not 0 < int(count) < 10_000:
+                raise ValueError(f"a line of {path} must be a person, a tab and a number, got {line[:200]!r}.")
+            files = (file_of(person, number) for number in range(1, int(count) + 1))
+            rows += [row_of[file] for file in files if file in row_of]
+        if rows:
+            splits[split] = np.sort(np.array(rows, np.int64))
+    return splits

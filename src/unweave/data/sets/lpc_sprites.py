@@ -1,0 +1,147 @@
+"""lpc_sprites: 1,296 animated characters of the Liberated Pixel Cup, 93,312 frames of 64 x 64 ("Sprites").
+
+Files as the scripts of Li and Mandt write them, in npy/: ACTION_DIRECTION_frames_SPLIT.npy, floats in [0, 1]
+[sequences, 8 frames, 64, 64, 3], and ACTION_DIRECTION_attributes_SPLIT.npy, one-hot [sequences, 8, 4, 6], for walk,
+spellcard and slash, each front, left and right, train (1,000 sequences) and test (296). Every frame is a row: first all
+of train, action by action and direction by direction, then all of test. Factors: body, bottomwear, topwear and hair (6
+classes each), action, direction and frame (0..7); together a complete grid, in the scripts' shuffled order.
+
+The scripts divide bytes by 256: 256 times a float, rounded, is the original byte exactly. 1.0, which they never write,
+becomes 255. Another number of sequences is read, too; the card says so.
+"""
+
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.reading import npy
+from unweave.data.reading.source import Labels, Part, Source, fitted
+from unweave.types import FactorTable
+
+APART = False
+ACTIONS, DIRECTIONS, SPLITS = ("walk", "spellcard", "slash"), ("front", "left", "right"), ("train", "test")
+WEAR, CLASSES, FRAMES, SIDE = ("body", "bottomwear", "topwear", "hair"), 6, 8, 64
+SEQUENCES = {"train": 1_000, "test": 296}
+PAGE = "https://github.com/YingzhenLi/Sprites"
+LOGIN = f"there is no archive: clone {PAGE}, run its random_character.py and then frame_to_npy.py, which make npy/"
+DOWNLOADS = (Remote("npy", (), PAGE, login=LOGIN),)
+CARD = Card(
+    title="Sprites: animated characters of the Liberated Pixel Cup",
+    source=PAGE,
+    licence="CC BY-SA 3.0 and GPL 3.0 (Liberated Pixel Cup)",
+    citation="Li, Mandt: Disentangled Sequential Autoencoder. ICML 2018.",
+    notes="Frames repeat within an animation, so that their number is not always to be seen: frames 4 and 6 of "
+    "spellcard and slash are one picture, and so are 0 and 7 of slash. Wear that is hidden behind a limb or hair, too.",
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(
+        default=None, description="npy/, or the folder that holds it; None: see `unweave data get`"
+    )
+    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
+
+
+class Sequences(NamedTuple):
+    """One pair of files: the sequences of an action in a direction."""
+
+    frames: np.ndarray  # memory-mapped
+    labels: FactorTable
+
+
+def build(settings: Settings) -> Dataset:
+    """Raises SettingsError where a file is missing, ValueError where one cannot be used."""
+    return cache.opened("lpc_sprites", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    first = f"{ACTIONS[0]}_{DIRECTIONS[0]}_frames_{SPLITS[0]}.npy"
+    folder = remote.find(settings.path, "lpc_sprites", (f"npy/{first}", first), ("Sprites", "sprites")).parent
+    wanted = [
+        folder / f"{action}_{direction}_{kind}_{split}.npy"
+        for split, action, direction in product(SPLITS, ACTIONS, DIRECTIONS)
+        for kind in ("frames", "attributes")
+    ]
+    missing = [path.name for path in wanted if not path.is_file()]
+    if missing:
+        raise SettingsError(
+            f"lpc_sprites needs {len(wanted)} files in {folder}, and {len(missing)} are missing, such as {missing[0]}: "
+            f"make them with the scripts at {PAGE}."
+        )
+    return wanted
+
+
+def source(settings: Settings) -> Source:
+    paths = files(settings)
+    pairs = list(zip(paths[::2], paths[1::2]))
+    acts = list(product(SPLITS, range(len(ACTIONS)), range(len(DIRECTIONS))))
+    parts = [sequences(*pair, action, direction) for pair, (_, action, direction) in zip(pairs, acts)]
+    ends = np.cumsum([len(part.labels) for part in parts])
+    split_of = np.repeat([split for split, _, _ in acts], [len(part.labels) for part in parts])
+    whole = all(len(part.frames) == SEQUENCES[split] for part, (split, _, _) in zip(parts, acts))
+    notes = "" if whole else f"{ends[-1]:,} frames, and not the 93,312 of the scripts. "
+
+    def read(start: int, stop: int) -> Part:
+        pixels = np.empty((stop - start, SIDE, SIDE, 3), np.uint8)
+        for part, path, end in zip(parts, paths[::2], ends.tolist()):
+            begin = end - len(part.labels)
+            low, high = max(start, begin), min(stop, end)
+            for row in range(low, high):
+                pixels[row - start] = _bytes(part.frames[divmod(row - begin, FRAMES)], path)
+        return Part(pixels)
+
+    opened = Source(
+        name="lpc_sprites",
+        card=CARD._replace(notes=notes + CARD.notes),
+        shape=(3, SIDE, SIDE),
+        count=int(ends[-1]),
+        read=read,
+        labels=Labels(
+            (*WEAR, "action", "direction", "frame"),
+            (*[CLASSES] * len(WEAR), len(ACTIONS), len(DIRECTIONS), FRAMES),
+            np.concatenate([part.labels for part in parts]),
+        ),
+        splits={split: np.flatnonzero(split_of == split) for split in SPLITS},
+    )
+    return fitted(opened, settings.size)
+
+
+def sequences(frames: Path, attributes: Path, action: int, direction: int) -> Sequences:
+    """The frames of one file, memory-mapped, and the factors of each. Raises ValueError where they do not fit."""
+    pixels, one_hot = _mapped(frames, (FRAMES, SIDE, SIDE, 3)), _mapped(attributes, (FRAMES, len(WEAR), CLASSES))
+    if len(pixels) != len(one_hot):
+        raise ValueError(f"{frames} has {len(pixels):,} sequences, and {attributes.name} has {len(one_hot):,}.")
+    given = np.asarray(one_hot)
+    if not (np.isin(given, (0, 1)).all() and (given.sum(-1) == 1).all()):
+        raise ValueError(f"{attributes} must hold one 1 and five 0 for each kind of wear.")
+    wear = given.argmax(-1).reshape(-1, len(WEAR))
+    count = len(wear)
+    act = np.tile([action, direction], (count, 1))
+    number = np.tile(np.arange(FRAMES), count // FRAMES)[:, None]
+    return Sequences(pixels, np.concatenate([wear, act, number], axis=1).astype(np.int64))
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Raises ValueError where the file is no array of floats [sequences, *shape], or is cut short."""
+    try:
+        rows = npy.Rows(path)
+        if rows.dtype.kind != "f" or rows.shape[1:] != shape or not len(rows):
+            raise ValueError(f"it is {rows.dtype} {list(rows.shape)}")
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except npy.DAMAGED as error:
+        raise ValueError(f"{path} must be floats [sequences, {', '.join(map(str, shape))}]: {error}.") from error
+
+
+def _bytes(frame: np.ndarray, path: Path) -> np.ndarray:
+    """A frame in [0, 1] as the bytes that it was made from."""
+    if not (frame.min() >= 0 and frame.max() <= 1):  # also false where there is a NaN
+        raise ValueError(f"{path} must hold numbers in [0, 1], got {frame.min():g} to {frame.max():g}. Make it again.")
+    return np.minimum(np.round(frame * np.float32(256)), 255).astype(np.uint8)

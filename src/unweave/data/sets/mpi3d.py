@@ -1,0 +1,122 @@
+"""mpi3d: MPI3D (Gondal et al., 2019): a robot arm that holds an object; rendered (toy, realistic) or photographed.
+
+Two releases lie about under the same names, and are told apart by their length: 1,036,800 images (6 colours and 6
+shapes of objects) and the 460,800 images of the NeurIPS 2019 challenge (4 and 4).
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.factors import FactorGrid
+from unweave.data.reading import arrays
+from unweave.data.reading.source import Part, Source, fitted
+
+APART = False
+NAMES = (
+    "object_color",
+    "object_shape",
+    "object_size",
+    "camera_height",
+    "background_color",
+    "horizontal_axis",
+    "vertical_axis",
+)
+FINAL = FactorGrid(NAMES, (6, 6, 2, 3, 3, 40, 40))
+CHALLENGE = FactorGrid(NAMES, (4, 4, 2, 3, 3, 40, 40))
+GRIDS = (FINAL, CHALLENGE)
+PAGE = "https://github.com/rr-learning/disentanglement_dataset"
+FOLDERS = (
+    "https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/",
+    "https://storage.googleapis.com/mpi3d_disentanglement_dataset/data/",
+)
+KINDS: tuple[Literal["toy", "realistic", "real"], ...] = ("toy", "realistic", "real")
+
+DOWNLOADS = tuple(
+    Remote(
+        file=f"mpi3d_{kind}.npz", urls=tuple(f"{folder}mpi3d_{kind}.npz" for folder in FOLDERS), page=PAGE, kind=kind
+    )
+    for kind in KINDS
+)
+"""The first address is that of the publishers' page, the second from their answer in its issue 4 (2024)."""
+
+CARD = Card(
+    title="MPI3D",
+    source=PAGE,
+    licence="CC BY 4.0",
+    citation=(
+        "Gondal et al., On the Transfer of Inductive Bias from Simulation to the Real World: a New Disentanglement "
+        "Dataset, NeurIPS 2019, arXiv:1906.03292"
+    ),
+    notes=(
+        "A complete grid. Compare results on one kind and one release only: published tables mix up toy, real and "
+        "mpi3d_real_complex, which is another set (460,800 photographs of a cup, a ball, a croissant ...; as many as "
+        "the challenge's release) and which unweave does not read under this name. The axes are the two joints of the "
+        "arm; the files hold no labels, so that the order of the rows cannot be checked."
+    ),
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(
+        default=None, description="the .npz, or the folder that holds mpi3d_toy.npz etc.; not set: where it is kept"
+    )
+    kind: Literal["toy", "realistic", "real"] = Field(
+        default="toy", description="simple rendering, realistic rendering, or photographs"
+    )
+    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
+
+
+def build(settings: Settings) -> Dataset:
+    """64 x 64 RGB, a complete grid in the published order; `factor_sizes` say which release it is.
+
+    Raises SettingsError where the file is not found or is mpi3d_real_complex, ValueError where it is damaged or has
+    another length.
+    """
+    return cache.opened("mpi3d", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    kind = settings.kind
+    wanted = [f"mpi3d_{kind}.npz"]
+    if kind != "real":
+        wanted.append(f"sim_{kind}_64x_ordered_without_heldout_factors.npz")
+    path = remote.find(settings.path, "mpi3d", wanted, (f"mpi3d_{kind}", f"mpi_{kind}"))
+    if "complex" in path.name:
+        raise SettingsError(
+            f"data.path: {path} is mpi3d_real_complex, another set than mpi3d_{kind}: read it with data.name=npz."
+        )
+    return [path]
+
+
+def source(settings: Settings) -> Source:
+    path = files(settings)[0]
+    found = arrays.guarded(path, arrays.from_npz)(path, ("images",))
+    grid = released(found["images"].shape[:1] if "images" in found else (), path)
+    images = arrays.checked(found, "images", (64, 64, 3), grid, path)
+    opened = Source(
+        name=f"mpi3d_{settings.kind}",
+        card=CARD,
+        shape=(3, 64, 64),
+        count=len(grid),
+        read=lambda start, stop: Part(images.read(start, stop)),
+        labels=grid,
+        in_order=True,
+    )
+    return fitted(opened, settings.size)
+
+
+def released(length: tuple[int, ...], path: Path) -> FactorGrid:
+    """The grid of the release that has so many images. Raises ValueError for any other number."""
+    for grid in GRIDS:
+        if length == (len(grid),):
+            return grid
+    known = " or ".join(f"{len(grid):,} (sizes {', '.join(map(str, grid.sizes))})" for grid in GRIDS)
+    got = f"{length[0]:,} images" if length else "no `images`"
+    raise ValueError(f"{path} has {got}; the releases of MPI3D have {known}. Get it again, or use data.name=npz.")

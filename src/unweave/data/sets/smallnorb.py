@@ -1,0 +1,202 @@
+"""smallnorb: small NORB (LeCun et al., 2004): photographs of 50 toys; 48,600 grey pictures, five known factors.
+
+Reads the six original files (.mat in a binary matrix format of their own, no MATLAB; or .mat.gz), training rows first,
+each in the order of the files; the left camera; resized to 64 x 64 (Lanczos). Azimuths are stored as 0, 2 .. 34 and
+halved. Every combination of the factors is there once, but rows are in no order.
+
+Deviations from disentanglement_lib: pixels are read as unsigned (it reads them as signed bytes), and the instance is a
+factor (it draws the instance at random).
+"""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from pydantic import Field
+
+from unweave.config import Frozen, SettingsError
+from unweave.data.cache import cache
+from unweave.data.dataset import Card, Dataset
+from unweave.data.download import remote
+from unweave.data.download.remote import Remote
+from unweave.data.factors import FactorGrid
+from unweave.data.reading.pixels import resized
+from unweave.data.reading.source import Labels, Part, Source, fitted
+
+APART = False
+GRID = FactorGrid(("category", "instance", "elevation", "azimuth", "lighting"), (5, 10, 9, 18, 6))
+SIDE = 64
+STORED = 96  # pixels
+TRAIN, TEST = "smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing"
+FILES = tuple(f"{chunk}-{what}.mat" for chunk in (TRAIN, TEST) for what in ("dat", "cat", "info"))
+PAGE = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
+BYTES, INTEGERS = 507333717, 507333716  # magic numbers of types
+TYPES: dict[int, np.dtype] = {BYTES: np.dtype("u1"), INTEGERS: np.dtype("<i4")}
+DAMAGED = (OSError, EOFError, zlib.error, ValueError)
+PUBLISHED = {
+    f"{TRAIN}-dat": (131_896_188, "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873"),
+    f"{TRAIN}-cat": (348, "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa"),
+    f"{TRAIN}-info": (71_052, "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32"),
+    f"{TEST}-dat": (130_799_817, "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474"),
+    f"{TEST}-cat": (347, "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff"),
+    f"{TEST}-info": (10_428, "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2"),
+}
+"""Sizes and checksums as TensorFlow Datasets has them."""
+
+DOWNLOADS = tuple(
+    Remote(file=f"{name}.mat.gz", urls=(f"{PAGE}{name}.mat.gz",), page=PAGE, sha256=sha256, bytes=size)
+    for name, (size, sha256) in PUBLISHED.items()
+)
+
+CARD = Card(
+    title="small NORB",
+    source=PAGE,
+    licence="research use only (from memory; see the publishers' page)",
+    citation=(
+        "LeCun, Huang and Bottou, Learning Methods for Generic Object Recognition with Invariance to Pose and "
+        "Lighting, CVPR 2004"
+    ),
+    notes=(
+        "Every combination once, left camera of two. Azimuths of two toys do not compare: azimuth 0 of one points "
+        "elsewhere than that of another. An instance number is one toy within its category: 3 of the cars has nothing "
+        "in common with 3 of the animals. disentanglement_lib hides the instance: its scores are on category, "
+        "elevation, azimuth and lighting, with a random instance. The publishers' test split has other toys than the "
+        "training split."
+    ),
+)
+
+
+class Settings(Frozen):
+    path: Path | None = Field(
+        default=None, description="the folder of the six .mat or .mat.gz files; not set: where they are kept"
+    )
+    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
+
+
+def build(settings: Settings) -> Dataset:
+    """64 x 64 grey; splits `train` and `test` are the publishers'.
+
+    Raises SettingsError where a file is not found, ValueError that names the file where it is damaged or another one.
+    """
+    return cache.opened("smallnorb", settings)
+
+
+def files(settings: Settings) -> list[Path]:
+    path = settings.path
+    if path is not None and path.expanduser().is_file():
+        raise SettingsError(f"data.path: {path} is a file; expected the folder of the six files of small NORB.")
+    return [remote.find(path, "smallnorb", (name, f"{name}.gz"), ("small_norb",)) for name in FILES]
+
+
+def source(settings: Settings) -> Source:
+    train, test = (chunk[0] for chunk in (files(settings)[:3], files(settings)[3:]))
+    half = len(GRID) // 2
+    pictures = [Matrix(path, (half, 2, STORED, STORED), TYPES[BYTES]) for path in (train, test)]
+
+    def read(start: int, stop: int) -> Part:
+        parts = []
+        for first, matrix in zip((0, half), pictures):
+            low, high = max(start - first, 0), min(stop - first, half)
+            if low < high:
+                parts.append(matrix.read(low, high)[:, 0])
+        return Part(resized(np.concatenate(parts)[..., None], (SIDE, SIDE)))
+
+    opened = Source(
+        name="smallnorb",
+        card=CARD,
+        shape=(1, SIDE, SIDE),
+        count=len(GRID),
+        read=read,
+        labels=labels(files(settings)),
+        splits={"train": np.arange(half), "test": np.arange(half, len(GRID))},
+        in_order=True,
+    )
+    return fitted(opened, settings.size)
+
+
+def labels(paths: list[Path]) -> Labels:
+    """Classes of all rows. Raises ValueError where they are out of range or not every combination once."""
+    half, whole = len(GRID) // 2, TYPES[INTEGERS]
+    chunks = []
+    for _, cat, info in (paths[:3], paths[3:]):
+        category = Matrix(cat, (half,), whole).read(0, half)
+        instance, elevation, azimuth, lighting = Matrix(info, (half, 4), whole).read(0, half).T
+        if (azimuth % 2).any():
+            raise ValueError(f"{info}: azimuths must be even (0, 2 .. 34), got {azimuth[azimuth % 2 != 0][0]}.")
+        chunks.append(np.stack([category, instance, elevation, azimuth // 2, lighting], axis=1))
+    classes = np.concatenate(chunks).astype(np.int64)
+    try:
+        times = np.bincount(GRID.index(classes), minlength=len(GRID))
+    except IndexError as error:
+        raise ValueError(f"{paths[1]}, {paths[2]} and those of the test set: {error} They are damaged.") from error
+    if (times != 1).any():
+        raise ValueError(
+            f"{paths[2].parent}: {(times == 0).sum()} combinations of the factors are missing and "
+            f"{(times > 1).sum()} are there twice or more; are training and testing files the same?"
+        )
+    return Labels(GRID.names, GRID.sizes, classes)
+
+
+class Matrix:
+    """The rows of one file, in order; asking for earlier rows begins again.
+
+    The format: magic number (type), number of dimensions, at least three dimensions, all little-endian 32-bit
+    integers, then the numbers. Raises ValueError that names the file where it is damaged, or has another type or shape.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.path, self.shape, self.dtype = path, shape, dtype
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file: IO[bytes] | gzip.GzipFile = (
+            gzip.GzipFile(self.path) if self.path.suffix == ".gz" else self.path.open("rb")
+        )
+        magic, dims = self._integers(2)
+        if magic not in TYPES or not 1 <= dims <= 8:
+            raise ValueError(f"{self.path} is not in the binary matrix format of NORB: it begins with {magic}, {dims}.")
+        shape = tuple(self._integers(max(3, dims))[:dims])
+        if shape != self.shape or TYPES[magic] != self.dtype:
+            raise ValueError(
+                f"{self.path} holds {TYPES[magic]} {list(shape)}, expected {self.dtype} {list(self.shape)}."
+            )
+        self.at = 0
+
+    def _integers(self, count: int) -> list[int]:
+        return np.frombuffer(self._bytes(4 * count), "<i4").tolist()
+
+    def _bytes(self, count: int) -> bytes:
+        try:
+            data = self._file.read(count)
+        except DAMAGED as error:
+            raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
+        if len(data) < count:
+            raise ValueError(f"{self.path} is cut short: {count - len(data):,} bytes are missing. Get it again.")
+        return data
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Rows start .. stop - 1."""
+        if start < self.at:
+            self._file.close()
+            self._begin()
+        row = int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        while self.at < start:
+            skipped = min(start - self.at, 512)
+            self._bytes(skipped * row)
+            self.at += skipped
+        data = self._bytes((stop - start) * row)
+        self.at = stop
+        if stop == self.shape[0]:
+            self._ended()
+        return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
+
+    def _ended(self) -> None:
+        """At its end a .gz checks its checksum."""
+        try:
+            more = self._file.read(1)
+        except DAMAGED as error:
+            raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
+        if more:
+            raise ValueError(f"{self.path} goes on after its last row. Get it again.")

@@ -1,0 +1,25 @@
+"""Where an edit begins."""
+
+import torch
+from torch import Tensor
+
+from unweave.editing.decoding import check_generative, encode
+from unweave.method import Method, Sampling, Start, evaluating
+from unweave.tensors import Images
+
+
+def begin(method: Method, images: Images, *, sampling: Sampling, seed: int | None, batch: int = 64) -> Start:
+    """The start of an edit of these images: inverted when `seed` is None, else random and reproducible.
+
+    Edits use eta 0 and a stated x_T. The inverted one keeps what the units do not hold, so the unedited image comes
+    back; a seeded one shows what the units alone determine. The seed is drawn on the CPU: the same start on every
+    machine, if `method.start` draws where its generator is. Raises TypeError for a method without a decoder.
+    """
+    generative = check_generative(method)
+    with evaluating(generative):
+        if seed is not None:
+            return generative.start(len(images), torch.Generator().manual_seed(seed))
+        units = encode(generative, images, batch)
+        pairs = zip(images.split(batch), units.split(batch))
+        starts = [generative.invert(some, code, sampling) for some, code in pairs]
+        return torch.cat(starts) if isinstance(starts[0], Tensor) else starts[0]

@@ -1,0 +1,62 @@
+"""Mean squared error between images and what should be the same images."""
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from unweave.evaluation.metrics import checks
+
+Images = UInt8[np.ndarray, "rows height width channel"] | Float[np.ndarray, "rows height width channel"]
+"""0 .. 255 as stored, or floats whose range is said by `data_range`: 1 for [0, 1], 2 for [-1, 1]."""
+
+Others = UInt8[np.ndarray, "..."] | Float[np.ndarray, "..."]
+"""Images that must have the dtype and the shape of others."""
+
+CHUNK = 256  # images at a time in double precision
+
+
+def mse(first: Images, second: Others, *, data_range: float | int | None = None) -> dict[str, float]:
+    """The mean squared difference of images scaled to [0, 1], in [0, 1], lower is better.
+
+    Mean over images, pixels and channels of ((first - second) / data_range)^2. `data_range` is the width of the scale
+    of the images: 255 for uint8, where it may be left out, 1 for floats in [0, 1], 2 for floats in [-1, 1].
+
+    Raises ValueError for images of other shapes or dtypes, no images, numbers that are not finite, and floats without
+    a data range. Known defect: blurred images do well, and a shift of one pixel looks like a large error.
+    """
+    return {"mse": float(per_image(first, second, data_range).mean())}
+
+
+def per_image(first: Images, second: Others, data_range: float | int | None) -> Float[np.ndarray, "rows"]:
+    """The mean squared difference of every image, scaled as in `mse`."""
+    scale = check(first, second, data_range)
+    chunks = range(0, len(first), CHUNK)
+    parts = (first[at : at + CHUNK].astype(np.float64) - second[at : at + CHUNK] for at in chunks)
+    return np.concatenate([np.square(part / scale).mean((1, 2, 3)) for part in parts])
+
+
+def check(first: np.ndarray, second: np.ndarray, data_range: float | int | None) -> float:
+    """The data range of two stacks of images that can be compared.
+
+    Raises ValueError for what `mse` refuses.
+    """
+    if first.shape != second.shape or first.dtype != second.dtype:
+        raise ValueError(
+            f"images must come in two stacks of one shape and dtype, got {first.dtype} of shape {first.shape} and "
+            f"{second.dtype} of shape {second.shape}."
+        )
+    if first.ndim != 4 or not first.size:
+        raise ValueError(
+            f"images must be [rows, height, width, channel] with one row or more, got shape {first.shape}; "
+            "a single image is image[None]."
+        )
+    if first.dtype == np.uint8:
+        if data_range not in (None, 255):
+            raise ValueError(f"uint8 images have the data range 255, got {data_range}.")
+        return 255.0
+    checks.finite(first, "images")
+    checks.finite(second, "images")
+    if data_range is None or not 0 < data_range < np.inf:
+        raise ValueError(
+            f"{first.dtype} images need a positive data_range, got {data_range}: 1 for [0, 1], 2 for [-1, 1]."
+        )
+    return float(data_range)

@@ -1,0 +1,264 @@
+"""The verb that probes: how well does a linear model read factors, attributes or numbers from a run's codes?"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from rich.table import Table
+
+from unweave.data import views
+from unweave.data.dataset import Dataset
+from unweave.data.sets import lfw
+from unweave.evaluation import scores as report
+from unweave.evaluation.evaluate import fitting
+from unweave.evaluation.metrics import linear_probe
+from unweave.evaluation.metrics.linear_probe import Part, Parts, Probed
+from unweave.evaluation.tables import is_number
+from unweave.runs.codes import represent
+from unweave.runs.run import Run, Weights
+from unweave.types import Rows
+
+ROWS = 50_000
+"""Rows of each part that are encoded at most, unless the protocol is the published one, which takes them all."""
+
+PARTS = ("train", "valid", "test")
+
+
+class Targets(NamedTuple):
+    """What is to be read from codes, for every row of a data set."""
+
+    names: list[str]
+    values: np.ndarray  # [rows, targets]; NaN rows have none
+
+
+def probe(
+    run: Run | str | Path,
+    *,
+    data: str | Mapping[str, Any] | None = None,
+    targets: str | Path | None = None,
+    labels: int | None = None,
+    published: bool = False,
+    rows: int | None = None,
+    seed: int = 0,
+    weights: Weights | None = None,
+) -> dict[str, Any]:
+    """What linear models read from the codes of a run, target by target; written to the run's probes.json.
+
+    Targets are the factors of the data set (its own, or of `data`: a name, a path, or a table of settings): attributes
+    of yes and no are ranked (`average_precision`, and `accuracy`), other factors classified (`accuracy`). With
+    `targets`, a file of real-valued numbers with a row for each image (.npy, .csv, an array of an .npz as
+    FILE.npz:NAME, or lfw_attributes.txt), they are regressed (`r`, `mse`). Training, validation and test rows are the
+    publishers' splits, else random 80, 10 and 10 %; a set with no validation split gives a tenth of its training rows.
+    At most `rows` of each part are encoded (50,000 if None), by the weights that the method's authors scored. With
+    `labels`, that many training rows of each class.
+
+    `published` uses DiTi's own protocol (`linear_probe.adam`), on all rows if `rows` is None, which for numbers keeps
+    the epoch that is best on the *test* rows. Raises ValueError where there is nothing to read, and where rows and
+    targets differ in number.
+    """
+    opened = run if isinstance(run, Run) else Run(run)
+    weights = weights or opened.scored()
+    # without the view of the training set: splits are of the full set
+    dataset = fitting(opened, data, "all")
+    view = views.settings_of(opened.settings.data.get("view", {}))
+    if labels is not None and (targets is not None or published):
+        raise ValueError("labels=N takes N rows of each class: it needs classes, and the probe of this library.")
+    aims = _numbers(dataset, targets) if targets is not None else _factors(dataset)
+    if rows is None:
+        rows = len(dataset) if published else ROWS
+    named = parts_of(dataset, aims, rows, seed, view.split_seed, hold_out=not (published and targets is not None))
+    numbers = list(range(len(aims.names))) if targets is not None else []
+    kinds: dict[linear_probe.Kind, list[int]] = {"numbers": numbers} if numbers else _kinds(dataset, published)
+    method = opened.method(weights)
+    codes = {name: represent(method, dataset, part).reshape(len(part), -1) for name, part in named.items()}
+    tables = Parts(*(Part(codes[name], aims.values[part]) for name, part in named.items()))
+    found: list[dict[str, float | None]] = [{} for _ in aims.names]
+    for kind, columns in kinds.items():
+        some = Parts(*(Part(part.units, part.targets[:, columns]) for part in tables))
+        probed = _probed(some, kind, labels, published, seed)
+        for place, j in enumerate(columns):
+            found[j] |= {score: _or_none(values[place]) for score, values in probed.scores.items()}
+            for score, values in probed.chance.items():  # a target that cannot be measured has none either
+                found[j][f"chance of {score}"] = None if found[j][score] is None else _or_none(values[place])
+            found[j]["epoch" if published else f"penalty of {kind}"] = _or_none(probed.chosen[place])
+    names = dict.fromkeys(score for one in found for score in one)
+    measured = [score for score in names if not score.startswith(("epoch", "penalty"))]
+    whole = views.beneath(dataset)
+    trained = views.viewed(whole, view) if data is None else None
+    result: dict[str, Any] = {
+        "protocol": _protocol(list(kinds), labels, published),
+        "data": {"name": dataset.name, "digest": dataset.digest()}
+        | ({"settings": {key: str(value) for key, value in data.items()}} if isinstance(data, Mapping) else {}),
+        "targets_of": str(targets) if targets is not None else "factors",
+        "rows": {name: len(part) for name, part in named.items()},
+        "splits": "the publishers'" if dataset.splits else f"random, seed {view.split_seed}",
+        "test_rows_in_training": None
+        if trained is None
+        else int(np.isin(named["test"], views.rows_beneath(trained, np.arange(len(trained)))).sum()),
+        "seed": seed,
+        "weights": opened.digest(),
+        "scored_weights": weights,
+        "targets": dict(zip(aims.names, found)),
+        "mean": {score: _mean([one[score] for one in found if score in one]) for score in measured},
+    }
+    _write(opened, result)
+    return result
+
+
+def _probed(tables: Parts, kind: linear_probe.Kind, labels: int | None, published: bool, seed: int) -> Probed:
+    if published and kind != "classes":
+        return linear_probe.adam(tables, kind, seed=seed)
+    if kind == "numbers":
+        return linear_probe.numbers(tables)
+    read = linear_probe.attributes if kind == "attributes" else linear_probe.classes
+    return read(tables, labels=labels, seed=seed)
+
+
+def _kinds(dataset: Dataset, published: bool) -> dict[linear_probe.Kind, list[int]]:
+    """The factors to rank (yes or no), and the others, to classify, which have no published probe."""
+    binary = [j for j, size in enumerate(dataset.factor_sizes) if size == 2]
+    others = [j for j, size in enumerate(dataset.factor_sizes) if size != 2]
+    if published and not binary:
+        raise ValueError(
+            f"the published probes are of attributes (yes or no) and of numbers; the factors of {dataset.name} are "
+            "classes: leave published out."
+        )
+    kinds: dict[linear_probe.Kind, list[int]] = {"attributes": binary} if binary else {}
+    return kinds if published or not others else {**kinds, "classes": others}
+
+
+def _protocol(kinds: Sequence[linear_probe.Kind], labels: int | None, published: bool) -> str:
+    named = {"classes": "accuracy", "attributes": "ap", "numbers": "regression"}
+    what = "+".join(named[kind] for kind in kinds)
+    return f"probe-{what}{'-adam' if published else ''}{'' if labels is None else f'-{labels}'}@2"
+
+
+def parts_of(
+    dataset: Dataset, aims: Targets, rows: int, seed: int, split_seed: int = 0, hold_out: bool = True
+) -> dict[str, Rows]:
+    """The rows of training, validation and test that have targets, at most `rows` of each.
+
+    Where the publishers have no validation split, it is a tenth of the training rows; without `hold_out` these stay in
+    training as well, for a protocol that looks at no validation.
+    """
+    finite = np.isfinite(aims.values.astype(np.float64))
+    known = np.asarray(finite.all(1))
+    if not known.any():
+        empty = [name for name, some in zip(aims.names, np.asarray(finite.any(0)).tolist()) if not some]
+        raise ValueError(f"no row has all targets as finite numbers{': ' if empty else ''}{', '.join(empty)}.")
+    if not dataset.splits and len(dataset) < 10:
+        raise ValueError(f"{dataset.name} has {len(dataset)} images: too few to split; a probe needs ten or more.")
+    random = np.random.default_rng(seed)
+    if dataset.splits and not {"train", "test"} <= set(dataset.splits):
+        raise ValueError(f"{dataset.name} has the splits {', '.join(dataset.splits)}: a probe needs train and test.")
+    names = dataset.splits or PARTS
+    found = {name: views.split_rows(dataset, name, split_seed) for name in PARTS if name in names}
+    if "valid" not in found:
+        train = random.permutation(found["train"])
+        found["valid"] = train[: max(1, len(train) // 10)]
+        found["train"] = train[len(found["valid"]) :] if hold_out else train
+    result = {}
+    for name in PARTS:
+        part = found[name][known[found[name]]]
+        result[name] = np.sort(random.permutation(part)[:rows])
+        if not len(part):
+            raise ValueError(f"the split {name!r} of {dataset.name} has no rows with targets.")
+    return result
+
+
+def _factors(dataset: Dataset) -> Targets:
+    values = dataset.factors(np.arange(len(dataset)))
+    if values is None:
+        raise ValueError(f"{dataset.name} has no known factors: give numbers to predict, with targets=FILE.")
+    return Targets(list(dataset.factor_names), values)
+
+
+def _numbers(dataset: Dataset, given: str | Path) -> Targets:
+    """Real-valued targets of every row of the data set."""
+    path, _, key = str(given).partition(".npz:")
+    file = Path(f"{path}.npz" if key else path)
+    if not file.is_file():
+        raise ValueError(f"there is no file {str(file)!r} with targets.")
+    if file.name == lfw.TABLE:
+        scores = lfw.values(file)
+        at = {name: i for i, name in enumerate(scores.files)}
+        lines = [at.get(name, -1) for name in dataset.files]
+        if not lines or max(lines) < 0:
+            raise ValueError(f"{file} has scores of other pictures than those of {dataset.name}.")
+        table = scores.values[lines]
+        table[np.array(lines) < 0] = np.nan
+        return Targets(list(scores.names), table)
+    names: list[str] = []
+    try:
+        if file.suffix == ".csv":
+            text = file.read_text()
+            if not text.strip():
+                raise ValueError("it is empty")
+            head = text.splitlines()[0].split(",")
+            header = not all(is_number(word) for word in head)
+            names = [word.strip() for word in head] if header else []
+            table = np.loadtxt(file, delimiter=",", skiprows=int(header), ndmin=2)
+        else:
+            loaded = np.load(file, allow_pickle=False)
+            table = np.asarray(loaded[key] if key else loaded, np.float64)
+    except (KeyError, ValueError, OSError, TypeError, IndexError, EOFError, BadZipFile) as error:
+        raise ValueError(
+            f"{given} cannot be read as numbers: {str(error).splitlines()[0]}. Give a .npy or .csv with a row for each "
+            "image, or an array of an .npz as FILE.npz:NAME."
+        ) from None
+    table = table[:, None] if table.ndim == 1 else table
+    if table.ndim != 2 or len(table) != len(dataset) or not table.shape[1]:
+        raise ValueError(
+            f"{given} has an array of shape {list(table.shape)}; {dataset.name} needs one row for each of its "
+            f"{len(dataset):,} images."
+        )
+    if names and (len(names) != table.shape[1] or len(set(names)) < len(names) or "" in names):
+        raise ValueError(
+            f"{given} has {table.shape[1]} columns of numbers under the names {', '.join(names)}: give each its own."
+        )
+    return Targets(names or [f"target {j}" for j in range(table.shape[1])], table.astype(np.float64))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _or_none(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _write(run: Run, result: Mapping[str, Any]) -> None:
+    """probes.json: by what was probed and how, so that another probe does not overwrite this one."""
+    path = run.path / "probes.json"
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    rows = ", ".join(map(str, result["rows"].values()))
+    key = (
+        f"{result['protocol']}: {result['targets_of']} of {result['data']['name']} ({result['data']['digest']}), "
+        f"rows {rows}, seed {result['seed']}, {result['scored_weights']} weights {result['weights']}"
+    )
+    report.write({**before, key: dict(result)}, path)
+
+
+def table(result: Mapping[str, Any], run: str) -> Table:
+    """For people."""
+    names = list(result["mean"])
+    drawn = Table("target", *names, title=f"Linear probes of {run}: {result['protocol']}")
+    for target, found in result["targets"].items():
+        drawn.add_row(target, *(_said(found.get(name)) for name in names))
+    drawn.add_section()
+    drawn.add_row("mean", *(_said(result["mean"][name]) for name in names))
+    sizes = ", ".join(f"{count:,} {name}" for name, count in result["rows"].items())
+    known = result["test_rows_in_training"]
+    drawn.caption = (
+        f"{result['data']['name']}: {sizes} rows ({result['splits']} splits); {result['scored_weights']} weights"
+        + (f"; {known:,} of the test rows were in the run's (unlabelled) training set" if known else "")
+    )
+    return drawn
+
+
+def _said(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,109 @@
+"""What every VAE of the sweep is, and the terms their objectives are made of. All terms are in nats per image.
+
+Kingma & Welling, arXiv:1312.6114. The variants (methods/betavae.py and its neighbours) differ in `regulariser` only.
+"""
+
+from abc import abstractmethod
+from math import log, pi
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from unweave.method import Batch, Generative, Loss, Sampling, Start
+from unweave.models import vae
+from unweave.tensors import Images, Scalar, Units
+
+Codes = Float[Tensor, "batch unit"]
+
+SWEEP: dict[str, dict[str, dict[str, Any]]] = {
+    "sweep": {
+        "training": {"images": 19_200_000, "batch": 64, "rate": 1e-4, "weight_decay": 0.0, "precision": "float32"},
+    },
+    "laptop": {
+        "data": {"size": 32},
+        "training": {"images": 400_000, "batch": 64, "rate": 1e-3, "weight_decay": 0.0, "precision": "float32"},
+    },
+}
+"""The sweep's training (300,000 steps of 64 images), and one of minutes, whose rate and budget are ours."""
+
+
+class Posterior(NamedTuple):
+    """q(z | x): an independent normal distribution per unit."""
+
+    mean: Codes
+    log_variance: Codes
+
+
+class Regulariser(NamedTuple):
+    """What a VAE adds to the reconstruction: its weighted sum, and its terms, unweighted, for the log."""
+
+    total: Scalar
+    terms: dict[str, Scalar]
+
+
+class Variational(Generative):
+    """Loss: E over q(z|x) of -log p(x|z), plus the regulariser of the variant.
+
+    p(x|z) is Bernoulli on images in [0, 1] (summed over pixels and colours), networks are those of the sweep, and the
+    units are the posterior means. Encoder and KL terms are computed in float32 also where the decoder is not.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], units: int) -> None:
+        super().__init__()
+        self.encoder = vae.encoder(shape, 2 * units)
+        self.decoder = vae.decoder(shape, units)
+
+    @abstractmethod
+    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+        """The terms that keep the posterior factorised; z is one sample of it per image."""
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
+        posterior = self.posterior(batch.images)
+        z = draw(posterior, rng)
+        reconstruction = bernoulli(batch.images, self.decoder(z).float())
+        regulariser = self.regulariser(posterior, z, batch)
+        return Loss(reconstruction + regulariser.total, {"reconstruction": reconstruction, **regulariser.terms})
+
+    def posterior(self, images: Images) -> Posterior:
+        with torch.autocast(images.device.type, enabled=False):
+            return Posterior(*self.encoder(images).chunk(2, dim=1))
+
+    def encode(self, images: Images) -> Units:
+        return self.posterior(images).mean.unsqueeze(-1)
+
+    def start(self, count: int, rng: torch.Generator) -> Start:
+        return None
+
+    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
+        return None
+
+    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
+        return self.decoder(units.squeeze(-1)).float().sigmoid() * 2 - 1
+
+
+def draw(posterior: Posterior, rng: torch.Generator) -> Codes:
+    """One sample per image, with the gradient of its parameters (reparameterised)."""
+    mean, log_variance = posterior
+    noise = torch.randn(mean.shape, generator=rng, device=rng.device).to(mean.device)
+    return mean + (0.5 * log_variance).exp() * noise
+
+
+def bernoulli(images: Images, logits: Images) -> Scalar:
+    """-log p(x|z) of images in [-1, 1], taken to [0, 1]: summed over an image, averaged over the batch."""
+    each = functional.binary_cross_entropy_with_logits(logits, (images + 1) / 2, reduction="none")
+    return each.sum((1, 2, 3)).mean()
+
+
+def kl(posterior: Posterior) -> Scalar:
+    """KL(q(z|x) || N(0, 1)), summed over units, averaged over the batch."""
+    mean, log_variance = posterior
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean()
+
+
+def densities(z: Float[Tensor, "sample unit"], posterior: Posterior) -> Float[Tensor, "sample image unit"]:
+    """log q(z | x) of every unit of every sample under the posterior of every image."""
+    mean, log_variance = posterior
+    return -0.5 * ((z.unsqueeze(1) - mean).square() * (-log_variance).exp() + log_variance + log(2 * pi))

@@ -1,0 +1,166 @@
+"""The gradient decoder: a second, conditioned half of a frozen U-Net that turns codes into corrections of its output.
+
+Zhang et al., "Unsupervised representation learning from pre-trained diffusion probabilistic models" (PDAE),
+arXiv:2212.12990; DisDiff (arXiv:2301.13721) runs it once per unit. Works on any `UNet2DModel` of diffusers.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import UNet2DConditionModel, UNet2DModel
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.unets.unet_2d_blocks import CrossAttnUpBlock2D
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unweave.models.unet import zero_outputs
+from unweave.tensors import Images, Times
+
+Conditions = Float[Tensor, "batch condition"]
+
+
+class Features(NamedTuple):
+    """What the encoder half of a U-Net makes of noised images."""
+
+    embedding: Float[Tensor, "batch time"]  # of the time-step
+    bottom: Images
+    skips: tuple[Images, ...]  # fine to coarse
+
+    def repeated(self, times: int) -> "Features":
+        """Every row `times` times in a row."""
+        return Features(
+            self.embedding.repeat_interleave(times, 0),
+            self.bottom.repeat_interleave(times, 0),
+            tuple(skip.repeat_interleave(times, 0) for skip in self.skips),
+        )
+
+
+def check(unet: UNet2DModel) -> None:
+    """Raises ValueError for a U-Net whose halves do more than `features` and `output` do."""
+    if any("Skip" in type(block).__name__ for block in [*unet.down_blocks, *unet.up_blocks]):
+        raise ValueError("the denoiser has skip convolutions (SkipDownBlock2D), and cannot be split into two halves.")
+    if unet.class_embedding is not None:
+        raise ValueError("the denoiser is conditioned on classes, and here it must be unconditional.")
+    if unet.config.time_embedding_type == "fourier":
+        raise ValueError("the denoiser has a Fourier embedding of a continuous time; here times are 0..999.")
+
+
+def features(unet: UNet2DModel, x_t: Images, t: Times, condition: Conditions | None = None) -> Features:
+    """The encoder half of the U-Net; a condition is for a U-Net that `compose` has changed.
+
+    `check` says which U-Nets can be split.
+    """
+    x = 2 * x_t - 1 if unet.config.center_input_sample else x_t
+    embedding = unet.time_embedding(unet.time_proj(t.expand(len(x_t))).to(x_t.dtype))
+    if condition is not None:
+        embedding = torch.cat([embedding, condition], 1)
+    x = unet.conv_in(x)
+    skips: tuple[Images, ...] = (x,)
+    for block in unet.down_blocks:
+        x, new = block(hidden_states=x, temb=embedding)
+        skips += tuple(new)
+    # contiguous: on the CPU the gradient of torch's GroupNorm crashes on channels-last inputs that need none (2.13)
+    return Features(embedding, x.contiguous(), skips)
+
+
+def output(half: Any, found: Features, embedding: Tensor) -> Images:
+    """The decoder half (of a U-Net, or a `GradientDecoder`) on these features."""
+    x, skips = found.bottom, found.skips
+    if half.mid_block is not None:
+        x = half.mid_block(x, embedding)
+    for block in half.up_blocks:
+        count = len(block.resnets)
+        skips, used = skips[:-count], skips[-count:]
+        x = block(x, used, embedding)
+    return half.conv_out(half.conv_act(half.conv_norm_out(x)))
+
+
+class Composed(nn.Module):
+    """Scale and shift by time, then by the condition, as one: h → (h (1 + s_t) + b_t)(1 + s_c) + b_c.
+
+    Takes the place of diffusers' `time_emb_proj`; its input is the activated embedding of both, one behind the other.
+    """
+
+    def __init__(self, time: nn.Linear, width: int) -> None:
+        super().__init__()
+        self.split = [time.in_features, width]
+        self.time = time
+        self.condition = nn.Linear(width, time.out_features)
+
+    def forward(self, embedding: Float[Tensor, "batch both"]) -> Float[Tensor, "batch channels"]:
+        of_time, of_condition = embedding.split(self.split, 1)
+        scale, shift = self.time(of_time).chunk(2, 1)
+        again, on_top = self.condition(of_condition).chunk(2, 1)
+        return torch.cat([(1 + scale) * (1 + again) - 1, shift * (1 + again) + on_top], 1)
+
+
+def compose(network: nn.Module, width: int) -> None:
+    """Condition every residual block of a network by a vector of this width, after the time."""
+    for block in [module for module in network.modules() if isinstance(module, ResnetBlock2D)]:
+        block.time_emb_proj = Composed(block.time_emb_proj, width)
+
+
+class GradientDecoder(nn.Module):
+    """Middle, decoder half and output of a U-Net of the same shape, newly initialised, conditioned by a vector.
+
+    It shares the frozen encoder half's features. The condition (batch, `width`) modulates every residual block after
+    the time does; the last convolution is zero, so that the first correction is 0. Blocks are conditioned by scale and
+    shift also where the frozen U-Net adds its time embedding.
+    """
+
+    def __init__(self, unet: UNet2DModel, width: int) -> None:
+        super().__init__()
+        config = {key: value for key, value in unet.config.items() if not key.startswith("_")}
+        config["resnet_time_scale_shift"] = "scale_shift"
+        twin = UNet2DModel.from_config(config)
+        self.mid_block, self.up_blocks = twin.mid_block, twin.up_blocks
+        self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
+        compose(self, width)
+        zero_outputs(self)
+
+    def forward(self, found: Features, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
+        """The correction: features of the frozen half, the embedding of the time, the condition."""
+        return output(self, found, torch.cat([embedding, condition], 1))
+
+
+class AttentionDecoder(nn.Module):
+    """As `GradientDecoder`, but the condition is the one token of cross-attention, where the U-Net attends at all."""
+
+    def __init__(self, unet: UNet2DModel, width: int) -> None:
+        super().__init__()
+        config = unet.config
+        heads = tuple(max(1, count // (config.attention_head_dim or count)) for count in config.block_out_channels)
+        twin = UNet2DConditionModel(
+            sample_size=config.sample_size,
+            in_channels=config.in_channels,
+            out_channels=config.out_channels,
+            block_out_channels=tuple(config.block_out_channels),
+            layers_per_block=config.layers_per_block,
+            down_block_types=tuple(_crossed(name) for name in config.down_block_types),
+            up_block_types=tuple(_crossed(name) for name in config.up_block_types),
+            mid_block_type="UNetMidBlock2DCrossAttn",
+            cross_attention_dim=width,
+            attention_head_dim=heads,
+            time_embedding_dim=config.time_embedding_dim,
+            resnet_time_scale_shift="scale_shift",
+            norm_num_groups=config.norm_num_groups,
+            dropout=config.dropout,
+        )
+        self.mid_block, self.up_blocks = twin.mid_block, twin.up_blocks
+        self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
+        zero_outputs(self)
+
+    def forward(self, found: Features, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
+        token = condition.unsqueeze(1)
+        x, skips = self.mid_block(found.bottom, embedding, encoder_hidden_states=token), found.skips
+        for block in self.up_blocks:
+            count = len(block.resnets)
+            skips, used = skips[:-count], skips[-count:]
+            attends = {"encoder_hidden_states": token} if isinstance(block, CrossAttnUpBlock2D) else {}
+            x = block(hidden_states=x, res_hidden_states_tuple=used, temb=embedding, **attends)
+        return self.conv_out(self.conv_act(self.conv_norm_out(x)))
+
+
+def _crossed(name: str) -> str:
+    """The block of `UNet2DConditionModel` for one of `UNet2DModel`."""
+    return {"AttnDownBlock2D": "CrossAttnDownBlock2D", "AttnUpBlock2D": "CrossAttnUpBlock2D"}.get(name, name)

@@ -1,0 +1,167 @@
+"""From what a person typed to complete settings, and to a place for the run."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unweave import registry
+from unweave.config import SettingsError, Table, merge, nearest, parse, read
+from unweave.data import open as data_open
+from unweave.data import views
+from unweave.runs.run import Run, Settings, without_none
+
+DEFAULT_PRESET = "laptop"
+DEFAULT_DATA = {"data": {"name": "rooms"}}
+
+MACHINE = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker"))
+"""Settings of where and how visibly a run is made: one that is resumed may have others (bit by bit the same only with
+the same threads)."""
+
+
+def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
+    """Complete settings from a TOML file or the name of a method, and tables that change them.
+
+    Later tables win; the method's own defaults come first, then its preset (`laptop` for a bare method name), then
+    the file. `data` may be the name of a data set or a path. Every table is checked here, before anything is made.
+    Raises SettingsError and LookupError, both with the nearest name.
+    """
+    by_name: Table = {"preset": DEFAULT_PRESET, "method": {"name": str(what)}}
+    given = read(Path(what)) if str(what).endswith(".toml") else by_name
+    given = _laid(_with_data(given), _laid(*map(_with_data, tables)))  # so that the order of single words is the same
+    unknown = sorted(set(given) - set(Settings.model_fields))
+    if unknown:
+        known = list(Settings.model_fields)
+        raise SettingsError(
+            f"{unknown[0]} is not a table of settings.{nearest(unknown[0], known)} {', '.join(known)} are."
+        )
+    method = given.get("method")
+    if not isinstance(method, Mapping) or "name" not in method:
+        raise SettingsError(f"method.name is missing in {what}; there is: {', '.join(registry.trainable_names())}.")
+    module = registry.trainable(str(method["name"]))
+    preset = given.get("preset")
+    if preset is not None and preset not in module.PRESETS:
+        near, known = nearest(str(preset), module.PRESETS), list(module.PRESETS)
+        raise SettingsError(f"{method['name']} has no preset {preset!r}.{near} It has: {', '.join(known)}.")
+    presets = dict(module.PRESETS[preset]) if preset else {}
+    if isinstance(given.get("foundation"), Mapping):
+        presets["foundation"] = _not_named(presets.get("foundation", {}), given["foundation"])
+    given = merge(presets, {} if "name" in given.get("data", {}) else DEFAULT_DATA, given)
+    given["data"] = _complete_data(given["data"])
+    if "foundation" in given:
+        given["foundation"] = _complete_foundation(given["foundation"], given["data"])
+    own = {key: value for key, value in given["method"].items() if key != "name"}
+    complete = parse(module.Settings, own, "method").model_dump(mode="json")
+    return parse(Settings, {**given, "method": {"name": method["name"], **complete}}, "")
+
+
+def default_place(settings: Settings, resume: bool = False) -> Path:
+    """runs/METHOD-DATA or METHOD-DATA-2, -3, ...: the first free one; to resume, the newest of these settings."""
+    data = settings.data.get("path")
+    name = f"{settings.method['name']}-{Path(data).stem if data else settings.data['name']}"
+    place, number, same, near = Path("runs") / name, 1, None, None
+    while place.exists():
+        if resume and (place / "settings.toml").is_file():
+            differ = set(differing(Run(place).settings, settings))
+            same, near = (same if differ else place), (place if differ <= set(MACHINE) else near)
+        number += 1
+        place = Path("runs") / f"{name}-{number}"
+    return same or near or place
+
+
+def differing(one: Settings, other: Settings) -> list[str]:
+    """The dotted names of the settings in which two experiments differ."""
+    a, b = one.model_dump(), other.model_dump()
+    keys = [(table, key) for table in ("method", "data", "training") for key in a[table] | b[table]]
+    names = [f"{table}.{key}" for table, key in keys if a[table].get(key) != b[table].get(key)]
+    places, others = ({name: of.origin for name, of in each.foundation.named().items()} for each in (one, other))
+    names += [f"foundation.{name}.from" for name in places | others if places.get(name) != others.get(name)]
+    return (["preset"] if one.preset != other.preset else []) + names
+
+
+def _with_data(table: Mapping[str, Any]) -> Table:
+    """The table with `data` as a table, where it is the name of a data set or a path."""
+    data = table.get("data")
+    return {**table, "data": data_open.table(str(data))} if isinstance(data, str | Path) else dict(table)
+
+
+def _not_named(presets: Table, given: Mapping[str, Any]) -> Table:
+    """The foundations of a preset but for those that the person names, by a place or by a recipe of their own.
+
+    A table of a recipe changes the preset's: foundation.denoiser.recipe.training.images=10000.
+    """
+
+    def changes(source: Any) -> bool:
+        return isinstance(source, Mapping) and isinstance(source.get("recipe"), Mapping)
+
+    return {name: source for name, source in presets.items() if name not in given or changes(given[name])}
+
+
+def _complete_foundation(table: Any, data: Table) -> Table:
+    """A [foundation] table with absolute paths, where each recipe has the data of the experiment and a place.
+
+    A place that is not given is runs/NAME-PRESET-DATA. Raises SettingsError for tables that are none.
+    """
+    if not isinstance(table, Mapping) or not all(isinstance(source, Mapping) for source in table.values()):
+        raise SettingsError("a foundation is set by foundation.denoiser.from=PLACE (or foundation.autoencoder.from).")
+    complete = {name: _complete_source(source, data) for name, source in table.items()}
+    if "autoencoder" in complete and isinstance(complete.get("denoiser", {}).get("recipe"), Mapping):
+        raise SettingsError(
+            "the preset's denoiser is made with an autoencoder of its own: train one on yours first (`unweave train "
+            "denoiser foundation.autoencoder.from=PLACE`), and give foundation.denoiser.from=ITS RUN alone."
+        )
+    return complete
+
+
+def _complete_source(source: Table, data: Table) -> Table:
+    recipe, origin = source.get("recipe"), source.get("from")
+    if isinstance(recipe, str) and not recipe.endswith(".toml"):
+        recipe = {"method": {"name": recipe}}
+    if isinstance(recipe, Mapping):
+        if not isinstance(recipe.get("method"), Mapping) or "name" not in recipe["method"]:
+            raise SettingsError("a recipe must say method.name (denoiser or autoencoder), or be a file or such a name.")
+        recipe = merge({"data": data}, recipe)
+        made = [recipe["method"]["name"], recipe.get("preset", DEFAULT_PRESET)]
+        origin = origin or f"runs/{'-'.join([*made, _said(data)])}"
+    elif isinstance(recipe, str):
+        origin = origin or f"runs/{Path(recipe).stem}"
+        recipe = str(Path(recipe).resolve())
+    local = origin is not None and (recipe is not None or Path(str(origin)).expanduser().is_dir())
+    place = {"from": str(Path(str(origin)).expanduser().resolve()) if local else origin}
+    return without_none({**source, "recipe": recipe, **place})
+
+
+def _said(data: Table) -> str:
+    """A data set in the name of a run: with a digest where its name does not say all of it (paths, views)."""
+    path, plain = data.get("path"), set(data) <= {"name", "size"}
+    name = Path(path).stem if path else data["name"]
+    words = [str(name)] + ([str(data["size"])] if "size" in data else [])
+    if not plain:
+        words.append(hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:6])
+    return "-".join(words)
+
+
+def _laid(*tables: Table) -> Table:
+    """Tables laid over each other; another data set does not inherit the settings of the one before, but its size."""
+    result: Table = {}
+    for table in tables:
+        old, new = result.get("data", {}), table.get("data", {})
+        if "name" in new and new["name"] != old.get("name", new["name"]):
+            result = {**result, "data": {key: value for key, value in old.items() if key == "size"}}
+        result = merge(result, table)
+    return result
+
+
+def _complete_data(table: Mapping[str, Any]) -> Table:
+    """A [data] table with its defaults, and with an absolute path; a view is completed where there is one."""
+    if "name" not in table:
+        raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
+    settings = registry.module("data", str(table["name"])).Settings
+    own = parse(
+        settings, {key: value for key, value in table.items() if key not in ("name", "view")}, "data", ("view",)
+    )
+    paths = {key: value.expanduser() for key, value in own if isinstance(value, Path)}
+    absolute = {key: str(path.resolve()) for key, path in paths.items() if key == "path" or path.exists()}
+    view = {"view": views.settings_of(table["view"]).model_dump(mode="json")} if "view" in table else {}
+    return without_none({"name": table["name"], **own.model_dump(mode="json"), **absolute, **view})

@@ -1,0 +1,146 @@
+"""Units by number, range, group or the name that a user gave them; the names are kept in the run's names.json."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from unweave.editing.decoding import check_generative, check_units, encode
+from unweave.method import Method, evaluating
+from unweave.runs.run import Run, write_text
+from unweave.tensors import Images
+
+Chosen = Sequence[int | str]
+"""Units by number, ranges such as "10-49", groups that the method has, such as "t100-299", and names of the user's."""
+
+Names = Mapping[str, str]
+"""The name that a user gave -> the unit, range or group that it stands for, as a word."""
+
+LONGEST = 40  # characters of a name
+RANGE = re.compile(r"(\d+)-(\d+)")
+
+
+class Choice(NamedTuple):
+    """Units that are edited together, what to call them, and the word that asks for them."""
+
+    name: str
+    units: list[int]
+    word: str
+
+
+def choices(method: Method, images: Images, units: Chosen | None, names: Names) -> list[Choice]:
+    """What an edit goes through one by one: the listed units, ranges, groups and names; if none, the groups or all
+    units. A unit or group that has a name is called by it.
+
+    Raises ValueError for a unit that is not there, LookupError for a group or name that is not.
+    """
+    with evaluating(method):
+        count = encode(check_generative(method), images[:1], 1).shape[1]
+    return chosen(method, count, units, names)
+
+
+def chosen(method: Method, count: int, units: Chosen | None, names: Names) -> list[Choice]:
+    """As `choices`, for a method that is known to have `count` units."""
+    listed: Chosen = list(method.groups() or range(count)) if units is None else units
+    called = {word: name for name, word in names.items()}
+    found = []
+    for asked in listed:
+        word = _word(method, asked, names)
+        plain = f"unit {word}" if _is_number(word) else f"units {word}" if RANGE.fullmatch(word) else word
+        found.append(Choice(called.get(word, plain), _units(method, word, count, names), word))
+    return found
+
+
+def _word(method: Method, asked: int | str, names: Names) -> str:
+    """The unit, range or group that is asked for. Numbers, ranges and groups go before names."""
+    text = str(asked).strip()
+    if _is_number(text):
+        return str(int(text))
+    if RANGE.fullmatch(text) or text in method.groups() or text not in names:
+        return text
+    try:
+        method.group(text)
+    except LookupError:
+        return names[text]
+    return text
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is a unit's number, also one that is not there."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal()
+
+
+def numbers(method: Method, images: Images, units: Chosen | None, names: Names) -> list[int]:
+    """The listed units of a method one by one, all if none."""
+    return list(dict.fromkeys(unit for choice in choices(method, images, units, names) for unit in choice.units))
+
+
+def titles(units: Sequence[int], names: Names) -> list[str]:
+    """What to call single units: by the name that the user gave, or "unit 3"."""
+    called = {word: name for name, word in names.items()}
+    return [called.get(str(unit), f"unit {unit}") for unit in units]
+
+
+def _units(method: Method, word: str, count: int, names: Names) -> list[int]:
+    if _is_number(word):
+        return check_units([int(word)], count)
+    ends = RANGE.fullmatch(word)
+    if ends is None:
+        try:
+            return list(method.group(word))
+        except LookupError as error:
+            known = f" The names of units of this run: {', '.join(names)}." if names else ""
+            raise LookupError(f"{error}{known}") from None
+    if int(ends[1]) > int(ends[2]):
+        raise ValueError(f"a range of units must rise, as 10-49; got {word!r}.")
+    return check_units(range(int(ends[1]), int(ends[2]) + 1), count)
+
+
+def named(run: Run) -> dict[str, str]:
+    """The names that a user gave to units of this run. Raises ValueError where names.json is damaged."""
+    path = run.path / "names.json"
+    if not path.is_file():
+        return {}
+    try:
+        names = {str(name): str(word) for name, word in json.loads(path.read_text()).items()}
+        return {name: word for name, word in names.items() if not _is_number(name) and not RANGE.fullmatch(name)}
+    except (ValueError, AttributeError):
+        raise ValueError(f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it.") from None
+
+
+def name(run: Run | str | Path, unit: int | str, text: str, method: Method | None = None) -> dict[str, str]:
+    """Call a unit (or range, or group) of a run by a name, which every verb then takes; an empty text forgets it.
+
+    A unit has one name, and a name one unit: the newest counts. Returns all names. `method` is the run's, where it is
+    open already. Raises ValueError for a unit that is
+    not there and for a name that is a number or a range, holds a comma, or is longer than 40 characters; LookupError
+    for a group that is not there.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    names = named(run)
+    method = method or run.method(device="cpu")
+    count = run.statistics().quantiles.shape[1]
+    word = chosen(method, count, [unit], names)[0].word
+    kept = {other: of for other, of in names.items() if of != word}
+    text = " ".join(text.split())
+    if text:
+        if "," in text or not text.isprintable() or len(text) > LONGEST:
+            raise ValueError(f"a name has at most {LONGEST} characters and no comma, got {text!r}.")
+        if _means_units(method, text, count):
+            raise ValueError(f"{text!r} already means units of this run: choose a name that is no number or group.")
+        kept[text] = word
+    write_text(run.path / "names.json", json.dumps(kept, indent=2, ensure_ascii=False))
+    return kept
+
+
+def _means_units(method: Method, text: str, count: int) -> bool:
+    if _is_number(text) or RANGE.fullmatch(text):
+        return True
+    try:
+        return bool(_units(method, text, count, {}))
+    except LookupError:
+        return False
+    except ValueError:  # written as a group is, but out of range
+        return True

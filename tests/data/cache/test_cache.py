@@ -1,0 +1,608 @@
+"""The promises of the cache, with real processes where they are about processes."""
+
+import errno
+import json
+import logging
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unweave.data.cache import cache, conversion
+from unweave.data.formats import folder, npz
+from unweave.data.memory import digest_of
+
+fork = multiprocessing.get_context("fork")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A cache for each test."""
+    monkeypatch.setenv("UNWEAVE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """2,100 pictures with names a to z, and one that is damaged."""
+    place, rng = tmp_path_factory.mktemp("many") / "pictures", np.random.default_rng(0)
+    place.mkdir()
+    for i, pixels in enumerate(rng.integers(0, 256, (2_100, 8, 8, 3), dtype=np.uint8)):
+        Image.fromarray(pixels).save(place / f"{i:04}.bmp")
+    (place / "1500.bmp").write_bytes(b"BM, cut short")
+    return place
+
+
+@pytest.fixture
+def noise(tmp_path):
+    """An .npz of 50 images with factors, written an hour ago."""
+    path, rng = tmp_path / "noise.npz", np.random.default_rng(1)
+    np.savez(path, images=rng.integers(0, 256, (50, 16, 16, 3), np.uint8), factors=rng.integers(0, 3, (50, 2)))
+    return aged(path)
+
+
+def aged(path, seconds=3600):
+    os.utime(path, (time.time() - seconds,) * 2)
+    return path
+
+
+def open_npz(path, size=None):
+    return npz.build(npz.Settings(path=path, size=size))
+
+
+def open_folder(path, size=64):
+    return folder.build(folder.Settings(path=path, size=size))
+
+
+def sets():
+    return sorted(place.name for place in (cache.root() / "sets").glob("*"))
+
+
+def child(code, **environment):
+    """A Python process that runs this code with the same cache."""
+    head = "from pathlib import Path\nfrom unweave.data import folder, npz\nfrom unweave.data.disk import conversion\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", head + code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def wait_for(true, process, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def lines_done():
+    return sum(len(file.read_bytes().splitlines()) for file in (cache.root() / "sets").glob("*.part/done.jsonl"))
+
+
+def counted(monkeypatch, module, name):
+    """The arguments of every call of a function."""
+    calls, whole = [], vars(module)[name]
+    monkeypatch.setattr(module, name, lambda *given: (calls.append(given), whole(*given))[1])
+    return calls
+
+
+# what names a set
+
+
+def test_a_set_is_converted_once_and_its_source_read_once(noise, monkeypatch):
+    first = open_npz(noise)
+    monkeypatch.setattr(npz, "source", None)
+    second = open_npz(noise)
+    assert second.place == first.place
+    assert (second.images(np.arange(50)) == np.load(noise)["images"]).all()
+    assert sets() == [first.place.name]
+
+
+def test_the_same_content_elsewhere_is_the_same_set(noise, tmp_path):
+    first = open_npz(noise)
+    (tmp_path / "other").mkdir()
+    assert open_npz(shutil.copy(noise, tmp_path / "other")).place == first.place
+    os.utime(noise, (1, 1))
+    assert open_npz(noise).place == first.place
+
+
+def test_other_bytes_or_another_size_are_another_set(noise):
+    first, small = open_npz(noise), open_npz(noise, size=8)
+    images = np.load(noise)["images"].copy()
+    images[7, 0, 0, 0] ^= 1
+    np.savez(noise, images=images, factors=np.load(noise)["factors"])
+    other = open_npz(noise)
+    assert len({first.place, small.place, other.place}) == 3
+    assert len({first.digest(), small.digest(), other.digest()}) == 3
+
+
+def test_a_folder_is_not_its_own_only_subfolder(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "a" / "b" / "1.png")
+    assert open_folder(tmp_path / "a").files == ("b/1.png",)
+    assert open_folder(tmp_path / "a" / "b").files == ("1.png",)
+
+
+def test_names_of_files_need_not_be_text(tmp_path):
+    place = os.fsencode(tmp_path / "p")
+    os.mkdir(place)
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
+    os.rename(tmp_path / "a.png", place + b"/\xff.png")
+    assert len(open_folder(tmp_path / "p")) == 1
+
+
+def test_files_that_change_while_they_are_read_are_not_cached(noise, monkeypatch):
+    whole = npz.source
+
+    def slow(settings):
+        source = whole(settings)
+        aged(noise, 10)
+        return source
+
+    monkeypatch.setattr(npz, "source", slow)
+    with pytest.raises(ValueError, match="files of npz changed while they were read"):
+        open_npz(noise)
+    assert sets() == []
+
+
+def test_the_place_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNWEAVE_CACHE", "~/there")
+    assert cache.root() == Path.home() / "there"
+    monkeypatch.delenv("UNWEAVE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.root() == tmp_path / "unweave"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache.root() == Path.home() / ".cache" / "unweave"
+
+
+# what is left of a conversion
+
+
+SLOWLY = """
+import time
+whole = conversion.convert
+def slowly(*given):
+    record = whole(*given)
+    time.sleep(0.15)
+    return record
+conversion.convert = slowly
+folder.build(folder.Settings(path=Path({!r})))
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many, tmp_path_factory):
+    """What the folder gives when nobody disturbs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNWEAVE_CACHE", str(tmp_path_factory.mktemp("undisturbed")))
+        return open_folder(many)
+
+
+@pytest.fixture
+def killed(many):
+    """A conversion of `many` that SIGKILL ended when two of its four chunks were done."""
+    process = child(SLOWLY.format(str(many)))
+    wait_for(lambda: lines_done() >= 2, process)
+    process.kill()
+    process.communicate()
+    assert len(sets()) == 1
+    return cache.root() / "sets" / sets()[0]
+
+
+def resumed(many, monkeypatch):
+    """The set, and the rows that were read to finish it."""
+    read = counted(monkeypatch, folder, "decode")
+    dataset = open_folder(many)
+    return dataset, {int(path.stem) for path, *_ in read}
+
+
+def test_a_killed_conversion_goes_on(many, killed, undisturbed, monkeypatch):
+    done = {row for line in conversion.done(killed) for row in range(line["chunk"] * 682, (line["chunk"] + 1) * 682)}
+    dataset, read = resumed(many, monkeypatch)
+    assert len(done) >= 2 * 682
+    assert read == set(range(2_100)) - done
+    assert dataset.digest() == undisturbed.digest()
+    assert dataset.bad == undisturbed.bad
+    assert list(dataset.bad) == [1500]
+    assert (dataset.place / "images.npy").read_bytes() == (undisturbed.place / "images.npy").read_bytes()
+    assert not killed.exists()
+
+
+def test_what_is_damaged_of_a_killed_conversion_is_done_again(many, killed, undisturbed, monkeypatch):
+    with (killed / "images.npy").open("r+b") as file:
+        file.seek(128 + 12_288 * 700)  # in the second chunk
+        file.write(b"damage")
+    lines = (killed / "done.jsonl").read_bytes()
+    (killed / "done.jsonl").write_bytes(lines + b'{"chunk": 2, "crc": 12\xff')  # cut off, and the disk wrote rubbish
+    dataset, read = resumed(many, monkeypatch)
+    assert {700, 1_363} < read
+    assert not {0, 681} & read
+    assert dataset.digest() == undisturbed.digest()
+
+
+def test_a_line_cut_in_the_middle_is_one_chunk_again(many, killed, undisturbed, monkeypatch):
+    lines = (killed / "done.jsonl").read_text().splitlines()
+    (killed / "done.jsonl").write_text(lines[0] + "\n" + lines[1][: len(lines[1]) // 2])
+    dataset, read = resumed(many, monkeypatch)
+    assert read == set(range(682, 2_100))
+    assert dataset.digest() == undisturbed.digest()
+
+
+@pytest.mark.parametrize("name", ["plan.json", "images.npy", "splits.npz", "done.jsonl"])
+def test_a_conversion_with_a_damaged_file_begins_again(noise, name, monkeypatch):
+    monkeypatch.setattr(conversion, "note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        open_npz(noise)
+    monkeypatch.undo()
+    monkeypatch.setenv("UNWEAVE_CACHE", str(noise.parent / "cache"))
+    part = cache.root() / "sets" / sets()[0]
+    assert part.suffix == ".part"
+    for damage in (b"", b"{}", (part / name).read_bytes()[:-1] + b"~"):
+        (part / name).write_bytes(damage)
+        dataset = open_npz(noise)
+        assert dataset.digest() == digest_of(dataset)
+        assert (dataset.images(np.arange(50)) == np.load(noise)["images"]).all()
+        dataset.place.rename(part)
+
+
+def test_ctrl_c_leaves_what_is_done_and_no_noise(many, undisturbed):
+    listens = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # nohup has it ignored
+    process = child(listens + "import logging\nlogging.basicConfig()\n" + SLOWLY.format(str(many)))
+    wait_for(lambda: lines_done() >= 1, process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode in (1, 130, -signal.SIGINT)
+    assert stderr.count("Traceback") == 1  # that of the process itself
+    assert stderr.rstrip().endswith("KeyboardInterrupt")
+    assert lines_done() >= 1
+    assert open_folder(many).digest() == undisturbed.digest()
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_several_processes_ends_them_all_at_once(many, undisturbed):
+    process = child(
+        "from unweave.data.disk import cache\ncache.MANY = 1\nimport os\nos.sched_getaffinity = lambda _: {0, 1}\n"
+        + f"folder.build(folder.Settings(path=Path({str(many)!r})))",
+    )
+    wait_for(lambda: lines_done() >= 1, process)
+    os.kill(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)  # also waits for whoever else holds stderr
+    if process.returncode:
+        assert stderr.count("Traceback") == 1
+    assert open_folder(many).digest() == undisturbed.digest()
+
+
+# what is damaged afterwards
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+    aged(path, 60)
+
+
+DAMAGE = {
+    "a byte of the images": lambda place: flip(place / "images.npy", 5_000),
+    "the header of the images": lambda place: flip(place / "images.npy", 40),
+    "the images cut short": lambda place: os.truncate(place / "images.npy", 5_000),
+    "no images": lambda place: os.truncate(place / "images.npy", 0),
+    "images gone": lambda place: (place / "images.npy").unlink(),
+    "a byte of the labels": lambda place: flip(place / "labels.npy", 200),
+    "the labels cut short": lambda place: os.truncate(place / "labels.npy", 200),
+    "no labels": lambda place: (place / "labels.npy").unlink(),
+    "the splits": lambda place: os.truncate(place / "splits.npz", 10),
+    "a byte of the splits": lambda place: flip(place / "splits.npz", 3),
+    "the card cut short": lambda place: os.truncate(place / "meta.json", 60),
+    "a name in the card": lambda place: (place / "meta.json").write_text(
+        (place / "meta.json").read_text().replace("factor_0", "factor_9")
+    ),
+    "no card": lambda place: (place / "meta.json").unlink(),
+    "an empty card": lambda place: (place / "meta.json").write_text("null"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_noticed_said_and_undone(noise, damage, caplog):
+    first = open_npz(noise)
+    DAMAGE[damage](first.place)
+    with caplog.at_level(logging.WARNING, "unweave"):
+        again = open_npz(noise)
+    assert "is damaged and is made again" in caplog.text
+    assert again.digest() == first.digest() == digest_of(again)
+    assert (again.images(np.arange(50)) == np.load(noise)["images"]).all()
+    assert again.factor_names == ("factor_0", "factor_1")
+    caplog.clear()
+    open_npz(noise)
+    assert not caplog.records
+
+
+def test_a_copied_cache_is_checked_once_and_taken(noise, monkeypatch, caplog):
+    first = open_npz(noise)
+    shutil.copytree(cache.root(), noise.parent / "copy", copy_function=shutil.copyfile)
+    monkeypatch.setenv("UNWEAVE_CACHE", str(noise.parent / "copy"))
+    monkeypatch.setattr(npz, "source", None)  # not converted again
+    checked = counted(monkeypatch, cache, "digest_of")
+    copy = open_npz(noise)
+    assert (copy.digest(), copy.place.parent.parent) == (first.digest(), noise.parent / "copy")
+    open_npz(noise)
+    assert len(checked) == 1
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_a_cache_that_may_only_be_read(noise):
+    first = open_npz(noise)
+    for file in first.place.iterdir():
+        aged(file, 30)  # it was copied to where it is
+    for place in takewhile(lambda place: place != Path(tempfile.gettempdir()), noise.parents):
+        place.chmod(0o755)
+
+    def read():
+        os.setuid(65534)
+        same = open_npz(noise).digest() == first.digest()
+        try:
+            open_npz(noise, size=8)
+        except PermissionError as error:
+            return (same, str(error))
+
+    same, error = in_fork(read)
+    assert same
+    assert "may not be read or written: change its permissions, or set UNWEAVE_CACHE" in error
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_a_file_that_may_not_be_read_is_named(noise):
+    for place in takewhile(lambda place: place != Path(tempfile.gettempdir()), noise.parents):
+        place.chmod(0o755)
+    noise.chmod(0o600)
+
+    def read():
+        os.setuid(65534)
+        try:
+            open_npz(noise)
+        except PermissionError as error:
+            return str(error)
+
+    assert f"{noise} may not be read" in in_fork(read)
+
+
+def test_a_failing_disk_does_not_throw_a_set_away(noise, monkeypatch):
+    first = open_npz(noise)
+    aged(first.place / "images.npy", 30)
+    monkeypatch.setattr(cache, "digest_of", lambda _: (_ for _ in ()).throw(OSError(errno.EMFILE, "too many files")))
+    with pytest.raises(OSError, match="too many files"):
+        open_npz(noise)
+    assert (first.place / "images.npy").exists()
+
+
+# several at once
+
+
+def in_fork(*works):
+    """What each function gives, all run at once, each in a process of its own."""
+    results = [fork.SimpleQueue() for _ in works]
+
+    def run(work, result):
+        try:
+            result.put(work())
+        except BaseException as error:
+            result.put(error)
+
+    processes = [fork.Process(target=run, args=pair) for pair in zip(works, results)]
+    for process in processes:
+        process.start()
+    values = [result.get() for result in results]
+    for process in processes:
+        process.join()
+    return values[0] if len(values) == 1 else values
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_that_open_the_same_set_at_once(many, count, tmp_path, undisturbed):
+    log = tmp_path / "log"
+    whole = conversion.begin
+
+    def begun(source, part):
+        with log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(0.05)
+        return whole(source, part)
+
+    def work():
+        conversion.begin = begun
+        return open_folder(many, size=16).digest()
+
+    values = in_fork(*[work] * count)
+    assert len(set(values)) == 1
+    assert values[0] == open_folder(many, size=16).digest()
+    assert len(log.read_text().splitlines()) == 1  # one of them made it
+    assert len(sets()) == 1
+
+
+@pytest.mark.slow
+def test_several_processes_convert_as_one_does(many, undisturbed, monkeypatch):
+    monkeypatch.setattr(cache, "MANY", 100)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    workers = []
+    whole = cache.Worker
+    monkeypatch.setattr(cache, "Worker", lambda *given, **named: workers.append(whole(*given, **named)) or workers[-1])
+    dataset = open_folder(many)
+    assert len(workers) == 2
+    assert (dataset.place / "images.npy").read_bytes() == (undisturbed.place / "images.npy").read_bytes()
+    assert (dataset.digest(), dataset.bad) == (undisturbed.digest(), undisturbed.bad)
+    assert all(worker.child.poll() is not None for worker in workers)
+
+
+# errors
+
+
+def test_a_reader_in_this_process_has_the_same_errors(noise, monkeypatch):
+    monkeypatch.setattr(npz, "source", lambda _: 1 // 0)
+    with pytest.raises(ValueError, match="npz cannot be read: ZeroDivisionError"):
+        open_npz(noise)
+
+
+# no space
+
+
+def test_too_small_a_disk_is_refused_before_anything_is_written(noise, monkeypatch):
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
+    with pytest.raises(
+        OSError, match=r"no space left: 0\.00 GB are needed in .* where 0\.00 GB are free.*UNWEAVE_CACHE"
+    ):
+        open_npz(noise)
+    monkeypatch.undo()
+
+
+def test_a_disk_that_fills_up_is_our_error_and_the_conversion_goes_on(noise):
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+        errors = []
+        for _ in range(2):
+            try:
+                open_npz(noise)
+            except OSError as error:
+                errors.append(str(error))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        return [*errors, open_npz(noise).digest()]
+
+    *errors, digest = in_fork(full)
+    assert len(errors) == 2
+    assert all(error.startswith("no space left: ") and "UNWEAVE_CACHE" in error for error in errors)
+    assert digest == open_npz(noise).digest()
+
+
+def test_a_write_that_finds_no_space(noise, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(conversion, "note", full)
+    with pytest.raises(OSError, match=r"^no space left: .*unweave data cache"):
+        open_npz(noise)
+    monkeypatch.undo()
+
+
+# how it is used
+
+
+def test_images_are_the_callers_own_and_the_file_stays(noise):
+    dataset = open_npz(noise)
+    images = dataset.images(np.arange(50))
+    assert not isinstance(images, np.memmap)
+    images[...] = 0
+    dataset.factors(np.arange(50))[...] = 0
+    assert dataset.images(np.arange(50)).any()
+    assert open_npz(noise).digest() == digest_of(open_npz(noise))
+
+
+RESIDENT = """
+import numpy as np
+def anonymous():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) / 1024
+dataset = npz.build(npz.Settings(path=Path({!r})))
+rng, before = np.random.default_rng(0), anonymous()
+top = max(anonymous() for _ in range(60) if dataset.images(rng.integers(0, len(dataset), 256)).any())
+dataset._digest = None
+dataset.digest()
+print(len(dataset), max(top, anonymous()) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+@pytest.mark.slow
+def test_a_set_takes_no_memory_of_its_own(tmp_path):
+    with (tmp_path / "large.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": (8_200, 64, 64, 3)}
+        )
+        for _ in range(41):
+            file.write(os.urandom(200 * 12_288))
+    out, error = child(RESIDENT.format(str(tmp_path / "large.npy"))).communicate(timeout=60)
+    count, grown = out.split()
+    assert count == "8200", error
+    assert float(grown) < 40
+
+
+def test_entries_and_clear(noise, many, monkeypatch, tmp_path):
+    assert cache.entries() == []
+    first = open_npz(noise)
+    (entry,) = cache.entries()
+    assert entry[:3] == (first.place, "noise", 50)
+    assert entry.whole
+    assert 50 * 768 < entry.bytes < 200_000
+    broken = cache.root() / "sets" / "npz-damaged"
+    shutil.copytree(first.place, broken)
+    (broken / "meta.json").write_text('{"name": ')
+    part = cache.root() / "sets" / "folder-0123.part"
+    part.mkdir()
+    (part / "plan.json").write_text(json.dumps({"name": "mine", "count": 7, "shape": [3, 8, 8]}))
+    (cache.root() / "sets" / "a file").write_text("")
+    assert sorted((entry.name, entry.images, entry.whole) for entry in cache.entries()) == [
+        ("mine", 7, False),
+        ("noise", 50, True),
+        ("npz-damaged", 0, False),
+    ]
+    for entry in cache.entries():
+        cache.clear(entry)
+        cache.clear(entry)  # it may be gone
+    assert cache.entries() == []
+    assert open_npz(noise).digest() == first.digest()
+
+
+def test_a_set_in_the_making_is_not_cleared(noise):
+    place = open_npz(noise).place
+    entry = cache.entries()[0]
+    with cache.FileLock(cache.root() / "locks" / f"{place.name}.lock"), pytest.raises(ValueError, match="being made"):
+        cache.clear(entry)
+    assert place.exists()
+
+
+def test_two_sets_do_not_wait_for_each_other(noise, many):
+    place = open_npz(noise).place
+    with cache.FileLock(cache.root() / "locks" / f"{place.name}.lock"):
+        assert len(open_npz(noise, size=8)) == 50
+
+
+def test_unreadable_rows_are_left_out_of_everything(tmp_path, caplog):
+    for i in range(30):
+        place = tmp_path / "p" / "ab"[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (8 * i, 0, 0)).save(place / f"{i:02}.png")
+    for i in range(0, 30, 2):
+        if i > 3:
+            (tmp_path / "p" / "a" / f"{i:02}.png").write_bytes(b"?")
+    dataset = folder.build(folder.Settings(path=tmp_path / "p", size=8, labels="folders"))
+    assert len(dataset) == len(dataset.files) == 17
+    assert dataset.files[:3] == ("a/00.png", "a/02.png", "b/01.png")
+    assert dataset.factors(np.arange(17))[:, 0].tolist() == [0] * 2 + [1] * 15
+    assert dataset.images(np.arange(3))[:, 0, 0, 0].tolist() == [0, 16, 8]
+    assert caplog.messages[-1] == "13 of 30 files could not be read and are left out"
+    with pytest.raises(IndexError):
+        dataset.images(np.array([17]))
+
+
+def test_many_unreadable_files_are_counted(tmp_path, caplog):
+    for i in range(25):
+        (tmp_path / f"{i}.png").write_bytes(b"?")
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "z.png")
+    open_folder(tmp_path)
+    assert len(caplog.messages) == cache.NAMED + 2
+    assert caplog.messages[-2] == "... and 5 more"

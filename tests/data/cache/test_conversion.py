@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+
+from unweave.data.cache import conversion
+from unweave.data.dataset import Card
+from unweave.data.factors import FactorGrid
+from unweave.data.reading.source import Labels, Part, Source
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (10, 4, 6, 3), dtype=np.uint8)
+
+
+def made(pixels=PIXELS, labels=None, bad=None, **changes):
+    def read(start, stop):
+        return Part(pixels[start:stop], {row: why for row, why in (bad or {}).items() if start <= row < stop})
+
+    facts = {"name": "a", "card": Card("t", "s", "l"), "shape": (3, 4, 6), "count": 10, "read": read, "labels": labels}
+    return Source(**(facts | changes))
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(conversion, "CHUNK", 3 * 72 + 1)
+
+
+def test_a_source_becomes_a_file_chunk_by_chunk_in_any_order(tmp_path):
+    source = made(bad={4: "cut short"}, splits={"test": np.array([1, 9])})
+    plan = conversion.begin(source, tmp_path / "part")
+    assert conversion.missing(tmp_path / "part", plan) == [0, 1, 2, 3]
+    for chunk in (3, 0, 2, 1):
+        conversion.note(tmp_path / "part", conversion.convert(source, tmp_path / "part", plan, chunk))
+    assert (np.load(tmp_path / "part" / "images.npy") == PIXELS).all()
+    assert conversion.missing(tmp_path / "part", plan) == []
+    assert [record["bad"] for record in conversion.done(tmp_path / "part")] == [{}, {}, {}, {4: "cut short"}]
+    with np.load(tmp_path / "part" / "splits.npz") as splits:
+        assert splits["test"].tolist() == [1, 9]
+
+
+def test_a_plan_is_kept_for_the_same_source_and_made_anew_for_another(tmp_path):
+    source = made()
+    plan = conversion.begin(source, tmp_path / "part")
+    conversion.note(tmp_path / "part", conversion.convert(source, tmp_path / "part", plan, 2))
+    assert conversion.begin(source, tmp_path / "part") == plan == conversion.plan_of(tmp_path / "part")
+    assert conversion.missing(tmp_path / "part", plan) == [0, 1, 3]
+    other = conversion.begin(made(name="b"), tmp_path / "part")
+    assert conversion.missing(tmp_path / "part", other) == [0, 1, 2, 3]
+
+
+LINES = {
+    "a word": "chunk",
+    "a list": "[1, 2]",
+    "a number": "12",
+    "no chunk": '{"crc": 1, "bad": {}}',
+    "a far chunk": '{"chunk": 99, "crc": 0, "bad": {}}',
+    "a chunk below 0": '{"chunk": -1, "crc": 0, "bad": {}}',
+    "another checksum": '{"chunk": 1, "crc": 5, "bad": {}}',
+    "rows that are no numbers": '{"chunk": 1, "crc": 5, "bad": {"a": "b"}}',
+    "no rows": '{"chunk": 1, "crc": 5, "bad": null}',
+    "half a line": '{"chunk": 1, "crc": 5, "b',
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_damaged_lines_are_no_chunks(tmp_path, line):
+    source, part = made(), tmp_path / "part"
+    plan = conversion.begin(source, part)
+    conversion.note(part, conversion.convert(source, part, plan, 0))
+    with (part / "done.jsonl").open("a") as file:
+        file.write(LINES[line])
+    assert conversion.missing(part, plan) == [1, 2, 3]
+    assert [json.loads(kept)["chunk"] for kept in (part / "done.jsonl").read_text().splitlines()] == [0]
+
+
+REFUSED = {
+    "no image": ({"count": 0}, "a holds no image"),
+    "four channels": ({"shape": (4, 4, 6)}, "must have 1 or 3 channels, got 4"),
+    "no height": ({"shape": (3, 0, 6)}, "are 0 x 6 pixels"),
+    "few labels": (
+        {"labels": Labels(("f",), (2,), np.zeros((9, 1), np.int64))},
+        "10 images but labels of 9 rows",
+    ),
+    "another grid": ({"labels": FactorGrid(("f", "g"), (3, 3))}, "10 images but labels of 9 rows"),
+    "classes out of range": ({"labels": Labels(("f",), (2,), np.arange(10)[:, None])}, r"not in 0 \.\. size - 1"),
+    "classes below 0": ({"labels": Labels(("f",), (2,), np.arange(10)[:, None] - 9)}, r"not in 0 \.\. size - 1"),
+    "one name for two": ({"labels": Labels(("f",), (2,), np.zeros((10, 2), np.int64))}, r"not in 0 \.\. size - 1"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_source_that_contradicts_itself_is_refused_and_leaves_nothing(tmp_path, case):
+    changes, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        conversion.begin(made(**changes), tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+
+
+def test_rows_that_are_not_as_announced_are_refused(tmp_path):
+    source = made(read=lambda start, stop: Part(PIXELS[:1]))
+    plan = conversion.begin(source, tmp_path / "part")
+    with pytest.raises(ValueError, match=r"rows 0\.\.2 of a are uint8 \[1, 4, 6, 3\]"):
+        conversion.convert(source, tmp_path / "part", plan, 0)

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unweave.config import SettingsError
+from unweave.data.formats import npz
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+GREY = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8)
+
+
+@pytest.fixture
+def load(tmp_path):
+    def save_and_build(size=None, **arrays):
+        np.savez_compressed(tmp_path / "mine.npz", **arrays)
+        return npz.build(npz.Settings(path=tmp_path / "mine.npz", size=size))
+
+    return save_and_build
+
+
+def test_grey_without_a_channel_axis(load):
+    dataset = load(images=GREY)
+    assert (dataset.name, dataset.shape, len(dataset), dataset.factor_names) == ("mine", (1, 8, 8), 4, ())
+    assert (dataset.images(np.array([2, 0]))[..., 0] == GREY[[2, 0]]).all()
+
+
+def test_factor_values_become_classes(load):
+    factors = np.array([[10, -1], [30, 5], [10, 5], [20, 7]], np.int16)
+    dataset = load(images=GREY, factors=factors, factor_names=np.array(["a", "b"]))
+    assert dataset.factor_names == ("a", "b")
+    assert dataset.factor_sizes == (3, 3)
+    assert dataset.factors(np.arange(4)).tolist() == [[0, 0], [2, 1], [0, 1], [1, 2]]
+    assert load(images=GREY, factors=factors).factor_names == ("factor_0", "factor_1")
+
+
+def test_size_gives_squares(load):
+    assert load(images=np.zeros((2, 12, 20, 3), np.uint8), size=16).images(np.arange(2)).shape == (2, 16, 16, 3)
+
+
+REFUSED = {
+    "floats": ({"images": GREY / 255.0}, r"float64 in \[0, 1\]; store \(images \* 255\)"),
+    "signed floats": ({"images": GREY / 127.5 - 1}, r"\(\(images \+ 1\) \* 127.5\)"),
+    "NaN": (
+        {"images": np.where(np.arange(4)[:, None, None] == 2, np.nan, GREY)},
+        r"NaN .* 1 images \(the first is 2\)",
+    ),
+    "bool": ({"images": GREY > 9}, r"astype\(np.uint8\) \* 255"),
+    "int64": ({"images": GREY.astype(int)}, r"got int64; store images.astype\(np.uint8\)"),
+    "16 bits": ({"images": GREY.astype(np.uint16) * 257}, "got uint16; scale them"),
+    "0 and 1": ({"images": (GREY > 9).astype(np.uint8)}, r"store images \* 255"),
+    "one image": ({"images": GREY[0]}, r"must be \[N, H, W, C\]"),
+    "no images": ({"images": GREY[:0]}, r"hold no image: their shape is \[0, 8, 8\]"),
+    "alpha": ({"images": np.stack([GREY] * 4, -1)}, "4 channels, the last is probably alpha"),
+    "two channels": ({"images": np.stack([GREY] * 2, -1)}, "1 or 3 channels"),
+    "channels first": ({"images": np.stack([GREY] * 3, 1)}, r"transpose\(0, 2, 3, 1\)"),
+    "other key": ({"imgs": GREY, "more": GREY}, "has no `images`, only imgs, more"),
+    "empty": ({}, "has no `images`, only nothing"),
+    "objects": ({"images": np.array([GREY, None], object)}, "holds pickled objects"),
+    "float factors": ({"images": GREY, "factors": np.zeros((4, 1))}, "must be integers .* got float64"),
+    "short factors": ({"images": GREY, "factors": np.zeros((3, 1), int)}, "got 3 rows for 4 images"),
+    "flat factors": ({"images": GREY, "factors": np.zeros(4, int)}, r"factors\[:, None\]"),
+    "few names": (
+        {"images": GREY, "factors": np.zeros((4, 2), int), "factor_names": np.array(["a"])},
+        "must be 2 strings",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_explained(load, case):
+    arrays, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message) as error:
+        load(**arrays)
+    assert "mine.npz" in str(error.value)
+
+
+def test_files_that_are_no_npz_are_explained(tmp_path):
+    path = tmp_path / "mine.npz"
+    with pytest.raises(SettingsError, match=r"does not exist; expected an \.npz"):
+        npz.build(npz.Settings(path=path))
+    with pytest.raises(SettingsError, match="is a folder"):
+        npz.build(npz.Settings(path=tmp_path))
+    np.savez_compressed(path, images=np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8))
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[5000:5100] = bytes(100)
+    for content in (b"", b"hello, this is text", whole[: len(whole) // 2], bytes(damaged)):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"cannot be read as \.npz, or is cut short"):
+            npz.build(npz.Settings(path=path))
+    with path.open("wb") as file:
+        np.save(file, GREY)
+    with pytest.raises(ValueError, match="single array"):
+        npz.build(npz.Settings(path=path))
+
+
+REAL = {"dsprites_grid46k": (46_080, 1, (3, 6, 10, 16, 16)), "lpc_sprites": (11_664, 3, (6, 6, 6, 6, 3, 3))}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_files(name):
+    path = SHARED / name / f"{name}.npz"
+    if not path.exists():
+        pytest.skip("the shared data is not here")
+    dataset = npz.build(npz.Settings(path=path))
+    count, channels, sizes = REAL[name]
+    assert (len(dataset), dataset.shape, dataset.factor_sizes) == (count, (channels, 64, 64), sizes)
+    factors = dataset.factors(np.arange(count))
+    assert len(np.unique(np.ravel_multi_index(tuple(factors.T), sizes))) == count
+    assert dataset.images(np.array([count - 1, 0])).max() > 100
+
+
+def test_one_giant_image_is_refused_before_it_is_read(load, monkeypatch):
+    monkeypatch.setattr(npz, "LARGEST", 63)
+    with pytest.raises(ValueError, match=r"are too large: shape \[4, 8, 8\]"):
+        load(images=255 - GREY)  # not in the cache

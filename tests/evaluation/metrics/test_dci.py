@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import entropy
+
+from unweave.evaluation.metrics.dci import dci, disentanglement
+from unweave.evaluation.metrics.rows import Tables
+
+
+def tables(rows=300, noise=0.1, seed=0):
+    rng = np.random.default_rng(seed)
+    factors = rng.integers(0, (3, 2), (rows, 2))
+    units = np.concatenate([factors + noise * rng.normal(size=(rows, 2)), rng.normal(size=(rows, 1))], axis=1)
+    return Tables(units[: rows // 2], factors[: rows // 2]), Tables(units[rows // 2 :], factors[rows // 2 :])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 8), st.integers(2, 8))
+def test_disentanglement_and_completeness_are_the_references_formula(seed, units, factors):
+    rng = np.random.default_rng(seed)
+    R = rng.random((units, factors)) ** 6 * (rng.random((units, factors)) < 0.7)
+    if not R.any():
+        R[:] = 1
+    per_code = 1.0 - entropy(R.T + 1e-11, base=R.shape[1])
+    per_factor = 1.0 - entropy(R + 1e-11, base=R.shape[0])
+    assert disentanglement(R) == pytest.approx(np.sum(per_code * R.sum(1) / R.sum()), abs=1e-9)
+    assert disentanglement(R.T) == pytest.approx(np.sum(per_factor * R.sum(0) / R.sum()), abs=1e-9)
+
+
+def test_closed_forms():
+    assert disentanglement(np.eye(4)) == pytest.approx(1)
+    assert disentanglement(np.ones((3, 5))) == pytest.approx(0)
+    assert disentanglement(np.zeros((3, 5))) == pytest.approx(0)
+    assert disentanglement(np.array([[1.0, 1, 0, 0]])) == pytest.approx(0.5)  # 1 - log 2 / log 4
+    assert disentanglement(np.ones((3, 1))) == 1
+
+
+def test_several_processes_give_what_one_gives():
+    assert dci(*tables(), n_jobs=2) == dci(*tables(), n_jobs=1)
+
+
+def test_a_constant_factor_is_left_out():
+    plain = dci(*tables(), n_jobs=1)
+    more = [Tables(t.units, np.concatenate([np.full((len(t.units), 1), 2), t.factors], axis=1)) for t in tables()]
+    assert dci(*more, n_jobs=1) == plain
+
+
+def test_informativeness_is_the_accuracy_on_the_test_rows():
+    train, test = tables()
+    shuffled = Tables(np.random.default_rng(1).permutation(test.units), test.factors)
+    measured = dci(train, shuffled, n_jobs=1)
+    assert measured["informativeness_train"] == 1
+    assert measured["informativeness"] == pytest.approx((1 / 3 + 1 / 2) / 2, abs=0.12)
+
+
+def test_only_constant_factors_are_refused():
+    train, test = (Tables(t.units, t.factors * 0) for t in tables())
+    with pytest.raises(ValueError, match="constant"):
+        dci(train, test)
+
+
+def test_an_index_is_no_factor():
+    train, test = (Tables(t.units, np.arange(len(t.units))[:, None]) for t in tables())
+    with pytest.raises(ValueError, match="looks like an index"):
+        dci(train, test)

@@ -1,0 +1,64 @@
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from unweave.data import views
+from unweave.data.dataset import Card
+from unweave.data.memory import Stored
+from unweave.data.reading.source import Labels
+from unweave.data.sets.sprites import GRID
+from unweave.evaluation.edits import _renderer, evaluate_edits, table
+from unweave.method import Sampling
+from unweave.runs.run import Run
+
+
+@pytest.mark.slow
+def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
+    told: list[tuple[str, int, int]] = []
+    scores = evaluate_edits(quick_run, sampling=Sampling("ddim", 2), progress=lambda *said: told.append(said))
+    assert [done for _, done, _ in told] == list(range(15))
+    assert {total for *_, total in told} == {15}
+    assert json.loads((quick_run.path / "edit_scores.json").read_text()) == json.loads(json.dumps(scores))
+    consistency = scores["protocols"]["swap-consistency@1"]
+    assert 0 <= consistency["consistency"] <= 1
+    assert len(consistency["shares"]) == 4
+    precision = scores["protocols"]["edit-precision@1"]
+    assert precision["factor_names"] == list(quick_run.dataset().factor_names)
+    assert precision["summary"]["ceiling_precision"] > 0.4  # true pictures; the probe is the limit
+    assert precision["summary"]["ceiling_precision"] > precision["summary"]["edit_precision"]
+    assert np.array(precision["changes"]).shape == (4, len(precision["factor_names"]))
+    console = Console(width=160)
+    with console.capture() as captured:
+        console.print(table(scores, "runs/a"))
+    assert "swap consistency" in captured.get()
+    assert quick_run.dataset().factor_names[0] in captured.get()
+
+
+@pytest.mark.slow
+def test_swaps_are_measured_on_a_split(quick_run: Run) -> None:
+    scores = evaluate_edits(quick_run, split="test", sampling=Sampling("ddim", 2))
+    assert scores["data"]["name"] == "sprites (test)"
+    assert scores["data"]["split"] == "test"
+    assert scores["rows_used"]["probe"] + scores["rows_used"]["edited"] == 3_686
+    assert "ceiling_precision" in scores["protocols"]["edit-precision@1"]["summary"]
+
+
+def test_pictures_of_changed_factors_are_of_the_full_set(quick_run: Run) -> None:
+    whole = quick_run.dataset()
+    part = views.split(whole, "test")
+    render = _renderer(part)
+    assert render is not None
+    first, second = np.arange(40), np.arange(40)[::-1].copy()
+    changed = part.factors(first).copy()
+    changed[:, 2] = part.factors(second)[:, 2]
+    assert (render(first, second, 2) == whole.images(GRID.index(changed))).all()
+    assert not np.isin(GRID.index(changed), part.rows).all()
+    assert _renderer(views.View(part, first, "forty")) is not None
+
+
+def test_a_set_that_is_no_grid_has_no_pictures_of_changed_factors() -> None:
+    labels = Labels(("a", "b"), (2, 2), np.array([[0, 0], [0, 1], [1, 1]]))
+    pixels = np.zeros((3, 8, 8, 1), np.uint8)
+    assert _renderer(Stored("three", pixels, labels, Card("three", "tests", "none"))) is None

@@ -1,0 +1,276 @@
+"""`unweave probe`: factors, attributes and numbers, splits, files of targets, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.conftest import shared
+from typer.testing import CliRunner
+
+import unweave
+from unweave.cli.main import app
+from unweave.data import views
+from unweave.data.formats import npz
+from unweave.editing import attribute, verbs
+from unweave.editing.attribute import manipulate
+from unweave.editing.direction import Fitting
+from unweave.evaluation import probe
+from unweave.method import Sampling
+from unweave.runs.run import Run
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 images of 16 px whose brightness is an attribute of yes and no, and a number."""
+    random = np.random.RandomState(0)
+    level = random.rand(200)
+    images = (level[:, None, None, None] * 200 + random.rand(200, 16, 16, 3) * 20).astype(np.uint8)
+    path = tmp_path_factory.mktemp("labelled") / "bright.npz"
+    np.savez(
+        path,
+        images=images,
+        factors=np.stack([level > 0.5, random.rand(200) > 0.5], 1).astype(np.int64),
+        factor_names=np.array(["bright", "coin"]),
+        level=level,
+    )
+    return path
+
+
+def test_factors_are_classified_and_the_result_is_kept(diti_run: Run) -> None:
+    found = probe.probe(diti_run, rows=300, labels=5)
+    assert found["protocol"] == "probe-accuracy-5@2"
+    assert found["scored_weights"] == "averaged"  # as DiTi's authors score it
+    assert list(found["targets"]) == list(diti_run.dataset().factor_names)
+    assert found["rows"] == {"train": 300, "valid": 300, "test": 300}
+    again = probe.probe(diti_run, rows=300)
+    kept = json.loads((diti_run.path / "probes.json").read_text())
+    assert found in kept.values()
+    assert again in kept.values()
+    assert len([key for key in kept if key.startswith("probe-accuracy")]) == 2
+    assert found["splits"] == "random, seed 0"
+    assert found["test_rows_in_training"] == 300  # the run saw all images, without labels
+    assert probe.table(again, "run").row_count == len(found["targets"]) + 1
+
+
+def test_attributes_are_ranked_by_either_protocol(diti_run: Run, labelled: Path) -> None:
+    ours = probe.probe(diti_run, data=str(labelled))
+    theirs = probe.probe(diti_run, data=str(labelled), published=True)
+    assert ours["protocol"] == "probe-ap@2"
+    assert theirs["protocol"] == "probe-ap-adam@2"
+    assert ours["targets"]["bright"]["average_precision"] > 0.95
+    assert ours["rows"] == {"train": 160, "valid": 20, "test": 20}
+    assert 0.2 < ours["targets"]["coin"]["average_precision"] < 0.95
+
+
+def test_another_set_may_have_settings(diti_run: Run, labelled: Path) -> None:
+    words = ["probe", str(diti_run.path), "--data", str(labelled), "--json"]
+    whole, kept = (
+        json.loads(CliRunner().invoke(app, [*words, *more]).stdout) for more in ([], ["--set", "view.keep.bright=[1]"])
+    )
+    assert sum(whole["rows"].values()) == 200
+    assert sum(kept["rows"].values()) == (np.load(labelled)["level"] > 0.5).sum()
+    assert kept["data"]["settings"]["view"] == "{'keep': {'bright': [1]}}"
+    for more, message in (
+        (["--set", "crop=8"], "give both"),
+        (["--data", str(labelled), "--set", "size=8"], "--set size=8"),
+    ):
+        refused = CliRunner().invoke(app, ["probe", str(diti_run.path), *more])
+        assert message in str(refused.exception)
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "csv"])
+def test_numbers_are_read_from_a_file(kind: str, diti_run: Run, labelled: Path, tmp_path: Path) -> None:
+    level = np.load(labelled)["level"]
+    path = f"{labelled}:level"
+    if kind == "npy":
+        path = str(tmp_path / "level.npy")
+        np.save(path, level)
+    elif kind == "csv":
+        path = str(tmp_path / "level.csv")
+        Path(path).write_text("brightness\n" + "\n".join(map(str, level)))
+    found = probe.probe(diti_run, data=str(labelled), targets=path)
+    name = "brightness" if kind == "csv" else "target 0"
+    assert found["protocol"] == "probe-regression@2"
+    assert found["targets"][name]["r"] > 0.8
+    assert found["targets"][name]["mse"] < 0.04  # of a variance of 0.08
+
+
+def test_rows_without_targets_are_left_out(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
+    level = np.load(labelled)["level"].copy()
+    level[:100] = np.nan
+    np.save(tmp_path / "half.npy", level)
+    found = probe.probe(diti_run, data=str(labelled), targets=tmp_path / "half.npy")
+    assert sum(found["rows"].values()) == 100
+
+
+def test_published_splits_are_used_and_validation_is_taken_from_training_where_there_is_none() -> None:
+    dataset = npz_of({"train": np.arange(80), "test": np.arange(80, 100)})
+    parts = probe.parts_of(dataset, AIMS, 1_000, 0)
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 72, "valid": 8, "test": 20}
+    assert set(parts["train"]) | set(parts["valid"]) == set(range(80))
+    assert parts["test"].tolist() == list(range(80, 100))
+    with pytest.raises(ValueError, match="needs train and test"):
+        probe.parts_of(npz_of({"train": np.arange(80)}), AIMS, 1_000, 0)
+    whole = probe.parts_of(dataset, AIMS, 1_000, 0, hold_out=False)
+    assert len(whole["train"]) == 80
+
+
+AIMS = probe.Targets(["one"], np.zeros((100, 1)))
+
+
+def npz_of(splits: dict[str, np.ndarray]):
+    dataset = views.View(Blank(), np.arange(100), "blank")
+    dataset.splits = splits
+    return dataset
+
+
+class Blank(npz.Dataset):
+    name, shape, factor_names, factor_sizes, card = "blank", (3, 16, 16), (), (), npz.Card("", "", "")
+
+    def __len__(self) -> int:
+        return 100
+
+    def images(self, rows):
+        return np.zeros((len(rows), 16, 16, 3), np.uint8)
+
+    def factors(self, rows):
+        return None
+
+    def digest(self) -> str:
+        return "00"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"targets": "nothing.npy"}, "there is no file"),
+        ({"published": True}, "are classes: leave published out"),
+        ({"targets": "x", "labels": 5}, "labels=N"),
+        ({"published": True, "labels": 5}, "labels=N"),
+    ],
+)
+def test_what_cannot_be_probed_is_refused(options: dict, message: str, diti_run: Run) -> None:
+    with pytest.raises(ValueError, match=message):
+        probe.probe(diti_run, rows=100, **options)
+
+
+def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "short.npy", np.zeros(7))
+    np.save(tmp_path / "hole.npy", np.stack([np.full(200, np.nan), np.zeros(200)], 1))
+    (tmp_path / "words.csv").write_text("a,b\nc,d\n")
+    (tmp_path / "names.csv").write_text("a,a\n" + "1,2\n" * 200)
+    (tmp_path / "more.csv").write_text("a,b,c\n" + "1,2\n" * 200)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "empty.csv").write_text("")
+    np.save(tmp_path / "flat.npy", np.zeros((200, 0)))
+    for file, message in (
+        ("short.npy", "one row for each"),
+        ("hole.npy", "as finite numbers: target 0"),
+        ("words.csv", "cannot be read as numbers"),
+        ("names.csv", "give each its own"),
+        ("more.csv", "give each its own"),
+        ("empty.npy", "cannot be read as numbers"),
+        ("empty.csv", "cannot be read as numbers: it is empty"),
+        ("flat.npy", r"shape \[200, 0\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            probe.probe(diti_run, data=str(labelled), targets=tmp_path / file)
+    with pytest.raises(ValueError, match="cannot be read as numbers"):
+        probe.probe(diti_run, data=str(labelled), targets=f"{labelled}:nothing")
+
+
+def test_scores_of_lfw_are_matched_by_file(tmp_path: Path) -> None:
+    """The lines of the table in another order than the rows, and a picture without scores."""
+    random = np.random.RandomState(0)
+    levels, head = {}, ["# lfw_attributes.txt 1.4", "#\tperson\timagenum\tMale\tAsian"]
+    for person in ("Ada L", "Bob"):
+        folder = tmp_path / "set" / "lfw_funneled" / person.replace(" ", "_")
+        folder.mkdir(parents=True)
+        for number in range(1, 7):
+            Image.new("RGB", (250, 250)).save(folder / f"{folder.name}_{number:04d}.jpg")
+            levels[person, number] = random.randn(2)
+    lines = [f"{person}\t{number}\t{a}\t{b}" for (person, number), (a, b) in levels.items()]
+    (tmp_path / "set" / "lfw_attributes.txt").write_text("\n".join([*head, *lines]) + "\n")
+    dataset = unweave.open_data({"name": "lfw", "path": str(tmp_path / "set"), "size": 16})
+    (tmp_path / "other").mkdir()
+    table = tmp_path / "other" / "lfw_attributes.txt"
+    table.write_text("\n".join([*head, *lines[:0:-1]]) + "\n")  # backwards, and without the first picture
+    aims = probe._numbers(dataset, table)
+    assert aims.names == ["Male", "Asian"]
+    assert dataset.files[0] == "Ada_L/Ada_L_0001.jpg"
+    assert np.isnan(aims.values[0]).all()
+    for file, values in list(zip(dataset.files, aims.values))[1:]:
+        person, number = Path(file).stem.rsplit("_", 1)
+        assert values == pytest.approx(levels[person.replace("_", " "), int(number)])
+
+
+def test_sets_of_both_kinds_rank_what_is_yes_or_no_and_classify_the_rest(
+    diti_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    random = np.random.RandomState(0)
+    factors = random.randint(0, [2, 3], (120, 2))
+    factors = np.concatenate([factors, np.zeros((120, 1), np.int64)], 1)
+    factors[0, 2] = 1  # an attribute that is constant in the test rows, or in the training rows
+    images = random.randint(0, 40, (120, 16, 16, 3)).astype(np.uint8) + (factors[:, :1, None, None] * 200).astype(
+        np.uint8
+    )
+    np.savez(tmp_path / "both.npz", images=images, factors=factors, factor_names=np.array(["bright", "kind", "rare"]))
+    with caplog.at_level("INFO", logger="unweave"):
+        found = probe.probe(diti_run, data=str(tmp_path / "both.npz"))
+    assert "both is read at 16 x 16 pixels (height, width)" in caplog.text
+    assert found["targets"]["bright"]["average_precision"] > 0.9
+    assert "average_precision" not in found["targets"]["kind"]
+    assert "accuracy" in found["targets"]["kind"]
+    assert found["protocol"] == "probe-ap+accuracy@2"
+    each = [found["targets"][name]["chance of accuracy"] for name in ("bright", "kind")]
+    assert found["targets"]["rare"]["accuracy"] is None
+    assert found["mean"]["chance of accuracy"] == pytest.approx(np.mean(each))  # of the targets that accuracy is over
+    published = probe.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)
+    assert published["targets"]["kind"] == {}
+    assert probe.table(published, "run").row_count == 4
+    monkeypatch.setattr(probe, "ROWS", 10)
+    assert sum(probe.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)["rows"].values()) == 120
+    assert max(probe.probe(diti_run, data=str(tmp_path / "both.npz"))["rows"].values()) == 10
+
+
+@pytest.mark.slow
+def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder as CelebA comes, of the CMU faces split by person: train DiTi, probe it both ways, move an attribute."""
+    source = shared("data", "cmu_faces", "cmu_faces.npz")
+    script = Path(__file__).parents[2] / "benchmarks" / "celeba_layout.py"
+    command = [sys.executable, str(script), str(source), str(tmp_path / "faces"), "--by", "person"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    data = {"name": "celeba", "path": str(tmp_path / "faces"), "size": 16, "crop": "centre"}
+    few = {"images": 64, "batch": 32, "precision": "float32", "preview": 64}
+    small = {"channels": [16, 16], "attention": [False, True], "layers": 1, "heads": 2, "groups": 4}
+    recipe = {"method": {"name": "denoiser", **small}, "preset": "laptop", "data": data, "training": few}
+    run = unweave.train(
+        "diti",
+        {"foundation": {"denoiser": {"from": str(tmp_path / "denoiser"), "recipe": recipe}}},
+        data=data,
+        method={"dim": 16, "blocks": 8, "edges": [500, 1000], "widths": [8, 8], "encoder_widths": [32, 32]},
+        training=few,
+        run=tmp_path / "run",
+    )
+    dataset = run.dataset()
+    people = np.load(source)["factors"][:, 0]
+    parts = [set(people[dataset.splits[name]]) for name in ("train", "valid", "test")]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 20  # nobody is in two
+    names = {"pose_straight", "pose_left", "pose_right", "pose_up", "sunglasses_sunglasses", "expression_happy"}
+    assert names <= set(dataset.factor_names)
+    for published in (False, True):
+        found = probe.probe(run, published=published)
+        assert sum(found["rows"].values()) == 624
+        assert found["rows"]["test"] == len(dataset.splits["test"])
+        assert found["mean"]["average_precision"] > found["mean"]["chance of average_precision"]
+    monkeypatch.setattr(attribute, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
+    edit, facts = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
+    assert edit.images.shape == (1, 2, 3, 16, 16)
+    assert facts["average_precision"] > 0
+    frames = verbs.interpolate(run, [0], [1], ["b2-5"], steps=[0, 0.5], noise=True, sampling=Sampling("ddim", 3))
+    assert frames.images.shape == (2, 1, 3, 16, 16)

@@ -1,0 +1,401 @@
+"""PDAE, DiTi and Diff-AE against the facts of their papers."""
+
+from itertools import accumulate
+
+import pytest
+import torch
+from diffusers.models.resnet import ResnetBlock2D
+from tests.conftest import latent_foundation, small_denoiser
+
+from unweave import registry
+from unweave.config import SettingsError, parse
+from unweave.method import Batch, Sampling, evaluating
+from unweave.methods import diffae, diti, pdae
+from unweave.models.diffusion.process import (
+    add_noise,
+    clean_of,
+    mean_shift,
+    per_image,
+    score_shift,
+    snr,
+    velocity_shift,
+)
+from unweave.models.encoder import attentive
+from unweave.models.foundation import Denoiser, Foundation
+from unweave.models.gradient_decoder import Composed
+from unweave.runs.plan import plan
+
+NARROW = {"dim": 16, "encoder_widths": (32, 32)}
+SLICED = {**NARROW, "blocks": 8, "edges": (250, 1000), "widths": (6, 10)}
+
+
+def foundation(**config: object) -> Foundation:
+    return Foundation((3, 16, 16), 10, denoiser=small_denoiser(**config))
+
+
+def pdae_of(**settings: object) -> pdae.PDAE:
+    torch.manual_seed(0)
+    predicts = {"prediction": "v"} if settings.get("weight") == "clean" else {}
+    return stirred(pdae.build(pdae.Settings(**{**NARROW, **settings}), foundation(**predicts)))
+
+
+def diti_of(**settings: object) -> diti.DiTi:
+    torch.manual_seed(0)
+    return stirred(diti.build(diti.Settings(**{**SLICED, **settings}), foundation()))
+
+
+def stirred(method):
+    """The last layers begin at zero, which would hide everything."""
+    for player in method.players():
+        for parameter in player.parameters:
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
+    return method
+
+
+def images(count: int = 4) -> torch.Tensor:
+    return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def batch(count: int = 4) -> Batch:
+    return Batch(images(count), torch.arange(count), 0)
+
+
+def drawn(method, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The times and noise that `forward` draws with this seed."""
+    rng = torch.Generator().manual_seed(seed)
+    t = torch.randint(0, 1000, (count,), generator=rng)
+    return t, torch.randn(method.space.encode(images(count)).shape, generator=rng)
+
+
+def test_the_encoder_has_the_published_number_of_parameters() -> None:
+    assert sum(p.numel() for p in attentive((3, 64, 64), 512, None).parameters()) == 1_487_104
+    widths = [layer.out_channels for layer in attentive((3, 128, 128), 512, None) if hasattr(layer, "out_channels")]
+    assert [w for w in widths if w is not None] == [64, 128, 256, 256, 256]
+
+
+@pytest.mark.parametrize(("shape", "widths"), [((3, 24, 24), None), ((3, 32, 16), None), ((3, 32, 32), (32, 32))])
+def test_images_that_cannot_be_halved_to_4_are_refused(shape, widths) -> None:
+    with pytest.raises(ValueError, match=r"halves images|needs 3 numbers"):
+        attentive(shape, 8, widths)
+
+
+@pytest.mark.parametrize(("weight", "field"), [("snr", "score"), ("uniform", "score"), ("clean", "velocity")])
+def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
+    method = pdae_of(weight=weight, field=field)
+    t, eps = drawn(method, 4, 5)
+    abar = method.denoiser.abar[t]
+    x_t = add_noise(images(), eps, abar)
+    found, eps_0 = method.denoiser.halves(x_t, t)
+    made = method.decoder(found, found.embedding, method.condition(method.encoder(images())))
+    size = mean_shift(method.denoiser.abar, t) if field == "score" else abar.sqrt()
+    error = (eps - eps_0 - per_image(size) * made).square().mean((1, 2, 3))
+    ratio = abar / (1 - abar)
+    weights = {"snr": ratio**0.1 / (1 + ratio), "uniform": torch.ones(4), "clean": 1 / ratio}
+    by_hand = (weights[weight] * error).mean()
+    assert method(batch(), torch.Generator().manual_seed(5)).total.item() == pytest.approx(by_hand.item(), rel=1e-5)
+
+
+def test_the_published_weight_is_that_of_the_facts() -> None:
+    method = pdae_of()
+    t = torch.tensor([10, 500, 990])
+    expected = snr(method.denoiser.abar[t]) ** 0.1 / (1 + snr(method.denoiser.abar[t]))
+    torch.testing.assert_close(method.weigh(t), expected)
+
+
+def test_training_leaves_the_frozen_model_as_it_was() -> None:
+    method = diti_of(gradient="dual").train()
+    before = [p.clone() for p in method.denoiser.parameters()]
+    optimiser = torch.optim.AdamW(method.players()[0].parameters, 1e-2)
+    for seed in range(2):
+        method(batch(), torch.Generator().manual_seed(seed)).total.backward()
+        optimiser.step()
+    assert all(torch.equal(a, b) for a, b in zip(before, method.denoiser.parameters()))
+    assert all(p.grad is None and not p.requires_grad for p in method.denoiser.parameters())
+    assert not any(module.training for module in method.denoiser.frozen.network.modules())
+
+
+@pytest.mark.parametrize(("kind", "shift"), [("score", score_shift), ("velocity", velocity_shift)])
+def test_sampling_adds_the_shift_and_clips_x0(kind: str, shift) -> None:
+    method = pdae_of(field=kind)
+    units = method.encode(images())
+    x_t, t = torch.randn(4, 3, 16, 16) * 3, torch.tensor(700)
+    abar = method.denoiser.abar[t.expand(4)]
+    found, eps_0 = method.denoiser.halves(x_t, t.expand(4))
+    field = method.decoder(found, found.embedding, method.condition(units.squeeze(2)))
+    plain = eps_0 + per_image(shift(abar)) * field
+    torch.testing.assert_close(method.predictor(units, False)(x_t, t), plain)
+    clipped = clean_of(method.predictor(units, True)(x_t, t), x_t, abar)
+    assert clean_of(plain, x_t, abar).abs().max() > 1.1
+    torch.testing.assert_close(clipped, clean_of(plain, x_t, abar).clamp(-1, 1), atol=1e-5, rtol=1e-4)
+
+
+def test_the_uneven_widths_are_those_of_the_release() -> None:
+    settings = diti.Settings()
+    assert diti.slice_widths(settings) == [2, 2, 2, 4, 8, 8, 9, *[25] * 12, 27, *[8] * 11, 12, *[1] * 31, 19]
+    assert [diti.stage_of_blocks(settings).count(i) for i in range(5)] == [4, 3, 13, 12, 32]
+    assert diti.slice_widths(diti.Settings(edges=(1000,), widths=(512,))) == [8] * 64
+    assert [len(units) for units in diti.stages(settings).values()] == [10, 25, 327, 100, 50]
+    assert list(diti.stages(settings)) == ["t0-62", "t63-109", "t110-312", "t313-499", "t500-999"]
+
+
+def test_blocks_are_indexed_by_the_original_time() -> None:
+    method = diti.build(diti.Settings(), Foundation((3, 16, 16), 10, denoiser=small_denoiser()))
+    t = torch.arange(1000)
+    assert torch.equal(method.block(t), torch.tensor([int(time * 64 / 1000) for time in range(1000)]))
+    ends = list(accumulate(diti.slice_widths(diti.Settings())))
+    assert method.open(t).tolist() == [ends[int(time * 64 / 1000)] for time in range(1000)]
+    assert torch.equal(method.open(torch.tensor([0, 15, 16, 999])), torch.tensor([2, 2, 4, 512]))
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
+@pytest.mark.parametrize("steps", [4, 10])
+def test_samplers_open_the_slices_of_the_original_time_whatever_their_stride(
+    steps: int, sampler: str, monkeypatch
+) -> None:
+    method = diti_of()
+    seen: list[tuple[int, int]] = []
+    plain = method.visible
+
+    def watched(code: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        shown = plain(code, t)
+        seen.append((int(t[0]), int((shown[0] != 0).sum())))
+        return shown
+
+    monkeypatch.setattr(method, "visible", watched)
+    units = torch.ones(1, 16, 1)
+    start = method.invert(images(1), units, Sampling(sampler, steps))
+    method.decode(units, start, Sampling(sampler, steps))
+    ends = list(accumulate(diti.slice_widths(method.options)))
+    assert len(seen) == 2 * steps
+    assert all(count == ends[time * 8 // 1000] for time, count in seen)
+    assert len({count for _, count in seen}) > 2
+    assert seen[steps] == (999, 16)  # the first step of generation sees the whole code
+
+
+def test_a_later_slice_has_no_influence_on_earlier_times() -> None:
+    method = diti_of()
+    ends = diti.ends(method.options)
+    code = torch.randn(1, 16, 1, requires_grad=True)
+    x_t = torch.randn(1, 3, 16, 16)
+    for block in range(8):
+        for time in (block * 125, block * 125 + 124):
+            slope = torch.autograd.grad(method.predictor(code, False)(x_t, torch.tensor(time)).sum(), code)[0].flatten()
+            assert slope[ends[block] :].abs().sum() == 0
+            assert slope[: ends[block]].abs().min() > 0
+
+
+def test_in_the_last_block_the_mask_is_none() -> None:
+    method = diti_of()
+    code = torch.randn(2, 16, 1)
+    x_t, times = torch.randn(2, 3, 16, 16), [torch.tensor(time) for time in (874, 875, 999)]
+    masked = [method.predictor(code, True)(x_t, t) for t in times]
+    method.visible = lambda code, t: code
+    same = [torch.equal(one, method.predictor(code, True)(x_t, t)) for one, t in zip(masked, times)]
+    assert same == [False, True, True]  # the last of 8 blocks begins at 875
+
+
+def test_the_published_mask_is_none_in_the_last_of_64_blocks() -> None:
+    torch.manual_seed(0)
+    settings = diti.Settings(encoder_widths=(32, 32))
+    method = diti.build(settings, foundation())
+    assert method.open(torch.tensor([983, 984, 985, 999])).tolist() == [493, 493, 512, 512]
+
+
+def test_stop_grad_lets_gradients_into_the_newest_slice_alone_and_dual_adds_both_losses() -> None:
+    ends = diti.ends(diti_of().options)
+    code, t = torch.randn(3, 16, requires_grad=True), torch.tensor([0, 400, 999])
+    (held,) = diti_of(gradient="stop_grad").trained(code, t)
+    (slope,) = torch.autograd.grad(held.sum(), code)
+    for row, block in enumerate((0, 3, 7)):
+        before = ends[block - 1] if block else 0
+        assert slope[row].tolist() == [float(before <= i < ends[block]) for i in range(16)]
+    losses = {kind: diti_of(gradient=kind)(batch(), torch.Generator().manual_seed(3)).total.item() for kind in (
+        "base", "stop_grad", "dual"
+    )}  # fmt: skip
+    assert losses["base"] == pytest.approx(losses["stop_grad"], rel=1e-6)  # the same value, other gradients
+    assert losses["dual"] == pytest.approx(2 * losses["base"], rel=1e-6)
+
+
+def test_diti_with_one_block_is_pdae() -> None:
+    one = diti_of(blocks=1, edges=(1000,), widths=(16,))
+    other = pdae_of()
+    other.load_state_dict(one.state_dict())
+    losses = [method(batch(), torch.Generator().manual_seed(2)).total.item() for method in (one, other)]
+    assert losses[0] == losses[1]
+
+
+def test_groups_are_stages_and_time_ranges() -> None:
+    method = diti_of()
+    assert {name: list(units) for name, units in method.groups().items()} == {
+        "t0-249": list(range(6)), "t250-999": list(range(6, 16)),
+    }  # fmt: skip
+    assert list(method.group("t0-124")) == [0, 1, 2]
+    assert list(method.group("t125")) == [3, 4, 5]
+    assert list(method.group("t200-400")) == [3, 4, 5, 6, 7]
+    assert list(method.group("b1-3")) == [3, 4, 5, 6, 7]
+    with pytest.raises(ValueError, match=r"blocks must lie in 0\.\.7"):
+        method.group("b7-8")
+    early = diti_of(blocks=16, widths=(2, 14))  # four blocks share two numbers
+    with pytest.raises(ValueError, match="no number of the code opens in the blocks 0-0"):
+        early.group("b0")
+    with pytest.raises(LookupError, match="t0-249, t250-999"):
+        method.group("wall")
+    for words in ("t300-200", "t5-1000"):
+        with pytest.raises(ValueError, match=r"must lie in 0\.\.999"):
+            method.group(words)
+    with pytest.raises(LookupError, match="code"):
+        pdae_of().group("wall")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"widths": (6, 9)}, "must sum to method.dim"),
+        ({"widths": (6, 5, 5)}, "one number a stage"),
+        ({"edges": (250, 900)}, "must rise to 1000"),
+        ({"edges": (1000, 250)}, "must rise to 1000"),
+        ({"widths": (18, -2)}, "be 1 or more"),
+        ({"widths": (16, 0)}, "be 1 or more"),
+        ({"edges": (2, 5, 1000), "widths": (4, 4, 8)}, "no block begins"),
+    ],
+)
+def test_slices_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
+    """When settings are read, so before a foundation is made."""
+    with pytest.raises(SettingsError, match=message) as raised:
+        parse(diti.Settings, {**SLICED, **settings}, "method")
+    assert "value error" not in str(raised.value).lower()
+
+
+def test_errors_of_x0_of_a_model_that_predicts_the_noise_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"PDAE with method\.weight=clean.*method\.weight=snr method\.field=score"):
+        pdae.build(pdae.Settings(**NARROW, weight="clean"), foundation())
+
+
+def test_without_a_denoiser_the_remedy_is_named() -> None:
+    for module, settings in ((pdae, NARROW), (diti, SLICED)):
+        with pytest.raises(SettingsError, match=r"foundation\.denoiser\.from"):
+            module.build(module.Settings(**settings), Foundation((3, 16, 16), 10))
+
+
+DIFFAE = {"dim": 8, "encoder_channels": (8, 8), "channels": (8, 16), "attention": (False, True), "groups": 4}
+
+
+def diffae_of(**settings: object) -> diffae.DiffAE:
+    torch.manual_seed(0)
+    made = diffae.build(
+        diffae.Settings(**{**DIFFAE, "layers": 1, "dropout": 0.0, **settings}), Foundation((3, 16, 16), 10)
+    )
+    return stirred(made)
+
+
+def test_every_block_of_diffae_has_the_time_and_then_the_code() -> None:
+    method = diffae_of()
+    blocks = [module for module in method.unet.modules() if isinstance(module, ResnetBlock2D)]
+    assert blocks
+    assert all(isinstance(block.time_emb_proj, Composed) for block in blocks)
+    composed = blocks[0].time_emb_proj
+    code, time = torch.randn(2, 8), torch.randn(2, composed.split[0])
+    s_t, b_t = composed.time(time).chunk(2, 1)
+    s_c, b_c = composed.condition(code).chunk(2, 1)
+    h = torch.randn(2, s_t.shape[1])
+    scale, shift = composed(torch.cat([time, code], 1)).chunk(2, 1)
+    torch.testing.assert_close(h * (1 + scale) + shift, (h * (1 + s_t) + b_t) * (1 + s_c) + b_c)
+
+
+def test_the_loss_of_diffae_by_hand_and_its_code_matters() -> None:
+    method = diffae_of()
+    t, eps = drawn(method, 4, 5)
+    x_t = add_noise(images(), eps, method.abar[t])
+    units = method.encode(images())
+    by_hand = (eps - method.predict(x_t, t, units)).square().mean().item()
+    assert method(batch(), torch.Generator().manual_seed(5)).total.item() == pytest.approx(by_hand, rel=1e-5)
+    assert not torch.equal(method.predict(x_t, t, units), method.predict(x_t, t, units + 1))
+    assert not torch.equal(method.predict(x_t, t, units), method.predict(x_t, (t + 300) % 1000, units))
+    assert list(method.group("code")) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"attention": (True,)}, "one value per level"),
+        ({"channels": (6, 16)}, "divisible by method.groups"),
+        ({"channels": (8, 8, 8, 8, 8, 8), "attention": (False,) * 6}, "multiple of 32"),
+        ({"encoder_channels": (8,) * 6}, "they need 32 pixels a side or more, got 16 x 16"),
+    ],
+)
+def test_a_diffae_that_cannot_be_built_says_why(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        diffae_of(**settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "preset", "expected"),
+    [("denoiser", "pixels-64", 64.0e6), ("denoiser", "pixels-128", 98.6e6), ("diffae", "release", None)],
+)
+def test_networks_of_the_published_sizes_run(name: str, preset: str, expected: float | None) -> None:
+    module = registry.trainable(name)
+    size = module.PRESETS[preset]["data"]["size"]
+    built = module.build(module.Settings(**module.PRESETS[preset]["method"]), Foundation((3, size, size), 10))
+    if expected is not None:
+        assert sum(p.numel() for p in built.parameters()) == pytest.approx(expected, rel=0.1)
+    loss = built(Batch(torch.zeros(1, 3, size, size), torch.arange(1), 0), torch.Generator().manual_seed(0))
+    assert loss.total.isfinite()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "base", "expected"), [("release", "pixels-64", 52.0e6), ("release-128", "pixels-128", 78.5e6)]
+)
+@pytest.mark.parametrize("name", ["pdae", "diti"])
+def test_gradient_decoders_have_the_published_sizes(name: str, preset: str, base: str, expected: float) -> None:
+    module, denoiser = registry.trainable(name), registry.trainable("denoiser")
+    settings = module.PRESETS[preset]
+    size = settings["data"]["size"]
+    assert settings["foundation"]["denoiser"]["recipe"]["preset"] == base
+    with torch.device("meta"):
+        frozen = denoiser.build(denoiser.Settings(**denoiser.PRESETS[base]["method"]), Foundation((3, size, size), 10))
+        under = Foundation((3, size, size), 10, denoiser=Denoiser(frozen.unet, frozen.noising))
+        method = module.build(module.Settings(**settings["method"]), under)
+    trained = sum(p.numel() for part in (method.decoder, method.condition) for p in part.parameters())
+    assert trained == pytest.approx(expected, rel=0.07)  # diffusers' resampling layers are smaller
+
+
+@pytest.mark.parametrize("name", ["pdae", "diti"])
+@pytest.mark.parametrize("kind", ["vq", "kl", "grey"])
+def test_any_denoiser_will_do(name: str, kind: str) -> None:
+    """One of latents, whose x_0 is not clipped, and one of grey pixels: it learns, inverts and draws."""
+    module = registry.trainable(name)
+    shape = (1, 16, 16) if kind == "grey" else (3, 16, 16)
+    base = Foundation(shape, 10, denoiser=small_denoiser(16, 1)) if kind == "grey" else latent_foundation(kind)
+    torch.manual_seed(0)
+    method = stirred(module.build(module.Settings(**(SLICED if name == "diti" else NARROW)), base))
+    assert method.bounded is (kind == "grey")
+    pictures = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    assert method(Batch(pictures, torch.arange(2), 0), torch.Generator().manual_seed(0)).total.isfinite()
+    with evaluating(method):
+        units = method.encode(pictures)
+        start = method.invert(pictures, units, Sampling("ddim", 4))
+        assert start.shape == (2, *method.space.shape)
+        drawn = method.decode(units, start, Sampling("ddim", 4))
+    assert drawn.shape == pictures.shape
+    assert drawn.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["pdae", "diti"])
+@pytest.mark.parametrize("preset", ["release", "release-128", "release-even", "laptop"])
+def test_presets_name_a_denoiser_of_their_own_images(name: str, preset: str) -> None:
+    if preset not in registry.trainable(name).PRESETS:
+        assert (name, preset) == ("pdae", "release-even")
+        return
+    settings = plan(name, {"preset": preset, "data": {"name": "folder", "path": "faces"}})
+    made = plan("denoiser", settings.foundation.denoiser.recipe)
+    assert made.data == settings.data
+
+
+def test_heads_that_do_not_fit_are_refused() -> None:
+    module = registry.trainable("denoiser")
+    settings = module.Settings(channels=(24, 64), attention=(True, False), heads=4, groups=8)
+    with pytest.raises(ValueError, match="multiples of the width of a head"):
+        module.build(settings, Foundation((3, 16, 16), 10))

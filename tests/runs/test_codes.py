@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from unweave.data.dataset import Card, Dataset
+from unweave.method import Method
+from unweave.runs.codes import represent
+from unweave.tensors import to_images
+
+
+class Stripes(Dataset):
+    name, shape, factor_names, factor_sizes, card = "stripes", (3, 4, 5), (), (), Card("", "", "")
+
+    def __len__(self):
+        return 30
+
+    def images(self, rows):
+        return np.random.default_rng(0).integers(0, 256, (30, 4, 5, 3), dtype=np.uint8)[rows]
+
+    def factors(self, rows):
+        return None
+
+    def digest(self):
+        return "0"
+
+
+class Means(Method):
+    """One unit per channel; noisy while it trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+        self.frozen = nn.Linear(1, 1).eval()
+        self.fill = 0.0
+
+    def players(self):
+        return []
+
+    def encode(self, images):
+        assert torch.is_inference_mode_enabled()
+        return self.drop(images.mean((2, 3)))[..., None] + self.fill
+
+
+def test_codes_are_in_the_order_of_the_rows_whatever_the_batch():
+    method, rows = Means(), np.array([4, 0, 29, 4, 7])
+    expected = (Stripes().images(rows) / 127.5 - 1).mean((1, 2))[..., None]
+    for batch in (1, 2, 5, 250):
+        codes = represent(method, Stripes(), rows, batch)
+        assert codes.dtype == np.float32
+        assert codes == pytest.approx(expected, abs=1e-6)
+
+
+def test_every_part_is_left_in_its_mode():
+    method = Means().train()
+    method.frozen.eval()
+    represent(method, Stripes(), np.arange(3))
+    assert method.training
+    assert method.drop.training
+    assert not method.frozen.training
+
+
+def test_the_mode_comes_back_after_an_error_too():
+    method = Means().train()
+    method.fill = float("nan")
+    with pytest.raises(ValueError, match=r"codes of this method .* 9 numbers that are NaN"):
+        represent(method, Stripes(), np.arange(3))
+    assert method.drop.training
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(ValueError, match="no rows"):
+        represent(Means(), Stripes(), np.arange(0))
+
+
+def test_images_are_channels_first_in_minus_one_to_one():
+    pixels = np.zeros((1, 2, 3, 3), np.uint8)
+    pixels[0, 1, 2] = 255, 0, 51
+    images = to_images(pixels)
+    assert images.shape == (1, 3, 2, 3)
+    assert images[0, :, 1, 2].tolist() == pytest.approx([1, -1, -0.6])

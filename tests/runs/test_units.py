@@ -1,0 +1,96 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import unweave
+from unweave.method import Sampling
+from unweave.runs import hub, units
+from unweave.runs.run import Run
+from unweave.runs.units import Choice
+
+FEW = Sampling("ddim", 2)
+
+
+@pytest.fixture
+def copy(quick_run: Run, tmp_path: Path) -> Run:
+    """A run of one's own, to write names into."""
+    shutil.copytree(quick_run.path, tmp_path / "copy")
+    return Run(tmp_path / "copy")
+
+
+def test_a_name_is_taken_wherever_a_unit_is(copy: Run, tmp_path: Path) -> None:
+    assert units.name(copy, 3, "  wall   colour ") == {"wall colour": "3"}
+    by_name, by_number = (
+        unweave.swap(copy, [0], [1], [word], sampling=FEW, output=tmp_path / f"{at}.png").images
+        for at, word in enumerate(("wall colour", 3))
+    )
+    assert torch.equal(by_name, by_number)
+    method = copy.method()
+    listed = units.chosen(method, 4, None, units.named(copy))
+    assert [choice.name for choice in listed] == ["unit 0", "unit 1", "unit 2", "wall colour"]
+    assert listed[3] == Choice("wall colour", [3], "3")
+    frames = unweave.traverse(copy, [0], ["wall colour", 0], sampling=FEW, output=tmp_path / "t.png").images
+    assert frames.shape[0] == 2
+
+
+def test_a_unit_has_one_name_and_a_name_one_unit(copy: Run) -> None:
+    units.name(copy, 3, "wall")
+    assert units.name(copy, 3, "floor") == {"floor": "3"}
+    assert units.name(copy, "02", "floor") == {"floor": "2"}
+    assert units.name(copy, "0-1", "both") == {"floor": "2", "both": "0-1"}
+    assert units.name(copy, "both", "pair") == {"floor": "2", "pair": "0-1"}
+    assert units.chosen(copy.method(), 4, ["pair"], units.named(copy)) == [Choice("pair", [0, 1], "0-1")]
+    assert units.name(copy, 2, "") == {"pair": "0-1"}
+
+
+@pytest.mark.parametrize("text", ["7", "3-5", "a,b", "x" * 41, "tab\x07"])
+def test_names_that_cannot_be_told_from_units(copy: Run, text: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        units.name(copy, 1, text)
+    assert units.named(copy) == {}
+
+
+@pytest.mark.parametrize("text", ["t100-200", "t2000", "b3"])
+def test_groups_cannot_be_names(diti_run: Run, text: str) -> None:
+    with pytest.raises(ValueError, match="already means units"):
+        units.name(diti_run, 0, text)
+
+
+def test_units_and_names_that_are_not_there(copy: Run) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.3"):
+        units.name(copy, 4, "wall")
+    units.name(copy, 1, "wall")
+    with pytest.raises(LookupError, match="names of units of this run: wall"):
+        unweave.swap(copy, [0], [1], ["floor"], sampling=FEW)
+    (copy.path / "names.json").write_text("[3")
+    with pytest.raises(ValueError, match=r"names\.json is damaged"):
+        units.named(copy)
+
+
+def test_names_never_stand_for_what_means_units_already(copy: Run, diti_run: Run) -> None:
+    (copy.path / "names.json").write_text('{"3": "0", "0-1": "2", "-1": "0"}')
+    names = units.named(copy)
+    assert units.chosen(copy.method(), 4, [3, "0-1"], names) == [
+        Choice("unit 3", [3], "3"),
+        Choice("units 0-1", [0, 1], "0-1"),
+    ]
+    for wrong in (-1, "-1", 4):
+        with pytest.raises(ValueError, match=r"0\.\.3"):
+            units.chosen(copy.method(), 4, [wrong], names)
+    method = diti_run.method()
+    assert units.chosen(method, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(method.group("t0-249"))
+
+
+def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path: Path) -> None:
+    units.name(copy, 1, "wall")
+    shared = unweave.from_pretrained(str(copy.save_pretrained(tmp_path / "shared")))
+    assert units.named(shared) == {"wall": "1"}
+    units.name(shared, 2, "floor")
+    (shared.path / "edit_scores.json").write_text(json.dumps({}))
+    assert units.named(unweave.from_pretrained(str(shared.path))) == {"wall": "1", "floor": "2"}
+    (shared.path / "settings.toml").write_text("")
+    with pytest.raises(ValueError, match=r"settings\.toml"):
+        hub.checked(shared.path)

@@ -1,0 +1,313 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import QUICK
+
+import unweave
+from unweave.config import SettingsError
+from unweave.progress import Progress
+from unweave.runs import checkpoint
+from unweave.runs.run import Run
+
+TRAINING = {"images": 96, "batch": 16, "precision": "float32", "save": 48, "preview": 96, "warmup": 16}
+DATA = {"name": "sprites", "size": 16}
+
+
+class Recorder(Progress):
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.said: list[str] = []
+
+    def step(self, seen: int, terms: dict[str, float] | None) -> None:
+        self.seen.append(seen)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+class Impatient(Recorder):
+    def step(self, seen: int, terms: dict[str, float] | None) -> None:
+        super().step(seen, terms)
+        if seen == 64:
+            raise KeyboardInterrupt
+
+
+def test_a_run_has_everything_it_should(quick_run: Run) -> None:
+    expected = {"checkpoints", "log.jsonl", "pictures", "run.json", "settings.toml", "unet", "units.safetensors"}
+    assert expected <= {path.name for path in quick_run.path.iterdir()}
+    assert [int(path.name) for path in checkpoint.complete(quick_run.path / "checkpoints")] == [96, 192]
+    assert (quick_run.pictures / "preview-000000192.png").is_file()
+    record = quick_run.record()
+    assert record["images"] == 192
+    assert {"device", "threads", "versions", "seconds", "command", "precision"} <= set(record)
+    assert quick_run.history()[-1]["seen"] == 192
+    assert "encdiff/denoising" in quick_run.history()[-1]
+
+
+def test_an_interrupt_saves_and_resuming_gives_the_uninterrupted_run(tmp_path: Path) -> None:
+    whole = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "whole")
+
+    impatient = Impatient()
+    again = {"data": DATA, "method": QUICK, "training": TRAINING, "run": tmp_path / "stopped"}
+    with pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", **again, progress=impatient)
+    assert any("--resume" in text for text in impatient.said)
+    assert (tmp_path / "stopped" / "units.safetensors").is_file()
+    recorder = Recorder()
+    resumed = unweave.train(tmp_path / "stopped", resume=True, progress=recorder)
+    assert recorder.seen[0] == 80
+    one, other = (run.method("raw").state_dict() for run in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    one, other = (run.method("averaged").state_dict() for run in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    strip = [
+        [{k: v for k, v in record.items() if k != "seconds"} for record in run.history()] for run in (whole, resumed)
+    ]
+    assert strip[0] == strip[1]
+    finished = Recorder()
+    unweave.train("encdiff", **again, resume=True, progress=finished)
+    assert finished.seen == []
+    assert "trained already" in finished.said[0]
+
+
+def test_a_run_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    again = {"data": DATA, "method": QUICK, "run": tmp_path / "run"}
+    short = {**TRAINING, "images": 16}
+    unweave.train("encdiff", **again, training=short)
+    with pytest.raises(FileExistsError, match="--resume"):
+        unweave.train("encdiff", **again, training=short)
+    with pytest.raises(SettingsError, match=r"other settings \(training\.images\)"):
+        unweave.train("encdiff", **again, training=TRAINING, resume=True)
+    with pytest.raises(SettingsError, match="go on with it by --resume"):
+        unweave.train(tmp_path / "run")
+    unweave.train("encdiff", **again, training={**short, "seed": 1}, overwrite=True)
+    assert Run(tmp_path / "run").settings.training.seed == 1
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="leaves it alone"):
+        unweave.train("encdiff", data=DATA, method=QUICK, run=tmp_path / "other", overwrite=True)
+    assert (tmp_path / "other" / "thesis.txt").exists()
+
+
+def test_a_resumed_run_may_have_other_threads_and_previews_but_a_finished_one_keeps_its_record(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    again = {"data": DATA, "method": QUICK, "run": tmp_path / "run", "resume": True}
+    with pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", **again, training={**TRAINING, "save": 16}, progress=Impatient())
+    unweave.train("encdiff", **again, training={**TRAINING, "save": 8, "threads": 1})
+    settings = Run(tmp_path / "run").settings.training
+    assert (settings.save, settings.threads) == (8, 1)
+    assert Run(tmp_path / "run").record()["images"] == TRAINING["images"]
+    unweave.train("encdiff", **again, training={**TRAINING, "threads": 2})
+    assert Run(tmp_path / "run").settings.training.threads == 1
+    with pytest.raises(SettingsError, match=r"other settings \(training\.rate\)"):
+        unweave.train("encdiff", **again, training={**TRAINING, "threads": 2, "rate": 1e-5})
+
+
+def test_the_name_of_a_method_goes_before_a_directory_of_that_name(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("encdiff").mkdir()
+    made = unweave.train("encdiff", data=DATA, method=QUICK, training={**TRAINING, "images": 16}, run="made")
+    assert made.record()["images"] == 16
+    with pytest.raises(LookupError, match=r"no settings\.toml"):
+        unweave.train("./encdiff", resume=True)
+    with pytest.raises(LookupError, match=r"no settings\.toml"):
+        unweave.train(Path("encdiff"), resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_term(tmp_path: Path) -> None:
+    wild = {**TRAINING, "rate": 1e30, "warmup": 0}
+    with pytest.raises(FloatingPointError, match=r"encdiff/denoising is (nan|inf)"):
+        unweave.train("encdiff", data=DATA, method=QUICK, training=wild, run=tmp_path / "run")
+
+
+def test_an_exploding_loss_stops_the_run_keeps_the_checkpoint_and_names_the_term(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unweave.methods.encdiff import EncDiff
+
+    whole = EncDiff.forward
+
+    def exploding(self, batch, rng):
+        loss = whole(self, batch, rng)
+        if batch.seen < 64:
+            return loss
+        return loss._replace(terms={**loss.terms, "denoising": loss.terms["denoising"] * 1e6})
+
+    monkeypatch.setattr(EncDiff, "forward", exploding)
+    with pytest.raises(FloatingPointError, match=r"encdiff/denoising has exploded from .* the last checkpoint is kept"):
+        unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "run")
+    assert Run(tmp_path / "run").checkpoint().name == f"{48:012d}"
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Spoiler(Recorder):
+        def step(self, seen: int, terms: dict[str, float] | None) -> None:
+            if seen == 80:
+                with torch.no_grad():
+                    self.session.state.method.lift.layers[0].bias[0] = torch.nan
+
+    from unweave.training.trainer import Session
+
+    spoiler, begin = Spoiler(), Session.follow
+
+    def follow(self, settings):
+        spoiler.session = self
+        begin(self, settings)
+
+    monkeypatch.setattr(Session, "follow", follow)
+    saves = {**TRAINING, "save": 40}
+    with pytest.raises(FloatingPointError, match=r"(weights lift.layers.0.bias|encdiff/denoising)"):
+        unweave.train("encdiff", data=DATA, method=QUICK, training=saves, run=tmp_path / "run", progress=spoiler)
+    kept = Run(tmp_path / "run").method("raw").state_dict()
+    assert all(tensor.isfinite().all() for tensor in kept.values())
+
+
+def test_a_tracker_by_name_gets_every_term(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tracked = {**TRAINING, "tracker": "tensorboard"}
+    run = unweave.train("encdiff", data=DATA, method=QUICK, training=tracked, run=tmp_path / "run")
+    events = EventAccumulator(str(run.path / "unweave")).Reload()
+    scalars = events.Scalars("encdiff/denoising")
+    assert [event.step for event in scalars] == [record["seen"] for record in run.history()]
+    assert scalars[-1].value == pytest.approx(run.history()[-1]["encdiff/denoising"], rel=1e-5)
+    with pytest.raises(SettingsError, match=r"tracker=tensorbord cannot be used.*tensorboard"):
+        unweave.train("encdiff", data=DATA, training={**TRAINING, "tracker": "tensorbord"}, run=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_damaged_checkpoint_is_put_aside_and_training_goes_on_from_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "whole")
+    digest, newest = whole.digest(), whole.checkpoint()
+    (newest / "optimiser.safetensors").write_bytes(b"torn")
+    recorder = Recorder()
+    unweave.train(whole.path, resume=True, progress=recorder)
+    assert "optimiser.safetensors" in caplog.text
+    assert recorder.seen[0] == 64
+    assert whole.digest() == digest
+    assert (newest.parent / f"damaged-{newest.name}").is_dir()
+
+
+def test_precision_is_probed_logged_and_kept(tmp_path: Path) -> None:
+    auto = {**TRAINING, "precision": "auto", "images": 32}
+    recorder = Recorder()
+    run = unweave.train("encdiff", data=DATA, method=QUICK, training=auto, run=tmp_path / "run", progress=recorder)
+    assert run.record()["precision"] in ("float32", "bfloat16")
+    assert set(run.record()["precision_probe_ms"]) == {"float32", "bfloat16"}
+    assert any(text.startswith("precision: ") for text in recorder.said)
+
+
+def test_dropout_resumes_exactly_too(tmp_path: Path) -> None:
+    method = {**QUICK, "dropout": 0.3}
+    runs = []
+    for name, stop in (("whole", None), ("stopped", 48)):
+
+        class Stopper(Recorder):
+            limit = stop
+
+            def step(self, seen: int, terms: dict[str, float] | None) -> None:
+                if seen == self.limit:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        again = {"data": DATA, "method": method, "training": TRAINING, "run": tmp_path / name}
+        try:
+            runs.append(unweave.train("encdiff", **again, progress=Stopper()))
+        except KeyboardInterrupt:
+            torch.rand(5)  # another process has drawn other numbers
+            runs.append(unweave.train(tmp_path / name, resume=True))
+    one, other = (run.method("raw").state_dict() for run in runs)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_resume_without_a_place_finds_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    again = {"data": DATA, "method": QUICK, "training": {**TRAINING, "images": 16}}
+    first = unweave.train("encdiff", **again)
+    assert unweave.train("encdiff", **again, resume=True).path == first.path
+    assert unweave.train("encdiff", **again).path != first.path
+    with pytest.raises(SettingsError, match="give one of them"):
+        unweave.train("encdiff", **again, resume=True, overwrite=True)
+    with pytest.raises(LookupError, match="no such directory"):
+        unweave.train("runs/typo", resume=True)
+
+
+def test_a_run_does_not_go_on_with_other_images(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (40, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images)
+    again = {"data": str(tmp_path / "mine.npz"), "method": QUICK, "run": tmp_path / "run"}
+    settings = [{"data": {"size": 16}}, {"training": TRAINING}]
+
+    class Stopper(Recorder):
+        def step(self, seen: int, terms: dict[str, float] | None) -> None:
+            if seen == 48:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", *settings, **again, progress=Stopper())
+    np.savez(tmp_path / "mine.npz", images=images[::-1])
+    with pytest.raises(SettingsError, match=r"images of mine have changed"):
+        unweave.train(tmp_path / "run", resume=True)
+    np.savez(tmp_path / "mine.npz", images=images)
+    assert unweave.train(tmp_path / "run", resume=True).state()["seen"] == 96
+
+
+def test_a_run_killed_after_its_last_step_is_closed_on_resume(quick_run: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(quick_run.path, tmp_path / "run"))
+    record = {key: value for key, value in run.record().items() if key not in ("finished", "images", "seconds")}
+    (run.path / "run.json").write_text(json.dumps(record))
+    run.forget_statistics()
+    assert not (run.path / "unet").exists()
+    unweave.train(run.path, resume=True)
+    assert run.record()["images"] == 192
+    assert (run.path / "unet" / "config.json").is_file()
+
+
+def test_a_run_killed_before_its_statistics_gets_them_on_resume(tmp_path: Path) -> None:
+    again = {"data": DATA, "method": QUICK, "training": {**TRAINING, "images": 16}, "run": tmp_path / "run"}
+    run = unweave.train("encdiff", **again)
+    run.forget_statistics()
+    unweave.train(run.path, resume=True)
+    assert run.has_statistics()
+
+
+def test_previews_do_not_change_training(tmp_path: Path) -> None:
+    often = {**TRAINING, "preview": 16}
+    one = unweave.train("encdiff", data=DATA, method=QUICK, training=often, run=tmp_path / "often")
+    other = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "once")
+    assert len(list(one.pictures.iterdir())) == 6
+    assert one.digest() == other.digest()
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    words = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]
+    command = [sys.executable, "-m", "unweave.cli.main", "train", "encdiff", "data=sprites", "data.size=16", *words]
+    command += ["training.images=1000000", "training.batch=16", "training.precision=float32", "--run", str(place)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 60
+    log = place / "log.jsonl"
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"go on with: unweave train {place} --resume" in stderr
+    assert "Traceback" not in stderr
+    state = json.loads((Run(place).checkpoint() / "state.json").read_text())
+    assert state["seen"] > 0
