@@ -15,8 +15,9 @@ import torch
 
 from unweave.methods import encdiff
 from unweave.models.foundation import Foundation
-from unweave.runs import checkpoint
+from unweave.runs.settings import TrainingSettings
 from unweave.training import loop
+from unweave.training import state as state_
 from unweave.training.ema import Average
 
 
@@ -26,21 +27,21 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to write; a temporary folder if not given")
     options = parser.parse_args()
     method = encdiff.build(encdiff.Settings(), Foundation((3, 64, 64), 1))
-    players, settings = method.players(), loop.Settings()
+    players, settings = method.players(), TrainingSettings()
     optimisers = loop.optimisers(players, settings)
     for parameter in method.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimisers["encdiff"].step()
-    state = checkpoint.State(method, players, optimisers, Average(method, 0.999), torch.Generator())
+    state = state_.TrainingState(method, players, optimisers, Average(method, 0.999), torch.Generator())
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         seconds = []
         for i in range(options.repeats):
             began = time.perf_counter()
-            saved = checkpoint.save(Path(folder), state, i + 1, i + 1, {})
+            saved = state_.save(Path(folder), state, i + 1, i + 1, {})
             seconds.append(round(time.perf_counter() - began, 3))
         size = sum(file.stat().st_size for file in saved.iterdir())
         began = time.perf_counter()
-        checkpoint.load(saved, state)
+        state_.restore(saved, state)
         loaded = time.perf_counter() - began
     print(json.dumps({"megabytes": round(size / 1e6), "save_seconds": seconds, "load_seconds": round(loaded, 3)}))
 

@@ -23,11 +23,11 @@ import torch
 from running import commit
 from torch import Tensor
 
-from unweave.editing.decoding import encode
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.start import begin
 from unweave.editing.swap import swap, swap_each
 from unweave.method import Method, Sampling
+from unweave.runs.codes import encode_images
 from unweave.runs.run import Run
 from unweave.tensors import to_images
 from unweave.training.train import processor
@@ -76,7 +76,7 @@ def main() -> None:
     images = to_images(data.images(rows[: options.images]))
     partners = to_images(data.images(rows[options.images :]))
     with torch.inference_mode():
-        spread = encode(method, images, 64).std(0).amax(-1)
+        spread = encode_images(method, images, 64).std(0).amax(-1)
     units = spread.argsort(descending=True)[:4].tolist()
     best, _ = edits(method, images, partners, units, REFERENCE)
     one, other = images[:1], partners[:1]

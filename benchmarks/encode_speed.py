@@ -19,7 +19,7 @@ from torch import nn
 
 from unweave.data import open as data_open
 from unweave.models.encoder import attentive
-from unweave.runs.codes import represent
+from unweave.runs.codes import encode_rows
 from unweave.training import malloc
 from unweave.training.train import processor
 
@@ -53,7 +53,7 @@ def main() -> None:
         method, seconds = Encoding(options.size), []
         for _ in range(options.repeats):
             began = time.perf_counter()
-            codes = represent(method, dataset, np.arange(options.images))
+            codes = encode_rows(method, dataset, np.arange(options.images))
             seconds.append(round(time.perf_counter() - began, 2))
     found = {"images": len(codes), "size": options.size, "threads": options.threads, "seconds": seconds}
     print(json.dumps({**found, "device": processor()}))

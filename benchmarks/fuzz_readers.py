@@ -200,23 +200,19 @@ def huggingface(place: Path, variant: int, rng: Generator) -> None:
 
 
 def small() -> None:
-    """Published sets with few rows."""
+    from unweave import registry
     from unweave.data.factors import FactorGrid
 
     for name, sizes in (("cars3d", (4, 2, 2)), ("smallnorb", (2, 2, 2, 2, 2))):
-        if importlib.util.find_spec(f"unweave.data.{name}"):
-            module = importlib.import_module(f"unweave.data.{name}")
-            module.GRID = FactorGrid(module.GRID.names, sizes)
+        module = registry.module("data", name)
+        module.GRID = FactorGrid(module.GRID.names, sizes)  # type: ignore[attr-defined]
 
 
 def kinds() -> Iterator[str]:
     """The kinds that can be tried here; the others are said on stderr."""
     for name, kind in KINDS.items():
-        lacking = [
-            part for part in (f"unweave.data.{kind.module}", kind.needs) if part and not importlib.util.find_spec(part)
-        ]
-        if lacking:
-            print(f"left out: {name}, there is no {lacking[0]}", file=sys.stderr)
+        if kind.needs and not importlib.util.find_spec(kind.needs):
+            print(f"left out: {name}, there is no {kind.needs}", file=sys.stderr)
         else:
             yield name
 

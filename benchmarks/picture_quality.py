@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from running import commit
 
-from unweave.editing.decoding import decode, encode
+from unweave.editing.decoding import decode
 from unweave.editing.start import begin
 from unweave.evaluation.metrics.image.kernel_distance import kernel_distance
 from unweave.evaluation.metrics.image.mse import mse
 from unweave.evaluation.metrics.image.ssim import ssim
 from unweave.method import Generative, Sampling, evaluating
+from unweave.runs.codes import encode_images
 from unweave.runs.run import Run, best_device
 from unweave.tensors import to_images, to_pixels
 from unweave.training.train import processor
@@ -48,7 +49,7 @@ def measured(run: Run, count: int) -> dict[str, Any]:
     start = begin(method, images, sampling=SAMPLING, seed=0)
     rng = torch.Generator().manual_seed(1)
     with evaluating(method):
-        units = encode(method, images, 64)
+        units = encode_images(method, images, 64)
         mixed = torch.stack([units[torch.randperm(count, generator=rng), j] for j in range(units.shape[1])], 1)
         rebuilt, recombined = (
             to_pixels(decode(method, code, start, sampling=SAMPLING, batch=64)) for code in (units, mixed)

@@ -24,7 +24,7 @@ from typing import Any
 from running import commit, unweave
 
 from unweave.figures.curve import curve
-from unweave.figures.save import save
+from unweave.figures.save import save_picture
 
 SHARED = (
     "method.encoder_width=64 method.layers=1 method.heads=4 method.groups=16 method.units=20 data.size=32 "
@@ -171,7 +171,7 @@ def draw(records: list[dict[str, Any]], out: Path) -> None:
                     for point in record["curve"]
                 ]
                 picture = curve(points, x=x, x_label=x, vertical="linear", title=f"{title} on {data}")
-                save(picture, out / f"against-{x}-{data}-{word}.png", overwrite=True)
+                save_picture(picture, out / f"against-{x}-{data}-{word}.png", overwrite=True)
 
 
 def main() -> None:

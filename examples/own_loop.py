@@ -14,7 +14,7 @@ import torch
 from unweave.data import open as data_open
 from unweave.editing.swap import swap
 from unweave.figures.grid import tiles
-from unweave.figures.save import save
+from unweave.figures.save import save_picture
 from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import encdiff
 from unweave.models.foundation import Foundation
@@ -48,7 +48,7 @@ def main() -> None:
         swapped = swap(method, images[:2], images[2:], [0, 1, 2], sampling=sampling, start=start)
     pictures = to_pixels(torch.cat([images, swapped]))
     names = ["image", "image", "partner", "partner", "units 0 to 2 swapped", "units 0 to 2 swapped"]
-    save(tiles(pictures, names, columns=2), Path("swap.png"), overwrite=True)
+    save_picture(tiles(pictures, names, columns=2), Path("swap.png"), overwrite=True)
     print("swap.png")
 
 

@@ -30,7 +30,7 @@ BUDGET = {
 
 IN_A_SAVE = """
 import os, signal
-from unweave.training import checkpoint
+from unweave.runs import checkpoint
 whole, count = checkpoint.save_file, []
 def torn(tensors, path):
     count.append(path)

@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from tests.test_several import objective
 from unweave.data import open as data_open
+from unweave.runs.settings import TrainingSettings
 from unweave.training import loop
 from unweave.training.batches import batches
 from safetensors.torch import save_file
@@ -33,7 +34,7 @@ accelerator = Accelerator(
 )
 assert accelerator.num_processes == int(processes)
 players = [player._replace(module=accelerator.prepare(player.module)) for player in players]
-settings = loop.Settings(images=160, batch=32, rate=1e-3, precision="float32")
+settings = TrainingSettings(images=160, batch=32, rate=1e-3, precision="float32")
 dataset = data_open.build({"name": "sprites", "size": 16})
 share = (accelerator.process_index, accelerator.num_processes)
 stream = batches(dataset, 0, 32, 0, 160, torch.device("cpu"), share)

@@ -13,16 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unweave.data.describe import open_data
+    from unweave.data.open import open_data
     from unweave.editing.method_specific import alone, attention, fields
     from unweave.editing.verbs import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.compare import compare
     from unweave.evaluation.edits import evaluate_edits
-    from unweave.evaluation.evaluate import encode, evaluate
+    from unweave.evaluation.evaluate import evaluate
     from unweave.evaluation.model import evaluate_model
     from unweave.evaluation.report.report import report
     from unweave.evaluation.scores import evaluate_tables, read_tables
     from unweave.method import Sampling
+    from unweave.runs.codes import encode
     from unweave.runs.plan import plan
     from unweave.runs.run import Run
     from unweave.runs.units import name
@@ -35,7 +36,7 @@ _HOME = {
     "alone": "editing.method_specific",
     "attention": "editing.method_specific",
     "compare": "evaluation.compare",
-    "encode": "evaluation.evaluate",
+    "encode": "runs.codes",
     "evaluate": "evaluation.evaluate",
     "evaluate_edits": "evaluation.edits",
     "evaluate_model": "evaluation.model",
@@ -44,7 +45,7 @@ _HOME = {
     "heatmap": "editing.verbs",
     "interpolate": "editing.verbs",
     "name": "runs.units",
-    "open_data": "data.describe",
+    "open_data": "data.open",
     "plan": "runs.plan",
     "read_tables": "evaluation.scores",
     "reconstruct": "editing.verbs",

@@ -19,7 +19,7 @@ from unweave.editing.verbs import SAMPLING
 from unweave.evaluation import evaluate
 from unweave.method import Generative, evaluating
 from unweave.progress import Progress
-from unweave.runs.codes import represent
+from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run
 from unweave.tensors import to_pixels
 from unweave.training import train
@@ -133,7 +133,7 @@ class Estimator(TransformerMixin, BaseEstimator):
 
     @staticmethod
     def _represent(method: Any, dataset: Any, rows: np.ndarray) -> np.ndarray:
-        return represent(method, dataset, rows)
+        return encode_rows(method, dataset, rows)
 
 
 class EncDiff(Estimator):

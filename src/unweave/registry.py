@@ -60,7 +60,7 @@ def module(family: str, name: str) -> ModuleType:
 
 def _files(family: str) -> dict[str, str]:
     """The dotted path of every member that is a file of ours, by its name."""
-    found = {}
+    found: dict[str, str] = {}
     for package in FAMILIES[family]:
         spec = find_spec(package)
         assert spec is not None, f"{package} is not installed"

@@ -17,3 +17,19 @@ Pixels = UInt8[np.ndarray, "rows height width channel"]
 
 Rows = Int[np.ndarray, "rows"]
 """Row numbers of a data set."""
+
+
+def check_finite(values: np.ndarray, what: str = "codes") -> None:
+    """Nothing, where every number is finite.
+
+    Raises ValueError that says how many are NaN or infinite, and where the first of them are.
+    """
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        places = "; ".join("[" + ", ".join(map(str, place)) + "]" for place in bad[:3].tolist())
+        more = "" if len(bad) <= 3 else f" and {len(bad) - 3} more"
+        rows = len(np.unique(bad[:, 0]))
+        raise ValueError(
+            f"{what} of shape {values.shape} have {len(bad)} numbers that are NaN or infinite, in {rows} rows: "
+            f"at {places}{more}. Leave those rows out, or look for the step at which the training diverged."
+        )

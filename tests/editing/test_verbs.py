@@ -6,7 +6,7 @@ from PIL import Image
 
 import unweave
 from unweave.method import Sampling
-from unweave.runs.images import gather
+from unweave.runs.images import read_images
 from unweave.runs.run import Run
 
 FEW = Sampling("ddim", 2)
@@ -54,7 +54,7 @@ def test_an_image_that_is_resized_is_told_of(quick_run: Run, tmp_path: Path, cap
     turned.save(tmp_path / "turned.jpg", exif=exif)
     Image.new("RGB", (16, 16)).save(tmp_path / "fits.png")
     with caplog.at_level("INFO", logger="unweave"):
-        gather(quick_run, [tmp_path / "turned.jpg", tmp_path / "fits.png", 3])
+        read_images(quick_run, [tmp_path / "turned.jpg", tmp_path / "fits.png", 3])
     assert [record.getMessage() for record in caplog.records] == [
         "turned.jpg has 30 x 20 pixels: its middle is resized to 16 x 16 (height, width)."
     ]

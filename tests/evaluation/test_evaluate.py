@@ -8,7 +8,8 @@ from tests.conftest import QUICK
 
 import unweave
 from unweave.data.views import View, beneath, split_rows
-from unweave.evaluation.evaluate import agreement, fitting
+from unweave.evaluation.evaluate import agreement
+from unweave.runs.data import dataset_for
 from unweave.runs.run import Run
 
 CHEAP = ["mig@1", "factorvae@1"]
@@ -28,7 +29,7 @@ def test_scores_have_the_schema_and_are_written(quick_run: Run) -> None:
 
 def test_codes_are_encoded_once_and_protocols_add_up(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     unweave.evaluate(quick_run, rows=300, protocols=["mig@1"], repeats=1)
-    monkeypatch.setattr("unweave.evaluation.evaluate.represent", lambda *_: pytest.fail("encoded twice"))
+    monkeypatch.setattr("unweave.runs.codes.encode_rows", lambda *_: pytest.fail("encoded twice"))
     scores = unweave.evaluate(quick_run, rows=300, protocols=["factorvae@1"], repeats=1)
     assert set(scores["protocols"]) == {"mig@1", "factorvae@1"}
 
@@ -122,7 +123,7 @@ def test_a_run_is_scored_on_a_split_and_says_what_it_was_trained_on(
     test = unweave.evaluate(train_run, split="test", **cheap)
     assert (test["data"]["split"], test["data"]["split_seed"], test["data"]["in_training"]) == ("test", 5, 0)
     assert test["data"]["part"] == "sprites (test): of the 400 rows scored, none are in the run's training set"
-    assert test["data"]["digest"] == fitting(train_run, None, "test").digest() != own["digest"]
+    assert test["data"]["digest"] == dataset_for(train_run, None, "test").digest() != own["digest"]
     assert train_run.scores()["data"] == own
     assert json.loads((train_run.path / "scores-test.json").read_text())["data"] == test["data"]
     assert (train_run.path / "matrices-test").is_dir()
@@ -132,9 +133,7 @@ def test_a_run_is_scored_on_a_split_and_says_what_it_was_trained_on(
     unseen = unweave.evaluate(train_run, split="unseen", **cheap)["data"]
     assert (unseen["images"], unseen["split_seed"], unseen["in_training"]) == (36_864 - 29_492, None, 0)
     assert len(list((train_run.path / "codes").glob("*.npz"))) == 4
-    monkeypatch.setattr(
-        "unweave.evaluation.evaluate.represent", lambda *_: pytest.fail("the same rows were encoded twice")
-    )
+    monkeypatch.setattr("unweave.runs.codes.encode_rows", lambda *_: pytest.fail("the same rows were encoded twice"))
     assert unweave.evaluate(train_run, split="train", **cheap)["data"]["split"] == "train"
 
 
@@ -159,7 +158,7 @@ def test_a_split_is_encoded_with_the_row_numbers_of_the_full_set(train_run: Run,
     np.savez(tmp_path / "mine.npz", images=images)
     everything = unweave.encode(train_run, tmp_path / "mine.npz")
     test = unweave.encode(train_run, tmp_path / "mine.npz", split="test")
-    assert test["rows"].tolist() == split_rows(fitting(train_run, str(tmp_path / "mine.npz")), "test", 5).tolist()
+    assert test["rows"].tolist() == split_rows(dataset_for(train_run, str(tmp_path / "mine.npz")), "test", 5).tolist()
     np.testing.assert_allclose(test["codes"], everything["codes"][test["rows"]], atol=1e-5)
     own = unweave.encode(train_run, split="valid")
     assert (own["factors"] == beneath(train_run.dataset()).factors(own["rows"])).all()

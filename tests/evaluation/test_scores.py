@@ -103,10 +103,7 @@ def test_the_table_says_range_and_direction(scores):
 
 
 def test_scoring_tables_never_imports_torch():
-    code = (
-        "import sys, unweave.evaluation.scores, unweave.runs.code_tables, unweave.runs.reduction\n"
-        "sys.exit('torch' in sys.modules)"
-    )
+    code = "import sys, unweave.evaluation.scores, unweave.runs.reduction\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

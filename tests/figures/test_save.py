@@ -3,34 +3,34 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unweave.figures.save import save, write
+from unweave.figures.save import save_picture, write_bytes
 
 
 def test_a_saved_picture_comes_back_and_nothing_else_is_left(tmp_path):
     picture = Image.new("RGB", (4, 3), (1, 2, 3))
-    path = save(picture, tmp_path / "new" / "a.png")
+    path = save_picture(picture, tmp_path / "new" / "a.png")
     with Image.open(path) as read:
         assert read.tobytes() == picture.tobytes()
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):
-    path = write(b"first", tmp_path / "a")
+    path = write_bytes(b"first", tmp_path / "a")
     with pytest.raises(FileExistsError, match="is there already"):
-        write(b"second", path)
+        write_bytes(b"second", path)
     assert path.read_bytes() == b"first"
-    assert write(b"second", path, overwrite=True).read_bytes() == b"second"
+    assert write_bytes(b"second", path, overwrite=True).read_bytes() == b"second"
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = write(b"first", tmp_path / "a")
+    path = write_bytes(b"first", tmp_path / "a")
 
     def refuse(self, target):
         raise PermissionError("no")
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(PermissionError):
-        write(b"second", path, overwrite=True)
+        write_bytes(b"second", path, overwrite=True)
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -38,4 +38,4 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a", "a.txt"])
 def test_an_ending_that_is_no_picture(tmp_path, name):
     with pytest.raises(ValueError, match="must end in a format for pictures"):
-        save(Image.new("RGB", (2, 2)), tmp_path / name)
+        save_picture(Image.new("RGB", (2, 2)), tmp_path / name)

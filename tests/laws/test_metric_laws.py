@@ -177,7 +177,9 @@ SQUARED = HERE + "test_the_wasserstein_correlation_is_in_squared_units_of_the_co
 TURNED = HERE + "test_thresholds_meet_turned_codes_and_attributes_from_the_other_side"
 PENALTY = "evaluation/metrics/test_sap.py::test_the_scale_of_a_unit_matters_as_the_machine_has_an_absolute_penalty"
 WEIGHT = "evaluation/metrics/test_irs.py::test_the_scale_of_one_unit_matters_as_it_is_its_weight"
-WEIGHTS = "evaluation/metrics/test_unsupervised.py::test_the_scale_of_one_unit_matters_to_the_wasserstein_correlation_only"
+WEIGHTS = (
+    "evaluation/metrics/test_unsupervised.py::test_the_scale_of_one_unit_matters_to_the_wasserstein_correlation_only"
+)
 COUNTER_EXAMPLES = {
     ("dci", "a tiny scale"): ABSOLUTE,
     ("dci.completeness", "one more constant unit"): COPIES,

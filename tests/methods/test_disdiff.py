@@ -35,6 +35,7 @@ from unweave.models.foundation import Denoiser, Foundation, Source, Sources, ope
 from unweave.models.pretraining import denoiser as pretraining
 from unweave.runs import reduction
 from unweave.runs.plan import plan
+from unweave.runs.settings import TrainingSettings
 from unweave.training import loop
 from unweave.training.ema import Average, covered
 
@@ -499,7 +500,7 @@ def test_trap_the_player_owns_encoder_and_fields_and_no_frozen_weight() -> None:
     assert frozen, "method.parameters() is more than what is trained"
     assert not owned & {id(p) for p in frozen}
     assert not any(p.requires_grad for p in frozen)
-    groups = loop.optimisers([player], loop.Settings())["disdiff"].param_groups
+    groups = loop.optimisers([player], TrainingSettings())["disdiff"].param_groups
     assert {id(p) for group in groups for p in group["params"]} == owned
 
 
@@ -508,7 +509,7 @@ def test_training_leaves_the_foundation_bit_identical_without_gradient_and_in_ev
     method = quick(latent_foundation(kind))
     method.train()
     held, before = copied(method.denoiser) + copied(method.space), copied(method.encoder) + copied(method.field)
-    settings = loop.Settings(images=8, rate=1e-2, clip=1e-3, weight_decay=0.1, precision="float32")
+    settings = TrainingSettings(images=8, rate=1e-2, clip=1e-3, weight_decay=0.1, precision="float32")
     players = method.players()
     batches = [Batch(batch(4).images, torch.arange(4), seen) for seen in (0, 4)]
     steps = loop.train(

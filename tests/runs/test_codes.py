@@ -5,7 +5,7 @@ from torch import nn
 
 from unweave.data.dataset import Card, Dataset
 from unweave.method import Method
-from unweave.runs.codes import represent
+from unweave.runs.codes import encode_rows
 from unweave.tensors import to_images
 
 
@@ -46,7 +46,7 @@ def test_codes_are_in_the_order_of_the_rows_whatever_the_batch():
     method, rows = Means(), np.array([4, 0, 29, 4, 7])
     expected = (Stripes().images(rows) / 127.5 - 1).mean((1, 2))[..., None]
     for batch in (1, 2, 5, 250):
-        codes = represent(method, Stripes(), rows, batch)
+        codes = encode_rows(method, Stripes(), rows, batch)
         assert codes.dtype == np.float32
         assert codes == pytest.approx(expected, abs=1e-6)
 
@@ -54,7 +54,7 @@ def test_codes_are_in_the_order_of_the_rows_whatever_the_batch():
 def test_every_part_is_left_in_its_mode():
     method = Means().train()
     method.frozen.eval()
-    represent(method, Stripes(), np.arange(3))
+    encode_rows(method, Stripes(), np.arange(3))
     assert method.training
     assert method.drop.training
     assert not method.frozen.training
@@ -64,13 +64,13 @@ def test_the_mode_comes_back_after_an_error_too():
     method = Means().train()
     method.fill = float("nan")
     with pytest.raises(ValueError, match=r"codes of this method .* 9 numbers that are NaN"):
-        represent(method, Stripes(), np.arange(3))
+        encode_rows(method, Stripes(), np.arange(3))
     assert method.drop.training
 
 
 def test_no_rows_are_refused():
     with pytest.raises(ValueError, match="no rows"):
-        represent(Means(), Stripes(), np.arange(0))
+        encode_rows(Means(), Stripes(), np.arange(0))
 
 
 def test_images_are_channels_first_in_minus_one_to_one():

@@ -3,6 +3,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from unweave.method import Batch, Loss, Player
+from unweave.runs.settings import TrainingSettings
 from unweave.training import loop
 from unweave.training.soap import Soap
 
@@ -24,7 +25,7 @@ def feed(count: int) -> list[Batch]:
 
 
 def test_players_step_in_turn_and_terms_are_named_after_them() -> None:
-    settings = loop.Settings(images=8, rate=0.1, rates={"second": 0.2}, precision="float32", weight_decay=0.0)
+    settings = TrainingSettings(images=8, rate=0.1, rates={"second": 0.2}, precision="float32", weight_decay=0.0)
     calls: list[str] = []
     first, second = Mean(), Mean()
     players = [
@@ -42,7 +43,7 @@ def test_players_step_in_turn_and_terms_are_named_after_them() -> None:
 
 
 def test_the_rate_follows_the_images_seen() -> None:
-    settings = loop.Settings(images=8, rate=0.1, warmup=4, decay="cosine", precision="float32")
+    settings = TrainingSettings(images=8, rate=0.1, warmup=4, decay="cosine", precision="float32")
     module = Mean()
     players = [Player("mean", module, list(module.parameters()))]
     optimisers = loop.optimisers(players, settings)
@@ -55,7 +56,7 @@ def test_the_rate_follows_the_images_seen() -> None:
 def test_soap_is_chosen_by_name() -> None:
     module = nn.Linear(3, 4)
     players = [Player("mean", module, list(module.parameters()), betas=(0.5, 0.9))]
-    optimiser = loop.optimisers(players, loop.Settings(optimiser="soap", rate=0.2, weight_decay=0.3))["mean"]
+    optimiser = loop.optimisers(players, TrainingSettings(optimiser="soap", rate=0.2, weight_decay=0.3))["mean"]
     assert isinstance(optimiser, Soap)
     group = optimiser.param_groups[0]
     assert (group["lr"], group["betas"], group["weight_decay"]) == (0.2, (0.5, 0.9), 0.3)

@@ -10,7 +10,7 @@ from unweave.training import malloc
 STEPS = """
 import resource
 import torch
-from unweave import allocator
+from unweave.training import malloc
 {first}
 def step():
     return torch.ones(12 << 20).add(1).sum()  # 48 MiB, twice
@@ -36,21 +36,21 @@ def faults(first: str, **environment: str) -> int:
 
 @glibc
 def test_kept_memory_is_not_asked_for_again() -> None:
-    kept, plain = faults("assert allocator.keep()"), faults("")
+    kept, plain = faults("assert malloc.keep()"), faults("")
     assert kept < 0.5 * plain
 
 
 @glibc
 def test_what_is_free_can_be_given_back() -> None:
-    held = "import psutil\nrss = lambda: psutil.Process().memory_info().rss\nassert allocator.keep()\n"
+    held = "import psutil\nrss = lambda: psutil.Process().memory_info().rss\nassert malloc.keep()\n"
     spent = "big = [torch.ones(1 << 22) for _ in range(16)]\ndel big\n"  # 256 MiB
-    asked = "before = rss()\nallocator.give_back()\nassert before - rss() > 200 * 2**20, (before, rss())\n"
+    asked = "before = rss()\nmalloc.give_back()\nassert before - rss() > 200 * 2**20, (before, rss())\n"
     assert faults(held + spent + asked) >= 0
 
 
 @glibc
 def test_what_the_user_asked_of_glibc_stays() -> None:
-    assert faults("assert not allocator.keep()", MALLOC_TRIM_THRESHOLD_="131072") > 0
+    assert faults("assert not malloc.keep()", MALLOC_TRIM_THRESHOLD_="131072") > 0
 
 
 def test_elsewhere_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:

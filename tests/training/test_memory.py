@@ -12,7 +12,8 @@ from torch.utils.checkpoint import checkpoint
 import unweave
 from unweave.config import SettingsError
 from unweave.method import Batch, Loss, Player
-from unweave.training import loop, memory
+from unweave.runs.settings import TrainingSettings
+from unweave.training import memory
 
 
 class Wide(nn.Module):
@@ -92,6 +93,6 @@ def test_auto_asks_for_what_either_precision_needs(monkeypatch: pytest.MonkeyPat
     needs = {"float32": (10, 100), "bfloat16": (10, 200)}
     monkeypatch.setattr(memory, "estimate", lambda players, batch, precision, accelerator: needs[precision])
     monkeypatch.setattr(memory, "available", lambda device: 150)
-    memory.check(players, images(4), loop.Settings(precision="float32"), accelerator, pieces=False)
+    memory.check(players, images(4), TrainingSettings(precision="float32"), accelerator, pieces=False)
     with pytest.raises(SettingsError, match=r"lower training\.batch"):
-        memory.check(players, images(4), loop.Settings(precision="auto", batch=4), accelerator, pieces=False)
+        memory.check(players, images(4), TrainingSettings(precision="auto", batch=4), accelerator, pieces=False)

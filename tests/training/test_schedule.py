@@ -2,13 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unweave.training.schedule import Shape, factor
+from unweave.runs.settings import Decay
+from unweave.training.schedule import factor
 
 COUNTS = st.integers(0, 2_000)
 
 
 @given(st.sampled_from(["constant", "cosine", "late"]), COUNTS, COUNTS, st.integers(1, 2_000))
-def test_the_factor_is_a_share(shape: Shape, seen: int, warmup: int, images: int) -> None:
+def test_the_factor_is_a_share(shape: Decay, seen: int, warmup: int, images: int) -> None:
     assert 0 <= factor(shape, seen, warmup, images) <= 1
 
 

@@ -18,10 +18,10 @@ from PIL import Image
 from torch import Tensor
 
 from unweave import registry
+from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.data.reading.pixels import FORMATS, read_image
 from unweave.editing.adjust import adjust
-from unweave.editing.decoding import check_generative
 from unweave.editing.interpolate import interpolate
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.start import begin
@@ -30,9 +30,9 @@ from unweave.editing.traverse import traverse_each
 from unweave.editing.verbs import SAMPLING, difference
 from unweave.figures.overlay import overlay
 from unweave.method import Start, evaluating
-from unweave.runs import code_tables
+from unweave.runs.codes import check_generative, code_table
 from unweave.runs.run import Run, best_device
-from unweave.runs.unit_ranges import ROWS, codes, kept_lines, lines, one_by_one
+from unweave.runs.unit_ranges import ROWS, kept_lines, lines, one_by_one
 from unweave.runs.units import chosen, name, named
 from unweave.tensors import Images, to_images, to_pixels
 from unweave.types import Pixels
@@ -114,7 +114,7 @@ class Explorer:
             channels, *size = self.shape
             kept = sorted((self.run.path / "examples").glob("*.png"))
             return [(path, read_image(path, (size[0], size[1]), channels)[0]) for path in kept]
-        rows = code_tables.rows_for(len(dataset), count, seed=0)
+        rows = sampling.rows_for(len(dataset), count, seed=0)
         return list(zip(rows.tolist(), dataset.images(rows)))
 
     def pick(self, source: int | Path, seed: int | None, shown: str | None = None) -> Picked:
@@ -224,8 +224,8 @@ class Explorer:
         dataset = self.data
         if dataset is None:
             return []
-        rows = code_tables.rows_for(len(dataset), ROWS, 0)
-        table, line = codes(self.run, dataset, rows, 0, "averaged"), self.lines[place]
+        rows = sampling.rows_for(len(dataset), ROWS, 0)
+        table, line = code_table(self.run, dataset, rows, 0, "averaged"), self.lines[place]
         values = ((table[:, self.choices[place].units] - line.mean) * line.direction).sum((1, 2))
         order = rows[np.argsort(values, kind="stable")]
         along = order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]

@@ -67,18 +67,19 @@ def info(
 def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) -> dict[str, Any]:
     """The facts of a data set, with the place of its contact sheet."""
     from unweave.data import describe
+    from unweave.data import open as data_open
     from unweave.data.cache import cache
-    from unweave.figures.save import save
+    from unweave.figures.save import save_picture
 
-    dataset = describe.open_data(table(what, words))
+    dataset = data_open.open_data(table(what, words))
     if picture is not None:
         return describe.facts(dataset) | {
-            "contact sheet": str(save(describe.contact_sheet(dataset), picture, overwrite=overwrite))
+            "contact sheet": str(save_picture(describe.contact_sheet(dataset), picture, overwrite=overwrite))
         }
     place = cache.root() / "sheets" / f"{dataset.digest()}.png"
     try:
         if not place.exists():
-            save(describe.contact_sheet(dataset), place, overwrite=True)
+            save_picture(describe.contact_sheet(dataset), place, overwrite=True)
     except OSError as error:
         output.say(f"no contact sheet: {error}; give --picture FILE.")
         return describe.facts(dataset)
@@ -115,11 +116,11 @@ def get(
 @app.command()
 def doctor(what: What, words: Words = None, json: Json = False) -> None:
     """Find what is wrong with a data set: corrupt, duplicate, tiny, blank, odd files; gaps in its factors."""
-    from unweave.data import describe
     from unweave.data import doctor as doctor_
+    from unweave.data import open as data_open
 
     asked = table(what, words or [])
-    report = doctor_.examine(describe.open_data(asked), asked)
+    report = doctor_.examine(data_open.open_data(asked), asked)
     if json:
         output.print_json(report.as_dict())
     else:

@@ -36,8 +36,8 @@ def command(
 
     from unweave.cli.output import print_json
     from unweave.data.reading.pixels import ENDINGS
-    from unweave.evaluation.evaluate import encode
-    from unweave.figures.save import write
+    from unweave.figures.save import write_bytes
+    from unweave.runs.codes import encode
 
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} is there already: choose another -o, or give --overwrite.")
@@ -48,7 +48,7 @@ def command(
     arrays = encode(run, single or images or None, split=split, weights=chosen)
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
-    write(content.getvalue(), output, overwrite=overwrite)
+    write_bytes(content.getvalue(), output, overwrite=overwrite)
     if json:
         print_json({"file": str(output), "arrays": {name: list(array.shape) for name, array in arrays.items()}})
     else:

@@ -106,10 +106,10 @@ def _tables(
         report.write(scores, save)
     if figures is not None:
         from unweave.figures import matrix
-        from unweave.figures import save as file
+        from unweave.figures.save import save_picture
 
         for name, picture in matrix.pictures(scores["matrices"], scores["data"]["factor_names"]).items():
-            output.say(str(file.save(picture, figures / name)))
+            output.say(str(save_picture(picture, figures / name)))
     if json:
         output.print_json(scores)
         return
@@ -122,12 +122,13 @@ def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool,
     from unweave.data.views import beneath
     from unweave.evaluation import evaluate, published, seeds
     from unweave.evaluation import scores as report
+    from unweave.runs import data as data_
     from unweave.runs.run import Run
 
     opened = [Run(run) for run in runs]
     if len(opened) > 1:
         evaluate.check_seeds(opened)
-    dataset = beneath(evaluate.fitting(opened[0], options["data"], options["split"]))
+    dataset = beneath(data_.dataset_for(opened[0], options["data"], options["split"]))
     if compare:
         published.published(dataset.name)  # an unknown name is said before the work
     found: dict[str, Any] = {}

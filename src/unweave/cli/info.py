@@ -42,13 +42,6 @@ def command(
         output.print_json(facts)
         return
     output.print_facts(facts)
-    if is_run:
-        from unweave.figures.terminal import chart
-        from unweave.runs.run import Run
-
-        history = Run(place).history()
-        for term in (key for key in (history[-1] if history else {}) if key not in ("seen", "seconds")):
-            print(chart(history, term))
 
 
 def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
@@ -61,10 +54,10 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     history = run.history()
     if picture is not None:
         from unweave.figures.curve import curve
-        from unweave.figures.save import save
+        from unweave.figures.save import save_picture
 
         losses = [{key: value for key, value in record.items() if key != "seconds"} for record in history]
-        save(curve(losses, title=f"Loss of {path}"), picture, overwrite=overwrite)
+        save_picture(curve(losses, title=f"Loss of {path}"), picture, overwrite=overwrite)
     last = history[-1] if history else {}
     return {
         "run": str(path),
@@ -108,4 +101,6 @@ def of_data(what: str, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     try:
         return data.of_data(what, [], picture, overwrite)
     except LookupError as error:
-        raise LookupError(f"{what!r} is no run and no method ({', '.join(registry.trainable_names())}); {error}") from None
+        raise LookupError(
+            f"{what!r} is no run and no method ({', '.join(registry.trainable_names())}); {error}"
+        ) from None

@@ -29,6 +29,7 @@ from unweave.cli import (
     share,
     train,
 )
+from unweave.training import malloc
 
 app = typer.Typer(
     name="unweave",
@@ -80,6 +81,7 @@ def main() -> None:
     sys.argv[1:] = ["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"]
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("unweave").setLevel(logging.INFO)
+    malloc.keep()
     try:
         if sys.argv[1:2] == ["train"] and "--help" in sys.argv and set(sys.argv) & set(registry.trainable_names()):
             output.show_settings(min(set(sys.argv) & set(registry.trainable_names())))

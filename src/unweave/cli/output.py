@@ -101,11 +101,11 @@ def settings_rows(model: Any) -> list[tuple[str, str, str]]:
 def show_settings(method: str) -> None:
     """Every setting of a method and of training, with its default, and the method's presets."""
     from unweave import registry
-    from unweave.training import loop
+    from unweave.runs.settings import TrainingSettings
 
     module = registry.trainable(method)
     print((module.__doc__ or "").strip())
-    for title, model in (("method", module.Settings), ("training", loop.Settings)):
+    for title, model in (("method", module.Settings), ("training", TrainingSettings)):
         table = Table(title=f"[{title}]", title_justify="left")
         for column in ("setting", "default", "meaning"):
             table.add_column(column, overflow="fold")

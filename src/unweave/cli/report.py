@@ -36,20 +36,21 @@ def command(
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
     from unweave.config import word
-    from unweave.evaluation.report.report import next_steps, report
+    from unweave.evaluation.report.report import check_output, next_steps, report
     from unweave.evaluation.report.unit_facts import nothing
     from unweave.method import Sampling
+    from unweave.training.on_images import run_of
 
+    check_output(output, overwrite)
+    tables = [word(text) for text in words or []]
+    run = run_of(what, *tables, method=method, progress=Progress() if quiet else out.Bar())
     made = report(
-        what,
-        *[word(text) for text in words or []],
-        method=method,
+        run,
         data=data,
         sampling=Sampling("dpmsolver++", steps),
         seed=seed,
         output=output,
         overwrite=overwrite,
-        progress=Progress() if quiet else out.Bar(),
         tick=nothing if quiet else out.progress_line,
     )
     if json:

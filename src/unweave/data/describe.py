@@ -1,34 +1,20 @@
 """The verbs that look at data: open a set by name or path, say what it is, draw its contact sheet."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL.Image import Image
 
-from unweave.config import merge
-from unweave.data import open as data_open
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.factors import FactorGrid
+from unweave.data.sampling import rows_for
 from unweave.figures.grid import grid, tiles
-from unweave.runs.code_tables import rows_for
 from unweave.types import Rows
 
 SHOWN = 10  # classes of a factor in a contact sheet
 ENOUGH = 200_000  # rows among which one that differs in a single factor is looked for
-
-
-def open_data(what: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Dataset:
-    """A data set by name, by path, or by its [data] table; a set on disk is converted once and memory-mapped.
-
-    `settings` are those of the data set, such as {"size": 32}. Raises LookupError for what is neither a name nor a
-    path, TypeError for what is no text at all, SettingsError and ValueError for what cannot be used.
-    """
-    if not isinstance(what, str | Path | Mapping):
-        raise TypeError(f"expected the name or the path of a data set, or its table, got {type(what).__name__}.")
-    return data_open.build(merge(what if isinstance(what, Mapping) else data_open.table(str(what)), settings or {}))
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:

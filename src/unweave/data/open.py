@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from unweave import registry
-from unweave.config import SettingsError, Table, nearest, parse
+from unweave.config import SettingsError, Table, merge, nearest, parse
+from unweave.data import open as data_open
 from unweave.data import views
 from unweave.data.dataset import Card, Dataset
 
@@ -125,3 +126,14 @@ def build(table: Mapping[str, Any]) -> Dataset:
     dataset = module.build(parse(module.Settings, rest, "data", ("view",)))
     assert isinstance(dataset, Dataset), f"build of data set {table['name']!r} must give a Dataset"
     return views.viewed(dataset, view)
+
+
+def open_data(what: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Dataset:
+    """A data set by name, by path, or by its [data] table; a set on disk is converted once and memory-mapped.
+
+    `settings` are those of the data set, such as {"size": 32}. Raises LookupError for what is neither a name nor a
+    path, TypeError for what is no text at all, SettingsError and ValueError for what cannot be used.
+    """
+    if not isinstance(what, str | Path | Mapping):
+        raise TypeError(f"expected the name or the path of a data set, or its table, got {type(what).__name__}.")
+    return data_open.build(merge(what if isinstance(what, Mapping) else data_open.table(str(what)), settings or {}))

@@ -266,3 +266,10 @@ def _drawn(gridded: Gridded, count: int, draw: Callable[[int], list[FactorTable]
         f"the set lacks {gridded.missing():,} of {len(gridded.grid):,} combinations, and none that was asked for was "
         f"found in {ROUNDS:,} draws."
     )
+
+
+def rows_for(n_total: int, count: int, seed: int) -> Rows:
+    """The rows that (n_total, count, seed) name: random, all different, rising; every row where count >= n_total."""
+    if count >= n_total:
+        return np.arange(n_total)
+    return np.sort(np.random.default_rng(seed).choice(n_total, size=count, replace=False))

@@ -10,17 +10,17 @@ from sklearn.metrics import average_precision_score
 
 from unweave.config import nearest
 from unweave.data import views
-from unweave.editing.decoding import check_generative, decode, encode
+from unweave.editing.decoding import decode
 from unweave.editing.direction import Direction, Fitting, fit, moved
 from unweave.editing.start import begin
-from unweave.editing.verbs import SAMPLING, Edit, place_for, said, some_rows
-from unweave.evaluation.evaluate import fitting
-from unweave.figures import save
+from unweave.editing.verbs import SAMPLING, Edit, place_for, said
 from unweave.figures.grid import grid
+from unweave.figures.save import save_picture
 from unweave.method import Sampling, evaluating
 from unweave.models.diffusion.sampling import check
-from unweave.runs.codes import represent
-from unweave.runs.images import Named, gather
+from unweave.runs.codes import check_generative, encode_images, encode_rows
+from unweave.runs.data import dataset_for
+from unweave.runs.images import ImageNames, random_rows, read_images
 from unweave.runs.run import Run
 
 AMOUNTS = (-0.6, -0.3, 0.0, 0.3, 0.6)
@@ -30,7 +30,7 @@ ROWS = 20_000
 def manipulate(
     run: Run | str | Path,
     attribute: str,
-    images: Named | None = None,
+    images: ImageNames | None = None,
     amounts: Sequence[float] = AMOUNTS,
     *,
     kept: int = 16,
@@ -52,9 +52,9 @@ def manipulate(
     opened = run if isinstance(run, Run) else Run(run)
     target = place_for(opened, "manipulate", output, overwrite)
     check(sampling)
-    given = gather(opened, images if images is not None else some_rows(opened, 4))
+    given = read_images(opened, images if images is not None else random_rows(opened, 4))
     generative = check_generative(opened.method())
-    dataset = fitting(opened, data, "all")
+    dataset = dataset_for(opened, data, "all")
     values = labels(dataset.factor_names, dataset.factor_sizes, dataset.factors(np.arange(len(dataset))), attribute)
     random = np.random.default_rng(0)
     split_seed = views.settings_of(opened.settings.data.get("view", {})).split_seed
@@ -66,7 +66,7 @@ def manipulate(
         raise ValueError(
             f"{attribute} is the same in all training rows of {dataset.name}, so nothing tells it: choose another."
         )
-    codes = {name: torch.from_numpy(represent(generative, dataset, part)).flatten(1) for name, part in parts.items()}
+    codes = {name: torch.from_numpy(encode_rows(generative, dataset, part)).flatten(1) for name, part in parts.items()}
 
     def tick(done: int, total: int) -> None:
         if progress and done % (total // 20 or 1) == 0:
@@ -83,7 +83,7 @@ def manipulate(
     }
     start = begin(generative, given.images, sampling=sampling, seed=seed)
     with evaluating(generative):
-        own = encode(generative, given.images, 64)
+        own = encode_images(generative, given.images, 64)
         table = []
         for amount in amounts:
             code = moved(own.flatten(1), direction, amount).view_as(own)
@@ -95,7 +95,7 @@ def manipulate(
         ["image", *(f"{amount:+g}" for amount in amounts)],
         title=f"{attribute}, by a classifier of {len(facts['kept'])} numbers ({said(seed)})",
     )
-    return Edit(made, picture, [save.save(picture, target, overwrite=overwrite)]), facts
+    return Edit(made, picture, [save_picture(picture, target, overwrite=overwrite)]), facts
 
 
 def labels(names: Sequence[str], sizes: Sequence[int], factors: np.ndarray | None, attribute: str) -> np.ndarray:

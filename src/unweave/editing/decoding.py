@@ -3,29 +3,15 @@
 Edits are deterministic: eta 0, and an x_T that the caller states (see `begin`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unweave.method import Generative, Method, Sampling, Start
+from unweave.method import Generative, Sampling, Start
+from unweave.runs.codes import check_batch
 from unweave.tensors import Images, Units
-
-
-def check_generative(method: Method) -> Generative:
-    """The method, now known to have a decoder. Raises TypeError when it has none."""
-    if not isinstance(method, Generative):
-        raise TypeError(f"{type(method).__name__} has no decoder, so it cannot edit.")
-    return method
-
-
-def check_units(units: Sequence[int], count: int) -> list[int]:
-    """The numbers of some units of a run. Raises ValueError for one outside 0 .. count - 1."""
-    for unit in units:
-        if not 0 <= unit < count:
-            raise ValueError(f"unit must be in 0..{count - 1}, got {unit}: this run has {count} units.")
-    return list(units)
 
 
 def check_partners(images: Images, partners: Float[Tensor, "..."]) -> None:
@@ -48,11 +34,6 @@ def check_start(start: Start, count: int) -> Start:
     return start
 
 
-def encode(method: Method, images: Images, batch: int) -> Units:
-    """The units of images, at most `batch` of them at a time."""
-    return torch.cat([method.encode(chunk) for chunk in images.split(_positive(batch))])
-
-
 def decode(method: Generative, units: Units, start: Start, *, sampling: Sampling, batch: int) -> Images:
     """The images of units, row i from row i of the start, at most `batch` of them at a time."""
     rows = torch.arange(len(units), device=units.device)
@@ -68,13 +49,7 @@ def decoded(
     """
     if sampling.eta != 0:
         raise ValueError(f"sampling.eta must be 0 for an edit, got {sampling.eta}: edits are deterministic.")
-    for first in range(0, len(units), _positive(batch)):
+    for first in range(0, len(units), check_batch(batch)):
         place = slice(first, first + batch)
         begun = start[rows[place].to(start.device)] if isinstance(start, Tensor) else start
         yield place, method.decode(units[place], begun, sampling)
-
-
-def _positive(batch: int) -> int:
-    if batch < 1:
-        raise ValueError(f"batch must be at least 1 image, got {batch}.")
-    return batch

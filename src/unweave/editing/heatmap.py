@@ -6,16 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.editing.decoding import (
-    check_generative,
-    check_partners,
-    check_start,
-    check_units,
-    decode,
-    decoded,
-    encode,
-)
+from unweave.editing.decoding import check_partners, check_start, decode, decoded
 from unweave.method import Method, Sampling, Start, evaluating
+from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.tensors import Images
 
 
@@ -40,7 +33,7 @@ def moved(
     check_partners(images, partners)
     check_start(start, len(images))
     with evaluating(generative):
-        own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
+        own, theirs = encode_images(generative, images, batch), encode_images(generative, partners, batch)
         before = decode(generative, own, start, sampling=sampling, batch=batch)
         count = own.shape[1]
         edits = [[unit] for unit in range(count)] if edits is None else edits

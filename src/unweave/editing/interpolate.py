@@ -6,15 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.editing.decoding import (
-    check_generative,
-    check_partners,
-    check_start,
-    check_units,
-    decoded,
-    encode,
-)
+from unweave.editing.decoding import check_partners, check_start, decoded
 from unweave.method import Method, Sampling, Start, evaluating
+from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.tensors import Images
 
 
@@ -43,7 +37,7 @@ def interpolate(
     check_start(partner_start, len(images))
     weights = alphas(steps)
     with evaluating(generative):
-        own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
+        own, theirs = encode_images(generative, images, batch), encode_images(generative, partners, batch)
         chosen = check_units(range(own.shape[1]) if units is None else units, own.shape[1])
         edited = own.repeat(len(weights), 1, 1)  # (step · batch, unit, dim)
         edited[:, chosen] = torch.cat([torch.lerp(own[:, chosen], theirs[:, chosen], weight) for weight in weights])

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from unweave import registry
-from unweave.editing.decoding import encode
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.start import begin
-from unweave.editing.verbs import SAMPLING, Edit, opened, pairs, place_for, said, some_rows
-from unweave.figures import save
+from unweave.editing.verbs import SAMPLING, Edit, opened, pairs, place_for, said
 from unweave.figures.colours import colourise, with_bar
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
+from unweave.figures.save import save_picture
 from unweave.method import Generative, Sampling, evaluating
 from unweave.models.diffusion.sampling import check
-from unweave.runs.images import Named, gather
+from unweave.runs.codes import encode_images
+from unweave.runs.images import ImageNames, random_rows, read_images
 from unweave.runs.run import Run
 from unweave.runs.units import Chosen, named, numbers, titles
 
@@ -27,7 +27,7 @@ TIMES = (20, 100, 250, 400, 550, 700, 850, 980)
 
 def attention(
     run: Run | str | Path,
-    images: Named | None = None,
+    images: ImageNames | None = None,
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
@@ -38,7 +38,7 @@ def attention(
     run, method = opened(run), opened(run).method()
     target = place_for(run, "attention", output, overwrite)
     draw = extra(run, "attention", "attention maps")
-    given = gather(run, images if images is not None else some_rows(run, 1))
+    given = read_images(run, images if images is not None else random_rows(run, 1))
     with evaluating(method):
         coarse = draw(method, given.images, begin(method, given.images, sampling=sampling, seed=seed), sampling)
     maps = torch.nn.functional.interpolate(coarse, size=given.images.shape[2:], mode="bilinear")
@@ -49,12 +49,12 @@ def attention(
         title=f"Attention to each unit, {given.labels[0]}",
         quantity="share of attention",
     )
-    return Edit(maps[0], picture, [save.save(picture, target, overwrite=overwrite)])
+    return Edit(maps[0], picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def fields(
     run: Run | str | Path,
-    images: Named | None = None,
+    images: ImageNames | None = None,
     units: Chosen | None = None,
     times: Sequence[int] = TIMES,
     *,
@@ -71,7 +71,7 @@ def fields(
     run, method = opened(run), opened(run).method()
     target = place_for(run, "fields", output, overwrite)
     draw = extra(run, "fields", "gradient fields")
-    given = gather(run, images if images is not None else some_rows(run, 1))
+    given = read_images(run, images if images is not None else random_rows(run, 1))
     names = named(run)
     chosen = numbers(method, given.images, units, names)
     with evaluating(method):
@@ -88,13 +88,13 @@ def fields(
         title=f"What each unit adds to the noise prediction, {given.labels[0]}",
     )
     picture = with_bar(table, colourise(np.linspace(0, 1, 256)), high, "mean size")
-    return Edit(maps, picture, [save.save(picture, target, overwrite=overwrite)])
+    return Edit(maps, picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def alone(
     run: Run | str | Path,
-    images: Named | None = None,
-    partners: Named | None = None,
+    images: ImageNames | None = None,
+    partners: ImageNames | None = None,
     units: Chosen | None = None,
     *,
     seed: int | None = 0,
@@ -121,7 +121,7 @@ def alone(
     plain = reconstruct(method, first.images, sampling=sampling, start=start)
     edits = [[unit] for unit in chosen] + ([chosen] if len(chosen) > 1 else [])
     with evaluating(method):
-        vectors = encode(method, given, 64)
+        vectors = encode_images(method, given, 64)
         made = torch.stack([draw(method, vectors, start, sampling, edit) for edit in edits], 1)
     before = [first.images, plain] if own else [first.images, second.images, plain]
     names = ["image", "rebuilt"] if own else ["image", "partner", "rebuilt"]
@@ -130,7 +130,7 @@ def alone(
     table = torch.cat([torch.stack(before, 1), made], 1)
     title = f"The fields of single units, {'of the image' if own else 'of the partner'} ({said(seed)})"
     picture = grid(list(table), first.labels, columns, title=title)
-    return Edit(made, picture, [save.save(picture, target, overwrite=overwrite)])
+    return Edit(made, picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def extra(run: Run, name: str, what: str) -> Callable[..., Tensor]:

@@ -1,7 +1,8 @@
 """Images through the units and back."""
 
-from unweave.editing.decoding import check_generative, check_start, decode, encode
+from unweave.editing.decoding import check_start, decode
 from unweave.method import Method, Sampling, Start, evaluating
+from unweave.runs.codes import check_generative, encode_images
 from unweave.tensors import Images
 
 
@@ -14,5 +15,5 @@ def reconstruct(method: Method, images: Images, *, sampling: Sampling, start: St
     generative = check_generative(method)
     check_start(start, len(images))
     with evaluating(generative):
-        own = encode(generative, images, batch)
+        own = encode_images(generative, images, batch)
         return decode(generative, own, start, sampling=sampling, batch=batch)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from unweave.editing.decoding import check_generative, encode
 from unweave.method import Method, Sampling, Start, evaluating
+from unweave.runs.codes import check_generative, encode_images
 from unweave.tensors import Images
 
 
@@ -19,7 +19,7 @@ def begin(method: Method, images: Images, *, sampling: Sampling, seed: int | Non
     with evaluating(generative):
         if seed is not None:
             return generative.start(len(images), torch.Generator().manual_seed(seed))
-        units = encode(generative, images, batch)
+        units = encode_images(generative, images, batch)
         pairs = zip(images.split(batch), units.split(batch))
         starts = [generative.invert(some, code, sampling) for some, code in pairs]
         return torch.cat(starts) if isinstance(starts[0], Tensor) else starts[0]

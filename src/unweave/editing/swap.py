@@ -6,15 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.editing.decoding import (
-    check_generative,
-    check_partners,
-    check_start,
-    check_units,
-    decoded,
-    encode,
-)
+from unweave.editing.decoding import check_partners, check_start, decoded
 from unweave.method import Method, Sampling, Start, evaluating
+from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.tensors import Images
 
 
@@ -53,7 +47,7 @@ def swap_each(
     check_partners(images, partners)
     check_start(start, len(images))
     with evaluating(generative):
-        own, theirs = encode(generative, images, batch), encode(generative, partners, batch)
+        own, theirs = encode_images(generative, images, batch), encode_images(generative, partners, batch)
         taken = torch.zeros(len(edits), own.shape[1], 1, dtype=torch.bool, device=own.device)
         for edit, units in enumerate(edits):
             taken[edit, check_units(units, own.shape[1])] = True

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.editing.decoding import check_generative, check_start, check_units, decoded, encode
+from unweave.editing.decoding import check_start, decoded
 from unweave.method import Method, Sampling, Start, evaluating
+from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.tensors import Images
 
 
@@ -49,7 +50,7 @@ def traverse_each(
     generative = check_generative(method)
     check_start(start, len(images))
     with evaluating(generative):
-        own = encode(generative, images, batch)
+        own = encode_images(generative, images, batch)
         steps = len(lines[0])
         edited = own.repeat(len(edits), steps, 1, 1, 1)  # (edit, step, batch, unit, dim)
         for place, (units, line) in enumerate(zip(edits, lines)):

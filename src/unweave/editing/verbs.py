@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from unweave.editing.adjust import adjust as adjusted
-from unweave.editing.decoding import check_generative, encode
 from unweave.editing.heatmap import moved
 from unweave.editing.interpolate import alphas
 from unweave.editing.interpolate import interpolate as interpolated
@@ -23,14 +22,14 @@ from unweave.editing.reconstruct import reconstruct as reconstructed
 from unweave.editing.start import begin
 from unweave.editing.swap import swap_each
 from unweave.editing.traverse import traverse_each
-from unweave.figures import save
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
+from unweave.figures.save import save_picture
 from unweave.figures.traversal import gif, traversal
 from unweave.method import Method, Sampling, evaluating
 from unweave.models.diffusion.sampling import check
-from unweave.runs import code_tables
-from unweave.runs.images import Gathered, Named, gather
+from unweave.runs.codes import check_generative, encode_images
+from unweave.runs.images import ImageNames, NamedImages, random_rows, read_images
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import lines
 from unweave.runs.units import Choice, Chosen, choices, named
@@ -47,28 +46,24 @@ class Edit(NamedTuple):
     files: list[Path] = []  # noqa: RUF012 a tuple's default is never changed
 
 
-def some_rows(run: Run, count: int, seed: int = 0) -> list[int]:
-    """Random rows of the run's data set, for an edit that names none."""
-    rows = code_tables.rows_for(len(run.dataset()), count, seed=seed)
-    return np.random.default_rng(seed).permutation(rows).tolist()
-
-
-def pairs(run: Run, images: Named | None, partners: Named | None, count: int) -> tuple[Gathered, Gathered]:
+def pairs(
+    run: Run, images: ImageNames | None, partners: ImageNames | None, count: int
+) -> tuple[NamedImages, NamedImages]:
     """Images and as many partners: random rows for what is not named, and a single partner serves every image."""
     if images is None:
-        images = some_rows(run, count if partners is None or len(partners) == 1 else len(partners), seed=0)
+        images = random_rows(run, count if partners is None or len(partners) == 1 else len(partners), seed=0)
     if partners is None:
-        partners = some_rows(run, len(images), seed=1)
-    first, second = gather(run, images), gather(run, partners)
+        partners = random_rows(run, len(images), seed=1)
+    first, second = read_images(run, images), read_images(run, partners)
     if len(second.labels) == 1:
-        second = Gathered(second.images.expand_as(first.images), second.labels * len(first.labels))
+        second = NamedImages(second.images.expand_as(first.images), second.labels * len(first.labels))
     return first, second
 
 
 def swap(
     run: Run | str | Path,
-    images: Named | None = None,
-    partners: Named | None = None,
+    images: ImageNames | None = None,
+    partners: ImageNames | None = None,
     units: Chosen | None = None,
     *,
     seed: int | None = 0,
@@ -87,7 +82,7 @@ def swap(
     method = run.method()
     taken = choices(method, first.images, units, named(run))
     made = swap_table(method, first.images, second.images, taken, sampling=sampling, seed=seed, labels=first.labels)
-    return made._replace(files=[save.save(made.picture, target, overwrite=overwrite)])
+    return made._replace(files=[save_picture(made.picture, target, overwrite=overwrite)])
 
 
 def swap_table(
@@ -119,7 +114,7 @@ def swap_table(
 
 def traverse(
     run: Run | str | Path,
-    images: Named | None = None,
+    images: ImageNames | None = None,
     units: Chosen | None = None,
     *,
     steps: int = 7,
@@ -137,7 +132,7 @@ def traverse(
     run, method = opened(run), opened(run).method()
     target = place_for(run, "traverse", output, overwrite)
     film = _checked(target.with_suffix(".gif"), overwrite)
-    given = gather(run, images if images is not None else some_rows(run, 1))
+    given = read_images(run, images if images is not None else random_rows(run, 1))
     start = begin(method, given.images, sampling=sampling, seed=seed)
     statistics = run.statistics()
     if steps < 2:
@@ -153,14 +148,14 @@ def traverse(
     title = f"{given.labels[0]}: every unit from low to high ({said(seed)})"
     rows = [choice.name for choice in taken]
     picture = traversal(frames[:, :, 0], shares, units=rows, title=title)
-    saved = save.save(picture, target, overwrite=overwrite)
+    saved = save_picture(picture, target, overwrite=overwrite)
     gif(frames[:, :, 0], film, units=rows, overwrite=overwrite)
     return Edit(frames, picture, [saved, film])
 
 
 def adjust(
     run: Run | str | Path,
-    images: Named | None = None,
+    images: ImageNames | None = None,
     to: Mapping[int | str, float] | None = None,
     *,
     seed: int | None = None,
@@ -180,7 +175,7 @@ def adjust(
         raise ValueError("which units? Say where each shall be in its range, from 0 to 1: {3: 0.9}.")
     if wrong := [f"{unit}={share}" for unit, share in to.items() if not 0 <= share <= 1]:
         raise ValueError(f"a quantile is from 0 (lowest) to 1 (highest), got {', '.join(wrong)}.")
-    given = gather(run, images if images is not None else some_rows(run, 3))
+    given = read_images(run, images if images is not None else random_rows(run, 3))
     taken = choices(method, given.images, list(to), named(run))
     every = [unit for choice in taken for unit in choice.units]
     if len(set(every)) < len(every):
@@ -194,7 +189,7 @@ def adjust(
     title = ", ".join(f"{choice.name} at {share:.0%}" for choice, share in zip(taken, to.values()))
     table = torch.stack([given.images, plain, made, difference(made, plain)], 1)
     picture = grid(list(table), given.labels, columns, title=f"{title} ({said(seed)})")
-    return Edit(made, picture, [save.save(picture, target, overwrite=overwrite)])
+    return Edit(made, picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def difference(made: Images, plain: Images) -> Images:
@@ -205,8 +200,8 @@ def difference(made: Images, plain: Images) -> Images:
 
 def interpolate(
     run: Run | str | Path,
-    images: Named | None = None,
-    partners: Named | None = None,
+    images: ImageNames | None = None,
+    partners: ImageNames | None = None,
     units: Chosen | None = None,
     *,
     steps: int | Sequence[float | int] = 7,
@@ -246,12 +241,12 @@ def interpolate(
         columns,
         title=f"Interpolation of {what} ({'x_T goes along' if along else said(seed)})",
     )
-    return Edit(frames, picture, [save.save(picture, target, overwrite=overwrite)])
+    return Edit(frames, picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def reconstruct(
     run: Run | str | Path,
-    images: Named | None = None,
+    images: ImageNames | None = None,
     *,
     sampling: Sampling = SAMPLING,
     seed: int | None = 0,
@@ -264,7 +259,7 @@ def reconstruct(
     """
     run, method = opened(run), opened(run).method()
     target = place_for(run, "reconstruct", output, overwrite)
-    given = gather(run, images if images is not None else some_rows(run, 8))
+    given = read_images(run, images if images is not None else random_rows(run, 8))
     plain = sampling._replace(eta=0.0)
     inverted, seeded = (
         reconstructed(method, given.images, sampling=plain, start=begin(method, given.images, sampling=plain, seed=s))
@@ -280,7 +275,7 @@ def reconstruct(
         given.labels,
         title="Reconstruction (mean squared error, pixels in [0, 1])",
     )
-    return Edit(torch.stack([inverted, seeded]), picture, [save.save(picture, target, overwrite=overwrite)])
+    return Edit(torch.stack([inverted, seeded]), picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def drawn(method: Method, images: Images, sampling: Sampling, seed: int) -> Images:
@@ -289,14 +284,14 @@ def drawn(method: Method, images: Images, sampling: Sampling, seed: int) -> Imag
     generative = check_generative(method)
     rng = torch.Generator().manual_seed(seed)
     with evaluating(generative):
-        units = encode(generative, images, 64)
+        units = encode_images(generative, images, 64)
         return generative.decode(units, generative.start(len(images), rng), sampling, rng)
 
 
 def heatmap(
     run: Run | str | Path,
-    images: Named | None = None,
-    partners: Named | None = None,
+    images: ImageNames | None = None,
+    partners: ImageNames | None = None,
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
@@ -313,7 +308,7 @@ def heatmap(
     maps = moved(method, first.images, second.images, sampling=sampling, start=start, edits=edits)
     title = f"Which unit moves which pixels, over {len(first.images)} swaps ({said(seed)})"
     picture = overlay(maps, first.images[0], units=[choice.name for choice in chosen], title=title)
-    return Edit(maps, picture, [save.save(picture, target, overwrite=overwrite)])
+    return Edit(maps, picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def opened(run: Run | str | Path) -> Run:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from unweave import registry
 from unweave.data import views
@@ -14,20 +16,22 @@ from unweave.data.dataset import Dataset
 from unweave.data.sampling import pairs, partial_grid_of
 from unweave.editing.verbs import place_for
 from unweave.evaluation import scores
-from unweave.evaluation.attribute_loss_terms import attribute_loss
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import Part, Parts
-from unweave.figures import save
 from unweave.figures.curve import curve
 from unweave.figures.matrix import matrix
-from unweave.models.diffusion.process import clean_of
+from unweave.figures.save import save_picture
+from unweave.models.diffusion.process import add_noise, clean_of
 from unweave.models.foundation import Denoiser, Source, Sources, opened
 from unweave.models.latents import Pixels, Space
-from unweave.runs.codes import represent
+from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, best_device
 from unweave.tensors import Images, Times, to_images
 
 TIMES = tuple(range(20, 1000, 40))
+
+Rebuild = Callable[[Images, Times], Images]
+"""Noised images (or latents) and their times -> images, the model's one-step guess of what they were."""
 
 
 def attribute_losses(
@@ -97,7 +101,7 @@ def attribute_losses(
         "times": list(times), "loss": losses, "distance": distances, "pairs": pairs_each, "seed": seed,
         "data": dataset.name, "half_lost": {name: half_lost(times, loss) for name, loss in losses.items()}, **carried,
     }  # fmt: skip
-    save.save(picture(result), target, overwrite=overwrite)
+    save_picture(picture(result), target, overwrite=overwrite)
     scores.write(result, told)
     return {**result, "files": [str(target), str(told)]}
 
@@ -143,7 +147,7 @@ def slices(
     rows = np.random.default_rng(seed).permutation(len(dataset))[:count]
     factors = dataset.factors(rows)
     assert factors is not None
-    codes = represent(trained, dataset, rows)  # [rows, unit, dim]
+    codes = encode_rows(trained, dataset, rows)  # [rows, unit, dim]
     train, valid, test = np.split(np.arange(len(rows)), [len(rows) // 2, 3 * len(rows) // 5])
     carried = {}
     for done, (name, units) in enumerate(trained.groups().items()):
@@ -181,3 +185,41 @@ def picture(result: dict[str, Any]) -> Image.Image:
     sheet.paste(above, (0, 0))
     sheet.paste(below, (0, above.height))
     return sheet
+
+
+def attribute_loss(
+    rebuild: Rebuild,
+    first: Images,
+    second: Float[Tensor, "..."],
+    abar: Float[Tensor, "time"],
+    times: Sequence[int],
+    rng: torch.Generator,
+    encode: Callable[[Images], Float[Tensor, "..."]] = lambda images: images,
+    tick: Callable[[], None] = lambda: None,
+    batch: int = 64,
+) -> list[float]:
+    """The loss at each time, from pairs of images that differ in one attribute; in [0, 1], 1/2 is all lost.
+
+    Half the sum of P(x0_hat(x_t) is closer to the second image than to the first), x_t being a noised first image, and
+    the same with the two exchanged; closer by the l2 distance of pixels. `encode` takes images to where the diffusion
+    works. `tick` is called before each time. At most `batch` images are rebuilt at a time. Raises ValueError for pairs
+    of several shapes or times outside 0 .. 999.
+    """
+    if first.shape != second.shape or not len(first):
+        raise ValueError(f"pairs must be of one shape, got {tuple(first.shape)} and {tuple(second.shape)}.")
+    if not all(0 <= time < len(abar) for time in times):
+        raise ValueError(f"times must be in 0..{len(abar) - 1}, got {list(times)}.")
+    own, other = torch.cat([first, second]), torch.cat([second, first])
+    latents = torch.cat([encode(chunk) for chunk in own.split(batch)])
+    losses = []
+    for time in times:
+        tick()
+        taken = 0
+        for z, right, wrong in zip(latents.split(batch), own.split(batch), other.split(batch)):
+            t = torch.full((len(z),), time, device=z.device)
+            eps = torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)
+            guess = rebuild(add_noise(z, eps, abar[t]), t)
+            to_right, to_wrong = ((guess - image).square().sum((1, 2, 3)) for image in (right, wrong))
+            taken += int((to_wrong < to_right).sum())
+        losses.append(taken / len(own))
+    return losses

@@ -10,19 +10,19 @@ from rich.table import Table
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import factors_at, grid_of
-from unweave.editing.decoding import check_generative
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.start import begin
 from unweave.editing.swap import swap
 from unweave.editing.verbs import SAMPLING
 from unweave.evaluation import scores as report
-from unweave.evaluation.evaluate import fitting, part
 from unweave.evaluation.metrics.edit_precision import Editor, Render, edit_precision, from_grid, summary
 from unweave.evaluation.metrics.image_probe import fit_probe
 from unweave.evaluation.metrics.swap_consistency import swap_consistency
-from unweave.figures import save
 from unweave.figures.matrix import matrix
+from unweave.figures.save import save_picture
 from unweave.method import Sampling
+from unweave.runs.codes import check_generative
+from unweave.runs.data import dataset_for, describe_part
 from unweave.runs.run import Run, Weights, best_device
 from unweave.runs.unit_ranges import read_back
 from unweave.runs.units import choices, named
@@ -54,7 +54,7 @@ def evaluate_edits(
     """
     opened = run if isinstance(run, Run) else Run(run)
     weights = weights or opened.scored()
-    dataset = fitting(opened, None, split)
+    dataset = dataset_for(opened, None, split)
     generative = check_generative(opened.method(weights))
     order = np.random.default_rng(seed).permutation(len(dataset))
     probing, edited = np.split(order[: PROBE + ROWS], [min(PROBE, 2 * len(order) // 3)])
@@ -102,7 +102,7 @@ def evaluate_edits(
             high=1.0,
         )
         end = "" if split is None else f"-{split}"
-        save.save(picture, opened.pictures / f"edit-changes{end}.png", overwrite=True)
+        save_picture(picture, opened.pictures / f"edit-changes{end}.png", overwrite=True)
         scores["edit-precision@1"] = {
             "summary": summary(measured),
             "factor_names": names,
@@ -112,7 +112,11 @@ def evaluate_edits(
     told_of = {"seed": seed, "weights": opened.digest(), "scored_weights": weights, "sampling": sampling._asdict()}
     found = {
         **told_of,
-        "data": {"name": dataset.name, "digest": dataset.digest(), **part(opened, dataset, edited, split, own=True)},
+        "data": {
+            "name": dataset.name,
+            "digest": dataset.digest(),
+            **describe_part(opened, dataset, edited, split, own=True),
+        },
         "rows_used": used,
         "protocols": scores,
     }

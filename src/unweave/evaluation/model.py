@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from unweave import types
 from unweave.evaluation import scores
-from unweave.evaluation.metrics import checks
 from unweave.runs import reduction as reduce
 from unweave.types import FactorTable, Pixels
 
@@ -36,7 +36,7 @@ def codes_of(encode: Encode, images: Pixels, *, batch: int = 250) -> np.ndarray:
             )
         parts.append(part if part.dtype in (np.float32, np.float64) else part.astype(np.float64))
     codes = np.concatenate(parts)
-    checks.finite(codes, "codes of this function")
+    types.check_finite(codes, "codes of this function")
     return codes
 
 

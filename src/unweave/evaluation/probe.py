@@ -13,11 +13,11 @@ from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sets import lfw
 from unweave.evaluation import scores as report
-from unweave.evaluation.evaluate import fitting
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import Part, Parts, Probed
 from unweave.evaluation.tables import is_number
-from unweave.runs.codes import represent
+from unweave.runs.codes import encode_rows
+from unweave.runs.data import dataset_for
 from unweave.runs.run import Run, Weights
 from unweave.types import Rows
 
@@ -62,7 +62,7 @@ def probe(
     opened = run if isinstance(run, Run) else Run(run)
     weights = weights or opened.scored()
     # without the view of the training set: splits are of the full set
-    dataset = fitting(opened, data, "all")
+    dataset = dataset_for(opened, data, "all")
     view = views.settings_of(opened.settings.data.get("view", {}))
     if labels is not None and (targets is not None or published):
         raise ValueError("labels=N takes N rows of each class: it needs classes, and the probe of this library.")
@@ -73,7 +73,7 @@ def probe(
     numbers = list(range(len(aims.names))) if targets is not None else []
     kinds: dict[linear_probe.Kind, list[int]] = {"numbers": numbers} if numbers else _kinds(dataset, published)
     method = opened.method(weights)
-    codes = {name: represent(method, dataset, part).reshape(len(part), -1) for name, part in named.items()}
+    codes = {name: encode_rows(method, dataset, part).reshape(len(part), -1) for name, part in named.items()}
     tables = Parts(*(Part(codes[name], aims.values[part]) for name, part in named.items()))
     found: list[dict[str, float | None]] = [{} for _ in aims.names]
     for kind, columns in kinds.items():

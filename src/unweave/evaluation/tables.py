@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from unweave import types
 from unweave.evaluation.metrics import checks
 from unweave.runs import reduction as reduce
 from unweave.types import FactorTable, UnitTable, WideTable
@@ -139,7 +140,7 @@ def _units(array: np.ndarray, path: Path) -> np.ndarray:
     if not array.size:
         raise ValueError(f"{path}: nothing to measure: codes have shape {list(array.shape)}.")
     codes = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-    checks.finite(codes, f"codes in {path}")
+    types.check_finite(codes, f"codes in {path}")
     return codes
 
 
@@ -148,7 +149,7 @@ def _factors(array: np.ndarray, path: Path) -> FactorTable:
         remedy = " Use labels[:, None] for one factor." if array.ndim == 1 else ""
         remedy += " Number text labels with numpy.unique(..., return_inverse=True)." if array.dtype.kind in "US" else ""
         raise ValueError(f"{path}: factors must be whole numbers of shape [rows, factors], got {_said(array)}.{remedy}")
-    checks.finite(array, f"factors in {path}")
+    types.check_finite(array, f"factors in {path}")
     broken = np.flatnonzero((array != np.round(array)).any(0)).tolist() if array.dtype.kind == "f" else []
     if broken:
         raise ValueError(

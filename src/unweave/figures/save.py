@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 
-def save(picture: Image.Image, path: Path | str, *, overwrite: bool = False) -> Path:
+def save_picture(picture: Image.Image, path: Path | str, *, overwrite: bool = False) -> Path:
     """Writes a picture in the format of the path's ending (.png, .jpg, .webp, ...).
 
     Raises FileExistsError unless `overwrite`, ValueError for an ending that is no format for pictures.
@@ -19,10 +19,10 @@ def save(picture: Image.Image, path: Path | str, *, overwrite: bool = False) -> 
         raise ValueError(f"{path.name!r} must end in a format for pictures, such as .png, got {path.suffix!r}.")
     content = BytesIO()
     picture.save(content, kind)
-    return write(content.getvalue(), path, overwrite=overwrite)
+    return write_bytes(content.getvalue(), path, overwrite=overwrite)
 
 
-def write(content: bytes, path: Path | str, *, overwrite: bool = False) -> Path:
+def write_bytes(content: bytes, path: Path | str, *, overwrite: bool = False) -> Path:
     """Writes bytes to a temporary name beside `path` and renames. Raises FileExistsError unless `overwrite`."""
     path = Path(path)
     if path.exists() and not overwrite:

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from unweave.figures import save
 from unweave.figures.axis import Number
 from unweave.figures.grid import grid, tiles
+from unweave.figures.save import write_bytes
 
 Frames = Float[Tensor, "unit step channel height width"]
 """One image, in [-1, 1], for every unit and step."""
@@ -55,7 +55,7 @@ def gif(
     pause = max(20, round(100 * seconds / len(film)) * 10)  # ms; the format counts in hundredths of a second
     content = BytesIO()
     film[0].save(content, "GIF", save_all=True, append_images=film[1:], duration=pause, loop=0)
-    return save.write(content.getvalue(), path, overwrite=overwrite)
+    return write_bytes(content.getvalue(), path, overwrite=overwrite)
 
 
 def _one_palette(pictures: list[Image.Image]) -> list[Image.Image]:

@@ -16,32 +16,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.optim import Optimizer
-
-from unweave.method import Player, Trainable
-from unweave.training.ema import Average
 
 KEEP = 2
 RECORD = "state.json"
-
-
-class State(NamedTuple):
-    """What training is, besides settings and data."""
-
-    method: Trainable
-    players: list[Player]
-    optimisers: dict[str, Optimizer]
-    average: Average
-    rng: torch.Generator
 
 
 class DamagedError(ValueError):
@@ -49,17 +34,11 @@ class DamagedError(ValueError):
 
 
 def save(
-    folder: Path,
-    state: State,
-    seen: int,
-    steps: int,
-    note: dict[str, Any],
-    generators: list[dict[str, Tensor]] | None = None,
+    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], seen: int, steps: int, note: Mapping[str, Any]
 ) -> Path:
-    """Write the checkpoint of `seen` images into `folder`; complete or not there at all.
+    """Write the checkpoint of `seen` images into `folder`, a file for each table of tensors; complete or not at all.
 
-    `generators` are the `random_states` of all processes (this one's if not given). Raises OSError where it cannot be
-    written (a full disk); what was there before stays.
+    `note` goes into the record. Raises OSError where it cannot be written (a full disk); what was there before stays.
     """
     final = folder / f"{seen:012d}"
     if (final / RECORD).is_file():
@@ -70,16 +49,6 @@ def save(
         shutil.rmtree(stale)
     temporary = folder / f".{final.name}.partial"
     temporary.mkdir(parents=True)
-    tensors = {
-        "weights": state.method.state_dict(),
-        "average": state.average.tensors(),
-        "optimiser": _optimiser_tensors(state),
-        "generators": {
-            f"{rank}/{name}": value
-            for rank, states in enumerate(generators or [random_states(state.rng)])
-            for name, value in states.items()
-        },
-    }
 
     def write(name: str) -> tuple[str, str]:
         path = temporary / f"{name}.safetensors"
@@ -106,19 +75,10 @@ def save(
     return final
 
 
-def load(path: Path, state: State, rank: int = 0) -> dict[str, Any]:
-    """Put a checkpoint back into everything that trains, and return its record. Raises DamagedError."""
+def load(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+    """The record and the tables of tensors of a checkpoint. Raises DamagedError where it is not as it was written."""
     record = verified(path)
-    if not (path / "optimiser.safetensors").is_file():
-        raise LookupError(f"{path} was shared without its optimiser, so training cannot go on from it.")
-    state.method.load_state_dict(load_file(path / "weights.safetensors"))
-    state.average.load(load_file(path / "average.safetensors"), record["steps"])
-    _load_optimisers(load_file(path / "optimiser.safetensors"), state)
-    generators = load_file(path / "generators.safetensors")
-    own = {name.split("/", 1)[1]: value for name, value in generators.items() if name.startswith(f"{rank}/")}
-    if own:  # a process that was not there before keeps the seed it was given
-        set_random_states(own, state.rng)
-    return record
+    return record, {Path(name).stem: load_file(path / name) for name in record["sha256"]}
 
 
 def complete(folder: Path) -> list[Path]:
@@ -192,22 +152,6 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     (path / RECORD).write_text(json.dumps({**record, "self": _fingerprint(record)}))
 
 
-def random_states(rng: torch.Generator) -> dict[str, Tensor]:
-    """The states of the objective's generator, and of torch's own (dropout draws from them), CPU and devices."""
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    states = {"objective": rng.get_state(), "torch": torch.get_rng_state()}
-    return {**states, **{f"cuda{i}": state for i, state in enumerate(devices)}}
-
-
-def set_random_states(states: dict[str, Tensor], rng: torch.Generator) -> None:
-    """Put `random_states` back; devices that are not here are left out."""
-    rng.set_state(states["objective"])
-    torch.set_rng_state(states["torch"])
-    for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        if f"cuda{i}" in states:
-            torch.cuda.set_rng_state(states[f"cuda{i}"], i)
-
-
 def digest(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as file:
@@ -216,22 +160,3 @@ def digest(path: Path) -> str:
 
 def _fingerprint(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def _optimiser_tensors(state: State) -> dict[str, Tensor]:
-    names = {id(parameter): name for name, parameter in state.method.named_parameters()}
-    return {
-        f"{player.name}/{names[id(parameter)]}/{key}": value
-        for player in state.players
-        for parameter in player.parameters
-        for key, value in state.optimisers[player.name].state.get(parameter, {}).items()
-    }
-
-
-def _load_optimisers(tensors: dict[str, Tensor], state: State) -> None:
-    named = dict(state.method.named_parameters())
-    for key, value in tensors.items():
-        player, rest = key.split("/", 1)
-        name, slot = rest.rsplit("/", 1)
-        parameter = named[name]
-        state.optimisers[player].state[parameter][slot] = value.to(parameter.device)

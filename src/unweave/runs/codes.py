@@ -1,7 +1,12 @@
-"""Images of a data set -> the codes of a method. The only file of the evaluation that needs torch."""
+"""Images -> codes: of tensors, of rows of a data set, and of a run, whose code tables are kept on disk."""
 
+import hashlib
+import os
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,30 +15,136 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import nn
 
+from unweave.data import views
 from unweave.data.dataset import Dataset
-from unweave.evaluation.metrics import checks
-from unweave.method import Method, evaluating
-from unweave.tensors import to_images
-from unweave.types import Rows
+from unweave.method import Generative, Method, evaluating
+from unweave.runs.data import dataset_for
+from unweave.runs.images import ImageNames, read_images
+from unweave.runs.run import Run, Weights
+from unweave.tensors import Images, Units, to_images
+from unweave.types import Rows, check_finite
 
 
-def represent(method: Method, dataset: Dataset, rows: Rows, batch: int = 250) -> Float[np.ndarray, "rows unit dim"]:
+def encode(
+    run: Run | str | Path,
+    images: str | Path | ImageNames | None = None,
+    *,
+    split: str | None = None,
+    weights: Weights = "averaged",
+) -> dict[str, np.ndarray]:
+    """Codes of a data set, a folder or an .npz (the run's own data unless given), of its `split`, or of single images.
+
+    The arrays of codes.npz: `codes` [rows, unit, dim] in float32 and `rows`, the row number of each in the full data
+    set; `files` where images are files, and `factors` where they are known. Splits are those of `runs.data.dataset_for`.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    method = run.method(weights)
+    if images is not None and not isinstance(images, str | Path):
+        if split is not None:
+            raise ValueError(f"split={split!r} is of a data set, and single images were given: leave it out.")
+        named = read_images(run, images)
+        with evaluating(method):
+            units = method.encode(named.images).float().cpu().numpy()
+        return {"codes": units, "rows": np.arange(len(units)), "files": np.array(named.labels)}
+    dataset = dataset_for(run, None if images is None else str(images), split)
+    rows = np.arange(len(dataset))
+    arrays: dict[str, Any] = {"codes": encode_rows(method, dataset, rows), "rows": views.rows_beneath(dataset, rows)}
+    factors = dataset.factors(rows)
+    if dataset.files:
+        arrays["files"] = np.array(dataset.files)
+    if factors is not None:
+        arrays |= {"factors": factors, "factor_names": np.array(dataset.factor_names)}
+    return arrays
+
+
+def encode_rows(method: Method, dataset: Dataset, rows: Rows, batch: int = 250) -> Float[np.ndarray, "rows unit dim"]:
     """The codes of the images at these rows, in float32, on the device of the method's parameters.
 
     The method encodes in eval mode; afterwards every sub-module is in the mode it was in. A progress bar appears on
     stderr after three seconds. Raises ValueError where there are no rows or codes are not finite.
     """
     if not len(rows):
-        raise ValueError("there are no rows to represent.")
+        raise ValueError("there are no rows to encode.")
     device = next((tensor.device for tensor in _tensors(method)), torch.device("cpu"))
     parts = []
     with evaluating(method):
-        for part in _shown(np.split(rows, range(batch, len(rows), batch))):
+        for part in _with_bar(np.split(rows, range(batch, len(rows), batch))):
             units = method.encode(to_images(dataset.images(part), device))
             parts.append(units.float().cpu().numpy())
     codes = np.concatenate(parts)
-    checks.finite(codes, "codes of this method")
+    check_finite(codes, "codes of this method")
     return codes
+
+
+def encode_images(method: Method, images: Images, batch: int) -> Units:
+    """The units of images, at most `batch` of them at a time; the caller sees to eval mode."""
+    return torch.cat([method.encode(chunk) for chunk in images.split(check_batch(batch))])
+
+
+def code_table(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
+    """The codes [rows, unit, dim] of `rows_for(len(dataset), ..., seed)`, encoded once and kept in the run's codes/."""
+    key = table_key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
+    return stored_table(run.path / "codes", key, lambda: encode_rows(run.method(weights), dataset, rows))
+
+
+def table_key(weights: str, data: str, rows: int, seed: int) -> str:
+    """16 hexadecimal digits that name a code table by the digests of weights and data and by `rows_for`'s arguments."""
+    return hashlib.sha256(f"weights={weights} data={data} rows={rows} seed={seed}".encode()).hexdigest()[:16]
+
+
+def stored_table(
+    folder: Path, key: str, compute: Callable[[], Float[np.ndarray, "rows unit dim"]]
+) -> Float[np.ndarray, "rows unit dim"]:
+    """The table stored as `codes-<key>.npz` in this folder, computed and stored where it is absent or damaged.
+
+    The file appears whole or not at all, so processes may share a folder.
+    """
+    path = folder / f"codes-{key}.npz"
+    stored = _read(path)
+    if stored is not None:
+        return stored
+    computed = compute()
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{path.name}-{os.getpid()}"
+    try:
+        with part.open("wb") as file:
+            np.savez(file, codes=computed)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return computed
+
+
+def check_generative(method: Method) -> Generative:
+    """The method, now known to have a decoder. Raises TypeError when it has none."""
+    if not isinstance(method, Generative):
+        raise TypeError(f"{type(method).__name__} has no decoder, so it cannot edit.")
+    return method
+
+
+def check_units(units: Sequence[int], count: int) -> list[int]:
+    """The numbers of some units of a run. Raises ValueError for one outside 0 .. count - 1."""
+    for unit in units:
+        if not 0 <= unit < count:
+            raise ValueError(f"unit must be in 0..{count - 1}, got {unit}: this run has {count} units.")
+    return list(units)
+
+
+def check_batch(batch: int) -> int:
+    """The number of images at a time. Raises ValueError below 1."""
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1 image, got {batch}.")
+    return batch
+
+
+def _read(path: Path) -> Float[np.ndarray, "rows unit dim"] | None:
+    """The stored table, or None where there is none that can be read (the zip format has a checksum)."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            table = stored["codes"]
+    except (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile):
+        return None
+    return table if table.ndim == 3 and np.issubdtype(table.dtype, np.floating) else None
 
 
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
@@ -41,7 +152,7 @@ def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
     yield from module.buffers()
 
 
-def _shown(parts: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _with_bar(parts: list[np.ndarray]) -> Iterator[np.ndarray]:
     """The parts, with a progress bar on an interactive stderr once three seconds have passed."""
     console = Console(stderr=True)
     began = time.monotonic()

@@ -5,30 +5,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from unweave.data.dataset import Dataset
 from unweave.data.reading.pixels import read_image, sides
+from unweave.data.sampling import rows_for
 from unweave.runs.run import Run, best_device
 from unweave.tensors import Images, to_images
 
 logger = logging.getLogger(__name__)
 
-Named = Sequence[int | str | Path]
+ImageNames = Sequence[int | str | Path]
 """Images: row numbers of the run's data set, or paths of image files."""
 
 
-class Gathered(NamedTuple):
+class NamedImages(NamedTuple):
     images: Images
     labels: list[str]
 
 
-def gather(run: Run, named: Named) -> Gathered:
+def read_images(run: Run, names: ImageNames) -> NamedImages:
     """The named images at the size that the run was trained on; files are cropped to the middle and resized."""
     channels, height, width = run.shape()
     dataset: Dataset | None = None
-    pictures, labels = [], []
-    for name in named:
+    images, labels = [], []
+    for name in names:
         if isinstance(name, int) or (str(name).isdecimal() and not Path(str(name)).exists()):
             dataset = dataset or run.dataset()
             row = int(str(name))
@@ -36,17 +38,23 @@ def gather(run: Run, named: Named) -> Gathered:
                 raise ValueError(
                     f"row must be in 0..{len(dataset) - 1}, got {row}: {dataset.name} has {len(dataset):,} images."
                 )
-            pictures.append(to_images(dataset.images(torch.tensor([row]).numpy())))
+            images.append(to_images(dataset.images(np.array([row]))))
             labels.append(f"row {row}")
         else:
             path = Path(str(name))
-            pictures.append(to_images(read_image(path, (height, width), channels)))
+            images.append(to_images(read_image(path, (height, width), channels)))
             labels.append(path.name)
-            if (found := sides(path)) != (height, width):
+            if (size := sides(path)) != (height, width):
                 logger.info(
                     "%s has %d x %d pixels: its middle is resized to %d x %d (height, width).",
-                    path.name, *found, height, width,
+                    path.name, *size, height, width,
                 )  # fmt: skip
-    if not pictures:
+    if not images:
         raise ValueError("there are no images to edit: give row numbers of the data set or paths of image files.")
-    return Gathered(torch.cat(pictures).to(best_device()), labels)
+    return NamedImages(torch.cat(images).to(best_device()), labels)
+
+
+def random_rows(run: Run, count: int, seed: int = 0) -> list[int]:
+    """Random rows of the run's data set, for an edit that names none."""
+    rows = rows_for(len(run.dataset()), count, seed=seed)
+    return np.random.default_rng(seed).permutation(rows).tolist()

@@ -10,7 +10,8 @@ from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse, read
 from unweave.data import open as data_open
 from unweave.data import views
-from unweave.runs.run import Run, Settings, without_none
+from unweave.runs.run import Run
+from unweave.runs.settings import RunSettings, without_none
 
 DEFAULT_PRESET = "laptop"
 DEFAULT_DATA = {"data": {"name": "rooms"}}
@@ -20,7 +21,7 @@ MACHINE = tuple(f"training.{name}" for name in ("threads", "save", "preview", "t
 the same threads)."""
 
 
-def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
+def plan(what: str | Path, *tables: Mapping[str, Any]) -> RunSettings:
     """Complete settings from a TOML file or the name of a method, and tables that change them.
 
     Later tables win; the method's own defaults come first, then its preset (`laptop` for a bare method name), then
@@ -30,9 +31,9 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
     by_name: Table = {"preset": DEFAULT_PRESET, "method": {"name": str(what)}}
     given = read(Path(what)) if str(what).endswith(".toml") else by_name
     given = _laid(_with_data(given), _laid(*map(_with_data, tables)))  # so that the order of single words is the same
-    unknown = sorted(set(given) - set(Settings.model_fields))
+    unknown = sorted(set(given) - set(RunSettings.model_fields))
     if unknown:
-        known = list(Settings.model_fields)
+        known = list(RunSettings.model_fields)
         raise SettingsError(
             f"{unknown[0]} is not a table of settings.{nearest(unknown[0], known)} {', '.join(known)} are."
         )
@@ -53,10 +54,10 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> Settings:
         given["foundation"] = _complete_foundation(given["foundation"], given["data"])
     own = {key: value for key, value in given["method"].items() if key != "name"}
     complete = parse(module.Settings, own, "method").model_dump(mode="json")
-    return parse(Settings, {**given, "method": {"name": method["name"], **complete}}, "")
+    return parse(RunSettings, {**given, "method": {"name": method["name"], **complete}}, "")
 
 
-def default_place(settings: Settings, resume: bool = False) -> Path:
+def default_place(settings: RunSettings, resume: bool = False) -> Path:
     """runs/METHOD-DATA or METHOD-DATA-2, -3, ...: the first free one; to resume, the newest of these settings."""
     data = settings.data.get("path")
     name = f"{settings.method['name']}-{Path(data).stem if data else settings.data['name']}"
@@ -70,7 +71,7 @@ def default_place(settings: Settings, resume: bool = False) -> Path:
     return same or near or place
 
 
-def differing(one: Settings, other: Settings) -> list[str]:
+def differing(one: RunSettings, other: RunSettings) -> list[str]:
     """The dotted names of the settings in which two experiments differ."""
     a, b = one.model_dump(), other.model_dump()
     keys = [(table, key) for table in ("method", "data", "training") for key in a[table] | b[table]]

@@ -19,46 +19,34 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import tomli_w
 import torch
 from huggingface_hub import HfApi
 from jaxtyping import Float
-from pydantic import Field
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
 from unweave import registry
-from unweave.config import Frozen, SettingsError, parse, read
+from unweave.config import SettingsError, parse, read
 from unweave.data import open as data_open
 from unweave.data.dataset import Dataset
 from unweave.method import Method, Pretraining, Trainable
 from unweave.models import diffusers_folder
 from unweave.models.foundation import Foundation, Sources, check_digests, located, opened
-from unweave.runs import builtin, card, checkpoint, hub, log
+from unweave.runs import builtin, checkpoint, hub, log, model_card
 from unweave.runs import reduction as reduce
-from unweave.training import loop, malloc
+from unweave.runs.settings import RunSettings, to_toml
 
 Weights = Literal["averaged", "raw"]
 PART = f"{diffusers_folder.WEIGHTS}*.safetensors"
 """The weights of a network in diffusers' layout."""
 
 logger = logging.getLogger("unweave")
-
-
-class Settings(Frozen):
-    """What a person would say of an experiment."""
-
-    preset: str | None = Field(None, description="named settings of the method, which the tables below change")
-    method: dict[str, Any] = Field(description="name, and the method's own settings")
-    foundation: Sources = Field(Sources(), description="frozen networks that the method stands on")
-    data: dict[str, Any] = Field(description="name (and path), and the data set's own settings")
-    training: loop.Settings = Field(loop.Settings(), description="budget, rates, precision, seed")
 
 
 class Statistics(NamedTuple):
@@ -81,7 +69,7 @@ class Run:
             raise LookupError(
                 f"{str(path)!r} is not a run: it has no settings.toml. `unweave train` prints where it puts one."
             )
-        self.settings = parse(Settings, read(self.path / "settings.toml"), "")
+        self.settings = parse(RunSettings, read(self.path / "settings.toml"), "")
         self.pictures = self.path / "pictures"
         self.log = self.path / "log.jsonl"
 
@@ -218,7 +206,7 @@ class Run:
         about = (module.__doc__ or "").strip()
         state, scores = self.state(), None if half else self.own_scores()
         weights = "averaged where the method averages, float16" if half else state["sha256"]["weights.safetensors"]
-        return card.text(method, training, record, state, weights, scores, citations, about, picture)
+        return model_card.text(method, training, record, state, weights, scores, citations, about, picture)
 
     def preview(self) -> Path | None:
         """The newest picture that training drew."""
@@ -259,7 +247,7 @@ class Run:
         changes = half and (at / "average.safetensors").is_file()  # the weights become others than those scored
         texts = {
             "README.md": self.card(changes),
-            "settings.toml": settings_text(self.settings.model_copy(update={"data": data, "foundation": Sources()})),
+            "settings.toml": to_toml(self.settings.model_copy(update={"data": data, "foundation": Sources()})),
             "run.json": json.dumps(record, indent=2),
         }
         scores = None if changes else self.own_scores()
@@ -306,7 +294,7 @@ class Run:
         return log.read(self.log)
 
 
-def create(path: Path, settings: Settings) -> Run:
+def create(path: Path, settings: RunSettings) -> Run:
     """A new run directory with its settings.
 
     Raises FileExistsError where there is something already, ValueError for builtin:NAME, a model of the package.
@@ -323,13 +311,9 @@ def create(path: Path, settings: Settings) -> Run:
     return Run(path)
 
 
-def write_settings(path: Path, settings: Settings) -> None:
+def write_settings(path: Path, settings: RunSettings) -> None:
     """settings.toml, written whole."""
-    write_text(path / "settings.toml", settings_text(settings))
-
-
-def settings_text(settings: Settings) -> str:
-    return tomli_w.dumps(without_none(settings.model_dump(mode="json", by_alias=True)))
+    write_text(path / "settings.toml", to_toml(settings))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -347,12 +331,8 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
     temporary.replace(path / "units.safetensors")
 
 
-def build(settings: Settings, foundation: Foundation) -> Trainable:
-    """What an experiment trains, untrained: a method, or a foundation of methods.
-
-    From here on the process keeps freed memory (`allocator.keep`).
-    """
-    malloc.keep()
+def build(settings: RunSettings, foundation: Foundation) -> Trainable:
+    """What an experiment trains, untrained: a method, or a foundation of methods."""
     table = settings.method
     if "name" not in table:
         raise SettingsError(f"method.name is missing; there is: {', '.join(registry.trainable_names())}.")
@@ -366,12 +346,3 @@ def build(settings: Settings, foundation: Foundation) -> Trainable:
 def best_device() -> torch.device:
     """The accelerator where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def without_none(table: Mapping[str, Any]) -> dict[str, Any]:
-    """TOML has no null: keys that are not set are left out."""
-    return {
-        key: without_none(value) if isinstance(value, Mapping) else value
-        for key, value in table.items()
-        if value is not None
-    }

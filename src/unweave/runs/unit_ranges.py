@@ -10,15 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.data.dataset import Dataset
+from unweave.data import sampling
 from unweave.method import Method, evaluating
-from unweave.runs import code_tables
 from unweave.runs import reduction as reduce
-from unweave.runs.codes import represent
-from unweave.runs.run import Run, Weights, best_device
+from unweave.runs.codes import code_table
+from unweave.runs.run import Run, best_device
 from unweave.runs.units import Choice
 from unweave.tensors import to_images
-from unweave.types import Pixels, Rows
+from unweave.types import Pixels
 
 KEPT = "explorer.json"  # in the run of a folder that `unweave app --export` wrote
 ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
@@ -137,16 +136,6 @@ def kept_lines(run: Run) -> dict[str, Line]:
 
 def _grouped(run: Run, choices: Sequence[Choice]) -> list[Line]:
     dataset = run.dataset()
-    table = codes(run, dataset, code_tables.rows_for(len(dataset), ROWS, 0), 0, "averaged")
+    table = code_table(run, dataset, sampling.rows_for(len(dataset), ROWS, 0), 0, "averaged")
     measured = measure(table, choices)
     return [measured.line(place) for place in range(len(choices))]
-
-
-def codes(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
-    """The codes [rows, unit, dim] of `cache.rows_for(len(dataset), ..., seed)`, encoded once and kept in the run."""
-    key = code_tables.key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
-
-    def compute() -> np.ndarray:
-        return represent(run.method(weights), dataset, rows)
-
-    return code_tables.codes(run.path / "codes", key, compute)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from unweave.editing.decoding import check_generative, check_units, encode
 from unweave.method import Method, evaluating
+from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.runs.run import Run, write_text
 from unweave.tensors import Images
 
@@ -36,7 +36,7 @@ def choices(method: Method, images: Images, units: Chosen | None, names: Names) 
     Raises ValueError for a unit that is not there, LookupError for a group or name that is not.
     """
     with evaluating(method):
-        count = encode(check_generative(method), images[:1], 1).shape[1]
+        count = encode_images(check_generative(method), images[:1], 1).shape[1]
     return chosen(method, count, units, names)
 
 

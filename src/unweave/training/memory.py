@@ -15,7 +15,8 @@ from torch.utils._pytree import tree_leaves
 
 from unweave.config import SettingsError
 from unweave.method import Batch, Player
-from unweave.training import loop, malloc
+from unweave.runs.settings import TrainingSettings
+from unweave.training import malloc
 from unweave.training.loop import autocast
 
 SLACK, SCRATCH = 1.5, 128 * 2**20
@@ -53,7 +54,9 @@ def _place(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def check(players: list[Player], batch: Batch, settings: loop.Settings, accelerator: Accelerator, pieces: bool) -> None:
+def check(
+    players: list[Player], batch: Batch, settings: TrainingSettings, accelerator: Accelerator, pieces: bool
+) -> None:
     """Raises SettingsError, in every process, where a step does not fit into the memory that one of them has free.
 
     `pieces` says whether the method has a setting `piece`, for the remedy.

@@ -11,7 +11,8 @@ from unweave.models.diffusers_folder import part
 from unweave.models.foundation import Source
 from unweave.runs import checkpoint
 from unweave.runs.plan import MACHINE, differing, plan
-from unweave.runs.run import Run, Settings
+from unweave.runs.run import Run
+from unweave.runs.settings import RunSettings
 
 Make = Callable[[str, Mapping[str, Any], Path], object]
 """Train (what, a table of settings) into a place, going on with what is there."""
@@ -20,7 +21,7 @@ INDIFFERENT = (*MACHINE, "training.compile", "training.precision")
 """Settings in which a finished foundation may differ from its recipe."""
 
 
-def ensure(settings: Settings, make: Make, say: Callable[[str], None], allowed: bool) -> None:
+def ensure(settings: RunSettings, make: Make, say: Callable[[str], None], allowed: bool) -> None:
     """Make every foundation that has a recipe and is not finished, an autoencoder before a denoiser.
 
     One that is half done goes on, one that is done is left alone. Raises SettingsError where this is not `allowed`,
@@ -43,7 +44,7 @@ def ensure(settings: Settings, make: Make, say: Callable[[str], None], allowed: 
         make(*what(source), Path(source.origin))
 
 
-def is_made(source: Source, name: str, settings: Settings) -> bool:
+def is_made(source: Source, name: str, settings: RunSettings) -> bool:
     """Whether what a recipe makes is there, finished. Raises SettingsError where it is something else."""
     place, planned = Path(source.origin), plan(*what(source))
     if planned.data != settings.data:

@@ -1,12 +1,11 @@
 """The learning rate as a function of the images seen."""
 
 from math import cos, pi
-from typing import Literal
 
-Shape = Literal["constant", "cosine", "late"]
+from unweave.runs.settings import Decay
 
 
-def factor(shape: Shape, seen: int, warmup: int, images: int) -> float:
+def factor(shape: Decay, seen: int, warmup: int, images: int) -> float:
     """What the rate is multiplied by at `seen` images, in [0, 1].
 
     Rises linearly over `warmup` images; then stays ("constant"), falls by half a cosine to 0 at `images` ("cosine"), or

@@ -29,12 +29,14 @@ from unweave.models.foundation import Foundation, opened
 from unweave.progress import Progress
 from unweave.runs import checkpoint, log
 from unweave.runs.plan import MACHINE, default_place, differing, plan
-from unweave.runs.run import Run, Settings, build, create, write_settings, write_text
-from unweave.training import loop, memory, recipes
+from unweave.runs.run import Run, build, create, write_settings, write_text
+from unweave.runs.settings import RunSettings, TrainingSettings
+from unweave.training import loop, malloc, memory, recipes
 from unweave.training.batches import batches
 from unweave.training.compiling import compile_networks
 from unweave.training.ema import Average
 from unweave.training.precision import choose
+from unweave.training.state import TrainingState, random_states, restore, set_random_states
 from unweave.training.trainer import Session, close, finish, now
 
 logger = logging.getLogger("unweave")
@@ -121,7 +123,8 @@ class Ready(NamedTuple):
     method: Trainable
 
 
-def _ready(settings: Settings, convert: bool, begun: Run | None) -> Ready:
+def _ready(settings: RunSettings, convert: bool, begun: Run | None) -> Ready:
+    malloc.keep()
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
     torch.manual_seed(settings.training.seed)
@@ -134,7 +137,7 @@ def _ready(settings: Settings, convert: bool, begun: Run | None) -> Ready:
     return Ready(dataset, foundation, build(settings, foundation))
 
 
-def _place(place: Path, settings: Settings, resume: bool, overwrite: bool) -> Run:
+def _place(place: Path, settings: RunSettings, resume: bool, overwrite: bool) -> Run:
     """The run directory of an experiment: new, or one of the same settings to go on with."""
     there = (place / "settings.toml").is_file()
     if overwrite and place.exists():
@@ -157,7 +160,7 @@ def _place(place: Path, settings: Settings, resume: bool, overwrite: bool) -> Ru
     return create(place, settings)
 
 
-def _accelerator(settings: Settings, several_players: bool) -> Accelerator:
+def _accelerator(settings: RunSettings, several_players: bool) -> Accelerator:
     """This process's devices, and the tracker that was asked for. Raises SettingsError where there is no such one."""
     tracker = settings.training.tracker
     known = [str(name) for name in get_available_trackers()]
@@ -196,7 +199,7 @@ def _carry_out(run: Run, ready: Ready, report: Progress, accelerator: Accelerato
     if rank > 0:  # noise and dropout of its own; the weights are broadcast from the main process
         torch.manual_seed(seed_of(settings.seed, rank))
     players = [player._replace(module=accelerator.prepare(player.module)) for player in method.players()]
-    state = checkpoint.State(
+    state = TrainingState(
         method,
         players,
         loop.optimisers(players, settings),
@@ -245,7 +248,7 @@ def _check_data(run: Run, dataset: Dataset) -> None:
         )
 
 
-def _begin(run: Run, state: checkpoint.State, accelerator: Accelerator) -> dict[str, Any]:
+def _begin(run: Run, state: TrainingState, accelerator: Accelerator) -> dict[str, Any]:
     """Load the newest whole checkpoint, if there is one; damaged ones are put aside, not deleted."""
     folder = run.path / "checkpoints"
     found = checkpoint.newest(folder, logger.warning if accelerator.is_main_process else lambda _: None)
@@ -254,17 +257,17 @@ def _begin(run: Run, state: checkpoint.State, accelerator: Accelerator) -> dict[
         checkpoint.set_aside(folder, later_than=found)
     if found is None:
         return {"seen": 0, "steps": 0, "seconds": 0.0}
-    return checkpoint.load(found, state, accelerator.process_index)
+    return restore(found, state, accelerator.process_index)
 
 
-def _check_memory(ready: Ready, settings: Settings, accelerator: Accelerator) -> None:
+def _check_memory(ready: Ready, settings: RunSettings, accelerator: Accelerator) -> None:
     """Raises SettingsError where a step will not fit into the memory that is free, before anything is made."""
     players = ready.method.to(accelerator.device).train().players()
     probe = _first_batch(settings.training, ready.dataset, accelerator)
     memory.check(players, probe, settings.training, accelerator, pieces="piece" in settings.method)
 
 
-def _first_batch(settings: loop.Settings, dataset: Dataset, accelerator: Accelerator) -> Batch:
+def _first_batch(settings: TrainingSettings, dataset: Dataset, accelerator: Accelerator) -> Batch:
     """This process's share of the first batch, for probes."""
     share = (accelerator.process_index, accelerator.num_processes)
     return next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device, share))
@@ -275,7 +278,7 @@ def seed_of(seed: int, rank: int) -> int:
     return seed if rank == 0 else int(np.random.SeedSequence([seed, rank]).generate_state(1)[0])
 
 
-def _precision(run: Run, state: checkpoint.State, dataset: Dataset, accelerator: Accelerator, report: Progress) -> str:
+def _precision(run: Run, state: TrainingState, dataset: Dataset, accelerator: Accelerator, report: Progress) -> str:
     """The precision to train in: "auto" is settled by a probe at the start, and a resumed run keeps what it had."""
     settings = run.settings.training
     if settings.precision != "auto":
@@ -284,9 +287,9 @@ def _precision(run: Run, state: checkpoint.State, dataset: Dataset, accelerator:
     if "precision" in record:
         return str(record["precision"])
     probe = _first_batch(settings, dataset, accelerator)
-    generators = checkpoint.random_states(state.rng)
+    generators = random_states(state.rng)
     chosen, seconds = choose(state.players, probe, accelerator)
-    checkpoint.set_random_states(generators, state.rng)
+    set_random_states(generators, state.rng)
     together = [chosen]
     broadcast_object_list(together)
     chosen = together[0]

@@ -17,20 +17,23 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from PIL.Image import Image
 
+from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.editing import verbs
-from unweave.figures import save as file
 from unweave.figures.grid import tiles
+from unweave.figures.save import save_picture
 from unweave.method import Generative, Method, Pretraining, Sampling, evaluating
 from unweave.models.foundation import Foundation
 from unweave.progress import Progress
-from unweave.runs import checkpoint, code_tables, hub, log, reduction
-from unweave.runs.codes import represent
+from unweave.runs import hub, log, reduction
+from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, Statistics, write_statistics, write_text
+from unweave.runs.settings import TrainingSettings
 from unweave.runs.units import choices
 from unweave.tensors import to_images
 from unweave.training import loop
 from unweave.training.batches import Waited, batches
+from unweave.training.state import TrainingState, random_states, save
 
 PREVIEW = Sampling("dpmsolver++", 10)
 EXPLODED = 1_000.0
@@ -43,7 +46,7 @@ class Session:
     def __init__(
         self,
         run: Run,
-        state: checkpoint.State,
+        state: TrainingState,
         dataset: Dataset,
         foundation: Foundation,
         begun: dict[str, Any],
@@ -63,7 +66,7 @@ class Session:
             sys.exit(130)
         self.interrupted = True
 
-    def carry_on(self, settings: loop.Settings) -> None:
+    def carry_on(self, settings: TrainingSettings) -> None:
         """Train to the end of the budget; an interrupt lets the step end, saves, and goes on as KeyboardInterrupt."""
         first = self.steps
         try:
@@ -84,7 +87,7 @@ class Session:
             close(self.run, time.monotonic() - self.began, self.seen, waiting)
         self.accelerator.wait_for_everyone()
 
-    def follow(self, settings: loop.Settings) -> float:
+    def follow(self, settings: TrainingSettings) -> float:
         """Average, log, save and draw after each step of the loop; the share of the time that it waited for images."""
         state, images, accelerator = self.state, settings.images, self.accelerator
         every = max(1, images // settings.batch // 200)
@@ -160,13 +163,13 @@ class Session:
                     f"the weights {name} are no longer finite after {self.seen:,} images; the last checkpoint is kept. "
                     "Lower training.rate, or set training.clip=1."
                 )
-        generators = [checkpoint.random_states(self.state.rng)]
+        generators = [random_states(self.state.rng)]
         if self.accelerator.num_processes > 1:
             generators = gather_object(generators)
         if self.accelerator.is_main_process:
             note = {"seconds": time.monotonic() - self.began, "foundation": self.foundation.record()}
             folder = self.run.path / "checkpoints"
-            checkpoint.save(folder, self.state, self.seen, self.steps, note, generators)
+            save(folder, self.state, self.seen, self.steps, note, generators)
         self.accelerator.wait_for_everyone()
 
     def preview(self) -> None:
@@ -177,13 +180,13 @@ class Session:
             picture = self.picture()
         if picture is not None:
             path = self.run.pictures / f"preview-{self.seen:09d}.png"
-            file.save(picture, path, overwrite=True)
+            save_picture(picture, path, overwrite=True)
             self.report.say(f"picture: {path}")
 
     def picture(self) -> Image | None:
         """What there is to see of the present weights; random numbers of its own. None where it is nothing."""
         method = self.state.method
-        rows = code_tables.rows_for(len(self.dataset), 6 if isinstance(method, Generative) else 24, seed=0)
+        rows = sampling.rows_for(len(self.dataset), 6 if isinstance(method, Generative) else 24, seed=0)
         images = to_images(self.dataset.images(rows), next(method.parameters()).device)
         half = len(rows) // 2
         if isinstance(method, Generative) and half > 0:
@@ -211,13 +214,13 @@ def finish(run: Run, dataset: Dataset) -> None:
     """
     trained = run.trained("averaged")
     if isinstance(trained, Pretraining):
-        rows = code_tables.rows_for(len(dataset), 1_000, seed=0)
+        rows = sampling.rows_for(len(dataset), 1_000, seed=0)
         images = to_images(dataset.images(rows), next(trained.parameters()).device)
         with evaluating(trained):
             run.place_parts(lambda folder: trained.export(images, folder))
         return
     assert isinstance(trained, Method)
-    codes = represent(trained, dataset, code_tables.rows_for(len(dataset), 2_000, seed=0))
+    codes = encode_rows(trained, dataset, sampling.rows_for(len(dataset), 2_000, seed=0))
     fitted = reduction.fit(codes)
     quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
     run.place_parts(lambda folder: hub.write_parts(trained, folder))

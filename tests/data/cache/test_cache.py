@@ -71,7 +71,7 @@ def sets():
 
 def child(code, **environment):
     """A Python process that runs this code with the same cache."""
-    head = "from pathlib import Path\nfrom unweave.data import folder, npz\nfrom unweave.data.disk import conversion\n"
+    head = "from pathlib import Path\nfrom unweave.data.formats import folder, npz\nfrom unweave.data.cache import conversion\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + code],
         stdout=subprocess.PIPE,
@@ -275,7 +275,7 @@ def test_ctrl_c_leaves_what_is_done_and_no_noise(many, undisturbed):
 @pytest.mark.slow
 def test_ctrl_c_at_several_processes_ends_them_all_at_once(many, undisturbed):
     process = child(
-        "from unweave.data.disk import cache\ncache.MANY = 1\nimport os\nos.sched_getaffinity = lambda _: {0, 1}\n"
+        "from unweave.data.cache import cache\ncache.MANY = 1\nimport os\nos.sched_getaffinity = lambda _: {0, 1}\n"
         + f"folder.build(folder.Settings(path=Path({str(many)!r})))",
     )
     wait_for(lambda: lines_done() >= 1, process)

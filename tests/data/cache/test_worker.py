@@ -24,9 +24,9 @@ FOREIGN = '''
 import os, signal
 from pathlib import Path
 import numpy as np
-from unweave.data.disk.source import Part, Source
-from unweave.dataset import Card
-from unweave.settings import Frozen, SettingsError
+from unweave.data.reading.source import Part, Source
+from unweave.data.dataset import Card
+from unweave.config import Frozen, SettingsError
 
 APART = True
 

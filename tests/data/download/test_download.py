@@ -447,14 +447,14 @@ def sets(monkeypatch, tmp_path):
     known = {"folder": ()}
     card = Card(title="Toy", source=PAGE, licence="CC0")
     monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path))
-    monkeypatch.setattr("unweave.registry.names", lambda family: sorted(known))
+    monkeypatch.setattr("unweave.registry._files", lambda family: {name: name for name in known})
 
     def module(name):
         made = ModuleType(name)
         vars(made).update({"DOWNLOADS": known[name], "CARD": card} if known[name] else {})
         return made
 
-    monkeypatch.setattr("unweave.registry.import_module", lambda path: module(path.split(".")[-1]))
+    monkeypatch.setattr("unweave.registry.import_module", module)
     return known
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from unweave import types
 from unweave.evaluation.metrics import checks
 
 
@@ -11,12 +12,12 @@ def test_says_how_many_numbers_are_not_finite_and_where():
     with pytest.raises(
         ValueError, match=r"have 2 numbers that are NaN or infinite, in 2 rows: at \[1, 2\]; \[4, 0\]\."
     ):
-        checks.finite(units)
+        types.check_finite(units)
 
 
 def test_a_long_list_of_places_is_cut():
     with pytest.raises(ValueError, match=r"have 12 numbers .* and 9 more"):
-        checks.finite(np.full((6, 2), np.nan))
+        types.check_finite(np.full((6, 2), np.nan))
 
 
 @pytest.mark.parametrize(

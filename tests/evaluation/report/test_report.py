@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from sklearn.datasets import load_sample_image
-from tests.conftest import QUICK
 
 import unweave
 from unweave.evaluation.report import page, report, unit_facts
@@ -128,46 +126,6 @@ def test_a_unit_follows_what_it_tells_beyond_chance() -> None:
     assert "follows" not in units[1]
 
 
-def test_images_are_trained_on_first_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    (tmp_path / "photos").mkdir()
-    for at in range(40):
-        colour = tuple(rng.integers(0, 255, 3).tolist())
-        Image.new("RGB", (20, 20), colour).save(tmp_path / "photos" / f"<{at}>.png")
-    monkeypatch.chdir(tmp_path)
-    tables = [
-        {"method": QUICK, "data": {"size": 16}},
-        {"training": {"images": 64, "batch": 32, "precision": "float32"}},
-    ]
-    made = report.report("photos", *tables, sampling=FEW)
-    assert made.page == Path("runs/encdiff-photos/report.html")
-    assert made.facts["data"]["images"] == 40
-    assert "follows" not in made.facts["units"][0]
-    assert str(made.facts["units"][0]["lowest"][0]).endswith(".png")
-    assert report.report("photos", *tables, sampling=FEW).page == made.page
-    assert sorted(path.name for path in Path("runs").iterdir()) == ["encdiff-photos"]
-    other = report.report(made.page.parent, data="sprites", sampling=FEW)
-    assert other.page == made.page.with_stem("report-sprites")
-    assert Run(made.page.parent).own_report() == json.loads(made.json.read_text())
-    assert not other.facts["data"]["trained on"]
-    assert "not the images that the run was trained on" in other.page.read_text()
-    Image.new("RGB", (20, 20)).save(tmp_path / "photos" / "new.png")
-    assert report.report("photos", *tables, sampling=FEW).page == Path("runs/encdiff-photos-2/report.html")
-    assert report.report("photos", *tables, sampling=FEW).facts["data"]["images"] == 41
-    with pytest.raises(LookupError, match="folder of runs"):
-        report.report("runs", sampling=FEW)
-    with pytest.raises(LookupError, match="no method 'denoiser'"):
-        report.report("photos", method="denoiser")
-    with pytest.raises(LookupError, match="builtin:nothing"):
-        report.report("builtin:nothing")
-    with pytest.raises(ValueError, match="settings and a method go with images"):
-        report.report(made.page.parent, {"training": {"images": 1}}, sampling=FEW)
-    with pytest.raises(ValueError, match="settings and a method go with images"):
-        report.report(made.page.parent, method="betavae")
-    with pytest.raises(ValueError, match="train on them first"):
-        report.report("photos", data="sprites")
-
-
 @pytest.mark.slow
 def test_a_page_of_photographs_stays_below_five_megabytes(copy: Run) -> None:
     facts = report.report(copy, sampling=FEW).facts
@@ -194,15 +152,16 @@ def test_a_method_without_start_says_one_reconstruction(tmp_path: Path) -> None:
     assert list(facts["reconstruction"]) == ["units alone"]
 
 
-def test_what_is_neither_run_nor_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_of_other_images_than_its_own(copy: Run, tmp_path: Path) -> None:
+    own = report.report(copy, sampling=FEW)
+    np.savez(tmp_path / "others.npz", images=np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8))
+    other = report.report(copy, data=str(tmp_path / "others.npz"), sampling=FEW)
+    assert other.page == own.page.with_stem("report-others")
+    assert copy.own_report() == json.loads(own.json.read_text())
+    assert not other.facts["data"]["trained on"]
+    assert "not the images that the run was trained on" in other.page.read_text()
+
+
+def test_what_is_no_run() -> None:
     with pytest.raises(LookupError, match="nowhere"):
         report.report("nowhere")
-    (tmp_path / "one").mkdir()
-    Image.new("RGB", (20, 20)).save(tmp_path / "one" / "only.png")
-    with pytest.raises(ValueError, match="one has 1 image"):
-        report.report("one")
-    assert not Path("runs").exists()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises((LookupError, ValueError), match="empty"):
-        report.report("empty")

@@ -3,21 +3,7 @@
 import numpy as np
 from jaxtyping import Bool
 
-
-def finite(values: np.ndarray, what: str = "codes") -> None:
-    """Nothing, where every number is finite.
-
-    Raises ValueError that says how many are NaN or infinite, and where the first of them are.
-    """
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        places = "; ".join("[" + ", ".join(map(str, place)) + "]" for place in bad[:3].tolist())
-        more = "" if len(bad) <= 3 else f" and {len(bad) - 3} more"
-        rows = len(np.unique(bad[:, 0]))
-        raise ValueError(
-            f"{what} of shape {values.shape} have {len(bad)} numbers that are NaN or infinite, in {rows} rows: "
-            f"at {places}{more}. Leave those rows out, or look for the step at which the training diverged."
-        )
+from unweave.types import check_finite
 
 
 def tables(units: np.ndarray, factors: np.ndarray) -> None:
@@ -39,7 +25,7 @@ def tables(units: np.ndarray, factors: np.ndarray) -> None:
         raise ValueError(f"nothing to measure: codes have shape {units.shape}, factors {factors.shape}.")
     if units.dtype.kind not in "fiu":
         raise ValueError(f"codes must be real numbers, got the type {units.dtype}; convert them with .astype(float).")
-    finite(units)
+    check_finite(units)
     if factors.dtype.kind not in "iu":
         raise ValueError(
             f"factors are class indices 0 .. size - 1 of an integer type, got {factors.dtype}; number the values of "

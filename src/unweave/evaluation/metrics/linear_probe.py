@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score
 
+from unweave import types
 from unweave.evaluation.metrics import checks
 from unweave.types import UnitTable
 
@@ -234,6 +235,6 @@ def _standardised(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 def _check(parts: Parts) -> None:
     for part in parts:
         checks.tables(part.units, np.zeros(part.targets.shape, np.int64))  # targets may be negative
-        checks.finite(part.targets, "targets")
+        types.check_finite(part.targets, "targets")
     checks.same_columns(parts.train, parts.valid)
     checks.same_columns(parts.train, parts.test)

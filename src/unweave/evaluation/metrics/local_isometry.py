@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from sklearn.neighbors import NearestNeighbors
 
+from unweave import types
 from unweave.evaluation.metrics import checks
 from unweave.types import UnitTable
 
@@ -101,7 +102,7 @@ def _neighbourhoods(
 
 def _check(images: ImageTable, codes: UnitTable, neighbours: int) -> None:
     checks.tables(codes, np.zeros((len(images), int(images.size > 0)), np.int64))
-    checks.finite(images, "images")
+    types.check_finite(images, "images")
     if not 2 <= neighbours < len(images):
         raise ValueError(
             f"neighbours must be in 2..{len(images) - 1} for {len(images)} rows, got {neighbours}; pass more rows."

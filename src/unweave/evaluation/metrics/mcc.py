@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
+from unweave import types
 from unweave.evaluation.metrics import checks
 from unweave.types import FactorTable, UnitTable
 
@@ -52,7 +53,7 @@ def rank_correlations(
 
 def _matched(units: UnitTable, factors: RealTable, measure: Callable[..., np.ndarray]) -> float:
     checks.tables(units, np.zeros(factors.shape, np.int64))  # real-valued factors may be negative
-    checks.finite(factors, "factors")
+    types.check_finite(factors, "factors")
     varying = np.ptp(factors, axis=0) > 0
     if not varying.any():
         raise ValueError("every factor is constant in these rows, so there is nothing to correlate with.")

@@ -16,6 +16,7 @@ from scipy.special import expit
 from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score
 
+from unweave import types
 from unweave.evaluation.metrics import checks
 from unweave.evaluation.metrics.rows import Tables
 from unweave.types import UnitTable
@@ -79,7 +80,7 @@ def regression(train: Targets, test: Targets) -> dict[str, float]:
     """
     for part in (train, test):
         checks.tables(part.units, np.zeros(part.targets.shape, np.int64))  # targets may be negative
-        checks.finite(part.targets, "targets")
+        types.check_finite(part.targets, "targets")
     checks.same_columns(train, test)
     varying = np.ptp(test.targets, axis=0) > 0
     if not varying.any():

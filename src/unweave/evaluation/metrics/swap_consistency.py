@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics import checks
+from unweave import types
 from unweave.evaluation.metrics.edit_precision import Editor
 from unweave.types import Pixels, Rows
 
@@ -84,5 +84,5 @@ def _codes(encode: Encode, images: Pixels, source: str, shape: tuple[int, int]) 
             f"expected codes of shape [{pairs}, {units}] or [{pairs}, {units}, dim] of {pairs} images and {units} "
             f"units, got {list(codes.shape)}."
         )
-    checks.finite(codes)
+    types.check_finite(codes)
     return codes.reshape(pairs, units, -1).astype(np.float64)

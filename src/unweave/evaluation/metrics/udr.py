@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.linear_model import Lasso
 
-from unweave.evaluation.metrics import checks
+from unweave import types
 from unweave.evaluation.metrics.mcc import rank_correlations
 
 Codes = Sequence[Float[np.ndarray, "_ _"]]
@@ -101,7 +101,7 @@ def _standardised(codes: Codes, active: Masks | None) -> list[Float[np.ndarray, 
             raise ValueError(
                 f"models must encode the same images, got {[len(z) for z in codes]} rows: row i of all is one image."
             )
-        checks.finite(z)
+        types.check_finite(z)
         kept = z[:, mask].astype(np.float64)
         tables.append((kept - kept.mean(0)) / np.where(np.ptp(kept, axis=0) > 0, kept.std(0), 1))
     return tables

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 from unweave.data.dataset import Dataset
+from unweave.data.sampling import rows_for
 from unweave.editing.reconstruct import reconstruct
 from unweave.editing.start import begin
 from unweave.editing.swap import swap
@@ -20,9 +21,9 @@ from unweave.evaluation.metrics.information import discretise, entropies, mutual
 from unweave.evaluation.metrics.swap_consistency import SwapConsistency, swap_consistency
 from unweave.evaluation.report.page import Pictures
 from unweave.method import Generative, Method, Sampling
-from unweave.runs import code_tables
+from unweave.runs.codes import code_table
 from unweave.runs.run import Run, best_device
-from unweave.runs.unit_ranges import UnitValues, codes, measure, one_by_one, read_back, widest
+from unweave.runs.unit_ranges import UnitValues, measure, one_by_one, read_back, widest
 from unweave.runs.units import Choice, chosen, named
 from unweave.tensors import Images, to_images, to_pixels
 from unweave.types import FactorTable, Pixels, Rows
@@ -78,12 +79,12 @@ def look(
 
     Raises ValueError for fewer than two images, TypeError for a foundation.
     """
-    rows = code_tables.rows_for(len(dataset), ROWS, seed)
+    rows = rows_for(len(dataset), ROWS, seed)
     if len(rows) < 2:
         raise ValueError(f"{dataset.name} has {len(rows)} image: there is nothing that varies.")
     method = run.method()
     tick("encoding", 0, MOST + 4)
-    table = codes(run, dataset, rows, seed, "averaged")
+    table = code_table(run, dataset, rows, seed, "averaged")
     names = named(run)
     listed = one_by_one(method, table.shape[1])
     extra = [word for word in names.values() if word not in map(str, listed)]

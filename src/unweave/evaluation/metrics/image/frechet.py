@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics import checks
+from unweave import types
 from unweave.evaluation.metrics.image.mse import Images, Others
 
 Features = Callable[[np.ndarray], np.ndarray]
@@ -55,7 +55,7 @@ def extract(images: Others, features: Features, batch: int) -> Float[np.ndarray,
             f"for {len(images)} images in batches of {batch}."
         )
     table = np.concatenate(parts).astype(np.float64)
-    checks.finite(table, "features")
+    types.check_finite(table, "features")
     return table
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from unweave.evaluation.metrics import checks
+from unweave import types
 
 Images = UInt8[np.ndarray, "rows height width channel"] | Float[np.ndarray, "rows height width channel"]
 """0 .. 255 as stored, or floats whose range is said by `data_range`: 1 for [0, 1], 2 for [-1, 1]."""
@@ -53,8 +53,8 @@ def check(first: np.ndarray, second: np.ndarray, data_range: float | int | None)
         if data_range not in (None, 255):
             raise ValueError(f"uint8 images have the data range 255, got {data_range}.")
         return 255.0
-    checks.finite(first, "images")
-    checks.finite(second, "images")
+    types.check_finite(first, "images")
+    types.check_finite(second, "images")
     if data_range is None or not 0 < data_range < np.inf:
         raise ValueError(
             f"{first.dtype} images need a positive data_range, got {data_range}: 1 for [0, 1], 2 for [-1, 1]."

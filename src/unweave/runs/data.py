@@ -1,0 +1,76 @@
+"""The data set that a run is scored, encoded or looked at with: its own, another one, or a split of either."""
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from unweave.data import open as data_open
+from unweave.data import views
+from unweave.data.dataset import Dataset
+from unweave.runs.run import Run
+from unweave.types import Rows
+
+logger = logging.getLogger(__name__)
+
+
+def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | None = None) -> Dataset:
+    """The run's own data set, or another one at its size; of either, the rows of a split, if one is named.
+
+    A split is of the full set: what the run's own view keeps, leaves out or correlates is not in force, so a run that
+    was trained on `train` is scored on `test`, and on everything with `all`; `unseen` are the rows of its own data that
+    its view leaves out. A random split has the seed of the run's view, 0 without one. Raises ValueError for another
+    number of channels and for a split that there is not.
+    """
+    if data is None and split is None:
+        return run.dataset()
+    if data is None:
+        dataset = data_open.build({key: value for key, value in run.settings.data.items() if key != "view"})
+    else:
+        shape = run.shape()
+        table = dict(data) if isinstance(data, Mapping) else data_open.table(data)
+        dataset = data_open.build({**table, "size": shape[1]})
+        if dataset.shape != shape:
+            raise ValueError(
+                f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
+                f"{dataset.shape}: convert them to the same number of channels first."
+            )
+        _log_once(
+            f"{dataset.name} is read at {shape[1]} x {shape[2]} pixels (height, width), as the run's own images were"
+        )
+    if split == "unseen" and data is None:
+        return views.unseen(dataset, view_settings(run))
+    return dataset if split is None else views.split(dataset, split, view_settings(run).split_seed)
+
+
+@lru_cache
+def _log_once(text: str) -> None:
+    logger.info(text)
+
+
+def view_settings(run: Run) -> views.Settings:
+    """The part of its data set that a run was trained on."""
+    return views.settings_of(run.settings.data.get("view", {}))
+
+
+def describe_part(run: Run, dataset: Dataset, rows: Rows, split: str | None, *, own: bool) -> dict[str, Any]:
+    """What part of a data set these rows are: nothing to say where the run was trained on all of it and so are they.
+
+    `split` and its `split_seed` (None for a publishers' split); for the run's own data also `in_training`, the number
+    of these rows that are in its training set, and `part`, which says so in words.
+    """
+    part: dict[str, Any] = {}
+    view, whole = view_settings(run), views.beneath(dataset)
+    if split is not None:
+        part = {"split": split, "split_seed": None if whole.splits or split in ("all", "unseen") else view.split_seed}
+    if own and (split is not None or "view" in run.settings.data):
+        trained = views.viewed(whole, view)
+        trained_rows = views.rows_beneath(trained, np.arange(len(trained)))
+        count = int(np.isin(views.rows_beneath(dataset, rows), trained_rows).sum())
+        share = {0: "none", len(rows): "all"}.get(count, f"{count:,}")
+        hint = "; --split test scores others" if split is None and view.split == "train" else ""
+        part["in_training"] = count
+        part["part"] = f"{dataset.name}: of the {len(rows):,} rows scored, {share} are in the run's training set{hint}"
+    return part

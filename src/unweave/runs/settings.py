@@ -1,0 +1,70 @@
+"""The settings of a run: what settings.toml holds, and how it is written."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import Field
+
+from unweave.config import Frozen
+from unweave.models.foundation import Sources
+
+Decay = Literal["constant", "cosine", "late"]
+"""How the learning rate falls after its warm-up (see `training.schedule`)."""
+
+
+class TrainingSettings(Frozen):
+    """The table [training]: how long, how fast, how exactly, and how visibly."""
+
+    images: int = Field(1_000_000, ge=1, description="budget: images seen, counted with repeats")
+    batch: int = Field(128, ge=1, description="images per step, over all processes")
+    rate: float = Field(1e-4, gt=0, description="learning rate")
+    rates: dict[str, float] = Field({}, description="learning rates of single players, by name")
+    warmup: int = Field(0, ge=0, description="images over which the rate rises linearly")
+    decay: Decay = Field("constant", description="rate after the warm-up: 'constant', 'cosine' or 'late' decay")
+    optimiser: Literal["adamw", "soap"] = Field(
+        "adamw", description="'adamw', or 'soap': dearer steps that go further, best with betas [0.95, 0.95]"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="decoupled from the gradient")
+    betas: tuple[float, float] = Field(
+        (0.9, 0.999), description="decay of the optimiser's moments; a player may ask for others"
+    )
+    clip: float | None = Field(None, gt=0, description="largest gradient norm of a player")
+    average: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights (EMA), with a warm-up ramp")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="'auto' times both and keeps the faster"
+    )
+    compile: bool = Field(
+        False, description="torch.compile the networks where that works (the CPU needs a C++ compiler); takes minutes"
+    )
+    threads: int | None = Field(None, ge=1, description="CPU threads; all cores if not set")
+    tracker: str | None = Field(
+        None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."
+    )
+    seed: int = Field(0, ge=0, description="of the weights, the order of images and the noise")
+    save: int = Field(25_000, ge=1, description="images between checkpoints")
+    preview: int = Field(25_000, ge=1, description="images between pictures")
+
+
+class RunSettings(Frozen):
+    """Every table of settings.toml; a file with these settings repeats the run."""
+
+    preset: str | None = Field(None, description="named settings of the method, which the tables below change")
+    method: dict[str, Any] = Field(description="name, and the method's own settings")
+    foundation: Sources = Field(Sources(), description="frozen networks that the method stands on")
+    data: dict[str, Any] = Field(description="name (and path), and the data set's own settings")
+    training: TrainingSettings = Field(TrainingSettings(), description="budget, rates, precision, seed")
+
+
+def to_toml(settings: RunSettings) -> str:
+    """The content of settings.toml."""
+    return tomli_w.dumps(without_none(settings.model_dump(mode="json", by_alias=True)))
+
+
+def without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    """TOML has no null: keys that are not set are left out."""
+    return {
+        key: without_none(value) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if value is not None
+    }

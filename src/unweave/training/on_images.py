@@ -1,0 +1,53 @@
+"""From a run or a pile of images to a run: images are trained on first, or their run goes on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unweave import registry
+from unweave.data import open as data_open
+from unweave.progress import Progress
+from unweave.runs import builtin
+from unweave.runs.plan import default_place, plan
+from unweave.runs.run import Run
+from unweave.training.train import train
+
+
+def run_of(
+    what: Run | str | Path,
+    *tables: Mapping[str, Any],
+    method: str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """The run, or one that is trained on these images: a data set, a folder, a file.
+
+    A run of `method` (EncDiff, its `laptop` preset, which the tables change: {"training": {"images": 20_000}}) is
+    trained; the same call again goes on with that run, and images that have changed get a new one. Raises what `train`
+    raises, ValueError for settings or a method beside a run and for fewer than two images, LookupError for a folder of
+    runs and for what is not there.
+    """
+    folder = what.path if isinstance(what, Run) else builtin.place(what)
+    if isinstance(what, Run) or (folder / "settings.toml").is_file():
+        if tables or method is not None:
+            raise ValueError(
+                f"{folder} is a run, which is trained already: settings and a method go with images, not with a run."
+            )
+        return what if isinstance(what, Run) else Run(what)
+    if folder.is_dir() and any((folder / inside).exists() for inside in ("checkpoints", "units.safetensors")):
+        raise LookupError(f"{folder} looks like a run, but has no settings.toml.")
+    if folder.is_dir() and (runs := sorted(path.parent for path in folder.glob("*/settings.toml"))):
+        raise LookupError(f"{folder} is a folder of runs: name one, such as {runs[0]}.")
+    method = method or "encdiff"
+    if method not in registry.names("methods"):
+        raise LookupError(f"there is no method {method!r}; there is: {', '.join(registry.names('methods'))}.")
+    tables = ({"data": str(what)}, *tables)
+    settings = plan(method, *tables)
+    dataset = data_open.build(settings.data)
+    if len(dataset) < 2:
+        raise ValueError(f"{what} has {len(dataset)} image: there is nothing that varies.")
+    run_dir = default_place(settings, resume=True)
+    if run_dir.exists():
+        trained_on = Run(run_dir).record().get("data", {}).get("digest")
+        if trained_on not in (None, dataset.digest()):
+            run_dir = default_place(settings)  # images came or went since
+    return train(method, *tables, run=run_dir, resume=True, progress=progress)

@@ -1,0 +1,99 @@
+"""What training is, besides settings and data, and the way to a checkpoint and back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from unweave.method import Player, Trainable
+from unweave.runs import checkpoint
+from unweave.training.ema import Average
+
+
+class TrainingState(NamedTuple):
+    method: Trainable
+    players: list[Player]
+    optimisers: dict[str, Optimizer]
+    average: Average
+    rng: torch.Generator  # of the objective
+
+
+def save(
+    folder: Path,
+    state: TrainingState,
+    seen: int,
+    steps: int,
+    note: dict[str, Any],
+    generators: Sequence[dict[str, Tensor]] | None = None,
+) -> Path:
+    """Write a checkpoint of everything that trains (see `runs.checkpoint.save`).
+
+    `generators` are the `random_states` of all processes (this one's if not given).
+    """
+    tensors = {
+        "weights": state.method.state_dict(),
+        "average": state.average.tensors(),
+        "optimiser": _optimiser_tensors(state),
+        "generators": {
+            f"{rank}/{name}": value
+            for rank, states in enumerate(generators or [random_states(state.rng)])
+            for name, value in states.items()
+        },
+    }
+    return checkpoint.save(folder, tensors, seen, steps, note)
+
+
+def restore(path: Path, state: TrainingState, rank: int = 0) -> dict[str, Any]:
+    """Put a checkpoint back into everything that trains, and return its record.
+
+    Raises DamagedError where it is not as it was written, LookupError where it was shared without its optimiser.
+    """
+    record, tensors = checkpoint.load(path)
+    if "optimiser" not in tensors:
+        raise LookupError(f"{path} was shared without its optimiser, so training cannot go on from it.")
+    state.method.load_state_dict(tensors["weights"])
+    state.average.load(tensors["average"], record["steps"])
+    _load_optimisers(tensors["optimiser"], state)
+    prefix = f"{rank}/"
+    own = {name.removeprefix(prefix): of for name, of in tensors["generators"].items() if name.startswith(prefix)}
+    if own:  # a process that was not there before keeps the seed it was given
+        set_random_states(own, state.rng)
+    return record
+
+
+def random_states(rng: torch.Generator) -> dict[str, Tensor]:
+    """The states of the objective's generator, and of torch's own (dropout draws from them), CPU and devices."""
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    states = {"objective": rng.get_state(), "torch": torch.get_rng_state()}
+    return {**states, **{f"cuda{i}": state for i, state in enumerate(devices)}}
+
+
+def set_random_states(states: dict[str, Tensor], rng: torch.Generator) -> None:
+    """Put `random_states` back; devices that are not here are left out."""
+    rng.set_state(states["objective"])
+    torch.set_rng_state(states["torch"])
+    for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        if f"cuda{i}" in states:
+            torch.cuda.set_rng_state(states[f"cuda{i}"], i)
+
+
+def _optimiser_tensors(state: TrainingState) -> dict[str, Tensor]:
+    names = {id(parameter): name for name, parameter in state.method.named_parameters()}
+    return {
+        f"{player.name}/{names[id(parameter)]}/{key}": value
+        for player in state.players
+        for parameter in player.parameters
+        for key, value in state.optimisers[player.name].state.get(parameter, {}).items()
+    }
+
+
+def _load_optimisers(tensors: dict[str, Tensor], state: TrainingState) -> None:
+    named = dict(state.method.named_parameters())
+    for key, value in tensors.items():
+        player, rest = key.split("/", 1)
+        name, slot = rest.rsplit("/", 1)
+        parameter = named[name]
+        state.optimisers[player].state[parameter][slot] = value.to(parameter.device)
