@@ -1,0 +1,42 @@
+"""Files that appear whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_atomically(path: Path | str, content: str | bytes, *, overwrite: bool = True) -> Path:
+    """Write a file under a temporary name beside `path`, and rename it; text is UTF-8.
+
+    Folders are made as they are needed. Raises FileExistsError where there is a file and not `overwrite`.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} is there already: choose another name, or ask for it to be overwritten.")
+    with temporary_path(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@contextmanager
+def temporary_path(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write a file under: renamed to `path` at the end of the `with`, removed after an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(number)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # that of a temporary file is for its owner alone
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
