@@ -22,7 +22,7 @@ def write_atomically(path: Path | str, content: str | bytes, *, overwrite: bool 
 
 @contextmanager
 def temporary_path(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write a file under: renamed to `path` at the end of the `with`, removed after an error."""
+    """A name beside `path` to write a file under: renamed to `path` after the `with`, removed after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(number)
