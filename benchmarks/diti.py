@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from running import commit, train
 
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
 from unweave.evaluation.probe import probe
 from unweave.method import Sampling, evaluating
 from unweave.models.diffusion.sampling import sample
@@ -38,8 +38,8 @@ def errors(run: Run, count: int = 64) -> dict[str, float]:
     images, method, sampling = to_images(data.images(rows), best_device()), run.method(), Sampling("ddim", 50)
     found = {}
     for name, seed in (("mse of the code alone", 0), ("mse of inverted x_T", None)):
-        start = begin(method, images, sampling=sampling, seed=seed)
-        back = reconstruct(method, images, sampling=sampling, start=start)
+        start = make_start(method, images, sampling=sampling, seed=seed)
+        back = reconstruct_images(method, images, sampling=sampling, start=start)
         found[name] = ((back - images) / 2).square().mean().item()
     return found
 
@@ -56,7 +56,7 @@ def inversion(run: Run, count: int = 16) -> list[dict[str, float]]:
     for steps in STEPS:
         for sampler in ("ddim", "dpmsolver++"):
             sampling = Sampling(sampler, steps, clip=False)
-            start = begin(method, images, sampling=sampling, seed=None)
+            start = make_start(method, images, sampling=sampling, seed=None)
             with evaluating(method):
                 predict = method.predictor(method.encode(images), False)
                 back = sample(predict, start, method.noising, sampling, trailing=True)

@@ -23,9 +23,9 @@ import torch
 from running import commit
 from torch import Tensor
 
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
-from unweave.editing.swap import swap, swap_each
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
+from unweave.editing.swap import swap_each, swap_units
 from unweave.method import Method, Sampling
 from unweave.runs.codes import encode_images
 from unweave.runs.run import Run
@@ -55,12 +55,12 @@ def edits(
     method: Method, images: Tensor, partners: Tensor, units: list[int], sampling: Sampling
 ) -> tuple[Tensor, Tensor]:
     """One edit per image, of one unit each, and the unedited images, both from the inverted x_T."""
-    start = begin(method, images, sampling=sampling, seed=None)
+    start = make_start(method, images, sampling=sampling, seed=None)
     every = swap_each(
         method, images, partners, [[unit] for unit in units], sampling=sampling, start=start
     )  # (image, unit, ...)
     chosen = torch.arange(len(images)) % len(units)
-    return every[torch.arange(len(images)), chosen], reconstruct(method, images, sampling=sampling, start=start)
+    return every[torch.arange(len(images)), chosen], reconstruct_images(method, images, sampling=sampling, start=start)
 
 
 def main() -> None:
@@ -84,14 +84,14 @@ def main() -> None:
     for sampler, steps in TRIED:
         sampling = Sampling(sampler, steps, 0.0)
         edited, plain = edits(method, images, partners, units, sampling)
-        start = begin(method, one, sampling=sampling, seed=None)
+        start = make_start(method, one, sampling=sampling, seed=None)
 
         def sampled(start: Tensor = start, sampling: Sampling = sampling) -> object:
-            return swap(method, one, other, units[:1], sampling=sampling, start=start)
+            return swap_units(method, one, other, units[:1], sampling=sampling, start=start)
 
         def whole(sampling: Sampling = sampling) -> object:
-            begun = begin(method, one, sampling=sampling, seed=None)
-            return swap(method, one, other, units[:1], sampling=sampling, start=begun)
+            begun = make_start(method, one, sampling=sampling, seed=None)
+            return swap_units(method, one, other, units[:1], sampling=sampling, start=begun)
 
         def everything(start: Tensor = start, sampling: Sampling = sampling) -> object:
             return swap_each(

@@ -20,7 +20,7 @@ import torch
 from running import commit
 
 from unweave.editing.decoding import decode
-from unweave.editing.start import begin
+from unweave.editing.start import make_start
 from unweave.evaluation.metrics.image.kernel_distance import kernel_distance
 from unweave.evaluation.metrics.image.mse import mse
 from unweave.evaluation.metrics.image.ssim import ssim
@@ -46,7 +46,7 @@ def measured(run: Run, count: int) -> dict[str, Any]:
     rows = np.random.default_rng(5).choice(len(data), 3 * count, replace=False)
     real, other, third = (np.asarray(data.images(part)) for part in np.split(rows, 3))
     images = to_images(real, best_device())
-    start = begin(method, images, sampling=SAMPLING, seed=0)
+    start = make_start(method, images, sampling=SAMPLING, seed=0)
     rng = torch.Generator().manual_seed(1)
     with evaluating(method):
         units = encode_images(method, images, 64)

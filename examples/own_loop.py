@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from unweave.data import open as data_open
-from unweave.editing.swap import swap
+from unweave.editing.swap import swap_units
 from unweave.figures.grid import tiles
 from unweave.figures.save import save_picture
 from unweave.method import Batch, Sampling, evaluating
@@ -45,7 +45,7 @@ def main() -> None:
     sampling = Sampling("dpmsolver++", 10)
     with evaluating(method):
         start = method.start(2, torch.Generator().manual_seed(0))
-        swapped = swap(method, images[:2], images[2:], [0, 1, 2], sampling=sampling, start=start)
+        swapped = swap_units(method, images[:2], images[2:], [0, 1, 2], sampling=sampling, start=start)
     pictures = to_pixels(torch.cat([images, swapped]))
     names = ["image", "image", "partner", "partner", "units 0 to 2 swapped", "units 0 to 2 swapped"]
     save_picture(tiles(pictures, names, columns=2), Path("swap.png"), overwrite=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unweave.data.open import open_data
-    from unweave.editing.method_specific import alone, attention, fields
+    from unweave.editing.method_specific import attention_maps, edit_alone, field_maps
     from unweave.editing.verbs import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.compare import compare
     from unweave.evaluation.edits import evaluate_edits
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from unweave.runs.codes import encode
     from unweave.runs.plan import plan
     from unweave.runs.run import Run
-    from unweave.runs.units import name
+    from unweave.runs.units import name_unit
     from unweave.training.train import train
 
 __version__ = "0.1.0"
 
 _HOME = {
     "adjust": "editing.verbs",
-    "alone": "editing.method_specific",
-    "attention": "editing.method_specific",
+    "attention_maps": "editing.method_specific",
     "compare": "evaluation.compare",
+    "edit_alone": "editing.method_specific",
     "encode": "runs.codes",
     "evaluate": "evaluation.evaluate",
     "evaluate_edits": "evaluation.edits",
     "evaluate_model": "evaluation.model",
     "evaluate_tables": "evaluation.scores",
-    "fields": "editing.method_specific",
+    "field_maps": "editing.method_specific",
     "heatmap": "editing.verbs",
     "interpolate": "editing.verbs",
-    "name": "runs.units",
+    "name_unit": "runs.units",
     "open_data": "data.open",
     "plan": "runs.plan",
     "read_tables": "evaluation.scores",
@@ -61,20 +61,20 @@ __all__ = [
     "Run",
     "Sampling",
     "adjust",
-    "alone",
-    "attention",
+    "attention_maps",
     "compare",
+    "edit_alone",
     "encode",
     "evaluate",
     "evaluate_edits",
     "evaluate_model",
     "evaluate_tables",
-    "fields",
+    "field_maps",
     "from_pretrained",
     "heatmap",
     "interpolate",
     "load",
-    "name",
+    "name_unit",
     "open_data",
     "plan",
     "read_tables",

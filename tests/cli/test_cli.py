@@ -9,7 +9,7 @@ from tests.conftest import QUICK
 
 from unweave.cli import main as cli
 from unweave.editing import attribute
-from unweave.editing.direction import Fitting
+from unweave.editing.attribute_direction import FitSettings
 from unweave.runs.run import Run
 
 SMALL = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]
@@ -274,7 +274,7 @@ def test_a_diti_from_the_command_line(
     told = json.loads(capsys.readouterr().out)
     assert told["shape"] == [3, 1, 3, 16, 16]
     assert told["sampling"]["inversion"] == 4
-    monkeypatch.setattr(attribute, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
+    monkeypatch.setattr(attribute, "FitSettings", lambda kept: FitSettings(kept=kept, steps=200))
     words = ("edit", "manipulate", place, "--attribute", "shape=1", "--amount", "0.3", "3", "--kept", "4", *FEW)
     assert run(monkeypatch, *words, "-o", str(tmp_path / "m.png")) == 0
     captured = capsys.readouterr()

@@ -8,7 +8,7 @@ from PIL import Image
 from unweave.editing import attribute as manipulation
 from unweave.editing import verbs
 from unweave.editing.attribute import labels, manipulate
-from unweave.editing.direction import Fitting
+from unweave.editing.attribute_direction import FitSettings
 from unweave.evaluation.edits import evaluate_edits
 from unweave.method import Sampling
 from unweave.runs.run import Run
@@ -17,7 +17,7 @@ FEW = Sampling("ddim", 3)
 
 
 def test_an_attribute_is_moved_both_ways(diti_run: Run, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(manipulation, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
+    monkeypatch.setattr(manipulation, "FitSettings", lambda kept: FitSettings(kept=kept, steps=200))
     edit, facts = manipulate(
         diti_run, "shape=1", [3, 5], (-0.5, 0.0, 0.5), kept=4, sampling=FEW, output=tmp_path / "m.png"
     )

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from unweave.editing.interpolate import interpolate, slerp
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
+from unweave.editing.interpolate import interpolate_units, slerp
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
 
 
 def test_slerp_between_right_angles_is_cosine_and_sine():
@@ -32,40 +32,42 @@ def test_slerp_of_parallel_rows_is_linear():
 
 def test_the_ends_are_the_two_reconstructions(stripes, sampling, pairs):
     images, partners = pairs
-    starts = [begin(stripes, some, sampling=sampling, seed=None) for some in pairs]
-    path = interpolate(stripes, images, partners, 4, sampling=sampling, start=starts[0], partner_start=starts[1])
+    starts = [make_start(stripes, some, sampling=sampling, seed=None) for some in pairs]
+    path = interpolate_units(stripes, images, partners, 4, sampling=sampling, start=starts[0], partner_start=starts[1])
     assert path.shape == (4, 5, 3, 8, 8)
-    assert torch.allclose(path[0], reconstruct(stripes, images, sampling=sampling, start=starts[0]), atol=1e-6)
-    assert torch.allclose(path[-1], reconstruct(stripes, partners, sampling=sampling, start=starts[1]), atol=1e-6)
+    assert torch.allclose(path[0], reconstruct_images(stripes, images, sampling=sampling, start=starts[0]), atol=1e-6)
+    assert torch.allclose(
+        path[-1], reconstruct_images(stripes, partners, sampling=sampling, start=starts[1]), atol=1e-6
+    )
 
 
 def test_without_a_start_it_is_linear_in_the_units(one_shot, sampling, pairs):
     images, partners = pairs
-    path = interpolate(one_shot, images, partners, 3, sampling=sampling, start=None)
+    path = interpolate_units(one_shot, images, partners, 3, sampling=sampling, start=None)
     assert torch.allclose(path[1], (path[0] + path[2]) / 2, atol=1e-6)
-    assert torch.equal(path[2], reconstruct(one_shot, partners, sampling=sampling, start=None))
+    assert torch.equal(path[2], reconstruct_images(one_shot, partners, sampling=sampling, start=None))
 
 
 def test_every_picture_is_at_its_share_of_the_way(one_shot, sampling, pairs):
     images, partners = pairs
-    ends = interpolate(one_shot, images, partners, 2, sampling=sampling, start=None)
-    some = interpolate(one_shot, images, partners, (0.25, 0, 0.9), sampling=sampling, start=None)
+    ends = interpolate_units(one_shot, images, partners, 2, sampling=sampling, start=None)
+    some = interpolate_units(one_shot, images, partners, (0.25, 0, 0.9), sampling=sampling, start=None)
     for picture, share in zip(some, (0.25, 0, 0.9)):
         assert torch.allclose(picture, torch.lerp(ends[0], ends[1], share), atol=1e-6)
 
 
 def test_only_the_listed_units_move_when_the_start_is_kept(stripes, sampling, pairs):
     images, partners = pairs
-    start = begin(stripes, images, sampling=sampling, seed=None)
-    path = interpolate(stripes, images, partners, 3, [3], sampling=sampling, start=start)
+    start = make_start(stripes, images, sampling=sampling, seed=None)
+    path = interpolate_units(stripes, images, partners, 3, [3], sampling=sampling, start=start)
     assert torch.allclose(path[..., :6], images[..., :6].expand(3, 5, 3, 8, 6), atol=1e-6)
     assert (path[2] - path[0])[..., 6:].abs().mean() > 0.01
 
 
 def test_chunking_changes_nothing(stripes, sampling, pairs):
-    starts = [begin(stripes, some, sampling=sampling, seed=None) for some in pairs]
+    starts = [make_start(stripes, some, sampling=sampling, seed=None) for some in pairs]
     whole, chunked = (
-        interpolate(stripes, *pairs, 3, sampling=sampling, start=starts[0], partner_start=starts[1], batch=size)
+        interpolate_units(stripes, *pairs, 3, sampling=sampling, start=starts[0], partner_start=starts[1], batch=size)
         for size in (64, 4)
     )
     assert torch.equal(whole, chunked)
@@ -74,13 +76,13 @@ def test_chunking_changes_nothing(stripes, sampling, pairs):
 def test_wrong_calls_say_what_is_right(stripes, blind, sampling, pairs):
     images, partners = pairs
     with pytest.raises(ValueError, match="steps must be at least 2, the two ends, got 1"):
-        interpolate(stripes, images, partners, 1, sampling=sampling, start=None)
+        interpolate_units(stripes, images, partners, 1, sampling=sampling, start=None)
     for shares in ((), (0, 1.5)):
         with pytest.raises(ValueError, match=r"\(alpha\) is from 0"):
-            interpolate(stripes, images, partners, shares, sampling=sampling, start=None)
+            interpolate_units(stripes, images, partners, shares, sampling=sampling, start=None)
     with pytest.raises(ValueError, match="one partner of the same size"):
-        interpolate(stripes, images, partners[..., :4], 2, sampling=sampling, start=None)
+        interpolate_units(stripes, images, partners[..., :4], 2, sampling=sampling, start=None)
     with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 7"):
-        interpolate(stripes, images, partners, 2, [7], sampling=sampling, start=None)
+        interpolate_units(stripes, images, partners, 2, [7], sampling=sampling, start=None)
     with pytest.raises(TypeError, match="Blind has no decoder"):
-        interpolate(blind, images, partners, 2, sampling=sampling, start=None)
+        interpolate_units(blind, images, partners, 2, sampling=sampling, start=None)

@@ -14,36 +14,38 @@ FEW = Sampling("ddim", 2)
 
 
 def test_fields_are_a_map_for_every_unit_and_time(disdiff_run: Run, tmp_path: Path) -> None:
-    made = unweave.fields(disdiff_run, images=[0, 1], units=[2, 0], times=[100, 900], output=tmp_path / "fields.png")
+    made = unweave.field_maps(
+        disdiff_run, images=[0, 1], units=[2, 0], times=[100, 900], output=tmp_path / "fields.png"
+    )
     assert made.images.shape == (2, 2, 2, 16, 16)
     assert (made.images >= 0).all()
     assert made.images.max() > 0
     assert made.files[0].stat().st_size > 1_000
-    again = unweave.fields(disdiff_run, images=[0, 1], units=[0], times=[100], output=tmp_path / "again.png")
+    again = unweave.field_maps(disdiff_run, images=[0, 1], units=[0], times=[100], output=tmp_path / "again.png")
     assert (again.images[:, 0, 0] - made.images[:, 1, 0]).abs().max() < 1e-6
 
 
 def test_times_outside_the_process_are_refused(disdiff_run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"0\.\.999, got 1000"):
-        unweave.fields(disdiff_run, images=[0], times=[1000], output=tmp_path / "no.png")
+        unweave.field_maps(disdiff_run, images=[0], times=[1000], output=tmp_path / "no.png")
 
 
 def test_a_single_field_is_neither_the_full_swap_nor_the_reconstruction(disdiff_run: Run, tmp_path: Path) -> None:
-    made = unweave.alone(disdiff_run, [0], [3], [0, 1], sampling=FEW, output=tmp_path / "alone.png")
+    made = unweave.edit_alone(disdiff_run, [0], [3], [0, 1], sampling=FEW, output=tmp_path / "alone.png")
     assert made.images.shape == (1, 3, 3, 16, 16)  # two units, and both at once
     whole = unweave.swap(disdiff_run, [0], [3], [0], sampling=FEW, output=tmp_path / "swap.png").images
     assert (made.images[:, 0] - whole[:, 0]).abs().max() > 1e-6
 
 
 def test_all_units_of_the_image_itself_are_its_reconstruction(disdiff_run: Run, tmp_path: Path) -> None:
-    made = unweave.alone(disdiff_run, [0], [], sampling=FEW, output=tmp_path / "own.png")
+    made = unweave.edit_alone(disdiff_run, [0], [], sampling=FEW, output=tmp_path / "own.png")
     rebuilt = unweave.reconstruct(disdiff_run, [0], sampling=FEW, output=tmp_path / "rebuilt.png")
     assert (made.images[:, -1] - rebuilt.images[1]).abs().max() < 1e-5
 
 
 def test_methods_without_fields_say_what_they_have(quick_run: Run) -> None:
     with pytest.raises(ValueError, match="encdiff has no gradient fields; it has: attention"):
-        unweave.fields(quick_run, images=[0])
+        unweave.field_maps(quick_run, images=[0])
 
 
 def test_the_command_line_has_them(disdiff_run: Run, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_every_verb_returns_images_and_saves_a_figure(quick_run: Run, tmp_path: 
         "interpolate": (7, 2, 3, 16, 16),
         "reconstruct": (2, 2, 3, 16, 16),
         "heatmap": (4, 16, 16),
-        "attention": (4, 16, 16),
+        "attention_maps": (4, 16, 16),
     }
     for name, shape in shapes.items():
         pairs = {"partners": [2, 3]} if name in ("swap", "interpolate", "heatmap") else {}
@@ -101,7 +101,7 @@ def test_a_target_that_is_taken_is_noticed_before_the_work(
     quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "x.gif").write_bytes(b"mine")
-    monkeypatch.setattr("unweave.editing.verbs.begin", lambda *_, **__: pytest.fail("the work was begun"))
+    monkeypatch.setattr("unweave.editing.verbs.make_start", lambda *_, **__: pytest.fail("the work was begun"))
     with pytest.raises(FileExistsError, match=r"x\.gif"):
         unweave.traverse(quick_run, images=[1], output=tmp_path / "x.png")
     with pytest.raises(ValueError, match="must end in"):

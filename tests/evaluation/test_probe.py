@@ -17,7 +17,7 @@ from unweave.data import views
 from unweave.data.formats import npz
 from unweave.editing import attribute, verbs
 from unweave.editing.attribute import manipulate
-from unweave.editing.direction import Fitting
+from unweave.editing.attribute_direction import FitSettings
 from unweave.evaluation import probe
 from unweave.method import Sampling
 from unweave.runs.run import Run
@@ -268,7 +268,7 @@ def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path, mo
         assert sum(found["rows"].values()) == 624
         assert found["rows"]["test"] == len(dataset.splits["test"])
         assert found["mean"]["average_precision"] > found["mean"]["chance of average_precision"]
-    monkeypatch.setattr(attribute, "Fitting", lambda kept: Fitting(kept=kept, steps=200))
+    monkeypatch.setattr(attribute, "FitSettings", lambda kept: FitSettings(kept=kept, steps=200))
     edit, facts = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
     assert edit.images.shape == (1, 2, 3, 16, 16)
     assert facts["average_precision"] > 0

@@ -6,8 +6,8 @@ import pytest
 
 import unweave
 from unweave.cli import main
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
 from unweave.editing.swap import swap_each
 from unweave.method import Sampling
 from unweave.runs import builtin
@@ -114,8 +114,8 @@ def test_the_model_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 8_000_000
     images, partners = (to_images(run.dataset().images(np.arange(first, first + 8))) for first in (0, 400_000))
     sampling = Sampling("dpmsolver++", 3)
-    start = begin(method, images, sampling=sampling, seed=0)
-    back = reconstruct(method, images, sampling=sampling, start=start)
+    start = make_start(method, images, sampling=sampling, seed=0)
+    back = reconstruct_images(method, images, sampling=sampling, start=start)
     assert mse(back, images) < 0.1 * mse(partners, images)
     every = swap_each(method, images, partners, [[unit] for unit in range(20)], sampling=sampling, start=start)
     moved = [mse(every[:, unit], back) for unit in range(20)]

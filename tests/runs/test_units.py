@@ -22,7 +22,7 @@ def copy(quick_run: Run, tmp_path: Path) -> Run:
 
 
 def test_a_name_is_taken_wherever_a_unit_is(copy: Run, tmp_path: Path) -> None:
-    assert units.name(copy, 3, "  wall   colour ") == {"wall colour": "3"}
+    assert units.name_unit(copy, 3, "  wall   colour ") == {"wall colour": "3"}
     by_name, by_number = (
         unweave.swap(copy, [0], [1], [word], sampling=FEW, output=tmp_path / f"{at}.png").images
         for at, word in enumerate(("wall colour", 3))
@@ -37,32 +37,32 @@ def test_a_name_is_taken_wherever_a_unit_is(copy: Run, tmp_path: Path) -> None:
 
 
 def test_a_unit_has_one_name_and_a_name_one_unit(copy: Run) -> None:
-    units.name(copy, 3, "wall")
-    assert units.name(copy, 3, "floor") == {"floor": "3"}
-    assert units.name(copy, "02", "floor") == {"floor": "2"}
-    assert units.name(copy, "0-1", "both") == {"floor": "2", "both": "0-1"}
-    assert units.name(copy, "both", "pair") == {"floor": "2", "pair": "0-1"}
+    units.name_unit(copy, 3, "wall")
+    assert units.name_unit(copy, 3, "floor") == {"floor": "3"}
+    assert units.name_unit(copy, "02", "floor") == {"floor": "2"}
+    assert units.name_unit(copy, "0-1", "both") == {"floor": "2", "both": "0-1"}
+    assert units.name_unit(copy, "both", "pair") == {"floor": "2", "pair": "0-1"}
     assert units.chosen(copy.method(), 4, ["pair"], units.named(copy)) == [Choice("pair", [0, 1], "0-1")]
-    assert units.name(copy, 2, "") == {"pair": "0-1"}
+    assert units.name_unit(copy, 2, "") == {"pair": "0-1"}
 
 
 @pytest.mark.parametrize("text", ["7", "3-5", "a,b", "x" * 41, "tab\x07"])
 def test_names_that_cannot_be_told_from_units(copy: Run, text: str) -> None:
     with pytest.raises(ValueError, match="name"):
-        units.name(copy, 1, text)
+        units.name_unit(copy, 1, text)
     assert units.named(copy) == {}
 
 
 @pytest.mark.parametrize("text", ["t100-200", "t2000", "b3"])
 def test_groups_cannot_be_names(diti_run: Run, text: str) -> None:
     with pytest.raises(ValueError, match="already means units"):
-        units.name(diti_run, 0, text)
+        units.name_unit(diti_run, 0, text)
 
 
 def test_units_and_names_that_are_not_there(copy: Run) -> None:
     with pytest.raises(ValueError, match=r"0\.\.3"):
-        units.name(copy, 4, "wall")
-    units.name(copy, 1, "wall")
+        units.name_unit(copy, 4, "wall")
+    units.name_unit(copy, 1, "wall")
     with pytest.raises(LookupError, match="names of units of this run: wall"):
         unweave.swap(copy, [0], [1], ["floor"], sampling=FEW)
     (copy.path / "names.json").write_text("[3")
@@ -85,10 +85,10 @@ def test_names_never_stand_for_what_means_units_already(copy: Run, diti_run: Run
 
 
 def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path: Path) -> None:
-    units.name(copy, 1, "wall")
+    units.name_unit(copy, 1, "wall")
     shared = unweave.from_pretrained(str(copy.save_pretrained(tmp_path / "shared")))
     assert units.named(shared) == {"wall": "1"}
-    units.name(shared, 2, "floor")
+    units.name_unit(shared, 2, "floor")
     (shared.path / "edit_scores.json").write_text(json.dumps({}))
     assert units.named(unweave.from_pretrained(str(shared.path))) == {"wall": "1", "floor": "2"}
     (shared.path / "settings.toml").write_text("")

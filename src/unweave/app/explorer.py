@@ -21,19 +21,19 @@ from unweave import registry
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.data.reading.pixels import FORMATS, read_image
-from unweave.editing.adjust import adjust
-from unweave.editing.interpolate import interpolate
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
-from unweave.editing.swap import swap
-from unweave.editing.traverse import traverse_each
+from unweave.editing.adjust import adjust_units
+from unweave.editing.interpolate import interpolate_units
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
+from unweave.editing.swap import swap_units
+from unweave.editing.traverse import traverse_units
 from unweave.editing.verbs import SAMPLING, difference
 from unweave.figures.overlay import overlay
 from unweave.method import Start, evaluating
 from unweave.runs.codes import check_generative, code_table
 from unweave.runs.run import Run, best_device
 from unweave.runs.unit_ranges import ROWS, kept_lines, lines, one_by_one
-from unweave.runs.units import chosen, name, named
+from unweave.runs.units import chosen, name_unit, named
 from unweave.tensors import Images, to_images, to_pixels
 from unweave.types import Pixels
 
@@ -90,7 +90,7 @@ class Explorer:
 
     def rename(self, place: int, text: str) -> list[str]:
         """Give a unit a name; returns all of them. Raises ValueError for a name that cannot be one."""
-        name(self.run, self.choices[place].word, text, self.method)
+        name_unit(self.run, self.choices[place].word, text, self.method)
         return self.names()
 
     def _dataset(self) -> Dataset | None:
@@ -144,8 +144,8 @@ class Explorer:
     def prepared(self, image: Images, seed: int | None, shown: str) -> Picked:
         """An image of the run's size that begins from the x_T of a seed, or from its own where that is None."""
         with self.lock, evaluating(self.method):
-            start = begin(self.method, image, sampling=SAMPLING, seed=seed)
-            plain = reconstruct(self.method, image, sampling=SAMPLING, start=start)
+            start = make_start(self.method, image, sampling=SAMPLING, seed=seed)
+            plain = reconstruct_images(self.method, image, sampling=SAMPLING, start=start)
             own = self.method.encode(image)[0]
         shares = [round(line.share(own[choice.units]), 2) for line, choice in zip(self.lines, self.choices)]
         return Picked(uuid4().hex, shown, image, seed, start, plain, shares)
@@ -162,7 +162,7 @@ class Explorer:
         edits = [self.choices[place].units for place in moved]
         points = [self.lines[place].point(shares[place]) for place in moved]
         with self.lock:
-            made = adjust(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
+            made = adjust_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
         words = ",".join(f"{self.choices[place].word}={shares[place]:.2f}" for place in moved)
         return (
             to_pixels(made),
@@ -175,7 +175,9 @@ class Explorer:
         for place in places:
             units = self.choices[place].units
             with self.lock:
-                made = swap(self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start)
+                made = swap_units(
+                    self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start
+                )
             yield place, to_pixels(made)
 
     def traverse(
@@ -185,14 +187,16 @@ class Explorer:
         for place in places:
             units, points = [self.choices[place].units], [self.lines[place].points(shares)]
             with self.lock:
-                frames = traverse_each(self.method, picked.image, units, points, sampling=SAMPLING, start=picked.start)
+                frames = traverse_units(self.method, picked.image, units, points, sampling=SAMPLING, start=picked.start)
             yield place, to_pixels(frames[0, :, 0])
 
     def interpolate(self, picked: Picked, partner: Partner | Picked) -> Pixels:
         """From one image to the other: all units, and the inverted x_T unless `picked` begins from a seed."""
         with self.lock:
-            other = begin(self.method, partner.image, sampling=SAMPLING, seed=None) if picked.seed is None else None
-            frames = interpolate(
+            other = (
+                make_start(self.method, partner.image, sampling=SAMPLING, seed=None) if picked.seed is None else None
+            )
+            frames = interpolate_units(
                 self.method,
                 picked.image,
                 partner.image,

@@ -178,7 +178,7 @@ def attention(
     from unweave.editing import method_specific
 
     _show(
-        method_specific.attention,
+        method_specific.attention_maps,
         run,
         {"images": images},
         _how(seed, inverted, steps, sampler),
@@ -206,7 +206,7 @@ def alone(
     if own and partners is not None:
         raise ValueError("--own uses the image's own units, --partners another's: give one of them.")
     given = {"images": images, "partners": [] if own else _words(partners), "units": _chosen(units)}
-    _show(method_specific.alone, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    _show(method_specific.edit_alone, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
 
 
 @app.command()
@@ -223,7 +223,7 @@ def fields(
     from unweave.editing import method_specific
 
     when = _numbers(times) or list(method_specific.TIMES)
-    made = method_specific.fields(run, images, _chosen(units), when, seed=seed, output=output, overwrite=overwrite)
+    made = method_specific.field_maps(run, images, _chosen(units), when, seed=seed, output=output, overwrite=overwrite)
     if json:
         out.print_json({"files": made.files, "shape": list(made.images.shape), "noise": f"seed {seed}"})
     else:

@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.traverse import traverse_each
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.traverse import traverse_units
 from unweave.method import Method, Sampling, Start
 from unweave.tensors import Images
 
 
-def adjust(
+def adjust_units(
     method: Method,
     images: Images,
     edits: Sequence[Sequence[int]],
@@ -24,11 +24,11 @@ def adjust(
 ) -> Images:
     """The images with every listed group of units set to its values [its units, dim], all at once; in [-1, 1].
 
-    `start` is `begin(method, images, ...)`, inverted or seeded. Raises TypeError for a method without a decoder,
+    `start` is `make_start(method, images, ...)`, inverted or seeded. Raises TypeError for a method without a decoder,
     ValueError for a unit that is not there.
     """
     if not edits:
-        return reconstruct(method, images, sampling=sampling, start=start, batch=batch)
+        return reconstruct_images(method, images, sampling=sampling, start=start, batch=batch)
     units = [unit for edit in edits for unit in edit]
     step = torch.cat(list(values))[None]  # (step, unit, dim)
-    return traverse_each(method, images, [units], [step], sampling=sampling, start=start, batch=batch)[0, 0]
+    return traverse_units(method, images, [units], [step], sampling=sampling, start=start, batch=batch)[0, 0]

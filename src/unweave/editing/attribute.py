@@ -10,9 +10,9 @@ from sklearn.metrics import average_precision_score
 
 from unweave.config import nearest
 from unweave.data import views
+from unweave.editing.attribute_direction import Direction, FitSettings, fit_direction, move_codes
 from unweave.editing.decoding import decode
-from unweave.editing.direction import Direction, Fitting, fit, moved
-from unweave.editing.start import begin
+from unweave.editing.start import make_start
 from unweave.editing.verbs import SAMPLING, Edit, place_for, said
 from unweave.figures.grid import grid
 from unweave.figures.save import save_picture
@@ -72,7 +72,9 @@ def manipulate(
         if progress and done % (total // 20 or 1) == 0:
             progress(f"learning the direction of {attribute}", done - 1, total)
 
-    direction = fit(codes["train"], torch.from_numpy(values[parts["train"]]), Fitting(kept=kept), tick=tick)
+    direction = fit_direction(
+        codes["train"], torch.from_numpy(values[parts["train"]]), FitSettings(kept=kept), tick=tick
+    )
     facts: dict[str, Any] = {
         "attribute": attribute,
         "kept": np.flatnonzero(direction.weight.numpy()).tolist(),
@@ -81,12 +83,12 @@ def manipulate(
         "rows": {name: len(part) for name, part in parts.items()},
         "amounts": list(amounts),
     }
-    start = begin(generative, given.images, sampling=sampling, seed=seed)
+    start = make_start(generative, given.images, sampling=sampling, seed=seed)
     with evaluating(generative):
         own = encode_images(generative, given.images, 64)
         table = []
         for amount in amounts:
-            code = moved(own.flatten(1), direction, amount).view_as(own)
+            code = move_codes(own.flatten(1), direction, amount).view_as(own)
             table.append(decode(generative, code, start, sampling=sampling, batch=64))
     made = torch.stack(table, 1)
     picture = grid(

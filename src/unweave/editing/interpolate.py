@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unweave.editing.decoding import check_partners, check_start, decoded
+from unweave.editing.decoding import check_partners, check_start, decode_chunks
 from unweave.method import Method, Sampling, Start, evaluating
 from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.tensors import Images
 
 
-def interpolate(
+def interpolate_units(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
@@ -35,21 +35,22 @@ def interpolate(
     check_partners(images, partners)
     check_start(start, len(images))
     check_start(partner_start, len(images))
-    weights = alphas(steps)
+    weights = interpolation_weights(steps)
     with evaluating(generative):
-        own, theirs = encode_images(generative, images, batch), encode_images(generative, partners, batch)
-        chosen = check_units(range(own.shape[1]) if units is None else units, own.shape[1])
-        edited = own.repeat(len(weights), 1, 1)  # (step · batch, unit, dim)
-        edited[:, chosen] = torch.cat([torch.lerp(own[:, chosen], theirs[:, chosen], weight) for weight in weights])
-        rows = torch.arange(len(images), device=own.device).repeat(len(weights))
+        codes, partner_codes = (encode_images(generative, side, batch) for side in (images, partners))
+        units = check_units(range(codes.shape[1]) if units is None else units, codes.shape[1])
+        edited = codes.repeat(len(weights), 1, 1)  # (step · batch, unit, dim)
+        ends = codes[:, units], partner_codes[:, units]
+        edited[:, units] = torch.cat([torch.lerp(*ends, weight) for weight in weights])
+        rows = torch.arange(len(images), device=codes.device).repeat(len(weights))
         if isinstance(start, Tensor) and isinstance(partner_start, Tensor):
             start = torch.cat([slerp(start, partner_start, weight) for weight in weights])  # (step · batch, ...)
-            rows = torch.arange(len(edited), device=own.device)
-        chunks = [chunk for _, chunk in decoded(generative, edited, start, rows, sampling=sampling, batch=batch)]
+            rows = torch.arange(len(edited), device=codes.device)
+        chunks = [chunk for _, chunk in decode_chunks(generative, edited, start, rows, sampling=sampling, batch=batch)]
         return torch.cat(chunks).unflatten(0, (len(weights), len(images)))
 
 
-def alphas(steps: int | Sequence[float | int]) -> list[float]:
+def interpolation_weights(steps: int | Sequence[float | int]) -> list[float]:
     """Where between image (0) and partner (1) the pictures are: evenly from end to end, or as listed.
 
     Raises ValueError for fewer than 2 steps, none listed, or one outside [0, 1].
@@ -59,8 +60,8 @@ def alphas(steps: int | Sequence[float | int]) -> list[float]:
             raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
         return torch.linspace(0, 1, steps).tolist()
     if len(steps) == 0 or not all(0 <= share <= 1 for share in steps):
-        given = ", ".join(map(str, steps)) or "none"
-        raise ValueError(f"how far to go (alpha) is from 0, the image, to 1, its partner; got {given}.")
+        listed = ", ".join(map(str, steps)) or "none"
+        raise ValueError(f"how far to go (alpha) is from 0, the image, to 1, its partner; got {listed}.")
     return [float(share) for share in steps]
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from unweave import registry
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
 from unweave.editing.verbs import SAMPLING, Edit, opened, pairs, place_for, said
 from unweave.figures.colours import colourise, with_bar
 from unweave.figures.grid import grid
@@ -25,7 +25,7 @@ from unweave.runs.units import Chosen, named, numbers, titles
 TIMES = (20, 100, 250, 400, 550, 700, 850, 980)
 
 
-def attention(
+def attention_maps(
     run: Run | str | Path,
     images: ImageNames | None = None,
     *,
@@ -40,7 +40,7 @@ def attention(
     draw = extra(run, "attention", "attention maps")
     given = read_images(run, images if images is not None else random_rows(run, 1))
     with evaluating(method):
-        coarse = draw(method, given.images, begin(method, given.images, sampling=sampling, seed=seed), sampling)
+        coarse = draw(method, given.images, make_start(method, given.images, sampling=sampling, seed=seed), sampling)
     maps = torch.nn.functional.interpolate(coarse, size=given.images.shape[2:], mode="bilinear")
     picture = overlay(
         maps[0],
@@ -52,7 +52,7 @@ def attention(
     return Edit(maps[0], picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
-def fields(
+def field_maps(
     run: Run | str | Path,
     images: ImageNames | None = None,
     units: Chosen | None = None,
@@ -91,7 +91,7 @@ def fields(
     return Edit(maps, picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
-def alone(
+def edit_alone(
     run: Run | str | Path,
     images: ImageNames | None = None,
     partners: ImageNames | None = None,
@@ -116,9 +116,9 @@ def alone(
     first, second = pairs(run, images, None if own else partners, 3)
     given = first.images if own else second.images
     assert isinstance(method, Generative)
-    start = begin(method, first.images, sampling=sampling, seed=seed)
+    start = make_start(method, first.images, sampling=sampling, seed=seed)
     chosen = numbers(method, first.images, units, named(run))
-    plain = reconstruct(method, first.images, sampling=sampling, start=start)
+    plain = reconstruct_images(method, first.images, sampling=sampling, start=start)
     edits = [[unit] for unit in chosen] + ([chosen] if len(chosen) > 1 else [])
     with evaluating(method):
         vectors = encode_images(method, given, 64)

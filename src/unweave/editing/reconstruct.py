@@ -6,14 +6,14 @@ from unweave.runs.codes import check_generative, encode_images
 from unweave.tensors import Images
 
 
-def reconstruct(method: Method, images: Images, *, sampling: Sampling, start: Start, batch: int = 64) -> Images:
+def reconstruct_images(method: Method, images: Images, *, sampling: Sampling, start: Start, batch: int = 64) -> Images:
     """The images decoded from their own units; in [-1, 1].
 
-    `start` is `begin(method, images, ...)`, inverted or seeded. At most `batch` images are decoded at a time.
+    `start` is `make_start(method, images, ...)`, inverted or seeded. At most `batch` images are decoded at a time.
     Raises TypeError for a method without a decoder.
     """
     generative = check_generative(method)
     check_start(start, len(images))
     with evaluating(generative):
-        own = encode_images(generative, images, batch)
-        return decode(generative, own, start, sampling=sampling, batch=batch)
+        units = encode_images(generative, images, batch)
+        return decode(generative, units, start, sampling=sampling, batch=batch)

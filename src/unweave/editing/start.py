@@ -1,4 +1,4 @@
-"""Where an edit begins."""
+"""The start of an edit: what a decoder begins from besides the units (x_T of a diffusion model)."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from unweave.runs.codes import check_generative, encode_images
 from unweave.tensors import Images
 
 
-def begin(method: Method, images: Images, *, sampling: Sampling, seed: int | None, batch: int = 64) -> Start:
+def make_start(method: Method, images: Images, *, sampling: Sampling, seed: int | None, batch: int = 64) -> Start:
     """The start of an edit of these images: inverted when `seed` is None, else random and reproducible.
 
     Edits use eta 0 and a stated x_T. The inverted one keeps what the units do not hold, so the unedited image comes
@@ -20,6 +20,6 @@ def begin(method: Method, images: Images, *, sampling: Sampling, seed: int | Non
         if seed is not None:
             return generative.start(len(images), torch.Generator().manual_seed(seed))
         units = encode_images(generative, images, batch)
-        pairs = zip(images.split(batch), units.split(batch))
-        starts = [generative.invert(some, code, sampling) for some, code in pairs]
+        chunks = zip(images.split(batch), units.split(batch))
+        starts = [generative.invert(image_chunk, unit_chunk, sampling) for image_chunk, unit_chunk in chunks]
         return torch.cat(starts) if isinstance(starts[0], Tensor) else starts[0]

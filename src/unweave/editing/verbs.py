@@ -14,14 +14,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from unweave.editing.adjust import adjust as adjusted
-from unweave.editing.heatmap import moved
-from unweave.editing.interpolate import alphas
-from unweave.editing.interpolate import interpolate as interpolated
-from unweave.editing.reconstruct import reconstruct as reconstructed
-from unweave.editing.start import begin
+from unweave.editing.adjust import adjust_units
+from unweave.editing.heatmap import change_maps
+from unweave.editing.interpolate import interpolate_units, interpolation_weights
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
 from unweave.editing.swap import swap_each
-from unweave.editing.traverse import traverse_each
+from unweave.editing.traverse import traverse_units
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
 from unweave.figures.save import save_picture
@@ -97,8 +96,8 @@ def swap_table(
 ) -> Edit:
     """The figure of `swap` for images that are at hand."""
     check(sampling)
-    start = begin(method, images, sampling=sampling, seed=seed)
-    plain = reconstructed(method, images, sampling=sampling, start=start)
+    start = make_start(method, images, sampling=sampling, seed=seed)
+    plain = reconstruct_images(method, images, sampling=sampling, start=start)
     edits = [choice.units for choice in taken]
     edited = swap_each(method, images, partners, edits, sampling=sampling, start=start)
     table = torch.cat([torch.stack([images, partners, plain], 1), edited], 1)  # (image, column, channel, height, width)
@@ -133,7 +132,7 @@ def traverse(
     target = place_for(run, "traverse", output, overwrite)
     film = _checked(target.with_suffix(".gif"), overwrite)
     given = read_images(run, images if images is not None else random_rows(run, 1))
-    start = begin(method, given.images, sampling=sampling, seed=seed)
+    start = make_start(method, given.images, sampling=sampling, seed=seed)
     statistics = run.statistics()
     if steps < 2:
         raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
@@ -144,7 +143,7 @@ def traverse(
     taken = choices(method, given.images, units, named(run))
     points = [torch.stack([line.point(share) for share in shares]) for line in lines(run, taken)]
     edits = [choice.units for choice in taken]
-    frames = traverse_each(method, given.images, edits, points, sampling=sampling, start=start)
+    frames = traverse_units(method, given.images, edits, points, sampling=sampling, start=start)
     title = f"{given.labels[0]}: every unit from low to high ({said(seed)})"
     rows = [choice.name for choice in taken]
     picture = traversal(frames[:, :, 0], shares, units=rows, title=title)
@@ -181,10 +180,10 @@ def adjust(
     if len(set(every)) < len(every):
         raise ValueError(f"a unit can be in one place only, and one is set twice in {', '.join(map(str, to))}.")
     values = [line.point(share) for line, share in zip(lines(run, taken), to.values())]
-    start = begin(method, given.images, sampling=sampling, seed=seed)
-    plain = reconstructed(method, given.images, sampling=sampling, start=start)
+    start = make_start(method, given.images, sampling=sampling, seed=seed)
+    plain = reconstruct_images(method, given.images, sampling=sampling, start=start)
     edits = [choice.units for choice in taken]
-    made = adjusted(method, given.images, edits, values, sampling=sampling, start=start)
+    made = adjust_units(method, given.images, edits, values, sampling=sampling, start=start)
     columns = ["image", "rebuilt", "edit", "difference"]
     title = ", ".join(f"{choice.name} at {share:.0%}" for choice, share in zip(taken, to.values()))
     table = torch.stack([given.images, plain, made, difference(made, plain)], 1)
@@ -222,14 +221,14 @@ def interpolate(
     run, method = opened(run), opened(run).method()
     target = place_for(run, "interpolate", output, overwrite)
     check(sampling)
-    shares = alphas(steps)
+    shares = interpolation_weights(steps)
     first, second = pairs(run, images, partners, 3)
-    start = begin(method, first.images, sampling=sampling, seed=seed)
+    start = make_start(method, first.images, sampling=sampling, seed=seed)
     along = seed is None and (units is None if noise is None else noise)
-    other = begin(method, second.images, sampling=sampling, seed=None) if along else None
+    other = make_start(method, second.images, sampling=sampling, seed=None) if along else None
     moved_units = None if units is None else choices(method, first.images, units, named(run))
     taken = None if moved_units is None else [unit for choice in moved_units for unit in choice.units]
-    frames = interpolated(
+    frames = interpolate_units(
         method, first.images, second.images, shares, taken, sampling=sampling, start=start, partner_start=other
     )
     table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
@@ -262,7 +261,9 @@ def reconstruct(
     given = read_images(run, images if images is not None else random_rows(run, 8))
     plain = sampling._replace(eta=0.0)
     inverted, seeded = (
-        reconstructed(method, given.images, sampling=plain, start=begin(method, given.images, sampling=plain, seed=s))
+        reconstruct_images(
+            method, given.images, sampling=plain, start=make_start(method, given.images, sampling=plain, seed=s)
+        )
         for s in (None, seed or 0)
     )
     if sampling.eta:
@@ -302,10 +303,10 @@ def heatmap(
     run, method = opened(run), opened(run).method()
     target = place_for(run, "heatmap", output, overwrite)
     first, second = pairs(run, images, partners, 8)
-    start = begin(method, first.images, sampling=sampling, seed=seed)
+    start = make_start(method, first.images, sampling=sampling, seed=seed)
     chosen = choices(method, first.images, None, named(run))
     edits = [choice.units for choice in chosen]
-    maps = moved(method, first.images, second.images, sampling=sampling, start=start, edits=edits)
+    maps = change_maps(method, first.images, second.images, sampling=sampling, start=start, edits=edits)
     title = f"Which unit moves which pixels, over {len(first.images)} swaps ({said(seed)})"
     picture = overlay(maps, first.images[0], units=[choice.name for choice in chosen], title=title)
     return Edit(maps, picture, [save_picture(picture, target, overwrite=overwrite)])

@@ -10,9 +10,9 @@ from rich.table import Table
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import factors_at, grid_of
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
-from unweave.editing.swap import swap
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
+from unweave.editing.swap import swap_units
 from unweave.editing.verbs import SAMPLING
 from unweave.evaluation import scores as report
 from unweave.evaluation.metrics.edit_precision import Editor, Render, edit_precision, from_grid, summary
@@ -75,14 +75,16 @@ def evaluate_edits(
     def edit(first: Rows, second: Rows, unit: int) -> Pixels:
         told(f"swapping {chosen[unit].name}")
         own = images(first)
-        start = begin(generative, own, sampling=sampling, seed=seed)
-        return to_pixels(swap(generative, own, images(second), chosen[unit].units, sampling=sampling, start=start))
+        start = make_start(generative, own, sampling=sampling, seed=seed)
+        return to_pixels(
+            swap_units(generative, own, images(second), chosen[unit].units, sampling=sampling, start=start)
+        )
 
     def unedited(rows: Rows) -> Pixels:
         told("reconstructing")
         own = images(rows)
-        start = begin(generative, own, sampling=sampling, seed=seed)
-        return to_pixels(reconstruct(generative, own, sampling=sampling, start=start))
+        start = make_start(generative, own, sampling=sampling, seed=seed)
+        return to_pixels(reconstruct_images(generative, own, sampling=sampling, start=start))
 
     editor = Editor(units, edit, unedited)
     consistent = swap_consistency(

@@ -110,7 +110,7 @@ def named(run: Run) -> dict[str, str]:
         raise ValueError(f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it.") from None
 
 
-def name(run: Run | str | Path, unit: int | str, text: str, method: Method | None = None) -> dict[str, str]:
+def name_unit(run: Run | str | Path, unit: int | str, text: str, method: Method | None = None) -> dict[str, str]:
     """Call a unit (or range, or group) of a run by a name, which every verb then takes; an empty text forgets it.
 
     A unit has one name, and a name one unit: the newest counts. Returns all names. `method` is the run's, where it is

@@ -44,7 +44,7 @@ def copy(quick_run: Run, tmp_path: Path) -> Run:
 
 
 def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
-    choosing.name(copy, 1, "<b>hue & size</b>")
+    choosing.name_unit(copy, 1, "<b>hue & size</b>")
     made = report.report(copy, sampling=FEW)
     text = made.page.read_text()
     shown = Page(text)

@@ -10,10 +10,10 @@ from scipy.stats import rankdata
 
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import rows_for
-from unweave.editing.reconstruct import reconstruct
-from unweave.editing.start import begin
-from unweave.editing.swap import swap
-from unweave.editing.traverse import traverse_each
+from unweave.editing.reconstruct import reconstruct_images
+from unweave.editing.start import make_start
+from unweave.editing.swap import swap_units
+from unweave.editing.traverse import traverse_units
 from unweave.evaluation.metrics.edit_precision import Editor
 from unweave.evaluation.metrics.image.mse import mse
 from unweave.evaluation.metrics.image.psnr import psnr
@@ -170,16 +170,16 @@ def _swapped(subject: Subject, method: Generative, tick: Tick) -> Swapped:
     def unedited(rows: Rows) -> Pixels:
         nonlocal plain
         own = subject.images(rows)
-        start = begin(method, own, sampling=subject.sampling, seed=subject.seed)
-        plain = reconstruct(method, own, sampling=subject.sampling, start=start)
+        start = make_start(method, own, sampling=subject.sampling, seed=subject.seed)
+        plain = reconstruct_images(method, own, sampling=subject.sampling, start=start)
         return to_pixels(plain)
 
     def edit(first: Rows, second: Rows, place: int) -> Pixels:
         tick(f"swapping {choices[place].name}", place * (MOST + 1) // len(choices) + 1, MOST + 4)
         own = subject.images(first)
-        start = begin(method, own, sampling=subject.sampling, seed=subject.seed)
+        start = make_start(method, own, sampling=subject.sampling, seed=subject.seed)
         theirs, units = subject.images(second), choices[place].units
-        made = swap(method, own, theirs, units, sampling=subject.sampling, start=start)
+        made = swap_units(method, own, theirs, units, sampling=subject.sampling, start=start)
         assert plain is not None, "swap_consistency rebuilds before it edits"
         if place < len(maps):
             maps[place] = ((made - plain).abs() / 2).mean((0, 1)).cpu().numpy()
@@ -194,11 +194,11 @@ def _swapped(subject: Subject, method: Generative, tick: Tick) -> Swapped:
 
 def _traversed(subject: Subject, method: Generative, live: Sequence[int], pictures: Pictures) -> None:
     own = subject.images(subject.shown[:SHOWN])
-    start = begin(method, own, sampling=subject.sampling, seed=subject.seed)
+    start = make_start(method, own, sampling=subject.sampling, seed=subject.seed)
     shares = np.linspace(0.02, 0.98, STEPS).tolist()
     lines = [subject.values.line(place).points(shares) for place in live]
     edits = [subject.values.choices[place].units for place in live]
-    frames = traverse_each(method, own, edits, lines, sampling=subject.sampling, start=start)
+    frames = traverse_units(method, own, edits, lines, sampling=subject.sampling, start=start)
     for place, strips in zip(live, frames):  # (step, image, channel, height, width)
         word = subject.values.choices[place].word
         pictures.strips[word] = [to_pixels(strips[:, image]) for image in range(len(own))]
@@ -211,8 +211,8 @@ def _rebuilt(subject: Subject, method: Generative, pictures: Pictures) -> dict[s
     pictures.rebuilt["image"] = pixels[:8]
     found = {}
     for name, seed in (("units alone", subject.seed), ("units and inverted x_T", None)):
-        start = begin(method, own, sampling=subject.sampling, seed=seed)
-        made = to_pixels(reconstruct(method, own, sampling=subject.sampling, start=start))
+        start = make_start(method, own, sampling=subject.sampling, seed=seed)
+        made = to_pixels(reconstruct_images(method, own, sampling=subject.sampling, start=start))
         found[name] = {**mse(pixels, made), "psnr": psnr(pixels, made, data_range=255)["psnr"]}
         pictures.rebuilt[name] = made[:8]
         if start is None:
