@@ -23,11 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from unweave.evaluation.metrics.boosting import boost
-from unweave.evaluation.metrics.dci import predict
+from unweave.evaluation.metrics.average_precision import average_precision
+from unweave.evaluation.metrics.boosting import fit_boosted_trees
+from unweave.evaluation.metrics.dci import predict_factors
 from unweave.evaluation.metrics.information import discretise, mutual_information
-from unweave.evaluation.metrics.probes import average_precision
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.evaluation.metrics.tad import exact_auroc
 from unweave.evaluation.protocols import DEFAULT, PROTOCOLS, Evidence
 
@@ -44,43 +44,41 @@ def tables(rows: int = 10_000, units: int = 20, seed: int = 0) -> tuple[np.ndarr
 
 
 def timed(work: Callable[[], Any]) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     work()
-    return round(time.perf_counter() - began, 3)
+    return round(time.perf_counter() - started, 3)
 
 
 def boosting(opponents: str, cores: int) -> dict[str, Any]:
     """Fit and predict, the same rows and cores on both sides."""
     units, factors = tables(15_000)
     train, test = units[:10_000], units[10_000:]
-    chosen = (
-        list(range(len(SIZES))) if opponents == "all" else [0, 1]
-    )  # of one size, so that two processes end together
-    boost(train[:50], factors[:50, 4] % 2, test[:5])
-    boost(train[:50], factors[:50, 4], test[:5])
+    columns = list(range(len(SIZES))) if opponents == "all" else [0, 1]  # of one size: two processes end together
+    fit_boosted_trees(train[:50], factors[:50, 4] % 2, test[:5])
+    fit_boosted_trees(train[:50], factors[:50, 4], test[:5])
 
     def theirs(j: int) -> None:
         GradientBoostingClassifier(random_state=0).fit(train, factors[:10_000, j]).predict(test)
 
     def all_of_theirs() -> None:
         with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-            largest_first = sorted(chosen, key=lambda j: -SIZES[j])
+            largest_first = sorted(columns, key=lambda j: -SIZES[j])
             joblib.Parallel(n_jobs=cores)(joblib.delayed(theirs)(j) for j in largest_first)
 
     def all_of_ours() -> None:
-        predict(Tables(train, factors[:10_000, chosen]), Tables(test, factors[10_000:, chosen]), n_jobs=cores)
+        predict_factors(Tables(train, factors[:10_000, columns]), Tables(test, factors[10_000:, columns]), n_jobs=cores)
 
     ours = timed(all_of_ours)
-    them = timed(all_of_theirs)
+    reference = timed(all_of_theirs)
     return {
-        "factors of size": [SIZES[j] for j in chosen],
+        "factors of size": [SIZES[j] for j in columns],
         "ours": ours,
-        "scikit-learn": them,
-        "ratio": round(them / ours, 1),
+        "scikit-learn": reference,
+        "ratio": round(reference / ours, 1),
     }
 
 
-def parts() -> dict[str, Any]:
+def smaller_parts() -> dict[str, Any]:
     """Smaller things that are ours where scikit-learn has one: seconds, and their ratio."""
     units, factors = tables()
     binned = discretise(units)
@@ -109,9 +107,9 @@ def parts() -> dict[str, Any]:
         ),
     }
     result = {}
-    for name, (ours, them) in pairs.items():
-        one, other = timed(ours), timed(them)
-        result[name] = {"ours": one, "scikit-learn": other, "ratio": round(other / one, 1)}
+    for name, calls in pairs.items():
+        ours, reference = (timed(call) for call in calls)
+        result[name] = {"ours": ours, "scikit-learn": reference, "ratio": round(reference / ours, 1)}
     return result
 
 
@@ -146,14 +144,14 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=joblib.cpu_count())
     options = parser.parse_args()
     os.environ["LOKY_MAX_CPU_COUNT"] = str(options.cores)
-    found = {
+    report = {
         "cores": options.cores,
         "wide, seconds": wide(),
         "protocols, seconds": protocols(),
-        "parts": parts(),
+        "parts": smaller_parts(),
         "boosting": boosting(options.opponents, options.cores),
     }
-    print(json.dumps(found, indent=2))
+    print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":

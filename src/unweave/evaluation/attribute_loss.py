@@ -17,7 +17,7 @@ from unweave.data.sampling import pairs, partial_grid_of
 from unweave.editing.verbs import place_for
 from unweave.evaluation import scores
 from unweave.evaluation.metrics import linear_probe
-from unweave.evaluation.metrics.linear_probe import Part, Parts
+from unweave.evaluation.metrics.linear_probe import ProbeSplit, ProbeTable
 from unweave.figures.curve import curve
 from unweave.figures.matrix import matrix
 from unweave.figures.save import save_picture
@@ -154,8 +154,8 @@ def slices(
         if progress:
             progress(f"probing {name}", done, len(trained.groups()))
         of_group = codes[:, list(units)].reshape(len(rows), -1)
-        parts = Parts(*(Part(of_group[part], factors[part]) for part in (train, valid, test)))
-        found = linear_probe.classes(parts)
+        parts = ProbeSplit(*(ProbeTable(of_group[part], factors[part]) for part in (train, valid, test)))
+        found = linear_probe.probe_classes(parts)
         carried[name] = [
             max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0
             for score, chance in zip(found.scores["accuracy"], found.chance["accuracy"])

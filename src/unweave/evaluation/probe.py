@@ -14,7 +14,7 @@ from unweave.data.dataset import Dataset
 from unweave.data.sets import lfw
 from unweave.evaluation import scores as report
 from unweave.evaluation.metrics import linear_probe
-from unweave.evaluation.metrics.linear_probe import Part, Parts, Probed
+from unweave.evaluation.metrics.linear_probe import ProbeScores, ProbeSplit, ProbeTable
 from unweave.evaluation.tables import is_number
 from unweave.runs.codes import encode_rows
 from unweave.runs.data import dataset_for
@@ -55,9 +55,9 @@ def probe(
     At most `rows` of each part are encoded (50,000 if None), by the weights that the method's authors scored. With
     `labels`, that many training rows of each class.
 
-    `published` uses DiTi's own protocol (`linear_probe.adam`), on all rows if `rows` is None, which for numbers keeps
-    the epoch that is best on the *test* rows. Raises ValueError where there is nothing to read, and where rows and
-    targets differ in number.
+    `published` uses DiTi's own protocol (`linear_probe.probe_with_adam`), on all rows if `rows` is None, which for
+    numbers keeps the epoch that is best on the *test* rows. Raises ValueError where there is nothing to read, and where
+    rows and targets differ in number.
     """
     opened = run if isinstance(run, Run) else Run(run)
     weights = weights or opened.scored()
@@ -71,13 +71,13 @@ def probe(
         rows = len(dataset) if published else ROWS
     named = parts_of(dataset, aims, rows, seed, view.split_seed, hold_out=not (published and targets is not None))
     numbers = list(range(len(aims.names))) if targets is not None else []
-    kinds: dict[linear_probe.Kind, list[int]] = {"numbers": numbers} if numbers else _kinds(dataset, published)
+    kinds: dict[linear_probe.TargetKind, list[int]] = {"numbers": numbers} if numbers else _kinds(dataset, published)
     method = opened.method(weights)
     codes = {name: encode_rows(method, dataset, part).reshape(len(part), -1) for name, part in named.items()}
-    tables = Parts(*(Part(codes[name], aims.values[part]) for name, part in named.items()))
+    tables = ProbeSplit(*(ProbeTable(codes[name], aims.values[part]) for name, part in named.items()))
     found: list[dict[str, float | None]] = [{} for _ in aims.names]
     for kind, columns in kinds.items():
-        some = Parts(*(Part(part.units, part.targets[:, columns]) for part in tables))
+        some = ProbeSplit(*(ProbeTable(part.units, part.targets[:, columns]) for part in tables))
         probed = _probed(some, kind, labels, published, seed)
         for place, j in enumerate(columns):
             found[j] |= {score: _or_none(values[place]) for score, values in probed.scores.items()}
@@ -108,16 +108,18 @@ def probe(
     return result
 
 
-def _probed(tables: Parts, kind: linear_probe.Kind, labels: int | None, published: bool, seed: int) -> Probed:
+def _probed(
+    tables: ProbeSplit, kind: linear_probe.TargetKind, labels: int | None, published: bool, seed: int
+) -> ProbeScores:
     if published and kind != "classes":
-        return linear_probe.adam(tables, kind, seed=seed)
+        return linear_probe.probe_with_adam(tables, kind, seed=seed)
     if kind == "numbers":
-        return linear_probe.numbers(tables)
-    read = linear_probe.attributes if kind == "attributes" else linear_probe.classes
+        return linear_probe.probe_numbers(tables)
+    read = linear_probe.probe_attributes if kind == "attributes" else linear_probe.probe_classes
     return read(tables, labels=labels, seed=seed)
 
 
-def _kinds(dataset: Dataset, published: bool) -> dict[linear_probe.Kind, list[int]]:
+def _kinds(dataset: Dataset, published: bool) -> dict[linear_probe.TargetKind, list[int]]:
     """The factors to rank (yes or no), and the others, to classify, which have no published probe."""
     binary = [j for j, size in enumerate(dataset.factor_sizes) if size == 2]
     others = [j for j, size in enumerate(dataset.factor_sizes) if size != 2]
@@ -126,11 +128,11 @@ def _kinds(dataset: Dataset, published: bool) -> dict[linear_probe.Kind, list[in
             f"the published probes are of attributes (yes or no) and of numbers; the factors of {dataset.name} are "
             "classes: leave published out."
         )
-    kinds: dict[linear_probe.Kind, list[int]] = {"attributes": binary} if binary else {}
+    kinds: dict[linear_probe.TargetKind, list[int]] = {"attributes": binary} if binary else {}
     return kinds if published or not others else {**kinds, "classes": others}
 
 
-def _protocol(kinds: Sequence[linear_probe.Kind], labels: int | None, published: bool) -> str:
+def _protocol(kinds: Sequence[linear_probe.TargetKind], labels: int | None, published: bool) -> str:
     named = {"classes": "accuracy", "attributes": "ap", "numbers": "regression"}
     what = "+".join(named[kind] for kind in kinds)
     return f"probe-{what}{'-adam' if published else ''}{'' if labels is None else f'-{labels}'}@2"

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics import dci, med, rows
+from unweave.evaluation.metrics import dci, med
+from unweave.evaluation.metrics.average_precision import average_precision
 from unweave.evaluation.metrics.betavae_score import betavae_score
 from unweave.evaluation.metrics.dci_mig import dci_mig
 from unweave.evaluation.metrics.explicitness import explicitness
@@ -22,10 +23,9 @@ from unweave.evaluation.metrics.factorvae_score import factorvae_score
 from unweave.evaluation.metrics.information import discretise, mutual_information
 from unweave.evaluation.metrics.irs import irs
 from unweave.evaluation.metrics.mcc import mcc, mcc_spearman
-from unweave.evaluation.metrics.mig import gap
+from unweave.evaluation.metrics.mig import mig_from_information
 from unweave.evaluation.metrics.modularity import modularity
-from unweave.evaluation.metrics.probes import average_precision
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.row_sampling import Tables, sample_rows, split_rows
 from unweave.evaluation.metrics.sap import sap, sap_continuous
 from unweave.evaluation.metrics.tad import tad_folds, tad_grid
 from unweave.evaluation.metrics.unsupervised import unsupervised
@@ -63,12 +63,12 @@ def default(factors: FactorTable) -> tuple[str, ...]:
 def _together(evidence: Evidence, count: int, seed: int) -> Tables:
     """`count` rows for a metric that has no training."""
     units, factors, _ = evidence
-    drawn = rows.sample(factors, count, np.random.RandomState(seed))
+    drawn = sample_rows(factors, count, np.random.RandomState(seed))
     return Tables(units[drawn], factors[drawn])
 
 
 def _apart(units: WideTable, factors: FactorTable, train: int, test: int, seed: int) -> tuple[Tables, Tables]:
-    first, second = rows.split(factors, train, test, np.random.RandomState(seed))
+    first, second = split_rows(factors, train, test, np.random.RandomState(seed))
     return Tables(units[first], factors[first]), Tables(units[second], factors[second])
 
 
@@ -99,14 +99,16 @@ def _sizes(parts: tuple[Tables, Tables]) -> dict[str, int]:
 def _mig(evidence: Evidence, seed: int) -> Measured:
     drawn = _together(evidence, 10_000, seed)
     information = mutual_information(discretise(drawn.units), drawn.factors)
-    return Measured(gap(information, drawn.factors), {"rows": len(drawn.units)}, {"information": information})
+    return Measured(
+        mig_from_information(information, drawn.factors), {"rows": len(drawn.units)}, {"information": information}
+    )
 
 
 def _dci(train: int, test: int) -> Callable[[Evidence, int], Measured]:
     def run(evidence: Evidence, seed: int) -> Measured:
         parts = _apart(evidence.units, evidence.factors, train, test, seed)
-        predicted = dci.predict(*parts, seed=seed)
-        return Measured(dci.summary(predicted), _sizes(parts), {"importance": predicted.importance})
+        predicted = dci.predict_factors(*parts, seed=seed)
+        return Measured(dci.dci_scores(predicted), _sizes(parts), {"importance": predicted.importance})
 
     return run
 
@@ -115,9 +117,9 @@ def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], Me
     def run(evidence: Evidence, seed: int) -> Measured:
         train, test = _apart(units(evidence), evidence.factors, 10_000, 10_000, seed)
         share = med.information_share(*train)
-        scores = med.purity(share)
+        scores = med.med_scores(share)
         for k in (1, 2):
-            best = med.purity(share[med.top_units(share, k)])
+            best = med.med_scores(share[med.top_units(share, k)])
             scores |= {f"top{k}_{name}": score for name, score in best.items()}
         return Measured(scores | med.informativeness(train, test), _sizes((train, test)))
 

@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from unweave.config import nearest
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_scale, check_tables
 from unweave.evaluation.protocols import DEFAULT as DEFAULT
 from unweave.evaluation.protocols import PROTOCOLS as PROTOCOLS
 from unweave.evaluation.protocols import Evidence, Protocol, default
@@ -49,10 +49,10 @@ def evaluate_tables(
     `rows_used` says how many rows were drawn, and how: see `protocols`. Raises LookupError for an unknown protocol,
     ValueError for tables that cannot be measured.
     """
-    checks.tables(units, factors)
-    checks.scale(units)
+    check_tables(units, factors)
+    check_scale(units)
     if unreduced is not None:
-        checks.tables(unreduced, factors)
+        check_tables(unreduced, factors)
     names = tuple(dict.fromkeys(default(factors) if protocols is None else protocols))
     chosen = {name: _protocol(name) for name in names}
     if repeats < 1:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from unweave import types
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables
 from unweave.runs import reduction as reduce
 from unweave.types import FactorTable, UnitTable, WideTable
 
@@ -42,7 +42,7 @@ def read_tables(codes_path: Path, factors_path: Path) -> Read:
     factors = _factors(labels, factors_path)
     reduction = reduce.fit(codes) if codes.ndim == 3 else None
     units = codes if reduction is None else reduce.apply(reduction, codes)
-    checks.tables(units, factors)
+    check_tables(units, factors)
     explained = None if reduction is None else reduction.explained.tolist()
     return Read(units, factors, codes.reshape(len(codes), -1), explained, names)
 

@@ -5,10 +5,10 @@ from unweave.evaluation.metrics.betavae_score import _differences, betavae_score
 
 
 def test_golden(golden):
-    measured = betavae_score(golden.units, golden.factors, np.random.RandomState(0))
+    scores = betavae_score(golden.units, golden.factors, np.random.RandomState(0))
     expected = golden.scores["beta_vae"]
-    assert measured["eval_accuracy"] == pytest.approx(expected["eval_accuracy"], abs=0.005)
-    assert measured["train_accuracy"] == pytest.approx(expected["train_accuracy"], abs=0.005)
+    assert scores["eval_accuracy"] == pytest.approx(expected["eval_accuracy"], abs=0.005)
+    assert scores["train_accuracy"] == pytest.approx(expected["train_accuracy"], abs=0.005)
 
 
 def test_differences_are_numpys():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from unweave import types
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_scale, check_tables
 
 
 def test_says_how_many_numbers_are_not_finite_and_where():
@@ -31,9 +31,9 @@ def test_a_long_list_of_places_is_cut():
 )
 def test_refuses_tables_that_do_not_fit(rows, factors, words):
     with pytest.raises(ValueError, match=words):
-        checks.tables(np.zeros((rows, 2)), factors)
+        check_tables(np.zeros((rows, 2)), factors)
 
 
 def test_codes_that_would_overflow_are_refused():
     with pytest.raises(ValueError, match="divide them by their scale"):
-        checks.scale(np.full((3, 1), -1e31))
+        check_scale(np.full((3, 1), -1e31))

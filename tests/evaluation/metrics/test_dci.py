@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 
 from unweave.evaluation.metrics.dci import dci, disentanglement
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.row_sampling import Tables
 
 
 def tables(rows=300, noise=0.1, seed=0):
@@ -49,9 +49,9 @@ def test_a_constant_factor_is_left_out():
 def test_informativeness_is_the_accuracy_on_the_test_rows():
     train, test = tables()
     shuffled = Tables(np.random.default_rng(1).permutation(test.units), test.factors)
-    measured = dci(train, shuffled, n_jobs=1)
-    assert measured["informativeness_train"] == 1
-    assert measured["informativeness"] == pytest.approx((1 / 3 + 1 / 2) / 2, abs=0.12)
+    scores = dci(train, shuffled, n_jobs=1)
+    assert scores["informativeness_train"] == 1
+    assert scores["informativeness"] == pytest.approx((1 / 3 + 1 / 2) / 2, abs=0.12)
 
 
 def test_only_constant_factors_are_refused():

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from unweave.evaluation.metrics.explicitness import _area, explicitness, readings
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.explicitness import _mean_area, explicitness, predict_probabilities
+from unweave.evaluation.metrics.row_sampling import Tables
 
 RNG = np.random.default_rng(0)
 FACTORS = RNG.integers(0, (3, 2), (300, 2))
@@ -22,9 +22,9 @@ def scores(units, factors=FACTORS):
 
 def test_golden(golden):
     parts = [Tables(golden.units[golden.rows[r]], golden.factors[golden.rows[r]]) for r in ("train", "test_5000")]
-    measured, expected = explicitness(*parts, n_jobs=1), golden.scores["modularity"]
-    assert measured["explicitness"] == pytest.approx(expected["explicitness_score_test"], abs=2e-3)
-    assert measured["explicitness_train"] == pytest.approx(expected["explicitness_score_train"], abs=2e-3)
+    scores, expected = explicitness(*parts, n_jobs=1), golden.scores["modularity"]
+    assert scores["explicitness"] == pytest.approx(expected["explicitness_score_test"], abs=2e-3)
+    assert scores["explicitness_train"] == pytest.approx(expected["explicitness_score_train"], abs=2e-3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -34,15 +34,17 @@ def test_the_area_is_scikit_learns_with_ties(seed, rows, size):
     labels = np.append(np.arange(size), rng.integers(0, size, rows))
     probability = rng.random((len(labels), size)).round(1)
     expected = np.mean([roc_auc_score(labels == c, probability[:, c]) for c in range(size)])
-    assert _area(probability, np.arange(size), labels) == pytest.approx(expected)
+    assert _mean_area(probability, np.arange(size), labels) == pytest.approx(expected)
 
 
 def test_classes_that_only_one_part_has():
     probability = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.3, 0.7, 0.0]])
     classes = np.array([0, 1, 4])
-    assert _area(probability, classes, np.array([0, 1, 1])) == 1  # class 4 is left out
-    assert _area(probability, classes, np.array([0, 1, 2])) == pytest.approx((1 + 1 + 0.5) / 3)  # class 2 is unknown
-    assert np.isnan(_area(probability, classes, np.array([1, 1, 1])))
+    assert _mean_area(probability, classes, np.array([0, 1, 1])) == 1  # class 4 is left out
+    assert _mean_area(probability, classes, np.array([0, 1, 2])) == pytest.approx(
+        (1 + 1 + 0.5) / 3
+    )  # class 2 is unknown
+    assert np.isnan(_mean_area(probability, classes, np.array([1, 1, 1])))
 
 
 def test_a_clear_code_scores_one_and_noise_a_half():
@@ -54,8 +56,8 @@ def test_a_clear_code_scores_one_and_noise_a_half():
 
 
 def test_order_signs_scale_and_origin_of_the_units_do_not_matter():
-    moved = UNITS[:, [2, 0, 1]] * [-1, 1000, 0.001] + [5, -3, 0]
-    assert scores(moved) == pytest.approx(scores(UNITS), abs=1e-3)
+    changed = UNITS[:, [2, 0, 1]] * [-1, 1000, 0.001] + [5, -3, 0]
+    assert scores(changed) == pytest.approx(scores(UNITS), abs=1e-3)
 
 
 def test_a_rotation_hardly_matters():
@@ -88,7 +90,7 @@ def test_refusals():
 
 
 def test_several_processes_read_what_one_reads():
-    one, two = (readings(*halves(UNITS), n_jobs=jobs) for jobs in (1, 2))
+    one, two = (predict_probabilities(*halves(UNITS), n_jobs=jobs) for jobs in (1, 2))
     for ours, theirs in zip(one, two):
         assert ours.factor == theirs.factor
         assert (ours.test == theirs.test).all()

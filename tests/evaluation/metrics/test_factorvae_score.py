@@ -5,16 +5,16 @@ from unweave.evaluation.metrics.factorvae_score import _variances, factorvae_sco
 
 
 def test_golden(golden):
-    measured = factorvae_score(golden.units, golden.factors, np.random.RandomState(0))
+    scores = factorvae_score(golden.units, golden.factors, np.random.RandomState(0))
     expected = golden.scores["factor_vae"]
-    assert measured["eval_accuracy"] == pytest.approx(expected["eval_accuracy"], abs=1e-12)
-    assert measured["train_accuracy"] == pytest.approx(expected["train_accuracy"], abs=1e-12)
+    assert scores["eval_accuracy"] == pytest.approx(expected["eval_accuracy"], abs=1e-12)
+    assert scores["train_accuracy"] == pytest.approx(expected["train_accuracy"], abs=1e-12)
 
 
 def test_random_rows_of_a_grid_score_about_what_the_grid_does(golden):
-    some = np.random.default_rng(0).choice(len(golden.units), 20_000, replace=False)
-    measured = factorvae_score(golden.units[some], golden.factors[some], np.random.RandomState(0))
-    assert measured["eval_accuracy"] == pytest.approx(golden.scores["factor_vae"]["eval_accuracy"], abs=0.025)
+    sampled = np.random.default_rng(0).choice(len(golden.units), 20_000, replace=False)
+    scores = factorvae_score(golden.units[sampled], golden.factors[sampled], np.random.RandomState(0))
+    assert scores["eval_accuracy"] == pytest.approx(golden.scores["factor_vae"]["eval_accuracy"], abs=0.025)
 
 
 def test_variances_are_numpys():

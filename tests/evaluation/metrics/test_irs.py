@@ -14,15 +14,15 @@ def score(units, factors=GRID, **settings):
 
 def test_golden_to_the_last_bits(golden):
     rows = golden.rows["train"]
-    measured = irs(golden.units[rows], golden.factors[rows])
-    assert measured["irs"] == pytest.approx(golden.scores["irs"]["IRS"], abs=1e-9)
-    assert measured["active_units"] == golden.units.shape[1]
+    scores = irs(golden.units[rows], golden.factors[rows])
+    assert scores["irs"] == pytest.approx(golden.scores["irs"]["IRS"], abs=1e-9)
+    assert scores["active_units"] == golden.units.shape[1]
 
 
 def test_float64_codes_agree_with_float32_to_about_a_millionth(golden):
     rows = golden.rows["train"]
-    measured = irs(golden.units[rows].astype(np.float64), golden.factors[rows])
-    assert measured["irs"] == pytest.approx(golden.scores["irs"]["IRS"], abs=3e-6)
+    scores = irs(golden.units[rows].astype(np.float64), golden.factors[rows])
+    assert scores["irs"] == pytest.approx(golden.scores["irs"]["IRS"], abs=3e-6)
 
 
 def test_closed_forms():
@@ -86,8 +86,8 @@ def test_range_and_invariances(seed, rows, width, count):
     units = rng.normal(size=(rows + 1, width))
     value = score(units, factors)
     assert -1 <= value <= 1
-    moved = units[:, rng.permutation(width)] * rng.choice([-1, 1], width) + rng.normal(size=width)
-    assert score(moved, factors[:, rng.permutation(count)]) == pytest.approx(value, abs=1e-9)
+    changed = units[:, rng.permutation(width)] * rng.choice([-1, 1], width) + rng.normal(size=width)
+    assert score(changed, factors[:, rng.permutation(count)]) == pytest.approx(value, abs=1e-9)
     assert score(3.7 * units, factors) == pytest.approx(value, abs=1e-9)
 
 

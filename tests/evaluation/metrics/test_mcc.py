@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from unweave.evaluation.metrics.mcc import correlations, mcc, mcc_spearman, rank_correlations
+from unweave.evaluation.metrics.mcc import absolute_correlations, absolute_rank_correlations, mcc, mcc_spearman
 
 BOTH = pytest.mark.parametrize("measure", [mcc, mcc_spearman])
 
@@ -21,9 +21,9 @@ def tables(seed, rows=60, units=4, factors=3):
 @given(st.integers(0, 10**6))
 def test_the_matrices_are_scipys(seed):
     units, factors = tables(seed)
-    for measured, scipys in ((correlations, pearsonr), (rank_correlations, spearmanr)):
+    for ours, scipys in ((absolute_correlations, pearsonr), (absolute_rank_correlations, spearmanr)):
         expected = [[abs(scipys(u, f)[0]) for f in factors.T] for u in units.T]
-        assert measured(units, factors.astype(float)) == pytest.approx(np.array(expected), abs=1e-9)
+        assert ours(units, factors.astype(float)) == pytest.approx(np.array(expected), abs=1e-9)
 
 
 @BOTH
@@ -31,7 +31,9 @@ def test_the_matrices_are_scipys(seed):
 @given(st.integers(0, 10**6), st.integers(1, 5))
 def test_it_is_the_best_of_all_assignments(measure, seed, units):
     z, y = tables(seed, units=units)
-    matrix = np.pad((correlations if measure is mcc else rank_correlations)(z, y.astype(float)), ((0, 3), (0, 0)))
+    matrix = np.pad(
+        (absolute_correlations if measure is mcc else absolute_rank_correlations)(z, y.astype(float)), ((0, 3), (0, 0))
+    )
     best = max(matrix[list(rows), range(3)].sum() for rows in itertools.permutations(range(len(matrix)), 3))
     assert measure(z, y)["mcc"] == pytest.approx(best / 3, abs=1e-9)
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unweave.evaluation.metrics.dci import disentanglement
-from unweave.evaluation.metrics.med import information_share, informativeness, med, top_med, top_units
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.med import information_share, informativeness, med, med_scores, top_units
+from unweave.evaluation.metrics.row_sampling import Tables
 
 GRID = np.stack(np.unravel_index(np.arange(60), (5, 3, 4)), axis=1)
 RNG = np.random.default_rng(0)
@@ -15,6 +15,13 @@ UNITS = FACTORS @ np.array([[1, 0.3, 0], [0, 1, 0.5]]) + 0.2 * RNG.normal(size=(
 
 def halves(units, factors=FACTORS):
     return Tables(units[:200], factors[:200]), Tables(units[200:], factors[200:])
+
+
+def top_med(units, factors, k=1):
+    """The scores of the k best units of each factor, and how many units those are."""
+    share = information_share(units, factors)
+    best = share[top_units(share, k)]
+    return med_scores(best) | {"units": float(len(best))}
 
 
 def test_golden(golden):
@@ -30,9 +37,9 @@ def test_golden(golden):
 
 def test_golden_informativeness(golden):
     parts = [Tables(golden.units[golden.rows[r]], golden.factors[golden.rows[r]]) for r in ("train", "test_10000")]
-    measured, expected = informativeness(*parts, n_jobs=1), golden.scores["med"]
-    assert measured["informativeness"] == pytest.approx(expected["informativeness_test"], abs=2e-3)
-    assert measured["informativeness_train"] == pytest.approx(expected["informativeness_train"], abs=2e-3)
+    scores, expected = informativeness(*parts, n_jobs=1), golden.scores["med"]
+    assert scores["informativeness"] == pytest.approx(expected["informativeness_test"], abs=2e-3)
+    assert scores["informativeness_train"] == pytest.approx(expected["informativeness_train"], abs=2e-3)
 
 
 def test_a_unit_per_factor_scores_one():
@@ -67,14 +74,14 @@ def test_the_purest_units_come_first_and_a_factor_takes_k():
         top_units(share, k=0)
 
 
-def test_the_chosen_rows_are_not_normalised_again():
+def test_the_rows_of_the_best_units_are_not_normalised_again():
     units = np.concatenate([UNITS, UNITS[:, :1] + RNG.normal(size=(300, 1))], axis=1)
     share = information_share(units, FACTORS)
-    chosen = share[top_units(share)]
-    measured = top_med(units, FACTORS)
-    assert len(chosen) == measured["units"] == 2
-    assert measured["disentanglement"] == disentanglement(chosen)
-    assert measured["completeness"] == disentanglement(chosen.T)
+    best = share[top_units(share)]
+    scores = top_med(units, FACTORS)
+    assert len(best) == scores["units"] == 2
+    assert scores["disentanglement"] == disentanglement(best)
+    assert scores["completeness"] == disentanglement(best.T)
 
 
 def test_one_factor_one_unit_and_constant_factors():
@@ -106,8 +113,8 @@ def test_range_and_invariances(seed, rows, width, count, k):
     assert -1e-9 <= min(values) <= max(values) <= 1 + 1e-9
     assert top["units"] <= min(width, count * k)
     order, columns = rng.permutation(width), rng.permutation(count)
-    moved = med(units[:, order] * 2.0 ** rng.integers(-3, 4, width), factors[:, columns])
-    assert moved == pytest.approx(plain, abs=1e-9)
+    changed = med(units[:, order] * 2.0 ** rng.integers(-3, 4, width), factors[:, columns])
+    assert changed == pytest.approx(plain, abs=1e-9)
 
 
 def test_noise_pulls_med_down_but_not_top_med():
@@ -118,8 +125,8 @@ def test_noise_pulls_med_down_but_not_top_med():
 
 def test_codes_that_know_nothing_score_little_with_enough_rows():
     rng = np.random.default_rng(0)
-    measured = med(rng.normal(size=(10_000, 10)), rng.integers(0, 4, (10_000, 4)))
-    assert max(measured.values()) < 0.05
+    scores = med(rng.normal(size=(10_000, 10)), rng.integers(0, 4, (10_000, 4)))
+    assert max(scores.values()) < 0.05
 
 
 def test_informativeness_is_an_accuracy():
@@ -133,6 +140,6 @@ def test_informativeness_is_an_accuracy():
 
 
 def test_order_signs_and_scale_hardly_matter_to_informativeness():
-    moved = UNITS[:, [2, 0, 1]] * [-1, 1000, 0.001] + 3
+    changed = UNITS[:, [2, 0, 1]] * [-1, 1000, 0.001] + 3
     plain = informativeness(*halves(UNITS), n_jobs=1)
-    assert informativeness(*halves(moved), n_jobs=1) == pytest.approx(plain, abs=0.01)
+    assert informativeness(*halves(changed), n_jobs=1) == pytest.approx(plain, abs=0.01)

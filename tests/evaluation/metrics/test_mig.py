@@ -6,8 +6,8 @@ from unweave.evaluation.metrics.mig import mig
 
 def test_golden(golden):
     rows = golden.rows["train"]
-    measured = mig(golden.units[rows], golden.factors[rows])
-    assert measured["mig"] == pytest.approx(golden.scores["mig"]["discrete_mig"], abs=1e-9)
+    scores = mig(golden.units[rows], golden.factors[rows])
+    assert scores["mig"] == pytest.approx(golden.scores["mig"]["discrete_mig"], abs=1e-9)
 
 
 def test_a_factor_copied_into_two_units_scores_zero():

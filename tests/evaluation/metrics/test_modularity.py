@@ -14,8 +14,8 @@ def score(units, factors=GRID):
 
 def test_golden(golden):
     rows = golden.rows["train"]
-    measured = modularity(golden.units[rows], golden.factors[rows])["modularity"]
-    assert measured == pytest.approx(golden.scores["modularity"]["modularity_score"], abs=1e-6)
+    value = modularity(golden.units[rows], golden.factors[rows])["modularity"]
+    assert value == pytest.approx(golden.scores["modularity"]["modularity_score"], abs=1e-6)
 
 
 def test_closed_forms():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.evaluation.metrics.sap import sap, sap_continuous
 
 RNG = np.random.default_rng(0)

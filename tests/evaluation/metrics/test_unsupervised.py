@@ -9,14 +9,14 @@ from unweave.evaluation.metrics.unsupervised import unsupervised
 
 
 def test_golden(golden):
-    measured, expected = unsupervised(golden.units[golden.rows["train"]]), golden.scores["unsup"]
+    scores, expected = unsupervised(golden.units[golden.rows["train"]]), golden.scores["unsup"]
     names = {
         "gaussian_total_correlation": "gaussian_total_correlation",
         "gaussian_wasserstein_correlation": "gaussian_wasserstein_correlation",
         "gaussian_wasserstein_correlation_normalised": "gaussian_wasserstein_correlation_norm",
         "mutual_information": "mutual_info_score",
     }
-    assert measured == pytest.approx({ours: expected[theirs] for ours, theirs in names.items()}, abs=1e-6)
+    assert scores == pytest.approx({ours: expected[theirs] for ours, theirs in names.items()}, abs=1e-6)
 
 
 def test_closed_form_of_two_units():
@@ -24,11 +24,11 @@ def test_closed_form_of_two_units():
     z -= z.mean(0)
     white = z @ np.linalg.inv(np.linalg.cholesky(np.cov(z.T))).T
     rho = 0.6
-    measured = unsupervised(white @ np.linalg.cholesky(np.array([[1, rho], [rho, 1]])).T)
-    assert measured["gaussian_total_correlation"] == pytest.approx(-0.5 * np.log(1 - rho**2))
+    scores = unsupervised(white @ np.linalg.cholesky(np.array([[1, rho], [rho, 1]])).T)
+    assert scores["gaussian_total_correlation"] == pytest.approx(-0.5 * np.log(1 - rho**2))
     distance = 4 - 2 * (np.sqrt(1 + rho) + np.sqrt(1 - rho))
-    assert measured["gaussian_wasserstein_correlation"] == pytest.approx(distance)
-    assert measured["gaussian_wasserstein_correlation_normalised"] == pytest.approx(distance / 2)
+    assert scores["gaussian_wasserstein_correlation"] == pytest.approx(distance)
+    assert scores["gaussian_wasserstein_correlation_normalised"] == pytest.approx(distance / 2)
 
 
 def test_independent_units_score_zero():
@@ -38,8 +38,8 @@ def test_independent_units_score_zero():
 
 def test_a_copied_unit_is_infinitely_far_from_independent():
     z = np.random.default_rng(0).normal(size=(100, 1))
-    measured = unsupervised(np.concatenate([z, -2 * z, z], axis=1))
-    assert measured["gaussian_total_correlation"] == np.inf
+    scores = unsupervised(np.concatenate([z, -2 * z, z], axis=1))
+    assert scores["gaussian_total_correlation"] == np.inf
     same = unsupervised(np.repeat(z, 3, axis=1))
     assert same["gaussian_wasserstein_correlation_normalised"] == pytest.approx(2 - 2 / np.sqrt(3))
     entropy = mutual_information(discretise(z), discretise(z))[0, 0]
@@ -47,9 +47,9 @@ def test_a_copied_unit_is_infinitely_far_from_independent():
 
 
 def test_fewer_rows_than_units_have_dependent_units():
-    measured = unsupervised(np.random.default_rng(0).normal(size=(5, 8)))
-    assert measured["gaussian_total_correlation"] == np.inf
-    assert 0 < measured["gaussian_wasserstein_correlation_normalised"] < 2
+    scores = unsupervised(np.random.default_rng(0).normal(size=(5, 8)))
+    assert scores["gaussian_total_correlation"] == np.inf
+    assert 0 < scores["gaussian_wasserstein_correlation_normalised"] < 2
 
 
 @pytest.mark.parametrize("units", [np.ones((20, 3)), np.arange(20.0)[:, None], np.ones((1, 3))])
@@ -73,18 +73,18 @@ def test_the_definition_the_range_and_the_invariances(seed, width, rows):
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(rows, width)) @ rng.normal(size=(width, width))
     covariance = np.cov(z.T)
-    measured = unsupervised(z)
+    scores = unsupervised(z)
     root = scipy.linalg.sqrtm(covariance @ np.diag(np.diag(covariance)))
     wasserstein = 2 * np.trace(covariance) - 2 * np.trace(root).real
-    assert measured["gaussian_wasserstein_correlation"] == pytest.approx(wasserstein, rel=1e-6, abs=1e-6)
-    assert min(measured.values()) >= 0
-    assert measured["gaussian_wasserstein_correlation_normalised"] < 2
-    assert measured["mutual_information"] <= np.log(20)
-    moved = unsupervised(4 * z[:, rng.permutation(width)])
-    moved["gaussian_wasserstein_correlation"] /= 16
-    assert moved == pytest.approx(measured, rel=1e-6)
+    assert scores["gaussian_wasserstein_correlation"] == pytest.approx(wasserstein, rel=1e-6, abs=1e-6)
+    assert min(scores.values()) >= 0
+    assert scores["gaussian_wasserstein_correlation_normalised"] < 2
+    assert scores["mutual_information"] <= np.log(20)
+    changed = unsupervised(4 * z[:, rng.permutation(width)])
+    changed["gaussian_wasserstein_correlation"] /= 16
+    assert changed == pytest.approx(scores, rel=1e-6)
     sign = unsupervised(z * rng.choice([-1, 1], width) + 3)
-    assert [*sign.values()][:3] == pytest.approx([*measured.values()][:3], rel=1e-6)
+    assert [*sign.values()][:3] == pytest.approx([*scores.values()][:3], rel=1e-6)
 
 
 def test_the_scale_of_one_unit_matters_to_the_wasserstein_correlation_only():

@@ -9,7 +9,8 @@ from numba import njit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from unweave.evaluation.metrics import checks, rows
+from unweave.evaluation.metrics.checks import check_tables
+from unweave.evaluation.metrics.row_sampling import pairs_with_a_fixed_factor
 from unweave.types import FactorTable, UnitTable
 
 
@@ -21,18 +22,18 @@ def betavae_score(
     A point: hold a random factor fixed within each of 64 pairs of rows; the feature is the mean of |z1 - z2| per unit,
     the label is the factor. The classifier is scikit-learn's LogisticRegression at its defaults. Chance is about
     1 / factors. From beta-VAE (Higgins et al., ICLR 2017, section 3), with the constants of
-    disentanglement_lib; on a complete grid the reference's random stream, row for row (see `rows`).
+    disentanglement_lib; on a complete grid the reference's random stream, row for row (`row_sampling`).
 
     With one factor there is nothing to tell and both are 1. Known defects: nearly every method scores 1, rotated codes
     included; the classifier is regularised, so codes of very small scale score lower; like the reference's it may stop
     at 100 steps before it has converged, which codes of very large scale make it do; constant factors are held fixed
     like any other, and nobody can tell one of them from the next.
     """
-    checks.tables(units, factors)
+    check_tables(units, factors)
     if factors.shape[1] == 1:
         return {"eval_accuracy": 1.0, "train_accuracy": 1.0}
     z = units.astype(np.float64)
-    train, test = (_points(z, factors, count, random) for count in points)
+    train, test = (_draw_points(z, factors, count, random) for count in points)
     classifier = LogisticRegression(random_state=random)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -40,11 +41,11 @@ def betavae_score(
     return {"eval_accuracy": float(classifier.score(*test)), "train_accuracy": float(classifier.score(*train))}
 
 
-def _points(
+def _draw_points(
     z: Float[np.ndarray, "rows units"], factors: FactorTable, count: int, random: np.random.RandomState
 ) -> tuple[Float[np.ndarray, "points units"], Int[np.ndarray, "points"]]:
-    drawn = rows.pairs(factors, count, 64, random)
-    return _differences(z, drawn.first, drawn.second), drawn.factor
+    pairs = pairs_with_a_fixed_factor(factors, count, 64, random)
+    return _differences(z, pairs.first, pairs.second), pairs.factor
 
 
 @njit(cache=True)

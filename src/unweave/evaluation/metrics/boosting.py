@@ -16,27 +16,27 @@ from jaxtyping import Float, Int
 from numba import njit
 
 ROUNDS = 100
-RATE = 0.1
-SAME = 1e-12  # gains that differ by less, relatively, differ by rounding: a tie
+LEARNING_RATE = 0.1
+TIE_TOLERANCE = 1e-12  # gains that differ by less, relatively, differ by rounding: a tie
 
 
-class Boosted(typing.NamedTuple):
-    """What the classifier says: how much each feature served it, and the classes of the rows."""
+class BoostingResult(typing.NamedTuple):
+    """How much each feature served the classifier, and the classes that it predicts."""
 
     importance: Float[np.ndarray, "features"]  # adds up to 1; zeros where no tree has a split
     train: Int[np.ndarray, "rows"]
-    test: Int[np.ndarray, "others"]
+    test: Int[np.ndarray, "test"]
 
 
-def boost(
+def fit_boosted_trees(
     features: Float[np.ndarray, "rows features"],
     classes: Int[np.ndarray, "rows"],
-    others: Float[np.ndarray, "others features"],
+    test_features: Float[np.ndarray, "test features"],
     *,
     seed: int = 0,
     n_jobs: int | None = None,
-) -> Boosted:
-    """Fits the classes 0 .. K - 1 of `rows` and predicts them, and those of `others`; K must be 2 or more.
+) -> BoostingResult:
+    """Fit the classes 0 .. K - 1 of the rows, K of 2 or more, and predict them and those of the test rows.
 
     Importances are decreases of squared error, added over all trees and divided by their sum. Features that split a
     node equally well are taken in a random order of that node, named by `seed`, as in scikit-learn; the two draw other
@@ -47,33 +47,33 @@ def boost(
     X = np.ascontiguousarray(features.T, np.float32)  # (feature, row)
     order = np.argsort(X, axis=1, kind="stable").astype(np.uint32)
     ranked = np.take_along_axis(X, order, axis=1)
-    unseen = np.ascontiguousarray(others.T, np.float32)
-    count = int(classes.max()) + 1
-    trees = count if count > 2 else 1  # in each round
-    target = (classes == np.arange(count)[-trees:, None]).astype(np.float64)  # (class, row)
+    test_columns = np.ascontiguousarray(test_features.T, np.float32)
+    n_classes = int(classes.max()) + 1
+    trees = n_classes if n_classes > 2 else 1  # in each round
+    target = (classes == np.arange(n_classes)[-trees:, None]).astype(np.float64)  # (class, row)
     share = target.mean(1, keepdims=True)
     start = np.log(share) if trees > 1 else np.log(share / (1 - share))
-    raw, raw_unseen = start.repeat(X.shape[1], axis=1), start.repeat(unseen.shape[1], axis=1)
+    raw, raw_test = start.repeat(X.shape[1], axis=1), start.repeat(test_columns.shape[1], axis=1)
     importance = np.zeros((trees, len(X)))
-    step = RATE * ((count - 1) / count if trees > 1 else 1)
+    step = LEARNING_RATE * ((n_classes - 1) / n_classes if trees > 1 else 1)
     inverse = 1 / np.arange(X.shape[1] + 1).clip(1)
     workers = min(n_jobs or joblib.cpu_count(), trees)
-    ends = np.linspace(0, trees, workers + 1).astype(int).tolist()
+    bounds = np.linspace(0, trees, workers + 1).astype(int).tolist()
     with ThreadPoolExecutor(workers) as pool:
-        for round in range(ROUNDS):
+        for round_number in range(ROUNDS):
             chance = _softmax(raw) if trees > 1 else 1 / (1 + np.exp(-raw))
             residual = target - chance
             jobs = [
                 pool.submit(
-                    _grow, X, order, ranked, inverse, unseen, residual, chance, raw, raw_unseen, importance,
-                    low, high, step, seed * ROUNDS + round,
+                    _grow, X, order, ranked, inverse, test_columns, residual, chance, raw, raw_test, importance,
+                    low, high, step, seed * ROUNDS + round_number,
                 )
-                for low, high in itertools.pairwise(ends)
+                for low, high in itertools.pairwise(bounds)
             ]  # fmt: skip
             for job in jobs:
                 job.result()
     total = importance.sum(0)
-    return Boosted(total / total.sum() if total.any() else total, _decide(raw), _decide(raw_unseen))
+    return BoostingResult(total / total.sum() if total.any() else total, _decide(raw), _decide(raw_test))
 
 
 def _softmax(raw: Float[np.ndarray, "classes rows"]) -> Float[np.ndarray, "classes rows"]:
@@ -87,7 +87,7 @@ def _decide(raw: Float[np.ndarray, "classes rows"]) -> Int[np.ndarray, "rows"]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @typing.no_type_check
-def _grow(X, order, ranked, inverse, unseen, residual, chance, raw, raw_unseen, importance, low, high, step, salt):  # type: ignore
+def _grow(X, order, ranked, inverse, test_columns, residual, chance, raw, raw_test, importance, low, high, step, salt):  # type: ignore
     """One tree for each of the classes low .. high - 1: adds to their predictions and importances.
 
     Nodes are numbered 1 .. 15, the children of n are 2 n and 2 n + 1; 8 .. 15 are never split.
@@ -99,7 +99,7 @@ def _grow(X, order, ranked, inverse, unseen, residual, chance, raw, raw_unseen, 
     feature, threshold = np.empty(16, np.int64), np.empty(16, np.float32)
     best, tie, cut = np.empty(16), np.empty(16, np.uint64), np.empty(16, np.uint64)
     seen, left, last = np.empty(16, np.uint64), np.empty(16), np.empty(16, np.float32)
-    gain, place_of, one = np.empty(16), np.empty(16, np.uint64), np.uint64(1)
+    gain, best_position, one = np.empty(16), np.empty(16, np.uint64), np.uint64(1)
     curvature, value = np.empty(16), np.empty(16)
     for k in range(low, high):
         r, p = residual[k], chance[k]
@@ -113,12 +113,12 @@ def _grow(X, order, ranked, inverse, unseen, residual, chance, raw, raw_unseen, 
             first = 1 << level
             if level:
                 for f in range(features):
-                    _scan(order[f], ranked[f], inverse, node, r, total, size, left, seen, last, gain, place_of)
+                    _scan(order[f], ranked[f], inverse, node, r, total, size, left, seen, last, gain, best_position)
                     for n in range(first, 2 * first):
-                        if gain[n] > -np.inf and gain[n] >= best[n] * (1 - SAME):
+                        if gain[n] > -np.inf and gain[n] >= best[n] * (1 - TIE_TOLERANCE):
                             rank = _rank(salt, k, n, f)
-                            if gain[n] > best[n] * (1 + SAME) or rank < tie[n]:
-                                best[n], tie[n], feature[n], cut[n] = gain[n], rank, f, place_of[n]
+                            if gain[n] > best[n] * (1 + TIE_TOLERANCE) or rank < tie[n]:
+                                best[n], tie[n], feature[n], cut[n] = gain[n], rank, f, best_position[n]
             for n in range(first, 2 * first):
                 if best[n] == -np.inf or squares[n] / size[n] - (total[n] / size[n]) ** 2 <= 2.220446049250313e-16:
                     feature[n] = -1
@@ -140,17 +140,17 @@ def _grow(X, order, ranked, inverse, unseen, residual, chance, raw, raw_unseen, 
             value[n] = step * total[n] / curvature[n] if curvature[n] > 1e-150 else 0.0
         for i in range(rows):
             raw[k, i] += value[node[i]]
-        for i in range(unseen.shape[1]):
+        for i in range(test_columns.shape[1]):
             n = 1
             while feature[n] >= 0:
-                n = 2 * n + (unseen[feature[n], i] > threshold[n])
-            raw_unseen[k, i] += value[n]
+                n = 2 * n + (test_columns[feature[n], i] > threshold[n])
+            raw_test[k, i] += value[n]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @typing.no_type_check
 def _roots(order, ranked, inverse, residual, low, salt):  # type: ignore
-    """The best split of all rows for each class: its gain, its feature, its place in the feature's order."""
+    """The best split of all rows for each class: its gain, its feature, its position in the feature's order."""
     features, rows = order.shape
     classes = len(residual)
     tiny = np.float32(1e-7)
@@ -160,35 +160,35 @@ def _roots(order, ranked, inverse, residual, low, salt):  # type: ignore
         total += part[i]
     best, feature, cut = np.full(classes, -np.inf), np.full(classes, -1), np.zeros(classes, np.uint64)
     tie = np.empty(classes, np.uint64)
-    left, gain, place_of = np.empty(classes), np.empty(classes), np.empty(classes, np.int64)
+    left, gain, best_position = np.empty(classes), np.empty(classes), np.empty(classes, np.int64)
     for f in range(features):
         left[:] = part[order[f, 0]]
         gain[:] = -np.inf
-        place_of[:] = 0
-        for place in range(1, rows):
-            i = order[f, place]
-            if ranked[f, place] > np.float32(ranked[f, place - 1] + tiny):
-                below, above = inverse[place], inverse[rows - place]
+        best_position[:] = 0
+        for position in range(1, rows):
+            i = order[f, position]
+            if ranked[f, position] > np.float32(ranked[f, position - 1] + tiny):
+                below, above = inverse[position], inverse[rows - position]
                 for k in range(classes):
                     a, b = left[k], total[k] - left[k]
                     g = a * a * below + b * b * above
                     better = g > gain[k]
                     gain[k] = g if better else gain[k]
-                    place_of[k] = place if better else place_of[k]
+                    best_position[k] = position if better else best_position[k]
             for k in range(classes):
                 left[k] += part[i, k]
         for k in range(classes):
-            if gain[k] > -np.inf and gain[k] >= best[k] * (1 - SAME):
+            if gain[k] > -np.inf and gain[k] >= best[k] * (1 - TIE_TOLERANCE):
                 rank = _rank(salt, low + k, 1, f)
-                if gain[k] > best[k] * (1 + SAME) or rank < tie[k]:
-                    best[k], tie[k], feature[k], cut[k] = gain[k], rank, f, place_of[k]
+                if gain[k] > best[k] * (1 + TIE_TOLERANCE) or rank < tie[k]:
+                    best[k], tie[k], feature[k], cut[k] = gain[k], rank, f, best_position[k]
     return best, feature, cut
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @typing.no_type_check
-def _scan(order, ranked, inverse, node, r, total, size, left, seen, last, gain, place_of):  # type: ignore
-    """The best cut of every node along one feature: `gain`, and `place_of` the first row above it.
+def _scan(order, ranked, inverse, node, r, total, size, left, seen, last, gain, best_position):  # type: ignore
+    """The best cut of every node along one feature: `gain`, and `best_position`, that of the first row above it.
 
     The gain is left^2 / rows left + right^2 / rows right, of sums of r: the squared error but for a constant. All
     indices are unsigned, which spares a test for negative ones in this innermost loop of all.
@@ -199,9 +199,9 @@ def _scan(order, ranked, inverse, node, r, total, size, left, seen, last, gain, 
     left[:] = 0
     gain[:] = -np.inf
     last[:] = np.inf  # no value lies above it: nothing can be cut off before the first row of a node
-    for place in range(len(order)):
-        i = order[place]
-        x = ranked[place]
+    for position in range(len(order)):
+        i = order[position]
+        x = ranked[position]
         n = node[i]
         a = left[n]
         if x > last[n]:
@@ -209,7 +209,7 @@ def _scan(order, ranked, inverse, node, r, total, size, left, seen, last, gain, 
             g = a * a * inverse[seen[n]] + b * b * inverse[size[n] - seen[n]]
             if g > gain[n]:
                 gain[n] = g
-                place_of[n] = place
+                best_position[n] = position
         left[n] = a + r[i]
         seen[n] += one
         last[n] = x + tiny
@@ -218,7 +218,7 @@ def _scan(order, ranked, inverse, node, r, total, size, left, seen, last, gain, 
 @njit(cache=True, nogil=True)
 @typing.no_type_check
 def _middle(order, ranked, node, cut):  # type: ignore
-    """The threshold between the row at place `cut` and the one before it in its node, as scikit-learn rounds it."""
+    """The threshold between the row at position `cut` and the one before it in its node, as scikit-learn rounds it."""
     above = np.int64(cut)
     below = above - 1
     while node[order[below]] != node[order[above]]:

@@ -1,4 +1,4 @@
-"""What every metric refuses: numbers that are not finite, tables that do not fit together."""
+"""What every metric refuses: numbers that are not finite, tables of codes and factors that do not fit together."""
 
 import numpy as np
 from jaxtyping import Bool
@@ -6,10 +6,10 @@ from jaxtyping import Bool
 from unweave.types import check_finite
 
 
-def tables(units: np.ndarray, factors: np.ndarray) -> None:
-    """Nothing, where the two tables describe the same rows and can be measured.
+def check_tables(units: np.ndarray, factors: np.ndarray) -> None:
+    """Raise ValueError unless the two tables describe the same rows and can be measured.
 
-    Raises ValueError where a table has no columns, the numbers of rows differ, a table is empty, the codes are not
+    They cannot where a table has no columns, the numbers of rows differ, a table is empty, the codes are not
     finite numbers, or the factors are not class indices: whole numbers of an integer type, none negative.
     """
     if units.ndim != 2 or factors.ndim != 2:
@@ -37,22 +37,22 @@ def tables(units: np.ndarray, factors: np.ndarray) -> None:
         )
 
 
-def scale(units: np.ndarray) -> None:
-    """Nothing, where no number is above 1e30, beyond which some metrics overflow and others never end."""
+def check_scale(units: np.ndarray) -> None:
+    """Raise ValueError for numbers above 1e30, with which some metrics overflow and others never end."""
     largest = np.abs(units).max()
     if largest > 1e30:
         raise ValueError(f"codes of up to {largest:.3g} overflow in the metrics; divide them by their scale.")
 
 
-def split(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:
-    """Nothing, where training and test rows, each codes and factors, are `tables` that fit together."""
+def check_split(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:
+    """Raise ValueError unless training and test rows, each codes and factors, can be measured and fit together."""
     for part in (train, test):
-        tables(*part)
-    same_columns(train, test)
+        check_tables(*part)
+    check_same_columns(train, test)
 
 
-def same_columns(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:
-    """Nothing, where both have as many units and as many labels. Raises ValueError."""
+def check_same_columns(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:
+    """Raise ValueError unless both have as many units and as many labels."""
     widths = [(units.shape[1], labels.shape[1]) for units, labels in (train, test)]
     if widths[0] != widths[1]:
         raise ValueError(
@@ -60,7 +60,7 @@ def same_columns(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, n
         )
 
 
-def varying(factors: np.ndarray, purpose: str, where: str = "these rows") -> Bool[np.ndarray, "factors"]:
+def varying_factors(factors: np.ndarray, purpose: str, where: str = "these rows") -> Bool[np.ndarray, "factors"]:
     """Which factors are not constant. Raises ValueError where all are, since there is nothing then to `purpose`."""
     varies = np.ptp(factors, axis=0) > 0
     if not varies.any():

@@ -7,17 +7,17 @@ import joblib
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics import checks
-from unweave.evaluation.metrics.boosting import boost
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.boosting import fit_boosted_trees
+from unweave.evaluation.metrics.checks import check_split, varying_factors
+from unweave.evaluation.metrics.row_sampling import Tables
 
 
-class Predicted(NamedTuple):
+class FactorPredictions(NamedTuple):
     """What the classifiers of all factors give. A factor that is constant in the training rows has NaN accuracies."""
 
     importance: Float[np.ndarray, "units factors"]  # columns add up to 1, or are zeros
-    train: Float[np.ndarray, "factors"]  # accuracy
-    test: Float[np.ndarray, "factors"]
+    train_accuracy: Float[np.ndarray, "factors"]
+    test_accuracy: Float[np.ndarray, "factors"]
 
 
 def dci(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = None) -> dict[str, float]:
@@ -41,17 +41,17 @@ def dci(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = None
     Factors are fitted in parallel, and `n_jobs` threads (default: one per core) share the trees of a round; the result
     does not depend on them.
     """
-    return summary(predict(train, test, seed=seed, n_jobs=n_jobs))
+    return dci_scores(predict_factors(train, test, seed=seed, n_jobs=n_jobs))
 
 
-def predict(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = None) -> Predicted:
+def predict_factors(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = None) -> FactorPredictions:
     """The importances and accuracies of a gradient-boosted classifier of every factor (see `dci`).
 
     Raises ValueError where every factor is constant in the training rows, the widths of the tables differ, or they
     cannot be measured.
     """
-    checks.split(train, test)
-    checks.varying(train.factors, "predict", "the training rows")
+    check_split(train, test)
+    varying_factors(train.factors, "predict", "the training rows")
     units, factors = train.units.shape[1], train.factors.shape[1]
     for j in range(factors):
         count = len(np.unique(train.factors[:, j]))
@@ -60,31 +60,31 @@ def predict(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = 
                 f"factor {j} has {count:,} classes in {len(train.factors):,} rows, fewer than ten rows each: it looks "
                 "like an index or a number that was not binned. Leave it out, or bin it, as with numpy.digitize."
             )
-    predicted = Predicted(np.zeros((units, factors)), np.full(factors, np.nan), np.full(factors, np.nan))
+    predictions = FactorPredictions(np.zeros((units, factors)), np.full(factors, np.nan), np.full(factors, np.nan))
     cores = n_jobs or joblib.cpu_count()
 
     def fit(j: int) -> None:
         classes, labels = np.unique(train.factors[:, j], return_inverse=True)
         if len(classes) > 1:
-            boosted = boost(train.units, labels, test.units, seed=seed, n_jobs=cores)
-            predicted.importance[:, j] = boosted.importance
-            predicted.train[j] = np.mean(boosted.train == labels)
-            predicted.test[j] = np.mean(classes[boosted.test] == test.factors[:, j])
+            boosted = fit_boosted_trees(train.units, labels, test.units, seed=seed, n_jobs=cores)
+            predictions.importance[:, j] = boosted.importance
+            predictions.train_accuracy[j] = np.mean(boosted.train == labels)
+            predictions.test_accuracy[j] = np.mean(classes[boosted.test] == test.factors[:, j])
 
     with ThreadPoolExecutor(min(cores, factors)) as pool:  # factors of two classes have one tree a round to share out
         list(pool.map(fit, range(factors)))
-    return predicted
+    return predictions
 
 
-def summary(predicted: Predicted) -> dict[str, float]:
-    """The scores of `dci` from its matrix and accuracies."""
-    varies = ~np.isnan(predicted.train)
-    importance = predicted.importance[:, varies]
+def dci_scores(predictions: FactorPredictions) -> dict[str, float]:
+    """The scores of `dci` from the importances and accuracies of its classifiers."""
+    varies = ~np.isnan(predictions.train_accuracy)
+    importance = predictions.importance[:, varies]
     return {
         "disentanglement": disentanglement(importance),
         "completeness": disentanglement(importance.T),
-        "informativeness": float(predicted.test[varies].mean()),
-        "informativeness_train": float(predicted.train[varies].mean()),
+        "informativeness": float(predictions.test_accuracy[varies].mean()),
+        "informativeness_train": float(predictions.train_accuracy[varies].mean()),
     }
 
 

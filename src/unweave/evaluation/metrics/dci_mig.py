@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise, entropies, mutual_information
 from unweave.types import FactorTable, UnitTable
 
@@ -21,8 +21,8 @@ def dci_mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[s
     Known defects: large factors outweigh small ones; a factor copied into many units, or split over several with only
     one of them counted, shows in no term of its own.
     """
-    checks.tables(units, factors)
-    checks.varying(factors, "inform of")
+    check_tables(units, factors)
+    varying_factors(factors, "inform of")
     information = mutual_information(discretise(units, bins=bins), factors)
     second, first = np.sort(np.pad(information, ((0, 0), (1, 0))), axis=1)[:, -2:].T  # a factor of zeros: one may do
     credited = np.zeros_like(information)

@@ -11,12 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from unweave.evaluation.metrics import checks
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.checks import check_split, varying_factors
+from unweave.evaluation.metrics.row_sampling import Tables
 
 
-class Reading(NamedTuple):
-    """What the classifier of one factor says: a probability for every row and class of the training rows."""
+class FactorProbabilities(NamedTuple):
+    """What the classifier of one factor predicts: a probability for every row and class of the training rows."""
 
     factor: int
     classes: Int[np.ndarray, "classes"]
@@ -27,9 +27,9 @@ class Reading(NamedTuple):
 def explicitness(train: Tables, test: Tables, *, n_jobs: int | None = None) -> dict[str, float]:
     """The area under the ROC curve of a linear classifier, on test and training rows; in [0, 1], 0.5 is chance.
 
-    Per factor one logistic regression (see `readings`); per class the area with which its probability tells its rows
-    from all others; mean over classes, then over factors. Section 3 of arXiv:1802.05312 as in disentanglement_lib,
-    whose modularity_explicitness reports it beside `modularity`.
+    Per factor one logistic regression (see `predict_probabilities`); per class the area with which its probability
+    tells its rows from all others; mean over classes, then over factors. Section 3 of arXiv:1802.05312 as in
+    disentanglement_lib, whose modularity_explicitness reports it beside `modularity`.
 
     A class that the test rows lack is left out there; one that only they have has no probability and counts 0.5. A
     factor that is constant in the training rows, or on the test rows, is left out of that mean; where none is left,
@@ -37,18 +37,18 @@ def explicitness(train: Tables, test: Tables, *, n_jobs: int | None = None) -> d
     Known defects: the linear classifier blames the code for any curve, and a hundred units that each know a little
     score as well as one that knows all: it measures information, not disentanglement.
     """
-    found = readings(train, test, n_jobs=n_jobs)
+    predictions = predict_probabilities(train, test, n_jobs=n_jobs)
     areas = {
-        "explicitness": [_area(of.test, of.classes, test.factors[:, of.factor]) for of in found],
-        "explicitness_train": [_area(of.train, of.classes, train.factors[:, of.factor]) for of in found],
+        "explicitness": [_mean_area(p.test, p.classes, test.factors[:, p.factor]) for p in predictions],
+        "explicitness_train": [_mean_area(p.train, p.classes, train.factors[:, p.factor]) for p in predictions],
     }
     if np.isnan(areas["explicitness"]).all():
         raise ValueError("every factor is constant in the test rows: a ROC curve needs two classes; give more rows.")
     return {name: float(np.nanmean(values)) for name, values in areas.items()}
 
 
-def readings(train: Tables, test: Tables, *, n_jobs: int | None = None) -> list[Reading]:
-    """One logistic regression per factor that varies in the training rows, and what it says of all rows.
+def predict_probabilities(train: Tables, test: Tables, *, n_jobs: int | None = None) -> list[FactorProbabilities]:
+    """One logistic regression per factor that varies in the training rows, and the probabilities it gives to all rows.
 
     Multinomial, with scikit-learn's defaults (C = 1, 100 iterations of L-BFGS), on units standardised by the mean and
     standard deviation of the training rows; a constant unit stays constant. It computes in the dtype of the codes.
@@ -56,28 +56,28 @@ def readings(train: Tables, test: Tables, *, n_jobs: int | None = None) -> list[
     Factors are fitted in `n_jobs` processes of one thread; by default one per core, or LOKY_MAX_CPU_COUNT.
     Raises ValueError where the tables cannot be measured, their widths differ, or no factor varies.
     """
-    checks.split(train, test)
-    varying = np.flatnonzero(checks.varying(train.factors, "predict", "the training rows")).tolist()
+    check_split(train, test)
+    varying = np.flatnonzero(varying_factors(train.factors, "predict", "the training rows")).tolist()
     scaler = StandardScaler().fit(train.units)
     z = scaler.transform(train.units), scaler.transform(test.units)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=min(n_jobs or joblib.cpu_count(), len(varying)))
-        return list(parallel(joblib.delayed(_read)(*z, train.factors[:, j], j) for j in varying))
+        return list(parallel(joblib.delayed(_fit_factor)(*z, train.factors[:, j], j) for j in varying))
 
 
-def _read(
+def _fit_factor(
     train: Float[np.ndarray, "train units"],
     test: Float[np.ndarray, "test units"],
     labels: Int[np.ndarray, "train"],
     factor: int,
-) -> Reading:
+) -> FactorProbabilities:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 100 iterations are the protocol
         model = LogisticRegression().fit(train, labels)
-    return Reading(factor, model.classes_, model.predict_proba(train), model.predict_proba(test))
+    return FactorProbabilities(factor, model.classes_, model.predict_proba(train), model.predict_proba(test))
 
 
-def _area(
+def _mean_area(
     probability: Float[np.ndarray, "rows classes"], classes: Int[np.ndarray, "classes"], labels: Int[np.ndarray, "rows"]
 ) -> float:
     """The mean area over the classes among `labels`: the share of pairs (own row, other row) in the right order."""
@@ -86,9 +86,9 @@ def _area(
         return float("nan")
     own = labels[:, None] == classes  # (row, class)
     count = own.sum(0)
-    some = count > 0
-    rank_sum = (rankdata(probability, axis=0) * own).sum(0)[some]
-    count = count[some]
+    known = count > 0
+    rank_sum = (rankdata(probability, axis=0) * own).sum(0)[known]
+    count = count[known]
     area = (rank_sum - count * (count + 1) / 2) / (count * (len(labels) - count))
     unseen = len(present) - len(area)
     return float((area.sum() + 0.5 * unseen) / len(present))

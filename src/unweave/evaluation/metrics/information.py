@@ -60,17 +60,19 @@ def _information(units, factors):  # type: ignore
     information = np.zeros((len(units), len(factors)))
     for j in range(len(factors)):
         size = factors[j].max() + 1
-        of_factor = np.zeros(size, np.int64)
+        factor_counts = np.zeros(size, np.int64)
         for row in range(rows):
-            of_factor[factors[j, row]] += 1
+            factor_counts[factors[j, row]] += 1
         for i in range(len(units)):
             joint = np.zeros((units[i].max() + 1, size), np.int64)
             for row in range(rows):
                 joint[units[i, row], factors[j, row]] += 1
             for a in range(len(joint)):
-                of_unit = joint[a].sum()
+                unit_count = joint[a].sum()
                 for b in range(size):
                     if joint[a, b] > 0:
-                        ratio = (joint[a, b] * rows) / (of_unit * of_factor[b])  # of whole numbers: exactly 1 if equal
+                        ratio = (joint[a, b] * rows) / (
+                            unit_count * factor_counts[b]
+                        )  # of whole numbers: exactly 1 if equal
                         information[i, j] += joint[a, b] / rows * np.log(ratio)
     return information

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise
 from unweave.types import FactorTable, UnitTable
 
@@ -24,17 +24,17 @@ def irs(units: UnitTable, factors: FactorTable, *, quantile: float = 0.99, bins:
     seems better kept; units of large scale outweigh the rest; below 0 (down to -1) where few rows of a value lie at
     the far end.
     """
-    checks.tables(units, factors)
+    check_tables(units, factors)
     if not 0 <= quantile <= 1:
         raise ValueError(f"quantile must be in 0 .. 1, got {quantile}: 0.99 leaves out the most distant hundredth.")
-    varies = checks.varying(factors, "hold fixed")
+    varies = varying_factors(factors, "hold fixed")
     z = np.ascontiguousarray(units[:, np.ptp(units, axis=0) > 0].T)  # (unit, row)
     if not len(z):
         return {"irs": 0.0, "active_units": 0.0}
     binned = discretise(factors[:, varies].astype(np.float64), bins=bins)
-    moved = np.stack([_deviation(z, values, 100 * quantile) for values in binned.T], axis=1)  # (unit, factor)
+    deviation = np.stack([_deviation(z, values, 100 * quantile) for values in binned.T], axis=1)  # (unit, factor)
     largest = np.abs(z - z.mean(1, keepdims=True)).max(1)
-    robust = (1 - moved / largest[:, None]).max(1)
+    robust = (1 - deviation / largest[:, None]).max(1)
     return {"irs": float(np.average(robust, weights=largest)), "active_units": float(len(z))}
 
 

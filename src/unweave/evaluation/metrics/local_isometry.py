@@ -13,9 +13,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from sklearn.neighbors import NearestNeighbors
 
-from unweave import types
-from unweave.evaluation.metrics import checks
-from unweave.types import UnitTable
+from unweave.evaluation.metrics.checks import check_tables
+from unweave.types import UnitTable, check_finite
 
 ImageTable = Float[np.ndarray, "rows ..."] | UInt8[np.ndarray, "rows ..."]
 """Images of any shape, or flat: rows x pixels."""
@@ -37,14 +36,14 @@ def li_corr(images: ImageTable, codes: UnitTable, *, neighbours: int = 20) -> di
     Raises ValueError where the numbers are not finite, rows differ, there are too few rows, or no row has neighbours at
     different distances.
     """
-    _check(images, codes, neighbours)
-    both = np.hstack([codes, _whitened(codes.astype(np.float64))])
+    _check_neighbourhoods(images, codes, neighbours)
+    plain_and_whitened = np.hstack([codes, _whitened(codes.astype(np.float64))])
     pairs = []
-    for pixels, offsets in _neighbourhoods(images, both, neighbours):
-        apart = np.sqrt(np.diag(pixels))
-        if np.ptp(apart) > 1e-9 * apart.max():
+    for pixels, offsets in _neighbourhoods(images, plain_and_whitened, neighbours):
+        pixel_distances = np.sqrt(np.diag(pixels))
+        if np.ptp(pixel_distances) > 1e-9 * pixel_distances.max():
             plain, whitened = np.split(offsets**2, [codes.shape[1]], axis=1)
-            pairs.append([_correlation(apart, np.sqrt(part.sum(1))) for part in (plain, whitened)])
+            pairs.append([_correlation(pixel_distances, np.sqrt(part.sum(1))) for part in (plain, whitened)])
     if not pairs:
         raise ValueError(
             f"the {neighbours} nearest images of every row are equally far away, so there is nothing to correlate; "
@@ -69,7 +68,7 @@ def li_cond(images: ImageTable, codes: UnitTable, *, neighbours: int = 20) -> di
 
     Raises ValueError where the numbers are not finite, rows differ, or there are fewer neighbours than units.
     """
-    _check(images, codes, neighbours)
+    _check_neighbourhoods(images, codes, neighbours)
     if neighbours < codes.shape[1]:
         raise ValueError(
             f"neighbours must be {codes.shape[1]} or more, the number of units, got {neighbours}: "
@@ -95,14 +94,14 @@ def _neighbourhoods(
     flat = images.reshape(len(images), -1)
     flat = flat.astype(np.float32) if flat.dtype == np.uint8 else flat
     nearest = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(flat).kneighbors(return_distance=False)
-    for row, near in enumerate(nearest):
-        offsets = flat[near].astype(np.float64) - flat[row]
-        yield offsets @ offsets.T, codes[near] - codes[row]
+    for row, others in enumerate(nearest):
+        offsets = flat[others].astype(np.float64) - flat[row]
+        yield offsets @ offsets.T, codes[others] - codes[row]
 
 
-def _check(images: ImageTable, codes: UnitTable, neighbours: int) -> None:
-    checks.tables(codes, np.zeros((len(images), int(images.size > 0)), np.int64))
-    types.check_finite(images, "images")
+def _check_neighbourhoods(images: ImageTable, codes: UnitTable, neighbours: int) -> None:
+    check_tables(codes, np.zeros((len(images), int(images.size > 0)), np.int64))
+    check_finite(images, "images")
     if not 2 <= neighbours < len(images):
         raise ValueError(
             f"neighbours must be in 2..{len(images) - 1} for {len(images)} rows, got {neighbours}; pass more rows."
@@ -113,8 +112,8 @@ def _whitened(codes: Float[np.ndarray, "rows units"]) -> Float[np.ndarray, "rows
     """The codes turned to their principal axes, each of variance 1; axes of no variance are 0."""
     centred = np.where(np.ptp(codes, axis=0) > 0, codes - codes.mean(0), 0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    kept = np.where(s > 1e-9 * s.max(initial=0), np.sqrt(len(codes)), 0)
-    return np.pad(u * kept, ((0, 0), (0, codes.shape[1] - u.shape[1])))
+    scale = np.where(s > 1e-9 * s.max(initial=0), np.sqrt(len(codes)), 0)
+    return np.pad(u * scale, ((0, 0), (0, codes.shape[1] - u.shape[1])))
 
 
 def _correlation(first: Float[np.ndarray, "n"], second: Float[np.ndarray, "n"]) -> float:

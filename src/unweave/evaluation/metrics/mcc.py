@@ -7,9 +7,8 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from unweave import types
-from unweave.evaluation.metrics import checks
-from unweave.types import FactorTable, UnitTable
+from unweave.evaluation.metrics.checks import check_tables
+from unweave.types import FactorTable, UnitTable, check_finite
 
 RealTable = Float[np.ndarray, "rows factors"] | FactorTable
 """Class indices or real values of every factor for every row."""
@@ -29,39 +28,39 @@ def mcc(units: UnitTable, factors: RealTable) -> dict[str, float]:
 
     Raises ValueError where the numbers are not finite, the rows differ, or every factor is constant.
     """
-    return {"mcc": _matched(units, factors, correlations)}
+    return {"mcc": _assigned_correlation(units, factors, absolute_correlations)}
 
 
 def mcc_spearman(units: UnitTable, factors: RealTable) -> dict[str, float]:
     """As `mcc`, with |Spearman correlation|: any rising or falling function of a factor scores 1; ties share a rank."""
-    return {"mcc": _matched(units, factors, rank_correlations)}
+    return {"mcc": _assigned_correlation(units, factors, absolute_rank_correlations)}
 
 
-def correlations(
+def absolute_correlations(
     first: Float[np.ndarray, "rows units"], second: Float[np.ndarray, "rows others"]
 ) -> Float[np.ndarray, "units others"]:
     """|Pearson correlation| of every column of the first with every column of the second; 0 where one is constant."""
-    return np.abs(_directions(first).T @ _directions(second)).clip(max=1)
+    return np.abs(_unit_columns(first).T @ _unit_columns(second)).clip(max=1)
 
 
-def rank_correlations(
+def absolute_rank_correlations(
     first: Float[np.ndarray, "rows units"], second: Float[np.ndarray, "rows others"]
 ) -> Float[np.ndarray, "units others"]:
-    """|Spearman correlation| of every pair of columns: `correlations` of mean ranks."""
-    return correlations(rankdata(first, axis=0), rankdata(second, axis=0))
+    """|Spearman correlation| of every pair of columns: `absolute_correlations` of mean ranks."""
+    return absolute_correlations(rankdata(first, axis=0), rankdata(second, axis=0))
 
 
-def _matched(units: UnitTable, factors: RealTable, measure: Callable[..., np.ndarray]) -> float:
-    checks.tables(units, np.zeros(factors.shape, np.int64))  # real-valued factors may be negative
-    types.check_finite(factors, "factors")
+def _assigned_correlation(units: UnitTable, factors: RealTable, correlate: Callable[..., np.ndarray]) -> float:
+    check_tables(units, np.zeros(factors.shape, np.int64))  # real-valued factors may be negative
+    check_finite(factors, "factors")
     varying = np.ptp(factors, axis=0) > 0
     if not varying.any():
         raise ValueError("every factor is constant in these rows, so there is nothing to correlate with.")
-    matrix = measure(units.astype(np.float64), factors[:, varying].astype(np.float64))  # (unit, factor)
+    matrix = correlate(units.astype(np.float64), factors[:, varying].astype(np.float64))  # (unit, factor)
     return float(matrix[linear_sum_assignment(matrix, maximize=True)].sum() / matrix.shape[1])
 
 
-def _directions(table: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+def _unit_columns(table: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """Every column centred and of length 1; zeros for a constant one."""
     spread = np.ptp(table, axis=0)
     centred = (table - table.mean(0)) / np.where(spread > 0, spread, 1)  # squares of the spread may overflow

@@ -3,11 +3,11 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables, varying_factors
 from unweave.evaluation.metrics.dci import disentanglement
-from unweave.evaluation.metrics.explicitness import readings
+from unweave.evaluation.metrics.explicitness import predict_probabilities
 from unweave.evaluation.metrics.information import discretise, mutual_information
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.types import FactorTable, UnitTable
 
 
@@ -21,26 +21,13 @@ def med(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, 
 
     With one factor that varies disentanglement is 1, with one unit completeness is 1: nothing can be mixed.
     Known defects: the bias of the histogram makes units of noise know a little of every factor, so that hundreds of
-    them pull the score down (what `top_med` is for); columns are normalised, so a factor that no unit knows counts as
-    much as one that is known.
+    them pull the score down (see `top_units` for a way out); columns are normalised, so a factor that no unit knows
+    counts as much as one that is known.
     """
-    return purity(information_share(units, factors, bins=bins))
+    return med_scores(information_share(units, factors, bins=bins))
 
 
-def top_med(units: UnitTable, factors: FactorTable, *, k: int = 1, bins: int = 20) -> dict[str, float]:
-    """MED of the k best units of each factor, and `units`, how many those are; higher is better, in [0, 1].
-
-    The rows of R (see `information_share`) that `top_units` chooses, not normalised again, scored as in `med`. The
-    paper's study has k = 1; the copies of DisDiff and EncDiff have k = 2. Compares codes of different widths.
-
-    Known defect: the units are chosen on the rows that score them.
-    """
-    share = information_share(units, factors, bins=bins)
-    chosen = share[top_units(share, k)]
-    return purity(chosen) | {"units": float(len(chosen))}
-
-
-def purity(share: Float[np.ndarray, "units factors"]) -> dict[str, float]:
+def med_scores(share: Float[np.ndarray, "units factors"]) -> dict[str, float]:
     """The scores of `med` from the matrix of `information_share`, or from some of its rows."""
     return {"disentanglement": disentanglement(share), "completeness": disentanglement(share.T)}
 
@@ -53,8 +40,8 @@ def information_share(
     Units are put in `bins` bins of equal width. Every column sums to 1, or to 0 where no unit knows of the factor (the
     reference divides by 0). Constant factors have no column. Raises ValueError if every factor is constant.
     """
-    checks.tables(units, factors)
-    varies = checks.varying(factors, "inform of")
+    check_tables(units, factors)
+    varies = varying_factors(factors, "inform of")
     information = mutual_information(discretise(units, bins=bins), factors[:, varies])
     total = information.sum(0)
     return information / np.where(total > 0, total, 1)
@@ -63,32 +50,37 @@ def information_share(
 def top_units(share: Float[np.ndarray, "units factors"], k: int = 1) -> Int[np.ndarray, "chosen"]:
     """The units that are taken when the purest come first and each factor accepts k of those that know it best.
 
+    `med_scores` of their rows, which are not normalised again, is top-k MED, which compares codes of different widths.
+    The paper's study has k = 1; the copies of DisDiff and EncDiff have k = 2.
+
     Pure means 1 - H(share[i, :] / sum); of equals (all, with one factor) the one that knows most is taken, of these the
     first: with the reference it is the order of the units that decides. A factor that no unit knows best gets none.
     A unit that knows nothing comes last and counts as the first factor's, as in the reference.
+
+    Known defect: the units are chosen on the rows that score them. Raises ValueError for k below 1.
     """
     if k < 1:
         raise ValueError(f"k must be 1 or more, got {k}: it is the number of units that a factor may have.")
     pure = np.array([disentanglement(row[None]) for row in share])
     order = np.lexsort((-share.max(1), -pure))  # stable; the last key is the first to count
     best = share.argmax(1)[order]  # the factor of each
-    earlier = np.array([(best[:place] == factor).sum() for place, factor in enumerate(best)])
+    earlier = np.array([(best[:position] == factor).sum() for position, factor in enumerate(best)])
     return order[earlier < k]
 
 
 def informativeness(train: Tables, test: Tables, *, n_jobs: int | None = None) -> dict[str, float]:
     """The accuracy of a linear classifier, on test and training rows; in [0, 1], higher is better.
 
-    Per factor one multinomial logistic regression on standardised units (see `readings` in explicitness), mean over
-    factors: what arXiv:2206.04756 reports beside MED. Chance is about the mean of 1 / size; a class that only the test
-    rows have counts as missed. Factors constant in the training rows are left out; ValueError if all are.
+    Per factor one multinomial logistic regression on standardised units (see `explicitness.predict_probabilities`),
+    mean over factors: what arXiv:2206.04756 reports beside MED. Chance is about the mean of 1 / size; a class that only
+    the test rows have counts as missed. Factors constant in the training rows are left out; ValueError if all are.
 
     Known defect: linear, so a factor along a curve or a circle in one unit reads badly. Not comparable with the
     informativeness of `dci`, whose classifier is not linear.
     """
-    found = readings(train, test, n_jobs=n_jobs)
+    predictions = predict_probabilities(train, test, n_jobs=n_jobs)
     right = {
-        "informativeness": [of.classes[of.test.argmax(1)] == test.factors[:, of.factor] for of in found],
-        "informativeness_train": [of.classes[of.train.argmax(1)] == train.factors[:, of.factor] for of in found],
+        "informativeness": [p.classes[p.test.argmax(1)] == test.factors[:, p.factor] for p in predictions],
+        "informativeness_train": [p.classes[p.train.argmax(1)] == train.factors[:, p.factor] for p in predictions],
     }
     return {name: float(np.mean(values)) for name, values in right.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise, entropies, mutual_information
 from unweave.types import FactorTable, UnitTable
 
@@ -19,12 +19,12 @@ def mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, 
     Known defect: a factor copied into two units scores 0 however clean each copy is, so a method with more units than
     factors and no bottleneck scores low (EncDiff: 0.36 at a DCI disentanglement of 0.99).
     """
-    checks.tables(units, factors)
-    return gap(mutual_information(discretise(units, bins=bins), factors), factors)
+    check_tables(units, factors)
+    return mig_from_information(mutual_information(discretise(units, bins=bins), factors), factors)
 
 
-def gap(information: Float[np.ndarray, "units factors"], factors: FactorTable) -> dict[str, float]:
+def mig_from_information(information: Float[np.ndarray, "units factors"], factors: FactorTable) -> dict[str, float]:
     """The score of `mig` from the mutual information of every unit and factor."""
-    varies, entropy = checks.varying(factors, "inform of"), entropies(factors)
+    varies, entropy = varying_factors(factors, "inform of"), entropies(factors)
     ranked = np.vstack([np.zeros_like(entropy), np.sort(information, axis=0)])  # (1 + unit, factor), rising
     return {"mig": float(((ranked[-1] - ranked[-2])[varies] / entropy[varies]).mean())}

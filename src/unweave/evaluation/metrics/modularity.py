@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise, mutual_information
 from unweave.types import FactorTable, UnitTable
 
@@ -20,8 +20,8 @@ def modularity(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dic
     what the bias of the histogram makes of it; a unit that knows half of a factor and no other scores 1; a factor
     copied into many units is not punished.
     """
-    checks.tables(units, factors)
-    varies = checks.varying(factors, "inform of")
+    check_tables(units, factors)
+    varies = varying_factors(factors, "inform of")
     squared = mutual_information(discretise(units, bins=bins), factors[:, varies]) ** 2
     largest = squared.max(1)
     spread = (squared.sum(1) - largest) / np.where(largest > 0, largest, 1) / max(varies.sum() - 1, 1)

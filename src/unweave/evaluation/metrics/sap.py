@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.svm import LinearSVC
 
-from unweave.evaluation.metrics import checks
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.checks import check_split, check_tables, varying_factors
+from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.types import FactorTable, UnitTable
 
 
@@ -22,12 +22,12 @@ def sap(train: Tables, test: Tables, *, seed: int = 0) -> dict[str, float]:
     few of many classes apart, so a perfect unit scores far below 1 (about 0.2 with 16 classes); a factor copied into
     two units scores 0.
     """
-    checks.split(train, test)
-    varying = np.flatnonzero(checks.varying(train.factors, "predict", "the training rows")).tolist()
+    check_split(train, test)
+    varying = np.flatnonzero(varying_factors(train.factors, "predict", "the training rows")).tolist()
     accuracy = np.array([[_accuracy(train, test, i, j, seed) for j in varying] for i in range(train.units.shape[1])])
     if len(accuracy) == 1:
-        blank = [Tables(np.zeros_like(part.units), part.factors) for part in (train, test)]
-        accuracy = np.vstack([accuracy, [_accuracy(blank[0], blank[1], 0, j, seed) for j in varying]])
+        constant = [Tables(np.zeros_like(part.units), part.factors) for part in (train, test)]
+        accuracy = np.vstack([accuracy, [_accuracy(constant[0], constant[1], 0, j, seed) for j in varying]])
     return {"sap": _gap(accuracy)}
 
 
@@ -41,8 +41,8 @@ def sap_continuous(units: UnitTable, factors: FactorTable) -> dict[str, float]:
     Known defects: linear, so a unit that follows a factor along a curve scores low, and one that follows a circular or
     unordered factor scores by the order of its class indices; a factor copied into two units scores 0.
     """
-    checks.tables(units, factors)
-    varying = checks.varying(factors, "predict")
+    check_tables(units, factors)
+    varying = varying_factors(factors, "predict")
     z, y = (table - table.mean(0) for table in (units.astype(np.float64), factors[:, varying].astype(np.float64)))
     moves = (z**2).sum(0) / (len(z) - 1) > 1e-12
     z = np.where(moves, z, 0)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold
 
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables
 from unweave.evaluation.metrics.information import entropies, mutual_information
 from unweave.types import FactorTable, UnitTable
 
@@ -32,11 +32,11 @@ def tad_folds(units: UnitTable, attributes: FactorTable, *, folds: int = 5, seed
 
     Raises ValueError for attributes other than 0 and 1, fewer rows than folds, and what every metric refuses.
     """
-    _check(units, attributes)
+    _check_attributes(units, attributes)
     if not 2 <= folds <= len(units):
         raise ValueError(f"folds must be in 2..{len(units)}, the number of rows, got {folds}.")
     parts = [part for part, _ in KFold(folds, shuffle=True, random_state=seed).split(units)]
-    scores = [_score(exact_auroc(units[part], attributes[part]), attributes[part]) for part in parts]
+    scores = [_tad(exact_auroc(units[part], attributes[part]), attributes[part]) for part in parts]
     (tad, captured), (tad_std, captured_std) = np.mean(scores, axis=0), np.std(scores, axis=0)
     return {
         "tad": float(tad),
@@ -59,10 +59,10 @@ def tad_grid(units: UnitTable, attributes: FactorTable, *, levels: int = 101) ->
 
     Raises ValueError for attributes other than 0 and 1, fewer than two levels, and what every metric refuses.
     """
-    _check(units, attributes)
+    _check_attributes(units, attributes)
     if levels < 2:
         raise ValueError(f"levels must be 2 or more, got {levels}; NashAE has 101, DisDiff and EncDiff 11.")
-    tad, captured = _score(grid_auroc(units, attributes, levels), attributes)
+    tad, captured = _tad(grid_auroc(units, attributes, levels), attributes)
     return {"tad": tad, "captured": captured}
 
 
@@ -112,14 +112,14 @@ def _right_ends(
     return (np.diff(false, axis=0) * true[1:]).sum(0)
 
 
-def _score(area: Float[np.ndarray, "units factors"], attributes: FactorTable) -> tuple[float, float]:
+def _tad(area: Float[np.ndarray, "units factors"], attributes: FactorTable) -> tuple[float, float]:
     chance = np.full((int(len(area) == 1), area.shape[1]), 0.5)  # one unit has no second to compare with
     ranked = np.sort(np.vstack([area, chance]), axis=0)
-    captured = (ranked[-1] >= 0.75) & _unexplained(attributes)
+    captured = (ranked[-1] >= 0.75) & _unexplained_attributes(attributes)
     return float((ranked[-1] - ranked[-2])[captured].sum()), float(captured.sum())
 
 
-def _unexplained(attributes: FactorTable) -> Bool[np.ndarray, "factors"]:
+def _unexplained_attributes(attributes: FactorTable) -> Bool[np.ndarray, "factors"]:
     """Which attributes vary and share at most 0.2 of their entropy with any other."""
     entropy = entropies(attributes)
     shared = mutual_information(attributes, attributes)
@@ -127,8 +127,8 @@ def _unexplained(attributes: FactorTable) -> Bool[np.ndarray, "factors"]:
     return (entropy > 0) & (shared.max(1) <= 0.2 * entropy)
 
 
-def _check(units: UnitTable, attributes: FactorTable) -> None:
-    checks.tables(units, attributes)
+def _check_attributes(units: UnitTable, attributes: FactorTable) -> None:
+    check_tables(units, attributes)
     if attributes.max() > 1:
         raise ValueError(
             f"attributes are 0 or 1, got {attributes.max()}; make one column per class, as in (factor == class)."

@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.linear_model import Lasso
 
-from unweave import types
-from unweave.evaluation.metrics.mcc import rank_correlations
+from unweave.evaluation.metrics.mcc import absolute_rank_correlations
+from unweave.types import check_finite
 
-Codes = Sequence[Float[np.ndarray, "_ _"]]
+CodeTables = Sequence[Float[np.ndarray, "_ _"]]
 """Per model its table of codes, rows x units; models may differ in their number of units."""
 
-Masks = Sequence[Bool[np.ndarray, "_"]]
+UnitMasks = Sequence[Bool[np.ndarray, "_"]]
 """Per model, which of its units are active."""
 
 
@@ -26,7 +26,7 @@ class Ranking(NamedTuple):
     """[i, j]: how well the units of model i explain those of model j, one to one; 0 on the diagonal."""
 
 
-def udr_lasso(codes: Codes, *, active: Masks | None = None) -> Ranking:
+def udr_lasso(codes: CodeTables, *, active: UnitMasks | None = None) -> Ranking:
     """UDR by Lasso regression: at least 0, higher is better, 0.9 for equal models of independent units.
 
     `codes` are what three or more models (one method and setting, different seeds) give for the same images, row by
@@ -47,31 +47,33 @@ def udr_lasso(codes: Codes, *, active: Masks | None = None) -> Ranking:
 
     Raises ValueError for fewer than three models, rows that differ, numbers that are not finite, unfitting masks.
     """
-    return _rank(codes, active, _lasso)
+    return _rank_models(codes, active, _lasso_coefficients)
 
 
-def udr_spearman(codes: Codes, *, active: Masks | None = None) -> Ranking:
+def udr_spearman(codes: CodeTables, *, active: UnitMasks | None = None) -> Ranking:
     """As `udr_lasso` with R[a, b] = |Spearman correlation|: in [0, 1], higher is better, near 1 for equal models.
 
     Equal models with independent units score 1 less the share of the small correlations that n rows leave (about
     0.8 (units - 1) / sqrt(rows)), so compare only scores of the same number of rows.
     """
-    return _rank(codes, active, rank_correlations)
+    return _rank_models(codes, active, absolute_rank_correlations)
 
 
 def pair_score(relation: Float[np.ndarray, "units others"]) -> float:
     """How close a matrix of absolute relations is to one to one: the mean of max^2 / sum over its rows and columns."""
     if 0 in relation.shape:
         return 0.0
-    return float(np.mean([_strength(relation), _strength(relation.T)]))
+    return float(np.mean([_one_to_one_share(relation), _one_to_one_share(relation.T)]))
 
 
-def _strength(relation: Float[np.ndarray, "units others"]) -> float:
+def _one_to_one_share(relation: Float[np.ndarray, "units others"]) -> float:
     total = relation.sum(1)
     return float(np.mean(relation.max(1) ** 2 / np.where(total > 0, total, 1)))
 
 
-def _rank(codes: Codes, active: Masks | None, relate: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Ranking:
+def _rank_models(
+    codes: CodeTables, active: UnitMasks | None, relate: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Ranking:
     tables = _standardised(codes, active)
     count = len(tables)
     pairs = np.zeros((count, count))
@@ -83,7 +85,7 @@ def _rank(codes: Codes, active: Masks | None, relate: Callable[[np.ndarray, np.n
     return Ranking(scores, pairs)
 
 
-def _standardised(codes: Codes, active: Masks | None) -> list[Float[np.ndarray, "_ _"]]:
+def _standardised(codes: CodeTables, active: UnitMasks | None) -> list[Float[np.ndarray, "_ _"]]:
     if len(codes) < 3:
         raise ValueError(
             f"UDR compares three or more models, got {len(codes)}: train the same settings with more seeds."
@@ -101,13 +103,13 @@ def _standardised(codes: Codes, active: Masks | None) -> list[Float[np.ndarray, 
             raise ValueError(
                 f"models must encode the same images, got {[len(z) for z in codes]} rows: row i of all is one image."
             )
-        types.check_finite(z)
-        kept = z[:, mask].astype(np.float64)
-        tables.append((kept - kept.mean(0)) / np.where(np.ptp(kept, axis=0) > 0, kept.std(0), 1))
+        check_finite(z)
+        units = z[:, mask].astype(np.float64)
+        tables.append((units - units.mean(0)) / np.where(np.ptp(units, axis=0) > 0, units.std(0), 1))
     return tables
 
 
-def _lasso(
+def _lasso_coefficients(
     first: Float[np.ndarray, "rows units"], second: Float[np.ndarray, "rows others"]
 ) -> Float[np.ndarray, "units others"]:
     model = Lasso(alpha=0.1, precompute=True, tol=1e-8, max_iter=100_000).fit(first, second)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unweave.evaluation.metrics import checks
+from unweave.evaluation.metrics.checks import check_tables
 from unweave.evaluation.metrics.information import discretise, mutual_information
 from unweave.types import UnitTable
 
@@ -23,7 +23,7 @@ def unsupervised(units: UnitTable, *, bins: int = 20) -> dict[str, float]:
     Known defects: independent is not disentangled, as collapsed or random units are independent too; the first three
     see linear dependence only; the last is biased upwards by about (bins - 1)^2 / (2 rows).
     """
-    checks.tables(units, np.zeros((len(units), 1), np.int64))
+    check_tables(units, np.zeros((len(units), 1), np.int64))
     z = units[:, np.ptp(units, axis=0) > 0].astype(np.float64)
     count = z.shape[1]
     if count < 2:

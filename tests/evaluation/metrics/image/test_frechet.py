@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
-from unweave.evaluation.metrics.image.frechet import between, frechet_distance
+from unweave.evaluation.metrics.image.frechet import frechet_between_features, frechet_distance
 
 RNG = np.random.default_rng(0)
 
@@ -64,13 +64,13 @@ def test_laws(seed):
     random = np.random.default_rng(seed)
     first, second = random.normal(size=(12, 4)), random.normal(size=(9, 4)) * [1, 2, 3, 0]
     turn, _ = np.linalg.qr(random.normal(size=(4, 4)))
-    measured = between(first, second)
-    assert measured >= 0
-    assert between(first, first[::-1]) == pytest.approx(0, abs=1e-12)
-    assert between(second, first) == pytest.approx(measured)
-    assert between(first @ turn + 3, second @ turn + 3) == pytest.approx(measured)
-    assert between(2 * first, 2 * second) == pytest.approx(4 * measured)
-    assert between(first, first + 2) == pytest.approx(16)
+    plain = frechet_between_features(first, second)
+    assert plain >= 0
+    assert frechet_between_features(first, first[::-1]) == pytest.approx(0, abs=1e-12)
+    assert frechet_between_features(second, first) == pytest.approx(plain)
+    assert frechet_between_features(first @ turn + 3, second @ turn + 3) == pytest.approx(plain)
+    assert frechet_between_features(2 * first, 2 * second) == pytest.approx(4 * plain)
+    assert frechet_between_features(first, first + 2) == pytest.approx(16)
 
 
 def test_it_is_not_invariant_to_the_scale_of_one_feature():
@@ -79,22 +79,22 @@ def test_it_is_not_invariant_to_the_scale_of_one_feature():
 
 
 def test_batches_change_nothing_and_the_callable_sees_no_more():
-    seen = []
+    sizes = []
 
     def count(images):
-        seen.append(len(images))
+        sizes.append(len(images))
         return features(images)
 
     first, second = images(RNG.normal(size=(7, 3))), images(RNG.normal(size=(5, 3)))
-    whole = frechet_distance(first, second, features)
-    assert frechet_distance(first, second, count, batch=3) == whole
-    assert seen == [3, 3, 1, 3, 2]
+    at_once = frechet_distance(first, second, features)
+    assert frechet_distance(first, second, count, batch=3) == at_once
+    assert sizes == [3, 3, 1, 3, 2]
 
 
 def test_stored_pixels_are_handed_over_as_they_are():
     pixels = RNG.integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
-    measured = frechet_distance(pixels, pixels[::-1], lambda x: x.mean((1, 2)))
-    assert measured["frechet_distance"] == pytest.approx(0, abs=1e-9)
+    scores = frechet_distance(pixels, pixels[::-1], lambda x: x.mean((1, 2)))
+    assert scores["frechet_distance"] == pytest.approx(0, abs=1e-9)
 
 
 def test_errors():

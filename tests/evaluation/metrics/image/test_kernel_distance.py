@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unweave.evaluation.metrics.image.kernel_distance import between, kernel_distance
+from unweave.evaluation.metrics.image.kernel_distance import kernel_distance, kernel_distance_between_features
 
 RNG = np.random.default_rng(0)
 
@@ -33,9 +33,9 @@ def by_pairs(x, y):
 
 def test_pair_by_pair():
     first, second = RNG.normal(size=(6, 3)), RNG.normal(size=(5, 3))
-    assert between(first, second) == pytest.approx(by_pairs(first, second))
-    measured = distance(first, second[:5], size=5, subsets=1)
-    assert measured["kernel_distance_std"] == 0
+    assert kernel_distance_between_features(first, second) == pytest.approx(by_pairs(first, second))
+    scores = distance(first, second[:5], size=5, subsets=1)
+    assert scores["kernel_distance_std"] == 0
     assert distance(first[:5], second, size=5, subsets=1)["kernel_distance"] == pytest.approx(
         by_pairs(first[:5], second)
     )
@@ -55,34 +55,36 @@ def test_laws(seed):
     random = np.random.default_rng(seed)
     first, second = random.normal(size=(8, 3)), random.normal(size=(7, 3)) + 1
     turn, _ = np.linalg.qr(random.normal(size=(3, 3)))
-    measured = between(first, second)
-    assert between(second, first) == pytest.approx(measured)
-    assert between(first[::-1], second) == pytest.approx(measured)
-    assert between(first @ turn, second @ turn) == pytest.approx(measured)
-    assert between(-first, -second) == pytest.approx(measured)
+    plain = kernel_distance_between_features(first, second)
+    assert kernel_distance_between_features(second, first) == pytest.approx(plain)
+    assert kernel_distance_between_features(first[::-1], second) == pytest.approx(plain)
+    assert kernel_distance_between_features(first @ turn, second @ turn) == pytest.approx(plain)
+    assert kernel_distance_between_features(-first, -second) == pytest.approx(plain)
 
 
 def test_it_is_not_invariant_to_scale_or_origin():
     first, second = RNG.normal(size=(50, 3)), RNG.normal(size=(50, 3)) + 1
-    assert between(2 * first, 2 * second) > 2 * between(first, second)
-    assert between(first + 5, second + 5) > 2 * between(first, second)
+    assert kernel_distance_between_features(2 * first, 2 * second) > 2 * kernel_distance_between_features(first, second)
+    assert kernel_distance_between_features(first + 5, second + 5) > 2 * kernel_distance_between_features(first, second)
 
 
 def test_it_is_unbiased_on_equal_distributions():
     random = np.random.default_rng(1)
-    values = [between(random.normal(size=(10, 2)), random.normal(size=(10, 2))) for _ in range(2000)]
+    values = [
+        kernel_distance_between_features(random.normal(size=(10, 2)), random.normal(size=(10, 2))) for _ in range(2000)
+    ]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(2000)
     assert min(values) < 0
 
 
 def test_subsets_are_drawn_by_the_seed():
     first, second = RNG.normal(size=(60, 3)), RNG.normal(size=(50, 3)) + 1
-    measured = distance(first, second, size=20, subsets=30)
-    assert measured == distance(first, second, size=20, subsets=30)
-    assert measured != distance(first, second, size=20, subsets=30, seed=1)
-    assert measured["kernel_distance_std"] > 0
-    spread = measured["kernel_distance_std"]
-    assert measured["kernel_distance"] == pytest.approx(between(first, second), abs=spread)
+    scores = distance(first, second, size=20, subsets=30)
+    assert scores == distance(first, second, size=20, subsets=30)
+    assert scores != distance(first, second, size=20, subsets=30, seed=1)
+    assert scores["kernel_distance_std"] > 0
+    spread = scores["kernel_distance_std"]
+    assert scores["kernel_distance"] == pytest.approx(kernel_distance_between_features(first, second), abs=spread)
 
 
 def test_errors():

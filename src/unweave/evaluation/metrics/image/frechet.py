@@ -5,14 +5,16 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from unweave import types
-from unweave.evaluation.metrics.image.mse import Images, Others
+from unweave.evaluation.metrics.image.mse import ImageStack, UncheckedImages
+from unweave.types import check_finite
 
-Features = Callable[[np.ndarray], np.ndarray]
+FeatureExtractor = Callable[[np.ndarray], np.ndarray]
 """Images [rows, height, width, channel] -> float features [rows, dim]."""
 
 
-def frechet_distance(real: Images, other: Others, features: Features, *, batch: int = 256) -> dict[str, float]:
+def frechet_distance(
+    real: ImageStack, other: UncheckedImages, features: FeatureExtractor, *, batch: int = 256
+) -> dict[str, float]:
     """The squared Fréchet distance between Gaussians fitted to the features of two sets, at least 0, lower is better.
 
     |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), means and covariances (ddof 1) of the features over each set; in the
@@ -28,26 +30,26 @@ def frechet_distance(real: Images, other: Others, features: Features, *, batch: 
     matter. Raises ValueError for fewer than 2 images in a set, and for features that are not finite or not
     [rows, dim] of one dim.
     """
-    first, second = extract(real, features, batch), extract(other, features, batch)
+    first, second = extract_features(real, features, batch), extract_features(other, features, batch)
     if min(len(first), len(second)) < 2:
         raise ValueError(f"a covariance needs 2 images or more, got {len(first)} and {len(second)}.")
-    same_dim(first, second)
-    return {"frechet_distance": between(first, second)}
+    check_same_dim(first, second)
+    return {"frechet_distance": frechet_between_features(first, second)}
 
 
-def between(first: Float[np.ndarray, "rows dim"], second: Float[np.ndarray, "others dim"]) -> float:
+def frechet_between_features(first: Float[np.ndarray, "rows dim"], second: Float[np.ndarray, "others dim"]) -> float:
     """The distance between two tables of features, of two or more rows each."""
     m1, m2 = first.mean(0), second.mean(0)
-    r1, r2 = _root(first - m1), _root(second - m2)
+    r1, r2 = _covariance_root(first - m1), _covariance_root(second - m2)
     trace = np.square(r1).sum() + np.square(r2).sum() - 2 * np.linalg.svd(r1 @ r2.T, compute_uv=False).sum()
     return float(np.square(m1 - m2).sum() + max(trace, 0.0))
 
 
-def extract(images: Others, features: Features, batch: int) -> Float[np.ndarray, "rows dim"]:
+def extract_features(images: UncheckedImages, features: FeatureExtractor, batch: int) -> Float[np.ndarray, "rows dim"]:
     """The features of all images in double precision. Raises ValueError for none, wrong shapes or numbers."""
     if not len(images) or batch < 1:
         raise ValueError(f"expected images and a positive batch, got {len(images)} images and batch {batch}.")
-    parts = [np.asarray(features(images[at : at + batch])) for at in range(0, len(images), batch)]
+    parts = [np.asarray(features(images[start : start + batch])) for start in range(0, len(images), batch)]
     wrong = [part.shape for part in parts if part.ndim != 2 or part.shape[1] != parts[0].shape[-1]]
     if wrong or sum(map(len, parts)) != len(images) or not parts[0].size:
         raise ValueError(
@@ -55,11 +57,11 @@ def extract(images: Others, features: Features, batch: int) -> Float[np.ndarray,
             f"for {len(images)} images in batches of {batch}."
         )
     table = np.concatenate(parts).astype(np.float64)
-    types.check_finite(table, "features")
+    check_finite(table, "features")
     return table
 
 
-def same_dim(first: np.ndarray, second: np.ndarray) -> None:
+def check_same_dim(first: np.ndarray, second: np.ndarray) -> None:
     """Raises ValueError unless both tables of features have one dim."""
     if first.shape[1] != second.shape[1]:
         raise ValueError(
@@ -68,6 +70,6 @@ def same_dim(first: np.ndarray, second: np.ndarray) -> None:
         )
 
 
-def _root(centred: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rank dim"]:
+def _covariance_root(centred: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rank dim"]:
     """R with R^T R the covariance."""
     return np.asarray(np.linalg.qr(centred / np.sqrt(len(centred) - 1), mode="r"))

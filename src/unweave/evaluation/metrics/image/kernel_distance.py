@@ -3,14 +3,14 @@
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics.image.frechet import Features, extract, same_dim
-from unweave.evaluation.metrics.image.mse import Images, Others
+from unweave.evaluation.metrics.image.frechet import FeatureExtractor, check_same_dim, extract_features
+from unweave.evaluation.metrics.image.mse import ImageStack, UncheckedImages
 
 
 def kernel_distance(
-    real: Images,
-    other: Others,
-    features: Features,
+    real: ImageStack,
+    other: UncheckedImages,
+    features: FeatureExtractor,
     *,
     seed: int = 0,
     subsets: int = 100,
@@ -38,10 +38,10 @@ def kernel_distance(
             f"got {subsets} of {size}; lower `size`, and say so beside the result."
         )
     random = np.random.default_rng(seed)
-    first, second = extract(real, features, batch), extract(other, features, batch)
-    same_dim(first, second)
+    first, second = extract_features(real, features, batch), extract_features(other, features, batch)
+    check_same_dim(first, second)
     draws = [
-        between(
+        kernel_distance_between_features(
             first[random.choice(len(first), size, replace=False)],
             second[random.choice(len(second), size, replace=False)],
         )
@@ -53,13 +53,15 @@ def kernel_distance(
     }
 
 
-def between(first: Float[np.ndarray, "rows dim"], second: Float[np.ndarray, "others dim"]) -> float:
+def kernel_distance_between_features(
+    first: Float[np.ndarray, "rows dim"], second: Float[np.ndarray, "others dim"]
+) -> float:
     """The unbiased estimate on two tables of features, of two or more rows each."""
     cross = _kernel(first, second).mean()
-    return float(_different(first) + _different(second) - 2 * cross)
+    return float(_mean_kernel_of_pairs(first) + _mean_kernel_of_pairs(second) - 2 * cross)
 
 
-def _different(x: Float[np.ndarray, "rows dim"]) -> float:
+def _mean_kernel_of_pairs(x: Float[np.ndarray, "rows dim"]) -> float:
     """The mean kernel over pairs of different rows."""
     kernel = _kernel(x, x)
     return float((kernel.sum() - np.trace(kernel)) / (len(x) * (len(x) - 1)))

@@ -3,18 +3,18 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from unweave import types
+from unweave.types import check_finite
 
-Images = UInt8[np.ndarray, "rows height width channel"] | Float[np.ndarray, "rows height width channel"]
+ImageStack = UInt8[np.ndarray, "rows height width channel"] | Float[np.ndarray, "rows height width channel"]
 """0 .. 255 as stored, or floats whose range is said by `data_range`: 1 for [0, 1], 2 for [-1, 1]."""
 
-Others = UInt8[np.ndarray, "..."] | Float[np.ndarray, "..."]
-"""Images that must have the dtype and the shape of others."""
+UncheckedImages = UInt8[np.ndarray, "..."] | Float[np.ndarray, "..."]
+"""Images that must have the dtype and the shape of the others, which the function checks with an error of its own."""
 
-CHUNK = 256  # images at a time in double precision
+IMAGES_PER_CHUNK = 256  # in double precision
 
 
-def mse(first: Images, second: Others, *, data_range: float | int | None = None) -> dict[str, float]:
+def mse(first: ImageStack, second: UncheckedImages, *, data_range: float | int | None = None) -> dict[str, float]:
     """The mean squared difference of images scaled to [0, 1], in [0, 1], lower is better.
 
     Mean over images, pixels and channels of ((first - second) / data_range)^2. `data_range` is the width of the scale
@@ -23,18 +23,20 @@ def mse(first: Images, second: Others, *, data_range: float | int | None = None)
     Raises ValueError for images of other shapes or dtypes, no images, numbers that are not finite, and floats without
     a data range. Known defect: blurred images do well, and a shift of one pixel looks like a large error.
     """
-    return {"mse": float(per_image(first, second, data_range).mean())}
+    return {"mse": float(mse_per_image(first, second, data_range).mean())}
 
 
-def per_image(first: Images, second: Others, data_range: float | int | None) -> Float[np.ndarray, "rows"]:
+def mse_per_image(
+    first: ImageStack, second: UncheckedImages, data_range: float | int | None
+) -> Float[np.ndarray, "rows"]:
     """The mean squared difference of every image, scaled as in `mse`."""
-    scale = check(first, second, data_range)
-    chunks = range(0, len(first), CHUNK)
-    parts = (first[at : at + CHUNK].astype(np.float64) - second[at : at + CHUNK] for at in chunks)
-    return np.concatenate([np.square(part / scale).mean((1, 2, 3)) for part in parts])
+    scale = checked_data_range(first, second, data_range)
+    chunks = [slice(start, start + IMAGES_PER_CHUNK) for start in range(0, len(first), IMAGES_PER_CHUNK)]
+    differences = (first[chunk].astype(np.float64) - second[chunk] for chunk in chunks)
+    return np.concatenate([np.square(difference / scale).mean((1, 2, 3)) for difference in differences])
 
 
-def check(first: np.ndarray, second: np.ndarray, data_range: float | int | None) -> float:
+def checked_data_range(first: np.ndarray, second: np.ndarray, data_range: float | int | None) -> float:
     """The data range of two stacks of images that can be compared.
 
     Raises ValueError for what `mse` refuses.
@@ -53,8 +55,8 @@ def check(first: np.ndarray, second: np.ndarray, data_range: float | int | None)
         if data_range not in (None, 255):
             raise ValueError(f"uint8 images have the data range 255, got {data_range}.")
         return 255.0
-    types.check_finite(first, "images")
-    types.check_finite(second, "images")
+    check_finite(first, "images")
+    check_finite(second, "images")
     if data_range is None or not 0 < data_range < np.inf:
         raise ValueError(
             f"{first.dtype} images need a positive data_range, got {data_range}: 1 for [0, 1], 2 for [-1, 1]."

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from unweave.evaluation.metrics.image.mse import Images, Others, per_image
+from unweave.evaluation.metrics.image.mse import ImageStack, UncheckedImages, mse_per_image
 
-CAP = 100.0  # dB
+MAX_RATIO = 100.0  # dB
 
 
-def psnr(first: Images, second: Others, *, data_range: float | int) -> dict[str, float]:
+def psnr(first: ImageStack, second: UncheckedImages, *, data_range: float | int) -> dict[str, float]:
     """`psnr` is the mean over images of 10 log10(data_range^2 / MSE), in dB, at most 100, higher is better.
 
     The ratio is taken per image and then averaged, which is at least the ratio of the averaged error. `data_range` is
@@ -19,6 +19,6 @@ def psnr(first: Images, second: Others, *, data_range: float | int) -> dict[str,
 
     Raises ValueError for what `mse` refuses.
     """
-    error = per_image(first, second, data_range)
+    error = mse_per_image(first, second, data_range)
     ratio = -10 * np.log10(np.maximum(error, np.finfo(np.float64).tiny))
-    return {"psnr": float(np.minimum(ratio, CAP).mean()), "capped": float((ratio > CAP).mean())}
+    return {"psnr": float(np.minimum(ratio, MAX_RATIO).mean()), "capped": float((ratio > MAX_RATIO).mean())}

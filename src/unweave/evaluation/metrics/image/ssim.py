@@ -4,16 +4,15 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import correlate1d
 
-from unweave.evaluation.metrics.image.mse import CHUNK, Images, Others, check
+from unweave.evaluation.metrics.image.mse import IMAGES_PER_CHUNK, ImageStack, UncheckedImages, checked_data_range
 
 K1, K2 = 0.01, 0.03  # of the paper
 SIGMA, RADIUS = 1.5, 5  # pixels; the paper's 11 x 11 Gaussian window
-SIDE = 7  # pixels; scikit-image's uniform window
 
 Window = Float[np.ndarray, "side"]
 
 
-def ssim(first: Images, second: Others, *, data_range: float | int) -> dict[str, float]:
+def ssim(first: ImageStack, second: UncheckedImages, *, data_range: float | int) -> dict[str, float]:
     """The mean structural similarity under the paper's Gaussian window, in [-1, 1], higher is better.
 
     Mean over images, channels and windows x, y of (2 mx my + C1)(2 cov + C2) / ((mx^2 + my^2 + C1)(vx + vy + C2)),
@@ -29,46 +28,31 @@ def ssim(first: Images, second: Others, *, data_range: float | int) -> dict[str,
 
     Raises ValueError for images smaller than the window, and for what `mse` refuses.
     """
+    scale = checked_data_range(first, second, data_range)
     window = np.exp(-0.5 * np.square(np.arange(-RADIUS, RADIUS + 1) / SIGMA))
-    return {"ssim": _mean(first, second, data_range, window / window.sum(), 1.0)}
-
-
-def ssim_uniform(first: Images, second: Others, *, data_range: float | int) -> dict[str, float]:
-    """The mean structural similarity under a uniform window of 7 x 7 pixels, in [-1, 1], higher is better.
-
-    As `ssim`, but every pixel of the window weighs the same, and variances and covariance are the unbiased ones (49/48
-    of the plain ones): equal to scikit-image's structural_similarity(channel_axis=-1) at its defaults. It is not the
-    paper's, and a little lower or higher than `ssim` on the same images, so the two do not compare.
-
-    Raises ValueError for images smaller than the window, and for what `mse` refuses.
-    """
-    return {"ssim_uniform": _mean(first, second, data_range, np.full(SIDE, 1 / SIDE), SIDE**2 / (SIDE**2 - 1))}
-
-
-def _mean(first: Images, second: Others, data_range: float | int, window: Window, unbiased: float) -> float:
-    scale = check(first, second, data_range)
+    window = window / window.sum()
     height, width = first.shape[1:3]
     if min(height, width) < len(window):
         raise ValueError(
             f"images of {height} x {width} pixels are smaller than the window of {len(window)} x {len(window)}; "
             "compare larger images, or use mse and psnr."
         )
-    chunks = range(0, len(first), CHUNK)
-    similarity = [_map(first[at : at + CHUNK], second[at : at + CHUNK], scale, window, unbiased) for at in chunks]
-    return float(np.concatenate([part.mean((1, 2, 3)) for part in similarity]).mean())
+    chunks = [slice(start, start + IMAGES_PER_CHUNK) for start in range(0, len(first), IMAGES_PER_CHUNK)]
+    by_image = [_similarity_map(first[chunk], second[chunk], scale, window).mean((1, 2, 3)) for chunk in chunks]
+    return {"ssim": float(np.concatenate(by_image).mean())}
 
 
-def _map(x: Images, y: Others, scale: float, window: Window, unbiased: float) -> Float[np.ndarray, "..."]:
+def _similarity_map(x: ImageStack, y: UncheckedImages, scale: float, window: Window) -> Float[np.ndarray, "..."]:
     """The similarity around every pixel whose window lies inside the image."""
     x, y = x.astype(np.float64) / scale, y.astype(np.float64) / scale
-    mx, my = _inside(x, window), _inside(y, window)
-    variances = unbiased * (_inside(x * x + y * y, window) - mx * mx - my * my)
-    covariance = unbiased * (_inside(x * y, window) - mx * my)
+    mx, my = _window_means(x, window), _window_means(y, window)
+    variances = _window_means(x * x + y * y, window) - mx * mx - my * my
+    covariance = _window_means(x * y, window) - mx * my
     mean_term = (2 * mx * my + K1**2) / (mx * mx + my * my + K1**2)
     return mean_term * (2 * covariance + K2**2) / (variances + K2**2)
 
 
-def _inside(x: Float[np.ndarray, "rows height width channel"], window: Window) -> Float[np.ndarray, "..."]:
+def _window_means(x: Float[np.ndarray, "rows height width channel"], window: Window) -> Float[np.ndarray, "..."]:
     """The weighted mean over the window around every pixel, without those near the edges."""
     pad = len(window) // 2
     rows = correlate1d(x, window, axis=1)[:, pad:-pad]

@@ -1,32 +1,20 @@
-"""Linear probes as DiTi uses them: how well do frozen codes tell attributes to a linear model?
+"""Mean average precision of linear probes: how well do frozen codes tell attributes to a linear model?
 
-DiTi trains one linear layer with Adam (learning rate 1e-3, 15 epochs, codes not standardised) and keeps the best epoch,
-for regression the best on the test rows. Here the same linear models are fitted to convergence on standardised codes
-with a small L2 penalty: no epochs to choose, no seed, and no choice made on test rows. Values are therefore close to
-DiTi's but not of its protocol.
+DiTi trains one linear layer with Adam (learning rate 1e-3, 15 epochs, codes not standardised) and keeps the best epoch
+(that is `linear_probe.probe_with_adam`). Here the same linear models are fitted to convergence on standardised codes
+with a small L2 penalty: no epochs to choose, no seed. Values are therefore close to DiTi's but not of its protocol.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score
 
-from unweave import types
-from unweave.evaluation.metrics import checks
-from unweave.evaluation.metrics.rows import Tables
+from unweave.evaluation.metrics.checks import check_same_columns, check_tables
+from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.types import UnitTable
-
-
-class Targets(NamedTuple):
-    """Codes and real-valued targets of the same rows."""
-
-    units: UnitTable
-    targets: Float[np.ndarray, "rows targets"]
 
 
 def average_precision(train: Tables, test: Tables) -> dict[str, float]:
@@ -44,12 +32,12 @@ def average_precision(train: Tables, test: Tables) -> dict[str, float]:
     Raises ValueError for attributes other than 0 and 1, training and test tables that do not fit, or no attribute left.
     """
     for part in (train, test):
-        checks.tables(*part)
+        check_tables(*part)
         if part.factors.max() > 1:
             raise ValueError(
                 f"attributes are 0 or 1, got {part.factors.max()}; make one column per class, as in (factor == class)."
             )
-    checks.same_columns(train, test)
+    check_same_columns(train, test)
     varying = (np.ptp(train.factors, axis=0) > 0) & (np.ptp(test.factors, axis=0) > 0)
     if not varying.any():
         raise ValueError("every attribute is constant in the training or the test rows; pass more rows.")
@@ -62,38 +50,6 @@ def average_precision(train: Tables, test: Tables) -> dict[str, float]:
         "chance": float(truth.mean()),
         "attributes": float(varying.sum()),
         "attributes_left_out": float((~varying).sum()),
-    }
-
-
-def regression(train: Targets, test: Targets) -> dict[str, float]:
-    """How well a linear model of the codes predicts real-valued targets on the test rows.
-
-    `pearson` is the mean over targets of the correlation r of prediction and target, in [-1, 1], higher is better,
-    chance 0; `mse` the mean squared error over rows and targets, in squared units of the targets, lower is better.
-    Least squares with an L2 penalty of 1 on standardised codes (ridge), all targets at once. DiTi quotes both for the
-    73 attribute scores of LFW.
-
-    A prediction that is constant correlates 0. Targets that are constant in the test rows have no r and are left out
-    of it, not of `mse`; `targets` says how many r were averaged. Known defect: `mse` weighs targets by their scale.
-
-    Raises ValueError where the numbers are not finite, tables do not fit, or every test target is constant.
-    """
-    for part in (train, test):
-        checks.tables(part.units, np.zeros(part.targets.shape, np.int64))  # targets may be negative
-        types.check_finite(part.targets, "targets")
-    checks.same_columns(train, test)
-    varying = np.ptp(test.targets, axis=0) > 0
-    if not varying.any():
-        raise ValueError("every target is constant in the test rows, so there is nothing to correlate with.")
-    codes, test_codes = _standardised(train.units, test.units)
-    truth = test.targets.astype(np.float64)
-    model = Ridge(alpha=1.0).fit(codes, train.targets.astype(np.float64))
-    predicted = model.predict(test_codes).reshape(truth.shape)
-    correlation = [_correlation(p, t) for p, t in zip(predicted.T[varying], truth.T[varying])]
-    return {
-        "pearson": float(np.mean(correlation)),
-        "mse": float(np.mean((predicted - truth) ** 2)),
-        "targets": float(varying.sum()),
     }
 
 
@@ -124,8 +80,8 @@ def logistic_scores(
         return float(value), slope.ravel()
 
     options = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20}
-    found = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(shape)
-    return test @ solve_triangular(root, found[:-1]) + found[-1] / 0.5
+    solution = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(shape)
+    return test @ solve_triangular(root, solution[:-1]) + solution[-1] / 0.5
 
 
 def _standardised(
@@ -136,9 +92,3 @@ def _standardised(
     varies = np.ptp(x, axis=0) > 0
     mean, deviation = x.mean(0), np.where(varies, x.std(0), np.inf)
     return (x - mean) / deviation, (test - mean) / deviation
-
-
-def _correlation(predicted: Float[np.ndarray, "test"], truth: Float[np.ndarray, "test"]) -> float:
-    if np.ptp(predicted) <= 1e-9 * np.abs(predicted).max():
-        return 0.0
-    return float(np.corrcoef(predicted, truth)[0, 1])
