@@ -390,7 +390,7 @@ def outcome(kind: Kind, place: Path) -> dict[str, Any]:
     from unweave.data.memory import digest_of
 
     try:
-        registry.module("data", kind.module).APART = False  # type: ignore[attr-defined]
+        registry.module("data", kind.module).CHILD_PROCESS_ONLY = False  # type: ignore[attr-defined]
         dataset = data_open.build(table(kind, place))
         if digest_of(dataset) != dataset.digest() or data_open.build(table(kind, place)).digest() != dataset.digest():
             return {"what": "WRONG: the cache is not what was said"}
@@ -408,7 +408,7 @@ def outcome(kind: Kind, place: Path) -> dict[str, Any]:
     except BaseException as error:
         return {"what": f"WRONG: {type(error).__name__}", "text": traceback.format_exc()}
     for entry in cache.entries():
-        if entry.place.suffix == ".part" or cache.whole(entry.place) is None:
+        if entry.place.suffix == ".part" or cache.read_if_intact(entry.place) is None:
             return {"what": "WRONG: it left a damaged cache", "text": str(result)}
     return result
 
@@ -451,7 +451,7 @@ def told(case: Case, place: Path) -> dict[str, Any]:
     from unweave import registry
     from unweave.data import open as data_open
 
-    if not registry.module("data", KINDS[case.kind].module).APART:
+    if not registry.module("data", KINDS[case.kind].module).CHILD_PROCESS_ONLY:
         return {"what": "WRONG: crash of a reader that runs in the user's process"}
     with tempfile.TemporaryDirectory() as folder:
         before = os.environ.get("UNWEAVE_CACHE")

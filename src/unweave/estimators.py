@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from unweave.data import open as data_open
-from unweave.data.reading.pixels import read_image
+from unweave.data.reading.image_files import read_image
 from unweave.editing.verbs import SAMPLING
 from unweave.evaluation import evaluate
 from unweave.method import Generative, evaluating

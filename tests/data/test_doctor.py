@@ -129,7 +129,7 @@ def test_a_report_is_a_table_and_json(sick, tmp_path):
 
 
 def stored(pixels, factors=None, names=("a", "b"), sizes=(), notes=""):
-    from unweave.data.reading.source import Labels
+    from unweave.data.reading.image_source import Labels
 
     labels = None if factors is None else Labels(names, sizes, factors)
     return Stored("mine", pixels, labels, Card("t", "s", "l", notes=notes))
@@ -140,7 +140,7 @@ def kinds(dataset):
 
 
 def test_all_groups_of_duplicates_are_found_over_all_parts(monkeypatch):
-    monkeypatch.setattr(doctor, "STEP", 5 * 64)
+    monkeypatch.setattr(doctor, "BLOCK_BYTES", 5 * 64)
     pixels = RNG.integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     pixels[[39, 20]] = pixels[3]
     pixels[38] = pixels[1]

@@ -90,5 +90,5 @@ def test_what_is_wrong(fuzzer, sample, monkeypatch):
         assert outcome(fuzzer, sample) == "WRONG: ValueError from test_fuzz.py"
     with monkeypatch.context() as patch:
         patch.setattr(cache.shutil, "rmtree", lambda *_, **__: None)
-        patch.setattr(folder, "decode", broken)
+        patch.setattr(folder, "decode_image", broken)
         assert outcome(fuzzer, sample) == "WRONG: it left a damaged cache"

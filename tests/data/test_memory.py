@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from unweave.data.dataset import Card
 from unweave.data.memory import Stored
-from unweave.data.reading.pixels import middle, resized
-from unweave.data.reading.source import Labels
+from unweave.data.reading.image_files import middle_box, resize_pixels
+from unweave.data.reading.image_source import Labels
 
 CARD = Card("t", "s", "l")
 
@@ -28,20 +28,20 @@ def test_without_a_size_images_are_as_given():
 @pytest.mark.parametrize("size", [16, 32, 48])
 def test_resizing_keeps_flat_colours_and_means(channels, size):
     flat = np.full((2, 32, 40, channels), 77, np.uint8)
-    assert (resized(flat, (size, size)) == 77).all()
+    assert (resize_pixels(flat, (size, size)) == 77).all()
     smooth = np.broadcast_to(np.linspace(50, 200, 32).astype(np.uint8)[None, :, None, None], (1, 32, 32, channels))
-    assert abs(resized(smooth, (size, size)).mean() - smooth.mean()) < 1
+    assert abs(resize_pixels(smooth, (size, size)).mean() - smooth.mean()) < 1
 
 
 def test_resizing_is_antialiased():
     stripes = np.zeros((1, 64, 64, 1), np.uint8)
     stripes[:, ::2] = 255
-    assert resized(stripes, (16, 16))[0, 2:-2].std() < 6
+    assert resize_pixels(stripes, (16, 16))[0, 2:-2].std() < 6
 
 
 @given(*[st.integers(1, 500)] * 4)
 def test_the_middle_box_has_the_wanted_proportions_and_is_centred(height, width, want_height, want_width):
-    left, top, right, bottom = middle((height, width), (want_height, want_width))
+    left, top, right, bottom = middle_box((height, width), (want_height, want_width))
     assert left >= 0 <= top
     assert right <= width
     assert bottom <= height

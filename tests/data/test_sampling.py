@@ -7,7 +7,7 @@ from unweave.data import sampling
 from unweave.data.dataset import Card
 from unweave.data.factors import FactorGrid
 from unweave.data.memory import Stored
-from unweave.data.reading.source import Labels
+from unweave.data.reading.image_source import Labels
 from unweave.data.sampling import Gridded
 from unweave.data.sets import sprites
 

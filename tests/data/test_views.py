@@ -8,7 +8,7 @@ from unweave.data import views
 from unweave.data.dataset import Card, Dataset
 from unweave.data.factors import FactorGrid
 from unweave.data.memory import Stored
-from unweave.data.reading.source import Labels
+from unweave.data.reading.image_source import Labels
 from unweave.data.views import Correlate, Settings, View, beneath, rows_beneath, split, split_rows, viewed
 
 GRID = FactorGrid(("shape", "size", "hue"), (2, 3, 4))

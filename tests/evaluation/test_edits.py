@@ -7,7 +7,7 @@ from rich.console import Console
 from unweave.data import views
 from unweave.data.dataset import Card
 from unweave.data.memory import Stored
-from unweave.data.reading.source import Labels
+from unweave.data.reading.image_source import Labels
 from unweave.data.sets.sprites import GRID
 from unweave.evaluation.edits import _renderer, evaluate_edits, table
 from unweave.method import Sampling

@@ -20,7 +20,7 @@ from torch import Tensor
 from unweave import registry
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
-from unweave.data.reading.pixels import FORMATS, read_image
+from unweave.data.reading.image_files import IMAGE_FORMATS, read_image
 from unweave.editing.adjust import adjust_units
 from unweave.editing.interpolate import interpolate_units
 from unweave.editing.reconstruct import reconstruct_images
@@ -282,7 +282,7 @@ def _word(name: str) -> str:
 def _check_size(path: Path) -> None:
     """Raises ValueError for more pixels than a person's picture has, before they are decoded."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             count = image.width * image.height
     except Exception:
         return  # what cannot be opened is refused by the reader, in better words

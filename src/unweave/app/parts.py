@@ -13,7 +13,7 @@ import gradio as gr
 from PIL import Image, PngImagePlugin
 
 from unweave.app.explorer import Explorer, Partner, Picked, Picture
-from unweave.data.reading.pixels import ENDINGS
+from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.figures.pixels import pixels
 
 COMMAND = "The command that makes this edit again"
@@ -57,7 +57,7 @@ def source(explorer: Explorer, label: str, own: str) -> Source:
         [pixels(pixel[None])[0] for _, pixel in examples], label=label, columns=6, height="auto", format="png",
         allow_preview=False, interactive=False, visible=bool(examples), elem_classes=["pixels", "source"],
     )  # fmt: skip
-    upload = gr.File(label=own, file_types=list(ENDINGS), type="filepath", height=135)
+    upload = gr.File(label=own, file_types=list(IMAGE_ENDINGS), type="filepath", height=135)
     return Source(examples, gallery, upload, gr.Textbox(visible=False))
 
 

@@ -106,7 +106,7 @@ def get(
     """
     from unweave.data.download import download
 
-    places = download.get(name, kind=kind)
+    places = download.download_set(name, kind=kind)
     if json:
         output.print_json({"files": [str(place) for place in places]})
     else:

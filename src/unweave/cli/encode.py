@@ -35,7 +35,7 @@ def command(
     import numpy as np
 
     from unweave.cli.output import print_json
-    from unweave.data.reading.pixels import ENDINGS
+    from unweave.data.reading.image_files import IMAGE_ENDINGS
     from unweave.figures.save import write_bytes
     from unweave.runs.codes import encode
 
@@ -43,7 +43,7 @@ def command(
         raise FileExistsError(f"{output} is there already: choose another -o, or give --overwrite.")
     if weights not in ("averaged", "raw"):
         raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
-    single = images[0] if images and len(images) == 1 and Path(images[0]).suffix.lower() not in ENDINGS else None
+    single = images[0] if images and len(images) == 1 and Path(images[0]).suffix.lower() not in IMAGE_ENDINGS else None
     chosen: Literal["averaged", "raw"] = "averaged" if weights == "averaged" else "raw"
     arrays = encode(run, single or images or None, split=split, weights=chosen)
     content = io.BytesIO()

@@ -6,8 +6,6 @@ Every row is looked at, a part at a time; of folders and archives the files them
 import hashlib
 import io
 import math
-import tarfile
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,20 +20,19 @@ from rich.progress import track
 from rich.table import Table
 
 from unweave.data import views
-from unweave.data.cache.cached import Cached
+from unweave.data.cache.cached_dataset import CachedDataset
 from unweave.data.dataset import Dataset
-from unweave.data.formats import folder
-from unweave.data.reading import members
-from unweave.data.reading.pixels import ENDINGS, FORMATS, LARGEST
+from unweave.data.formats import archive, folder
+from unweave.data.reading.image_files import IMAGE_ENDINGS, IMAGE_FORMATS, MAX_FILE_BYTES
 
-BLANK = 2.0  # of 255; an image whose brightest spread among its channels is below it is near-blank
-ODD = 2.0  # times wider or narrower than the median picture
-FEW = 10  # rows of a class
-SPARSE = 4  # combinations for each row from which factors are no grid, as 40 attributes of faces are none
-STEP = 8 << 20  # bytes of images that are looked at at once
-LONG = 5_000  # rows or files from which progress is shown
-EXAMPLES = 10  # that a finding names
-FITTING = {".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".tif": ("TIFF",), ".bmp": ("BMP", "DIB")}
+BLANK_SPREAD = 2.0  # of 255; an image whose brightest spread among its channels is below it is near-blank
+ODD_RATIO = 2.0  # times wider or narrower than the median picture
+FEW_ROWS = 10  # rows of a class
+MAX_COMBINATIONS = 4  # combinations for each row from which factors are no grid, as 40 attributes of faces are none
+BLOCK_BYTES = 8 << 20  # bytes of images that are looked at at once
+PROGRESS_FROM = 5_000  # rows or files from which progress is shown
+MAX_EXAMPLES = 10  # that a finding names
+FORMATS_OF_ENDING = {".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".tif": ("TIFF",), ".bmp": ("BMP", "DIB")}
 """The formats that fit an ending, where they are not its own name."""
 
 T = TypeVar("T")
@@ -51,7 +48,7 @@ class Finding:
     examples: tuple[str, ...] = ()
 
 
-class Report(NamedTuple):
+class DoctorReport(NamedTuple):
     """What was found, the worst first."""
 
     name: str
@@ -74,33 +71,34 @@ class Report(NamedTuple):
         return table
 
 
-def examine(dataset: Dataset, table: Mapping[str, Any]) -> Report:
+def examine(dataset: Dataset, table: Mapping[str, Any]) -> DoctorReport:
     """Look at every row of a data set, at its factors, and at the files that its [data] table names."""
-    found = [*_unreadable(dataset), *_files(dataset, table), *_pixels(dataset), *_factors(dataset)]
+    findings = [*_unreadable(dataset), *_files(dataset, table), *_pixels(dataset), *_factors(dataset)]
     if dataset.card.notes:
-        found.append(
+        findings.append(
             Finding(
                 "card", "note", f"known of this set: {dataset.card.notes}", 1, "keep it in mind when you read scores"
             )
         )
-    worst = ("problem", "warning", "note")
-    return Report(dataset.name, len(dataset), tuple(sorted(found, key=lambda finding: worst.index(finding.severity))))
+    severities = ("problem", "warning", "note")
+    findings.sort(key=lambda finding: severities.index(finding.severity))
+    return DoctorReport(dataset.name, len(dataset), tuple(findings))
 
 
 def _watched(things: Iterable[T], what: str, total: int, each: int = 1) -> Iterable[T]:
     """The same things, with a progress bar on stderr where there are many."""
     console = Console(stderr=True)
-    hidden = total < LONG or not console.is_terminal
+    hidden = total < PROGRESS_FROM or not console.is_terminal
     return track(things, what, total=-(-total // each), console=console, disable=hidden, transient=True)
 
 
 def _first(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name for name, _ in zip(names, range(EXAMPLES)))
+    return tuple(name for name, _ in zip(names, range(MAX_EXAMPLES)))
 
 
 def _unreadable(dataset: Dataset) -> Iterator[Finding]:
     below = views.beneath(dataset)
-    if isinstance(below, Cached) and below.bad:
+    if isinstance(below, CachedDataset) and below.bad:
         what = f"{len(below.bad):,} images cannot be read and are left out"
         yield Finding(
             "corrupt", "problem", what, len(below.bad), "get them again, or delete them", _first(below.bad.values())
@@ -109,12 +107,12 @@ def _unreadable(dataset: Dataset) -> Iterator[Finding]:
 
 def _pixels(dataset: Dataset) -> Iterator[Finding]:
     """Images that are the same, and images of one colour."""
-    step = max(1, STEP // math.prod(dataset.shape))
+    step = max(1, BLOCK_BYTES // math.prod(dataset.shape))
     prints, blank = np.zeros((len(dataset), 2), np.uint64), []
     for start in _watched(range(0, len(dataset), step), "looking at pixels", len(dataset), step):
         images = dataset.images(np.arange(start, min(start + step, len(dataset))))
         spread = images.reshape(len(images), -1, images.shape[-1]).std(axis=1, dtype=np.float32).max(axis=1)
-        blank += (start + np.flatnonzero(spread < BLANK)).tolist()
+        blank += (start + np.flatnonzero(spread < BLANK_SPREAD)).tolist()
         for row, image in enumerate(images, start):
             digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
             prints[row] = np.frombuffer(digest, np.uint64)
@@ -135,7 +133,7 @@ def _pixels(dataset: Dataset) -> Iterator[Finding]:
             _first(" = ".join(_named(dataset, rows[:4])) for rows in groups),
         )
     if blank:
-        what = f"{len(blank):,} images are near-blank: their pixels spread by less than {BLANK:g} of 255"
+        what = f"{len(blank):,} images are near-blank: their pixels spread by less than {BLANK_SPREAD:g} of 255"
         remedy = "delete those that should show something"
         yield Finding("blank", "warning", what, len(blank), remedy, _first(_named(dataset, blank)))
 
@@ -164,20 +162,20 @@ def _factors(dataset: Dataset) -> Iterator[Finding]:
         f"{name} = {c}: {n} rows"
         for name, count in zip(dataset.factor_names, counts)
         for c, n in enumerate(count)
-        if n < FEW and (count > 0).sum() > 1
+        if n < FEW_ROWS and (count > 0).sum() > 1
     ]
     if few:
-        what = f"{len(few)} classes have fewer than {FEW} rows"
+        what = f"{len(few)} classes have fewer than {FEW_ROWS} rows"
         yield Finding(
             "few rows", "warning", what, len(few), "join classes, or add images: scores of them are noise", _first(few)
         )
     total = math.prod(sizes)
-    if total > SPARSE * len(dataset) or len(sizes) == 1:
+    if total > MAX_COMBINATIONS * len(dataset) or len(sizes) == 1:
         return
     seen = np.bincount(np.ravel_multi_index(tuple(classes.T), sizes), minlength=total)
     gaps = np.flatnonzero(seen == 0)
     if len(gaps):
-        where = np.stack(np.unravel_index(gaps[:EXAMPLES], sizes), axis=1)
+        where = np.stack(np.unravel_index(gaps[:MAX_EXAMPLES], sizes), axis=1)
         named = (", ".join(f"{name} = {c}" for name, c in zip(dataset.factor_names, row)) for row in where)
         what = f"{len(gaps):,} of {total:,} combinations of the factors have no image"
         remedy = "protocols that ask for any combination draw from the rows there are"
@@ -189,7 +187,7 @@ def _rows(count: int) -> Iterator[np.ndarray]:
         yield np.arange(start, min(start + (1 << 16), count))
 
 
-class _Seen(NamedTuple):
+class _ImageHeader(NamedTuple):
     """An image file, from its first bytes."""
 
     name: str
@@ -209,30 +207,25 @@ def _files(dataset: Dataset, table: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _odd(below)
         yield from _shapes(dataset, _looked(images, lambda i: path / images[i]))
     elif table.get("name") == "archive" and path.is_file():
-        archive = members.opened(path, ENDINGS)
-        names = [member.name for member in archive.members]
-        yield from _odd(_names(path))
-        yield from _shapes(dataset, _looked(names, lambda i: io.BytesIO(archive.read(archive.members[i], LARGEST))))
-
-
-def _names(path: Path) -> list[str]:
-    """The files in an archive that is known to be harmless."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return [info.filename for info in archive.infolist() if not info.is_dir()]
-    with tarfile.open(path) as tar:
-        return [member.name for member in tar if member.isfile()]
+        opened = archive.open_archive(path, IMAGE_ENDINGS)
+        names = [member.name for member in opened.members]
+        yield from _odd(archive.file_names(path))
+        yield from _shapes(
+            dataset, _looked(names, lambda i: io.BytesIO(opened.read(opened.members[i], MAX_FILE_BYTES)))
+        )
 
 
 def _odd(names: Sequence[str]) -> Iterator[Finding]:
     """Files that are no images, by ending."""
     paths = [PurePosixPath(name) for name in names]
     shown = [path for path in paths if not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)]
-    endings = Counter(path.suffix.lower() or "no ending" for path in shown if path.suffix.lower() not in ENDINGS)
+    endings = Counter(path.suffix.lower() or "no ending" for path in shown if path.suffix.lower() not in IMAGE_ENDINGS)
     if endings:
         what = f"{endings.total():,} files are no images and are passed over"
         examples = _first(f"{ending}: {count:,}" for ending, count in endings.most_common())
-        yield Finding("other files", "note", what, endings.total(), f"images end in {', '.join(ENDINGS)}", examples)
+        yield Finding(
+            "other files", "note", what, endings.total(), f"images end in {', '.join(IMAGE_ENDINGS)}", examples
+        )
     if len(shown) < len(paths):
         hidden = len(paths) - len(shown)
         yield Finding(
@@ -240,16 +233,16 @@ def _odd(names: Sequence[str]) -> Iterator[Finding]:
         )
 
 
-def _looked(names: Sequence[str], opened: Callable[[int], Path | io.BytesIO]) -> list[_Seen]:
+def _looked(names: Sequence[str], opened: Callable[[int], Path | io.BytesIO]) -> list[_ImageHeader]:
     """What the first bytes of each image say; those that cannot be read are found elsewhere."""
     seen = []
     for i, name in enumerate(_watched(names, "looking at files", len(names))):
         try:
-            with Image.open(opened(i), formats=FORMATS) as image:
+            with Image.open(opened(i), formats=IMAGE_FORMATS) as image:
                 ending = PurePosixPath(name).suffix.lower()
-                fits = image.format in FITTING.get(ending, (ending[1:].upper(),))
+                fits = image.format in FORMATS_OF_ENDING.get(ending, (ending[1:].upper(),))
                 animated = image.format in ("GIF", "WEBP", "PNG") and image.is_animated  # type: ignore[attr-defined]
-                seen.append(_Seen(name, image.width, image.height, _kind(image), fits, animated))
+                seen.append(_ImageHeader(name, image.width, image.height, _kind(image), fits, animated))
         except Exception:  # damaged files raise anything
             continue
     return seen
@@ -263,7 +256,7 @@ def _kind(image: Image.Image) -> str:
     return {"1": "grey", "L": "grey", "RGB": "colour", "P": "colour", "YCbCr": "colour"}.get(image.mode, image.mode)
 
 
-def _shapes(dataset: Dataset, seen: list[_Seen]) -> Iterator[Finding]:
+def _shapes(dataset: Dataset, seen: list[_ImageHeader]) -> Iterator[Finding]:
     """Tiny, odd, misnamed and animated images, and how sizes and kinds are mixed."""
     if not seen:
         return
@@ -274,11 +267,10 @@ def _shapes(dataset: Dataset, seen: list[_Seen]) -> Iterator[Finding]:
         yield Finding("tiny", "warning", what, len(tiny), "lower data.size, or leave them out", _first(tiny))
     ratios = np.array([one.width / one.height for one in seen])
     middle = float(np.median(ratios))
-    odd = np.flatnonzero((ratios > ODD * middle) | (ratios < middle / ODD))
+    odd = np.flatnonzero((ratios > ODD_RATIO * middle) | (ratios < middle / ODD_RATIO))
     if len(odd):
-        what = (
-            f"{len(odd):,} images are over {ODD:g} times wider or narrower than the median; only their middle is kept"
-        )
+        bound = f"over {ODD_RATIO:g} times wider or narrower than the median"
+        what = f"{len(odd):,} images are {bound}; only their middle is kept"
         named = _first(f"{seen[i].name}: {seen[i].width} x {seen[i].height}" for i in odd)
         yield Finding("odd shapes", "warning", what, len(odd), "cut them yourself, or leave them out", named)
     misnamed = [one.name for one in seen if not one.fits]

@@ -7,8 +7,8 @@ import numpy as np
 
 from unweave.data.dataset import Card, Dataset
 from unweave.data.factors import within
-from unweave.data.reading.pixels import resized
-from unweave.data.reading.source import Labels
+from unweave.data.reading.image_files import resize_pixels
+from unweave.data.reading.image_source import Labels
 from unweave.types import FactorTable, Pixels, Rows
 
 BLOCK = 8 << 20  # bytes of images that are digested at once
@@ -23,7 +23,7 @@ class Stored(Dataset):
         self.factor_names = labels.names if labels else ()
         self.factor_sizes = labels.sizes if labels else ()
         self.shape = (channels, size or height, size or width)
-        self._pixels = resized(pixels, self.shape[1:])
+        self._pixels = resize_pixels(pixels, self.shape[1:])
 
     def __len__(self) -> int:
         return len(self._pixels)

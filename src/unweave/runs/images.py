@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from unweave.data.dataset import Dataset
-from unweave.data.reading.pixels import read_image, sides
+from unweave.data.reading.image_files import image_size, read_image
 from unweave.data.sampling import rows_for
 from unweave.runs.run import Run, best_device
 from unweave.tensors import Images, to_images
@@ -44,7 +44,7 @@ def read_images(run: Run, names: ImageNames) -> NamedImages:
             path = Path(str(name))
             images.append(to_images(read_image(path, (height, width), channels)))
             labels.append(path.name)
-            if (size := sides(path)) != (height, width):
+            if (size := image_size(path)) != (height, width):
                 logger.info(
                     "%s has %d x %d pixels: its middle is resized to %d x %d (height, width).",
                     path.name, *size, height, width,

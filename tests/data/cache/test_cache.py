@@ -71,9 +71,13 @@ def sets():
 
 def child(code, **environment):
     """A Python process that runs this code with the same cache."""
-    head = "from pathlib import Path\nfrom unweave.data.formats import folder, npz\nfrom unweave.data.cache import conversion\n"
+    imports = (
+        "from pathlib import Path\n"
+        "from unweave.data.formats import folder, npz\n"
+        "from unweave.data.cache import conversion\n"
+    )
     return subprocess.Popen(
-        [sys.executable, "-c", head + code],
+        [sys.executable, "-c", imports + code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -174,12 +178,12 @@ def test_the_place_of_the_cache(tmp_path, monkeypatch):
 
 SLOWLY = """
 import time
-whole = conversion.convert
+whole = conversion.convert_chunk
 def slowly(*given):
     record = whole(*given)
     time.sleep(0.15)
     return record
-conversion.convert = slowly
+conversion.convert_chunk = slowly
 folder.build(folder.Settings(path=Path({!r})))
 """
 
@@ -205,13 +209,14 @@ def killed(many):
 
 def resumed(many, monkeypatch):
     """The set, and the rows that were read to finish it."""
-    read = counted(monkeypatch, folder, "decode")
+    read = counted(monkeypatch, folder, "decode_image")
     dataset = open_folder(many)
     return dataset, {int(path.stem) for path, *_ in read}
 
 
 def test_a_killed_conversion_goes_on(many, killed, undisturbed, monkeypatch):
-    done = {row for line in conversion.done(killed) for row in range(line["chunk"] * 682, (line["chunk"] + 1) * 682)}
+    chunks = [record["chunk"] for record in conversion.finished_chunks(killed)]
+    done = {row for chunk in chunks for row in range(chunk * 682, (chunk + 1) * 682)}
     dataset, read = resumed(many, monkeypatch)
     assert len(done) >= 2 * 682
     assert read == set(range(2_100)) - done
@@ -244,7 +249,7 @@ def test_a_line_cut_in_the_middle_is_one_chunk_again(many, killed, undisturbed, 
 
 @pytest.mark.parametrize("name", ["plan.json", "images.npy", "splits.npz", "done.jsonl"])
 def test_a_conversion_with_a_damaged_file_begins_again(noise, name, monkeypatch):
-    monkeypatch.setattr(conversion, "note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(conversion, "record_chunk", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         open_npz(noise)
     monkeypatch.undo()
@@ -275,7 +280,8 @@ def test_ctrl_c_leaves_what_is_done_and_no_noise(many, undisturbed):
 @pytest.mark.slow
 def test_ctrl_c_at_several_processes_ends_them_all_at_once(many, undisturbed):
     process = child(
-        "from unweave.data.cache import cache\ncache.MANY = 1\nimport os\nos.sched_getaffinity = lambda _: {0, 1}\n"
+        "from unweave.data.cache import cache\ncache.PARALLEL_FROM = 1\n"
+        "import os\nos.sched_getaffinity = lambda _: {0, 1}\n"
         + f"folder.build(folder.Settings(path=Path({str(many)!r})))",
     )
     wait_for(lambda: lines_done() >= 1, process)
@@ -415,7 +421,7 @@ def in_fork(*works):
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_that_open_the_same_set_at_once(many, count, tmp_path, undisturbed):
     log = tmp_path / "log"
-    whole = conversion.begin
+    whole = conversion.prepare
 
     def begun(source, part):
         with log.open("a") as file:
@@ -424,7 +430,7 @@ def test_processes_that_open_the_same_set_at_once(many, count, tmp_path, undistu
         return whole(source, part)
 
     def work():
-        conversion.begin = begun
+        conversion.prepare = begun
         return open_folder(many, size=16).digest()
 
     values = in_fork(*[work] * count)
@@ -436,7 +442,7 @@ def test_processes_that_open_the_same_set_at_once(many, count, tmp_path, undistu
 
 @pytest.mark.slow
 def test_several_processes_convert_as_one_does(many, undisturbed, monkeypatch):
-    monkeypatch.setattr(cache, "MANY", 100)
+    monkeypatch.setattr(cache, "PARALLEL_FROM", 100)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     workers = []
     whole = cache.Worker
@@ -493,7 +499,7 @@ def test_a_write_that_finds_no_space(noise, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(conversion, "note", full)
+    monkeypatch.setattr(conversion, "record_chunk", full)
     with pytest.raises(OSError, match=r"^no space left: .*unweave data cache"):
         open_npz(noise)
     monkeypatch.undo()
@@ -604,5 +610,5 @@ def test_many_unreadable_files_are_counted(tmp_path, caplog):
         (tmp_path / f"{i}.png").write_bytes(b"?")
     Image.new("RGB", (8, 8), "red").save(tmp_path / "z.png")
     open_folder(tmp_path)
-    assert len(caplog.messages) == cache.NAMED + 2
+    assert len(caplog.messages) == cache.MAX_NAMED + 2
     assert caplog.messages[-2] == "... and 5 more"

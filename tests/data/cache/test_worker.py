@@ -24,11 +24,11 @@ FOREIGN = '''
 import os, signal
 from pathlib import Path
 import numpy as np
-from unweave.data.reading.source import Part, Source
+from unweave.data.reading.image_source import ImageBlock, ImageSource
 from unweave.data.dataset import Card
 from unweave.config import Frozen, SettingsError
 
-APART = True
+CHILD_PROCESS_ONLY = True
 
 class Settings(Frozen):
     path: Path
@@ -57,11 +57,11 @@ def source(settings):
         if mood == "exit":
             os._exit(3)
         if mood == "shape":
-            return Part(np.zeros((stop - start, 9, 8, 1), np.uint8))
+            return ImageBlock(np.zeros((stop - start, 9, 8, 1), np.uint8))
         if mood == "far":
-            return Part(np.zeros((stop - start, 8, 8, 1), np.uint8), {99: "bad"})
-        return Part(np.repeat(np.arange(start, stop, dtype=np.uint8), 64).reshape(-1, 8, 8, 1))
-    return Source("foreign", Card("t", "s", "l"), (1, 8, 8), 24, read)
+            return ImageBlock(np.zeros((stop - start, 8, 8, 1), np.uint8), {99: "bad"})
+        return ImageBlock(np.repeat(np.arange(start, stop, dtype=np.uint8), 64).reshape(-1, 8, 8, 1))
+    return ImageSource("foreign", Card("t", "s", "l"), (1, 8, 8), 24, read)
 '''
 
 
@@ -80,7 +80,7 @@ def foreign(tmp_path, monkeypatch):
     def build(mood):
         (tmp_path / "file.mood").write_text(mood)
         settings = registry.module("data", "foreign").Settings(path=tmp_path / "file.bin")
-        return cache.opened("foreign", settings)
+        return cache.open_cached("foreign", settings)
 
     return build
 
@@ -165,7 +165,7 @@ def test_every_chunk_is_converted_once_whoever_does_it():
 
         return convert
 
-    records = list(worker.converted([converter(i) for i in range(3)], list(range(5, 50))))
+    records = list(worker.convert_chunks([converter(i) for i in range(3)], list(range(5, 50))))
     assert sorted(record["chunk"] for record in records) == list(range(5, 50))
     assert all(seen)
     assert sum(map(len, seen)) == 45
@@ -180,5 +180,5 @@ def test_the_first_error_ends_it():
         raise ValueError(f"chunk {chunk}")
 
     with pytest.raises(ValueError, match="chunk"):
-        list(worker.converted([good, bad, bad], list(range(1000))))
-    assert list(worker.converted([good], [])) == []
+        list(worker.convert_chunks([good, bad, bad], list(range(1000))))
+    assert list(worker.convert_chunks([good], [])) == []

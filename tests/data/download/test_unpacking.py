@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unweave.data.download import unpacking
-from unweave.data.download.unpacking import unpack, whole
+from unweave.data.download.unpacking import is_unpacked, unpack
 
 FILES = {"data/cars/a.mat": b"a" * 700, "data/b c.txt": b"", "é.bin": bytes(range(256)) * 4}
 
@@ -54,9 +54,9 @@ def test_every_kind_of_archive(tmp_path, ending):
     assert {name: found[name] for name in FILES} == FILES
     assert set(found) - set(FILES) == {archive.name, f"{archive.name}.unpacked"}
     assert told[-1] == sum(map(len, FILES.values()))
-    assert whole(tmp_path, archive.name, "12")
-    assert whole(tmp_path, archive.name, None)
-    assert not whole(tmp_path, archive.name, "13")
+    assert is_unpacked(tmp_path, archive.name, "12")
+    assert is_unpacked(tmp_path, archive.name, None)
+    assert not is_unpacked(tmp_path, archive.name, "13")
     assert not (tmp_path / "é.bin").stat().st_mode & 0o6111  # no bits of the archive's choice
 
 
@@ -66,7 +66,7 @@ def test_what_is_there_is_not_unpacked_again_and_what_is_missing_is(tmp_path):
     (tmp_path / "é.bin").write_bytes(bytes(1024))  # of the same size: is not read
     unpack(archive, tmp_path, "12", lambda done, total: pytest.fail("unpacked again"))
     (tmp_path / "é.bin").unlink()
-    assert not whole(tmp_path, "a.zip", "12")
+    assert not is_unpacked(tmp_path, "a.zip", "12")
     unpack(archive, tmp_path, "12", silent)
     assert (tmp_path / "é.bin").read_bytes() == FILES["é.bin"]
 
@@ -85,13 +85,13 @@ def test_a_process_that_stops_halfway_is_noticed(tmp_path, monkeypatch, moment):
         patch.setattr(unpacking, moment, stop)
         with pytest.raises(KeyboardInterrupt):
             unpack(archive, tmp_path, "12", silent)
-    assert not whole(tmp_path, "a.zip", "12")
+    assert not is_unpacked(tmp_path, "a.zip", "12")
     left = tmp_path / ".a.zip.unpacking"
     left.mkdir()  # as after a kill
     (left / "junk").write_text("x")
     (tmp_path / "é.bin").write_bytes(FILES["é.bin"])  # was in its place already
     unpack(archive, tmp_path, "12", silent)
-    assert whole(tmp_path, "a.zip", "12")
+    assert is_unpacked(tmp_path, "a.zip", "12")
     assert not left.exists()
     assert "junk" not in there(tmp_path)
 
@@ -131,7 +131,7 @@ def test_a_file_twice_or_below_a_file_is_refused(tmp_path, second, why):
 
 @pytest.mark.parametrize("make", [tarred, zipped])
 def test_a_bomb_is_refused(tmp_path, make, monkeypatch):
-    monkeypatch.setattr(unpacking, "SMALL", 1 << 20)
+    monkeypatch.setattr(unpacking, "ALWAYS_ALLOWED", 1 << 20)
     archive = make(tmp_path / "a", {f"{i}": bytes(1 << 20) for i in range(4)})
     with pytest.raises(ValueError, match=r"its [0-9,]+ bytes become more than [0-9,]+: it is damaged or a trap"):
         unpack(archive, tmp_path, "12", silent)
@@ -211,4 +211,4 @@ def test_no_space_is_not_damage(tmp_path, monkeypatch):
 def test_a_damaged_record_means_nothing(tmp_path, said):
     (tmp_path / "a.zip").write_text("")
     (tmp_path / "a.zip.unpacked").write_text(said)
-    assert not whole(tmp_path, "a.zip", "12")
+    assert not is_unpacked(tmp_path, "a.zip", "12")

@@ -6,7 +6,7 @@ from PIL import Image
 
 from unweave.config import SettingsError
 from unweave.data.formats import folder
-from unweave.data.reading.pixels import ENDINGS, read_image
+from unweave.data.reading.image_files import IMAGE_ENDINGS, read_image
 
 
 def save(path, colour=(200, 10, 10), size=(30, 20), mode="RGB", **options):
@@ -20,7 +20,7 @@ def load(path, size=16):
 
 def test_nested_images_of_every_ending_in_the_order_of_their_paths(tmp_path):
     colours = {}
-    for i, ending in enumerate(ENDINGS):
+    for i, ending in enumerate(IMAGE_ENDINGS):
         name = f"{'zyx'[i % 3]}/{i}{ending.upper() if i % 2 else ending}"
         colours[name] = 40 + 20 * i
         save(tmp_path / name, (colours[name],) * 3)

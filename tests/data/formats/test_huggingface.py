@@ -148,7 +148,7 @@ class Trap:
 
 
 def test_cells_that_cannot_be_read_are_named_and_none_is_unpickled(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(huggingface, "LARGEST", 9_000)
+    monkeypatch.setattr(huggingface, "MAX_FILE_BYTES", 9_000)
     contents = [picture(10), pickle.dumps(Trap(tmp_path / "sprung")), b"", picture(60)[:50], bytes(9_001), picture(60)]
     cells = [{"bytes": data, "path": None} for data in contents]
     rows([*cells, None]).save_to_disk(tmp_path / "pets")

@@ -15,13 +15,13 @@ def rows(request, tmp_path):
     path = tmp_path / f"a.{request.param[:3]}"
     if request.param == "npy":
         np.save(path, IMAGES)
-        return npy.Rows(path)
+        return npy.ArrayRows(path)
     methods = {"npz": zipfile.ZIP_STORED, "compressed": zipfile.ZIP_DEFLATED, "lzma": zipfile.ZIP_LZMA}
     content = io.BytesIO()
     np.save(content, IMAGES)
     with zipfile.ZipFile(path, "w", methods[request.param]) as archive:
         archive.writestr("images.npy", content.getvalue())
-    return npy.Rows(path, "images")
+    return npy.ArrayRows(path, "images")
 
 
 def test_rows_forwards_backwards_and_far(rows):
@@ -39,7 +39,7 @@ def test_far_rows_take_no_memory(tmp_path):
     import tracemalloc
 
     tracemalloc.start()
-    assert npy.Rows(tmp_path / "a.npy").read(3999, 4000).shape == (1, 1000, 1000)
+    assert npy.ArrayRows(tmp_path / "a.npy").read(3999, 4000).shape == (1, 1000, 1000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10e6
@@ -49,10 +49,10 @@ def test_far_rows_take_no_memory(tmp_path):
 def test_small_arrays_in_any_order(tmp_path, order):
     factors = np.asarray(np.arange(12).reshape(4, 3), order=order)
     np.savez(tmp_path / "a.npz", factors=factors, names=np.array(["x", "yy"]), one=np.array(7))
-    assert (npy.small(tmp_path / "a.npz", "factors") == factors).all()
-    assert npy.small(tmp_path / "a.npz", "names").tolist() == ["x", "yy"]
-    assert npy.small(tmp_path / "a.npz", "one") == 7
-    assert npy.members(tmp_path / "a.npz") == ["factors", "names", "one"]
+    assert (npy.read_whole(tmp_path / "a.npz", "factors") == factors).all()
+    assert npy.read_whole(tmp_path / "a.npz", "names").tolist() == ["x", "yy"]
+    assert npy.read_whole(tmp_path / "a.npz", "one") == 7
+    assert npy.array_names(tmp_path / "a.npz") == ["factors", "names", "one"]
 
 
 def header(tmp_path, text, data=b"\0" * 4096):
@@ -84,7 +84,7 @@ def header(tmp_path, text, data=b"\0" * 4096):
 )
 def test_headers_that_are_no_array_of_rows(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
-        npy.Rows(header(tmp_path, text))
+        npy.ArrayRows(header(tmp_path, text))
 
 
 def test_damage_is_a_value_error_whatever_it_is(tmp_path):
@@ -95,9 +95,9 @@ def test_damage_is_a_value_error_whatever_it_is(tmp_path):
     for at in range(0, len(whole), 23):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
         try:
-            names = npy.members(path)
-            images = npy.Rows(path, "images").read(0, 20) if "images" in names else None
-            factors = npy.small(path, "factors") if "factors" in names else None
+            names = npy.array_names(path)
+            images = npy.ArrayRows(path, "images").read(0, 20) if "images" in names else None
+            factors = npy.read_whole(path, "factors") if "factors" in names else None
         except ValueError:
             outcomes.add("error")
         else:
@@ -110,7 +110,7 @@ def test_damage_is_a_value_error_whatever_it_is(tmp_path):
 def test_rows_after_damage_begin_again(tmp_path):
     images = np.tile(IMAGES, (10, 1, 1, 1))
     np.save(tmp_path / "a.npy", images)
-    rows = npy.Rows(tmp_path / "a.npy")
+    rows = npy.ArrayRows(tmp_path / "a.npy")
     whole = (tmp_path / "a.npy").read_bytes()
     (tmp_path / "a.npy").write_bytes(whole[:-100])
     with pytest.raises(ValueError, match="it ends before row 200 of 200 is whole"):
@@ -123,9 +123,9 @@ def test_rows_after_damage_begin_again(tmp_path):
 
 def test_an_array_that_is_too_large_to_be_small(tmp_path, monkeypatch):
     np.savez(tmp_path / "a.npz", factors=np.zeros((200, 2), np.int64))
-    monkeypatch.setattr(npy, "LARGEST", 3199)
+    monkeypatch.setattr(npy, "MAX_WHOLE_BYTES", 3199)
     with pytest.raises(ValueError, match="factors has 3,200 bytes, more than 3,199"):
-        npy.small(tmp_path / "a.npz", "factors")
+        npy.read_whole(tmp_path / "a.npz", "factors")
 
 
 def test_what_is_no_npz(tmp_path):
@@ -134,4 +134,4 @@ def test_what_is_no_npz(tmp_path):
     (tmp_path / "c").write_bytes(b"hello")
     for name, message in (("a.npz.npy", "single array"), ("b", "pickled objects"), ("c", "no .npz, or is cut short")):
         with pytest.raises(ValueError, match=message):
-            npy.members(tmp_path / name)
+            npy.array_names(tmp_path / name)

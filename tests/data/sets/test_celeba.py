@@ -6,8 +6,8 @@ from PIL import Image
 from tests.conftest import shared
 
 from unweave.config import SettingsError
-from unweave.data.reading import attributes
-from unweave.data.reading.pixels import read_image
+from unweave.data.reading import attribute_table
+from unweave.data.reading.image_files import read_image
 from unweave.data.sets import celeba
 
 NAMES = ("Bald", "Male", "Smiling", "Young")
@@ -219,6 +219,6 @@ def test_many_rows_are_parsed_in_reasonable_time(tmp_path):
     values = np.random.default_rng(1).integers(0, 2, (count, 40))
     files = [f"{i:06d}.jpg" for i in range(count)]
     write(tmp_path, files, [f"a{i}" for i in range(40)], values, [0] * count)
-    table = attributes.read(tmp_path / TABLE)
+    table = attribute_table.read_attributes(tmp_path / TABLE)
     assert (table.classes == values).all()
     assert table.files == tuple(files)

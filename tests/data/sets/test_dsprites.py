@@ -6,7 +6,7 @@ from tests.conftest import shared
 from unweave.config import SettingsError
 from unweave.data.factors import FactorGrid
 from unweave.data.memory import Stored
-from unweave.data.reading.source import Labels
+from unweave.data.reading.image_source import Labels
 from unweave.data.sets import dsprites
 
 SMALL = FactorGrid(dsprites.GRID.names, (3, 2, 3, 2, 4))
@@ -80,7 +80,7 @@ def test_what_the_child_says_reaches_the_caller(tmp_path, monkeypatch):
 
 def test_all_variants_use_one_conversion(plain, monkeypatch):
     asked = []
-    monkeypatch.setattr(dsprites.cache, "opened", lambda name, settings: asked.append((name, settings)) or plain)
+    monkeypatch.setattr(dsprites.cache, "open_cached", lambda name, settings: asked.append((name, settings)) or plain)
     names = [dsprites.build(dsprites.Settings(variant=v, seed=3)).name for v in ("plain", "colour", "noisy")]
     assert names == ["dsprites", "dsprites_colour", "dsprites_noisy"]
     assert asked == [("dsprites", dsprites.Settings())] * 3

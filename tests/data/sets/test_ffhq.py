@@ -59,7 +59,7 @@ def test_the_publishers_thumbnails_in_the_order_of_their_numbers(tmp_path):
 
 
 def test_the_first_10000_are_for_testing(monkeypatch, tmp_path):
-    monkeypatch.setattr(ffhq, "_images", lambda place, size: ffhq.Images(70_000, lambda start, stop: None))
+    monkeypatch.setattr(ffhq, "_images", lambda place, size: ffhq.CountedImages(70_000, lambda start, stop: None))
     (tmp_path / "ffhq256.lmdb").mkdir()
     source = ffhq.source(ffhq.Settings(path=tmp_path))
     assert (source.name, source.count) == ("ffhq", 70_000)

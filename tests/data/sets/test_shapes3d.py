@@ -4,7 +4,7 @@ import pytest
 
 from unweave.config import SettingsError
 from unweave.data.factors import FactorGrid
-from unweave.data.reading import arrays
+from unweave.data.reading import published_arrays
 from unweave.data.sets import shapes3d
 
 SMALL = FactorGrid(shapes3d.GRID.names, (3, 2, 2, 3, 2, 3))
@@ -56,7 +56,7 @@ def test_an_hdf5_in_the_original_format(tmp_path):
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("chunks", [None, (1, 64, 64, 3), (50, 4, 4, 1), (64, 7, 64, 3), (144, 64, 64, 3)])
 def test_tall_chunks_are_unpacked_once(tmp_path, monkeypatch, chunks):
-    monkeypatch.setattr(arrays, "BLOCK", 1 << 16)
+    monkeypatch.setattr(published_arrays, "MAX_UNPACKED_BYTES", 1 << 16)
     source = opened(write(tmp_path / "a.h5", chunks=chunks))
     assert (read(source, 37) == PIXELS).all()
     assert (source.read(3, 60).pixels == PIXELS[3:60]).all()
@@ -70,7 +70,7 @@ def test_each_strip_is_asked_for_once():
         asked.append(where)
         return PIXELS[where]
 
-    rows = arrays.in_blocks(get, PIXELS.shape, PIXELS.dtype, (500, 32, 4, 1))
+    rows = published_arrays.rows_by_block(get, PIXELS.shape, PIXELS.dtype, (500, 32, 4, 1))
     for at in range(0, len(SMALL), 10):
         assert (rows(at, min(at + 10, len(SMALL))) == PIXELS[at : at + 10]).all()
     strips = [(part[0].start, part[1].start) for part in asked if isinstance(part, tuple)]
@@ -157,13 +157,13 @@ def test_a_file_that_is_not_there_is_explained(tmp_path, monkeypatch):
 
 def test_scratch_room_has_no_name_and_is_refused_on_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setenv("UNWEAVE_CACHE", str(tmp_path))
-    with arrays.scratch(30) as file:
+    with published_arrays.scratch_file(30) as file:
         room = np.memmap(file, np.uint8, "w+", shape=(10, 3))
     room[4] = 7
     assert room.sum() == 21
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OSError, match="no space left"):
-        arrays.scratch(1 << 50)
+        published_arrays.scratch_file(1 << 50)
 
 
 @pytest.mark.usefixtures("small")

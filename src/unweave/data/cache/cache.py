@@ -31,14 +31,14 @@ from rich.progress import track
 
 from unweave import registry
 from unweave.config import Frozen
-from unweave.data.cache import conversion, fingerprint
-from unweave.data.cache.cached import Cached
-from unweave.data.cache.worker import Worker, converted
+from unweave.data.cache import conversion, file_digests
+from unweave.data.cache.cached_dataset import CachedDataset
+from unweave.data.cache.worker import Worker, convert_chunks
 from unweave.data.memory import digest_of
 
-MANY = 4_000  # images from which several processes convert
-SHOWN = 500  # images from which progress is shown
-NAMED = 20  # unreadable files that are named one by one
+PARALLEL_FROM = 4_000  # images from which several processes convert
+PROGRESS_FROM = 500  # images from which progress is shown
+MAX_NAMED = 20  # unreadable files that are named one by one
 
 logger = logging.getLogger("unweave")
 
@@ -50,7 +50,7 @@ def root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "unweave"
 
 
-def opened(name: str, settings: Frozen) -> Cached:
+def open_cached(name: str, settings: Frozen) -> CachedDataset:
     """The data set `name` with these settings, converted first where the cache does not have it.
 
     Raises what the module's `files` and `source` raise, ValueError for content that cannot be used, OSError where
@@ -60,15 +60,15 @@ def opened(name: str, settings: Frozen) -> Cached:
     own = {key: value for key, value in settings.model_dump().items() if key != "path" and not isinstance(value, Path)}
     try:
         files = module.files(settings)
-        seen = fingerprint.stamp(files)
-        content = fingerprint.digest(files, _base(settings, files), root() / "contents")
+        stamp = file_digests.stamp_of_files(files)
+        content = file_digests.digest_of_files(files, _base(settings, files), root() / "contents")
         recipe = json.dumps(
             [conversion.VERSION, vars(module).get("VERSION", 1), name, own, content], sort_keys=True, default=str
         )
         place = root() / "sets" / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
-        dataset = whole(place)
+        dataset = read_if_intact(place)
         if dataset is None:
-            dataset = _made(name, module, settings, place, lambda: fingerprint.stamp(module.files(settings)) == seen)
+            dataset = _make(name, module, settings, place, stamp)
     except OSError as error:
         told = _explained(error)
         if told is error:
@@ -95,13 +95,13 @@ def _explained(error: OSError) -> OSError:
     return conversion.no_space(str(root())) if error.errno in conversion.FULL else error
 
 
-def whole(place: Path) -> Cached | None:
+def read_if_intact(place: Path) -> CachedDataset | None:
     """The set in this folder, or None where there is none, or its bytes are not those that were written."""
     try:
         meta = json.loads((place / "meta.json").read_bytes())
         if meta.pop("check") != _check(meta):
             return None
-        dataset, stamps = Cached(place, meta), _stamps(place)
+        dataset, stamps = CachedDataset(place, meta), _stamps(place)
         if meta["stamps"] == stamps:
             return dataset
         logger.info("files of %s have changed in the cache; checking them", meta["name"])
@@ -137,8 +137,8 @@ def _write(place: Path, meta: dict[str, Any]) -> None:
     part.replace(place / "meta.json")
 
 
-def _made(name: str, module: ModuleType, settings: Frozen, place: Path, unchanged: Callable[[], bool]) -> Cached:
-    """The set, made by this process or by another one that is at it already."""
+def _make(name: str, module: ModuleType, settings: Frozen, place: Path, stamp: str) -> CachedDataset:
+    """The set, made by this process or by another one that is at it already; `stamp` is that of its source files."""
     locks = root() / "locks"
     for folder in (locks, place.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def _made(name: str, module: ModuleType, settings: Frozen, place: Path, unchange
         logger.info("another process is preparing %s; waiting for it", _said(name, settings))
         lock.acquire()
     try:
-        dataset = whole(place)
+        dataset = read_if_intact(place)
         if dataset is None:
             if place.exists():
                 logger.warning("the cache of %s in %s is damaged and is made again", _said(name, settings), place)
@@ -161,10 +161,10 @@ def _made(name: str, module: ModuleType, settings: Frozen, place: Path, unchange
                 logger.warning("stopped; what is converted is kept, and the same command goes on with it")
                 raise
             except (ValueError, LookupError):
-                if not conversion.any_done(part):  # else it is kept: the next try goes on, should the cause be gone
+                if not conversion.any_chunk_finished(part):  # else kept: the next try goes on, should the cause be gone
                     shutil.rmtree(part, ignore_errors=True)
                 raise
-            if not unchanged():
+            if file_digests.stamp_of_files(module.files(settings)) != stamp:
                 shutil.rmtree(part)
                 raise ValueError(f"files of {name} changed while they were read: try again when they are complete.")
             dataset = _finished(part, place)
@@ -183,37 +183,37 @@ def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> Non
     """Fill the folder of a conversion, from where an earlier process left it."""
     table = settings.model_dump(mode="json")
     with ExitStack() as stack:
-        if module.APART:
+        if module.CHILD_PROCESS_ONLY:
             first = stack.enter_context(Worker(name, table, part, begin=True))
             first.open()
-            plan, converters = conversion.plan_of(part), [first.convert]
+            plan, converters = conversion.read_plan(part), [first.convert]
         else:
             source = _ours(module.source, name)(settings)
-            plan = conversion.begin(source, part)
-            converters = [lambda chunk: _ours(conversion.convert, name)(source, part, plan, chunk)]
-        chunks = conversion.missing(part, plan)
+            plan = conversion.prepare(source, part)
+            converters = [lambda chunk: _ours(conversion.convert_chunk, name)(source, part, plan, chunk)]
+        chunks = conversion.missing_chunks(part, plan)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        if plan["count"] >= MANY and not plan["in_order"] and min(cores, len(chunks)) > 1:
-            more = min(cores, len(chunks), 16) - len(converters) * module.APART
+        if plan["count"] >= PARALLEL_FROM and not plan["in_order"] and min(cores, len(chunks)) > 1:
+            more = min(cores, len(chunks), 16) - len(converters) * module.CHILD_PROCESS_ONLY
             others = [stack.enter_context(Worker(name, table, part, begin=False)).convert for _ in range(more)]
-            converters = [*(converters if module.APART else []), *others]
+            converters = [*(converters if module.CHILD_PROCESS_ONLY else []), *others]
         channels, height, width = plan["shape"]
-        if plan["count"] > SHOWN:
+        if plan["count"] > PROGRESS_FROM:
             size = plan["count"] * channels * height * width
             logger.info("preparing %s once: %d images, %.2f GB in %s", plan["name"], plan["count"], size / 1e9, root())
             if there := -(-plan["count"] // plan["chunk"]) - len(chunks):
                 logger.info("%d %% of it are there from before", round(100 * there / (there + len(chunks))))
         console = Console(stderr=True)
         shown = track(
-            converted(converters, chunks),
+            convert_chunks(converters, chunks),
             f"preparing {plan['name']}",
             total=len(chunks),
             console=console,
-            disable=plan["count"] <= SHOWN or not console.is_terminal,
+            disable=plan["count"] <= PROGRESS_FROM or not console.is_terminal,
             transient=True,
         )
         for record in shown:
-            conversion.note(part, record)
+            conversion.record_chunk(part, record)
 
 
 def _ours(read: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -230,15 +230,15 @@ def _ours(read: Callable[..., Any], name: str) -> Callable[..., Any]:
     return wrapped
 
 
-def _finished(part: Path, place: Path) -> Cached:
+def _finished(part: Path, place: Path) -> CachedDataset:
     """Turn a full conversion into a set. Raises ValueError where nothing in it can be used."""
-    plan = conversion.plan_of(part)
-    bad = {row: why for record in conversion.done(part) for row, why in record["bad"].items()}
+    plan = conversion.read_plan(part)
+    bad = {row: why for record in conversion.finished_chunks(part) for row, why in record["bad"].items()}
     if len(bad) == plan["count"]:
         shutil.rmtree(part)
         raise ValueError(f"none of {plan['count']} files could be read; the first: {bad[min(bad)]}")
     meta = {key: plan[key] for key in ("name", "count", "shape", "card", "factors", "files")} | {"bad": bad}
-    dataset = Cached(part, meta)
+    dataset = CachedDataset(part, meta)
     brightest = 0
     for start in range(0, len(dataset._pixels), plan["chunk"]):
         brightest = max(brightest, int(dataset._pixels[start : start + plan["chunk"]].max()))
@@ -256,23 +256,23 @@ def _finished(part: Path, place: Path) -> Cached:
     part.replace(place)
     for name in ("plan.json", "done.jsonl"):
         (place / name).unlink(missing_ok=True)
-    made = whole(place)
+    made = read_if_intact(place)
     if made is None:
         raise OSError(f"{place} is not as it was written: another process changes it, or the disk is failing.")
     return made
 
 
-def _warn(dataset: Cached) -> None:
-    for why in list(dataset.bad.values())[:NAMED]:
+def _warn(dataset: CachedDataset) -> None:
+    for why in list(dataset.bad.values())[:MAX_NAMED]:
         logger.warning("%s", why)
-    if len(dataset.bad) > NAMED:
-        logger.warning("... and %d more", len(dataset.bad) - NAMED)
+    if len(dataset.bad) > MAX_NAMED:
+        logger.warning("... and %d more", len(dataset.bad) - MAX_NAMED)
     if dataset.bad:
         total = len(dataset.bad) + len(dataset)
         logger.warning("%d of %d files could not be read and are left out", len(dataset.bad), total)
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """A folder of the cache."""
 
     place: Path
@@ -284,7 +284,7 @@ class Entry(NamedTuple):
     whole: bool  # False: in the making, or left by a process that stopped
 
 
-def entries() -> list[Entry]:
+def entries() -> list[CacheEntry]:
     """What the cache holds."""
     found = []
     for place in sorted(folder for folder in (root() / "sets").glob("*") if folder.is_dir()):
@@ -293,17 +293,17 @@ def entries() -> list[Entry]:
             with suppress(FileNotFoundError):  # another process is at work here
                 size += file.stat().st_blocks * 512
         made = datetime.fromtimestamp(place.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M")
-        found.append(Entry(place, place.name, 0, "", size, made, False))
+        found.append(CacheEntry(place, place.name, 0, "", size, made, False))
         for said in ("meta.json", "plan.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):  # damaged: shown by the name of its folder
                 meta = json.loads((place / said).read_bytes())
                 pixels = " x ".join(map(str, meta["shape"]))
-                found[-1] = Entry(place, meta["name"], meta["count"], pixels, size, made, said == "meta.json")
+                found[-1] = CacheEntry(place, meta["name"], meta["count"], pixels, size, made, said == "meta.json")
                 break
     return found
 
 
-def clear(entry: Entry) -> None:
+def clear(entry: CacheEntry) -> None:
     """Delete a folder of the cache, but not one that a process is making. Raises ValueError for that one."""
     lock = FileLock(root() / "locks" / f"{entry.place.name.removesuffix('.part')}.lock")
     try:

@@ -20,22 +20,22 @@ from typing import Any
 
 import numpy as np
 
-from unweave.data.reading.source import Labels, Source
+from unweave.data.reading.image_source import ImageSource, Labels
 
-CHUNK = 8 << 20  # bytes of images that are converted at once
+CHUNK_BYTES = 8 << 20  # bytes of images that are converted at once
 SPARE = 64 << 20  # bytes of disk that are left free
 VERSION = 1  # counts up when the same source would give other bytes; part of every key
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says when the disk is full
 
 
-def begin(source: Source, part: Path) -> dict[str, Any]:
+def prepare(source: ImageSource, part: Path) -> dict[str, Any]:
     """The plan of the conversion in this folder, which is made, or made anew where it is damaged or of other images.
 
     Raises ValueError for a source that contradicts itself, OSError for no space.
     """
     plan = _planned(source)
     try:
-        begun = plan_of(part)
+        begun = read_plan(part)
     except ValueError:
         begun = None
     if begun is not None and {key: begun[key] for key in begun if key != "checks"} == plan:
@@ -51,7 +51,7 @@ def begin(source: Source, part: Path) -> dict[str, Any]:
         raise
 
 
-def _laid_out(source: Source, plan: dict[str, Any], part: Path) -> dict[str, Any]:
+def _laid_out(source: ImageSource, plan: dict[str, Any], part: Path) -> dict[str, Any]:
     """Write the files of a conversion that begins; the plan with their checksums."""
     channels, height, width = source.shape
     if isinstance(source.labels, Labels):
@@ -59,12 +59,12 @@ def _laid_out(source: Source, plan: dict[str, Any], part: Path) -> dict[str, Any
     np.savez(part / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
     np.lib.format.open_memmap(part / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
     (part / "done.jsonl").write_text("")
-    plan["checks"] = checks(part)
+    plan["checks"] = checksums(part)
     (part / "plan.json").write_text(json.dumps(plan))
     return plan
 
 
-def _planned(source: Source) -> dict[str, Any]:
+def _planned(source: ImageSource) -> dict[str, Any]:
     channels, height, width = source.shape
     if source.count < 1:
         raise ValueError(f"{source.name} holds no image.")
@@ -77,7 +77,7 @@ def _planned(source: Source) -> dict[str, Any]:
         "name": source.name,
         "count": source.count,
         "shape": list(source.shape),
-        "chunk": max(1, CHUNK // (channels * height * width)),
+        "chunk": max(1, CHUNK_BYTES // (channels * height * width)),
         "card": source.card._asdict(),
         "factors": {"names": source.labels.names, "sizes": source.labels.sizes} if source.labels else None,
         "files": list(source.files),
@@ -87,7 +87,7 @@ def _planned(source: Source) -> dict[str, Any]:
     return json.loads(json.dumps(plan))
 
 
-def _check_labels(source: Source) -> None:
+def _check_labels(source: ImageSource) -> None:
     labels = source.labels
     if labels is None:
         return
@@ -101,7 +101,7 @@ def _check_labels(source: Source) -> None:
             raise ValueError(f"classes of {source.name} are not in 0 .. size - 1 of {labels.names} {labels.sizes}.")
 
 
-def checks(part: Path) -> dict[str, int]:
+def checksums(part: Path) -> dict[str, int]:
     """Checksums of the files that no chunk of done.jsonl covers."""
     files = [part / name for name in ("labels.npy", "splits.npz")]
     return {file.name: zlib.crc32(file.read_bytes()) for file in files if file.exists()}
@@ -118,7 +118,7 @@ def no_space(what: str) -> OSError:
     return OSError(f"no space left: {what}. Set UNWEAVE_CACHE to a folder with more room, or see `unweave data cache`.")
 
 
-def convert(source: Source, part: Path, plan: Mapping[str, Any], chunk: int) -> dict[str, Any]:
+def convert_chunk(source: ImageSource, part: Path, plan: Mapping[str, Any], chunk: int) -> dict[str, Any]:
     """Read one chunk of the source and write it into images.npy; what done.jsonl says of it.
 
     Raises ValueError where the source gives other images than it announced, OSError for no space.
@@ -146,12 +146,12 @@ def convert(source: Source, part: Path, plan: Mapping[str, Any], chunk: int) -> 
     return {"chunk": chunk, "crc": zlib.crc32(data), "bad": given.bad}
 
 
-def missing(part: Path, plan: Mapping[str, Any]) -> list[int]:
+def missing_chunks(part: Path, plan: Mapping[str, Any]) -> list[int]:
     """The chunks that are not in images.npy, or not as they were written; done.jsonl is cut to the others."""
     images = np.load(part / "images.npy", mmap_mode="r")
     chunks = range(-(-plan["count"] // plan["chunk"]))
     good: dict[int, dict[str, Any]] = {}
-    for record in done(part):
+    for record in finished_chunks(part):
         start = record["chunk"] * plan["chunk"]
         rows = images[start : start + plan["chunk"]] if record["chunk"] in chunks else images[:0]
         if len(rows) and zlib.crc32(np.ascontiguousarray(rows).data.cast("B")) == record["crc"]:
@@ -160,7 +160,7 @@ def missing(part: Path, plan: Mapping[str, Any]) -> list[int]:
     return [chunk for chunk in chunks if chunk not in good]
 
 
-def done(part: Path) -> list[dict[str, Any]]:
+def finished_chunks(part: Path) -> list[dict[str, Any]]:
     """The records of done.jsonl; a line that was cut off, or is damaged, is left out."""
     records = []
     for line in (part / "done.jsonl").read_bytes().splitlines():
@@ -173,31 +173,31 @@ def done(part: Path) -> list[dict[str, Any]]:
     return records
 
 
-def any_done(part: Path) -> bool:
+def any_chunk_finished(part: Path) -> bool:
     """Whether a chunk of a conversion is done."""
-    return (part / "done.jsonl").is_file() and bool(done(part))
+    return (part / "done.jsonl").is_file() and bool(finished_chunks(part))
 
 
-def check(source: Source, plan: Mapping[str, Any]) -> None:
+def check_unchanged(source: ImageSource, plan: Mapping[str, Any]) -> None:
     """Nothing, where this source is what the plan was made of. Raises ValueError where it has changed since."""
     if _planned(source) != {key: plan[key] for key in plan if key != "checks"}:
         raise ValueError(f"files of {source.name} changed while they were read: try again when they are complete.")
 
 
-def note(part: Path, record: Mapping[str, Any]) -> None:
+def record_chunk(part: Path, record: Mapping[str, Any]) -> None:
     """Append a record to done.jsonl."""
     with (part / "done.jsonl").open("a") as file:
         file.write(json.dumps(record) + "\n")
 
 
-def plan_of(part: Path) -> dict[str, Any]:
+def read_plan(part: Path) -> dict[str, Any]:
     """The plan of a conversion that was begun. Raises ValueError where it was not, or is damaged."""
     try:
         plan = json.loads((part / "plan.json").read_bytes())
         images = np.load(part / "images.npy", mmap_mode="r")
         channels, height, width = plan["shape"]
         right = images.shape == (plan["count"], height, width, channels) and images.dtype == np.uint8
-        right = right and plan["checks"] == checks(part) and (part / "done.jsonl").is_file()
+        right = right and plan["checks"] == checksums(part) and (part / "done.jsonl").is_file()
     except PermissionError:
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError) as error:

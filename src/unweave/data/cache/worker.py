@@ -20,7 +20,7 @@ from typing import Any
 from unweave.config import SettingsError
 from unweave.data.cache import conversion
 
-ERRORS: dict[str, type[Exception]] = {
+ERROR_TYPES: dict[str, type[Exception]] = {
     kind.__name__: kind
     for kind in (ValueError, SettingsError, LookupError, OSError, FileNotFoundError, PermissionError, ImportError)
 }
@@ -31,7 +31,7 @@ class CrashedError(ValueError):
     """A child that ended without an answer."""
 
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 Converter = Callable[[int], dict[str, Any]]
 """Chunk number -> what done.jsonl says of the chunk."""
@@ -49,7 +49,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": path},
+            env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": path},
             process_group=0,  # Ctrl-C reaches the parent alone, which ends its children
         )
         self._tell({"name": name, "settings": settings, "part": str(part), "begin": begin})
@@ -80,8 +80,8 @@ class Worker:
         answer = json.loads(line)
         if "error" in answer:
             kind, text = answer["error"]
-            raise ERRORS.get(kind, ValueError)(
-                text if kind in ERRORS else f"{self.name} cannot be read: {kind}: {text}"
+            raise ERROR_TYPES.get(kind, ValueError)(
+                text if kind in ERROR_TYPES else f"{self.name} cannot be read: {kind}: {text}"
             )
         return answer
 
@@ -115,7 +115,7 @@ class Worker:
         self.close()
 
 
-def converted(converters: Sequence[Converter], chunks: Sequence[int]) -> Iterator[dict[str, Any]]:
+def convert_chunks(converters: Sequence[Converter], chunks: Sequence[int]) -> Iterator[dict[str, Any]]:
     """The record of every chunk, as it is done. Raises the first error.
 
     Several converters have a thread each, which waits for its child; where one fails, closing the workers ends them.
@@ -164,11 +164,11 @@ def serve() -> None:
         asked = json.loads(sys.stdin.readline())
         module, part = registry.module("data", asked["name"]), Path(asked["part"])
         source = module.source(module.Settings.model_validate(asked["settings"]))
-        plan = conversion.begin(source, part) if asked["begin"] else conversion.plan_of(part)
-        conversion.check(source, plan)
+        plan = conversion.prepare(source, part) if asked["begin"] else conversion.read_plan(part)
+        conversion.check_unchanged(source, plan)
         answer({})
         for line in sys.stdin:
-            answer(conversion.convert(source, part, plan, int(line)))
+            answer(conversion.convert_chunk(source, part, plan, int(line)))
     except BrokenPipeError:
         os._exit(1)
     except Exception as error:

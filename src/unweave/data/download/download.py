@@ -3,7 +3,7 @@
 In the folder of a set, `home()/NAME`:
 
     FILE                         a file as it was published, whole: it gets this name last, by a rename
-    FILE.part, FILE.part.json    one on its way (see part.py); the next call goes on with it
+    FILE.part, FILE.part.json    one on its way (see partial_file.py); the next call goes on with it
     FILE.wrong                   the last thing that came in place of the file, to look at; it may be deleted
     FILE.unpacked                what came from the archive FILE (see unpacking.py); the archive stays
     digests.json                 address, sha256, bytes and date of every file that was fetched or found here
@@ -32,12 +32,12 @@ from unweave.config import nearest
 from unweave.data.cache.conversion import FULL
 from unweave.data.dataset import Card
 from unweave.data.download import unpacking
-from unweave.data.download.meter import Meter, Told, amount, bar
-from unweave.data.download.partial import BLOCK, Part, no_space, room
-from unweave.data.download.remote import Remote, home
-from unweave.data.download.transfer import DroppedError, RefusedError, SilentError, transfer
+from unweave.data.download.partial_file import READ_BYTES, PartialFile, no_space, room
+from unweave.data.download.progress import ProgressMeter, ReportBytes, format_bytes, progress_bar
+from unweave.data.download.published_files import RemoteFile, data_home
+from unweave.data.download.transfer import AddressRefusedError, DroppedConnectionError, NoAnswerError, transfer
 
-ENOUGH = 16 << 20  # bytes; a try that brought as many is no failure, and the pauses begin again
+GOOD_PROGRESS = 16 << 20  # bytes; a try that brought as many is no failure, and the pauses begin again
 
 logger = logging.getLogger("unweave")
 
@@ -53,14 +53,14 @@ class Patience(NamedTuple):
     pauses: tuple[float, ...] = (1.0, 3.0, 9.0, 27.0)  # seconds before each further try of a file that had begun
 
 
-PATIENCE = Patience()
+DEFAULT_PATIENCE = Patience()
 
 
-def get(
+def download_set(
     name: str,
-    progress: Meter = bar,
+    progress: ProgressMeter = progress_bar,
     accept: Callable[[Card], bool] | None = None,
-    patience: Patience = PATIENCE,
+    patience: Patience = DEFAULT_PATIENCE,
     kind: str | None = None,
 ) -> list[Path]:
     """Every file of the published set `name`, fetched where it is not there: the files, or folders of archives.
@@ -79,7 +79,7 @@ def get(
             f"{name} has nothing to download.{nearest(name, known)} These sets have: {', '.join(known) or 'none'}."
         )
     remotes = _of_kind(remotes, name, kind)
-    folder = home() / name
+    folder = data_home() / name
     absent = [remote for remote in remotes if not _present(remote, folder)]
     if absent:
         card: Card = module.CARD
@@ -92,7 +92,7 @@ def get(
     paths, failures = [], []
     for remote in remotes:
         try:
-            paths.append(fetch(remote, folder, progress, patience))
+            paths.append(download_file(remote, folder, progress, patience))
         except NotFetchedError as error:
             failures.append(str(error))
     if failures:
@@ -100,11 +100,11 @@ def get(
     return paths
 
 
-def _downloads(module: ModuleType) -> tuple[Remote, ...]:
+def _downloads(module: ModuleType) -> tuple[RemoteFile, ...]:
     return vars(module).get("DOWNLOADS", ())
 
 
-def _of_kind(remotes: Sequence[Remote], name: str, kind: str | None) -> tuple[Remote, ...]:
+def _of_kind(remotes: Sequence[RemoteFile], name: str, kind: str | None) -> tuple[RemoteFile, ...]:
     kinds = list(dict.fromkeys(remote.kind for remote in remotes if remote.kind))
     if kind is not None and kind not in kinds:
         raise LookupError(
@@ -113,16 +113,20 @@ def _of_kind(remotes: Sequence[Remote], name: str, kind: str | None) -> tuple[Re
     return tuple(remote for remote in remotes if remote.kind in ("", kind or next(iter(kinds), "")))
 
 
-def _present(remote: Remote, folder: Path) -> bool:
-    return (folder / remote.file).exists() or (remote.unpack and unpacking.whole(folder, remote.file, remote.sha256))
+def _present(remote: RemoteFile, folder: Path) -> bool:
+    return (folder / remote.file).exists() or (
+        remote.unpack and unpacking.is_unpacked(folder, remote.file, remote.sha256)
+    )
 
 
-def _begun(remote: Remote, folder: Path) -> int:
+def _begun(remote: RemoteFile, folder: Path) -> int:
     part = folder / f"{remote.file}.part"
     return part.stat().st_size if part.exists() else 0
 
 
-def fetch(remote: Remote, folder: Path, progress: Meter = bar, patience: Patience = PATIENCE) -> Path:
+def download_file(
+    remote: RemoteFile, folder: Path, progress: ProgressMeter = progress_bar, patience: Patience = DEFAULT_PATIENCE
+) -> Path:
     """The file in this folder, fetched if it is not there; the folder, if the file is an archive to unpack.
 
     What has arrived stays after an interrupt or an error, and the next call goes on with it. Raises NotFetchedError
@@ -144,25 +148,25 @@ def fetch(remote: Remote, folder: Path, progress: Meter = bar, patience: Patienc
     return folder if remote.unpack else path
 
 
-def _done(remote: Remote, folder: Path, progress: Meter) -> bool:
+def _done(remote: RemoteFile, folder: Path, progress: ProgressMeter) -> bool:
     """Whether nothing is left to do; the folder may be read-only then. Raises NotFetchedError for a wrong file."""
     path, expected = folder / remote.file, _expected(remote, folder)
     if path.is_dir():  # some sets are folders of files; there is nothing to compare them with
         return True
     if not path.exists():
-        return remote.unpack and unpacking.whole(folder, remote.file, expected)
+        return remote.unpack and unpacking.is_unpacked(folder, remote.file, expected)
     if expected is None:
         return False
     _compared(remote, path, expected, progress)
-    return not remote.unpack or unpacking.whole(folder, remote.file, expected)
+    return not remote.unpack or unpacking.is_unpacked(folder, remote.file, expected)
 
 
-def _expected(remote: Remote, folder: Path) -> str | None:
+def _expected(remote: RemoteFile, folder: Path) -> str | None:
     """The sha256 that the file must have: the published one, else that of the first download."""
     return remote.sha256 or _recorded(folder).get(remote.file, {}).get("sha256")
 
 
-def _kept(remote: Remote, folder: Path, progress: Meter, patience: Patience) -> str:
+def _kept(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience: Patience) -> str:
     """The sha256 of a file that somebody put there."""
     expected = _expected(remote, folder)
     if expected is not None:  # has been compared
@@ -221,7 +225,7 @@ def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
     raise ValueError(f"{path} is damaged: delete it, and the sha256 of each file is recorded anew.")
 
 
-def _record(remote: Remote, folder: Path, url: str, sha256: str) -> None:
+def _record(remote: RemoteFile, folder: Path, url: str, sha256: str) -> None:
     """Note what the file is in digests.json."""
     place = folder / "digests.json"
     entry = {"url": url, "sha256": sha256, "bytes": (folder / remote.file).stat().st_size}
@@ -231,11 +235,11 @@ def _record(remote: Remote, folder: Path, url: str, sha256: str) -> None:
     fresh.replace(place)
 
 
-def _compared(remote: Remote, path: Path, expected: str | None, progress: Meter) -> str:
+def _compared(remote: RemoteFile, path: Path, expected: str | None, progress: ProgressMeter) -> str:
     """The sha256 of a file that is there. Raises NotFetchedError where it is another file."""
     content, done, size = hashlib.sha256(), 0, path.stat().st_size
     with progress(f"checking {remote.file}") as told, path.open("rb") as file:
-        while block := file.read(BLOCK):
+        while block := file.read(READ_BYTES):
             content.update(block)
             told(done := done + len(block), size)
     sha256 = content.hexdigest()
@@ -245,7 +249,7 @@ def _compared(remote: Remote, path: Path, expected: str | None, progress: Meter)
     return sha256
 
 
-def _wrong(remote: Remote, expected: str | None, size: int, sha256: str) -> str:
+def _wrong(remote: RemoteFile, expected: str | None, size: int, sha256: str) -> str:
     """What is wrong with a file of this size and sha256; "" if nothing."""
     if remote.bytes not in (None, size):
         return f"it has {size:,} bytes, expected {remote.bytes:,}"
@@ -255,14 +259,14 @@ def _wrong(remote: Remote, expected: str | None, size: int, sha256: str) -> str:
     return ""
 
 
-def _fetched(remote: Remote, folder: Path, progress: Meter, patience: Patience) -> str:
+def _fetched(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience: Patience) -> str:
     """Fetch from the first address that has the file; its sha256. Raises NotFetchedError that names them all."""
     path, expected, reasons = folder / remote.file, _expected(remote, folder), []
     known = remote._replace(sha256=expected)
     for url in remote.urls:
         try:
             with progress(f"checking what is there of {remote.file}") as told:
-                part = Part(path, told)
+                part = PartialFile(path, told)
             with part, progress(f"fetching {remote.file}") as told:
                 _patiently(url, part, known, told, patience)
                 if part.joined and _wrong(remote, known.sha256, part.size, part.sha256.hexdigest()):
@@ -273,38 +277,40 @@ def _fetched(remote: Remote, folder: Path, progress: Meter, patience: Patience) 
                 wrong, aside = _wrong(remote, known.sha256, part.size, sha256), path.with_name(f"{path.name}.wrong")
                 part.finish(aside if wrong else path)
                 if wrong:
-                    raise RefusedError(f"{wrong}; what came is in {aside}")
-        except RefusedError as error:
+                    raise AddressRefusedError(f"{wrong}; what came is in {aside}")
+        except AddressRefusedError as error:
             logger.warning("%s from %s: %s", remote.file, url, error)
             reasons.append(f"  {url}: {error}")
             continue
         _record(remote, folder, url, sha256)
-        logger.info("%s: %s, sha256 %s", path, amount(path.stat().st_size), sha256)
+        logger.info("%s: %s, sha256 %s", path, format_bytes(path.stat().st_size), sha256)
         if expected is None:
             logger.info("no sha256 of %s was published: this one is recorded and compared from now on", remote.file)
         return sha256
     raise NotFetchedError(_by_hand(remote, path, reasons))
 
 
-def _patiently(url: str, part: Part, remote: Remote, told: Told, patience: Patience) -> None:
+def _patiently(url: str, part: PartialFile, remote: RemoteFile, told: ReportBytes, patience: Patience) -> None:
     """Try this address until the file is whole. Raises RefusedError with the last reason."""
     pauses, tries, most, begun = iter(patience.pauses), 0, part.size, False
     while True:
         try:
             tries += 1
             return transfer(url, part, remote, told, patience.timeout)
-        except (SilentError, DroppedError) as error:
-            begun = begun or isinstance(error, DroppedError)
-            if part.size > most + ENOUGH:
+        except (NoAnswerError, DroppedConnectionError) as error:
+            begun = begun or isinstance(error, DroppedConnectionError)
+            if part.size > most + GOOD_PROGRESS:
                 pauses, most = iter(patience.pauses), part.size
             pause = next(pauses, None) if begun else None
             if pause is None:
-                raise RefusedError(f"{error}, in the last of {tries} tries" if tries > 1 else str(error)) from error
+                raise AddressRefusedError(
+                    f"{error}, in the last of {tries} tries" if tries > 1 else str(error)
+                ) from error
             logger.warning("%s: %s; it goes on in %g s", remote.file, error, pause)
             time.sleep(pause)
 
 
-def _by_hand(remote: Remote, path: Path, reasons: list[str]) -> str:
+def _by_hand(remote: RemoteFile, path: Path, reasons: list[str]) -> str:
     """What to do about a file that cannot be fetched."""
     why = "from any address:" if reasons else "without a person."
     lines = [f"{remote.file} cannot be fetched {why}", *reasons]

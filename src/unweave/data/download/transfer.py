@@ -14,29 +14,29 @@ from http.client import HTTPException, HTTPMessage, HTTPResponse
 from urllib.error import URLError
 from urllib.parse import quote, urljoin, urlsplit
 
-from unweave.data.download.meter import Told
-from unweave.data.download.partial import BLOCK, Part, room
-from unweave.data.download.remote import Remote
+from unweave.data.download.partial_file import READ_BYTES, PartialFile, room
+from unweave.data.download.progress import ReportBytes
+from unweave.data.download.published_files import RemoteFile
 
-FIRST = 256  # bytes that tell a web page from a file
-SPAN = 32 << 20  # bytes after which the free space is looked at again
-HOPS = 10  # redirects that are followed
-MARKUP = (".html", ".htm", ".xml", ".xhtml", ".svg")  # files that may begin like a web page
+SNIFF_BYTES = 256  # bytes that tell a web page from a file
+SPACE_CHECK_BYTES = 32 << 20  # bytes after which the free space is looked at again
+MAX_REDIRECTS = 10  # redirects that are followed
+MARKUP_ENDINGS = (".html", ".htm", ".xml", ".xhtml", ".svg")  # files that may begin like a web page
 
 
-class RefusedError(Exception):
+class AddressRefusedError(Exception):
     """This address does not have the file; another one may."""
 
 
-class SilentError(Exception):
+class NoAnswerError(Exception):
     """There is no answer from this address, or not now."""
 
 
-class DroppedError(Exception):
+class DroppedConnectionError(Exception):
     """The file had begun to arrive and the connection failed; a later try may go on."""
 
 
-def transfer(url: str, part: Part, remote: Remote, told: Told, timeout: float) -> None:
+def transfer(url: str, part: PartialFile, remote: RemoteFile, told: ReportBytes, timeout: float) -> None:
     """Bring the part to the end of the file at this address, in one try.
 
     `timeout` is in seconds, for the connection and for each silence. Raises the three errors above, and OSError where
@@ -50,10 +50,10 @@ def transfer(url: str, part: Part, remote: Remote, told: Told, timeout: float) -
             if response.status == 200 or _goes_on(response, part, headers):
                 _receive(response, url, part, remote, told)
                 return
-    raise RefusedError("it gives a piece of the file where the whole was asked for")
+    raise AddressRefusedError("it gives a piece of the file where the whole was asked for")
 
 
-def _continuing(url: str, part: Part, verified: bool) -> dict[str, str]:
+def _continuing(url: str, part: PartialFile, verified: bool) -> dict[str, str]:
     """The headers that ask for the rest of the part; {} where it has to begin again."""
     said = part.said
     if part.size == 0 or not said or (said["length"] is not None and part.size > said["length"]):
@@ -65,7 +65,7 @@ def _continuing(url: str, part: Part, verified: bool) -> dict[str, str]:
     return {"Range": f"bytes={part.size}-"} | ({"If-Range": validator} if validator else {})
 
 
-def _goes_on(response: HTTPResponse, part: Part, headers: dict[str, str]) -> bool:
+def _goes_on(response: HTTPResponse, part: PartialFile, headers: dict[str, str]) -> bool:
     """Whether the response is the rest of the same file."""
     begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if response.status != 206 or not headers or begins is None or int(begins[1]) != part.size:
@@ -90,7 +90,7 @@ def _length(response: HTTPResponse) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
-def _receive(response: HTTPResponse, url: str, part: Part, remote: Remote, told: Told) -> None:
+def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: RemoteFile, told: ReportBytes) -> None:
     """Append the body to the part, or begin the part with it. Raises DroppedError where it ends too early."""
     length = _length(response)
     wanted, begins = remote.bytes if length is None else length, response.status == 200
@@ -98,45 +98,45 @@ def _receive(response: HTTPResponse, url: str, part: Part, remote: Remote, told:
     block = next(blocks)
     _is_file(response, block if begins else b"", remote.file)
     if None not in (length, remote.bytes) and length != remote.bytes:
-        raise RefusedError(f"it has {length:,} bytes, expected {remote.bytes:,}")
+        raise AddressRefusedError(f"it has {length:,} bytes, expected {remote.bytes:,}")
     if begins:
         part.begin({"url": url, "length": length} | _validators(response.headers))
     part.joined = not begins
     told(part.size, wanted)
     looked = None
     while block:
-        if looked is None or part.size - looked > SPAN:
+        if looked is None or part.size - looked > SPACE_CHECK_BYTES:
             room(part.path.parent, max(0, (wanted or 0) - part.size))
             looked = part.size
         part.write(block)
         told(part.size, wanted)
         if wanted is not None and part.size > wanted:
             part.begin({})
-            raise RefusedError(f"it sends more than the {wanted:,} bytes that are expected")
+            raise AddressRefusedError(f"it sends more than the {wanted:,} bytes that are expected")
         block = b"" if part.size == length else next(blocks)
     if wanted is not None and part.size < wanted:
-        raise DroppedError(f"the connection ended after {part.size:,} of {wanted:,} bytes")
+        raise DroppedConnectionError(f"the connection ended after {part.size:,} of {wanted:,} bytes")
 
 
-def _blocks(response: HTTPResponse, part: Part) -> Iterator[bytes]:
+def _blocks(response: HTTPResponse, part: PartialFile) -> Iterator[bytes]:
     """The body as it arrives, b"" at its end. The first block is enough to tell what it is. Raises DroppedError."""
     try:
-        yield response.read(FIRST)
+        yield response.read(SNIFF_BYTES)
         while True:
-            yield response.read1(BLOCK)
+            yield response.read1(READ_BYTES)
     except (OSError, HTTPException) as error:
-        raise DroppedError(f"{_why(error)} after {part.size:,} bytes") from error
+        raise DroppedConnectionError(f"{_why(error)} after {part.size:,} bytes") from error
 
 
 def _is_file(response: HTTPResponse, head: bytes, file: str) -> None:
     """Raises RefusedError where the server sends a page for people, or packs the file once more."""
-    if not file.lower().endswith(MARKUP):
+    if not file.lower().endswith(MARKUP_ENDINGS):
         said = response.headers.get_content_type()
         if said == "text/html" or head.lstrip().lower().startswith((b"<!doctype", b"<html")):
-            raise RefusedError("it is a web page and not the file: the site wants a login, or the link is dead")
+            raise AddressRefusedError("it is a web page and not the file: the site wants a login, or the link is dead")
     packed = response.headers.get("Content-Encoding", "identity").lower()
     if packed != "identity" and not file.lower().endswith((".gz", ".tgz", ".bz2", ".xz", ".z")):
-        raise RefusedError(f"the server sends it packed as {packed!r}, although it was asked not to")
+        raise AddressRefusedError(f"the server sends it packed as {packed!r}, although it was asked not to")
 
 
 def _opened(url: str, headers: dict[str, str], timeout: float) -> HTTPResponse:
@@ -146,37 +146,37 @@ def _opened(url: str, headers: dict[str, str], timeout: float) -> HTTPResponse:
         opener.add_handler(handler)
     headers = headers | {"User-Agent": "unweave", "Accept-Encoding": "identity"}
     at = url
-    for _ in range(HOPS):
+    for _ in range(MAX_REDIRECTS):
         try:
             if urlsplit(at).scheme not in ("http", "https"):
-                raise RefusedError(
+                raise AddressRefusedError(
                     "it is no http(s) address" if at == url else f"it leads to {at}, which is no http(s) address"
                 )
             response: HTTPResponse = opener.open(urllib.request.Request(at, headers=headers), timeout=timeout)
         except (OSError, HTTPException) as error:
             inner = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
             if isinstance(inner, ssl.SSLCertVerificationError):
-                raise RefusedError(_why(inner)) from error
-            raise SilentError(_why(inner)) from error
+                raise AddressRefusedError(_why(inner)) from error
+            raise NoAnswerError(_why(inner)) from error
         except ValueError as error:
-            raise RefusedError(f"{at!r} is no address: {error}") from error
+            raise AddressRefusedError(f"{at!r} is no address: {error}") from error
         if response.status in (200, 206, 416):
             return response
         response.close()
         if response.status not in (301, 302, 303, 307, 308) or "Location" not in response.headers:
             raise _unanswered(response.status)
         at = quote(urljoin(at, response.headers["Location"]), safe=string.punctuation)
-    raise RefusedError(f"it redirects more than {HOPS} times")
+    raise AddressRefusedError(f"it redirects more than {MAX_REDIRECTS} times")
 
 
-def _unanswered(code: int) -> RefusedError | SilentError:
+def _unanswered(code: int) -> AddressRefusedError | NoAnswerError:
     if code in (401, 403, 407):
-        return RefusedError(f"refused ({code}): the site wants a login, or the link is dead")
+        return AddressRefusedError(f"refused ({code}): the site wants a login, or the link is dead")
     if code in (404, 410):
-        return RefusedError(f"it is not there any more ({code})")
+        return AddressRefusedError(f"it is not there any more ({code})")
     if code in (408, 425, 429) or code >= 500:
-        return SilentError(f"the server cannot give it now ({code})")
-    return RefusedError(f"the server answers {code}")
+        return NoAnswerError(f"the server cannot give it now ({code})")
+    return AddressRefusedError(f"the server answers {code}")
 
 
 def _why(error: Exception) -> str:

@@ -25,14 +25,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from unweave.data.cache.conversion import FULL
-from unweave.data.download.meter import Told
-from unweave.data.download.partial import NoSpaceError, room
+from unweave.data.download.partial_file import NoSpaceError, room
+from unweave.data.download.progress import ReportBytes
 
-MOST = 5_000_000  # files in an archive
-RATIO = 200  # bytes that one byte of an archive may become, beyond the first SMALL
-SMALL = 16 << 20  # bytes
-BLOCK = 1 << 20  # bytes that are copied at once
-STEP = 1 << 26  # bytes that a decoder may ask for at once
+MAX_FILES = 5_000_000  # files in an archive
+MAX_RATIO = 200  # bytes that one byte of an archive may become, beyond the first SMALL
+ALWAYS_ALLOWED = 16 << 20  # bytes
+COPY_BYTES = 1 << 20  # bytes that are copied at once
+MAX_READ_BYTES = 1 << 26  # bytes that a decoder may ask for at once
 
 DECODERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -45,13 +45,13 @@ DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOF
 """What the decoders raise for damaged archives, besides OSError and RuntimeError."""
 
 
-class Member(NamedTuple):
+class PackedFile(NamedTuple):
     name: str
     size: int
     open: Callable[[], Any]  # its bytes, as a stream
 
 
-def whole(folder: Path, file: str, sha256: str | None) -> bool:
+def is_unpacked(folder: Path, file: str, sha256: str | None) -> bool:
     """Whether everything in this archive lies in the folder. None compares no sha256."""
     try:
         said = json.loads((folder / f"{file}.unpacked").read_text())
@@ -62,13 +62,13 @@ def whole(folder: Path, file: str, sha256: str | None) -> bool:
         return False
 
 
-def unpack(archive: Path, folder: Path, sha256: str, told: Told) -> None:
+def unpack(archive: Path, folder: Path, sha256: str, told: ReportBytes) -> None:
     """Put what is in the archive into the folder, unless it is there.
 
     Raises ValueError where the archive is damaged or holds what it should not, or where another file is in the way;
     OSError for no space. The folder is as before then.
     """
-    if whole(folder, archive.name, sha256):
+    if is_unpacked(folder, archive.name, sha256):
         return
     staging = folder / f".{archive.name}.unpacking"
     try:
@@ -88,17 +88,19 @@ def unpack(archive: Path, folder: Path, sha256: str, told: Told) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _spread(archive: Path, staging: Path, told: Told) -> dict[str, int]:
+def _spread(archive: Path, staging: Path, told: ReportBytes) -> dict[str, int]:
     """Write every file of the archive below an empty folder; their sizes by path."""
     sizes: dict[str, int] = {}
     packed = archive.stat().st_size
-    limit, total = SMALL + RATIO * packed, 0
+    limit, total = ALWAYS_ALLOWED + MAX_RATIO * packed, 0
     try:
         with closing(_members(archive)) as members:
             for member in members:
                 name = _plain(member.name)
-                if name in sizes or len(sizes) >= MOST:
-                    raise ValueError(f"{name} is in it twice" if name in sizes else f"it has more than {MOST:,} files")
+                if name in sizes or len(sizes) >= MAX_FILES:
+                    raise ValueError(
+                        f"{name} is in it twice" if name in sizes else f"it has more than {MAX_FILES:,} files"
+                    )
                 sizes[name], total = member.size, total + member.size
                 if total > limit:
                     raise ValueError(f"its {packed:,} bytes become more than {limit:,}: it is damaged or a trap")
@@ -119,11 +121,11 @@ def _spread(archive: Path, staging: Path, told: Told) -> dict[str, int]:
         ) from error
 
 
-def _write(member: Member, path: Path) -> None:
+def _write(member: PackedFile, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     left = member.size
     with member.open() as source, path.open("xb") as target:
-        while block := source.read(BLOCK):
+        while block := source.read(COPY_BYTES):
             left -= len(block)
             if left < 0:
                 break
@@ -152,7 +154,7 @@ def _free(folder: Path, name: str, staged: Path, archive: Path) -> None:
         )
 
 
-def _members(archive: Path) -> Generator[Member]:
+def _members(archive: Path) -> Generator[PackedFile]:
     """The plain files of an archive, in their order; each has to be read before the next."""
     with archive.open("rb") as file:
         start = file.read(6)
@@ -168,17 +170,17 @@ def _members(archive: Path) -> Generator[Member]:
         yield from _tarred(file)
 
 
-def _zipped(file: IO[bytes]) -> Iterator[Member]:
+def _zipped(file: IO[bytes]) -> Iterator[PackedFile]:
     with zipfile.ZipFile(file) as opened:
         for info in opened.infolist():
             if info.is_dir():
                 continue
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
                 raise ValueError(f"{info.filename} in it is a link or a device")
-            yield Member(info.filename, info.file_size, partial(opened.open, info))
+            yield PackedFile(info.filename, info.file_size, partial(opened.open, info))
 
 
-def _tarred(file: Any) -> Iterator[Member]:
+def _tarred(file: Any) -> Iterator[PackedFile]:
     stream = _Stream(file)
     with tarfile.open(fileobj=stream, mode="r:") as opened:  # type: ignore[call-overload]
         for info in opened:
@@ -186,7 +188,7 @@ def _tarred(file: Any) -> Iterator[Member]:
                 continue
             if not info.isfile():
                 raise ValueError(f"{info.name} in it is a link or a device")
-            yield Member(info.name, info.size, partial(_extracted, opened, info))
+            yield PackedFile(info.name, info.size, partial(_extracted, opened, info))
     if stream.last != bytes(tarfile.BLOCKSIZE):
         raise ValueError("it is damaged or ends too early")
 
@@ -204,7 +206,7 @@ class _Stream:
         self.seek, self.tell, self.last, self._read = file.seek, file.tell, b"", file.read
 
     def read(self, count: int = -1) -> bytes:
-        if not 0 <= count <= STEP:
+        if not 0 <= count <= MAX_READ_BYTES:
             raise ValueError("a header in it is far too long")
         self.last = self._read(count)
         return self.last

@@ -11,10 +11,10 @@ from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
 from unweave.data.reading import labels
-from unweave.data.reading.pixels import ENDINGS, decode
-from unweave.data.reading.source import Labels, Part, Source, each
+from unweave.data.reading.image_files import IMAGE_ENDINGS, decode_image
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
 
-APART = False
+CHILD_PROCESS_ONLY = False
 
 
 class Settings(Frozen):
@@ -31,7 +31,7 @@ def build(settings: Settings) -> Dataset:
 
     Raises SettingsError where there is no such folder, ValueError where it holds no readable image.
     """
-    return cache.opened("folder", settings)
+    return cache.open_cached("folder", settings)
 
 
 def files(settings: Settings) -> list[Path]:
@@ -41,7 +41,7 @@ def files(settings: Settings) -> list[Path]:
         raise SettingsError(f"data.path: {path} {what}; expected a folder of images.")
     images = found(path)
     if not images:
-        raise ValueError(f"there is no image in {path} or below it; looked for {', '.join(ENDINGS)}.")
+        raise ValueError(f"there is no image in {path} or below it; looked for {', '.join(IMAGE_ENDINGS)}.")
     return images + table(settings.labels)
 
 
@@ -71,18 +71,20 @@ def found(path: Path) -> list[Path]:
 
 
 def wanted(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_ENDINGS
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     path = settings.path.expanduser()
     images, size = found(path), (settings.size, settings.size)
 
-    def read(start: int, stop: int) -> Part:
-        return each(start, stop, size, lambda row: decode(images[row], size, 3), lambda row: str(images[row]))
+    def read(start: int, stop: int) -> ImageBlock:
+        return read_one_by_one(
+            start, stop, size, lambda row: decode_image(images[row], size, 3), lambda row: str(images[row])
+        )
 
     names = [file.relative_to(path).as_posix() for file in images]
-    return Source(
+    return ImageSource(
         name=path.resolve().name,
         card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
         shape=(3, *size),

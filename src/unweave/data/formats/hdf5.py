@@ -18,10 +18,10 @@ from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
 from unweave.data.formats.npz import remedy
 from unweave.data.reading import labels
-from unweave.data.reading.pixels import resized
-from unweave.data.reading.source import Labels, Part, Source, existing
+from unweave.data.reading.image_files import resize_pixels
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, existing_file
 
-APART = True
+CHILD_PROCESS_ONLY = True
 LARGEST = 1 << 30  # bytes that have to be unpacked to read one image, or for the factors
 SPARING = 64 << 20  # bytes to unpack for one image from which one process reads alone, to save memory
 READ = 16 << 20  # bytes of images that are read at once
@@ -43,14 +43,14 @@ class Settings(Frozen):
 
 def build(settings: Settings) -> Dataset:
     """Raises SettingsError where there is no such file or array, ValueError where its content cannot be used."""
-    return cache.opened("hdf5", settings)
+    return cache.open_cached("hdf5", settings)
 
 
 def files(settings: Settings) -> list[Path]:
-    return [existing(settings.path, "an HDF5 file")]
+    return [existing_file(settings.path, "an HDF5 file")]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
 
     def opened() -> tuple[Any, int, Labels | None]:
@@ -66,16 +66,16 @@ def source(settings: Settings) -> Source:
     target = (settings.size or height, settings.size or width)
     step = max(1, READ // (height * width * channels))
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         pixels = np.empty((stop - start, *target, channels), np.uint8)
         for first in range(start, stop, step):
             last = min(first + step, stop)
             take = partial(images.__getitem__, slice(first, last))
             given = _careful(take, path, f"rows {first}..{last - 1}")
-            pixels[first - start : last - start] = resized(given.reshape(-1, height, width, channels), target)
-        return Part(pixels)
+            pixels[first - start : last - start] = resize_pixels(given.reshape(-1, height, width, channels), target)
+        return ImageBlock(pixels)
 
-    return Source(
+    return ImageSource(
         name=path.stem,
         card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
         shape=(channels, *target),

@@ -16,10 +16,10 @@ from unweave.config import Frozen, SettingsError, nearest
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
 from unweave.data.reading import labels
-from unweave.data.reading.pixels import LARGEST, decode
-from unweave.data.reading.source import Labels, Part, Source
+from unweave.data.reading.image_files import MAX_FILE_BYTES, decode_image
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels
 
-APART = False
+CHILD_PROCESS_ONLY = False
 HUB = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -41,7 +41,7 @@ def build(settings: Settings) -> Dataset:
     A data set of the Hub is downloaded first where it is not there yet. Raises SettingsError for a folder, split or
     column that is not there, ValueError where the content cannot be had or used.
     """
-    return cache.opened("huggingface", settings)
+    return cache.open_cached("huggingface", settings)
 
 
 def files(settings: Settings) -> list[Path]:
@@ -59,23 +59,23 @@ def files(settings: Settings) -> list[Path]:
     )
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     local, where = _local(settings), str(settings.path)
     dataset = _from_disk(settings) if local else _from_hub(settings)
     roots = [Path(settings.path).expanduser().resolve()] if local else _downloads()
     column = _column(dataset, settings.column, where)
     rows, size = dataset.select_columns([column]).with_format("arrow"), (settings.size, settings.size)
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         pixels, bad = np.zeros((stop - start, *size, 3), np.uint8), {}
         for row, entry in enumerate(_cells(rows, start, stop, where), start):
             try:
-                pixels[row - start] = decode(_content(entry, roots), size, 3)
+                pixels[row - start] = decode_image(_content(entry, roots), size, 3)
             except ValueError as error:
                 bad[row] = f"{where}: row {row} cannot be read and is left out: {error}"
-        return Part(pixels, bad)
+        return ImageBlock(pixels, bad)
 
-    return Source(
+    return ImageSource(
         name=Path(settings.path).name,
         card=_card(dataset, settings, local),
         shape=(3, *size),
@@ -233,8 +233,8 @@ def _content(entry: Any, roots: Sequence[Path]) -> bytes | Path:
     fields = entry if "struct" in str(entry.type) else {"bytes": entry, "path": None}
     data, path = fields["bytes"], fields["path"]
     buffer = data.as_buffer() if data.is_valid else None
-    if buffer is not None and buffer.size > LARGEST:
-        raise ValueError(f"it has {buffer.size:,} bytes, more than {LARGEST:,}")
+    if buffer is not None and buffer.size > MAX_FILE_BYTES:
+        raise ValueError(f"it has {buffer.size:,} bytes, more than {MAX_FILE_BYTES:,}")
     if buffer is not None:
         return buffer.to_pybytes()
     name = path.as_py() if path is not None else None

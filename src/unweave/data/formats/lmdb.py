@@ -17,10 +17,10 @@ from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
 from unweave.data.reading import lmdb_images
-from unweave.data.reading.pixels import Box
-from unweave.data.reading.source import Source
+from unweave.data.reading.image_files import Box
+from unweave.data.reading.image_source import ImageSource
 
-APART = True
+CHILD_PROCESS_ONLY = True
 
 
 class Settings(Frozen):
@@ -39,22 +39,22 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError for a path without an LMDB and for a bad key, ValueError for an LMDB that cannot be used,
     ImportError where the package lmdb is missing.
     """
-    return cache.opened("lmdb", settings)
+    return cache.open_cached("lmdb", settings)
 
 
 def files(settings: Settings) -> list[Path]:
     if settings.key is not None:
-        lmdb_images.template(settings.key)
+        lmdb_images.check_key(settings.key)
     if settings.crop is not None and not (settings.crop[0] < settings.crop[2] and settings.crop[1] < settings.crop[3]):
         raise SettingsError(f"data.crop must be left, top, right, bottom in pixels, got {list(settings.crop)}.")
     return [lmdb_images.data_file(settings.path)]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     file = files(settings)[0]
-    count, read = lmdb_images.images(file, settings.key, settings.size, settings.crop)
+    count, read = lmdb_images.open_images(file, settings.key, settings.size, settings.crop)
     title = file.resolve().parent.stem if file.name == "data.mdb" else file.stem
-    return Source(
+    return ImageSource(
         name=title,
         card=Card(title=title, source=file.name, licence="unknown to unweave: see where the file comes from"),
         shape=(3, settings.size, settings.size),

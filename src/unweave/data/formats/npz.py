@@ -14,9 +14,9 @@ from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
 from unweave.data.reading import labels, npy
-from unweave.data.reading.source import Part, Source, existing, fitted
+from unweave.data.reading.image_source import ImageBlock, ImageSource, existing_file, resize_source
 
-APART = False
+CHILD_PROCESS_ONLY = False
 MAKE = "np.savez(path, images=images), where images is uint8 [N, H, W, C]"
 LARGEST = 256 << 20  # bytes of one image
 LOOKED_AT = 1 << 22  # numbers that are looked at to say how to convert them
@@ -31,21 +31,21 @@ class Settings(Frozen):
 
 def build(settings: Settings) -> Dataset:
     """Raises SettingsError where there is no such file, ValueError where its content cannot be used."""
-    return cache.opened("npz", settings)
+    return cache.open_cached("npz", settings)
 
 
 def files(settings: Settings) -> list[Path]:
-    return [existing(settings.path, "an .npz file")]
+    return [existing_file(settings.path, "an .npz file")]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
     try:
         alone = path.suffix.lower() == ".npy"
-        known = ["images"] if alone else npy.members(path)
-        rows = npy.Rows(path, None if alone else "images") if "images" in known else None
-        factors, names = (npy.small(path, name) if name in known else None for name in ("factors", "factor_names"))
-    except npy.DAMAGED as error:
+        known = ["images"] if alone else npy.array_names(path)
+        rows = npy.ArrayRows(path, None if alone else "images") if "images" in known else None
+        factors, names = (npy.read_whole(path, name) if name in known else None for name in ("factors", "factor_names"))
+    except npy.DAMAGE_ERRORS as error:
         raise ValueError(
             f"{path} cannot be read as {path.suffix.lower()}, or is cut short: {error}. Make it with {MAKE}."
         ) from error
@@ -53,14 +53,14 @@ def source(settings: Settings) -> Source:
         raise ValueError(f"{path} has no `images`, only {', '.join(known) or 'nothing'}. Make it with {MAKE}.")
     height, width, channels = _shape(rows, path)
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         try:
             images = rows.read(start, stop)
-        except npy.DAMAGED as error:
+        except npy.DAMAGE_ERRORS as error:
             raise ValueError(f"{path} cannot be read as .npz, or is cut short: {error}.") from error
-        return Part(images.reshape(stop - start, height, width, channels))
+        return ImageBlock(images.reshape(stop - start, height, width, channels))
 
-    stored = Source(
+    stored = ImageSource(
         name=path.stem,
         card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
         shape=(channels, height, width),
@@ -69,10 +69,10 @@ def source(settings: Settings) -> Source:
         labels=None if factors is None else labels.from_array(factors, names, len(rows), str(path)),
         in_order=True,
     )
-    return fitted(stored, settings.size)
+    return resize_source(stored, settings.size)
 
 
-def _shape(rows: npy.Rows, path: Path) -> tuple[int, int, int]:
+def _shape(rows: npy.ArrayRows, path: Path) -> tuple[int, int, int]:
     """Height, width and channels. Raises ValueError where the array holds no images."""
     where, shape = f"images in {path}", list(rows.shape)
     if len(shape) not in (3, 4):

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from unweave.config import SettingsError, nearest
-from unweave.data.reading.source import Labels
+from unweave.data.reading.image_source import Labels
 
 
 def from_array(factors: np.ndarray, names: np.ndarray | None, count: int, where: str) -> Labels:

@@ -14,19 +14,19 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from unweave.config import SettingsError
-from unweave.data.reading.pixels import Box, Picture, decode
-from unweave.data.reading.source import Part, each
+from unweave.data.reading.image_files import Box, Picture, decode_image
+from unweave.data.reading.image_source import ImageBlock, read_one_by_one
 
-STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 """How JPEG, PNG, GIF, BMP and TIFF files begin; WebP is looked at in `is_image`."""
-LONGEST = 511  # bytes of a key
+MAX_KEY_BYTES = 511  # bytes of a key
 
 
-class Images(NamedTuple):
+class CountedImages(NamedTuple):
     """What a `Source` needs."""
 
     held: int  # rows
-    read: Callable[[int, int], Part]
+    read: Callable[[int, int], ImageBlock]
 
 
 def data_file(place: Path) -> Path:
@@ -39,7 +39,7 @@ def data_file(place: Path) -> Path:
     return file
 
 
-def first_rows(name: str, held: int, whole: int, wanted: int | None) -> int:
+def rows_used(name: str, held: int, whole: int, wanted: int | None) -> int:
     """How many rows of a published set are used: all of its `whole`, which must be held, or the first `wanted`.
 
     Raises ValueError where the files hold another number.
@@ -54,21 +54,21 @@ def first_rows(name: str, held: int, whole: int, wanted: int | None) -> int:
     return whole if wanted is None else wanted
 
 
-def template(key: str) -> str:
+def check_key(key: str) -> str:
     """The key itself, a Python format such as "256-{index:05d}". Raises SettingsError where it is anything else."""
     try:
         parts = [part for part in Formatter().parse(key) if part[1] is not None]
     except ValueError as error:
         raise SettingsError(f"data.key: {key!r} is no Python format: {error}.") from None
     good = len(parts) == 1 and parts[0][1] == "index" and parts[0][3] is None
-    if not good or not re.fullmatch(r"(0?[0-9]{1,2})?d?", parts[0][2] or "") or len(key.encode()) > LONGEST - 100:
+    if not good or not re.fullmatch(r"(0?[0-9]{1,2})?d?", parts[0][2] or "") or len(key.encode()) > MAX_KEY_BYTES - 100:
         raise SettingsError(
             f'data.key: {key!r} must hold {{index}} once and nothing else in braces, for example "256-{{index:05d}}".'
         )
     return key
 
 
-def images(file: Path, key: str | None, size: int, box: Box | None = None) -> Images:
+def open_images(file: Path, key: str | None, size: int, box: Box | None = None) -> CountedImages:
     """Open an LMDB, and count and read the images in it; rows are in the order of the index, or of the keys' bytes.
 
     Each is decoded and its `box` (the middle square, if None) resized to size x size. Without a key every value that
@@ -94,23 +94,23 @@ def images(file: Path, key: str | None, size: int, box: Box | None = None) -> Im
         environment = lmdb.open(str(file), subdir=False, readonly=True, lock=False, meminit=False)
         _whole(environment, file)
         with environment.begin(buffers=True) as view:
-            find, count = _by_index(view, file, template(key)) if key is not None else _by_content(view, file)
+            find, count = _by_index(view, file, check_key(key)) if key is not None else _by_content(view, file)
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         with damage(), environment.begin() as now:
 
             def picture(row: int) -> Picture:
                 data = now.get(find(row))
                 if data is None:
                     raise ValueError("there is no such key")
-                return decode(data, (size, size), 3, box)
+                return decode_image(data, (size, size), 3, box)
 
-            return each(start, stop, (size, size), picture, lambda row: f"{file}: {_shown(find(row))}")
+            return read_one_by_one(start, stop, (size, size), picture, lambda row: f"{file}: {_shown(find(row))}")
 
-    return Images(count, read)
+    return CountedImages(count, read)
 
 
-Find = Callable[[int], bytes]
+KeyOfRow = Callable[[int], bytes]
 """The key of a row."""
 
 
@@ -121,7 +121,7 @@ def _whole(environment: Any, file: Path) -> None:
         raise ValueError(f"{file} is cut short: it has {have:,} bytes of {needed:,}. Get it again.")
 
 
-def _by_index(view: Any, file: Path, key: str) -> tuple[Find, int]:
+def _by_index(view: Any, file: Path, key: str) -> tuple[KeyOfRow, int]:
     """Rows are numbers in the key, from 0 on."""
 
     def find(row: int) -> bytes:
@@ -143,7 +143,7 @@ def _by_index(view: Any, file: Path, key: str) -> tuple[Find, int]:
     return find, count
 
 
-def _by_content(view: Any, file: Path) -> tuple[Find, int]:
+def _by_content(view: Any, file: Path) -> tuple[KeyOfRow, int]:
     """Rows are the keys whose values are images. The keys are held as one string: there may be millions."""
     names, ends = bytearray(), array("Q", [0])
     entries = view.stat()["entries"]
@@ -158,7 +158,7 @@ def _by_content(view: Any, file: Path) -> tuple[Find, int]:
 
 def is_image(start: bytes) -> bool:
     """Whether a file that begins with these 12 bytes is an image, by its format's mark."""
-    return start.startswith(STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+    return start.startswith(SIGNATURES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 
 
 def _shown(key: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-DAMAGED = (
+DAMAGE_ERRORS = (
     *(
         OSError,
         ValueError,
@@ -28,11 +28,11 @@ DAMAGED = (
 )
 """What NumPy and zipfile raise for damaged files."""
 
-LARGEST = 1 << 30  # bytes of an array that is read whole
-BLOCK = 1 << 24
+MAX_WHOLE_BYTES = 1 << 30  # bytes of an array that is read whole
+READ_BYTES = 1 << 24
 
 
-class Rows:
+class ArrayRows:
     """The rows of one array, in order; asking for earlier rows begins again.
 
     Raises ValueError for what is no array of rows (pickled objects, one stored column by column), and from `read`
@@ -64,14 +64,14 @@ class Rows:
             self.at = start
             data = bytearray()
             while len(data) < (stop - start) * row:
-                block = self._file.read(min((stop - start) * row - len(data), BLOCK))
+                block = self._file.read(min((stop - start) * row - len(data), READ_BYTES))
                 if not block:
                     raise ValueError(f"it ends before row {start + len(data) // row + 1} of {len(self)} is whole")
                 data += block
             self.at = stop
             if self.at == len(self):
                 self._file.read(1)  # at its end a zip member checks its checksum
-        except DAMAGED as error:
+        except DAMAGE_ERRORS as error:
             self.at = len(self) + 1  # whoever reads on begins again
             raise ValueError(str(error)) from error
         return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
@@ -91,7 +91,7 @@ def _begun(path: Path, member: str | None) -> tuple[BufferedIOBase, tuple[tuple[
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(file)
         holds -= file.tell()
-    except DAMAGED as error:
+    except DAMAGE_ERRORS as error:
         raise ValueError(f"its header cannot be read: {error}") from error
     if dtype.hasobject:
         raise ValueError("it holds pickled objects")
@@ -103,7 +103,7 @@ def _begun(path: Path, member: str | None) -> tuple[BufferedIOBase, tuple[tuple[
     return file, (shape, fortran, dtype)
 
 
-def members(path: Path) -> list[str]:
+def array_names(path: Path) -> list[str]:
     """The names of the arrays in an .npz. Raises ValueError where it is an .npy, a pickle or damaged."""
     with path.open("rb") as file:
         start = file.read(6)
@@ -114,18 +114,18 @@ def members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    except DAMAGED as error:
+    except DAMAGE_ERRORS as error:
         raise ValueError(f"its table of contents is damaged: {error}") from error
 
 
-def small(path: Path, member: str) -> np.ndarray:
+def read_whole(path: Path, member: str) -> np.ndarray:
     """One whole array of an .npz, of 1 GB at most. Raises ValueError for pickled objects and damaged files."""
     file, (shape, fortran, dtype) = _begun(path, member)
     size = math.prod(shape) * dtype.itemsize
-    if size > LARGEST:
-        raise ValueError(f"{member} has {size:,} bytes, more than {LARGEST:,}")
+    if size > MAX_WHOLE_BYTES:
+        raise ValueError(f"{member} has {size:,} bytes, more than {MAX_WHOLE_BYTES:,}")
     try:
         data = file.read(size + 1)  # one more, so that a zip member checks its checksum
-    except DAMAGED as error:
+    except DAMAGE_ERRORS as error:
         raise ValueError(str(error)) from error
     return np.frombuffer(bytearray(data[:size]), dtype).reshape(shape, order="F" if fortran else "C")

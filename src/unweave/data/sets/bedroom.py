@@ -12,12 +12,12 @@ from pydantic import Field
 from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import lmdb_images
-from unweave.data.reading.source import Source
+from unweave.data.reading.image_source import ImageSource
 
-APART = True
+CHILD_PROCESS_ONLY = True
 COUNT, KEY = 3_033_042, "256-{index:07d}"
 PLACES = ("bedroom256.lmdb", "bedroom256", "bedroom.lmdb", "data.mdb")
 PAGE = "https://github.com/fyu/lsun"
@@ -26,7 +26,7 @@ LOGIN = (
     f"get the original with the scripts at {PAGE} and pack it with Diff-AE's data_resize_bedroom.py, or "
     "read the original LMDB with the set `lmdb`"
 )
-DOWNLOADS = (Remote("bedroom256.lmdb/data.mdb", (), PAGE, login=LOGIN),)
+DOWNLOADS = (RemoteFile("bedroom256.lmdb/data.mdb", (), PAGE, login=LOGIN),)
 CARD = Card(
     title="LSUN bedrooms",
     source=PAGE,
@@ -48,17 +48,17 @@ def build(settings: Settings) -> Dataset:
 
     Raises SettingsError where the set is not there, ValueError where it cannot be used or has not 3,033,042 pictures.
     """
-    return cache.opened("bedroom", settings)
+    return cache.open_cached("bedroom", settings)
 
 
 def files(settings: Settings) -> list[Path]:
-    return [lmdb_images.data_file(remote.find(settings.path, "bedroom", PLACES, ("lsun", "LSUN")))]
+    return [lmdb_images.data_file(published_files.find_file(settings.path, "bedroom", PLACES, ("lsun", "LSUN")))]
 
 
-def source(settings: Settings) -> Source:
-    held, read = lmdb_images.images(files(settings)[0], KEY, settings.size)
-    count = lmdb_images.first_rows("LSUN bedrooms", held, COUNT, settings.count)
-    return Source(
+def source(settings: Settings) -> ImageSource:
+    held, read = lmdb_images.open_images(files(settings)[0], KEY, settings.size)
+    count = lmdb_images.rows_used("LSUN bedrooms", held, COUNT, settings.count)
+    return ImageSource(
         name="bedroom" if count == COUNT else f"bedroom-{count}",
         card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
         shape=(3, settings.size, settings.size),

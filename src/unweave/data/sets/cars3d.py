@@ -17,15 +17,15 @@ from pydantic import Field
 from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
-from unweave.data.reading import arrays
-from unweave.data.reading.pixels import resized
-from unweave.data.reading.source import Part, Source, fitted
+from unweave.data.reading import published_arrays
+from unweave.data.reading.image_files import resize_pixels
+from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
 from unweave.types import Pixels
 
-APART = True
+CHILD_PROCESS_ONLY = True
 GRID = FactorGrid(("elevation", "azimuth", "object_type"), (4, 24, 183))
 SIDE = 64
 ARCHIVE = "nips2015-analogy-data.tar.gz"
@@ -33,7 +33,7 @@ INSIDE = ("", "cars", "data/cars")  # where the files lie in a folder
 PAGE = "http://www.scottreed.info"
 
 DOWNLOADS = (
-    Remote(
+    RemoteFile(
         file=ARCHIVE,
         urls=(
             f"http://www.scottreed.info/files/{ARCHIVE}",
@@ -71,7 +71,7 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError where there is no such folder, ValueError where it does not hold 183 files of cars or one of
     them is damaged, named.
     """
-    return cache.opened("cars3d", settings)
+    return cache.open_cached("cars3d", settings)
 
 
 def files(settings: Settings) -> list[Path]:
@@ -79,13 +79,14 @@ def files(settings: Settings) -> list[Path]:
     path = settings.path
     if path is not None and path.expanduser().is_file():
         raise SettingsError(f"data.path: {path} is a file; unpack it, and name the folder of the 183 .mat files.")
-    for folder in remote.folders(path, "cars3d", ("cars",)):
+    for folder in published_files.search_folders(path, "cars3d", ("cars",)):
         for inner in INSIDE:
             found = sorted((folder / inner).glob("*.mat"))
             if found:
                 return complete(found, folder / inner)
+    where = path or published_files.data_home() / "cars3d"
     raise SettingsError(
-        f"cars3d needs the 183 .mat files of {ARCHIVE}, which are not in {path or remote.home() / 'cars3d'}: get them "
+        f"cars3d needs the 183 .mat files of {ARCHIVE}, which are not in {where}: get them "
         "with `unweave data get cars3d`, or say where they are with data.path=FOLDER."
     )
 
@@ -109,21 +110,21 @@ def named(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" ... and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     meshes = files(settings)
     cars: np.ndarray | None = None
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         nonlocal cars
         if cars is None:
             cars = gathered(meshes)
         elevation, azimuth, number = GRID.factors(np.arange(start, stop)).T
-        return Part(np.asarray(cars[number, elevation, azimuth]))
+        return ImageBlock(np.asarray(cars[number, elevation, azimuth]))
 
-    opened = Source(
+    opened = ImageSource(
         name="cars3d", card=CARD, shape=(3, SIDE, SIDE), count=len(GRID), read=read, labels=GRID, in_order=True
     )
-    return fitted(opened, settings.size)
+    return resize_source(opened, settings.size)
 
 
 def gathered(meshes: list[Path]) -> np.ndarray:
@@ -132,7 +133,7 @@ def gathered(meshes: list[Path]) -> np.ndarray:
     Neighbouring rows are of different cars, and so each file of a car is read once.
     """
     shape = (len(meshes), *GRID.sizes[:2], SIDE, SIDE, 3)
-    with arrays.scratch(math.prod(shape)) as file:
+    with published_arrays.scratch_file(math.prod(shape)) as file:
         for mesh in meshes:
             file.write(car(mesh).data)
         file.flush()
@@ -153,4 +154,4 @@ def car(path: Path) -> Pixels:
         got = "no `im`" if shape is None else f"`im` {found.dtype} {shape}"
         raise ValueError(f"{path} has {got}; expected uint8 [128, 128, 3, {azimuths}, {elevations}].")
     views = np.ascontiguousarray(found.transpose(4, 3, 0, 1, 2))  # elevation, azimuth, height, width, channel
-    return resized(views.reshape(-1, *views.shape[2:]), (SIDE, SIDE))
+    return resize_pixels(views.reshape(-1, *views.shape[2:]), (SIDE, SIDE))

@@ -24,13 +24,13 @@ from pydantic import Field
 from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
-from unweave.data.reading import attributes
-from unweave.data.reading.pixels import Box, decode
-from unweave.data.reading.source import Source
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
+from unweave.data.reading import attribute_table
+from unweave.data.reading.image_files import Box, decode_image
+from unweave.data.reading.image_source import ImageSource
 
-APART = False
+CHILD_PROCESS_ONLY = False
 COUNT, ATTRIBUTES = 202_599, 40
 SPLITS = {"train": 162_770, "valid": 19_867, "test": 19_962}
 WIDTH, HEIGHT = 178, 218
@@ -44,9 +44,9 @@ FOLDERS = ("img_align_celeba/img_align_celeba", "img_align_celeba", "Img/img_ali
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 LOGIN = f"the publishers share it on drives that want a browser: open {PAGE}, agree to its terms and save it from there"
 DOWNLOADS = (
-    Remote("img_align_celeba.zip", (), PAGE, unpack=True, login=LOGIN),
-    Remote(TABLE, (), PAGE, login=LOGIN),
-    Remote(PARTITION, (), PAGE, login=LOGIN),
+    RemoteFile("img_align_celeba.zip", (), PAGE, unpack=True, login=LOGIN),
+    RemoteFile(TABLE, (), PAGE, login=LOGIN),
+    RemoteFile(PARTITION, (), PAGE, login=LOGIN),
 )
 CARD = Card(
     title="CelebA (CelebFaces Attributes), aligned and cropped",
@@ -82,14 +82,14 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError where the set is not there, ValueError where its text files do not agree with each other or
     with the pictures, or the crop is not for pictures of this size.
     """
-    return cache.opened("celeba", settings)
+    return cache.open_cached("celeba", settings)
 
 
 def places(settings: Settings) -> Places:
-    table = remote.find(settings.path, "celeba", (TABLE, f"Anno/{TABLE}"), ("CelebA", "celeba_anno"))
+    table = published_files.find_file(settings.path, "celeba", (TABLE, f"Anno/{TABLE}"), ("CelebA", "celeba_anno"))
     root = table.parent.parent if table.parent.name == "Anno" else table.parent
     folders = [root / folder for folder in (*FOLDERS, ".")]
-    found = ((folder, attributes.on_disk(folder)) for folder in folders if folder.is_dir())
+    found = ((folder, attribute_table.image_names_by_stem(folder)) for folder in folders if folder.is_dir())
     images, present = next(((folder, names) for folder, names in found if names), (root, {}))
     if not present:
         raise SettingsError(f"celeba needs the folder img_align_celeba of pictures beside {table}. Get it from {PAGE}.")
@@ -103,17 +103,17 @@ def files(settings: Settings) -> list[Path]:
     return [*pictures, table, *([partition] if partition else [])]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     images, present, table, partition = places(settings)
-    known = attributes.read(table)
+    known = attribute_table.read_attributes(table)
     count = len(known.files)
-    extra = attributes.unnamed(present, known.files)
+    extra = attribute_table.images_without_row(present, known.files)
     if extra:
         raise ValueError(
             f"{len(extra):,} pictures in {images} have no row in {table}, such as {', '.join(extra[:3])}: "
             "take them out, or get the table again."
         )
-    splits = attributes.partition(partition, known.files) if partition else {}
+    splits = attribute_table.read_splits(partition, known.files) if partition else {}
     whole = count == COUNT
     sizes = {name: len(rows) for name, rows in splits.items()}
     if whole and (len(known.names) != ATTRIBUTES or (partition and sizes != SPLITS)):
@@ -121,15 +121,15 @@ def source(settings: Settings) -> Source:
             f"CelebA has {ATTRIBUTES} attributes and splits of {SPLITS}; "
             f"{table.parent} has {len(known.names)} and {sizes}."
         )
-    there = [present.get(attributes.stem(file)) for file in known.files]
+    there = [present.get(attribute_table.stem(file)) for file in known.files]
     paths = [images / name if name else None for name in there]
     _check(settings.crop, paths)
-    return Source(
+    return ImageSource(
         name="celeba" if whole else images.parent.name,
         card=CARD if whole else _other(count, images.parent.name),
         shape=(3, settings.size, settings.size),
         count=count,
-        read=attributes.pictures(
+        read=attribute_table.picture_reader(
             paths, [str(images / file) for file in known.files], settings.size, BOXES[settings.crop]
         ),
         labels=known.labels(),
@@ -150,7 +150,7 @@ def _check(crop: str, paths: list[Path | None]) -> None:
         return
     for path in paths[:100]:
         try:
-            height, width, _ = decode(path, None, 3).shape if path else (0, 0, 0)
+            height, width, _ = decode_image(path, None, 3).shape if path else (0, 0, 0)
         except ValueError:
             continue
         if path and (width, height) != (WIDTH, HEIGHT):

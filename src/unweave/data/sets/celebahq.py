@@ -13,12 +13,12 @@ from pydantic import Field
 from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
-from unweave.data.reading import attributes, lmdb_images
-from unweave.data.reading.source import Labels, Source
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
+from unweave.data.reading import attribute_table, lmdb_images
+from unweave.data.reading.image_source import ImageSource, Labels
 
-APART = True
+CHILD_PROCESS_ONLY = True
 COUNT, ATTRIBUTES, KEY = 30_000, 40, "256-{index:05d}"
 PLACES = ("celebahq256.lmdb", "celebahq256", "celebahq.lmdb", "data.mdb")
 TABLE = "CelebAMask-HQ-attribute-anno.txt"
@@ -27,7 +27,7 @@ LOGIN = (
     "celebahq256.lmdb is on a drive that wants a browser: see 'LMDB Datasets' at https://github.com/phizaz/diffae; "
     f"{TABLE} is in the archive that {PAGE} links to"
 )
-DOWNLOADS = (Remote("celebahq256.lmdb/data.mdb", (), PAGE, login=LOGIN), Remote(TABLE, (), PAGE, login=LOGIN))
+DOWNLOADS = (RemoteFile("celebahq256.lmdb/data.mdb", (), PAGE, login=LOGIN), RemoteFile(TABLE, (), PAGE, login=LOGIN))
 CARD = Card(
     title="CelebA-HQ, with the attributes of CelebAMask-HQ",
     source=PAGE,
@@ -51,21 +51,23 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError where the set is not there, ValueError where it cannot be used, has not 30,000 pictures, or the
     attributes are of others.
     """
-    return cache.opened("celebahq", settings)
+    return cache.open_cached("celebahq", settings)
 
 
 def files(settings: Settings) -> list[Path]:
-    file = lmdb_images.data_file(remote.find(settings.path, "celebahq", PLACES, ("CelebAMask-HQ", "celeba_hq")))
+    file = lmdb_images.data_file(
+        published_files.find_file(settings.path, "celebahq", PLACES, ("CelebAMask-HQ", "celeba_hq"))
+    )
     folders = [file.parent, file.parent.parent] if file.name == "data.mdb" else [file.parent]
     tables = [folder / inside / TABLE for folder in folders for inside in ("", "celeba_anno", "CelebAMask-HQ")]
     return [file, *[table for table in tables if table.is_file()][:1]]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     file, *tables = files(settings)
-    held, read = lmdb_images.images(file, KEY, settings.size)
-    count = lmdb_images.first_rows("CelebA-HQ", held, COUNT, settings.count)
-    return Source(
+    held, read = lmdb_images.open_images(file, KEY, settings.size)
+    count = lmdb_images.rows_used("CelebA-HQ", held, COUNT, settings.count)
+    return ImageSource(
         name="celebahq" if count == COUNT else f"celebahq-{count}",
         card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
         shape=(3, settings.size, settings.size),
@@ -77,7 +79,7 @@ def source(settings: Settings) -> Source:
 
 def _labels(table: Path, count: int) -> Labels:
     """Attributes of rows 0 .. count - 1. Raises ValueError where one has none."""
-    known = attributes.read(table)
+    known = attribute_table.read_attributes(table)
     row_of = {file: row for row, file in enumerate(known.files)}
     missing = [row for row in range(count) if f"{row}.jpg" not in row_of]
     if missing or (count == COUNT and len(known.names) != ATTRIBUTES):

@@ -22,14 +22,14 @@ from pydantic import Field
 from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
-from unweave.data.reading import arrays
-from unweave.data.reading.source import Part, Source, fitted
+from unweave.data.reading import published_arrays
+from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
 from unweave.types import FactorTable, Pixels, Rows
 
-APART = True
+CHILD_PROCESS_ONLY = True
 GRID = FactorGrid(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
 STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 FILES = (f"{STEM}.npz", f"{STEM}.hdf5")
@@ -37,7 +37,7 @@ PAGE = "https://github.com/google-deepmind/dsprites-dataset"
 VERSION = 1  # counts up when a variant gives other pictures
 
 DOWNLOADS = (
-    Remote(
+    RemoteFile(
         file=f"{STEM}.hdf5",
         urls=(
             f"https://raw.githubusercontent.com/deepmind/dsprites-dataset/master/{STEM}.hdf5",
@@ -84,35 +84,35 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError where the file is not found, ValueError where it is damaged or another one, ImportError where
     h5py is missing.
     """
-    plain = cache.opened(
+    plain = cache.open_cached(
         "dsprites", Settings(path=settings.path, size=settings.size)
     )  # one copy on disk for all variants
     return plain if settings.variant == "plain" else Painted(plain, settings.variant, settings.seed)
 
 
 def files(settings: Settings) -> list[Path]:
-    return [remote.find(settings.path, "dsprites", FILES)]
+    return [published_files.find_file(settings.path, "dsprites", FILES)]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
-    found = arrays.named(path, ("imgs", "latents_classes", "latents/classes"))
-    images = arrays.checked(found, "imgs", (64, 64), GRID, path)
+    found = published_arrays.open_arrays(path, ("imgs", "latents_classes", "latents/classes"))
+    images = published_arrays.grid_images(found, "imgs", (64, 64), GRID, path)
     for key in ("latents_classes", "latents/classes"):
         if key in found:
             with_colour = FactorGrid(("color", *GRID.names), (1, *GRID.sizes))
-            arrays.check_order(found[key], with_colour, f"{key} in {path}")
+            published_arrays.check_row_order(found[key], with_colour, f"{key} in {path}")
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         pixels = images.read(start, stop)[..., None]
         if pixels.max() > 1:
             raise ValueError(f"imgs in {path} must be 0 or 1, got {pixels.max()}: it is not the published file.")
-        return Part(pixels * np.uint8(255))
+        return ImageBlock(pixels * np.uint8(255))
 
-    opened = Source(
+    opened = ImageSource(
         name="dsprites", card=CARD, shape=(1, 64, 64), count=len(GRID), read=read, labels=GRID, in_order=True
     )
-    return fitted(opened, settings.size)
+    return resize_source(opened, settings.size)
 
 
 Grey = UInt8[np.ndarray, "rows height width 1"]

@@ -16,14 +16,14 @@ from pydantic import Field
 from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
-from unweave.data.reading import attributes, lmdb_images
-from unweave.data.reading.lmdb_images import Images
-from unweave.data.reading.pixels import ENDINGS
-from unweave.data.reading.source import Source
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
+from unweave.data.reading import attribute_table, lmdb_images
+from unweave.data.reading.image_files import IMAGE_ENDINGS
+from unweave.data.reading.image_source import ImageSource
+from unweave.data.reading.lmdb_images import CountedImages
 
-APART = True
+CHILD_PROCESS_ONLY = True
 COUNT, TEST, KEY = 70_000, 10_000, "256-{index:05d}"
 PLACES = ("ffhq256.lmdb", "ffhq256", "ffhq.lmdb", "data.mdb", "thumbnails128x128")
 PAGE = "https://github.com/NVlabs/ffhq-dataset"
@@ -31,7 +31,7 @@ LOGIN = (
     "ffhq256.lmdb is on a drive that wants a browser: see 'LMDB Datasets' at https://github.com/phizaz/diffae; "
     f"or save the folder thumbnails128x128 from the drive that {PAGE} names"
 )
-DOWNLOADS = (Remote("ffhq256.lmdb/data.mdb", (), PAGE, login=LOGIN),)
+DOWNLOADS = (RemoteFile("ffhq256.lmdb/data.mdb", (), PAGE, login=LOGIN),)
 CARD = Card(
     title="FFHQ (Flickr-Faces-HQ)",
     source=PAGE,
@@ -53,7 +53,7 @@ def build(settings: Settings) -> Dataset:
 
     Raises SettingsError where the set is not there, ValueError where it cannot be used or has not 70,000 pictures.
     """
-    return cache.opened("ffhq", settings)
+    return cache.open_cached("ffhq", settings)
 
 
 def files(settings: Settings) -> list[Path]:
@@ -65,23 +65,23 @@ def _place(settings: Settings) -> Path:
     path = settings.path
     if path is not None and path.expanduser().is_dir() and path.name in PLACES:
         return path.expanduser()
-    return remote.find(path, "ffhq", PLACES, ("FFHQ",))
+    return published_files.find_file(path, "ffhq", PLACES, ("FFHQ",))
 
 
 def _numbered(place: Path) -> list[Path]:
     """The pictures 00000.png, 00001.png, ... in a folder and its folders, in that order."""
     if not place.is_dir() or (place / "data.mdb").is_file():
         return []
-    found = [file for file in place.rglob("[0-9]*.*") if file.suffix.lower() in ENDINGS and file.is_file()]
+    found = [file for file in place.rglob("[0-9]*.*") if file.suffix.lower() in IMAGE_ENDINGS and file.is_file()]
     return sorted(found, key=lambda file: file.name)
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     place = _place(settings)
     held, read = _images(place, settings.size)
-    count = lmdb_images.first_rows("FFHQ", held, COUNT, settings.count)
+    count = lmdb_images.rows_used("FFHQ", held, COUNT, settings.count)
     splits = {"test": np.arange(min(count, TEST)), "train": np.arange(TEST, count)}
-    return Source(
+    return ImageSource(
         name="ffhq" if count == COUNT else f"ffhq-{count}",
         card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
         shape=(3, settings.size, settings.size),
@@ -91,14 +91,16 @@ def source(settings: Settings) -> Source:
     )
 
 
-def _images(place: Path, size: int) -> Images:
+def _images(place: Path, size: int) -> CountedImages:
     """Raises ValueError where the pictures of a folder are not numbered 00000, 00001, ..., none left out."""
     pictures = _numbered(place)
     if not pictures:
-        return lmdb_images.images(lmdb_images.data_file(place), KEY, size)
+        return lmdb_images.open_images(lmdb_images.data_file(place), KEY, size)
     for row, file in enumerate(pictures):
         if file.stem != f"{row:05d}":
             raise ValueError(
                 f"{place} must hold {row:05d}.png and so on, none left out; found {file.name} in its place."
             )
-    return Images(len(pictures), attributes.pictures(pictures, [file.name for file in pictures], size, None))
+    return CountedImages(
+        len(pictures), attribute_table.picture_reader(pictures, [file.name for file in pictures], size, None)
+    )

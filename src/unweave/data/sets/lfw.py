@@ -22,20 +22,20 @@ from pydantic import Field
 from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
-from unweave.data.reading import attributes
-from unweave.data.reading.pixels import Box
-from unweave.data.reading.source import Labels, Source
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
+from unweave.data.reading import attribute_table
+from unweave.data.reading.image_files import Box
+from unweave.data.reading.image_source import ImageSource, Labels
 from unweave.types import Rows
 
-APART = False
+CHILD_PROCESS_ONLY = False
 COUNT, ATTRIBUTES, SIDE = 13_143, 73, 250
 TABLE, FOLDER = "lfw_attributes.txt", "lfw_funneled"
 PEOPLE = {"train": "peopleDevTrain.txt", "test": "peopleDevTest.txt"}
 PAGE = "http://vis-www.cs.umass.edu/lfw/"
 DOWNLOADS = (
-    Remote(
+    RemoteFile(
         "lfw-funneled.tgz",
         ("https://ndownloader.figshare.com/files/5976015", f"{PAGE}lfw-funneled.tgz"),
         PAGE,
@@ -43,8 +43,8 @@ DOWNLOADS = (
         bytes=243_346_528,
         unpack=True,
     ),
-    Remote(TABLE, (f"http://www.cs.columbia.edu/CAVE/databases/pubfig/download/{TABLE}",), PAGE),
-    *(Remote(file, (f"{PAGE}{file}",), PAGE) for file in PEOPLE.values()),
+    RemoteFile(TABLE, (f"http://www.cs.columbia.edu/CAVE/databases/pubfig/download/{TABLE}",), PAGE),
+    *(RemoteFile(file, (f"{PAGE}{file}",), PAGE) for file in PEOPLE.values()),
 )
 CARD = Card(
     title="Labeled Faces in the Wild, funneled, with attribute scores",
@@ -86,7 +86,7 @@ def build(settings: Settings) -> Dataset:
 
     Raises SettingsError where the set is not there, ValueError where its text files cannot be used.
     """
-    return cache.opened("lfw", settings)
+    return cache.open_cached("lfw", settings)
 
 
 def files(settings: Settings) -> list[Path]:
@@ -96,7 +96,7 @@ def files(settings: Settings) -> list[Path]:
 
 
 def _places(settings: Settings) -> tuple[Path, Path, dict[str, Path]]:
-    table = remote.find(settings.path, "lfw", (TABLE,), ("lfw-py", "lfw_home"))
+    table = published_files.find_file(settings.path, "lfw", (TABLE,), ("lfw-py", "lfw_home"))
     images = table.parent / FOLDER
     if not images.is_dir():
         raise SettingsError(f"lfw needs the folder {FOLDER} beside {table}: get it with `unweave data get lfw`.")
@@ -104,7 +104,7 @@ def _places(settings: Settings) -> tuple[Path, Path, dict[str, Path]]:
     return images, table, people
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     images, table, people = _places(settings)
     names, labels = scores(table)
     present = {path.relative_to(images).as_posix() for path in images.glob("*/*.jpg")}
@@ -115,12 +115,12 @@ def source(settings: Settings) -> Source:
     notes = f"{unscored:,} pictures without scores are left out. "
     if not whole:
         notes = f"{len(names):,} images in the layout of LFW, and not its {COUNT:,}. {notes}"
-    return Source(
+    return ImageSource(
         name="lfw" if whole else images.parent.name,
         card=CARD._replace(notes=notes + CARD.notes),
         shape=(3, settings.size, settings.size),
         count=len(names),
-        read=attributes.pictures(
+        read=attribute_table.picture_reader(
             [images / name if name in present else None for name in names],
             [str(images / name) for name in names],
             settings.size,
@@ -144,7 +144,7 @@ def scores(path: Path) -> Scores:
 
     Raises ValueError where a line has other columns, or a score is no number.
     """
-    lines = attributes.lines_of(path)
+    lines = attribute_table.text_lines(path)
     header = lines[1].lstrip("#").strip().split("\t") if len(lines) > 1 else []
     if header[:2] != ["person", "imagenum"] or len(header) < 3 or len(set(header)) != len(header):
         raise ValueError(f"the second line of {path} must be: #, person, imagenum and attributes, by tabs.")
@@ -172,7 +172,7 @@ def scores(path: Path) -> Scores:
 def values(path: Path) -> Values:
     """The scores themselves, as DiTi regresses them."""
     known = scores(path)
-    table = [[float(word) for word in line.strip().split("\t")[2:]] for line in attributes.lines_of(path)[2:]]
+    table = [[float(word) for word in line.strip().split("\t")[2:]] for line in attribute_table.text_lines(path)[2:]]
     return Values(known.files, known.labels.names, np.array(table))
 
 
@@ -189,7 +189,7 @@ def _splits(people: Mapping[str, Path], names: Sequence[str]) -> dict[str, Rows]
     row_of = {name: row for row, name in enumerate(names)}
     splits = {}
     for split, path in people.items():
-        first, *lines = attributes.lines_of(path)
+        first, *lines = attribute_table.text_lines(path)
         if not first.strip().isdecimal() or len(first) > 12 or int(first) != len(lines):
             raise ValueError(f"{path} must begin with the number of its people, {len(lines):,}: got {first[:80]!r}.")
         rows = []

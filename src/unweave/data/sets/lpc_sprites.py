@@ -20,19 +20,19 @@ from pydantic import Field
 from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import npy
-from unweave.data.reading.source import Labels, Part, Source, fitted
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, resize_source
 from unweave.types import FactorTable
 
-APART = False
+CHILD_PROCESS_ONLY = False
 ACTIONS, DIRECTIONS, SPLITS = ("walk", "spellcard", "slash"), ("front", "left", "right"), ("train", "test")
 WEAR, CLASSES, FRAMES, SIDE = ("body", "bottomwear", "topwear", "hair"), 6, 8, 64
 SEQUENCES = {"train": 1_000, "test": 296}
 PAGE = "https://github.com/YingzhenLi/Sprites"
 LOGIN = f"there is no archive: clone {PAGE}, run its random_character.py and then frame_to_npy.py, which make npy/"
-DOWNLOADS = (Remote("npy", (), PAGE, login=LOGIN),)
+DOWNLOADS = (RemoteFile("npy", (), PAGE, login=LOGIN),)
 CARD = Card(
     title="Sprites: animated characters of the Liberated Pixel Cup",
     source=PAGE,
@@ -59,12 +59,14 @@ class Sequences(NamedTuple):
 
 def build(settings: Settings) -> Dataset:
     """Raises SettingsError where a file is missing, ValueError where one cannot be used."""
-    return cache.opened("lpc_sprites", settings)
+    return cache.open_cached("lpc_sprites", settings)
 
 
 def files(settings: Settings) -> list[Path]:
     first = f"{ACTIONS[0]}_{DIRECTIONS[0]}_frames_{SPLITS[0]}.npy"
-    folder = remote.find(settings.path, "lpc_sprites", (f"npy/{first}", first), ("Sprites", "sprites")).parent
+    folder = published_files.find_file(
+        settings.path, "lpc_sprites", (f"npy/{first}", first), ("Sprites", "sprites")
+    ).parent
     wanted = [
         folder / f"{action}_{direction}_{kind}_{split}.npy"
         for split, action, direction in product(SPLITS, ACTIONS, DIRECTIONS)
@@ -79,7 +81,7 @@ def files(settings: Settings) -> list[Path]:
     return wanted
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     paths = files(settings)
     pairs = list(zip(paths[::2], paths[1::2]))
     acts = list(product(SPLITS, range(len(ACTIONS)), range(len(DIRECTIONS))))
@@ -89,16 +91,16 @@ def source(settings: Settings) -> Source:
     whole = all(len(part.frames) == SEQUENCES[split] for part, (split, _, _) in zip(parts, acts))
     notes = "" if whole else f"{ends[-1]:,} frames, and not the 93,312 of the scripts. "
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         pixels = np.empty((stop - start, SIDE, SIDE, 3), np.uint8)
         for part, path, end in zip(parts, paths[::2], ends.tolist()):
             begin = end - len(part.labels)
             low, high = max(start, begin), min(stop, end)
             for row in range(low, high):
                 pixels[row - start] = _bytes(part.frames[divmod(row - begin, FRAMES)], path)
-        return Part(pixels)
+        return ImageBlock(pixels)
 
-    opened = Source(
+    opened = ImageSource(
         name="lpc_sprites",
         card=CARD._replace(notes=notes + CARD.notes),
         shape=(3, SIDE, SIDE),
@@ -111,7 +113,7 @@ def source(settings: Settings) -> Source:
         ),
         splits={split: np.flatnonzero(split_of == split) for split in SPLITS},
     )
-    return fitted(opened, settings.size)
+    return resize_source(opened, settings.size)
 
 
 def sequences(frames: Path, attributes: Path, action: int, direction: int) -> Sequences:
@@ -132,11 +134,11 @@ def sequences(frames: Path, attributes: Path, action: int, direction: int) -> Se
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Raises ValueError where the file is no array of floats [sequences, *shape], or is cut short."""
     try:
-        rows = npy.Rows(path)
+        rows = npy.ArrayRows(path)
         if rows.dtype.kind != "f" or rows.shape[1:] != shape or not len(rows):
             raise ValueError(f"it is {rows.dtype} {list(rows.shape)}")
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except npy.DAMAGED as error:
+    except npy.DAMAGE_ERRORS as error:
         raise ValueError(f"{path} must be floats [sequences, {', '.join(map(str, shape))}]: {error}.") from error
 
 

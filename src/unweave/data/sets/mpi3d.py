@@ -12,13 +12,13 @@ from pydantic import Field
 from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
-from unweave.data.reading import arrays
-from unweave.data.reading.source import Part, Source, fitted
+from unweave.data.reading import published_arrays
+from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
 
-APART = False
+CHILD_PROCESS_ONLY = False
 NAMES = (
     "object_color",
     "object_shape",
@@ -39,7 +39,7 @@ FOLDERS = (
 KINDS: tuple[Literal["toy", "realistic", "real"], ...] = ("toy", "realistic", "real")
 
 DOWNLOADS = tuple(
-    Remote(
+    RemoteFile(
         file=f"mpi3d_{kind}.npz", urls=tuple(f"{folder}mpi3d_{kind}.npz" for folder in FOLDERS), page=PAGE, kind=kind
     )
     for kind in KINDS
@@ -79,7 +79,7 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError where the file is not found or is mpi3d_real_complex, ValueError where it is damaged or has
     another length.
     """
-    return cache.opened("mpi3d", settings)
+    return cache.open_cached("mpi3d", settings)
 
 
 def files(settings: Settings) -> list[Path]:
@@ -87,7 +87,7 @@ def files(settings: Settings) -> list[Path]:
     wanted = [f"mpi3d_{kind}.npz"]
     if kind != "real":
         wanted.append(f"sim_{kind}_64x_ordered_without_heldout_factors.npz")
-    path = remote.find(settings.path, "mpi3d", wanted, (f"mpi3d_{kind}", f"mpi_{kind}"))
+    path = published_files.find_file(settings.path, "mpi3d", wanted, (f"mpi3d_{kind}", f"mpi_{kind}"))
     if "complex" in path.name:
         raise SettingsError(
             f"data.path: {path} is mpi3d_real_complex, another set than mpi3d_{kind}: read it with data.name=npz."
@@ -95,21 +95,21 @@ def files(settings: Settings) -> list[Path]:
     return [path]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
-    found = arrays.guarded(path, arrays.from_npz)(path, ("images",))
+    found = published_arrays.naming_damaged_file(path, published_arrays.open_npz_arrays)(path, ("images",))
     grid = released(found["images"].shape[:1] if "images" in found else (), path)
-    images = arrays.checked(found, "images", (64, 64, 3), grid, path)
-    opened = Source(
+    images = published_arrays.grid_images(found, "images", (64, 64, 3), grid, path)
+    opened = ImageSource(
         name=f"mpi3d_{settings.kind}",
         card=CARD,
         shape=(3, 64, 64),
         count=len(grid),
-        read=lambda start, stop: Part(images.read(start, stop)),
+        read=lambda start, stop: ImageBlock(images.read(start, stop)),
         labels=grid,
         in_order=True,
     )
-    return fitted(opened, settings.size)
+    return resize_source(opened, settings.size)
 
 
 def released(length: tuple[int, ...], path: Path) -> FactorGrid:

@@ -11,13 +11,13 @@ from pydantic import Field
 from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
-from unweave.data.reading import arrays
-from unweave.data.reading.source import Part, Source, fitted
+from unweave.data.reading import published_arrays
+from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
 
-APART = True
+CHILD_PROCESS_ONLY = True
 GRID = FactorGrid(
     ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"),
     (10, 10, 10, 8, 4, 15),
@@ -26,7 +26,7 @@ FILES = ("3dshapes.h5", "3dshapes.npz")
 PAGE = "https://github.com/google-deepmind/3d-shapes"
 
 DOWNLOADS = (
-    Remote(
+    RemoteFile(
         file="3dshapes.h5",
         urls=("https://storage.googleapis.com/3d-shapes/3dshapes.h5",),
         page=PAGE,
@@ -65,26 +65,26 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError where the file is not found, ValueError where it is damaged or another one, ImportError where
     h5py is missing.
     """
-    return cache.opened("shapes3d", settings)
+    return cache.open_cached("shapes3d", settings)
 
 
 def files(settings: Settings) -> list[Path]:
-    return [remote.find(settings.path, "shapes3d", FILES, ("3dshapes",))]
+    return [published_files.find_file(settings.path, "shapes3d", FILES, ("3dshapes",))]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
-    found = arrays.named(path, ("images", "labels"))
-    images = arrays.checked(found, "images", (64, 64, 3), GRID, path)
+    found = published_arrays.open_arrays(path, ("images", "labels"))
+    images = published_arrays.grid_images(found, "images", (64, 64, 3), GRID, path)
     if "labels" in found:
-        arrays.check_order(found["labels"], GRID, f"labels in {path}")
-    opened = Source(
+        published_arrays.check_row_order(found["labels"], GRID, f"labels in {path}")
+    opened = ImageSource(
         name="shapes3d",
         card=CARD,
         shape=(3, 64, 64),
         count=len(GRID),
-        read=lambda start, stop: Part(images.read(start, stop)),
+        read=lambda start, stop: ImageBlock(images.read(start, stop)),
         labels=GRID,
         in_order=True,
     )
-    return fitted(opened, settings.size)
+    return resize_source(opened, settings.size)

@@ -19,13 +19,13 @@ from pydantic import Field
 from unweave.config import Frozen, SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.download import remote
-from unweave.data.download.remote import Remote
+from unweave.data.download import published_files
+from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
-from unweave.data.reading.pixels import resized
-from unweave.data.reading.source import Labels, Part, Source, fitted
+from unweave.data.reading.image_files import resize_pixels
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, resize_source
 
-APART = False
+CHILD_PROCESS_ONLY = False
 GRID = FactorGrid(("category", "instance", "elevation", "azimuth", "lighting"), (5, 10, 9, 18, 6))
 SIDE = 64
 STORED = 96  # pixels
@@ -46,7 +46,7 @@ PUBLISHED = {
 """Sizes and checksums as TensorFlow Datasets has them."""
 
 DOWNLOADS = tuple(
-    Remote(file=f"{name}.mat.gz", urls=(f"{PAGE}{name}.mat.gz",), page=PAGE, sha256=sha256, bytes=size)
+    RemoteFile(file=f"{name}.mat.gz", urls=(f"{PAGE}{name}.mat.gz",), page=PAGE, sha256=sha256, bytes=size)
     for name, (size, sha256) in PUBLISHED.items()
 )
 
@@ -80,30 +80,30 @@ def build(settings: Settings) -> Dataset:
 
     Raises SettingsError where a file is not found, ValueError that names the file where it is damaged or another one.
     """
-    return cache.opened("smallnorb", settings)
+    return cache.open_cached("smallnorb", settings)
 
 
 def files(settings: Settings) -> list[Path]:
     path = settings.path
     if path is not None and path.expanduser().is_file():
         raise SettingsError(f"data.path: {path} is a file; expected the folder of the six files of small NORB.")
-    return [remote.find(path, "smallnorb", (name, f"{name}.gz"), ("small_norb",)) for name in FILES]
+    return [published_files.find_file(path, "smallnorb", (name, f"{name}.gz"), ("small_norb",)) for name in FILES]
 
 
-def source(settings: Settings) -> Source:
+def source(settings: Settings) -> ImageSource:
     train, test = (chunk[0] for chunk in (files(settings)[:3], files(settings)[3:]))
     half = len(GRID) // 2
     pictures = [Matrix(path, (half, 2, STORED, STORED), TYPES[BYTES]) for path in (train, test)]
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         parts = []
         for first, matrix in zip((0, half), pictures):
             low, high = max(start - first, 0), min(stop - first, half)
             if low < high:
                 parts.append(matrix.read(low, high)[:, 0])
-        return Part(resized(np.concatenate(parts)[..., None], (SIDE, SIDE)))
+        return ImageBlock(resize_pixels(np.concatenate(parts)[..., None], (SIDE, SIDE)))
 
-    opened = Source(
+    opened = ImageSource(
         name="smallnorb",
         card=CARD,
         shape=(1, SIDE, SIDE),
@@ -113,7 +113,7 @@ def source(settings: Settings) -> Source:
         splits={"train": np.arange(half), "test": np.arange(half, len(GRID))},
         in_order=True,
     )
-    return fitted(opened, settings.size)
+    return resize_source(opened, settings.size)
 
 
 def labels(paths: list[Path]) -> Labels:

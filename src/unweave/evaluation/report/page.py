@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, features
 
-from unweave.data.reading.pixels import resized
+from unweave.data.reading.image_files import resize_pixels
 from unweave.figures.overlay import laid
 from unweave.types import Pixels
 
@@ -247,7 +247,7 @@ def _joined(images: Pixels) -> UInt8[np.ndarray, "tall wide 3"]:
     rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
     height, width = images.shape[1:3]
     if height > MOST:
-        rgb = resized(rgb, (MOST, max(1, round(MOST * width / height))))
+        rgb = resize_pixels(rgb, (MOST, max(1, round(MOST * width / height))))
     padded = np.pad(rgb, ((0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=255)  # (image, height, width + gap, 3)
     return np.concatenate(list(padded), 1)[:, :-GAP]
 

@@ -2,15 +2,15 @@ import io
 import logging
 import sys
 
-from unweave.data.download import meter
-from unweave.data.download.meter import amount, bar, lines
+from unweave.data.download import progress
+from unweave.data.download.progress import format_bytes, progress_bar, progress_lines
 
 
 def test_a_line_now_and_then_with_bytes_share_and_speed(monkeypatch, caplog):
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     with caplog.at_level(logging.INFO, "unweave"):
-        told = lines("fetching x", every=10.0)
+        told = progress_lines("fetching x", every=10.0)
         for second in range(25):
             now[0] = float(second)
             told(1_000_000 + 2_000_000 * second, 100_000_000)
@@ -33,7 +33,7 @@ def test_a_bar_on_a_terminal_has_bytes_and_speed(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     stderr = sys.stderr
-    with bar("fetching x") as told:
+    with progress_bar("fetching x") as told:
         told(500_000, 2_000_000)
         told(1_000_000, 2_000_000)
         told(0, 2_000_000)
@@ -44,18 +44,18 @@ def test_a_bar_on_a_terminal_has_bytes_and_speed(monkeypatch):
 
 
 def test_no_bar_without_a_terminal(capsys):
-    with bar("fetching x") as told:
+    with progress_bar("fetching x") as told:
         told(1, 2)
         told(2, 2)
     assert capsys.readouterr() == ("", "")
 
 
 def test_amounts_for_people():
-    assert [amount(n) for n in (0, 999, 1_000, 255_000_000, 12_700_000_000)] == [
+    assert [format_bytes(n) for n in (0, 999, 1_000, 255_000_000, 12_700_000_000)] == [
         "0 bytes",
         "999 bytes",
         "1.0 kB",
         "255.0 MB",
         "12.70 GB",
     ]
-    assert meter.EVERY >= 1
+    assert progress.LINE_SECONDS >= 1

@@ -2,10 +2,10 @@
 
 A data set on disk is a module of `unweave/data/` with four names:
 
-    APART = True                       its reader is a C library for whole files: it runs in a child process only
+    CHILD_PROCESS_ONLY = True          its reader is a C library for whole files, which a damaged file may crash
     class Settings(Frozen)             `path`, and whatever else changes the pixels
     def files(settings) -> list[Path]  the files that it reads: their content names the cache. Raises SettingsError
-    def source(settings) -> Source     opens them; `build` is `cache.opened(NAME, settings)`
+    def source(settings) -> ImageSource    opens them; `build` is `cache.open_cached(NAME, settings)`
 """
 
 import math
@@ -19,7 +19,7 @@ import numpy as np
 from unweave.config import SettingsError
 from unweave.data.dataset import Card
 from unweave.data.factors import FactorGrid
-from unweave.data.reading.pixels import Picture, resized
+from unweave.data.reading.image_files import Picture, resize_pixels
 from unweave.types import FactorTable, Pixels, Rows
 
 
@@ -32,7 +32,7 @@ class Labels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Part:
+class ImageBlock:
     """Consecutive rows of a source."""
 
     pixels: Pixels  # rows that cannot be read may hold anything
@@ -40,23 +40,23 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """An opened data set on disk. `read` gives rows start .. stop - 1, at the shape that is said here."""
 
     name: str
     card: Card
     shape: tuple[int, int, int]  # channels, height, width
     count: int
-    read: Callable[[int, int], Part]
+    read: Callable[[int, int], ImageBlock]
     labels: Labels | FactorGrid | None = None  # a grid: row i has the classes of row i of the grid
     files: tuple[str, ...] = ()  # the file of each row, where rows are files
     splits: Mapping[str, Rows] = field(default_factory=dict)  # the publishers' own splits, by name
     in_order: bool = False  # can be read from the first row to the last only, as a compressed stream
 
 
-def each(
+def read_one_by_one(
     start: int, stop: int, size: tuple[int, int], read: Callable[[int], Picture], named: Callable[[int], str]
-) -> Part:
+) -> ImageBlock:
     """Rows start .. stop - 1 read one by one, as RGB; one whose `read` raises ValueError is bad, by its name."""
     pixels = np.zeros((stop - start, *size, 3), np.uint8)
     bad: dict[int, str] = {}
@@ -65,10 +65,10 @@ def each(
             pixels[row - start] = read(row)
         except ValueError as error:
             bad[row] = f"{named(row)} cannot be read and is left out: {error}"
-    return Part(pixels, bad)
+    return ImageBlock(pixels, bad)
 
 
-def existing(path: Path, expected: str) -> Path:
+def existing_file(path: Path, expected: str) -> Path:
     """The file of the setting data.path. Raises SettingsError where it is none."""
     file = path.expanduser()
     if not file.is_file():
@@ -77,22 +77,22 @@ def existing(path: Path, expected: str) -> Path:
     return file
 
 
-BLOCK = 16 << 20  # bytes of images that are resized at once
+RESIZE_BYTES = 16 << 20  # bytes of images that are resized at once
 
 
-def fitted(source: Source, size: int | None) -> Source:
+def resize_source(source: ImageSource, size: int | None) -> ImageSource:
     """The source with the middle squares of its images resized (antialiased) to size x size; None: as it is."""
     if size is None or source.shape[1:] == (size, size):
         return source
-    rows = max(1, BLOCK // math.prod(source.shape))
+    rows = max(1, RESIZE_BYTES // math.prod(source.shape))
 
-    def read(start: int, stop: int) -> Part:
+    def read(start: int, stop: int) -> ImageBlock:
         pixels = np.empty((stop - start, size, size, source.shape[0]), np.uint8)
         bad: dict[int, str] = {}
         for at in range(start, stop, rows):
             part = source.read(at, min(at + rows, stop))
-            pixels[at - start : at - start + len(part.pixels)] = resized(part.pixels, (size, size))
+            pixels[at - start : at - start + len(part.pixels)] = resize_pixels(part.pixels, (size, size))
             bad |= part.bad
-        return Part(pixels, bad)
+        return ImageBlock(pixels, bad)
 
     return replace(source, shape=(source.shape[0], size, size), read=read)

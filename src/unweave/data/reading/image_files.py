@@ -10,13 +10,13 @@ from PIL import Image, ImageOps, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePl
 
 from unweave.types import Pixels
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
 """What is decoded, whatever the ending says. Pillow knows more, such as PostScript, for which it starts a program."""
-LARGEST = 256 << 20  # bytes of one image file; above it the file is not read
+MAX_FILE_BYTES = 256 << 20  # bytes of one image file; above it the file is not read
 
 Picture = UInt8[np.ndarray, "height width channel"]
-Resized = UInt8[np.ndarray, "rows new_height new_width channel"]
+ResizedPixels = UInt8[np.ndarray, "rows new_height new_width channel"]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
 
@@ -30,19 +30,19 @@ def read_image(path: Path, size: tuple[int, int] | None = None, channels: int = 
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, got {channels}.")
     try:
-        return decode(path, size, channels)[None]
+        return decode_image(path, size, channels)[None]
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
 
 
-def sides(path: Path) -> tuple[int, int]:
+def image_size(path: Path) -> tuple[int, int]:
     """Height and width of an image file that `read_image` reads."""
-    with Image.open(path, formats=FORMATS) as image:
+    with Image.open(path, formats=IMAGE_FORMATS) as image:
         turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def decode(data: bytes | Path, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
+def decode_image(data: bytes | Path, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
     """The picture in these bytes (or this file), its box (the middle, if None) resized to size = (height, width).
 
     Raises ValueError that says what is wrong: damaged, cut short, too large (256 MB, or 179 million pixels), a box
@@ -52,10 +52,10 @@ def decode(data: bytes | Path, size: tuple[int, int] | None, channels: int, box:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of pictures that it still reads
             if isinstance(data, Path):
-                if data.stat().st_size > LARGEST:
-                    raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {LARGEST:,}")
-                return _opened(Image.open(data, formats=FORMATS), size, channels, box)
-            return _opened(Image.open(io.BytesIO(data), formats=FORMATS), size, channels, box)
+                if data.stat().st_size > MAX_FILE_BYTES:
+                    raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
+                return _opened(Image.open(data, formats=IMAGE_FORMATS), size, channels, box)
+            return _opened(Image.open(io.BytesIO(data), formats=IMAGE_FORMATS), size, channels, box)
     except MemoryError:
         raise ValueError("it does not fit into memory") from None
     except Exception as error:  # decoders of damaged files raise anything
@@ -69,10 +69,10 @@ def _opened(image: Image.Image, size: tuple[int, int] | None, channels: int, box
     with image:
         if size is not None and box is None:
             image.draft(None, (2 * size[1], 2 * size[0]))  # large JPEGs: decode at no more than is needed
-        return picture(image, size, channels, box)
+        return to_pixels(image, size, channels, box)
 
 
-def picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
+def to_pixels(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
     """A Pillow image as pixels: upright, over white, 8 bits, its box (the middle, if None) resized to the size."""
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F":
@@ -91,17 +91,17 @@ def picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box
     if box is not None and not (0 <= box[0] < box[2] <= have[1] and 0 <= box[1] < box[3] <= have[0]):
         raise ValueError(f"its {have[1]} x {have[0]} pixels do not hold the crop {box} (left, top, right, bottom)")
     if size is not None and (box is not None or have != size):
-        plain = plain.resize(size[::-1], Image.Resampling.LANCZOS, box=box or middle(have, size))
+        plain = plain.resize(size[::-1], Image.Resampling.LANCZOS, box=box or middle_box(have, size))
     return np.array(plain).reshape(plain.height, plain.width, channels)
 
 
-def resized(pixels: Pixels, size: tuple[int, int]) -> Resized:
+def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> ResizedPixels:
     """The middle of each image, cut to the proportions of (height, width) and resized to it, antialiased (Lanczos)."""
     height, width = size
     if pixels.shape[1:3] == size:
         return pixels
     result = np.empty((len(pixels), height, width, pixels.shape[3]), np.uint8)
-    box = middle(pixels.shape[1:3], size)
+    box = middle_box(pixels.shape[1:3], size)
     for image, target in zip(pixels, result):
         whole = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
         small = whole.resize((width, height), Image.Resampling.LANCZOS, box=box)
@@ -109,7 +109,7 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Resized:
     return result
 
 
-def middle(have: tuple[int, int], want: tuple[int, int]) -> Box:
+def middle_box(have: tuple[int, int], want: tuple[int, int]) -> Box:
     """The largest centred box with the proportions of `want`; both are (height, width)."""
     height, width = have
     scale = min(height / want[0], width / want[1])

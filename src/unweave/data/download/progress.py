@@ -8,23 +8,23 @@ from contextlib import AbstractContextManager, contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-EVERY = 10.0  # seconds between two lines
+LINE_SECONDS = 10.0  # seconds between two lines
 
 logger = logging.getLogger("unweave")
 
-Told = Callable[[int, int | None], None]
+ReportBytes = Callable[[int, int | None], None]
 """Is told how many bytes are done, and of how many where that is known."""
 
-Meter = Callable[[str], AbstractContextManager[Told]]
+ProgressMeter = Callable[[str], AbstractContextManager[ReportBytes]]
 """What shows a piece of work; it is given its title."""
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Told]:
+def progress_bar(title: str) -> Iterator[ReportBytes]:
     """A bar that vanishes when the work is done; lines of the log where stderr is no terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lines(title)
+        yield progress_lines(title)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as drawn:
@@ -40,7 +40,7 @@ def bar(title: str) -> Iterator[Told]:
         yield told
 
 
-def lines(title: str, every: float = EVERY) -> Told:
+def progress_lines(title: str, every: float = LINE_SECONDS) -> ReportBytes:
     """A line of the log every so many seconds."""
     since, first = time.monotonic(), -1
 
@@ -49,14 +49,14 @@ def lines(title: str, every: float = EVERY) -> Told:
         if first < 0 or done < first:
             since, first = time.monotonic(), done
         elif (passed := time.monotonic() - since) >= every:
-            share = f" of {amount(total)} ({done / max(total, 1):.0%})" if total else ""
-            logger.info("%s: %s%s, %s/s", title, amount(done), share, amount(int((done - first) / passed)))
+            share = f" of {format_bytes(total)} ({done / max(total, 1):.0%})" if total else ""
+            logger.info("%s: %s%s, %s/s", title, format_bytes(done), share, format_bytes(int((done - first) / passed)))
             since, first = time.monotonic(), done
 
     return told
 
 
-def amount(size: int) -> str:
+def format_bytes(size: int) -> str:
     """A number of bytes for people: "812 bytes", "3.4 MB", "1.25 GB"."""
     if size < 1_000:
         return f"{size} bytes"

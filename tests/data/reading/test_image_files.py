@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unweave.data.reading import pixels
-from unweave.data.reading.pixels import decode, middle, resized
+from unweave.data.reading import image_files
+from unweave.data.reading.image_files import decode_image, middle_box, resize_pixels
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
@@ -21,7 +21,7 @@ def encoded(kind, image=None, **options):
 def test_bytes_and_files_of_every_format_are_the_same(kind, tmp_path):
     data = encoded(kind)
     (tmp_path / "a.png").write_bytes(data)
-    one, other = decode(data, (16, 16), 3), decode(tmp_path / "a.png", (16, 16), 3)
+    one, other = decode_image(data, (16, 16), 3), decode_image(tmp_path / "a.png", (16, 16), 3)
     assert (one == other).all()
     assert one.std() > 10
 
@@ -30,7 +30,7 @@ def test_only_formats_of_pictures_are_decoded(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: pytest.fail("a program was looked for"))
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
     with pytest.raises(ValueError, match="no image that can be recognised"):
-        decode(script, (8, 8), 3)
+        decode_image(script, (8, 8), 3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"])
@@ -38,7 +38,7 @@ def test_files_cut_short_are_refused_and_never_half_read(kind):
     data = encoded(kind)
     for part in (0.2, 0.5, 0.8):
         with pytest.raises(ValueError):  # noqa: PT011  every format has words of its own
-            decode(data[: int(part * len(data))], (16, 16), 3)
+            decode_image(data[: int(part * len(data))], (16, 16), 3)
 
 
 def test_a_picture_that_would_fill_memory_is_refused():
@@ -48,45 +48,45 @@ def test_a_picture_that_would_fill_memory_is_refused():
 
     tiny[29:33] = zlib.crc32(tiny[12:29]).to_bytes(4, "big")
     with pytest.raises(ValueError, match="3600000000 pixels"):
-        decode(bytes(tiny), (8, 8), 3)
+        decode_image(bytes(tiny), (8, 8), 3)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(pixels, "LARGEST", 10)
+    monkeypatch.setattr(image_files, "MAX_FILE_BYTES", 10)
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
     with pytest.raises(ValueError, match=r"it has .* bytes, more than 10"):
-        decode(tmp_path / "a.png", (8, 8), 3)
+        decode_image(tmp_path / "a.png", (8, 8), 3)
 
 
 def test_a_box_is_cut_and_has_to_lie_inside():
     data = encoded("PNG")
-    assert (decode(data, (10, 20), 3, (5.0, 7.0, 25.0, 17.0)) == NOISE[7:17, 5:25]).all()
+    assert (decode_image(data, (10, 20), 3, (5.0, 7.0, 25.0, 17.0)) == NOISE[7:17, 5:25]).all()
     with pytest.raises(ValueError, match=r"its 60 x 40 pixels do not hold the crop \(0\.0, 0\.0, 61\.0, 40\.0\)"):
-        decode(data, (8, 8), 3, (0.0, 0.0, 61.0, 40.0))
+        decode_image(data, (8, 8), 3, (0.0, 0.0, 61.0, 40.0))
 
 
 def test_all_16_bits_are_rounded(tmp_path):
     wide = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
     for kind in ("PNG", "TIFF"):
-        got = decode(encoded(kind, Image.fromarray(wide)), None, 1)[..., 0]
+        got = decode_image(encoded(kind, Image.fromarray(wide)), None, 1)[..., 0]
         assert (got == np.round(wide / 257)).all()
     for deep in ([[-5, 257]], [[257, 70_000]]):
         with pytest.raises(ValueError, match="32 bits, of an unknown range"):
-            decode(encoded("TIFF", Image.fromarray(np.array(deep, np.int32))), None, 1)
+            decode_image(encoded("TIFF", Image.fromarray(np.array(deep, np.int32))), None, 1)
 
 
 def test_the_first_picture_of_an_animation():
     frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "lime")]
     for kind in ("GIF", "WEBP", "TIFF", "PNG"):
         data = encoded(kind, frames[0], save_all=True, append_images=frames[1:])
-        assert abs(decode(data, None, 3)[4, 4].astype(int) - (255, 0, 0)).max() < 5
+        assert abs(decode_image(data, None, 3)[4, 4].astype(int) - (255, 0, 0)).max() < 5
 
 
 @pytest.mark.parametrize(
     ("have", "want"), [((40, 60), (8, 8)), ((60, 40), (10, 20)), ((7, 7), (3, 9)), ((1, 5), (5, 1))]
 )
 def test_the_middle_has_the_proportions_and_lies_inside(have, want):
-    left, top, right, bottom = middle(have, want)
+    left, top, right, bottom = middle_box(have, want)
     assert (right - left) / (bottom - top) == pytest.approx(want[1] / want[0])
     assert (left, top) == pytest.approx((have[1] - right, have[0] - bottom), abs=1e-9)
     assert left >= 0
@@ -95,7 +95,7 @@ def test_the_middle_has_the_proportions_and_lies_inside(have, want):
 
 
 def test_pixels_are_resized_as_files_are():
-    assert (resized(NOISE[None], (16, 24))[0] == decode(encoded("PNG"), (16, 24), 3)).all()
+    assert (resize_pixels(NOISE[None], (16, 24))[0] == decode_image(encoded("PNG"), (16, 24), 3)).all()
     grey = NOISE[None, ..., :1]
-    assert resized(grey, (8, 8)).shape == (1, 8, 8, 1)
-    assert resized(grey, (40, 60)) is grey
+    assert resize_pixels(grey, (8, 8)).shape == (1, 8, 8, 1)
+    assert resize_pixels(grey, (40, 60)) is grey

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unweave.data.cache.fingerprint import digest, stamp
+from unweave.data.cache.file_digests import digest_of_files, stamp_of_files
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def write(file, content, age):
 
 
 def name(files, base, memory=Path("/dev/null/none")):
-    return digest(files, base, memory)
+    return digest_of_files(files, base, memory)
 
 
 def test_it_names_bytes_names_and_order(files, tmp_path):
@@ -97,19 +97,19 @@ def test_without_a_place_to_remember_it_works(files, tmp_path):
 
 def test_many_files_give_the_same_however_they_are_handed_out(files, tmp_path, monkeypatch):
     first = name(files * 3, tmp_path)
-    monkeypatch.setattr("unweave.data.cache.fingerprint.BATCH", 2)
+    monkeypatch.setattr("unweave.data.cache.file_digests.BATCH", 2)
     assert name(files * 3, tmp_path) == first
 
 
 def test_stamps_tell_a_change_of_time_size_or_place(files, tmp_path):
-    stamps = {stamp(files)}
+    stamps = {stamp_of_files(files)}
     os.utime(files[0], (1, 1))
-    stamps.add(stamp(files))
+    stamps.add(stamp_of_files(files))
     write(files[0], b"other", 3600)
     os.utime(files[0], (1, 1))
-    stamps.add(stamp(files))
+    stamps.add(stamp_of_files(files))
     files[0].rename(tmp_path / "b")
-    stamps.add(stamp([tmp_path / "b", *files[1:]]))
+    stamps.add(stamp_of_files([tmp_path / "b", *files[1:]]))
     assert len(stamps) == 4
     with pytest.raises(FileNotFoundError):
-        stamp(files)
+        stamp_of_files(files)

@@ -13,25 +13,25 @@ from types import TracebackType
 from typing import Any
 
 from unweave.data.cache.conversion import SPARE
-from unweave.data.download.meter import Told, amount
+from unweave.data.download.progress import ReportBytes, format_bytes
 
-BLOCK = 1 << 18  # bytes that are read at once
+READ_BYTES = 1 << 18  # bytes that are read at once
 
 
 class NoSpaceError(OSError):
     """The disk is full; the message says what to do."""
 
 
-class Part:
+class PartialFile:
     """What is there of a file, and the sha256 of that. Close it, or use it in a `with`: it stays for a later try."""
 
-    def __init__(self, target: Path, told: Told) -> None:
+    def __init__(self, target: Path, told: ReportBytes) -> None:
         self.path, self.note = (target.with_name(target.name + ending) for ending in (".part", ".part.json"))
         self.said, self.size, self.sha256 = _noted(self.note), 0, hashlib.sha256()
         self.file = self.path.open("a+b" if self.said else "w+b", buffering=0)  # what is written is there
         self.file.seek(0)
         total = self.path.stat().st_size
-        while block := self.file.read(BLOCK):
+        while block := self.file.read(READ_BYTES):
             self.sha256.update(block)
             self.size += len(block)
             told(self.size, total)
@@ -61,7 +61,7 @@ class Part:
         self.path.replace(target)
         self.note.unlink(missing_ok=True)
 
-    def __enter__(self) -> "Part":
+    def __enter__(self) -> "PartialFile":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -84,10 +84,9 @@ def room(folder: Path, needed: int) -> None:
     """Nothing, where the disk has room for so many bytes. Raises NoSpaceError that says how much is missing."""
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE:
-        more = amount(needed + SPARE - free)
-        raise no_space(
-            f"{more} more are needed in {folder}: {amount(needed)} and some to spare, {amount(free)} are free"
-        )
+        more = format_bytes(needed + SPARE - free)
+        amounts = f"{format_bytes(needed)} and some to spare, {format_bytes(free)} are free"
+        raise no_space(f"{more} more are needed in {folder}: {amounts}")
 
 
 def no_space(what: str) -> NoSpaceError:

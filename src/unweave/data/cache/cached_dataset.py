@@ -11,7 +11,7 @@ from unweave.data.memory import digest_of
 from unweave.types import FactorTable, Pixels, Rows
 
 
-class Cached(Dataset):
+class CachedDataset(Dataset):
     """A set in the cache, memory-mapped: it takes no memory of its own, and several processes share its pages."""
 
     def __init__(self, place: Path, meta: dict[str, Any]) -> None:

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unweave.data.reading.pixels import ENDINGS, Box, Picture, decode
-from unweave.data.reading.source import Labels, Part, each
+from unweave.data.reading.image_files import IMAGE_ENDINGS, Box, Picture, decode_image
+from unweave.data.reading.image_source import ImageBlock, Labels, read_one_by_one
 from unweave.types import FactorTable, Rows
 
-VALUES = {"-1": 0, "1": 1}
+ATTRIBUTE_CLASSES = {"-1": 0, "1": 1}
 """How CelebA writes that a face has an attribute (1) or not."""
 
 
-class Attributes(NamedTuple):
+class AttributeTable(NamedTuple):
     """A table of yes (1) and no (0), a row per image file."""
 
     files: tuple[str, ...]
@@ -27,7 +27,7 @@ class Attributes(NamedTuple):
         return Labels(self.names, (2,) * len(self.names), self.classes)
 
 
-def lines_of(path: Path) -> list[str]:
+def text_lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank. Raises ValueError where it is no text or there are none."""
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -38,12 +38,12 @@ def lines_of(path: Path) -> list[str]:
     return lines
 
 
-def read(path: Path) -> Attributes:
+def read_attributes(path: Path) -> AttributeTable:
     """An attribute file of CelebA or CelebA-HQ: the number of images, the names, then a file and a 1 or -1 for each.
 
     Raises ValueError where the number of rows is not the announced one, a row is short, or a file has two rows.
     """
-    first, *rest = lines_of(path)
+    first, *rest = text_lines(path)
     if not rest or not first.strip().isdecimal() or len(first) > 12:
         raise ValueError(
             f"{path} must begin with a line with the number of images, then one with names: got {first!r}."
@@ -57,26 +57,26 @@ def read(path: Path) -> Attributes:
     values = bytearray()
     for number, row in enumerate(rows, start=3):
         file, *words = row.split()
-        if len(words) != len(names) or not VALUES.keys() >= set(words):
+        if len(words) != len(names) or not ATTRIBUTE_CLASSES.keys() >= set(words):
             raise ValueError(
                 f"line {number} of {path} must be a file and {len(names)} times 1 or -1, got {row[:200]!r}."
             )
         if file in files:
             raise ValueError(f"{path} has two rows for {file!r}.")
         files[file] = None
-        values.extend(map(VALUES.__getitem__, words))
+        values.extend(map(ATTRIBUTE_CLASSES.__getitem__, words))
     table = np.frombuffer(bytes(values), np.uint8).reshape(len(files), len(names))
-    return Attributes(tuple(files), tuple(names), table.astype(np.int64))
+    return AttributeTable(tuple(files), tuple(names), table.astype(np.int64))
 
 
-def partition(path: Path, files: Sequence[str]) -> dict[str, Rows]:
+def read_splits(path: Path, files: Sequence[str]) -> dict[str, Rows]:
     """Splits from a file that gives each image 0 (train), 1 (valid) or 2 (test), as rows of `files`.
 
     Raises ValueError where it does not name these files, each once.
     """
     splits: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
     row_of = {file: row for row, file in enumerate(files)}
-    for line in lines_of(path):
+    for line in text_lines(path):
         words = line.split()
         if len(words) != 2 or words[1] not in ("0", "1", "2"):
             raise ValueError(
@@ -93,10 +93,10 @@ def partition(path: Path, files: Sequence[str]) -> dict[str, Rows]:
     return {name: np.sort(np.array(rows, np.int64)) for name, rows in splits.items() if rows}
 
 
-def on_disk(folder: Path) -> dict[str, str]:
+def image_names_by_stem(folder: Path) -> dict[str, str]:
     """The image files in a folder: names by name without ending, sorted."""
     with os.scandir(folder) as found:
-        names = [file.name for file in found if file.name.lower().endswith(ENDINGS) and file.is_file()]
+        names = [file.name for file in found if file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file()]
     return {stem(name): name for name in sorted(names) if not name.startswith(".")}
 
 
@@ -105,9 +105,9 @@ def stem(name: str) -> str:
     return os.path.splitext(name)[0]
 
 
-def pictures(
+def picture_reader(
     files: Sequence[Path | None], named: Sequence[str], size: int, box: Box | None
-) -> Callable[[int, int], Part]:
+) -> Callable[[int, int], ImageBlock]:
     """Reads row i from files[i], its `box` (the middle square, if None) resized to size x size.
 
     A row without a file, or whose file cannot be read, is bad by its name in `named`.
@@ -117,12 +117,14 @@ def pictures(
         file = files[row]
         if file is None:
             raise ValueError("there is no such file")
-        return decode(file, (size, size), 3, box)
+        return decode_image(file, (size, size), 3, box)
 
-    return lambda start, stop: each(start, stop, (size, size), picture, lambda row: str(files[row] or named[row]))
+    return lambda start, stop: read_one_by_one(
+        start, stop, (size, size), picture, lambda row: str(files[row] or named[row])
+    )
 
 
-def unnamed(present: Mapping[str, str], files: Sequence[str]) -> list[str]:
+def images_without_row(present: Mapping[str, str], files: Sequence[str]) -> list[str]:
     """Image files that no row of the table names."""
     known = {stem(file) for file in files}
     return [name for start, name in present.items() if start not in known]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from unweave.config import SettingsError
 
 
-class Remote(NamedTuple):
+class RemoteFile(NamedTuple):
     """A file of a published set. `unweave data get` tries the addresses in turn."""
 
     file: str  # its name in the set's folder; the reader looks for it
@@ -21,33 +21,33 @@ class Remote(NamedTuple):
     login: str = ""  # what a person has to do where a site wants a login, a form or an agreement
 
 
-def home() -> Path:
+def data_home() -> Path:
     """The folder of downloaded sets: `$UNWEAVE_DATA`, or unweave/ in `$XDG_DATA_HOME`, or ~/.local/share/unweave."""
     if "UNWEAVE_DATA" in os.environ:
         return Path(os.environ["UNWEAVE_DATA"]).expanduser()
     return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "unweave"
 
 
-def folders(path: Path | None, name: str, aliases: Sequence[str] = ()) -> list[Path]:
+def search_folders(path: Path | None, name: str, aliases: Sequence[str] = ()) -> list[Path]:
     """Where files of a set may lie: below `path` if given, else in `home()` and disentanglement_lib's data folder."""
-    bases = [path.expanduser()] if path is not None else [home()]
+    bases = [path.expanduser()] if path is not None else [data_home()]
     if path is None and "DISENTANGLEMENT_LIB_DATA" in os.environ:
         bases.append(Path(os.environ["DISENTANGLEMENT_LIB_DATA"]).expanduser())
     return [base / folder for base in bases for folder in ("", name, *aliases)]
 
 
-def find(path: Path | None, name: str, files: Sequence[str], aliases: Sequence[str] = ()) -> Path:
+def find_file(path: Path | None, name: str, files: Sequence[str], aliases: Sequence[str] = ()) -> Path:
     """The first of these files (or folders) that is there; `path` may be the file itself, or a folder that holds it.
 
     `name` is the set's, `aliases` are other names of its folder. Raises SettingsError that says where to get it.
     """
     if path is not None and path.expanduser().is_file():
         return path.expanduser()
-    for folder in folders(path, name, aliases):
+    for folder in search_folders(path, name, aliases):
         for file in files:
             if (folder / file).exists():
                 return folder / file
-    where = path if path is not None else home() / name
+    where = path if path is not None else data_home() / name
     raise SettingsError(
         f"{name} needs {' or '.join(files)}, which is not in {where}: get it with `unweave data get {name}`, "
         "or say where it is with data.path=FILE_OR_FOLDER."

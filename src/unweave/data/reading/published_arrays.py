@@ -12,10 +12,10 @@ from unweave.data.cache import cache, conversion
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import npy
 
-BLOCK = 8 << 20  # bytes of an HDF5 array that are unpacked at once
+MAX_UNPACKED_BYTES = 8 << 20  # bytes of an HDF5 array that are unpacked at once
 
 
-class Array(NamedTuple):
+class StoredArray(NamedTuple):
     """An array in a file, read by rows. `read` raises ValueError that names the file where it is damaged."""
 
     shape: tuple[int, ...]
@@ -23,21 +23,23 @@ class Array(NamedTuple):
     read: Callable[[int, int], np.ndarray]
 
 
-def named(path: Path, keys: Sequence[str]) -> dict[str, Array]:
+def open_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
     """Those of the named arrays that an .npz, or else an HDF5 file, holds. Nothing else in it is read.
 
     Best read from the first row to the last. Raises ValueError that names the file where it cannot be read.
     """
-    return guarded(path, from_npz if path.suffix.lower() == ".npz" else from_hdf5)(path, keys)
+    return naming_damaged_file(path, open_npz_arrays if path.suffix.lower() == ".npz" else open_hdf5_arrays)(path, keys)
 
 
-def from_npz(path: Path, keys: Sequence[str]) -> dict[str, Array]:
-    members = npy.members(path)
-    rows = {key: npy.Rows(path, key) for key in keys if key in members}
-    return {key: Array(found.shape, found.dtype, guarded(path, found.read)) for key, found in rows.items()}
+def open_npz_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
+    members = npy.array_names(path)
+    rows = {key: npy.ArrayRows(path, key) for key in keys if key in members}
+    return {
+        key: StoredArray(found.shape, found.dtype, naming_damaged_file(path, found.read)) for key, found in rows.items()
+    }
 
 
-def from_hdf5(path: Path, keys: Sequence[str]) -> dict[str, Array]:
+def open_hdf5_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
     try:
         import h5py
     except ImportError:
@@ -47,8 +49,8 @@ def from_hdf5(path: Path, keys: Sequence[str]) -> dict[str, Array]:
         data = _own(file, key, path)
         if isinstance(data, h5py.Dataset):
             shape = tuple(map(int, data.shape))
-            get = guarded(path, data.__getitem__)
-            found[key] = Array(shape, data.dtype, in_blocks(get, shape, data.dtype, data.chunks))
+            get = naming_damaged_file(path, data.__getitem__)
+            found[key] = StoredArray(shape, data.dtype, rows_by_block(get, shape, data.dtype, data.chunks))
     return found
 
 
@@ -72,19 +74,19 @@ def _own(file: Any, key: str, path: Path) -> Any:
 T = TypeVar("T")
 
 
-def guarded(path: Path, read: Callable[..., T]) -> Callable[..., T]:
+def naming_damaged_file(path: Path, read: Callable[..., T]) -> Callable[..., T]:
     """The same function, but whatever it raises of a damaged file becomes a ValueError that names the file."""
 
     def safe(*where: Any) -> T:
         try:
             return read(*where)
-        except npy.DAMAGED as error:
+        except npy.DAMAGE_ERRORS as error:
             raise ValueError(f"{path} cannot be read, or is cut short: {error}. Get it again.") from error
 
     return safe
 
 
-def in_blocks(
+def rows_by_block(
     get: Callable[..., np.ndarray], shape: tuple[int, ...], dtype: np.dtype, chunks: tuple[int, ...] | None
 ) -> Callable[[int, int], np.ndarray]:
     """Rows of an HDF5 array, whose compressed chunks may run over many rows and few pixels, as in the published files.
@@ -95,17 +97,17 @@ def in_blocks(
     """
     row = math.prod(shape[1:]) * dtype.itemsize
     tall = min(chunks[0], shape[0]) if chunks and len(shape) > 1 else 1
-    if chunks is None or tall * row <= BLOCK:
+    if chunks is None or tall * row <= MAX_UNPACKED_BYTES:
         return lambda start, stop: get(slice(start, stop))
     strip = tall * row // shape[1] * chunks[1]  # bytes
-    lines = chunks[1] * max(1, BLOCK // strip)
+    lines = chunks[1] * max(1, MAX_UNPACKED_BYTES // strip)
     block: np.ndarray | None = None
     held = -1
 
     def read(start: int, stop: int) -> np.ndarray:
         nonlocal block, held
         if block is None:
-            with scratch(tall * row) as file:
+            with scratch_file(tall * row) as file:
                 block = np.memmap(file, dtype, "w+", shape=(tall, *shape[1:]))
         result, at = np.empty((stop - start, *shape[1:]), dtype), start
         while at < stop:
@@ -124,7 +126,7 @@ def in_blocks(
     return read
 
 
-def scratch(size: int) -> IO[bytes]:
+def scratch_file(size: int) -> IO[bytes]:
     """A file for so many bytes, beside the cache: it has no name, and is gone when it is closed or the process ends.
 
     Raises OSError where the disk is full.
@@ -134,7 +136,9 @@ def scratch(size: int) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder)
 
 
-def checked(found: dict[str, Array], key: str, shape: tuple[int, ...], grid: FactorGrid, path: Path) -> Array:
+def grid_images(
+    found: dict[str, StoredArray], key: str, shape: tuple[int, ...], grid: FactorGrid, path: Path
+) -> StoredArray:
     """The images of a published grid. Raises ValueError where they are not there, or not as many or not as large."""
     if key not in found:
         raise ValueError(f"{path} has no `{key}`: it is not the published file.")
@@ -147,7 +151,7 @@ def checked(found: dict[str, Array], key: str, shape: tuple[int, ...], grid: Fac
     return images
 
 
-def check_order(labels: Array, grid: FactorGrid, where: str) -> None:
+def check_row_order(labels: StoredArray, grid: FactorGrid, where: str) -> None:
     """Nothing, where all rows have the classes that the grid has there; values stand for classes and rise with them.
 
     Raises ValueError that names the first row that has not.

@@ -12,13 +12,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-BLOCK = 4 << 20  # bytes
-LONG = 1 << 30  # bytes from which progress is shown
+READ_BYTES = 4 << 20  # bytes
+PROGRESS_FROM = 1 << 30  # bytes from which progress is shown
 BATCH = 256  # files that are handed out at once
-FRESH = 1.0  # seconds; a file that changed so recently may change again without a new time
+SETTLING_SECONDS = 1.0  # seconds; a file that changed so recently may change again without a new time
 
 
-def stamp(files: Sequence[Path]) -> str:
+def stamp_of_files(files: Sequence[Path]) -> str:
     """64 hexadecimal digits of the paths, sizes, times of change and inodes; a file that changes gets another one."""
     seen = hashlib.sha256()
     for file in files:
@@ -28,7 +28,7 @@ def stamp(files: Sequence[Path]) -> str:
     return seen.hexdigest()
 
 
-def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
+def digest_of_files(files: Sequence[Path], base: Path, memory: Path) -> str:
     """64 hexadecimal digits of the names and bytes of these files, in this order.
 
     Names are relative to `base`, and the bare name for a file outside it. The answer is kept in the folder `memory`
@@ -36,7 +36,7 @@ def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
     OSError for a file that cannot be read.
     """
     began, root = time.time(), os.path.abspath(base)
-    known = memory / hashlib.sha256(os.fsencode(root) + stamp(files).encode()).hexdigest()[:32]
+    known = memory / hashlib.sha256(os.fsencode(root) + stamp_of_files(files).encode()).hexdigest()[:32]
     with suppress(OSError, UnicodeDecodeError):
         said = known.read_text()
         if len(said) == 64:
@@ -46,7 +46,7 @@ def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
         stat = file.stat()
         total, newest = total + stat.st_size, max(newest, stat.st_mtime)
     console = Console(stderr=True)
-    hidden = total < LONG or not console.is_terminal
+    hidden = total < PROGRESS_FROM or not console.is_terminal
     with Progress(console=console, disable=hidden, transient=True) as shown, ThreadPoolExecutor(2) as pool:
         bar = shown.add_task("looking at files", total=total)
 
@@ -55,7 +55,7 @@ def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
         def one(path: Path) -> str:
             seen = hashlib.sha256()
             with path.open("rb") as file:
-                while not stop.is_set() and (block := file.read(BLOCK)):
+                while not stop.is_set() and (block := file.read(READ_BYTES)):
                     seen.update(block)
                     shown.advance(bar, len(block))
             return seen.hexdigest()
@@ -67,7 +67,7 @@ def digest(files: Sequence[Path], base: Path, memory: Path) -> str:
                     content.update(os.fsencode(_name(file, root)) + f"\0{part}\n".encode())
         finally:
             stop.set()  # after an interrupt nobody waits for what is being read
-    if began - newest > FRESH:
+    if began - newest > SETTLING_SECONDS:
         with suppress(OSError):  # a cache that may only be read, or a full disk
             memory.mkdir(parents=True, exist_ok=True)
             new = memory / f".{known.name}-{os.getpid()}"
