@@ -1,4 +1,4 @@
-"""A run directory that an earlier version wrote (before the source was laid out as it is) opens, scores, edits, resumes."""
+"""A run directory that an earlier version of the source wrote opens, scores, edits and goes on."""
 
 import shutil
 from pathlib import Path

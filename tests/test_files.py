@@ -16,11 +16,15 @@ def test_what_is_written_is_there_and_nothing_else(tmp_path: Path) -> None:
 
 def test_an_error_leaves_the_file_that_was_there(tmp_path: Path) -> None:
     path = write_atomically(tmp_path / "a.json", "old")
-    with pytest.raises(RuntimeError, match="half"), temporary_path(path) as temporary:
-        temporary.write_text("ne")
-        raise RuntimeError("half")
+    with pytest.raises(OSError, match="full"), temporary_path(path) as temporary:
+        _write_half(temporary)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _write_half(path: Path) -> None:
+    path.write_text("ne")
+    raise OSError("the disk is full")
 
 
 def test_others_may_read_it_as_the_umask_says(tmp_path: Path) -> None:

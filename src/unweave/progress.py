@@ -1,15 +1,161 @@
-"""What long work tells while it goes on. This one is silent; the command line has one that draws a bar."""
+"""How far long work is: the library says it here, and whoever looks on draws it.
+
+    with progress.task("encoding", total=len(rows), unit="images") as task:
+        task.update(done)
+
+A bar on stderr is drawn where a person looks on (a terminal, a notebook), and nothing anywhere else; `use` puts another
+`Progress` in its place, such as the command line's, and `use(Progress())` or UNWEAVE_PROGRESS=off silences it.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+
+
+Number = float | int
+
+
+class Task:
+    """A piece of work that is going on. This one is not shown."""
+
+    def update(self, done: Number, note: str = "", total: Number | None = None) -> None:
+        """So much is done (of a total that may only now be known); `note` stands beside it until the next one."""
 
 
 class Progress:
-    def begin(self, seen: int, images: int) -> None:
-        """Work starts at `seen` of `images`."""
+    """What draws tasks and says messages. This one is silent."""
 
-    def step(self, seen: int, terms: dict[str, float] | None) -> None:
-        """`seen` images are done; loss terms now and then."""
+    def task(self, name: str, total: Number | None, unit: str, done: Number) -> AbstractContextManager[Task]:
+        """A task for the time of a `with`, of which `done` is there at the beginning."""
+        return nullcontext(Task())
 
-    def say(self, text: str) -> None:
-        """A message for the person who waits."""
+    def message(self, text: str) -> None:
+        """A line for the person who waits."""
 
-    def end(self) -> None:
-        """The work is over, or stops early."""
+
+class Bar(Task):
+    """A bar with rate and time left, by tqdm; bytes have their prefixes."""
+
+    def __init__(self, name: str, total: Number | None, unit: str, done: Number) -> None:
+        from tqdm import tqdm
+
+        bytes_ = unit == "B"
+        self.drawn = tqdm(
+            desc=name, total=total, initial=done, unit=unit if bytes_ else f" {unit}", unit_scale=bytes_, file=sys.stderr,
+            leave=False, dynamic_ncols=True, delay=0.5,
+        )  # fmt: skip
+
+    def update(self, done: Number, note: str = "", total: Number | None = None) -> None:
+        if total is not None:
+            self.drawn.total = total
+        if note:
+            self.drawn.set_postfix_str(note, refresh=False)
+        self.drawn.update(done - self.drawn.n)
+
+
+class Bars(Progress):
+    """A bar for each task, and messages above it, on stderr."""
+
+    @contextmanager
+    def task(self, name: str, total: Number | None, unit: str, done: Number) -> Iterator[Task]:
+        bar = Bar(name, total, unit, done)
+        try:
+            yield bar
+        finally:
+            bar.drawn.close()
+
+    def message(self, text: str) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(text, file=sys.stderr)
+
+
+class Line(Task):
+    """A line on stderr at every twentieth of the work (every ten seconds where its size is not known), no two within a
+    second."""
+
+    def __init__(self, name: str, total: Number | None, unit: str, done: Number) -> None:
+        self.name, self.total, self.unit, self.first, self.note = name, total, unit, done, ""
+        self.began = self.last = time.monotonic()
+        self.share = done / total if total else 0.0
+
+    def update(self, done: Number, note: str = "", total: Number | None = None) -> None:
+        self.total, self.note = self.total if total is None else total, note or self.note
+        now = time.monotonic()
+        if now - self.last < (1.0 if self.total else 10.0) or (self.total and done / self.total < self.share):
+            return
+        self.last, self.share = now, done / self.total + 0.05 if self.total else 0.0
+        print(self.text(done, now - self.began), file=sys.stderr, flush=True)
+
+    def text(self, done: Number, seconds: Number) -> str:
+        """As in "training: 2,000/10,000 images, 340/s, 24 s left, denoising 0.0312"."""
+        parts = [f"{self.name}: {amount(done, self.unit)}"]
+        parts[0] += f"/{amount(self.total, self.unit)}" if self.total else ""
+        parts[0] += "" if self.unit == "B" else f" {self.unit}"
+        rate = (done - self.first) / seconds if seconds > 0 else 0.0
+        if rate > 0:
+            parts.append(f"{amount(rate, self.unit)}/s")
+            parts += [f"{(self.total - done) / rate:,.0f} s left"] if self.total else []
+        return ", ".join([*parts, self.note] if self.note else parts)
+
+
+class Lines(Progress):
+    """A line now and then for each task, for a log or a pipe."""
+
+    @contextmanager
+    def task(self, name: str, total: Number | None, unit: str, done: Number) -> Iterator[Task]:
+        yield Line(name, total, unit, done)
+
+    def message(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+_progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+
+
+@contextmanager
+def use(progress: Progress) -> Iterator[None]:
+    """Inside the `with`, tasks and messages go to this one."""
+    before = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(before)
+
+
+def task(name: str, total: Number | None = None, unit: str = "steps", done: Number = 0) -> AbstractContextManager[Task]:
+    """A piece of work for the time of a `with`; what it gives is told by `update` how much is done. "B" are bytes."""
+    return current().task(name, total, unit, done)
+
+
+def message(text: str) -> None:
+    """A line for the person who waits."""
+    current().message(text)
+
+
+def current() -> Progress:
+    """What was put in place by `use`; without it bars where somebody looks on, else nothing."""
+    progress = _progress.get()
+    if progress is not None:
+        return progress
+    off = os.environ.get("UNWEAVE_PROGRESS", "").lower() in ("off", "0", "false", "no")
+    return Bars() if not off and (sys.stderr.isatty() or in_notebook()) else Progress()
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return "ipykernel" in sys.modules and "IPython" in sys.modules
+
+
+def amount(number: Number, unit: str) -> str:
+    """A number for people: "2,000", "0.5", and of bytes "812 bytes", "3.4 MB", "1.25 GB"."""
+    if unit != "B":
+        return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"
+    if number < 1_000:
+        return f"{number:.0f} bytes"
+    if number < 1_000_000:
+        return f"{number / 1e3:.1f} kB"
+    return f"{number / 1e6:.1f} MB" if number < 1_000_000_000 else f"{number / 1e9:.2f} GB"

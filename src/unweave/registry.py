@@ -1,8 +1,8 @@
 """The registry is the file system: a family is one or two folders, a name is a file in them.
 
 `name = "encdiff"` in a settings file is `unweave/methods/encdiff.py`. A package outside adds its own by the entry-point
-groups `unweave.methods` and `unweave.data`, each pointing to a module. Files that begin with an underscore are shared by
-members of the family and are none themselves.
+groups `unweave.methods` and `unweave.data`, each pointing to a module. Files that begin with an underscore are shared
+by members of the family and are none themselves.
 """
 
 from importlib import import_module

@@ -35,7 +35,7 @@ def encode(
     """Codes of a data set, a folder or an .npz (the run's own data unless given), of its `split`, or of single images.
 
     The arrays of codes.npz: `codes` [rows, unit, dim] in float32 and `rows`, the row number of each in the full data
-    set; `files` where images are files, and `factors` where they are known. Splits are those of `runs.data.dataset_for`.
+    set; `files` where images are files, and `factors` where they are known. Splits: `runs.data.dataset_for`.
     """
     run = run if isinstance(run, Run) else Run(run)
     method = run.method(weights)
