@@ -1,6 +1,7 @@
 """Shared: a quick EncDiff, a denoiser to stand on, a run made once, and one thread so that tests do not fight."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from unweave.models.diffusion import process
 from unweave.models.foundation import Denoiser, Foundation
 from unweave.models.latents import Latents
 from unweave.models.unet import Shape, unconditional_unet
+from unweave.progress import Progress, Task
 from unweave.runs.run import Run
 
 torch.set_num_threads(1)
@@ -27,6 +29,29 @@ QUICK = {
     "token": 8,
 }
 """An EncDiff small enough for a test."""
+
+
+class Recorder(Progress, Task):
+    """Keeps what is told of a training, and may do something after a step."""
+
+    def __init__(self, after_step: Callable[[int], None] = lambda seen: None) -> None:
+        self.first: list[int] = []  # images seen where a training began
+        self.seen: list[int] = []
+        self.messages: list[str] = []
+        self.after_step = after_step
+
+    @contextmanager
+    def task(self, name: str, total: object, unit: str, done: float | int) -> Iterator[Task]:
+        if name == "training":
+            self.first.append(int(done))
+        yield self if name == "training" else Task()
+
+    def update(self, done: float | int, note: str = "", total: object = None) -> None:
+        self.seen.append(int(done))
+        self.after_step(int(done))
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,15 +11,15 @@ from sklearn.pipeline import make_pipeline
 from tests.conftest import QUICK
 
 from unweave.data import open as data_open
-from unweave.estimators import BetaVAE, EncDiff
+from unweave.estimators import BetaVAEEstimator, EncDiffEstimator
 
 SPRITES = data_open.build({"name": "sprites", "size": 16})
 IMAGES = SPRITES.images(np.arange(0, 36_864, 300))
 SETTINGS = {"method": QUICK, "training": {"batch": 16, "precision": "float32", "warmup": 0}}
 
 
-def quick(**changes: object) -> EncDiff:
-    return EncDiff(**{"images": 32, "size": 16, "settings": SETTINGS, **changes})
+def quick(**changes: object) -> EncDiffEstimator:
+    return EncDiffEstimator(**{"images": 32, "size": 16, "settings": SETTINGS, **changes})
 
 
 def test_fit_and_transform_give_units_and_back() -> None:
@@ -47,7 +47,7 @@ def test_it_can_be_cloned_and_set() -> None:
 
 def test_it_works_in_a_pipeline() -> None:
     labels = SPRITES.factors(np.arange(0, 36_864, 300))[:, 0]
-    pipeline = make_pipeline(BetaVAE(images=64), LogisticRegression(max_iter=50)).fit(IMAGES, labels)
+    pipeline = make_pipeline(BetaVAEEstimator(images=64), LogisticRegression(max_iter=50)).fit(IMAGES, labels)
     assert set(pipeline.predict(IMAGES)) <= set(labels)
 
 
@@ -93,5 +93,5 @@ def test_a_failed_fit_does_not_stand_in_the_way(tmp_path: Path) -> None:
 
 def test_images_that_are_not_square_keep_their_shape() -> None:
     wide = np.concatenate([IMAGES, IMAGES], axis=2)
-    fitted = BetaVAE(preset="sweep", images=64).fit(wide)
+    fitted = BetaVAEEstimator(preset="sweep", images=64).fit(wide)
     assert fitted.transform(wide).shape == (len(wide), 10)

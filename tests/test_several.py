@@ -39,7 +39,7 @@ dataset = data_open.build({"name": "sprites", "size": 16})
 share = (accelerator.process_index, accelerator.num_processes)
 stream = batches(dataset, 0, 32, 0, 160, torch.device("cpu"), share)
 optimisers, rng = loop.optimisers(players, settings), torch.Generator()
-seen = [step.seen for step in loop.train(players, stream, optimisers, settings, accelerator, rng)]
+seen = [step.seen for step in loop.steps(players, stream, optimisers, settings, accelerator, rng)]
 assert seen == [32, 64, 96, 128, 160], seen
 if accelerator.is_main_process:
     save_file({key: tensor.clone() for key, tensor in method.state_dict().items()}, out)

@@ -13,12 +13,12 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from unweave import progress
 from unweave.data import open as data_open
 from unweave.data.reading.image_files import read_image
 from unweave.editing.verbs import SAMPLING
 from unweave.evaluation import evaluate
 from unweave.method import Generative, evaluating
-from unweave.progress import Progress
 from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run
 from unweave.tensors import to_pixels
@@ -68,17 +68,17 @@ class Estimator(TransformerMixin, BaseEstimator):
         if self.images is not None:
             training["images"] = self.images
         base = {"preset": self.preset, "data": table, "training": training}
-        place = Path(self._folder.name) / "run" if self.run is None else Path(self.run)
-        progress = Said() if self.verbose else None
+        run_dir = Path(self._folder.name) / "run" if self.run is None else Path(self.run)
         try:
-            self.run_: Run = train.train(self.method, base, self.settings or {}, run=place, progress=progress)
+            with progress.use(progress.shown() if self.verbose else progress.Progress()):
+                self.run_: Run = train.train(self.method, base, self.settings or {}, run=run_dir)
         except Exception:
-            if table["name"] == "npz" and not (place / "settings.toml").exists():
+            if table["name"] == "npz" and not (run_dir / "settings.toml").exists():
                 Path(table["path"]).unlink(missing_ok=True)  # no run keeps it, and the next fit wants its name
             raise
         method = self.run_.method("averaged")
         self.n_features_in_ = int(np.prod(self.run_.shape()))
-        self.n_features_out_ = int(np.prod(self._represent(method, self.run_.dataset(), np.arange(1)).shape[1:]))
+        self.n_features_out_ = int(np.prod(encode_rows(method, self.run_.dataset(), np.arange(1)).shape[1:]))
         return self
 
     def transform(self, X: Pictures) -> UnitTable:
@@ -93,7 +93,7 @@ class Estimator(TransformerMixin, BaseEstimator):
                 raise ValueError(
                     f"fitted on images of shape {expected} (channels, height, width), got {dataset.shape}."
                 )
-            codes = self._represent(self.run_.method("averaged"), dataset, np.arange(len(dataset)))
+            codes = encode_rows(self.run_.method("averaged"), dataset, np.arange(len(dataset)))
         return codes.reshape(len(codes), -1).astype(np.float64)
 
     def inverse_transform(self, Z: UnitTable) -> Pixels:
@@ -103,7 +103,7 @@ class Estimator(TransformerMixin, BaseEstimator):
         if not isinstance(method, Generative):
             raise TypeError(f"{self.method} has no decoder.")
         units = torch.as_tensor(np.asarray(Z), dtype=torch.float32)
-        example = self._represent(method, self.run_.dataset(), np.arange(1))
+        example = encode_rows(method, self.run_.dataset(), np.arange(1))
         if units.ndim != 2 or units.shape[1] != example[0].size:
             raise ValueError(f"units must be [N, {example[0].size}], got {list(units.shape)}.")
         device = next(method.parameters()).device
@@ -131,32 +131,23 @@ class Estimator(TransformerMixin, BaseEstimator):
             raise TypeError("this run is in a temporary directory, which cannot be pickled: fit with run=DIRECTORY.")
         return state
 
-    @staticmethod
-    def _represent(method: Any, dataset: Any, rows: np.ndarray) -> np.ndarray:
-        return encode_rows(method, dataset, rows)
 
-
-class EncDiff(Estimator):
+class EncDiffEstimator(Estimator):
     """EncDiff (methods/encdiff.py)."""
 
     method = "encdiff"
 
 
-class BetaVAE(Estimator):
+class BetaVAEEstimator(Estimator):
     """beta-VAE (methods/betavae.py)."""
 
     method = "betavae"
 
 
-class FactorVAE(Estimator):
+class FactorVAEEstimator(Estimator):
     """FactorVAE (methods/factorvae.py)."""
 
     method = "factorvae"
-
-
-class Said(Progress):
-    def say(self, text: str) -> None:
-        print(text)
 
 
 def data_table(images: Pictures, folder: Path) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
-
 Number = float | int
 
 
@@ -44,8 +43,8 @@ class Bar(Task):
 
         bytes_ = unit == "B"
         self.drawn = tqdm(
-            desc=name, total=total, initial=done, unit=unit if bytes_ else f" {unit}", unit_scale=bytes_, file=sys.stderr,
-            leave=False, dynamic_ncols=True, delay=0.5,
+            desc=name, total=total, initial=done, unit=unit if bytes_ else f" {unit}", unit_scale=bytes_,
+            file=sys.stderr, leave=False, dynamic_ncols=True, delay=0.5,
         )  # fmt: skip
 
     def update(self, done: Number, note: str = "", total: Number | None = None) -> None:
@@ -142,12 +141,17 @@ def current() -> Progress:
     if progress is not None:
         return progress
     off = os.environ.get("UNWEAVE_PROGRESS", "").lower() in ("off", "0", "false", "no")
-    return Bars() if not off and (sys.stderr.isatty() or in_notebook()) else Progress()
+    return Bars() if is_watched() and not off else Progress()
 
 
-def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
-    return "ipykernel" in sys.modules and "IPython" in sys.modules
+def shown() -> Progress:
+    """Bars where somebody looks on, lines elsewhere: of a command, and of whoever asks for it."""
+    return Bars() if is_watched() else Lines()
+
+
+def is_watched() -> bool:
+    """Whether stderr is a terminal, or this process the kernel of a notebook."""
+    return sys.stderr.isatty() or ("ipykernel" in sys.modules and "IPython" in sys.modules)
 
 
 def amount(number: Number, unit: str) -> str:

@@ -512,7 +512,7 @@ def test_training_leaves_the_foundation_bit_identical_without_gradient_and_in_ev
     settings = TrainingSettings(images=8, rate=1e-2, clip=1e-3, weight_decay=0.1, precision="float32")
     players = method.players()
     batches = [Batch(batch(4).images, torch.arange(4), seen) for seen in (0, 4)]
-    steps = loop.train(
+    steps = loop.steps(
         players, batches, loop.optimisers(players, settings), settings, Accelerator(cpu=True), torch.Generator()
     )
     for step in steps:

@@ -30,7 +30,7 @@ def advance(state: state_.TrainingState, seen: int, until: int) -> None:
     dataset = data_open.build({"name": "sprites", "size": 16})
     state.method.train()
     stream = batches(dataset, 0, SETTINGS.batch, seen, until, torch.device("cpu"))
-    for _ in loop.train(state.players, stream, state.optimisers, SETTINGS, Accelerator(cpu=True), state.rng):
+    for _ in loop.steps(state.players, stream, state.optimisers, SETTINGS, Accelerator(cpu=True), state.rng):
         state.average.step()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from unweave.config import SettingsError
-from unweave.runs.plan import default_place, differing, plan
+from unweave.runs.plan import default_run_dir, differing, plan
 from unweave.runs.run import write_settings
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
@@ -66,9 +66,9 @@ def test_unknown_names_are_refused_with_the_nearest(tmp_path: Path) -> None:
 def test_places_are_never_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = plan("encdiff")
-    assert default_place(settings) == Path("runs/encdiff-rooms")
+    assert default_run_dir(settings) == Path("runs/encdiff-rooms")
     Path("runs/encdiff-rooms").mkdir(parents=True)
-    assert default_place(settings) == Path("runs/encdiff-rooms-2")
+    assert default_run_dir(settings) == Path("runs/encdiff-rooms-2")
 
 
 def test_a_resumed_run_is_the_newest_of_the_same_settings_else_of_another_machine(tmp_path: Path, monkeypatch) -> None:
@@ -79,7 +79,7 @@ def test_a_resumed_run_is_the_newest_of_the_same_settings_else_of_another_machin
         write_settings(place, plan("encdiff", {"training": {"threads": threads, "seed": seed}}))
 
     def found(**training: int) -> str:
-        return default_place(plan("encdiff", {"training": training}), resume=True).name
+        return default_run_dir(plan("encdiff", {"training": training}), resume=True).name
 
     assert found(threads=1) == "encdiff-rooms"  # the second has other threads, the third another seed
     assert found(threads=2) == "encdiff-rooms-2"

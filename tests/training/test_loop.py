@@ -33,7 +33,7 @@ def test_players_step_in_turn_and_terms_are_named_after_them() -> None:
         Player("second", second, list(second.parameters()), lambda: calls.append("second")),
     ]
     optimisers = loop.optimisers(players, settings)
-    steps = list(loop.train(players, feed(4), optimisers, settings, Accelerator(cpu=True), torch.Generator()))
+    steps = list(loop.steps(players, feed(4), optimisers, settings, Accelerator(cpu=True), torch.Generator()))
     assert [step.seen for step in steps] == [2, 4, 6, 8]
     assert set(steps[0].terms) == {"first/error", "second/error"}
     assert not steps[0].terms["first/error"].requires_grad
@@ -48,7 +48,7 @@ def test_the_rate_follows_the_images_seen() -> None:
     players = [Player("mean", module, list(module.parameters()))]
     optimisers = loop.optimisers(players, settings)
     rates = []
-    for _ in loop.train(players, feed(4), optimisers, settings, Accelerator(cpu=True), torch.Generator()):
+    for _ in loop.steps(players, feed(4), optimisers, settings, Accelerator(cpu=True), torch.Generator()):
         rates.append(optimisers["mean"].param_groups[0]["lr"])
     torch.testing.assert_close(torch.tensor(rates), torch.tensor([0.025, 0.075, 0.1, 0.05]))
 

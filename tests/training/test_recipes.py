@@ -9,13 +9,13 @@ import tomli_w
 import torch
 from diffusers import LDMPipeline, UNet2DModel
 from safetensors.torch import load_file, save_file
+from tests.conftest import Recorder
 
 import unweave
-from unweave import config
+from unweave import config, progress
 from unweave.cli import main as cli
 from unweave.config import SettingsError, word
 from unweave.models.foundation import Source
-from unweave.progress import Progress
 from unweave.runs.plan import plan
 from unweave.runs.run import Run
 from unweave.training import memory, recipes
@@ -33,55 +33,48 @@ RECIPE: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Said(Progress):
-    """Keeps what is said, and can interrupt once after some images."""
+def interrupting(at: int) -> Recorder:
+    """Interrupts once, after so many images."""
 
-    def __init__(self, interrupt: int | None = None) -> None:
-        self.words: list[str] = []
-        self.begun: list[int] = []
-        self.interrupt = interrupt
-
-    def say(self, text: str) -> None:
-        self.words.append(text)
-
-    def begin(self, seen: int, images: int) -> None:
-        self.begun.append(seen)
-
-    def step(self, seen: int, terms: dict[str, float] | None) -> None:
-        if self.interrupt is not None and seen >= self.interrupt:
-            self.interrupt = None
+    def stop(seen: int) -> None:
+        if seen >= at and not recorder.stopped:
+            recorder.stopped = True
             raise KeyboardInterrupt
 
+    recorder = Recorder(stop)
+    recorder.stopped = False
+    return recorder
 
-def train(place: Path, recipe: Any = RECIPE, said: Said | None = None, **options: Any) -> Run:
+
+def train(folder: Path, recipe: Any = RECIPE, recorder: Recorder | None = None, **options: Any) -> Run:
     """A tiny denoiser in the latents of an autoencoder that a recipe makes."""
-    source = {"from": str(place / "autoencoder"), **({"recipe": recipe} if recipe is not None else {})}
-    return unweave.train(
-        "denoiser",
-        {"foundation": {"autoencoder": source}},
-        data=DATA,
-        method=DENOISER,
-        training=TRAINING,
-        run=options.pop("run", place / "denoiser"),
-        progress=said,
-        **options,
-    )
+    source = {"from": str(folder / "autoencoder"), **({"recipe": recipe} if recipe is not None else {})}
+    with progress.use(recorder or Recorder()):
+        return unweave.train(
+            "denoiser",
+            {"foundation": {"autoencoder": source}},
+            data=DATA,
+            method=DENOISER,
+            training=TRAINING,
+            run=options.pop("run", folder / "denoiser"),
+            **options,
+        )
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both stages, made once; read-only."""
     place = tmp_path_factory.mktemp("stages")
-    train(place, said=Said())
+    train(place, recorder=Recorder())
     return place
 
 
 @pytest.fixture
 def half(tmp_path: Path) -> Path:
     """An autoencoder that was interrupted at half of its images."""
-    said = Said(interrupt=32)
+    recorder = interrupting(32)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path, said=said)
+        train(tmp_path, recorder=recorder)
     assert Run(tmp_path / "autoencoder").state()["seen"] == 32
     assert not (tmp_path / "denoiser").exists()
     return tmp_path
@@ -93,13 +86,13 @@ def stamp(place: Path) -> int:
 
 @pytest.mark.slow
 def test_the_autoencoder_is_made_first_and_this_is_said(tmp_path: Path) -> None:
-    said = Said()
-    run = train(tmp_path, said=said)
-    assert f"the autoencoder {tmp_path / 'autoencoder'} is not there yet, so it is made first" in said.words[0]
+    recorder = Recorder()
+    run = train(tmp_path, recorder=recorder)
+    assert f"the autoencoder {tmp_path / 'autoencoder'} is not there yet, so it is made first" in recorder.messages[0]
     made = Run(tmp_path / "autoencoder")
     assert made.state()["seen"] == 64
     assert made.settings.data == run.settings.data, "a recipe has the data of the experiment"
-    assert said.begun == [0, 0]
+    assert recorder.first == [0, 0]
     assert run.state()["foundation"]["digests"].keys() == {"autoencoder"}
     assert LDMPipeline.from_pretrained(run.path).vqvae.config.latent_channels == 3
     assert isinstance(UNet2DModel.from_pretrained(run.path, subfolder="unet"), UNet2DModel)
@@ -107,19 +100,19 @@ def test_the_autoencoder_is_made_first_and_this_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_done_is_left_alone(whole: Path, tmp_path: Path) -> None:
-    before, said = stamp(whole), Said()
-    run = train(whole, said=said, run=tmp_path / "second")
+    before, recorder = stamp(whole), Recorder()
+    run = train(whole, recorder=recorder, run=tmp_path / "second")
     assert stamp(whole) == before
-    assert said.begun == [0]
-    assert not any("not there yet" in text for text in said.words)
+    assert recorder.first == [0]
+    assert not any("not there yet" in text for text in recorder.messages)
     assert run.state()["foundation"] == Run(whole / "denoiser").state()["foundation"]
 
 
 @pytest.mark.slow
 def test_what_is_half_done_goes_on_and_ends_as_one_that_was_left_alone(half: Path, whole: Path) -> None:
-    said = Said()
-    train(half, said=said)
-    assert said.begun == [32, 0]
+    recorder = Recorder()
+    train(half, recorder=recorder)
+    assert recorder.first == [32, 0]
     for name in ("autoencoder", "denoiser"):
         assert Run(half / name).digest() == Run(whole / name).digest()
     assert Run(half / "denoiser").state()["foundation"] == Run(whole / "denoiser").state()["foundation"]
@@ -147,9 +140,9 @@ def test_without_foundations_the_commands_are_said_and_they_work(
         cli.main()
     assert capsys.readouterr().out.strip() == str(tmp_path / "autoencoder")
     assert Run(tmp_path / "autoencoder").digest() == Run(whole / "autoencoder").digest()
-    said = Said()
-    train(tmp_path, said=said, foundations=False)
-    assert said.begun == [0], "the denoiser alone was trained"
+    recorder = Recorder()
+    train(tmp_path, recorder=recorder, foundations=False)
+    assert recorder.first == [0], "the denoiser alone was trained"
 
 
 def test_a_command_says_every_setting_of_a_recipe() -> None:
@@ -158,7 +151,9 @@ def test_a_command_says_every_setting_of_a_recipe() -> None:
         "data": {"name": "sprites", "view": {"keep": {"shape": [0, 1]}}, "path": "/a folder/it's"},
         "preset": "laptop-kl",
     }  # fmt: skip
-    words = shlex.split(recipes.command(Source.model_validate({"from": "/a b/c", "recipe": recipe})))
+    words = shlex.split(
+        recipes.recipe_of("autoencoder", Source.model_validate({"from": "/a b/c", "recipe": recipe})).command
+    )
     assert words[:3] == ["unweave", "train", "autoencoder"]
     assert words[-3:] == ["--run", "/a b/c", "--resume"]
     tables = [word(text) for text in words[3:-3]]
@@ -185,8 +180,8 @@ def test_a_recipe_may_be_a_file(tmp_path: Path, whole: Path) -> None:
 def test_a_recipe_by_name_has_the_data_of_the_experiment() -> None:
     source = plan("denoiser", {"foundation": {"autoencoder": {"recipe": "autoencoder"}}}, {"data": DATA}).foundation
     assert source.autoencoder is not None
-    what, table = recipes.what(source.autoencoder)
-    assert plan(what, table).data == {"name": "sprites", "size": 16}
+    recipe = recipes.recipe_of("autoencoder", source.autoencoder)
+    assert plan(recipe.what, recipe.table).data == {"name": "sprites", "size": 16}
 
 
 def test_places_are_given_where_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -250,14 +245,14 @@ def test_a_changed_foundation_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_changed_foundation_is_noticed_before_training_goes_on(tmp_path: Path) -> None:
-    train(tmp_path, said=Said())
-    place, said = tmp_path / "second", Said(interrupt=32)
+    train(tmp_path, recorder=Recorder())
+    run_dir, recorder = tmp_path / "second", interrupting(32)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path, said=said, run=place)
+        train(tmp_path, recorder=recorder, run=run_dir)
     spoil(tmp_path)
     with pytest.raises(ValueError, match="has changed"):
-        unweave.train(place, resume=True)
-    assert Run(place).state()["seen"] == 32
+        unweave.train(run_dir, resume=True)
+    assert Run(run_dir).state()["seen"] == 32
 
 
 @pytest.mark.slow

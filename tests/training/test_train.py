@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.conftest import QUICK
+from tests.conftest import QUICK, Recorder
 
 import unweave
+from unweave import progress
 from unweave.config import SettingsError
-from unweave.progress import Progress
 from unweave.runs import checkpoint
 from unweave.runs.run import Run
 
@@ -22,23 +22,19 @@ TRAINING = {"images": 96, "batch": 16, "precision": "float32", "save": 48, "prev
 DATA = {"name": "sprites", "size": 16}
 
 
-class Recorder(Progress):
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-        self.said: list[str] = []
+def impatient() -> Recorder:
+    """Interrupts after 64 images."""
 
-    def step(self, seen: int, terms: dict[str, float] | None) -> None:
-        self.seen.append(seen)
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-
-class Impatient(Recorder):
-    def step(self, seen: int, terms: dict[str, float] | None) -> None:
-        super().step(seen, terms)
+    def stop(seen: int) -> None:
         if seen == 64:
             raise KeyboardInterrupt
+
+    return Recorder(stop)
+
+
+def control_c(at: int | None) -> Recorder:
+    """Ctrl-C after so many images."""
+    return Recorder(lambda seen: os.kill(os.getpid(), signal.SIGINT) if seen == at else None)
 
 
 def test_a_run_has_everything_it_should(quick_run: Run) -> None:
@@ -56,14 +52,15 @@ def test_a_run_has_everything_it_should(quick_run: Run) -> None:
 def test_an_interrupt_saves_and_resuming_gives_the_uninterrupted_run(tmp_path: Path) -> None:
     whole = unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "whole")
 
-    impatient = Impatient()
+    recorder = impatient()
     again = {"data": DATA, "method": QUICK, "training": TRAINING, "run": tmp_path / "stopped"}
-    with pytest.raises(KeyboardInterrupt):
-        unweave.train("encdiff", **again, progress=impatient)
-    assert any("--resume" in text for text in impatient.said)
+    with progress.use(recorder), pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", **again)
+    assert any("--resume" in text for text in recorder.messages)
     assert (tmp_path / "stopped" / "units.safetensors").is_file()
     recorder = Recorder()
-    resumed = unweave.train(tmp_path / "stopped", resume=True, progress=recorder)
+    with progress.use(recorder):
+        resumed = unweave.train(tmp_path / "stopped", resume=True)
     assert recorder.seen[0] == 80
     one, other = (run.method("raw").state_dict() for run in (whole, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -74,9 +71,10 @@ def test_an_interrupt_saves_and_resuming_gives_the_uninterrupted_run(tmp_path: P
     ]
     assert strip[0] == strip[1]
     finished = Recorder()
-    unweave.train("encdiff", **again, resume=True, progress=finished)
+    with progress.use(finished):
+        unweave.train("encdiff", **again, resume=True)
     assert finished.seen == []
-    assert "trained already" in finished.said[0]
+    assert "trained already" in finished.messages[0]
 
 
 def test_a_run_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
@@ -103,8 +101,8 @@ def test_a_resumed_run_may_have_other_threads_and_previews_but_a_finished_one_ke
 ) -> None:
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     again = {"data": DATA, "method": QUICK, "run": tmp_path / "run", "resume": True}
-    with pytest.raises(KeyboardInterrupt):
-        unweave.train("encdiff", **again, training={**TRAINING, "save": 16}, progress=Impatient())
+    with progress.use(impatient()), pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", **again, training={**TRAINING, "save": 16})
     unweave.train("encdiff", **again, training={**TRAINING, "save": 8, "threads": 1})
     settings = Run(tmp_path / "run").settings.training
     assert (settings.save, settings.threads) == (8, 1)
@@ -152,24 +150,23 @@ def test_an_exploding_loss_stops_the_run_keeps_the_checkpoint_and_names_the_term
 
 
 def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Spoiler(Recorder):
-        def step(self, seen: int, terms: dict[str, float] | None) -> None:
+    from unweave.training.trainer import Trainer
+
+    whole = Trainer.fit
+
+    def fit(trainer: Trainer) -> None:
+        def spoil(seen: int) -> None:
             if seen == 80:
                 with torch.no_grad():
-                    self.session.state.method.lift.layers[0].bias[0] = torch.nan
+                    trainer.state.method.lift.layers[0].bias[0] = torch.nan
 
-    from unweave.training.trainer import Session
+        with progress.use(Recorder(spoil)):
+            whole(trainer)
 
-    spoiler, begin = Spoiler(), Session.follow
-
-    def follow(self, settings):
-        spoiler.session = self
-        begin(self, settings)
-
-    monkeypatch.setattr(Session, "follow", follow)
+    monkeypatch.setattr(Trainer, "fit", fit)
     saves = {**TRAINING, "save": 40}
     with pytest.raises(FloatingPointError, match=r"(weights lift.layers.0.bias|encdiff/denoising)"):
-        unweave.train("encdiff", data=DATA, method=QUICK, training=saves, run=tmp_path / "run", progress=spoiler)
+        unweave.train("encdiff", data=DATA, method=QUICK, training=saves, run=tmp_path / "run")
     kept = Run(tmp_path / "run").method("raw").state_dict()
     assert all(tensor.isfinite().all() for tensor in kept.values())
 
@@ -195,7 +192,8 @@ def test_a_damaged_checkpoint_is_put_aside_and_training_goes_on_from_the_one_bef
     digest, newest = whole.digest(), whole.checkpoint()
     (newest / "optimiser.safetensors").write_bytes(b"torn")
     recorder = Recorder()
-    unweave.train(whole.path, resume=True, progress=recorder)
+    with progress.use(recorder):
+        unweave.train(whole.path, resume=True)
     assert "optimiser.safetensors" in caplog.text
     assert recorder.seen[0] == 64
     assert whole.digest() == digest
@@ -205,27 +203,21 @@ def test_a_damaged_checkpoint_is_put_aside_and_training_goes_on_from_the_one_bef
 def test_precision_is_probed_logged_and_kept(tmp_path: Path) -> None:
     auto = {**TRAINING, "precision": "auto", "images": 32}
     recorder = Recorder()
-    run = unweave.train("encdiff", data=DATA, method=QUICK, training=auto, run=tmp_path / "run", progress=recorder)
+    with progress.use(recorder):
+        run = unweave.train("encdiff", data=DATA, method=QUICK, training=auto, run=tmp_path / "run")
     assert run.record()["precision"] in ("float32", "bfloat16")
     assert set(run.record()["precision_probe_ms"]) == {"float32", "bfloat16"}
-    assert any(text.startswith("precision: ") for text in recorder.said)
+    assert any(text.startswith("precision: ") for text in recorder.messages)
 
 
 def test_dropout_resumes_exactly_too(tmp_path: Path) -> None:
     method = {**QUICK, "dropout": 0.3}
     runs = []
     for name, stop in (("whole", None), ("stopped", 48)):
-
-        class Stopper(Recorder):
-            limit = stop
-
-            def step(self, seen: int, terms: dict[str, float] | None) -> None:
-                if seen == self.limit:
-                    os.kill(os.getpid(), signal.SIGINT)
-
         again = {"data": DATA, "method": method, "training": TRAINING, "run": tmp_path / name}
         try:
-            runs.append(unweave.train("encdiff", **again, progress=Stopper()))
+            with progress.use(control_c(stop)):
+                runs.append(unweave.train("encdiff", **again))
         except KeyboardInterrupt:
             torch.rand(5)  # another process has drawn other numbers
             runs.append(unweave.train(tmp_path / name, resume=True))
@@ -251,13 +243,8 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path: Path) -> None:
     again = {"data": str(tmp_path / "mine.npz"), "method": QUICK, "run": tmp_path / "run"}
     settings = [{"data": {"size": 16}}, {"training": TRAINING}]
 
-    class Stopper(Recorder):
-        def step(self, seen: int, terms: dict[str, float] | None) -> None:
-            if seen == 48:
-                os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        unweave.train("encdiff", *settings, **again, progress=Stopper())
+    with progress.use(control_c(48)), pytest.raises(KeyboardInterrupt):
+        unweave.train("encdiff", *settings, **again)
     np.savez(tmp_path / "mine.npz", images=images[::-1])
     with pytest.raises(SettingsError, match=r"images of mine have changed"):
         unweave.train(tmp_path / "run", resume=True)
@@ -311,3 +298,23 @@ def test_ctrl_c_in_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path) ->
     assert "Traceback" not in stderr
     state = json.loads((Run(place).checkpoint() / "state.json").read_text())
     assert state["seen"] > 0
+
+
+def test_the_four_functions_of_a_training_can_be_called_alone(tmp_path: Path) -> None:
+    from unweave.training.experiment import resolve
+    from unweave.training.prepare import prepare
+    from unweave.training.train import make_foundations
+
+    tables = {"data": DATA, "method": QUICK, "training": {**TRAINING, "images": 32}}
+    experiment = resolve("encdiff", tables, run=tmp_path / "run")
+    assert experiment.settings.training.images == 32
+    assert experiment.run_dir == tmp_path / "run"
+    make_foundations(experiment)
+    assert not list(tmp_path.iterdir()), "nothing is made before it is all known to work"
+    trainer = prepare(experiment)
+    assert (trainer.seen, trainer.run.path) == (0, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    trainer.fit()
+    assert trainer.run.state()["seen"] == trainer.seen == 32
+    whole = unweave.train("encdiff", tables, run=tmp_path / "whole")
+    assert whole.digest() == trainer.run.digest()

@@ -2,16 +2,14 @@
 
 import json
 import sys
-import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 from rich.table import Table
 
-from unweave.progress import Progress
+from unweave import progress
 
 
 def print_json(value: Any) -> None:
@@ -50,46 +48,6 @@ def _said(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-class Bar(Progress):
-    """Training progress: a bar with images/s, loss terms and time left; a line every 5 % where there is no terminal."""
-
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
-
-    def begin(self, seen: int, images: int) -> None:
-        self.first, self.images, self.began = seen, images, time.monotonic()
-        self.terms, self.line = "", seen / images  # a stage before this one had its own
-        columns = (
-            BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} images"),
-            TextColumn("{task.fields[speed]:,.0f}/s"),
-            TextColumn("{task.fields[terms]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        self.bar = RichProgress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
-        self.bar.start()
-        self.task = self.bar.add_task("training", total=images, completed=seen, speed=0.0, terms="")
-
-    def step(self, seen: int, terms: dict[str, float] | None) -> None:
-        if terms is not None:
-            self.terms = "  ".join(f"{name.split('/')[-1]} {value:.4f}" for name, value in terms.items())
-        elapsed = time.monotonic() - self.began
-        speed = (seen - self.first) / elapsed if elapsed > 0 else 0.0
-        self.bar.update(self.task, completed=seen, speed=speed, terms=self.terms)
-        if not self.console.is_terminal and seen / self.images >= self.line and terms is not None:
-            self.line = seen / self.images + 0.05
-            left = (self.images - seen) / speed if speed else 0.0
-            print(f"{seen:,}/{self.images:,} images  {speed:,.0f}/s  {self.terms}  {left:.0f} s left", file=sys.stderr)
-
-    def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
-
-    def end(self) -> None:
-        self.bar.stop()
-
-
 def settings_rows(model: Any) -> list[tuple[str, str, str]]:
     """(name, default, description) of every field of a settings model."""
     return [
@@ -120,3 +78,8 @@ def show_settings(method: str) -> None:
 def progress_line(protocol: str, done: int, total: int) -> None:
     """What is being measured, on stderr."""
     print(f"[{done + 1}/{total}] {protocol}", file=sys.stderr)
+
+
+def progress_of(quiet: bool) -> AbstractContextManager[None]:
+    """For the time of a verb: bars on a terminal, lines in a pipe, nothing with --quiet."""
+    return progress.use(progress.Progress() if quiet else progress.shown())

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from unweave.cli import output as out
-from unweave.progress import Progress
 
 
 def command(
@@ -43,7 +42,8 @@ def command(
 
     check_output(output, overwrite)
     tables = [word(text) for text in words or []]
-    run = run_of(what, *tables, method=method, progress=Progress() if quiet else out.Bar())
+    with out.progress_of(quiet):
+        run = run_of(what, *tables, method=method)
     made = report(
         run,
         data=data,

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from unweave.cli import output
-from unweave.progress import Progress
 
 HELP = """Train a method on images without labels.
 
@@ -48,20 +47,13 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
     from unweave.config import word
-    from unweave.training import train
+    from unweave.training.train import train
 
     tables = [word(text) for text in words or []]
-    progress = Progress() if quiet else output.Bar()
-    trained = train.train(
-        what,
-        *tables,
-        run=run,
-        resume=resume,
-        overwrite=overwrite,
-        foundations=foundations,
-        convert=convert,
-        progress=progress,
-    )
+    with output.progress_of(quiet):
+        trained = train(
+            what, *tables, run=run, resume=resume, overwrite=overwrite, foundations=foundations, convert=convert
+        )
     if os.environ.get("RANK", "0") != "0":
         return  # one of several processes, and not the one that speaks
     if json:

@@ -16,7 +16,7 @@ from unweave.runs.settings import RunSettings, without_none
 DEFAULT_PRESET = "laptop"
 DEFAULT_DATA = {"data": {"name": "rooms"}}
 
-MACHINE = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker"))
+RESUMABLE = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker"))
 """Settings of where and how visibly a run is made: one that is resumed may have others (bit by bit the same only with
 the same threads)."""
 
@@ -57,7 +57,7 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> RunSettings:
     return parse(RunSettings, {**given, "method": {"name": method["name"], **complete}}, "")
 
 
-def default_place(settings: RunSettings, resume: bool = False) -> Path:
+def default_run_dir(settings: RunSettings, resume: bool = False) -> Path:
     """runs/METHOD-DATA or METHOD-DATA-2, -3, ...: the first free one; to resume, the newest of these settings."""
     data = settings.data.get("path")
     name = f"{settings.method['name']}-{Path(data).stem if data else settings.data['name']}"
@@ -65,7 +65,7 @@ def default_place(settings: RunSettings, resume: bool = False) -> Path:
     while place.exists():
         if resume and (place / "settings.toml").is_file():
             differ = set(differing(Run(place).settings, settings))
-            same, near = (same if differ else place), (place if differ <= set(MACHINE) else near)
+            same, near = (same if differ else place), (place if differ <= set(RESUMABLE) else near)
         number += 1
         place = Path("runs") / f"{name}-{number}"
     return same or near or place

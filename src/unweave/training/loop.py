@@ -12,7 +12,7 @@ from torch.optim import AdamW, Optimizer
 
 from unweave.method import Batch, Player
 from unweave.runs.settings import TrainingSettings
-from unweave.training.schedule import factor
+from unweave.training.schedule import rate_factor
 from unweave.training.soap import Soap
 
 
@@ -35,7 +35,7 @@ def optimisers(players: list[Player], settings: TrainingSettings) -> dict[str, O
     }
 
 
-def train(
+def steps(
     players: list[Player],
     batches: Iterable[Batch],
     optimisers: dict[str, Optimizer],
@@ -46,7 +46,7 @@ def train(
     """Step every player on every batch, and yield after each batch. Players' modules are already prepared."""
     for batch in batches:
         terms: dict[str, Tensor] = {}
-        scale = factor(settings.decay, batch.seen, settings.warmup, settings.images)
+        factor = rate_factor(settings.decay, batch.seen, settings.warmup, settings.images)
         for player in players:
             with autocast(settings.precision, accelerator):
                 loss = player.module(batch, rng)
@@ -56,7 +56,7 @@ def train(
             if settings.clip is not None:
                 accelerator.clip_grad_norm_(player.parameters, settings.clip)
             for group in optimiser.param_groups:
-                group["lr"] = scale * settings.rates.get(player.name, settings.rate)
+                group["lr"] = factor * settings.rates.get(player.name, settings.rate)
             optimiser.step()
             player.after()
             terms |= {f"{player.name}/{name}": value.detach() for name, value in loss.terms.items()}

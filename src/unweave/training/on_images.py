@@ -6,9 +6,8 @@ from typing import Any
 
 from unweave import registry
 from unweave.data import open as data_open
-from unweave.progress import Progress
 from unweave.runs import builtin
-from unweave.runs.plan import default_place, plan
+from unweave.runs.plan import default_run_dir, plan
 from unweave.runs.run import Run
 from unweave.training.train import train
 
@@ -17,7 +16,6 @@ def run_of(
     what: Run | str | Path,
     *tables: Mapping[str, Any],
     method: str | None = None,
-    progress: Progress | None = None,
 ) -> Run:
     """The run, or one that is trained on these images: a data set, a folder, a file.
 
@@ -45,9 +43,9 @@ def run_of(
     dataset = data_open.build(settings.data)
     if len(dataset) < 2:
         raise ValueError(f"{what} has {len(dataset)} image: there is nothing that varies.")
-    run_dir = default_place(settings, resume=True)
+    run_dir = default_run_dir(settings, resume=True)
     if run_dir.exists():
         trained_on = Run(run_dir).record().get("data", {}).get("digest")
         if trained_on not in (None, dataset.digest()):
-            run_dir = default_place(settings)  # images came or went since
-    return train(method, *tables, run=run_dir, resume=True, progress=progress)
+            run_dir = default_run_dir(settings)  # images came or went since
+    return train(method, *tables, run=run_dir, resume=True)

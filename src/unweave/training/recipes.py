@@ -1,93 +1,97 @@
-"""Stages: the frozen networks that an experiment stands on are made first, by their recipes."""
+"""Recipes of foundations: which frozen networks of an experiment are not there yet, and how each is made."""
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unweave.config import SettingsError
 from unweave.models.diffusers_folder import part
 from unweave.models.foundation import Source
 from unweave.runs import checkpoint
-from unweave.runs.plan import MACHINE, differing, plan
+from unweave.runs.plan import RESUMABLE, differing, plan
 from unweave.runs.run import Run
 from unweave.runs.settings import RunSettings
 
-Make = Callable[[str, Mapping[str, Any], Path], object]
-"""Train (what, a table of settings) into a place, going on with what is there."""
-
-INDIFFERENT = (*MACHINE, "training.compile", "training.precision")
+FREE = (*RESUMABLE, "training.compile", "training.precision")
 """Settings in which a finished foundation may differ from its recipe."""
 
 
-def ensure(settings: RunSettings, make: Make, say: Callable[[str], None], allowed: bool) -> None:
-    """Make every foundation that has a recipe and is not finished, an autoencoder before a denoiser.
+class Recipe(NamedTuple):
+    """How a foundation is made: what `unweave train` takes, a file or a name, and a table of settings."""
 
-    One that is half done goes on, one that is done is left alone. Raises SettingsError where this is not `allowed`,
-    with the commands that would do it; where a run without a recipe has not ended; and where a finished one, or the
-    images of a recipe, are others than are asked for.
+    kind: str  # autoencoder or denoiser
+    what: str
+    table: Mapping[str, Any]
+    run_dir: Path
+
+    @property
+    def command(self) -> str:
+        """The command that makes it."""
+        words = [word for word in _words(self.table) if not word.startswith("method.name=")]
+        return shlex.join(["unweave", "train", self.what, *words, "--run", str(self.run_dir), "--resume"])
+
+
+def missing(settings: RunSettings, allowed: bool) -> list[Recipe]:
+    """Every foundation that has a recipe and is not finished, an autoencoder before a denoiser.
+
+    Raises SettingsError where there are such and none is `allowed`, with the commands that would do it; where a run
+    without a recipe has not ended; and where a finished one, or the images of a recipe, are others than are asked for.
     """
-    wanted = {}
-    for name, source in settings.foundation.named().items():
-        place = Path(source.origin)
+    recipes = []
+    for kind, source in settings.foundation.named().items():
+        folder = Path(source.origin)
         if source.recipe is None:
-            if (place / "settings.toml").is_file() and not is_finished(place):
-                raise SettingsError(f"the training of {place} has not ended: `unweave train {place} --resume`.")
-        elif not is_made(source, name, settings):
-            wanted[name] = source
-    if wanted and not allowed:
-        commands = "\n".join(f"    {command(source)}" for source in wanted.values())
-        raise SettingsError(f"the foundation is not there yet ({', '.join(wanted)}); make it first:\n{commands}")
-    for name, source in wanted.items():
-        say(f"the {name} {source.origin} is not there yet, so it is made first: {command(source)}")
-        make(*what(source), Path(source.origin))
+            if (folder / "settings.toml").is_file() and not is_finished(folder):
+                raise SettingsError(f"the training of {folder} has not ended: `unweave train {folder} --resume`.")
+            continue
+        recipe = recipe_of(kind, source)
+        if not exists(recipe, settings):
+            recipes.append(recipe)
+    if recipes and not allowed:
+        kinds, commands = (", ".join(r.kind for r in recipes), "\n".join(f"    {r.command}" for r in recipes))
+        raise SettingsError(f"the foundation is not there yet ({kinds}); make it first:\n{commands}")
+    return recipes
 
 
-def is_made(source: Source, name: str, settings: RunSettings) -> bool:
+def recipe_of(kind: str, source: Source) -> Recipe:
+    """The recipe of a source that has one."""
+    assert source.recipe is not None
+    run_dir = Path(source.origin)
+    if isinstance(source.recipe, str):
+        return Recipe(kind, source.recipe, {}, run_dir)
+    return Recipe(kind, str(source.recipe["method"]["name"]), source.recipe, run_dir)
+
+
+def exists(recipe: Recipe, settings: RunSettings) -> bool:
     """Whether what a recipe makes is there, finished. Raises SettingsError where it is something else."""
-    place, planned = Path(source.origin), plan(*what(source))
+    kind, folder, planned = recipe.kind, recipe.run_dir, plan(recipe.what, recipe.table)
     if planned.data != settings.data:
         raise SettingsError(
-            f"the recipe of the {name} is for other images ({planned.data}) than the experiment's ({settings.data}): "
+            f"the recipe of the {kind} is for other images ({planned.data}) than the experiment's ({settings.data}): "
             "change its [data], or make it by hand and leave the recipe out."
         )
-    if not (place / "settings.toml").is_file():
-        return place.is_dir() and part(place, name) is not None
-    if not is_finished(place):
+    if not (folder / "settings.toml").is_file():
+        return folder.is_dir() and part(folder, kind) is not None
+    if not is_finished(folder):
         return False
-    differ = [name for name in differing(Run(place).settings, planned) if name not in INDIFFERENT]
-    if differ:
+    names = [name for name in differing(Run(folder).settings, planned) if name not in FREE]
+    if names:
         raise SettingsError(
-            f"{place} is there, trained with other settings than its recipe ({', '.join(differ)}): set another "
-            f"foundation.{name}.from, or leave the recipe out to use it as it is."
+            f"{folder} is there, trained with other settings than its recipe ({', '.join(names)}): set another "
+            f"foundation.{kind}.from, or leave the recipe out to use it as it is."
         )
     return True
 
 
-def is_finished(place: Path) -> bool:
+def is_finished(run_dir: Path) -> bool:
     """Whether a run was trained to its end and has stored what it stores then."""
-    run = Run(place)
+    run = Run(run_dir)
     newest = checkpoint.newest(run.path / "checkpoints", lambda _: None)
     if newest is None or "finished" not in run.record():
         return False
     return int(checkpoint.read(newest)["seen"]) >= run.settings.training.images
-
-
-def what(source: Source) -> tuple[str, Mapping[str, Any]]:
-    """What to train, as `unweave train` takes it: a file or a name, and a table of settings."""
-    recipe = source.recipe
-    assert recipe is not None
-    if isinstance(recipe, str):
-        return recipe, {}
-    return str(recipe["method"]["name"]), recipe
-
-
-def command(source: Source) -> str:
-    """The command that makes a foundation."""
-    name, table = what(source)
-    words = [word for word in _words(table) if not word.startswith("method.name=")]
-    return shlex.join(["unweave", "train", name, *words, "--run", source.origin, "--resume"])
 
 
 def _words(table: Mapping[str, Any], before: str = "") -> list[str]:

@@ -1,0 +1,160 @@
+"""What a trainer does beside its steps: log, stop, save, draw, and store the range of the units."""
+
+from collections.abc import Sequence
+from math import isfinite
+
+import numpy as np
+import torch
+from PIL.Image import Image
+
+from unweave import progress
+from unweave.data.dataset import Dataset
+from unweave.data.sampling import rows_for
+from unweave.editing import verbs
+from unweave.figures.grid import tiles
+from unweave.figures.save import save_picture
+from unweave.method import Generative, Method, Pretraining, Sampling, evaluating
+from unweave.runs import hub, log, reduction
+from unweave.runs.codes import encode_rows
+from unweave.runs.run import Run, Statistics, write_statistics
+from unweave.runs.units import choices
+from unweave.tensors import to_images
+from unweave.training.loop import Step
+from unweave.training.trainer import Callback, Trainer
+
+PREVIEW = Sampling("dpmsolver++", 10)
+EXPLODED = 1_000.0
+"""A term this many times larger than the largest term of the first record (or than 1) has exploded."""
+RECORDS = 200
+"""Records in the log of a whole training."""
+
+
+def standard_callbacks() -> Sequence[Callback]:
+    """What every training does, in this order: a checkpoint comes after the record of its step."""
+    return [LogTerms(), SaveCheckpoints(), DrawPreviews(), StoreStatistics()]
+
+
+class LogTerms(Callback):
+    """The mean of each term since the last record into log.jsonl and the tracker; and the way out of an interrupt.
+
+    Raises FloatingPointError, naming the term, where one is not finite or has exploded.
+    """
+
+    def __init__(self) -> None:
+        self.window: list[dict[str, torch.Tensor]] = []
+        self.first: dict[str, float] = {}
+
+    def after_step(self, trainer: Trainer, step: Step, before: int) -> None:
+        settings = trainer.settings
+        self.window.append(step.terms)
+        every = max(1, settings.images // settings.batch // RECORDS)
+        saves = crossed(before, step.seen, settings.save) and step.seen < settings.images
+        records = trainer.steps % every == 0 or step.seen == settings.images or saves
+        together = records or trainer.steps % 10 == 0
+        stops, note = trainer.stops(together), ""
+        if records or stops:
+            terms = self.record(trainer)
+            note = "  ".join(f"{name.split('/')[-1]} {value:.4f}" for name, value in terms.items())
+        trainer.task.update(step.seen, note)
+        if stops or trainer.stops(together):
+            raise KeyboardInterrupt
+
+    def record(self, trainer: Trainer) -> dict[str, float]:
+        """Log the means over all processes, and begin anew."""
+        window, self.window = self.window, []
+        means = torch.stack([torch.stack([terms[name].float() for terms in window]).mean() for name in window[0]])
+        reduced = trainer.accelerator.reduce(means, "mean")
+        assert isinstance(reduced, torch.Tensor)
+        terms = dict(zip(window[0], reduced.tolist()))
+        self.first = self.first or next(iter(trainer.run.history()), terms)
+        self.check(terms, trainer.seen)
+        if trainer.is_main:
+            log.append(trainer.run.log, {"seen": trainer.seen, "seconds": round(trainer.seconds(), 2), **terms})
+            trainer.accelerator.log(terms, step=trainer.seen)
+        return terms
+
+    def check(self, terms: dict[str, float], seen: int) -> None:
+        largest = max([1.0, *(abs(self.first[name]) for name in terms if name in self.first)])
+        for name, value in terms.items():
+            if isfinite(value) and abs(value) <= EXPLODED * largest:
+                continue
+            first = self.first.get(name, value)
+            what = f"is {value}" if not isfinite(value) else f"has exploded from {first:.4g} to {value:.4g}"
+            raise FloatingPointError(
+                f"the term {name} {what} after {seen:,} images; the last checkpoint is kept. "
+                "Lower training.rate, or set training.clip=1."
+            )
+
+
+class SaveCheckpoints(Callback):
+    """A checkpoint every `training.save` images; the last one is the trainer's."""
+
+    def after_step(self, trainer: Trainer, step: Step, before: int) -> None:
+        if crossed(before, step.seen, trainer.settings.save) and step.seen < trainer.settings.images:
+            trainer.save()
+
+
+class DrawPreviews(Callback):
+    """Pictures of reconstructions and swaps (of what a foundation makes) with the averaged weights."""
+
+    def after_step(self, trainer: Trainer, step: Step, before: int) -> None:
+        due = crossed(before, step.seen, trainer.settings.preview) or step.seen == trainer.settings.images
+        if not due or not trainer.is_main:
+            return
+        with trainer.state.average.applied():
+            picture = preview(trainer)
+        if picture is not None:
+            path = trainer.run.pictures / f"preview-{step.seen:09d}.png"
+            save_picture(picture, path, overwrite=True)
+            progress.message(f"picture: {path}")
+
+
+def preview(trainer: Trainer) -> Image | None:
+    """What there is to see of the present weights; random numbers of its own. None where it is nothing."""
+    method, dataset = trainer.state.method, trainer.dataset
+    rows = rows_for(len(dataset), 6 if isinstance(method, Generative) else 24, seed=0)
+    images = to_images(dataset.images(rows), next(method.parameters()).device)
+    half = len(rows) // 2
+    if isinstance(method, Generative) and half > 0:
+        units = choices(method, images, None, {})
+        partners = images[half : 2 * half]
+        return verbs.swap_table(method, images[:half], partners, units, sampling=PREVIEW, seed=0).picture
+    if isinstance(method, Pretraining):
+        with evaluating(method):
+            samples = method.preview(images, torch.Generator().manual_seed(0))
+        title = f"{trainer.run.method_name}, {trainer.seen:,} images"
+        return tiles(samples, [""] * len(samples), columns=8, title=title)
+    return None
+
+
+class StoreStatistics(Callback):
+    """What a run stores besides its checkpoint, once training rests."""
+
+    def at_rest(self, trainer: Trainer) -> None:
+        if trainer.is_main:
+            store_statistics(trainer.run, trainer.dataset)
+
+
+def store_statistics(run: Run, dataset: Dataset) -> None:
+    """Store the range of every unit of the newest checkpoint, so that traversals need no data, and its parts.
+
+    A foundation is exported instead, with what it measures on 1,000 images.
+    """
+    trained = run.trained("averaged")
+    if isinstance(trained, Pretraining):
+        rows = rows_for(len(dataset), 1_000, seed=0)
+        images = to_images(dataset.images(rows), next(trained.parameters()).device)
+        with evaluating(trained):
+            run.place_parts(lambda folder: trained.export(images, folder))
+        return
+    assert isinstance(trained, Method)
+    codes = encode_rows(trained, dataset, rows_for(len(dataset), 2_000, seed=0))
+    fitted = reduction.fit(codes)
+    quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
+    run.place_parts(lambda folder: hub.write_parts(trained, folder))
+    write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
+
+
+def crossed(before: int, after: int, every: int) -> bool:
+    """Whether a multiple of `every` lies in (before, after]."""
+    return before // every < after // every

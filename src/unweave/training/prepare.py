@@ -1,0 +1,139 @@
+"""From settings to a trainer: open the data and the frozen networks, build the method, restore its checkpoint."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
+
+from unweave.config import SettingsError
+from unweave.data import open as data_open
+from unweave.data.dataset import Dataset
+from unweave.method import Batch
+from unweave.models.foundation import opened
+from unweave.runs import checkpoint
+from unweave.runs.run import Run, build
+from unweave.runs.settings import TrainingSettings
+from unweave.training import loop, malloc, memory
+from unweave.training.batches import batches
+from unweave.training.callbacks import standard_callbacks
+from unweave.training.ema import Average
+from unweave.training.experiment import Experiment
+from unweave.training.state import TrainingState, restore
+from unweave.training.trainer import Trainer
+
+logger = logging.getLogger("unweave")
+
+
+def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
+    """A trainer of an experiment, at the last checkpoint of its run where there is one.
+
+    All that can be wrong with settings, data, foundations and memory is known before the run directory is made, which
+    several processes leave to the main one. Raises SettingsError, LookupError and ValueError for it. Pickled weights of
+    foundations are refused unless `convert`.
+    """
+    settings = experiment.settings
+    malloc.keep()
+    if settings.training.threads is not None:
+        torch.set_num_threads(settings.training.threads)
+    torch.manual_seed(settings.training.seed)
+    dataset = data_open.build(settings.data)
+    if experiment.is_begun() and settings.foundation.named():  # it goes on with those it has, or says they are gone
+        foundation = Run(experiment.run_dir).foundation()
+    else:
+        foundation = opened(settings.foundation, dataset.shape, len(dataset), convert)
+    torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
+    method = build(settings, foundation)
+    accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
+    players = method.to(accelerator.device).train().players()
+    probe = first_batch(settings.training, dataset, accelerator)
+    memory.check(players, probe, settings.training, accelerator, pieces="piece" in settings.method)
+
+    run_dir = _of_main_process(accelerator, experiment.run_dir)
+    if accelerator.is_main_process:
+        experiment.make_run_dir()
+    accelerator.wait_for_everyone()
+    run, rank = Run(run_dir), accelerator.process_index
+    if rank > 0:  # noise and dropout of its own; the weights are broadcast from the main process
+        torch.manual_seed(seed_of(run.settings.training.seed, rank))
+    players = [player._replace(module=accelerator.prepare(player.module)) for player in method.players()]
+    state = TrainingState(
+        method,
+        players,
+        loop.optimisers(players, run.settings.training),
+        Average(method, run.settings.training.average),
+        torch.Generator().manual_seed(seed_of(run.settings.training.seed, rank)),
+    )
+    record = _restore(run, state, accelerator)
+    _check_same_images(run, dataset)
+    return Trainer(run, state, dataset, foundation, accelerator, record, standard_callbacks())
+
+
+def make_accelerator(settings: TrainingSettings, several_players: bool) -> Accelerator:
+    """This process's devices, and the tracker that was asked for. Raises SettingsError where there is no such one."""
+    tracker = settings.tracker
+    trackers = [str(name) for name in get_available_trackers()]
+    if tracker is not None and tracker not in trackers:
+        raise SettingsError(
+            f"training.tracker={tracker} cannot be used: either there is none of that name or its package is not "
+            f"installed (pip install {tracker}). Found here: {', '.join(trackers) or 'none'}. "
+            "log.jsonl is written always."
+        )
+    # players share sub-modules, so the pass of one leaves parameters of the others without gradient
+    unused = DistributedDataParallelKwargs(find_unused_parameters=several_players)
+    cpu = not torch.accelerator.is_available()  # Accelerate joins processes without a device only where it is told
+    accelerator = Accelerator(
+        cpu=cpu, mixed_precision="no", log_with=tracker, project_dir=".", kwargs_handlers=[unused]
+    )
+    accelerator.gradient_accumulation_steps = 1  # what `accelerate config` says of either is not for this loop
+    processes = accelerator.num_processes
+    if settings.batch % processes or settings.images % processes:
+        raise SettingsError(
+            f"training.batch={settings.batch} and training.images={settings.images} are counted over all processes "
+            f"and must be multiples of their number, {processes}."
+        )
+    return accelerator
+
+
+def first_batch(settings: TrainingSettings, dataset: Dataset, accelerator: Accelerator) -> Batch:
+    """This process's share of the first batch, for probes."""
+    share = (accelerator.process_index, accelerator.num_processes)
+    return next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device, share))
+
+
+def seed_of(seed: int, rank: int) -> int:
+    """The seed of a process's noise: the run's for the main one, others apart from it."""
+    return seed if rank == 0 else int(np.random.SeedSequence([seed, rank]).generate_state(1)[0])
+
+
+def _of_main_process(accelerator: Accelerator, path: Path) -> Path:
+    """The main process's path, for all of them."""
+    shared = [str(path)]
+    broadcast_object_list(shared)
+    return Path(shared[0])
+
+
+def _restore(run: Run, state: TrainingState, accelerator: Accelerator) -> dict[str, Any]:
+    """Load the newest whole checkpoint, if there is one, and give its record; damaged ones are renamed, not deleted."""
+    folder = run.path / "checkpoints"
+    newest = checkpoint.newest(folder, logger.warning if accelerator.is_main_process else lambda _: None)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process and folder.is_dir():
+        checkpoint.set_aside(folder, later_than=newest)
+    if newest is None:
+        return {"seen": 0, "steps": 0, "seconds": 0.0}
+    return restore(newest, state, accelerator.process_index)
+
+
+def _check_same_images(run: Run, dataset: Dataset) -> None:
+    """Raises SettingsError where a run would go on with other images than it began with."""
+    recorded = run.record().get("data", {}).get("digest")
+    if recorded is not None and recorded != dataset.digest():
+        raise SettingsError(
+            f"the images of {dataset.name} have changed since {run.path} began (digest {recorded}, now "
+            f"{dataset.digest()}), so it cannot go on as it was: put them back, or start a new run."
+        )
