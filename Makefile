@@ -6,11 +6,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 DEMO   ?= runs/demo
+CODE   := src tests benchmarks examples
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
-.PHONY: demo test check clean help
+.PHONY: demo test test-long check format clean help
 
 help:  ## these lines
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unweave needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -21,14 +23,21 @@ $(READY): pyproject.toml
 demo: $(READY)  ## train on the built-in rooms, score, edit, and say where the pictures are
 	sh examples/demo.sh $(BIN)/unweave $(DEMO)
 
-test: $(READY) check  ## the whole test suite, after the static checks
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
+test: $(READY) check  ## style, types, imports, and every test that is not slow by nature
+	$(PYTEST) -m "not long"
+
+test-long: $(READY)  ## what is slow by nature: a browser, killed and parallel runs, benchmarks, examples
+	$(PYTEST) -m long
 
 check: $(READY)  ## style, types and who imports whom
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: $(READY)  ## write the code in its style, and mend what ruff can mend
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
 
 clean:  ## remove the environment; runs are kept
 	rm -rf $(VENV) build *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

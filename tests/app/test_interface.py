@@ -63,7 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def browser() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     if chromium is None:
         pytest.skip("there is no chromium here (Debian: apt install chromium)")
     with api.sync_playwright() as playwright:
