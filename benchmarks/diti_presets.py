@@ -46,7 +46,7 @@ def errors(run: Run, count: int) -> dict[str, Any]:
         t = torch.full((count,), time, device=device)
         abar = method.denoiser.abar[t]
         x_t = add_noise(images, noise, abar)
-        for found, eps in ((alone, method.denoiser.halves(x_t, t)[1]), (coded, predict(x_t, t[0]))):
+        for found, eps in ((alone, method.denoiser.features_and_noise(x_t, t)[1]), (coded, predict(x_t, t[0]))):
             found[str(time)] = (clean_of(eps, x_t, abar) - images).square().mean().item()
     return {"variance of a pixel": images.var(0).mean().item(), "without the code": alone, "with the code": coded}
 

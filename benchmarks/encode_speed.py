@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from unweave.data import open as data_open
-from unweave.models.encoder import attentive
+from unweave.models.encoder import attention_encoder
 from unweave.runs.codes import encode_rows
 from unweave.training import malloc
 from unweave.training.train import processor
@@ -29,7 +29,7 @@ class Encoding(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.encoder = attentive((3, size, size), 512, None)
+        self.encoder = attention_encoder((3, size, size), 512, None)
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         return self.encoder(images).unsqueeze(2)

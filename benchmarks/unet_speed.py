@@ -6,7 +6,7 @@
 
 The release's U-Net is compared with itself as its release runs it: float32, attention written out (and, to be fair,
 fused), every transformer block checkpointed, so that its forward is computed twice, in a process whose memory goes back
-to the system, as glibc does by itself; then the same with it kept, as in all of ours (unweave/allocator.py). Prints
+to the system, as glibc does by itself; then the same with it kept, as in all of ours (training/malloc.py). Prints
 JSON. FLOPs are torch's counter over what a step computes, so they hold the second forward of that baseline, and lack
 fused attention, which the counter does not see. One step is a forward, a backward and nothing else; matrix products and
 the steps of all variants alternate, and each figure is the median of the repeats.
@@ -31,16 +31,16 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
-from unweave.models.unet import Shape, cross_attention_unet
+from unweave.models.unet import UNetShape, cross_attention_unet
 from unweave.training import malloc
-from unweave.training.train import processor
+from unweave.training.record import processor_name
 
-RELEASE = Shape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0)
-LAPTOP = Shape((32, 64, 112), (False, True, False), 1, 4, 16, 0.0)
+RELEASE = UNetShape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0)
+LAPTOP = UNetShape((32, 64, 112), (False, True, False), 1, 4, 16, 0.0)
 """The U-Net of `laptop-2` and `laptop-3` of benchmarks/quality.py, and of the preset `laptop-64`."""
 SIDE = 2048
 COMPILED = ", compiled"
-GIVEN_BACK = ", memory given back"
+RETURNED = ", memory given back"
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -71,39 +71,39 @@ def checkpointed(unet: nn.Module) -> nn.Module:
     return unet
 
 
-def torchs_attention(unet: Any) -> Any:
+def torch_attention(unet: Any) -> Any:
     unet.set_attn_processor(AttnProcessor2_0())
     return unet
 
 
-class Elsewhere:
+class OtherProcess:
     """Steps in a process of its own, in which glibc gives memory back as it does by itself."""
 
     def __init__(self, make: Callable[..., Callable[[], None]], *arguments: Any) -> None:
         spawning = multiprocessing.get_context("spawn")
         self.ours, theirs = spawning.Pipe()
         work = (theirs, torch.get_num_threads(), make, *arguments)
-        spawning.Process(target=steps_asked_for, args=work, daemon=True).start()
+        spawning.Process(target=serve_steps, args=work, daemon=True).start()
 
     def __call__(self) -> None:
         self.ours.send(None)
         self.ours.recv()
 
 
-def steps_asked_for(asked: Any, threads: int, make: Callable[..., Callable[[], None]], *arguments: Any) -> None:
+def serve_steps(pipe: Any, threads: int, make: Callable[..., Callable[[], None]], *arguments: Any) -> None:
     torch.set_num_threads(threads)
     run = make(*arguments)
     with suppress(EOFError):  # the end of the process that asks
         while True:
-            asked.recv()
+            pipe.recv()
             run()
-            asked.send(None)
+            pipe.send(None)
 
 
 def as_released(fused: bool, batch: int) -> Callable[[], None]:
     """A step of the release's U-Net as its release runs it, or with fused attention."""
     unet = cross_attention_unet(16, 3, 16, RELEASE)
-    attending = torchs_attention(unet) if fused else written_out(unet)
+    attending = torch_attention(unet) if fused else written_out(unet)
     return step(checkpointed(attending), 16, 3, batch, torch.float32)
 
 
@@ -124,7 +124,7 @@ def fused_projections(unet: Any) -> Any:
 
 FORMS: dict[str, Callable[[Any], Any]] = {
     "as it is": lambda unet: unet,
-    "torch's attention": torchs_attention,
+    "torch's attention": torch_attention,
     "fused projections": fused_projections,
     "attention written out": written_out,
     "channels last": lambda unet: unet.to(memory_format=torch.channels_last),
@@ -136,11 +136,11 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> list[dict[str, object]]:
     """The rate of every variant, without its first step; they are compared to the first variant."""
     a = torch.randn(SIDE, SIDE)
-    flops, begun = {}, {}
+    flops, first_steps = {}, {}
     assert malloc.keep(), "needs glibc, and nothing about it in the environment"
-    for name, run in sorted(runs.items(), key=lambda item: GIVEN_BACK in item[0]):
-        begun[name] = seconds(run)
-        eager = name.removesuffix(COMPILED).removesuffix(GIVEN_BACK)
+    for name, run in sorted(runs.items(), key=lambda item: RETURNED in item[0]):
+        first_steps[name] = seconds(run)
+        eager = name.removesuffix(COMPILED).removesuffix(RETURNED)
         if eager in flops:  # the counter does not see into compiled code, nor into another process
             flops[name] = flops[eager]
             continue
@@ -157,14 +157,14 @@ def measure(runs: dict[str, Callable[[], None]], batch: int, repeats: int) -> li
     first = statistics.median(next(iter(steps.values())))
     results: list[dict[str, object]] = []
     for name in runs:
-        taken = statistics.median(steps[name])
-        rate = flops[name] / taken
+        median = statistics.median(steps[name])
+        rate = flops[name] / median
         results.append({
             "name": name,
             "batch": batch,
-            "images_per_second": round(batch / taken, 1),
-            "times_the_first": round(first / taken, 2),
-            "first_step_seconds": round(begun[name], 1),
+            "images_per_second": round(batch / median, 1),
+            "times_the_first": round(first / median, 2),
+            "first_step_seconds": round(first_steps[name], 1),
             "step_gflops": round(flops[name] / 1e9, 1),
             "unet_gflops_per_second": round(rate / 1e9, 1),
             "float32_product_gflops_per_second": round(product / 1e9, 1),
@@ -187,7 +187,7 @@ def main() -> None:
     if not options.laptop:
         for attention in ("written out", "fused"):
             name = f"release as released, float32, {attention} attention"
-            runs[name + GIVEN_BACK] = Elsewhere(as_released, attention == "fused", options.batch)
+            runs[name + RETURNED] = OtherProcess(as_released, attention == "fused", options.batch)
             runs[name] = as_released(attention == "fused", options.batch)
         for precision in precisions:
             name = f"release, {str(precision).removeprefix('torch.')}"
@@ -205,11 +205,11 @@ def main() -> None:
                 name = f"laptop, {str(precision).removeprefix('torch.')}, {form}"
                 runs[name] = laptop(form, options.batch, precision)
                 if form == "as it is":
-                    runs[name + GIVEN_BACK] = Elsewhere(laptop, form, options.batch, precision)
+                    runs[name + RETURNED] = OtherProcess(laptop, form, options.batch, precision)
     results = measure(runs, options.batch, options.repeats)
-    about = {"command": sys.argv, "commit": commit(), "cpu": processor()}
-    told = {**about, "threads": torch.get_num_threads(), "torch": torch.__version__, "results": results}
-    print(json.dumps(told, indent=2))
+    about: dict[str, Any] = {"command": sys.argv, "commit": commit(), "cpu": processor_name()}
+    about |= {"threads": torch.get_num_threads(), "torch": torch.__version__}
+    print(json.dumps({**about, "results": results}, indent=2))
 
 
 if __name__ == "__main__":

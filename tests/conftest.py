@@ -11,9 +11,9 @@ from diffusers import AutoencoderKL, VQModel
 
 import unweave
 from unweave.models.diffusion import process
-from unweave.models.foundation import Denoiser, Foundation
-from unweave.models.latents import Latents
-from unweave.models.unet import Shape, unconditional_unet
+from unweave.models.foundation import Foundation, FrozenDenoiser
+from unweave.models.latents import LatentSpace
+from unweave.models.unet import UNetShape, unconditional_unet
 from unweave.progress import Progress, Task
 from unweave.runs.run import Run
 
@@ -95,15 +95,15 @@ def small_denoiser(
     channels: int = 3,
     prediction: process.Prediction = "eps",
     schedule: process.Schedule = "linear",
-) -> Denoiser:
+) -> FrozenDenoiser:
     """A frozen denoiser small enough for a test; random weights stand for trained ones, the same at every call."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        unet = unconditional_unet(size, channels, Shape((8, 16), (False, True), 1, 2, 4, 0.0))
+        unet = unconditional_unet(size, channels, UNetShape((8, 16), (False, True), 1, 2, 4, 0.0))
         for parameter in unet.parameters():
             if not parameter.any():  # the last layers, which begin at zero
                 torch.nn.init.normal_(parameter, std=0.1)
-    return Denoiser(unet, process.config(schedule, prediction))
+    return FrozenDenoiser(unet, process.config(schedule, prediction))
 
 
 def latent_foundation(kind: str) -> Foundation:
@@ -117,9 +117,9 @@ def latent_foundation(kind: str) -> Foundation:
         "mid_block_add_attention": False,
     }
     if kind == "kl":
-        space = Latents(AutoencoderKL(latent_channels=4, **blocks, **sizes), shape)
+        space = LatentSpace(AutoencoderKL(latent_channels=4, **blocks, **sizes), shape)
     else:
-        space = Latents(VQModel(latent_channels=3, num_vq_embeddings=8, **blocks, **sizes), shape)
+        space = LatentSpace(VQModel(latent_channels=3, num_vq_embeddings=8, **blocks, **sizes), shape)
     return Foundation(shape, 100, space, small_denoiser(8, space.shape[0]))
 
 

@@ -82,23 +82,39 @@ class Pretraining(Trainable):
         """Write the network in diffusers' layout, with what is measured on these images once (a scaling factor)."""
 
 
+def no_units(name: str) -> Sequence[int] | None:
+    """The default `UnitGroups.parse`."""
+    return None
+
+
+class UnitGroups(NamedTuple):
+    """Units that belong together, where there are too many to look at one by one; edits take these names."""
+
+    named: Mapping[str, Sequence[int]] = {}
+    parse: Callable[[str], Sequence[int] | None] = no_units  # further names, such as a range of times
+
+
 class Method(Trainable):
+    unit_groups = UnitGroups()
+
     @abstractmethod
     def encode(self, images: Images) -> Units:
         """The representation of images, deterministic in eval mode."""
 
     def groups(self) -> Mapping[str, Sequence[int]]:
-        """Units that belong together, by name, where there are too many to look at one by one; edits take these."""
-        return {}
+        """The groups of units, by name."""
+        return self.unit_groups.named
 
     def group(self, name: str) -> Sequence[int]:
         """The units of a group. Raises LookupError where there is none of this name."""
-        if name not in self.groups():
+        units = self.unit_groups.parse(name)
+        units = self.groups().get(name) if units is None else units
+        if units is None:
             raise LookupError(
                 f"there is no group of units {name!r}; there is: {', '.join(self.groups()) or 'none'}. "
                 "Units are named by numbers separated by commas, such as 0,3 or 10-49."
             )
-        return self.groups()[name]
+        return units
 
 
 Start = Any

@@ -30,7 +30,7 @@ def test_losses_of_every_factor_and_the_slices_that_carry_them(diti_run: Run, tm
 
 
 def test_the_denoiser_alone_gives_the_same_losses(diti_run: Run, tmp_path) -> None:
-    place = diti_run.sources().named()["denoiser"].origin
+    place = diti_run.sources().networks()["denoiser"].origin
     options = {"pairs_each": 4, "times": [500], "seed": 3}
     one = losses.attribute_losses(diti_run, output=tmp_path / "a.png", **options)
     two = losses.attribute_losses(place, output=tmp_path / "b.png", **options)

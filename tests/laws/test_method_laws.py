@@ -19,7 +19,7 @@ SMALL = {
 """Settings that make a method quick; a new method may add a line, and works without one."""
 
 
-def made(name: str) -> Method:
+def build(name: str) -> Method:
     module = registry.module("methods", name)
     torch.manual_seed(0)
     settings = {**module.PRESETS["laptop"].get("method", {}), **SMALL.get(name, {})}
@@ -36,7 +36,7 @@ def batch() -> Batch:
 
 @pytest.fixture(params=registry.names("methods"))
 def method(request: pytest.FixtureRequest) -> Method:
-    return made(request.param)
+    return build(request.param)
 
 
 def test_every_trainable_parameter_has_exactly_one_player(method: Method) -> None:
@@ -48,7 +48,7 @@ def test_every_trainable_parameter_has_exactly_one_player(method: Method) -> Non
 
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_objectives_are_finite_repeatable_and_reach_every_parameter_sooner_or_later(name: str) -> None:
-    method, same = made(name), made(name)
+    method, same = build(name), build(name)
     for player, twin in zip(method.players(), same.players()):
         losses = [one.module(batch(), torch.Generator().manual_seed(7)) for one in (player, twin)]
         assert losses[0].total.isfinite()

@@ -21,17 +21,17 @@ from unweave.methods.disdiff import (
     PRESETS,
     DisDiff,
     Settings,
-    alone,
-    distances,
+    draw_alone,
     field_maps,
     invariance,
     orthogonal,
+    unit_distances,
     variance,
 )
 from unweave.models import foundation
 from unweave.models.diffusion import process
 from unweave.models.diffusion.sampling import sample
-from unweave.models.foundation import Denoiser, Foundation, Source, Sources, opened
+from unweave.models.foundation import Foundation, FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
 from unweave.models.pretraining import denoiser as pretraining
 from unweave.runs import reduction
 from unweave.runs.plan import plan
@@ -66,7 +66,7 @@ def quick(foundation: Foundation | None = None, awake: bool = True, **changes: A
     return built
 
 
-def pixels(denoiser: Denoiser | None = None) -> Foundation:
+def pixels(denoiser: FrozenDenoiser | None = None) -> Foundation:
     return Foundation(SHAPE, 100, denoiser=denoiser or small_denoiser())
 
 
@@ -103,8 +103,8 @@ def gradients(method: nn.Module, total: Tensor) -> dict[str, Tensor]:
     """Gradients of the trainable parameters by name; zero where there is none."""
     method.zero_grad()
     total.backward()
-    named = {name: p for name, p in method.named_parameters() if p.requires_grad}
-    return {name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in named.items()}
+    trained = {name: p for name, p in method.named_parameters() if p.requires_grad}
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in trained.items()}
 
 
 def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: float = 1e-5) -> None:
@@ -116,7 +116,7 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: flo
         assert (value - other[name]).abs().max() <= tolerance * largest, name
 
 
-def copied(module: nn.Module) -> list[Tensor]:
+def clones(module: nn.Module) -> list[Tensor]:
     return [tensor.clone() for tensor in [*module.parameters(), *module.buffers()]]
 
 
@@ -133,14 +133,14 @@ def counting(module: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> list[Te
     return seen
 
 
-class Known(nn.Module):
-    """Takes the place of the fields: known ones, whatever the units are."""
+class ConstantFields(nn.Module):
+    """Takes the place of the fields: these, whatever the units are."""
 
     def __init__(self, fields: Tensor) -> None:
         super().__init__()
         self.fields = nn.Parameter(fields)
 
-    def forward(self, found: Any, units: Tensor, chosen: Any = None) -> Tensor:
+    def forward(self, features: Any, units: Tensor, chosen: Any = None) -> Tensor:
         return self.fields if chosen is None else self.fields[:, list(chosen)]
 
 
@@ -151,14 +151,14 @@ class Known(nn.Module):
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_all_units_in_one_pass_equal_the_loop_over_units(chunk: int, condition: str) -> None:
     method, looped = quick(condition=condition), quick(condition=condition, chunk=chunk)
-    found, _ = method.denoiser.halves(*noised(method))
+    features, _ = method.denoiser.features_and_noise(*noised(method))
     with torch.no_grad():
         units = method.encode(batch().images)
-        fields = method.field(found, units)
-        sequential = torch.cat([method.field(found, units, [unit]) for unit in range(4)], 1)
+        fields = method.field(features, units)
+        sequential = torch.cat([method.field(features, units, [unit]) for unit in range(4)], 1)
         assert fields.abs().mean() > 0.05
         torch.testing.assert_close(sequential, fields, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(looped.field(found, units), fields, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(looped.field(features, units), fields, atol=1e-5, rtol=1e-5)
     method, looped = quick(condition=condition), quick(condition=condition, chunk=chunk)
     one, other = forward(method), forward(looped)
     assert other.total.item() == pytest.approx(one.total.item(), rel=1e-5)
@@ -182,12 +182,12 @@ def test_pieces_give_the_same_loss_gradients_and_batch_statistics(piece: int, no
 @pytest.mark.parametrize("condition", ["scale_shift", "attention"])
 def test_a_field_depends_on_no_other_units_vector_and_on_no_other_image(condition: str) -> None:
     method = quick(condition=condition)
-    found, _ = method.denoiser.halves(*noised(method, 2))
+    features, _ = method.denoiser.features_and_noise(*noised(method, 2))
     units = torch.randn(2, 4, 3)
     changed = units.clone()
     changed[0, 2] += 1
     with torch.no_grad():
-        moved = (method.field(found, changed) - method.field(found, units)).abs().amax((2, 3, 4))
+        moved = (method.field(features, changed) - method.field(features, units)).abs().amax((2, 3, 4))
     assert moved[0, 2] > 1e-3
     moved[0, 2] = 0
     assert moved.max() < 1e-6
@@ -224,11 +224,11 @@ def test_the_identities_of_units_are_orthonormal_and_stay_so_in_training() -> No
 @pytest.mark.parametrize("identity", ["orthogonal", "free", "none"])
 def test_only_identities_tell_units_of_one_vector_apart(identity: str) -> None:
     method = quick(identity=identity)
-    found, _ = method.denoiser.halves(*noised(method, 2))
+    features, _ = method.denoiser.features_and_noise(*noised(method, 2))
     with torch.no_grad():
-        same = method.field(found, torch.ones(2, 4, 3))
+        same = method.field(features, torch.ones(2, 4, 3))
         units, order = torch.randn(2, 4, 3), [2, 0, 3, 1]
-        permuted = method.field(found, units[:, order]) - method.field(found, units)[:, order]
+        permuted = method.field(features, units[:, order]) - method.field(features, units)[:, order]
     apart = (same - same[:, :1]).abs().amax((0, 2, 3, 4))[1:]
     assert (apart < 1e-6).all() if identity == "none" else (apart > 1e-4).all()
     assert permuted.abs().max() < 1e-5 if identity == "none" else permuted.abs().max() > 1e-4
@@ -301,9 +301,9 @@ def test_invariance_and_variance_are_the_cross_entropies_of_the_paper() -> None:
             - math.dist(after[b, k].tolist(), truth[b, k].tolist())
             for k in range(4)
         ]
-        for logits, made in ((u, invariance(before, after, c)), (v, variance(truth, before, after, c))):
+        for logits, term in ((u, invariance(before, after, c)), (v, variance(truth, before, after, c))):
             expected = math.log(sum(math.exp(x) for x in logits)) - logits[c[b]]
-            assert made[b].item() == pytest.approx(expected, rel=1e-5)
+            assert term[b].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_no_edit_costs_the_logarithm_of_the_number_of_units() -> None:
@@ -341,7 +341,7 @@ def test_gradients_are_finite_where_an_edit_changes_nothing() -> None:
         assert after.grad is not None
         assert after.grad.isfinite().all()
     after = before.clone().requires_grad_()
-    distances(before, after).sum().backward()
+    unit_distances(before, after).sum().backward()
     assert after.grad is not None
     assert not after.grad.any()
 
@@ -351,7 +351,7 @@ def test_descending_invariance_moves_the_chosen_unit_and_stills_the_others() -> 
     after = (before + 0.1 * torch.randn(1, 4, 3)).requires_grad_()
     invariance(before, after, torch.tensor([2])).sum().backward()
     assert after.grad is not None
-    change = distances(before, after - 0.01 * after.grad) - distances(before, after)
+    change = unit_distances(before, after - 0.01 * after.grad) - unit_distances(before, after)
     assert change[0, 2] > 0
     assert (change[0, [0, 1, 3]] < 0).all()
 
@@ -362,7 +362,7 @@ def test_descending_invariance_moves_the_chosen_unit_and_stills_the_others() -> 
 def test_the_first_loss_is_that_of_the_frozen_model() -> None:
     method = quick(awake=False)
     _, eps, _, _ = draws(method)
-    _, eps_0 = method.denoiser.halves(*noised(method))
+    _, eps_0 = method.denoiser.features_and_noise(*noised(method))
     loss = forward(method)
     assert loss.total.item() == pytest.approx((eps - eps_0).abs().mean().item(), rel=1e-6)
     assert loss.total.item() == loss.terms["reconstruction"].item()
@@ -375,8 +375,8 @@ def test_the_first_gradient_of_the_disentangling_terms_vanishes_unless_the_weigh
         method = quick(awake=False, weight_by=weight_by, weight=10.0)
         assert_same(gradients(method, forward(method).total), plain, 1e-7)
     method = quick(awake=False, weight_by="constant", weight=10.0)
-    made = gradients(method, forward(method).total)
-    assert (made["field.decoder.conv_out.weight"] - plain["field.decoder.conv_out.weight"]).abs().max() > 1e-5
+    slopes = gradients(method, forward(method).total)
+    assert (slopes["field.decoder.conv_out.weight"] - plain["field.decoder.conv_out.weight"]).abs().max() > 1e-5
 
 
 # Coefficients
@@ -393,12 +393,12 @@ def by_hand() -> tuple[Tensor, Tensor, Tensor]:
 def test_trap_training_shifts_by_s_t_and_the_disentangling_branch_and_sampling_by_d_t() -> None:
     method = quick()
     G = 30 * torch.randn(4, 4, *SHAPE, generator=torch.Generator().manual_seed(3))
-    method.field = Known(G)
+    method.field = ConstantFields(G)
     A, s, d = (values.float()[:, None, None, None] for values in by_hand())
     z0, eps, _, _ = draws(method, 4)
     t, c = torch.tensor([0, 1, 5, 20]), torch.tensor([3, 0, 1, 1])  # where the two differ most
     x_t = process.add_noise(z0, eps, method.denoiser.abar[t])
-    _, eps_0 = method.denoiser.halves(x_t, t)
+    _, eps_0 = method.denoiser.features_and_noise(x_t, t)
     error, _, _, weight = method.terms(z0, eps, t, c, method.encode(batch(4).images))
 
     def expected(shift: Tensor) -> Tensor:
@@ -438,12 +438,12 @@ def test_the_twin_is_the_encoder_at_every_forward_and_in_place() -> None:
         states = method.encoder.state_dict(), method.twin.network.state_dict()
         assert states[0].keys() == states[1].keys()
         assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-        held = copied(method.twin)
+        held = clones(method.twin)
         optimiser.zero_grad()
         loss.total.backward()
         optimiser.step()
-        assert all(map(torch.equal, copied(method.twin), held)), "the twin moved between two forwards"
-        assert any(not torch.equal(one, two) for one, two in zip(copied(method.twin), copied(method.encoder)))
+        assert all(map(torch.equal, clones(method.twin), held)), "the twin moved between two forwards"
+        assert any(not torch.equal(one, two) for one, two in zip(clones(method.twin), clones(method.encoder)))
     assert [tensor.data_ptr() for tensor in method.twin.network.state_dict().values()] == places
 
 
@@ -472,9 +472,9 @@ def test_trap_the_twin_takes_running_statistics_while_the_encoder_takes_those_of
     assert method.training
     units = method.encode(images)
     method.copy_to_twin()
-    held = copied(method.twin)
+    held = clones(method.twin)
     again = method.reencode(images)
-    assert all(map(torch.equal, copied(method.twin), held)), "the twin's statistics moved"
+    assert all(map(torch.equal, clones(method.twin), held)), "the twin's statistics moved"
     assert (again - units).abs().max() > 0.1  # the mismatch of the release, which is large at first
     method.train()
     assert not any(module.training for module in method.twin.network.modules())
@@ -508,7 +508,7 @@ def test_trap_the_player_owns_encoder_and_fields_and_no_frozen_weight() -> None:
 def test_training_leaves_the_foundation_bit_identical_without_gradient_and_in_eval_mode(kind: str) -> None:
     method = quick(latent_foundation(kind))
     method.train()
-    held, before = copied(method.denoiser) + copied(method.space), copied(method.encoder) + copied(method.field)
+    held, before = clones(method.denoiser) + clones(method.space), clones(method.encoder) + clones(method.field)
     settings = TrainingSettings(images=8, rate=1e-2, clip=1e-3, weight_decay=0.1, precision="float32")
     players = method.players()
     batches = [Batch(batch(4).images, torch.arange(4), seen) for seen in (0, 4)]
@@ -519,12 +519,12 @@ def test_training_leaves_the_foundation_bit_identical_without_gradient_and_in_ev
         assert set(step.terms) == {f"disdiff/{name}" for name in ("reconstruction", "invariance", "variance", "weight")}
         norm = torch.stack([p.grad.norm() for p in players[0].parameters if p.grad is not None]).norm()
         assert norm == pytest.approx(1e-3, rel=1e-2)  # clipped by its own gradient alone
-    assert all(map(torch.equal, copied(method.denoiser) + copied(method.space), held))
+    assert all(map(torch.equal, clones(method.denoiser) + clones(method.space), held))
     assert all(p.grad is None for part in (method.denoiser, method.space) for p in part.parameters())
     assert not any(
         module.training for part in (method.denoiser.unet, method.space.autoencoder) for module in part.modules()
     )
-    assert any(not torch.equal(*pair) for pair in zip(copied(method.encoder) + copied(method.field), before))
+    assert any(not torch.equal(*pair) for pair in zip(clones(method.encoder) + clones(method.field), before))
 
 
 def test_the_average_covers_the_fields_and_scores_use_the_raw_encoder() -> None:
@@ -539,11 +539,11 @@ def test_the_average_covers_the_fields_and_scores_use_the_raw_encoder() -> None:
         average.step()
     with evaluating(method):
         raw = method.encode(batch().images)
-    weights = copied(method.field)
+    weights = clones(method.field)
     with average.applied():
         with evaluating(method):
             assert torch.equal(method.encode(batch().images), raw)
-        assert any(not torch.equal(*pair) for pair in zip(copied(method.field), weights))
+        assert any(not torch.equal(*pair) for pair in zip(clones(method.field), weights))
 
 
 # Where gradients go
@@ -554,10 +554,10 @@ def test_the_weight_has_no_gradient(weight_by: str) -> None:
     method = quick(weight_by=weight_by)
     units = method.encode(batch().images)
     method.copy_to_twin()
-    error, kept, moved, weight = method.terms(*draws(method), units)
+    error, l_in, l_va, weight = method.terms(*draws(method), units)
     assert not weight.requires_grad
     assert (weight > 0).all()
-    detached = gradients(method, error.mean() + (weight.detach().clone() * (kept + moved)).mean())
+    detached = gradients(method, error.mean() + (weight.detach().clone() * (l_in + l_va)).mean())
     again = quick(weight_by=weight_by)
     assert_same(gradients(again, forward(again).total), detached)
 
@@ -565,29 +565,29 @@ def test_the_weight_has_no_gradient(weight_by: str) -> None:
 def test_the_codes_that_an_edit_is_measured_against_have_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     method = quick()
     fields = torch.randn(4, 4, *SHAPE, generator=torch.Generator().manual_seed(3))
-    method.field = Known(fields)
+    method.field = ConstantFields(fields)
     pictures = counting(method, "reencode", monkeypatch)
     units = method.encode(batch(4).images)
     method.copy_to_twin()
     z0, eps, t, c = draws(method, 4)
-    _, kept, moved, _ = method.terms(z0, eps, t, c, units)
-    assert torch.autograd.grad(moved.sum(), units, allow_unused=True, retain_graph=True) == (None,)  # r
+    _, l_in, l_va, _ = method.terms(z0, eps, t, c, units)
+    assert torch.autograd.grad(l_va.sum(), units, allow_unused=True, retain_graph=True) == (None,)  # r
     assert [picture.requires_grad for picture in pictures] == [False, True]  # D(z0), D(z0_c)
-    found = torch.autograd.grad((kept + moved).sum(), method.field.fields, retain_graph=True)[0]
+    slope = torch.autograd.grad((l_in + l_va).sum(), method.field.fields, retain_graph=True)[0]
     before, after = method.reencode(pictures[0]).detach(), method.reencode(pictures[1])
     by_hand = (invariance(before, after, c) + variance(units.detach(), before, after, c)).sum()
-    torch.testing.assert_close(torch.autograd.grad(by_hand, method.field.fields)[0], found)
-    assert found.any()
+    torch.testing.assert_close(torch.autograd.grad(by_hand, method.field.fields)[0], slope)
+    assert slope.any()
     chosen = torch.zeros(4, 4, dtype=torch.bool)
     chosen[torch.arange(4), c] = True
-    assert not found[~chosen].any(), "the disentangling terms reached a field that was not chosen"
+    assert not slope[~chosen].any(), "the disentangling terms reached a field that was not chosen"
 
 
 def test_the_frozen_prediction_has_no_gradient() -> None:
     method = quick()
     x_t, t = noised(method)
-    found, eps_0 = method.denoiser.halves(x_t.requires_grad_(), t)
-    assert not any(tensor.requires_grad for tensor in (eps_0, found.embedding, found.bottom, *found.skips))
+    features, eps_0 = method.denoiser.features_and_noise(x_t.requires_grad_(), t)
+    assert not any(tensor.requires_grad for tensor in (eps_0, features.embedding, features.bottom, *features.skips))
 
 
 # lambda
@@ -642,7 +642,7 @@ def test_each_image_is_edited_by_the_field_of_its_own_unit() -> None:
     method = quick()
     G = torch.zeros(4, 4, *SHAPE)
     G[torch.arange(4), torch.tensor([2, 0, 3, 1])] = 1.0
-    method.field = Known(G)
+    method.field = ConstantFields(G)
     z0, eps, t, _ = draws(method, 4)
     units = method.encode(batch(4).images)
     own = method.terms(z0, eps, t, torch.tensor([2, 0, 3, 1]), units)[3]
@@ -660,19 +660,19 @@ def test_foundations_that_say_the_same_in_other_words_give_the_same_loss(
 ) -> None:
     expected = forward(quick())
     method = quick(pixels(small_denoiser(prediction={"v_prediction": "v", "sample": "x0"}[kind])))
-    features, output = foundation.features, foundation.output
-    asked: list[tuple[Tensor, Tensor]] = []
+    encoder_half, decoder_half = foundation.encoder_half, foundation.decoder_half
+    inputs: list[tuple[Tensor, Tensor]] = []
 
     def remember(unet: Any, x_t: Tensor, t: Tensor) -> Any:
-        asked.append((x_t, method.denoiser.abar[t][:, None, None, None]))
-        return features(unet, x_t, t)
+        inputs.append((x_t, method.denoiser.abar[t][:, None, None, None]))
+        return encoder_half(unet, x_t, t)
 
-    def reworded(half: Any, found: Any, embedding: Tensor) -> Tensor:
-        eps, (x_t, a) = output(half, found, embedding), asked[-1]
+    def reworded(half: Any, features: Any, embedding: Tensor) -> Tensor:
+        eps, (x_t, a) = decoder_half(half, features, embedding), inputs[-1]
         return (eps - (1 - a).sqrt() * x_t if kind == "v_prediction" else x_t - (1 - a).sqrt() * eps) / a.sqrt()
 
-    monkeypatch.setattr(foundation, "features", remember)
-    monkeypatch.setattr(foundation, "output", reworded)
+    monkeypatch.setattr(foundation, "encoder_half", remember)
+    monkeypatch.setattr(foundation, "decoder_half", reworded)
     loss = forward(method)
     assert method.denoiser.noising["prediction_type"] == kind
     assert loss.total.item() == pytest.approx(expected.total.item(), rel=1e-4)
@@ -686,9 +686,9 @@ def test_without_fields_sampling_is_the_foundations_own(prediction: process.Pred
     method = quick(pixels(denoiser), awake=False)
     with evaluating(method):
         start = method.start(2, torch.Generator().manual_seed(0))
-        made = method.decode(torch.randn(2, 4, 3), start, SHORT)
+        images = method.decode(torch.randn(2, 4, 3), start, SHORT)
         plain = sample(lambda x, t: denoiser.unet(x, t).sample, start, denoiser.noising, SHORT)
-    torch.testing.assert_close(made, plain.clamp(-1, 1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(images, plain.clamp(-1, 1), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -707,18 +707,18 @@ def test_any_conditioning_by_time_can_be_stood_on(condition: str, changes: dict[
     sizes = {"sample_size": 16, "block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4}
     blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
     unet = UNet2DModel(**{**sizes, **blocks, **changes})
-    denoiser = Denoiser(unet, process.config("linear", "eps"))
+    denoiser = FrozenDenoiser(unet, process.config("linear", "eps"))
     method = quick(pixels(denoiser), awake=False, condition=condition)
     x_t, t = noised(method)
     with torch.no_grad():
-        found, eps_0 = method.denoiser.halves(x_t, t)
+        features, eps_0 = method.denoiser.features_and_noise(x_t, t)
         torch.testing.assert_close(eps_0, unet(x_t, t).sample)
-        assert not method.field(found, method.encode(batch().images)).any()
+        assert not method.field(features, method.encode(batch().images)).any()
     ours = [module for module in method.field.modules() if isinstance(module, ResnetBlock2D)]
     assert {block.time_embedding_norm for block in ours} == {"scale_shift"}
     wake(method.field)
-    made = gradients(method, forward(method).total)
-    assert [name for name, gradient in made.items() if not gradient.any()] == []
+    slopes = gradients(method, forward(method).total)
+    assert [name for name, gradient in slopes.items() if not gradient.any()] == []
 
 
 def test_no_foundation_says_how_to_have_one() -> None:
@@ -732,7 +732,7 @@ def test_trap_the_foundation_is_the_averaged_denoiser_and_not_the_raw_one(tmp_pa
     run = unweave.train(
         "denoiser", data={"name": "sprites", "size": 16}, method=tiny, training=numbers, run=tmp_path / "denoiser"
     )
-    foundation = opened(Sources(denoiser=Source(origin=str(run.path))), SHAPE, 100)
+    foundation = open_foundation(FoundationSettings(denoiser=NetworkSource(origin=str(run.path))), SHAPE, 100)
     assert foundation.denoiser is not None
     frozen = foundation.denoiser.unet.state_dict()
     averaged, raw = (run.trained(weights).unet.state_dict() for weights in ("averaged", "raw"))
@@ -752,8 +752,10 @@ def test_all_chosen_units_are_what_decoding_does() -> None:
         decoded = method.decode(units, start, SHORT)
         assert torch.equal(method.draw(units, start, SHORT, None), decoded)
         torch.testing.assert_close(method.draw(units, start, SHORT, [3, 1, 0, 2]), decoded, atol=1e-5, rtol=1e-5)
-        assert torch.equal(alone(method, units, start, SHORT, range(4)), method.draw(units, start, SHORT, [0, 1, 2, 3]))
-        assert (alone(method, units, start, SHORT, [2]) - decoded).abs().max() > 1e-3
+        assert torch.equal(
+            draw_alone(method, units, start, SHORT, range(4)), method.draw(units, start, SHORT, [0, 1, 2, 3])
+        )
+        assert (draw_alone(method, units, start, SHORT, [2]) - decoded).abs().max() > 1e-3
 
 
 def test_the_fields_of_units_add_up() -> None:
@@ -761,7 +763,7 @@ def test_the_fields_of_units_add_up() -> None:
     x_t, t = noised(method)
     with torch.no_grad():
         units = method.encode(batch().images)
-        _, eps_0 = method.denoiser.halves(x_t, t)
+        _, eps_0 = method.denoiser.features_and_noise(x_t, t)
         whole = method.predictor(units, None)(x_t, t) - eps_0
         parts = [method.predictor(units, [unit])(x_t, t) - eps_0 for unit in range(4)]
     torch.testing.assert_close(sum(parts), whole, atol=1e-5, rtol=1e-5)
@@ -773,7 +775,7 @@ def test_chosen_units_alone_guide_an_image() -> None:
         units, start = method.encode(batch(2).images), method.start(2, torch.Generator().manual_seed(0))
         others = units.clone()
         others[:, [0, 2, 3]] = torch.randn(2, 3, 3)
-        one, same = (method.draw(each, start, SHORT, [1]) for each in (units, others))
+        one, same = (method.draw(code, start, SHORT, [1]) for code in (units, others))
         torch.testing.assert_close(one, same)
         others[:, 1] += 5
         assert (method.draw(others, start, SHORT, [1]) - one).abs().max() > 1e-3
@@ -794,10 +796,12 @@ def test_a_partial_swap_is_not_a_full_swap() -> None:
         swapped = mine.clone()
         swapped[:, 1] = partner[:, 1]
         full, rebuilt = method.decode(swapped, start, SHORT), method.decode(mine, start, SHORT)
-        partial = alone(method, partner, start, SHORT, [1])
+        partial = draw_alone(method, partner, start, SHORT, [1])
         assert (full - rebuilt).abs().max() > 1e-4
         assert (partial - full).abs().max() > 1e-3
-        torch.testing.assert_close(alone(method, swapped, start, SHORT, [1]), partial)  # nothing but the unit counts
+        torch.testing.assert_close(
+            draw_alone(method, swapped, start, SHORT, [1]), partial
+        )  # nothing but the unit counts
         assert torch.equal(method.decode(mine, start, SHORT), rebuilt)
 
 
@@ -815,7 +819,7 @@ def test_noise_is_added_back_where_eta_asks_for_it() -> None:
 
 def test_inversion_comes_back_to_the_image() -> None:
     method = quick()
-    method.field = Known(0.1 * torch.randn(2, 4, *SHAPE, generator=torch.Generator().manual_seed(3)))
+    method.field = ConstantFields(0.1 * torch.randn(2, 4, *SHAPE, generator=torch.Generator().manual_seed(3)))
     for parameter in method.denoiser.unet.conv_out.parameters():
         parameter.data.zero_()  # the fields are the whole flow, which is then smooth enough to be walked both ways
     images, long = 0.5 * batch(2).images, Sampling("ddim", 25)
@@ -836,7 +840,7 @@ def test_field_maps_are_the_mean_size_of_what_each_unit_adds() -> None:
         torch.testing.assert_close(field_maps(method, batch(2).images, [500], seed=4)[:, :, 0], maps[:, :, 1])
     _, _, d = by_hand()
     G = torch.randn(2, 4, *SHAPE)
-    method.field = Known(G)
+    method.field = ConstantFields(G)
     maps = field_maps(method, batch(2).images, [10, 999])
     for i, time in enumerate((10, 999)):
         torch.testing.assert_close(maps[:, :, i], d[time].abs().float() * G.abs().mean(2), rtol=2e-3, atol=0)
@@ -848,7 +852,7 @@ def test_field_maps_want_times_of_the_schedule(time: int) -> None:
         field_maps(quick(), batch(2).images, [time])
 
 
-# Latents
+# LatentSpace
 
 
 @pytest.mark.parametrize("kind", ["kl", "vq"])
@@ -860,12 +864,12 @@ def test_the_loss_decodes_softly_and_drawing_decodes_at_its_end(kind: str, monke
     quantised: list[Any] = []
     if kind == "vq":
         method.space.autoencoder.quantize.register_forward_hook(lambda *_: quantised.append(1))
-    made = gradients(method, forward(method, 4).total)
+    slopes = gradients(method, forward(method, 4).total)
     assert [each.shape for each in softly] == [(4, depth, 8, 8)] * 2
     assert [each.requires_grad for each in softly] == [False, True]
     assert not finally_
     assert not quantised
-    assert [name for name, gradient in made.items() if not gradient.any()] == []
+    assert [name for name, gradient in slopes.items() if not gradient.any()] == []
     with evaluating(method):
         units, start = method.encode(batch(2).images), method.start(2, torch.Generator().manual_seed(0))
         assert start.shape == (2, depth, 8, 8)
@@ -882,10 +886,10 @@ def test_the_disentangling_gradient_passes_the_frozen_decoder(kind: str) -> None
     method = quick(latent_foundation(kind))
     units = method.encode(batch(4).images)
     method.copy_to_twin()
-    _, kept, moved, _ = method.terms(*draws(method, 4), units)
-    made = gradients(method, (kept + moved).sum())
-    assert made["field.decoder.conv_out.weight"].any()
-    assert made["encoder.0.weight"].any()  # by way of the field's vector
+    _, l_in, l_va, _ = method.terms(*draws(method, 4), units)
+    slopes = gradients(method, (l_in + l_va).sum())
+    assert slopes["field.decoder.conv_out.weight"].any()
+    assert slopes["encoder.0.weight"].any()  # by way of the field's vector
     assert all(p.grad is None for p in method.space.parameters())
 
 
@@ -917,9 +921,9 @@ def test_presets_are_complete_and_name_a_foundation_that_there_is(name: str) -> 
     source = settings.foundation.denoiser
     assert source is not None
     assert isinstance(source.recipe, dict)
-    made = plan("denoiser", source.recipe)
-    assert made.data == settings.data  # it is trained on the same images
-    assert (made.foundation.autoencoder is None) == (name in ("release-pixels", "laptop-pixels"))
+    planned = plan("denoiser", source.recipe)
+    assert planned.data == settings.data  # it is trained on the same images
+    assert (planned.foundation.autoencoder is None) == (name in ("release-pixels", "laptop-pixels"))
 
 
 def test_trap_the_number_of_units_is_ambiguous_so_all_three_are_presets() -> None:
@@ -941,8 +945,8 @@ def test_the_release_preset_is_the_release() -> None:
 
 def test_the_encoder_has_the_size_of_the_release() -> None:
     for units, millions in ((6, 1.516), (10, 1.778)):
-        made = disdiff.encoder(Settings(units=units), (3, 64, 64))
-        assert sum(p.numel() for p in made.parameters()) / 1e6 == pytest.approx(millions, abs=1e-3)
+        encoder = disdiff.build_encoder(Settings(units=units), (3, 64, 64))
+        assert sum(p.numel() for p in encoder.parameters()) / 1e6 == pytest.approx(millions, abs=1e-3)
 
 
 def test_units_must_find_room_in_the_orthogonal_matrix() -> None:
@@ -957,8 +961,10 @@ def test_units_must_find_room_in_the_orthogonal_matrix() -> None:
 def test_trap_logits_are_distances_as_they_are() -> None:
     truth, before, after = torch.randn(3, 2, 4, 32, generator=torch.Generator().manual_seed(0))
     c = torch.tensor([0, 2])
-    torch.testing.assert_close(distances(before, after), (before - after).square().sum(2).sqrt())  # no mean over 32
-    torch.testing.assert_close(distances(7 * before, 7 * after), 7 * distances(before, after))
+    torch.testing.assert_close(
+        unit_distances(before, after), (before - after).square().sum(2).sqrt()
+    )  # no mean over 32
+    torch.testing.assert_close(unit_distances(7 * before, 7 * after), 7 * unit_distances(before, after))
     for scale in (1.0, 7.0):  # larger codes are a lower temperature
         u = scale * (before - after).square().sum(2).sqrt()
         torch.testing.assert_close(
@@ -1037,14 +1043,14 @@ def test_before_the_first_time_the_frozen_model_draws_alone() -> None:
     predict = method.predictor(units, None)
     for time, frozen in ((499, True), (500, False)):
         t = torch.tensor(time)
-        _, eps_0 = method.denoiser.halves(x_t, t.expand(len(x_t)))
+        _, eps_0 = method.denoiser.features_and_noise(x_t, t.expand(len(x_t)))
         assert torch.equal(predict(x_t, t), eps_0) == frozen
 
 
 def test_the_terms_wait_and_then_rise_over_as_many_images() -> None:
     waits = quick(weight_after=100, weight=5.0)
-    assert [waits.risen(seen) for seen in (0, 99, 100, 150, 200, 10**6)] == [0, 0, 0, 0.5, 1, 1]
-    assert quick().risen(0) == 1
+    assert [waits.share(seen) for seen in (0, 99, 100, 150, 200, 10**6)] == [0, 0, 0, 0.5, 1, 1]
+    assert quick().share(0) == 1
 
     def total(seen: int, **changes: Any) -> float:
         """Of a new method each time: a forward pass changes the encoder's running means."""

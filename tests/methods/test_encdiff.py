@@ -9,7 +9,7 @@ from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import encdiff
 from unweave.methods.encdiff import PRESETS, EncDiff, Settings, attention_maps
 from unweave.models.foundation import Foundation
-from unweave.models.latents import Latents
+from unweave.models.latents import LatentSpace
 from unweave.models.pretraining import autoencoder
 
 SHAPE = Foundation((3, 16, 16), 100)
@@ -98,14 +98,14 @@ def test_attention_maps_sum_to_one_over_units_and_leave_the_method_as_it_was(sel
 
 def test_samplers_never_ask_for_a_time_that_training_left_out() -> None:
     method = quick(first_time=400)
-    asked: list[int] = []
-    method.unet.register_forward_pre_hook(lambda _, inputs: asked.append(int(inputs[1].min())))
+    times: list[int] = []
+    method.unet.register_forward_pre_hook(lambda _, inputs: times.append(int(inputs[1].min())))
     with evaluating(method):
         units = method.encode(batch(2).images)
         start = method.invert(batch(2).images, units, Sampling("dpmsolver++", 10))
         method.decode(units, start, Sampling("dpmsolver++", 10))
-    assert 18 <= len(asked) <= 22
-    assert min(asked) >= 400
+    assert 18 <= len(times) <= 22
+    assert min(times) >= 400
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -138,7 +138,7 @@ def test_settings_that_do_not_fit_say_what_would(changes: dict[str, Any], messag
 def test_it_works_in_the_latents_of_an_autoencoder() -> None:
     torch.manual_seed(0)
     latent = autoencoder.Settings(channels=(8, 8), layers=1, groups=4, codebook=16, latent=4, adversarial=0.0)
-    space = Latents(autoencoder.network(latent, 3, 16), (3, 16, 16))
+    space = LatentSpace(autoencoder.build_network(latent, 3, 16), (3, 16, 16))
     settings = Settings(**{**PRESETS["laptop"]["method"], **QUICK, "patch": 1})
     method = encdiff.build(settings, Foundation((3, 16, 16), 100, space))
     assert method.unet.config.in_channels == 4

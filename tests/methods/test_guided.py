@@ -20,9 +20,9 @@ from unweave.models.diffusion.process import (
     snr,
     velocity_shift,
 )
-from unweave.models.encoder import attentive
-from unweave.models.foundation import Denoiser, Foundation
-from unweave.models.gradient_decoder import Composed
+from unweave.models.encoder import attention_encoder
+from unweave.models.foundation import Foundation, FrozenDenoiser
+from unweave.models.gradient_decoder import TimeThenCondition
 from unweave.runs.plan import plan
 
 NARROW = {"dim": 16, "encoder_widths": (32, 32)}
@@ -36,15 +36,15 @@ def foundation(**config: object) -> Foundation:
 def pdae_of(**settings: object) -> pdae.PDAE:
     torch.manual_seed(0)
     predicts = {"prediction": "v"} if settings.get("weight") == "clean" else {}
-    return stirred(pdae.build(pdae.Settings(**{**NARROW, **settings}), foundation(**predicts)))
+    return perturbed(pdae.build(pdae.Settings(**{**NARROW, **settings}), foundation(**predicts)))
 
 
 def diti_of(**settings: object) -> diti.DiTi:
     torch.manual_seed(0)
-    return stirred(diti.build(diti.Settings(**{**SLICED, **settings}), foundation()))
+    return perturbed(diti.build(diti.Settings(**{**SLICED, **settings}), foundation()))
 
 
-def stirred(method):
+def perturbed(method):
     """The last layers begin at zero, which would hide everything."""
     for player in method.players():
         for parameter in player.parameters:
@@ -69,15 +69,17 @@ def drawn(method, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_the_encoder_has_the_published_number_of_parameters() -> None:
-    assert sum(p.numel() for p in attentive((3, 64, 64), 512, None).parameters()) == 1_487_104
-    widths = [layer.out_channels for layer in attentive((3, 128, 128), 512, None) if hasattr(layer, "out_channels")]
+    assert sum(p.numel() for p in attention_encoder((3, 64, 64), 512, None).parameters()) == 1_487_104
+    widths = [
+        layer.out_channels for layer in attention_encoder((3, 128, 128), 512, None) if hasattr(layer, "out_channels")
+    ]
     assert [w for w in widths if w is not None] == [64, 128, 256, 256, 256]
 
 
 @pytest.mark.parametrize(("shape", "widths"), [((3, 24, 24), None), ((3, 32, 16), None), ((3, 32, 32), (32, 32))])
 def test_images_that_cannot_be_halved_to_4_are_refused(shape, widths) -> None:
     with pytest.raises(ValueError, match=r"halves images|needs 3 numbers"):
-        attentive(shape, 8, widths)
+        attention_encoder(shape, 8, widths)
 
 
 @pytest.mark.parametrize(("weight", "field"), [("snr", "score"), ("uniform", "score"), ("clean", "velocity")])
@@ -86,17 +88,17 @@ def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
     t, eps = drawn(method, 4, 5)
     abar = method.denoiser.abar[t]
     x_t = add_noise(images(), eps, abar)
-    found, eps_0 = method.denoiser.halves(x_t, t)
-    made = method.decoder(found, found.embedding, method.condition(method.encoder(images())))
+    features, eps_0 = method.denoiser.features_and_noise(x_t, t)
+    field_values = method.decoder(features, features.embedding, method.condition(method.encoder(images())))
     size = mean_shift(method.denoiser.abar, t) if field == "score" else abar.sqrt()
-    error = (eps - eps_0 - per_image(size) * made).square().mean((1, 2, 3))
+    error = (eps - eps_0 - per_image(size) * field_values).square().mean((1, 2, 3))
     ratio = abar / (1 - abar)
     weights = {"snr": ratio**0.1 / (1 + ratio), "uniform": torch.ones(4), "clean": 1 / ratio}
     by_hand = (weights[weight] * error).mean()
     assert method(batch(), torch.Generator().manual_seed(5)).total.item() == pytest.approx(by_hand.item(), rel=1e-5)
 
 
-def test_the_published_weight_is_that_of_the_facts() -> None:
+def test_the_published_weight_is_its_formula() -> None:
     method = pdae_of()
     t = torch.tensor([10, 500, 990])
     expected = snr(method.denoiser.abar[t]) ** 0.1 / (1 + snr(method.denoiser.abar[t]))
@@ -121,8 +123,8 @@ def test_sampling_adds_the_shift_and_clips_x0(kind: str, shift) -> None:
     units = method.encode(images())
     x_t, t = torch.randn(4, 3, 16, 16) * 3, torch.tensor(700)
     abar = method.denoiser.abar[t.expand(4)]
-    found, eps_0 = method.denoiser.halves(x_t, t.expand(4))
-    field = method.decoder(found, found.embedding, method.condition(units.squeeze(2)))
+    features, eps_0 = method.denoiser.features_and_noise(x_t, t.expand(4))
+    field = method.decoder(features, features.embedding, method.condition(units.squeeze(2)))
     plain = eps_0 + per_image(shift(abar)) * field
     torch.testing.assert_close(method.predictor(units, False)(x_t, t), plain)
     clipped = clean_of(method.predictor(units, True)(x_t, t), x_t, abar)
@@ -135,17 +137,17 @@ def test_the_uneven_widths_are_those_of_the_release() -> None:
     assert diti.slice_widths(settings) == [2, 2, 2, 4, 8, 8, 9, *[25] * 12, 27, *[8] * 11, 12, *[1] * 31, 19]
     assert [diti.stage_of_blocks(settings).count(i) for i in range(5)] == [4, 3, 13, 12, 32]
     assert diti.slice_widths(diti.Settings(edges=(1000,), widths=(512,))) == [8] * 64
-    assert [len(units) for units in diti.stages(settings).values()] == [10, 25, 327, 100, 50]
-    assert list(diti.stages(settings)) == ["t0-62", "t63-109", "t110-312", "t313-499", "t500-999"]
+    assert [len(units) for units in diti.stage_units(settings).values()] == [10, 25, 327, 100, 50]
+    assert list(diti.stage_units(settings)) == ["t0-62", "t63-109", "t110-312", "t313-499", "t500-999"]
 
 
 def test_blocks_are_indexed_by_the_original_time() -> None:
     method = diti.build(diti.Settings(), Foundation((3, 16, 16), 10, denoiser=small_denoiser()))
     t = torch.arange(1000)
-    assert torch.equal(method.block(t), torch.tensor([int(time * 64 / 1000) for time in range(1000)]))
+    assert torch.equal(method.mask.block(t), torch.tensor([int(time * 64 / 1000) for time in range(1000)]))
     ends = list(accumulate(diti.slice_widths(diti.Settings())))
-    assert method.open(t).tolist() == [ends[int(time * 64 / 1000)] for time in range(1000)]
-    assert torch.equal(method.open(torch.tensor([0, 15, 16, 999])), torch.tensor([2, 2, 4, 512]))
+    assert method.mask.count(t).tolist() == [ends[int(time * 64 / 1000)] for time in range(1000)]
+    assert torch.equal(method.mask.count(torch.tensor([0, 15, 16, 999])), torch.tensor([2, 2, 4, 512]))
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
@@ -155,18 +157,18 @@ def test_samplers_open_the_slices_of_the_original_time_whatever_their_stride(
 ) -> None:
     method = diti_of()
     seen: list[tuple[int, int]] = []
-    plain = method.visible
+    plain = method.mask.visible
 
     def watched(code: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        shown = plain(code, t)
-        seen.append((int(t[0]), int((shown[0] != 0).sum())))
-        return shown
+        visible = plain(code, t)
+        seen.append((int(t[0]), int((visible[0] != 0).sum())))
+        return visible
 
-    monkeypatch.setattr(method, "visible", watched)
+    monkeypatch.setattr(method.mask, "visible", watched)
     units = torch.ones(1, 16, 1)
     start = method.invert(images(1), units, Sampling(sampler, steps))
     method.decode(units, start, Sampling(sampler, steps))
-    ends = list(accumulate(diti.slice_widths(method.options)))
+    ends = list(accumulate(diti.slice_widths(method.mask.settings)))
     assert len(seen) == 2 * steps
     assert all(count == ends[time * 8 // 1000] for time, count in seen)
     assert len({count for _, count in seen}) > 2
@@ -175,7 +177,7 @@ def test_samplers_open_the_slices_of_the_original_time_whatever_their_stride(
 
 def test_a_later_slice_has_no_influence_on_earlier_times() -> None:
     method = diti_of()
-    ends = diti.ends(method.options)
+    ends = diti.slice_ends(method.mask.settings)
     code = torch.randn(1, 16, 1, requires_grad=True)
     x_t = torch.randn(1, 3, 16, 16)
     for block in range(8):
@@ -190,7 +192,7 @@ def test_in_the_last_block_the_mask_is_none() -> None:
     code = torch.randn(2, 16, 1)
     x_t, times = torch.randn(2, 3, 16, 16), [torch.tensor(time) for time in (874, 875, 999)]
     masked = [method.predictor(code, True)(x_t, t) for t in times]
-    method.visible = lambda code, t: code
+    method.mask.visible = lambda code, t: code
     same = [torch.equal(one, method.predictor(code, True)(x_t, t)) for one, t in zip(masked, times)]
     assert same == [False, True, True]  # the last of 8 blocks begins at 875
 
@@ -199,14 +201,14 @@ def test_the_published_mask_is_none_in_the_last_of_64_blocks() -> None:
     torch.manual_seed(0)
     settings = diti.Settings(encoder_widths=(32, 32))
     method = diti.build(settings, foundation())
-    assert method.open(torch.tensor([983, 984, 985, 999])).tolist() == [493, 493, 512, 512]
+    assert method.mask.count(torch.tensor([983, 984, 985, 999])).tolist() == [493, 493, 512, 512]
 
 
 def test_stop_grad_lets_gradients_into_the_newest_slice_alone_and_dual_adds_both_losses() -> None:
-    ends = diti.ends(diti_of().options)
+    ends = diti.slice_ends(diti_of().mask.settings)
     code, t = torch.randn(3, 16, requires_grad=True), torch.tensor([0, 400, 999])
-    (held,) = diti_of(gradient="stop_grad").trained(code, t)
-    (slope,) = torch.autograd.grad(held.sum(), code)
+    (visible,) = diti_of(gradient="stop_grad").mask.trained(code, t)
+    (slope,) = torch.autograd.grad(visible.sum(), code)
     for row, block in enumerate((0, 3, 7)):
         before = ends[block - 1] if block else 0
         assert slope[row].tolist() == [float(before <= i < ends[block]) for i in range(16)]
@@ -283,17 +285,15 @@ DIFFAE = {"dim": 8, "encoder_channels": (8, 8), "channels": (8, 16), "attention"
 
 def diffae_of(**settings: object) -> diffae.DiffAE:
     torch.manual_seed(0)
-    made = diffae.build(
-        diffae.Settings(**{**DIFFAE, "layers": 1, "dropout": 0.0, **settings}), Foundation((3, 16, 16), 10)
-    )
-    return stirred(made)
+    table = {**DIFFAE, "layers": 1, "dropout": 0.0, **settings}
+    return perturbed(diffae.build(diffae.Settings(**table), Foundation((3, 16, 16), 10)))
 
 
 def test_every_block_of_diffae_has_the_time_and_then_the_code() -> None:
     method = diffae_of()
     blocks = [module for module in method.unet.modules() if isinstance(module, ResnetBlock2D)]
     assert blocks
-    assert all(isinstance(block.time_emb_proj, Composed) for block in blocks)
+    assert all(isinstance(block.time_emb_proj, TimeThenCondition) for block in blocks)
     composed = blocks[0].time_emb_proj
     code, time = torch.randn(2, 8), torch.randn(2, composed.split[0])
     s_t, b_t = composed.time(time).chunk(2, 1)
@@ -356,8 +356,8 @@ def test_gradient_decoders_have_the_published_sizes(name: str, preset: str, base
     assert settings["foundation"]["denoiser"]["recipe"]["preset"] == base
     with torch.device("meta"):
         frozen = denoiser.build(denoiser.Settings(**denoiser.PRESETS[base]["method"]), Foundation((3, size, size), 10))
-        under = Foundation((3, size, size), 10, denoiser=Denoiser(frozen.unet, frozen.noising))
-        method = module.build(module.Settings(**settings["method"]), under)
+        foundation = Foundation((3, size, size), 10, denoiser=FrozenDenoiser(frozen.unet, frozen.noising))
+        method = module.build(module.Settings(**settings["method"]), foundation)
     trained = sum(p.numel() for part in (method.decoder, method.condition) for p in part.parameters())
     assert trained == pytest.approx(expected, rel=0.07)  # diffusers' resampling layers are smaller
 
@@ -370,7 +370,7 @@ def test_any_denoiser_will_do(name: str, kind: str) -> None:
     shape = (1, 16, 16) if kind == "grey" else (3, 16, 16)
     base = Foundation(shape, 10, denoiser=small_denoiser(16, 1)) if kind == "grey" else latent_foundation(kind)
     torch.manual_seed(0)
-    method = stirred(module.build(module.Settings(**(SLICED if name == "diti" else NARROW)), base))
+    method = perturbed(module.build(module.Settings(**(SLICED if name == "diti" else NARROW)), base))
     assert method.bounded is (kind == "grey")
     pictures = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
     assert method(Batch(pictures, torch.arange(2), 0), torch.Generator().manual_seed(0)).total.isfinite()
@@ -390,8 +390,8 @@ def test_presets_name_a_denoiser_of_their_own_images(name: str, preset: str) -> 
         assert (name, preset) == ("pdae", "release-even")
         return
     settings = plan(name, {"preset": preset, "data": {"name": "folder", "path": "faces"}})
-    made = plan("denoiser", settings.foundation.denoiser.recipe)
-    assert made.data == settings.data
+    planned = plan("denoiser", settings.foundation.denoiser.recipe)
+    assert planned.data == settings.data
 
 
 def test_heads_that_do_not_fit_are_refused() -> None:

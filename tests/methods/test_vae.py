@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from unweave.methods._vae import Posterior, bernoulli, densities, draw, kl
+from unweave.methods._vae import Posterior, bernoulli, kl, log_densities, sample_posterior
 
 
 def posterior(images: int = 5, units: int = 3) -> Posterior:
@@ -24,12 +24,12 @@ def test_densities_are_those_of_the_normal_distribution() -> None:
     q = posterior()
     z = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
     expected = Normal(q.mean, (0.5 * q.log_variance).exp()).log_prob(z[:, None])
-    torch.testing.assert_close(densities(z, q), expected)
+    torch.testing.assert_close(log_densities(z, q), expected)
 
 
 def test_samples_have_the_posterior_s_moments_and_pass_gradients() -> None:
     q = Posterior(torch.full((20_000, 1), 2.0, requires_grad=True), torch.full((20_000, 1), math.log(0.25)))
-    z = draw(q, torch.Generator().manual_seed(0))
+    z = sample_posterior(q, torch.Generator().manual_seed(0))
     assert z.mean().item() == pytest.approx(2.0, abs=0.02)
     assert z.std().item() == pytest.approx(0.5, abs=0.01)
     z.sum().backward()

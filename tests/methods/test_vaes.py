@@ -15,7 +15,7 @@ NAMES = ("annealedvae", "betatcvae", "betavae", "dipvae", "factorvae")
 FOUNDATION = Foundation((3, 64, 64), 100)
 
 
-def made(name: str, **settings: object) -> Variational:
+def build(name: str, **settings: object) -> Variational:
     module = registry.module("methods", name)
     torch.manual_seed(0)
     method = module.build(module.Settings(**settings), FOUNDATION)
@@ -34,7 +34,7 @@ def batch(seen: int = 0) -> Batch:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_networks_are_those_of_the_sweep(name: str) -> None:
-    method = made(name)
+    method = build(name)
     counts = [sum(p.numel() for p in part.parameters()) for part in (method.encoder, method.decoder)]
     convolutions = (3 * 16 * 32 + 32) + (32 * 16 * 32 + 32) + (32 * 4 * 64 + 64) + (64 * 4 * 64 + 64)
     assert counts[0] == convolutions + (1024 * 256 + 256) + (256 * 20 + 20)
@@ -52,7 +52,7 @@ def test_networks_of_other_sides_say_what_they_need() -> None:
 
 def test_beta_weighs_the_kl() -> None:
     q = posterior()
-    regulariser = made("betavae", beta=7).regulariser(q, q.mean, batch())
+    regulariser = build("betavae", beta=7).regulariser(q, q.mean, batch())
     torch.testing.assert_close(regulariser.total, 7 * kl(q))
     torch.testing.assert_close(regulariser.terms["kl"], kl(q))
 
@@ -60,7 +60,7 @@ def test_beta_weighs_the_kl() -> None:
 @pytest.mark.parametrize(("seen", "capacity"), [(0, 0.0), (3_200_000, 12.5), (6_400_000, 25.0), (9_000_000, 25.0)])
 def test_capacity_rises_with_the_images_seen(seen: int, capacity: float) -> None:
     q = posterior()
-    total = made("annealedvae").regulariser(q, q.mean, batch(seen)).total
+    total = build("annealedvae").regulariser(q, q.mean, batch(seen)).total
     torch.testing.assert_close(total, 1000 * (kl(q) - capacity).abs())
 
 
@@ -69,11 +69,11 @@ def test_total_correlation_of_the_batch_is_the_mixture_s() -> None:
     mixture = torch.distributions.Normal(q.mean, (0.5 * q.log_variance).exp())
     joint, apart = [], []
     for sample in z:
-        each = mixture.log_prob(sample).exp()  # (image, unit)
-        joint.append(each.prod(1).sum().log())
-        apart.append(each.sum(0).log().sum())
+        densities = mixture.log_prob(sample).exp()  # (image, unit)
+        joint.append(densities.prod(1).sum().log())
+        apart.append(densities.sum(0).log().sum())
     torch.testing.assert_close(betatcvae.total_correlation(q, z), (torch.stack(joint) - torch.stack(apart)).mean())
-    plain = made("betatcvae", beta=1).regulariser(posterior(), posterior().mean, batch())
+    plain = build("betatcvae", beta=1).regulariser(posterior(), posterior().mean, batch())
     torch.testing.assert_close(plain.total, kl(posterior()))
 
 
@@ -90,22 +90,22 @@ def test_covariance_is_numpy_s_and_distances_are_from_the_identity() -> None:
     mean = posterior(50, 3).mean
     expected = np.cov(mean.numpy(), rowvar=False, bias=True)
     np.testing.assert_allclose(dipvae.covariance(mean).numpy(), expected, atol=1e-5)
-    on, off = dipvae.distances(torch.tensor([[1.0, 2.0], [2.0, 4.0]]))
+    on, off = dipvae.identity_distances(torch.tensor([[1.0, 2.0], [2.0, 4.0]]))
     assert (on.item(), off.item()) == (9.0, 8.0)
 
 
 def test_the_two_variants_of_dip_vae_differ_by_the_posterior_variance() -> None:
     q = posterior(50)
-    one, two = (made("dipvae", variant=variant).regulariser(q, q.mean, batch()) for variant in ("I", "II"))
+    one, two = (build("dipvae", variant=variant).regulariser(q, q.mean, batch()) for variant in ("I", "II"))
     torch.testing.assert_close(one.terms["off_diagonal"], two.terms["off_diagonal"])
     variance = dipvae.covariance(q.mean).diagonal() + q.log_variance.exp().mean(0)
     torch.testing.assert_close(two.terms["diagonal"], (variance - 1).square().sum())
-    assert (made("dipvae", variant="I").diagonal, made("dipvae", variant="II").diagonal) == (100.0, 10.0)
-    assert made("dipvae", variant="II", diagonal=3).diagonal == 3.0
+    assert (build("dipvae", variant="I").diagonal, build("dipvae", variant="II").diagonal) == (100.0, 10.0)
+    assert build("dipvae", variant="II", diagonal=3).diagonal == 3.0
 
 
 def test_the_critic_is_the_sweep_s() -> None:
-    critic = made("factorvae").critic
+    critic = build("factorvae").critic
     assert sum(p.numel() for p in critic.parameters()) == (10 * 1000 + 1000) + 5 * (1000 * 1000 + 1000) + (2000 + 2)
 
 
@@ -117,7 +117,7 @@ def test_shuffling_keeps_every_unit_s_values_and_parts_them() -> None:
 
 
 def test_a_critic_learns_to_see_total_correlation_and_steps_alone() -> None:
-    method = made("factorvae", units=2, critic_width=32)
+    method = build("factorvae", units=2, critic_width=32)
     vae, critic = method.players()
     assert critic.betas == (0.5, 0.9)
     loss = critic.module(Batch(torch.rand(6, 3, 64, 64), torch.arange(6), 0), torch.Generator().manual_seed(0))

@@ -20,11 +20,11 @@ from safetensors.torch import load_file, save_file
 
 from unweave.config import SettingsError
 from unweave.models import diffusers_folder
-from unweave.models.diffusers_folder import digest, fetched, load, scheduler
+from unweave.models.diffusers_folder import digest, load, local_folder, scheduler_config
 from unweave.models.diffusion import process
 from unweave.models.diffusion.process import of_scheduler
-from unweave.models.foundation import Foundation, Sources, check_digests, opened
-from unweave.models.latents import Latents, Pixels
+from unweave.models.foundation import Foundation, FoundationSettings, check_digests, open_foundation
+from unweave.models.latents import LatentSpace, PixelSpace
 
 IMAGE = (3, 16, 16)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -62,16 +62,16 @@ def bare(folder: Path, network: Any, config: Any = None) -> Path:
     return folder
 
 
-def sources(**places: Path | str) -> Sources:
-    return Sources.model_validate({name: {"from": str(place)} for name, place in places.items()})
+def sources(**origins: Path | str) -> FoundationSettings:
+    return FoundationSettings.model_validate({name: {"from": str(origin)} for name, origin in origins.items()})
 
 
-def changed(file: Path) -> None:
+def add_1(path: Path) -> None:
     """Add 1 to one number of one tensor."""
-    tensors = load_file(file)
+    tensors = load_file(path)
     name = min(tensors)
     tensors[name].view(-1)[0] += 1
-    save_file(tensors, file, metadata={"format": "pt"})
+    save_file(tensors, path, metadata={"format": "pt"})
 
 
 @pytest.fixture
@@ -98,60 +98,60 @@ def pickled(folder: Path) -> Path:
 def test_a_pipeline_of_pixels_opens(pipeline: Any, tmp_path: Path) -> None:
     kind, steps = pipeline
     kind(unet(), steps(beta_end=0.01)).save_pretrained(tmp_path)
-    found = opened(sources(denoiser=tmp_path), IMAGE, 7)
-    assert (found.shape, found.rows, found.space) == (IMAGE, 7, None)
-    assert isinstance(found.diffused(), Pixels)
-    assert set(found.digests) == {"denoiser"}
-    denoiser = found.needed_denoiser("DisDiff")
+    foundation = open_foundation(sources(denoiser=tmp_path), IMAGE, 7)
+    assert (foundation.shape, foundation.rows, foundation.space) == (IMAGE, 7, None)
+    assert isinstance(foundation.diffusion_space(), PixelSpace)
+    assert set(foundation.digests) == {"denoiser"}
+    denoiser = foundation.required_denoiser("DisDiff")
     x, t = torch.randn(2, *IMAGE), torch.tensor([1, 900])
     with torch.no_grad():
         torch.testing.assert_close(denoiser.unet(x, t).sample, unet()(x, t).sample)
     torch.testing.assert_close(denoiser.abar, DDPMScheduler(beta_end=0.01).alphas_cumprod)
     assert not denoiser.state_dict(), "a checkpoint holds nothing of it"
-    assert found.record() == {"shape": [3, 16, 16], "rows": 7, "digests": found.digests, "commits": {}}
+    assert foundation.record() == {"shape": [3, 16, 16], "rows": 7, "digests": foundation.digests, "commits": {}}
 
 
 def test_a_latent_pipeline_comes_with_its_autoencoder(latent: Path) -> None:
-    found = opened(sources(denoiser=latent), IMAGE, 1)
-    assert isinstance(found.space, Latents)
-    assert found.space is found.diffused()
-    assert found.space.shape == (3, 8, 8)
-    assert found.space.scale == 2.0
-    assert set(found.digests) == {"autoencoder", "denoiser"}
-    torch.testing.assert_close(found.space.autoencoder.quantize.embedding.weight, vq().quantize.embedding.weight)
-    again = opened(sources(denoiser=latent, autoencoder=latent), IMAGE, 1)
-    assert again.digests == found.digests
+    foundation = open_foundation(sources(denoiser=latent), IMAGE, 1)
+    assert isinstance(foundation.space, LatentSpace)
+    assert foundation.space is foundation.diffusion_space()
+    assert foundation.space.shape == (3, 8, 8)
+    assert foundation.space.scale == 2.0
+    assert set(foundation.digests) == {"autoencoder", "denoiser"}
+    torch.testing.assert_close(foundation.space.autoencoder.quantize.embedding.weight, vq().quantize.embedding.weight)
+    again = open_foundation(sources(denoiser=latent, autoencoder=latent), IMAGE, 1)
+    assert again.digests == foundation.digests
 
 
 @pytest.mark.parametrize("part", ["denoiser", "unet"])
 def test_a_bare_unet_opens_with_its_scheduler_in_it_or_beside_it(part: str, tmp_path: Path, latent: Path) -> None:
-    place = bare(tmp_path / "bare", unet()) if part == "denoiser" else latent / "unet"
+    folder = bare(tmp_path / "bare", unet()) if part == "denoiser" else latent / "unet"
     autoencoder = {} if part == "denoiser" else {"autoencoder": latent / "vqvae"}
-    found = opened(sources(denoiser=place, **autoencoder), IMAGE, 1)
-    assert found.denoiser is not None
-    assert found.denoiser.noising["prediction_type"] == "epsilon"
+    foundation = open_foundation(sources(denoiser=folder, **autoencoder), IMAGE, 1)
+    assert foundation.denoiser is not None
+    assert foundation.denoiser.noising["prediction_type"] == "epsilon"
 
 
 @pytest.mark.parametrize(("make", "shape"), [(vq, (3, 8, 8)), (kl, (4, 8, 8))])
 def test_a_bare_autoencoder_opens(make: Any, shape: tuple[int, int, int], tmp_path: Path) -> None:
     make().save_pretrained(tmp_path)
-    found = opened(sources(autoencoder=tmp_path), IMAGE, 1)
-    assert found.space is not None
-    assert found.space.shape == shape
-    assert found.denoiser is None
-    assert set(found.digests) == {"autoencoder"}
+    foundation = open_foundation(sources(autoencoder=tmp_path), IMAGE, 1)
+    assert foundation.space is not None
+    assert foundation.space.shape == shape
+    assert foundation.denoiser is None
+    assert set(foundation.digests) == {"autoencoder"}
 
 
 def test_an_autoencoder_works_at_other_sizes_than_it_was_trained_at(tmp_path: Path) -> None:
     vq().save_pretrained(tmp_path)
-    assert opened(sources(autoencoder=tmp_path), (3, 32, 32), 1).diffused().shape == (3, 16, 16)
+    assert open_foundation(sources(autoencoder=tmp_path), (3, 32, 32), 1).diffusion_space().shape == (3, 16, 16)
 
 
 def test_nothing_is_a_foundation_too() -> None:
-    found = opened(Sources(), IMAGE, 3)
-    assert (found.space, found.denoiser, found.digests) == (None, None, {})
+    foundation = open_foundation(FoundationSettings(), IMAGE, 3)
+    assert (foundation.space, foundation.denoiser, foundation.digests) == (None, None, {})
     with pytest.raises(SettingsError, match=r"DisDiff stands on.*foundation\.denoiser\.from=RUN_OR_FOLDER"):
-        found.needed_denoiser("DisDiff")
+        foundation.required_denoiser("DisDiff")
 
 
 def test_outputs_that_correspond_are_the_same_noise(tmp_path: Path) -> None:
@@ -163,7 +163,9 @@ def test_outputs_that_correspond_are_the_same_noise(tmp_path: Path) -> None:
     outputs = {"epsilon": eps, "v_prediction": steps.get_velocity(x0, eps, t), "sample": x0}
     for kind, output in outputs.items():
         config = DDPMScheduler(beta_schedule="scaled_linear", prediction_type=kind)
-        denoiser = opened(sources(denoiser=bare(tmp_path / kind, unet(), config)), IMAGE, 1).needed_denoiser("x")
+        denoiser = open_foundation(sources(denoiser=bare(tmp_path / kind, unet(), config)), IMAGE, 1).required_denoiser(
+            "x"
+        )
         torch.testing.assert_close(denoiser.noise(output, x_t, t), eps, atol=2e-4, rtol=1e-3)
 
 
@@ -179,8 +181,8 @@ def test_outputs_that_correspond_are_the_same_noise(tmp_path: Path) -> None:
     ids=lambda config: str(config)[:40],
 )
 def test_any_schedule_is_followed(config: dict[str, Any], tmp_path: Path) -> None:
-    found = opened(sources(denoiser=bare(tmp_path, unet(), DDPMScheduler(**config))), IMAGE, 1)
-    torch.testing.assert_close(found.needed_denoiser("x").abar, DDPMScheduler(**config).alphas_cumprod)
+    foundation = open_foundation(sources(denoiser=bare(tmp_path, unet(), DDPMScheduler(**config))), IMAGE, 1)
+    torch.testing.assert_close(foundation.required_denoiser("x").abar, DDPMScheduler(**config).alphas_cumprod)
 
 
 def test_ours_are_followed_exactly() -> None:
@@ -194,27 +196,27 @@ def test_ours_are_followed_exactly() -> None:
 
 def test_channels_that_do_not_fit_are_told(latent: Path, pixels: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"denoiser takes 4 channels, and the latents have 3"):
-        opened(sources(denoiser=bare(tmp_path / "four", unet(8, 4)), autoencoder=latent), IMAGE, 1)
+        open_foundation(sources(denoiser=bare(tmp_path / "four", unet(8, 4)), autoencoder=latent), IMAGE, 1)
     with pytest.raises(ValueError, match=r"takes 4 channels.*needs its autoencoder \(foundation\.autoencoder\.from\)"):
-        opened(sources(denoiser=tmp_path / "four"), (3, 8, 8), 1)
+        open_foundation(sources(denoiser=tmp_path / "four"), (3, 8, 8), 1)
     with pytest.raises(ValueError, match=r"autoencoder takes 3 channels, and the images have 1"):
-        opened(sources(autoencoder=latent), (1, 16, 16), 1)
+        open_foundation(sources(autoencoder=latent), (1, 16, 16), 1)
 
 
 def test_a_unet_that_also_gives_a_variance_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gives 6: one that also predicts a variance"):
-        opened(sources(denoiser=bare(tmp_path, unet(out_channels=6))), IMAGE, 1)
+        open_foundation(sources(denoiser=bare(tmp_path, unet(out_channels=6))), IMAGE, 1)
 
 
 @pytest.mark.parametrize(("size", "times"), [(8, "0.5"), (32, "2"), ((16, 32), "1")])
 def test_a_size_that_does_not_fit_is_told(size: Any, times: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"works on .*would be 16 x 16: set data\.size to {times} times"):
-        opened(sources(denoiser=bare(tmp_path, unet(size))), IMAGE, 1)
+        open_foundation(sources(denoiser=bare(tmp_path, unet(size))), IMAGE, 1)
 
 
 def test_a_size_that_does_not_fit_counts_in_latents(latent: Path) -> None:
     with pytest.raises(ValueError, match=r"works on 8 x 8.*would be 16 x 16: set data\.size to 0\.5 times"):
-        opened(sources(denoiser=latent), (3, 32, 32), 1)
+        open_foundation(sources(denoiser=latent), (3, 32, 32), 1)
 
 
 @pytest.mark.parametrize(
@@ -226,27 +228,27 @@ def test_a_size_that_does_not_fit_counts_in_latents(latent: Path) -> None:
     ],
 )
 def test_schedules_that_cannot_be_followed_are_refused(config: dict[str, Any], message: str, tmp_path: Path) -> None:
-    place = bare(tmp_path, unet(), DDIMScheduler(**config))
+    folder = bare(tmp_path, unet(), DDIMScheduler(**config))
     with pytest.raises(ValueError, match=message):
-        opened(sources(denoiser=place), IMAGE, 1)
+        open_foundation(sources(denoiser=folder), IMAGE, 1)
 
 
 def test_a_scheduler_of_another_kind_is_refused(pixels: Path) -> None:
     (pixels / "scheduler_config.json").write_text(json.dumps({"_class_name": "ScoreSdeVeScheduler", "snr": 0.15}))
     with pytest.raises(ValueError, match="does not say beta_schedule: is it a DDPM or DDIM scheduler"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 def test_a_missing_scheduler_is_told(pixels: Path) -> None:
     (pixels / "scheduler_config.json").unlink()
     with pytest.raises(LookupError, match=r"does not say its noise schedule.*scheduler_config\.json"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 def test_another_autoencoder_than_the_denoisers_own_is_refused(latent: Path, tmp_path: Path) -> None:
     vq(seed=1).save_pretrained(tmp_path / "other")
     with pytest.raises(ValueError, match=r"was trained on another autoencoder.*leave foundation\.autoencoder out"):
-        opened(sources(denoiser=latent, autoencoder=tmp_path / "other"), IMAGE, 1)
+        open_foundation(sources(denoiser=latent, autoencoder=tmp_path / "other"), IMAGE, 1)
 
 
 # what is missing or damaged
@@ -255,34 +257,34 @@ def test_another_autoencoder_than_the_denoisers_own_is_refused(latent: Path, tmp
 def test_missing_weights_are_told(pixels: Path) -> None:
     (pixels / WEIGHTS).unlink()
     with pytest.raises(LookupError, match=r"config\.json and no weights"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 @pytest.mark.parametrize("text", ["{", "", "[1]", "3"])
 def test_a_damaged_configuration_is_told(text: str, pixels: Path) -> None:
     (pixels / "config.json").write_text(text)
     with pytest.raises(ValueError, match=r"config\.json is damaged"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 @pytest.mark.parametrize("text", ["{", "", "[1]"])
 def test_a_damaged_scheduler_is_told(text: str, pixels: Path) -> None:
     (pixels / "scheduler_config.json").write_text(text)
     with pytest.raises(ValueError, match=r"scheduler_config\.json is damaged"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 def test_torn_weights_are_told(pixels: Path) -> None:
     (pixels / WEIGHTS).write_bytes((pixels / WEIGHTS).read_bytes()[:100])
     with pytest.raises(ValueError, match="cannot be opened as a UNet2DModel"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 def test_weights_of_another_shape_are_told(pixels: Path) -> None:
     config = json.loads((pixels / "config.json").read_text())
     (pixels / "config.json").write_text(json.dumps({**config, "block_out_channels": [8, 16]}))
     with pytest.raises(ValueError, match="cannot be opened as a UNet2DModel"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 def test_weights_that_lack_a_tensor_are_told(pixels: Path) -> None:
@@ -291,54 +293,54 @@ def test_weights_that_lack_a_tensor_are_told(pixels: Path) -> None:
     del tensors["conv_out.weight"]
     save_file(tensors, pixels / WEIGHTS, metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"is damaged: its weights lack conv_out\.weight"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
 def test_a_folder_of_something_else_says_what_is_in_it(tmp_path: Path, latent: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("1")
     with pytest.raises(LookupError, match=r"holds no denoiser \(UNet2DModel.*In it: chapter\.txt"):
-        opened(sources(denoiser=tmp_path / "thesis"), IMAGE, 1)
+        open_foundation(sources(denoiser=tmp_path / "thesis"), IMAGE, 1)
     with pytest.raises(LookupError, match=r"holds no autoencoder \(VQModel or AutoencoderKL"):
-        opened(sources(autoencoder=latent / "unet"), IMAGE, 1)
+        open_foundation(sources(autoencoder=latent / "unet"), IMAGE, 1)
 
 
 @pytest.mark.parametrize("origin", ["nowhere", "/nowhere/at/all", "./a/b", "a/b/c"])
 def test_an_origin_that_is_neither_a_folder_nor_a_name_on_the_hub(origin: str) -> None:
     with pytest.raises(LookupError, match="no such folder, and no owner/name on the Hub"):
-        fetched(origin)
+        local_folder(origin)
 
 
 def test_a_name_on_the_hub_is_downloaded_and_its_commit_kept(
     pixels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requests = []
 
     def download(name: str, revision: str | None, allow_patterns: list[str]) -> str:
-        asked.append((name, revision))
+        requests.append((name, revision))
         assert "*.safetensors" in allow_patterns
         assert not {"*", "*.py", "*.ckpt", "*.pt"} & set(allow_patterns)
         return str(pixels)
 
     monkeypatch.setattr(diffusers_folder, "snapshot_download", download)
-    assert fetched("me/denoiser@v1") == pixels
-    assert opened(sources(denoiser="me/denoiser"), IMAGE, 1).denoiser is not None
-    assert asked == [("me/denoiser", "v1"), ("me/denoiser", None)]
+    assert local_folder("me/denoiser@v1") == pixels
+    assert open_foundation(sources(denoiser="me/denoiser"), IMAGE, 1).denoiser is not None
+    assert requests == [("me/denoiser", "v1"), ("me/denoiser", None)]
 
     snapshot = tmp_path / "models--me--denoiser" / "snapshots" / ("ab" * 20)
     shutil.copytree(pixels, snapshot)
     monkeypatch.setattr(diffusers_folder, "snapshot_download", lambda *_, **__: str(snapshot))
-    assert opened(sources(denoiser="me/denoiser"), IMAGE, 1).record()["commits"] == {"denoiser": "ab" * 20}
+    assert open_foundation(sources(denoiser="me/denoiser"), IMAGE, 1).record()["commits"] == {"denoiser": "ab" * 20}
     own = tmp_path / "snapshots" / "mine"
     shutil.copytree(pixels, own)
-    assert opened(sources(denoiser=str(own)), IMAGE, 1).record()["commits"] == {}
+    assert open_foundation(sources(denoiser=str(own)), IMAGE, 1).record()["commits"] == {}
 
     def fails(*_: Any, **__: Any) -> str:
         raise OSError("no connection\nand more")
 
     monkeypatch.setattr(diffusers_folder, "snapshot_download", fails)
     with pytest.raises(LookupError, match=r"'me/denoiser' is no folder, and cannot be had.*: no connection$"):
-        fetched("me/denoiser")
+        local_folder("me/denoiser")
 
 
 # pickles
@@ -348,20 +350,22 @@ def test_pickled_weights_are_refused_and_converted(pixels: Path) -> None:
     expected = load_file(pixels / WEIGHTS)
     pickled(pixels)
     with pytest.raises(ValueError, match=r"as a pickle \(\.bin\), which can run code.*add --convert"):
-        opened(sources(denoiser=pixels), IMAGE, 1)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1)
     assert not (pixels / WEIGHTS).exists()
-    opened(sources(denoiser=pixels), IMAGE, 1, convert=True)
+    open_foundation(sources(denoiser=pixels), IMAGE, 1, convert=True)
     written = load_file(pixels / WEIGHTS)
     assert written.keys() == expected.keys()
     assert all(torch.equal(written[name], expected[name]) for name in expected)
-    assert opened(sources(denoiser=pixels), IMAGE, 1).denoiser is not None, "once converted they open as any others"
+    assert open_foundation(sources(denoiser=pixels), IMAGE, 1).denoiser is not None, (
+        "once converted they open as any others"
+    )
     assert not list(pixels.glob(".*"))
 
 
 def test_a_converted_foundation_is_the_same_when_it_is_opened_again(pixels: Path) -> None:
     pickled(pixels)
-    first = opened(sources(denoiser=pixels), IMAGE, 1, convert=True)
-    again = opened(sources(denoiser=pixels), IMAGE, 1)
+    first = open_foundation(sources(denoiser=pixels), IMAGE, 1, convert=True)
+    again = open_foundation(sources(denoiser=pixels), IMAGE, 1)
     assert first.digests == again.digests
     check_digests(first.digests, again.digests, pixels)
 
@@ -388,7 +392,7 @@ def test_a_pickle_that_runs_code_does_not_run(way: str, convert: bool, pixels: P
     target.unlink()
     (pixels / WEIGHTS).unlink()
     with pytest.raises(ValueError, match="pickle"):
-        opened(sources(denoiser=pixels), IMAGE, 1, convert=convert)
+        open_foundation(sources(denoiser=pixels), IMAGE, 1, convert=convert)
     assert not target.exists()
     assert not (pixels / WEIGHTS).exists()
 
@@ -405,7 +409,7 @@ def test_a_digest_is_of_the_weights_the_configuration_and_the_schedule(pixels: P
     before = digest(pixels, "denoiser")
     assert len(before) == 16
     assert digest(Path(shutil.copytree(pixels, tmp_path / "copy")), "denoiser") == before
-    changed(tmp_path / "copy" / WEIGHTS)
+    add_1(tmp_path / "copy" / WEIGHTS)
     assert digest(tmp_path / "copy", "denoiser") != before
     for file, key, value, same in (
         ("config.json", "_diffusers_version", "0.1", True),
@@ -428,7 +432,7 @@ def test_a_network_that_diffusers_wrote_again_has_the_same_digest(latent: Path, 
         assert digest(tmp_path / "again", name) == digest(latent, name)
     VQModel.from_pretrained(latent / "vqvae").save_pretrained(tmp_path / "alone")
     assert digest(tmp_path / "alone", "autoencoder") == digest(latent, "autoencoder")
-    assert opened(sources(denoiser=latent, autoencoder=tmp_path / "alone"), IMAGE, 1).denoiser is not None
+    assert open_foundation(sources(denoiser=latent, autoencoder=tmp_path / "alone"), IMAGE, 1).denoiser is not None
 
 
 def test_a_changed_or_missing_foundation_is_named() -> None:
@@ -444,16 +448,18 @@ def test_a_changed_or_missing_foundation_is_named() -> None:
 
 
 def test_sources_are_in_the_order_in_which_they_are_made() -> None:
-    both = Sources.model_validate({"denoiser": {"from": "d"}, "autoencoder": {"from": "a", "recipe": "autoencoder"}})
-    assert list(both.named()) == ["autoencoder", "denoiser"]
-    assert not Sources().named()
+    both = FoundationSettings.model_validate(
+        {"denoiser": {"from": "d"}, "autoencoder": {"from": "a", "recipe": "autoencoder"}}
+    )
+    assert list(both.networks()) == ["autoencoder", "denoiser"]
+    assert not FoundationSettings().networks()
     assert both.model_dump(by_alias=True)["denoiser"] == {"from": "d", "recipe": None}
-    assert isinstance(opened(Sources(), IMAGE, 1), Foundation)
+    assert isinstance(open_foundation(FoundationSettings(), IMAGE, 1), Foundation)
 
 
 def test_the_scheduler_of_a_pipeline_is_found_from_its_unet(latent: Path) -> None:
-    assert scheduler(latent) == scheduler(latent / "unet")
-    assert scheduler(latent)["_class_name"] == "DDIMScheduler"
+    assert scheduler_config(latent) == scheduler_config(latent / "unet")
+    assert scheduler_config(latent)["_class_name"] == "DDIMScheduler"
 
 
 def test_conversion_takes_the_weights_and_not_a_variant_of_them(pixels: Path) -> None:
@@ -461,22 +467,22 @@ def test_conversion_takes_the_weights_and_not_a_variant_of_them(pixels: Path) ->
     (pixels / WEIGHTS).unlink()
     torch.save(tensors, pixels / PICKLE)
     torch.save({name: 0 * value for name, value in tensors.items()}, pixels / "diffusion_pytorch_model.non_ema.bin")
-    opened(sources(denoiser=pixels), IMAGE, 1, convert=True)
+    open_foundation(sources(denoiser=pixels), IMAGE, 1, convert=True)
     converted = load_file(pixels / WEIGHTS)
     assert all(torch.equal(converted[name], tensors[name]) for name in tensors)
 
 
 def test_a_network_in_shards_is_opened_and_copied(tmp_path: Path) -> None:
-    place = bare(tmp_path / "shards", unet())
-    (place / WEIGHTS).unlink()
-    unet().save_pretrained(place, max_shard_size="20KB")
-    assert len(list(place.glob("*.safetensors"))) > 1
-    found = opened(sources(denoiser=place), IMAGE, 1)
-    diffusers_folder.copied({"denoiser": place}, tmp_path / "copy")
-    again = opened(sources(denoiser=tmp_path / "copy" / "denoiser"), IMAGE, 1)
-    assert again.digests == found.digests
+    folder = bare(tmp_path / "shards", unet())
+    (folder / WEIGHTS).unlink()
+    unet().save_pretrained(folder, max_shard_size="20KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    foundation = open_foundation(sources(denoiser=folder), IMAGE, 1)
+    diffusers_folder.copy_networks({"denoiser": folder}, tmp_path / "copy")
+    again = open_foundation(sources(denoiser=tmp_path / "copy" / "denoiser"), IMAGE, 1)
+    assert again.digests == foundation.digests
 
 
 def test_an_autoencoder_that_gives_back_another_size_is_refused(latent: Path) -> None:
     with pytest.raises(ValueError, match=r"gives back 16 x 16 of images of 17 x 17: set data\.size=16"):
-        opened(sources(autoencoder=latent), (3, 17, 17), 1)
+        open_foundation(sources(autoencoder=latent), (3, 17, 17), 1)

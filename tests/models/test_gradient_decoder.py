@@ -9,14 +9,14 @@ from torch.nn import functional
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.gradient_decoder import (
     AttentionDecoder,
-    Composed,
-    Features,
     GradientDecoder,
-    check,
-    features,
-    output,
+    TimeThenCondition,
+    UNetFeatures,
+    check_splittable,
+    decoder_half,
+    encoder_half,
 )
-from unweave.models.unet import Shape, unconditional_unet
+from unweave.models.unet import UNetShape, unconditional_unet
 
 WIDTH = 6
 SIZES: dict[str, Any] = {
@@ -59,7 +59,7 @@ def trained(name: str = "additive", **changes: Any) -> UNet2DModel:
     """A frozen U-Net with weights that are nowhere zero."""
     torch.manual_seed(0)
     if name == "as ours":
-        unet = unconditional_unet(16, 3, Shape((8, 16), (True, False), 1, 2, 4, 0.0))
+        unet = unconditional_unet(16, 3, UNetShape((8, 16), (True, False), 1, 2, 4, 0.0))
     else:
         unet = UNet2DModel(**{**SIZES, **CONFIGS[name], **changes})
     for parameter in unet.parameters():
@@ -76,8 +76,8 @@ def inputs(count: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     )
 
 
-def shaken(module: nn.Module) -> Any:
-    """The module with every weight moved, so that nothing is 0 because it was begun so."""
+def perturbed(module: nn.Module) -> Any:
+    """The module with every weight moved, so that nothing is 0 because it began so."""
     rng = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -90,9 +90,9 @@ def test_the_two_halves_are_the_unet(name: str) -> None:
     unet = trained(name)
     x_t, t, _ = inputs()
     with torch.no_grad():
-        found = features(unet, x_t, t)
+        features = encoder_half(unet, x_t, t)
         expected = unet(x_t, t).sample
-        torch.testing.assert_close(output(unet, found, found.embedding), expected, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(decoder_half(unet, features, features.embedding), expected, atol=1e-6, rtol=1e-5)
     assert expected.abs().max() > 1e-3
 
 
@@ -101,8 +101,8 @@ def test_the_two_halves_are_the_unet(name: str) -> None:
 def test_the_first_correction_is_exactly_zero(name: str, kind: Any) -> None:
     unet = trained(name)
     x_t, t, condition = inputs()
-    found = features(unet, x_t, t)
-    correction = kind(unet, WIDTH)(found, found.embedding, condition)
+    features = encoder_half(unet, x_t, t)
+    correction = kind(unet, WIDTH)(features, features.embedding, condition)
     assert correction.shape == x_t.shape
     assert correction.abs().max() == 0
 
@@ -111,17 +111,17 @@ def test_the_first_correction_is_exactly_zero(name: str, kind: Any) -> None:
 @pytest.mark.parametrize("name", ["additive", "residual resampling", "as ours"])
 def test_times_and_conditions_matter_row_by_row(name: str, kind: Any) -> None:
     unet = trained(name)
-    decoder = shaken(kind(unet, WIDTH)).eval()
+    decoder = perturbed(kind(unet, WIDTH)).eval()
     x_t, t, condition = inputs()
     with torch.no_grad():
-        found = features(unet, x_t, t)
-        before = decoder(found, found.embedding, condition)
+        features = encoder_half(unet, x_t, t)
+        before = decoder(features, features.embedding, condition)
         changed = condition.clone()
         changed[1] += 1
-        after = decoder(found, found.embedding, changed)
-        later = decoder(found, found.embedding.roll(1, 0), condition)
-        alone = decoder(Features(*(part[1:2] for part in found[:2]), tuple(s[1:2] for s in found.skips)),
-                        found.embedding[1:2], changed[1:2])  # fmt: skip
+        after = decoder(features, features.embedding, changed)
+        later = decoder(features, features.embedding.roll(1, 0), condition)
+        alone = decoder(UNetFeatures(*(part[1:2] for part in features[:2]), tuple(s[1:2] for s in features.skips)),
+                        features.embedding[1:2], changed[1:2])  # fmt: skip
     moved = (after - before).abs().amax((1, 2, 3))
     assert moved[1] > 1e-4
     assert moved[0] < 1e-6 > moved[2]
@@ -132,7 +132,7 @@ def test_times_and_conditions_matter_row_by_row(name: str, kind: Any) -> None:
 def test_composed_is_time_first_and_then_the_condition() -> None:
     torch.manual_seed(0)
     time = nn.Linear(10, 2 * 8)
-    composed = Composed(time, WIDTH)
+    composed = TimeThenCondition(time, WIDTH)
     h, of_time, of_condition = torch.randn(4, 8), torch.randn(4, 10), torch.randn(4, WIDTH)
     (s_t, b_t), (s_c, b_c) = time(of_time).chunk(2, 1), composed.condition(of_condition).chunk(2, 1)
     scale, shift = composed(torch.cat([of_time, of_condition], 1)).chunk(2, 1)
@@ -141,7 +141,7 @@ def test_composed_is_time_first_and_then_the_condition() -> None:
 
 def test_composed_with_a_condition_of_nothing_is_time_alone() -> None:
     time = nn.Linear(10, 16)
-    composed = Composed(time, WIDTH)
+    composed = TimeThenCondition(time, WIDTH)
     nn.init.zeros_(composed.condition.weight)
     nn.init.zeros_(composed.condition.bias)
     of_time = torch.randn(4, 10)
@@ -151,7 +151,7 @@ def test_composed_with_a_condition_of_nothing_is_time_alone() -> None:
 def test_the_condition_modulates_every_residual_block_after_time_does() -> None:
     """A block of the decoder, written out: norm, activation, conv; norm, the two affine maps, activation, conv."""
     unet = trained("scale and shift")
-    block = shaken(GradientDecoder(unet, WIDTH)).eval().mid_block.resnets[0]
+    block = perturbed(GradientDecoder(unet, WIDTH)).eval().mid_block.resnets[0]
     h, of_time, condition = torch.randn(2, 16, 4, 4), torch.randn(2, 32), torch.randn(2, WIDTH)
     (s_t, b_t), (s_c, b_c) = (
         part.chunk(2, 1)
@@ -170,27 +170,27 @@ def test_the_condition_modulates_every_residual_block_after_time_does() -> None:
 @pytest.mark.parametrize("name", ["additive", "residual resampling"])
 def test_every_block_of_the_decoder_takes_the_condition(name: str) -> None:
     unet = trained(name)
-    decoder = shaken(GradientDecoder(unet, WIDTH))
+    decoder = perturbed(GradientDecoder(unet, WIDTH))
     x_t, t, condition = inputs()
-    found = features(unet, x_t, t)
-    decoder(found, found.embedding, condition).square().sum().backward()
-    maps = [module for module in decoder.modules() if isinstance(module, Composed)]
+    features = encoder_half(unet, x_t, t)
+    decoder(features, features.embedding, condition).square().sum().backward()
+    layers = [module for module in decoder.modules() if isinstance(module, TimeThenCondition)]
     resampling = 1 if name == "residual resampling" else 0
-    assert len(maps) == 2 + 4 + resampling  # the middle, two levels of two, and an up-sampler
-    for map_ in maps:
-        assert map_.condition.weight.grad.abs().max() > 0
+    assert len(layers) == 2 + 4 + resampling  # the middle, two levels of two, and an up-sampler
+    for layer in layers:
+        assert layer.condition.weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("kind", [GradientDecoder, AttentionDecoder])
 def test_gradients_reach_the_decoder_and_the_condition_and_not_the_frozen_half(kind: Any) -> None:
     unet = trained()
-    decoder = shaken(kind(unet, WIDTH))
+    decoder = perturbed(kind(unet, WIDTH))
     before = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
     x_t, t, condition = inputs()
     condition.requires_grad_()
     optimiser = torch.optim.SGD([*decoder.parameters(), *unet.parameters()], 0.1)
-    found = features(unet, x_t, t)
-    (decoder(found, found.embedding, condition) - x_t).square().mean().backward()
+    features = encoder_half(unet, x_t, t)
+    (decoder(features, features.embedding, condition) - x_t).square().mean().backward()
     optimiser.step()
     used = {name: parameter.grad for name, parameter in decoder.named_parameters()}
     assert all(grad is not None for grad in used.values()), [name for name, grad in used.items() if grad is None]
@@ -208,12 +208,12 @@ def test_a_few_steps_from_zero_learn_what_the_condition_says(kind: Any) -> None:
     torch.manual_seed(0)
     decoder = kind(unet, WIDTH)
     x_t, t, condition = inputs()
-    wanted = condition[:, :1, None, None].expand_as(x_t)
+    target = condition[:, :1, None, None].expand_as(x_t)
     optimiser = torch.optim.Adam(decoder.parameters(), 1e-2)
-    found = features(unet, x_t, t)
+    features = encoder_half(unet, x_t, t)
     losses = []
     for _ in range(20):
-        loss = (decoder(found, found.embedding, condition) - wanted).square().mean()
+        loss = (decoder(features, features.embedding, condition) - target).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -224,27 +224,27 @@ def test_a_few_steps_from_zero_learn_what_the_condition_says(kind: Any) -> None:
 def test_repeated_rows_are_the_rows_of_a_repeated_batch() -> None:
     unet = trained()
     x_t, t, _ = inputs()
-    found, again = (
-        features(unet, x_t, t).repeated(3),
-        features(unet, x_t.repeat_interleave(3, 0), t.repeat_interleave(3)),
+    features, again = (
+        encoder_half(unet, x_t, t).repeated(3),
+        encoder_half(unet, x_t.repeat_interleave(3, 0), t.repeat_interleave(3)),
     )
-    assert len(found.skips) == len(again.skips)
-    for one, other in zip([*found[:2], *found.skips], [*again[:2], *again.skips]):
+    assert len(features.skips) == len(again.skips)
+    for one, other in zip([*features[:2], *features.skips], [*again[:2], *again.skips]):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
-    assert torch.equal(features(unet, x_t, t).repeated(1).bottom, features(unet, x_t, t).bottom)
+    assert torch.equal(encoder_half(unet, x_t, t).repeated(1).bottom, encoder_half(unet, x_t, t).bottom)
 
 
 def test_conditions_in_one_pass_are_those_one_by_one() -> None:
     unet = trained("scale and shift")
-    decoder = shaken(GradientDecoder(unet, WIDTH)).eval()
+    decoder = perturbed(GradientDecoder(unet, WIDTH)).eval()
     x_t, t, _ = inputs()
     conditions = torch.randn(3, 4, WIDTH)
     with torch.no_grad():
-        found = features(unet, x_t, t)
-        wide = found.repeated(4)
+        features = encoder_half(unet, x_t, t)
+        wide = features.repeated(4)
         together = decoder(wide, wide.embedding, conditions.flatten(0, 1)).unflatten(0, (3, 4))
         for unit in range(4):
-            alone = decoder(found, found.embedding, conditions[:, unit])
+            alone = decoder(features, features.embedding, conditions[:, unit])
             torch.testing.assert_close(together[:, unit], alone, atol=1e-5, rtol=1e-4)
 
 
@@ -262,4 +262,4 @@ def test_conditions_in_one_pass_are_those_one_by_one() -> None:
 def test_unets_that_are_not_ours_are_refused(changes: dict[str, Any], message: str) -> None:
     changes = {"block_out_channels": (32, 32), **changes}  # of the skips, some have 32 groups whatever one says
     with pytest.raises(ValueError, match=message):
-        check(trained(**changes))
+        check_splittable(trained(**changes))

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL, VQModel
 from torch import nn
 
-from unweave.models.latents import Latents, Pixels
+from unweave.models.latents import LatentSpace, PixelSpace
 
 IMAGE = (3, 16, 16)
 SIZES: dict[str, Any] = {
@@ -27,12 +27,12 @@ def network(kind: str, folder: Path, **config: Any) -> VQModel | AutoencoderKL:
     """An autoencoder as diffusers opens it from what it wrote."""
     torch.manual_seed(0)
     if kind == "vq":
-        made = VQModel(**SIZES, latent_channels=3, num_vq_embeddings=32, **config)
-        nn.init.normal_(made.quantize.embedding.weight)
+        autoencoder = VQModel(**SIZES, latent_channels=3, num_vq_embeddings=32, **config)
+        nn.init.normal_(autoencoder.quantize.embedding.weight)
     else:
-        made = AutoencoderKL(**SIZES, latent_channels=4, **config)
-    made.save_pretrained(folder)
-    return type(made).from_pretrained(folder)
+        autoencoder = AutoencoderKL(**SIZES, latent_channels=4, **config)
+    autoencoder.save_pretrained(folder)
+    return type(autoencoder).from_pretrained(folder)
 
 
 def own_latents(autoencoder: Any, images: torch.Tensor) -> torch.Tensor:
@@ -48,7 +48,7 @@ def rescaled(kind: str, folder: Path) -> VQModel | AutoencoderKL:
 
 
 def test_pixels_are_themselves() -> None:
-    space, images = Pixels(IMAGE), pictures()
+    space, images = PixelSpace(IMAGE), pictures()
     for way in (space.encode, space.decode, space.soft_decode):
         assert torch.equal(way(images), images)
     assert space.shape == IMAGE
@@ -57,7 +57,7 @@ def test_pixels_are_themselves() -> None:
 
 @pytest.mark.parametrize(("kind", "shape"), [("vq", (3, 8, 8)), ("kl", (4, 8, 8))])
 def test_latents_have_unit_variance_and_a_known_shape(kind: str, shape: tuple[int, int, int], tmp_path: Path) -> None:
-    space = Latents(rescaled(kind, tmp_path), IMAGE)
+    space = LatentSpace(rescaled(kind, tmp_path), IMAGE)
     latents = space.encode(pictures(64))
     assert space.shape == shape == tuple(latents.shape[1:])
     assert latents.std().item() == pytest.approx(1, abs=1e-4)
@@ -68,7 +68,7 @@ def test_latents_have_unit_variance_and_a_known_shape(kind: str, shape: tuple[in
 @pytest.mark.parametrize("kind", ["vq", "kl"])
 def test_there_and_back_is_the_autoencoder(kind: str, tmp_path: Path) -> None:
     autoencoder = network(kind, tmp_path, scaling_factor=3.7)
-    space, images = Latents(autoencoder, IMAGE), pictures()
+    space, images = LatentSpace(autoencoder, IMAGE), pictures()
     torch.testing.assert_close(space.encode(images), 3.7 * own_latents(autoencoder, images))
     with torch.no_grad():
         expected = autoencoder(images).sample  # of a KL autoencoder this is the mean, where nothing is drawn
@@ -77,7 +77,7 @@ def test_there_and_back_is_the_autoencoder(kind: str, tmp_path: Path) -> None:
 
 def test_a_shift_is_taken_off_before_the_scale_and_put_back(tmp_path: Path) -> None:
     autoencoder = network("kl", tmp_path, scaling_factor=2.5, shift_factor=0.75)
-    space, images = Latents(autoencoder, IMAGE), pictures()
+    space, images = LatentSpace(autoencoder, IMAGE), pictures()
     own = own_latents(autoencoder, images)
     torch.testing.assert_close(space.encode(images), (own - 0.75) * 2.5)
     torch.testing.assert_close(space.unscaled(space.encode(images)), own, atol=1e-6, rtol=1e-5)
@@ -86,7 +86,7 @@ def test_a_shift_is_taken_off_before_the_scale_and_put_back(tmp_path: Path) -> N
 
 
 def test_decoding_quantises_and_soft_decoding_does_not(tmp_path: Path) -> None:
-    space = Latents(rescaled("vq", tmp_path), IMAGE)
+    space = LatentSpace(rescaled("vq", tmp_path), IMAGE)
     latents = space.encode(pictures())
     with torch.no_grad():
         entries, _, _ = space.autoencoder.quantize(space.unscaled(latents))
@@ -99,7 +99,7 @@ def test_decoding_quantises_and_soft_decoding_does_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["vq", "kl"])
 def test_soft_decoding_carries_the_gradient_of_the_decoder_to_the_latents(kind: str, tmp_path: Path) -> None:
-    space = Latents(rescaled(kind, tmp_path), IMAGE).double()
+    space = LatentSpace(rescaled(kind, tmp_path), IMAGE).double()
     latents = space.encode(pictures(2).double()).requires_grad_()
     (gradient,) = torch.autograd.grad(space.soft_decode(latents).square().sum(), latents)
     direction = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -110,14 +110,14 @@ def test_soft_decoding_carries_the_gradient_of_the_decoder_to_the_latents(kind: 
 
 
 def test_latents_are_of_full_precision_under_autocast(tmp_path: Path) -> None:
-    space = Latents(rescaled("vq", tmp_path), IMAGE)
+    space = LatentSpace(rescaled("vq", tmp_path), IMAGE)
     expected = space.encode(pictures())
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(space.encode(pictures()), expected)
 
 
 def test_the_autoencoder_is_frozen_and_in_no_checkpoint(tmp_path: Path) -> None:
-    space = Latents(network("vq", tmp_path), IMAGE)
+    space = LatentSpace(network("vq", tmp_path), IMAGE)
     space.train()
     assert not space.state_dict()
     assert not space.autoencoder.training

@@ -13,8 +13,8 @@ def pictures() -> torch.Tensor:
 
 def test_the_maps_are_differences_of_neighbours_at_three_scales() -> None:
     images = pictures()
-    maps = perception.gradients()(images)
-    assert [tuple(found.shape[2:]) for found in maps] == [
+    maps = perception.image_gradients()(images)
+    assert [tuple(m.shape[2:]) for m in maps] == [
         (16, 15), (15, 16), (8, 7), (7, 8), (8, 8), (4, 3), (3, 4), (4, 4),
     ]  # fmt: skip
     torch.testing.assert_close(maps[0], images[..., 1:] - images[..., :-1])
@@ -25,7 +25,7 @@ def test_the_maps_are_differences_of_neighbours_at_three_scales() -> None:
 
 def test_edges_are_blind_to_brightness_and_places_are_not() -> None:
     images = pictures()
-    plain, brighter = (perception.gradients()(some) for some in (images, images + 0.25))
+    plain, brighter = (perception.image_gradients()(shown) for shown in (images, images + 0.25))
     for i, (one, other) in enumerate(zip(plain, brighter)):
         torch.testing.assert_close(other - one, torch.full_like(one, 0.25 if i in (4, 7) else 0.0), atol=1e-6, rtol=0)
 
@@ -37,17 +37,17 @@ def test_distances_do_not_change_when_both_pictures_are_flipped(
     images, others = pictures(), pictures().roll(3, -1)
 
     def distances(one: torch.Tensor, other: torch.Tensor) -> list[float]:
-        return [(a - b).abs().mean().item() for a, b in zip(*map(perception.gradients(), (one, other)))]
+        return [(a - b).abs().mean().item() for a, b in zip(*map(perception.image_gradients(), (one, other)))]
 
     assert distances(flip(images), flip(others)) == pytest.approx(distances(images, others), rel=1e-5)
 
 
 def test_maps_are_linear_and_carry_a_gradient() -> None:
     images, others = pictures().requires_grad_(), pictures().roll(1, 0)
-    extractor = perception.gradients()
+    extractor = perception.image_gradients()
     for one, other, both in zip(extractor(images), extractor(others), extractor(images + others)):
         torch.testing.assert_close(one + other, both, atol=1e-5, rtol=1e-4)
-    (gradient,) = torch.autograd.grad(sum(found.square().sum() for found in extractor(images)), images)
+    (gradient,) = torch.autograd.grad(sum(m.square().sum() for m in extractor(images)), images)
     assert gradient.abs().max() > 0
 
 
@@ -58,14 +58,14 @@ def test_other_packages_name_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
         def load(self) -> Callable[[], perception.Extractor]:
             return lambda: lambda images: [images.mean((2, 3), keepdim=True)]
 
-    asked = []
+    groups = []
 
     def points(group: str) -> list[Point]:
-        asked.append(group)
+        groups.append(group)
         return [Point()]
 
     monkeypatch.setattr(perception, "entry_points", points)
-    known = perception.features()
+    known = perception.extractors()
     assert list(known) == ["gradients", "mine"]
-    assert asked == ["unweave.features"]
+    assert groups == ["unweave.features"]
     assert known["mine"]()(pictures())[0].shape == (4, 3, 1, 1)

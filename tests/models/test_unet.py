@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from unweave.models.attention import PlainAttention, RecordingAttention
 from unweave.models.unet import (
-    Shape,
+    UNetShape,
     cross_attention_unet,
     drop_self_attention,
     from_patches,
@@ -14,7 +14,7 @@ from unweave.models.unet import (
     to_patches,
 )
 
-TINY = Shape((16, 16), (True, True), 1, 2, 4, 0.0)
+TINY = UNetShape((16, 16), (True, True), 1, 2, 4, 0.0)
 
 
 @given(st.sampled_from([1, 2, 4]), st.sampled_from([1, 3]))
@@ -47,8 +47,8 @@ def test_plain_and_recorded_attention_equal_diffusers_own() -> None:
     for output in outputs:
         torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-4)
     assert len(recorder.maps) == 7  # two on the way down, one in the middle, four on the way up
-    for map_ in recorder.maps:
-        torch.testing.assert_close(map_.sum(-1), torch.ones(map_.shape[:2]))
+    for attention in recorder.maps:
+        torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:2]))
 
 
 def test_without_self_attention_diffusers_own_attention_gives_the_same() -> None:
@@ -69,7 +69,7 @@ def test_without_self_attention_diffusers_own_attention_gives_the_same() -> None
 
 @pytest.mark.slow
 def test_the_release_unet_has_its_parameters() -> None:
-    unet = cross_attention_unet(16, 3, 16, Shape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0))
+    unet = cross_attention_unet(16, 3, 16, UNetShape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0))
     count = sum(parameter.numel() for parameter in unet.parameters())
     assert count == pytest.approx(34.80e6, rel=0.001)  # the release: 37.47 M; see methods/encdiff.py for the 7 %
     transformers = [name for name in unet.attn_processors if "attn2" in name]

@@ -194,7 +194,7 @@ def test_a_run_on_a_foundation_takes_it_along(disdiff_run: Run, tmp_path: Path) 
 
 
 def test_a_foundation_is_shared_as_diffusers_opens_it(disdiff_run: Run, tmp_path: Path) -> None:
-    denoiser = Run(disdiff_run.settings.foundation.named()["denoiser"].origin)
+    denoiser = Run(disdiff_run.settings.foundation.networks()["denoiser"].origin)
     folder = denoiser.save_pretrained(tmp_path / "denoiser")
     unet = UNet2DModel.from_pretrained(folder, subfolder="unet")
     there = UNet2DModel.from_pretrained(denoiser.path, subfolder="unet")

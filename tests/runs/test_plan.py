@@ -173,14 +173,14 @@ def test_a_misspelt_view_is_named() -> None:
 
 
 def test_a_foundation_that_is_named_takes_the_place_of_the_presets() -> None:
-    own = plan("disdiff").foundation.named()["denoiser"]
+    own = plan("disdiff").foundation.networks()["denoiser"]
     assert own.origin.endswith("runs/denoiser-laptop-kl-rooms-32")
     assert isinstance(own.recipe, dict)
     assert own.recipe["data"] == {"name": "rooms", "size": 32}
-    named = plan("disdiff", {"foundation": {"denoiser": {"from": "somebody/else"}}}).foundation.named()["denoiser"]
+    named = plan("disdiff", {"foundation": {"denoiser": {"from": "somebody/else"}}}).foundation.networks()["denoiser"]
     assert (named.origin, named.recipe) == ("somebody/else", None)
     recipe = plan("disdiff", {"foundation": {"denoiser": {"recipe": {"training": {"images": 9}}}}}).foundation
-    changed = recipe.named()["denoiser"].recipe
+    changed = recipe.networks()["denoiser"].recipe
     assert isinstance(changed, dict)
     assert (changed["preset"], changed["training"], changed["method"]) == (
         "laptop-kl",
@@ -188,7 +188,7 @@ def test_a_foundation_that_is_named_takes_the_place_of_the_presets() -> None:
         {"name": "denoiser"},
     )
     by_name = plan("disdiff", {"foundation": {"denoiser": {"recipe": "denoiser"}}}, {"data": "sprites"})
-    assert by_name.foundation.named()["denoiser"].origin.endswith("runs/denoiser-laptop-sprites-32")
+    assert by_name.foundation.networks()["denoiser"].origin.endswith("runs/denoiser-laptop-sprites-32")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import unweave
 from unweave import config, progress
 from unweave.cli import main as cli
 from unweave.config import SettingsError, word
-from unweave.models.foundation import Source
+from unweave.models.foundation import NetworkSource
 from unweave.runs.plan import plan
 from unweave.runs.run import Run
 from unweave.training import memory, recipes
@@ -152,7 +152,7 @@ def test_a_command_says_every_setting_of_a_recipe() -> None:
         "preset": "laptop-kl",
     }  # fmt: skip
     words = shlex.split(
-        recipes.recipe_of("autoencoder", Source.model_validate({"from": "/a b/c", "recipe": recipe})).command
+        recipes.recipe_of("autoencoder", NetworkSource.model_validate({"from": "/a b/c", "recipe": recipe})).command
     )
     assert words[:3] == ["unweave", "train", "autoencoder"]
     assert words[-3:] == ["--run", "/a b/c", "--resume"]
@@ -219,13 +219,15 @@ def test_a_word_names_a_foundation(whole: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_run_of_a_denoiser_is_a_foundation_and_brings_its_autoencoder(whole: Path) -> None:
-    from unweave.models.foundation import Sources, opened
+    from unweave.models.foundation import FoundationSettings, open_foundation
 
-    found = opened(Sources.model_validate({"denoiser": {"from": str(whole / "denoiser")}}), (3, 16, 16), 1)
+    found = open_foundation(
+        FoundationSettings.model_validate({"denoiser": {"from": str(whole / "denoiser")}}), (3, 16, 16), 1
+    )
     assert found.space is not None
     assert set(found.digests) == {"autoencoder", "denoiser"}
     both = {name: {"from": str(whole / name)} for name in ("autoencoder", "denoiser")}
-    assert opened(Sources.model_validate(both), (3, 16, 16), 1).digests == found.digests
+    assert open_foundation(FoundationSettings.model_validate(both), (3, 16, 16), 1).digests == found.digests
 
 
 def spoil(place: Path) -> None:
@@ -309,7 +311,7 @@ def test_an_interrupted_foundation_is_not_stood_on(half: Path) -> None:
 def test_sets_of_one_name_have_foundations_of_their_own(tmp_path: Path) -> None:
     """A split, too: rows that are held out must not be in what a method stands on."""
     whole_set, part = (
-        plan("disdiff", {"data": {"name": "rooms", "size": 32, **view}}).foundation.named()["denoiser"].origin
+        plan("disdiff", {"data": {"name": "rooms", "size": 32, **view}}).foundation.networks()["denoiser"].origin
         for view in ({}, {"view": {"split": "train"}})
     )
     assert Path(part).name.startswith("denoiser-laptop-kl-rooms-32-")

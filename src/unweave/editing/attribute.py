@@ -17,7 +17,7 @@ from unweave.editing.verbs import SAMPLING, Edit, place_for, said
 from unweave.figures.grid import grid
 from unweave.figures.save import save_picture
 from unweave.method import Sampling, evaluating
-from unweave.models.diffusion.sampling import check
+from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import check_generative, encode_images, encode_rows
 from unweave.runs.data import dataset_for
 from unweave.runs.images import ImageNames, random_rows, read_images
@@ -51,7 +51,7 @@ def manipulate(
     """
     opened = run if isinstance(run, Run) else Run(run)
     target = place_for(opened, "manipulate", output, overwrite)
-    check(sampling)
+    check_sampling(sampling)
     given = read_images(opened, images if images is not None else random_rows(opened, 4))
     generative = check_generative(opened.method())
     dataset = dataset_for(opened, data, "all")

@@ -16,7 +16,7 @@ from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
 from unweave.figures.save import save_picture
 from unweave.method import Generative, Sampling, evaluating
-from unweave.models.diffusion.sampling import check
+from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import encode_images
 from unweave.runs.images import ImageNames, random_rows, read_images
 from unweave.runs.run import Run
@@ -108,7 +108,7 @@ def edit_alone(
     column has all listed units at once, of the partner. With `partners` "none" (an empty list) the vectors are the
     image's own. For methods with a field for every unit.
     """
-    check(sampling)
+    check_sampling(sampling)
     run, method = opened(run), opened(run).method()
     target = place_for(run, "alone", output, overwrite)
     draw = extra(run, "alone", "single fields")

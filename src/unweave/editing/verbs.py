@@ -26,7 +26,7 @@ from unweave.figures.overlay import overlay
 from unweave.figures.save import save_picture
 from unweave.figures.traversal import gif, traversal
 from unweave.method import Method, Sampling, evaluating
-from unweave.models.diffusion.sampling import check
+from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import check_generative, encode_images
 from unweave.runs.images import ImageNames, NamedImages, random_rows, read_images
 from unweave.runs.run import Run
@@ -95,7 +95,7 @@ def swap_table(
     labels: Sequence[str] | None = None,
 ) -> Edit:
     """The figure of `swap` for images that are at hand."""
-    check(sampling)
+    check_sampling(sampling)
     start = make_start(method, images, sampling=sampling, seed=seed)
     plain = reconstruct_images(method, images, sampling=sampling, start=start)
     edits = [choice.units for choice in taken]
@@ -220,7 +220,7 @@ def interpolate(
         raise ValueError("noise=True goes between the inverted x_T of two images, so it takes no seed.")
     run, method = opened(run), opened(run).method()
     target = place_for(run, "interpolate", output, overwrite)
-    check(sampling)
+    check_sampling(sampling)
     shares = interpolation_weights(steps)
     first, second = pairs(run, images, partners, 3)
     start = make_start(method, first.images, sampling=sampling, seed=seed)
@@ -281,7 +281,7 @@ def reconstruct(
 
 def drawn(method: Method, images: Images, sampling: Sampling, seed: int) -> Images:
     """Images from their own units with the sampler's own noise (eta > 0), as the releases draw them."""
-    check(sampling)
+    check_sampling(sampling)
     generative = check_generative(method)
     rng = torch.Generator().manual_seed(seed)
     with evaluating(generative):

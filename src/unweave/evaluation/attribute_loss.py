@@ -22,8 +22,8 @@ from unweave.figures.curve import curve
 from unweave.figures.matrix import matrix
 from unweave.figures.save import save_picture
 from unweave.models.diffusion.process import add_noise, clean_of
-from unweave.models.foundation import Denoiser, Source, Sources, opened
-from unweave.models.latents import Pixels, Space
+from unweave.models.foundation import FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
+from unweave.models.latents import Space
 from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, best_device
 from unweave.tensors import Images, Times, to_images
@@ -70,7 +70,7 @@ def attribute_losses(
     denoiser, space = denoiser.to(device), space.to(device)
 
     def rebuild(x_t: Images, t: Times) -> Images:
-        _, eps = denoiser.halves(x_t, t)
+        _, eps = denoiser.features_and_noise(x_t, t)
         return space.decode(clean_of(eps, x_t, denoiser.abar[t])).float()
 
     names = [name for name, size in zip(gridded.grid.names, gridded.grid.sizes) if size > 1]
@@ -106,19 +106,20 @@ def attribute_losses(
     return {**result, "files": [str(target), str(told)]}
 
 
-def denoiser_of(run: Run) -> tuple[Denoiser, Space]:
+def denoiser_of(run: Run) -> tuple[FrozenDenoiser, Space]:
     """The frozen unconditional denoiser that a run is or stands on, and the space it works in."""
     if run.method_name == "denoiser":
         shape = run.shape()
-        here = opened(Sources(denoiser=Source(**{"from": str(run.path)}, recipe=None)), shape, len(run.dataset()))
+        own = FoundationSettings(denoiser=NetworkSource(**{"from": str(run.path)}, recipe=None))
+        foundation = open_foundation(own, shape, len(run.dataset()))
     else:
-        here = run.foundation()
-    if here.denoiser is None:
+        foundation = run.foundation()
+    if foundation.denoiser is None:
         raise ValueError(
             f"{run.path} ({run.method_name}) stands on no unconditional diffusion model, whose reconstructions are "
             "asked here: give the run of a denoiser, or of DisDiff, PDAE or DiTi."
         )
-    return here.denoiser, here.space or Pixels(here.shape)
+    return foundation.denoiser, foundation.diffusion_space()
 
 
 def half_lost(times: Sequence[int], loss: Sequence[float]) -> float | None:

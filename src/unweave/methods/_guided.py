@@ -1,11 +1,12 @@
 """What PDAE and DiTi share: one code per image that corrects the noise prediction of a frozen diffusion model.
 
 Zhang, Zhao, Lin, "Unsupervised representation learning from pre-trained diffusion probabilistic models" (PDAE),
-NeurIPS 2022, arXiv:2212.12990. The methods (methods/pdae.py, methods/diti.py) differ in what of the code the decoder
-sees at which time.
+NeurIPS 2022, arXiv:2212.12990. The methods (methods/pdae.py, methods/diti.py) differ in their `CodeMask`: what of the
+code the decoder sees at which time.
 """
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -26,10 +27,10 @@ from unweave.models.diffusion.process import (
     velocity_shift,
 )
 from unweave.models.diffusion.sampling import invert, sample
-from unweave.models.encoder import attentive
+from unweave.models.encoder import attention_encoder
 from unweave.models.foundation import Foundation
-from unweave.models.gradient_decoder import GradientDecoder, check
-from unweave.models.latents import Pixels
+from unweave.models.gradient_decoder import GradientDecoder, check_splittable
+from unweave.models.latents import PixelSpace
 from unweave.models.unet import time_width
 from unweave.tensors import Images, Times, Units
 
@@ -67,30 +68,42 @@ FAST = {
 def presets() -> dict[str, dict[str, dict[str, Any]]]:
     """Presets of a method on this base: at 64 and 128 px as published, and for minutes on two cores."""
 
-    def on(preset: str) -> dict[str, Any]:
+    def foundation(preset: str) -> dict[str, Any]:
         return {"denoiser": {"recipe": {"method": {"name": "denoiser"}, "preset": preset}}}
 
     return {
-        "release": {"method": {}, "foundation": on("pixels-64"), "data": {"size": 64}, "training": RELEASE},
+        "release": {"method": {}, "foundation": foundation("pixels-64"), "data": {"size": 64}, "training": RELEASE},
         "release-128": {
-            "method": {}, "foundation": on("pixels-128"),
+            "method": {}, "foundation": foundation("pixels-128"),
             "data": {"size": 128}, "training": {**RELEASE, "images": 64_000_000},
         },
         "laptop": {
             "method": {"weight": "clean", "field": "velocity"},
-            "foundation": on("laptop"), "data": {"size": 32}, "training": FAST,
+            "foundation": foundation("laptop"), "data": {"size": 32}, "training": FAST,
         },
     }  # fmt: skip
+
+
+class CodeMask(nn.Module, ABC):
+    """What of an image's code the decoder sees at its time."""
+
+    @abstractmethod
+    def visible(self, code: Code, t: Times) -> Code:
+        """The code as the decoder sees it."""
+
+    @abstractmethod
+    def trained(self, code: Code, t: Times) -> Sequence[Code]:
+        """The codes whose losses are added up: `visible`, with other gradients where a method wants them."""
 
 
 class Guided(Generative):
     """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, z)))², t uniform over 0 .. 999.
 
     eps_0 is the frozen model's noise prediction, G the gradient decoder, z = E(x_0) the code, s_t `mean_shift` (Eq. 12
-    of arXiv:2212.12990 [mem]) and lambda_t = SNR^gamma / (1 + SNR), or what `field` and `weight` say. Images are drawn
-    with eps_0 + d_t G (`score_shift`, or `velocity_shift`), deterministically, and x_0 is kept in [-1, 1] at every step
-    unless `sampling.clip` is off (or in latents). Every number of the code is a unit. Scores use the averaged encoder,
-    as published.
+    of arXiv:2212.12990, by our reading: not checked against its text) and lambda_t = SNR^gamma / (1 + SNR), or what
+    `field` and `weight` say. Images are drawn with eps_0 + d_t G (`score_shift`, or `velocity_shift`), without added
+    noise, and x_0 is kept in [-1, 1] at every step unless `sampling.clip` is off (or in latents). Every number of the
+    code is a unit. Scores use the averaged encoder, as published.
 
     Deviations: the blocks of the gradient decoder are diffusers', whose last convolutions begin at zero; samplers take
     diffusers' "trailing" steps (999, 999 - T/n, ...) where the release spreads n + 1 evenly over 0 .. 999; no flips
@@ -101,10 +114,10 @@ class Guided(Generative):
     on a model that predicts the noise.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation, name: str) -> None:
+    def __init__(self, settings: Settings, foundation: Foundation, name: str, mask: CodeMask) -> None:
         super().__init__()
-        self.denoiser = foundation.needed_denoiser(name)
-        check(self.denoiser.unet)
+        self.denoiser = foundation.required_denoiser(name)
+        check_splittable(self.denoiser.unet)
         if settings.weight == "clean" and self.denoiser.noising["prediction_type"] == "epsilon":
             raise SettingsError(
                 f"{name} with method.weight=clean counts errors of x_0, and a model that predicts the noise has huge "
@@ -112,25 +125,15 @@ class Guided(Generative):
                 "denoiser with method.prediction=v."
             )
         self.settings = settings
-        self.space = foundation.diffused()
-        self.bounded = isinstance(self.space, Pixels)
-        self.encoder = attentive(foundation.shape, settings.dim, settings.encoder_widths)
+        self.mask = mask
+        self.space = foundation.diffusion_space()
+        self.bounded = isinstance(self.space, PixelSpace)
+        self.encoder = attention_encoder(foundation.shape, settings.dim, settings.encoder_widths)
         width = time_width(self.denoiser.unet)
         self.condition = nn.Linear(settings.dim, width)
         self.decoder = GradientDecoder(self.denoiser.unet, width)
         self.noising = {**self.denoiser.noising, "prediction_type": "epsilon"}
         self.averaged = ("encoder", "condition", "decoder")
-
-    def groups(self) -> Mapping[str, Sequence[int]]:
-        return {"code": range(self.settings.dim)}
-
-    def visible(self, code: Code, t: Times) -> Code:
-        """What the decoder sees of each image's code at its time; all of it, unless a method says otherwise."""
-        return code
-
-    def trained(self, code: Code, t: Times) -> Sequence[Code]:
-        """The codes whose losses are added up: `visible`, with other gradients where a method wants them."""
-        return [self.visible(code, t)]
 
     def players(self) -> list[Player]:
         trained = [*self.encoder.parameters(), *self.condition.parameters(), *self.decoder.parameters()]
@@ -143,12 +146,12 @@ class Guided(Generative):
         eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
         abar = self.denoiser.abar[t]
         x_t = add_noise(x0, eps, abar)
-        found, eps_0 = self.denoiser.halves(x_t, t)
+        features, eps_0 = self.denoiser.features_and_noise(x_t, t)
         score = self.settings.field == "score"
         s_t = per_image(mean_shift(self.denoiser.abar, t) if score else velocity_shift(abar))
         weight, total, error = self.weigh(t), 0.0, torch.zeros_like(abar)
-        for seen in self.trained(code, t):
-            field = self.decoder(found, found.embedding, self.condition(seen)).float()
+        for visible in self.mask.trained(code, t):
+            field = self.decoder(features, features.embedding, self.condition(visible)).float()
             error = weight * (eps - eps_0 - s_t * field).square().mean((1, 2, 3))
             total = total + error.mean()
         return Loss(torch.as_tensor(total), {"denoising": error.mean()})
@@ -171,8 +174,8 @@ class Guided(Generative):
         return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling, trailing=True)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
-        return self.space.decode(made).float().clamp(-1, 1)
+        latents = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
+        return self.space.decode(latents).float().clamp(-1, 1)
 
     def predictor(self, units: Units, clip: bool) -> Any:
         """The noise prediction as samplers ask for it, at one time for all images: eps_0 and the field's shift."""
@@ -182,8 +185,8 @@ class Guided(Generative):
         def predict(x_t: Images, t: Tensor) -> Images:
             times = t.to(x_t.device).expand(len(x_t))
             abar = self.denoiser.abar[times]
-            found, eps_0 = self.denoiser.halves(x_t, times)
-            field = self.decoder(found, found.embedding, self.condition(self.visible(code, times))).float()
+            features, eps_0 = self.denoiser.features_and_noise(x_t, times)
+            field = self.decoder(features, features.embedding, self.condition(self.mask.visible(code, times))).float()
             eps = eps_0 + per_image(shift(abar)) * field
             return clipped(eps, x_t, abar) if clip and self.bounded else eps
 

@@ -62,7 +62,7 @@ class Variational(Generative):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         posterior = self.posterior(batch.images)
-        z = draw(posterior, rng)
+        z = sample_posterior(posterior, rng)
         reconstruction = bernoulli(batch.images, self.decoder(z).float())
         regulariser = self.regulariser(posterior, z, batch)
         return Loss(reconstruction + regulariser.total, {"reconstruction": reconstruction, **regulariser.terms})
@@ -84,7 +84,7 @@ class Variational(Generative):
         return self.decoder(units.squeeze(-1)).float().sigmoid() * 2 - 1
 
 
-def draw(posterior: Posterior, rng: torch.Generator) -> Codes:
+def sample_posterior(posterior: Posterior, rng: torch.Generator) -> Codes:
     """One sample per image, with the gradient of its parameters (reparameterised)."""
     mean, log_variance = posterior
     noise = torch.randn(mean.shape, generator=rng, device=rng.device).to(mean.device)
@@ -93,8 +93,8 @@ def draw(posterior: Posterior, rng: torch.Generator) -> Codes:
 
 def bernoulli(images: Images, logits: Images) -> Scalar:
     """-log p(x|z) of images in [-1, 1], taken to [0, 1]: summed over an image, averaged over the batch."""
-    each = functional.binary_cross_entropy_with_logits(logits, (images + 1) / 2, reduction="none")
-    return each.sum((1, 2, 3)).mean()
+    errors = functional.binary_cross_entropy_with_logits(logits, (images + 1) / 2, reduction="none")
+    return errors.sum((1, 2, 3)).mean()
 
 
 def kl(posterior: Posterior) -> Scalar:
@@ -103,7 +103,7 @@ def kl(posterior: Posterior) -> Scalar:
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean()
 
 
-def densities(z: Float[Tensor, "sample unit"], posterior: Posterior) -> Float[Tensor, "sample image unit"]:
+def log_densities(z: Float[Tensor, "sample unit"], posterior: Posterior) -> Float[Tensor, "sample image unit"]:
     """log q(z | x) of every unit of every sample under the posterior of every image."""
     mean, log_variance = posterior
     return -0.5 * ((z.unsqueeze(1) - mean).square() * (-log_variance).exp() + log_variance + log(2 * pi))

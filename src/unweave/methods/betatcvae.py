@@ -11,7 +11,7 @@ from torch import logsumexp
 
 from unweave.config import Frozen
 from unweave.method import Batch, Player
-from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, densities, kl
+from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl, log_densities
 from unweave.models.foundation import Foundation
 from unweave.tensors import Scalar
 
@@ -56,10 +56,10 @@ class BetaTCVAE(Variational):
 
 def total_correlation(posterior: Posterior, z: Codes) -> Scalar:
     """E[log q(z) - sum over units of log q(z_j)] up to a constant; q(z) is the mixture of the batch's posteriors."""
-    each = densities(z, posterior)  # (sample, image, unit)
-    joint = logsumexp(each.sum(2), 1)
-    apart = logsumexp(each, 1).sum(1)
-    return (joint - apart).mean()
+    densities = log_densities(z, posterior)  # (sample, image, unit)
+    joint = logsumexp(densities.sum(2), 1)
+    marginals = logsumexp(densities, 1).sum(1)
+    return (joint - marginals).mean()
 
 
 extras: dict[str, Any] = {}

@@ -4,7 +4,6 @@ Preechakul, Chatthee, Wizadwongsa, Suwajanakorn, "Diffusion autoencoders: toward
 representation", CVPR 2022, arXiv:2111.15640. Its latent diffusion model for unconditional samples is left out.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,15 +12,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unweave.config import Frozen
-from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
+from unweave.method import Batch, Generative, Loss, Player, Sampling, Start, UnitGroups
 from unweave.models.diffusion import process
 from unweave.models.diffusion.balance import Balance
 from unweave.models.diffusion.process import add_noise, clipped, uniform_times
 from unweave.models.diffusion.sampling import invert, sample
 from unweave.models.foundation import Foundation
-from unweave.models.gradient_decoder import compose, features, output
-from unweave.models.latents import Pixels
-from unweave.models.unet import Shape, unconditional_unet
+from unweave.models.gradient_decoder import add_condition, decoder_half, encoder_half
+from unweave.models.latents import PixelSpace
+from unweave.models.unet import UNetShape, unconditional_unet
 from unweave.tensors import Images, Units
 
 CITATION = """@inproceedings{preechakul2022diffusion,
@@ -73,7 +72,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 class DiffAE(Generative):
-    """Loss: mean (eps - U(x_t, t, z))², z = E(x_0), t uniform over 0 .. 999 (Eq. 6 of the paper [mem]).
+    """Loss: mean (eps - U(x_t, t, z))², z = E(x_0), t uniform over 0 .. 999 (Eq. 6 of the paper, by our
+    reading: not checked against its text).
 
     In every residual block of U the time scales and shifts, then the code (AdaGN). Every number of the code is a unit.
     Scores use the averaged encoder. Works on latents as well, where there is a foundation.autoencoder.
@@ -85,9 +85,9 @@ class DiffAE(Generative):
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
         super().__init__()
         self.settings = s = settings
-        self.space = foundation.diffused()
-        check(settings, foundation)
-        self.bounded = isinstance(self.space, Pixels)
+        self.space = foundation.diffusion_space()
+        check_sizes(settings, foundation)
+        self.bounded = isinstance(self.space, PixelSpace)
         self.encoder = nn.Sequential(
             Encoder(
                 foundation.shape[0],
@@ -101,15 +101,16 @@ class DiffAE(Generative):
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(1),
         )
-        shape = Shape(s.channels, s.attention, s.layers, s.heads, s.groups, s.dropout)
+        shape = UNetShape(s.channels, s.attention, s.layers, s.heads, s.groups, s.dropout)
         # in a list: diffusers could not open a U-Net whose blocks are conditioned, so it is no part to export
         self.unets = nn.ModuleList([unconditional_unet(self.space.shape[1], self.space.shape[0], shape)])
-        compose(self.unets, s.dim)
+        add_condition(self.unets, s.dim)
         self.balance = Balance()
         self.noising = process.config(s.schedule, "eps")
         self.abar: Tensor
         self.register_buffer("abar", process.alphas_bar(s.schedule), persistent=False)
         self.averaged = ("encoder", "unets")
+        self.unit_groups = UnitGroups({"code": range(s.dim)})
 
     def players(self) -> list[Player]:
         return [Player("diffae", self, [*self.encoder.parameters(), *self.unets.parameters()])]
@@ -131,13 +132,10 @@ class DiffAE(Generative):
     def unet(self) -> Any:
         return self.unets[0]
 
-    def groups(self) -> Mapping[str, Sequence[int]]:
-        return {"code": range(self.settings.dim)}
-
     def predict(self, x_t: Images, t: Tensor, units: Units) -> Images:
         """The noise in x_t; t is one time for all or one per image."""
-        found = features(self.unet, x_t, t.to(x_t.device).expand(len(x_t)), units.squeeze(2))
-        return output(self.unet, found, found.embedding).float()
+        features = encoder_half(self.unet, x_t, t.to(x_t.device).expand(len(x_t)), units.squeeze(2))
+        return decoder_half(self.unet, features, features.embedding).float()
 
     def start(self, count: int, rng: torch.Generator) -> Start:
         return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.abar.device)
@@ -146,8 +144,8 @@ class DiffAE(Generative):
         return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling, trailing=True)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        made = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
-        return self.space.decode(made).float().clamp(-1, 1)
+        latents = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
+        return self.space.decode(latents).float().clamp(-1, 1)
 
     def predictor(self, units: Units, clip: bool) -> Any:
         """The noise prediction as samplers ask for it."""
@@ -165,19 +163,19 @@ class DiffAE(Generative):
 extras: dict[str, Any] = {}
 
 
-def check(settings: Settings, foundation: Foundation) -> None:
+def check_sizes(settings: Settings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
-    _, rows, columns = foundation.diffused().shape
+    _, rows, columns = foundation.diffusion_space().shape
     multiple = 2 ** (len(settings.channels) - 1)
     if rows != columns or rows % multiple:
         raise ValueError(
             f"Diff-AE needs square images (latents, on an autoencoder) whose side is a multiple of {multiple} "
             f"({len(settings.channels)} levels), got {rows} x {columns}; set data.size."
         )
-    least = 2 ** (len(settings.encoder_channels) - 1)
-    if min(foundation.shape[1:]) < least:
+    smallest = 2 ** (len(settings.encoder_channels) - 1)
+    if min(foundation.shape[1:]) < smallest:
         raise ValueError(
-            f"the encoder of Diff-AE halves images {len(settings.encoder_channels) - 1} times, so they need {least} "
+            f"the encoder of Diff-AE halves images {len(settings.encoder_channels) - 1} times, so they need {smallest} "
             f"pixels a side or more, got {foundation.shape[1]} x {foundation.shape[2]}; set data.size."
         )
     if len(settings.attention) != len(settings.channels):

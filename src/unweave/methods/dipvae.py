@@ -60,7 +60,7 @@ class DIPVAE(Variational):
     def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
         means = covariance(posterior.mean)
         aggregate = means if self.settings.variant == "I" else means + posterior.log_variance.exp().mean(0).diag()
-        on, off = distances(aggregate)
+        on, off = identity_distances(aggregate)
         divergence = kl(posterior)
         total = divergence + self.diagonal * on + self.settings.off_diagonal * off
         return Regulariser(total, {"kl": divergence, "diagonal": on, "off_diagonal": off})
@@ -72,7 +72,7 @@ def covariance(mean: Codes) -> Float[Tensor, "unit unit"]:
     return centred.T @ centred / len(mean)
 
 
-def distances(covariance: Float[Tensor, "unit unit"]) -> tuple[Scalar, Scalar]:
+def identity_distances(covariance: Float[Tensor, "unit unit"]) -> tuple[Scalar, Scalar]:
     """Squared distances from the identity: of the diagonal, and of the rest."""
     variances = covariance.diagonal()
     return (variances - 1).square().sum(), covariance.square().sum() - variances.square().sum()

@@ -27,11 +27,10 @@ from unweave.models.diffusion.process import (
     uniform_times,
 )
 from unweave.models.diffusion.sampling import invert, sample
-from unweave.models.encoder import Norm, strided_residual
-from unweave.models.foundation import Denoiser, Foundation
+from unweave.models.encoder import Norm, residual_encoder
+from unweave.models.foundation import Foundation, FrozenDenoiser
 from unweave.models.frozen import FrozenNetwork
-from unweave.models.gradient_decoder import AttentionDecoder, Features, GradientDecoder
-from unweave.models.gradient_decoder import check as check_halves
+from unweave.models.gradient_decoder import AttentionDecoder, GradientDecoder, UNetFeatures, check_splittable
 from unweave.models.unet import time_width
 from unweave.tensors import Images, Times, Units
 
@@ -104,7 +103,7 @@ FAST = {
 }  # fmt: skip
 
 
-def _on(preset: str) -> dict[str, Any]:
+def _base(preset: str) -> dict[str, Any]:
     """The denoiser of this preset, with the recipe that makes it."""
     return {"denoiser": {"recipe": {"method": {"name": "denoiser"}, "preset": preset}}}
 
@@ -112,24 +111,24 @@ def _on(preset: str) -> dict[str, Any]:
 RELEASE = {"images": 4_800_000, "batch": 128, "rate": 2.56e-4, "warmup": 1_280_000, "average": 0.9999}
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "release": {"method": {}, "foundation": _on("release"), "data": {"size": 64}, "training": RELEASE},
-    "release-6": {"method": {"units": 6}, "foundation": _on("release"), "data": {"size": 64}, "training": RELEASE},
-    "release-20": {"method": {"units": 20}, "foundation": _on("release"), "data": {"size": 64}, "training": RELEASE},
+    "release": {"method": {}, "foundation": _base("release"), "data": {"size": 64}, "training": RELEASE},
+    "release-6": {"method": {"units": 6}, "foundation": _base("release"), "data": {"size": 64}, "training": RELEASE},
+    "release-20": {"method": {"units": 20}, "foundation": _base("release"), "data": {"size": 64}, "training": RELEASE},
     "release-mpi3d": {
-        "method": {"weight": 0.01}, "foundation": _on("release"), "data": {"size": 64}, "training": RELEASE,
+        "method": {"weight": 0.01}, "foundation": _base("release"), "data": {"size": 64}, "training": RELEASE,
     },
-    "release-kl": {"method": {}, "foundation": _on("release-kl"), "data": {"size": 64}, "training": RELEASE},
+    "release-kl": {"method": {}, "foundation": _base("release-kl"), "data": {"size": 64}, "training": RELEASE},
     "release-pixels": {
-        "method": {"weight_by": "image"}, "foundation": _on("pixels-64"), "data": {"size": 64}, "training": RELEASE,
+        "method": {"weight_by": "image"}, "foundation": _base("pixels-64"), "data": {"size": 64}, "training": RELEASE,
     },
     "laptop": {
-        "method": LAPTOP, "foundation": _on("laptop-kl"), "data": {"size": 32}, "training": FAST,
+        "method": LAPTOP, "foundation": _base("laptop-kl"), "data": {"size": 32}, "training": FAST,
     },
     "laptop-vq": {
-        "method": LAPTOP, "foundation": _on("laptop-vq"), "data": {"size": 32}, "training": FAST,
+        "method": LAPTOP, "foundation": _base("laptop-vq"), "data": {"size": 32}, "training": FAST,
     },
     "laptop-pixels": {
-        "method": {**LAPTOP, "weight_by": "image"}, "foundation": _on("laptop"), "data": {"size": 32},
+        "method": {**LAPTOP, "weight_by": "image"}, "foundation": _base("laptop"), "data": {"size": 32},
         "training": FAST,
     },
 }  # fmt: skip
@@ -159,14 +158,14 @@ class DisDiff(Generative):
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
         super().__init__()
-        self.denoiser = foundation.needed_denoiser("DisDiff")
-        check(settings)
-        check_halves(self.denoiser.unet)
+        self.denoiser = foundation.required_denoiser("DisDiff")
+        check_identities(settings)
+        check_splittable(self.denoiser.unet)
         self.settings = settings
         self.shape = foundation.shape
-        self.space = foundation.diffused()
-        self.encoder = encoder(settings, foundation.shape)
-        self.twin = FrozenNetwork(encoder(settings, foundation.shape))
+        self.space = foundation.diffusion_space()
+        self.encoder = build_encoder(settings, foundation.shape)
+        self.twin = FrozenNetwork(build_encoder(settings, foundation.shape))
         self.field = SubFields(settings, self.denoiser)
         self.balance = Balance()
         self.noising = {**self.denoiser.noising, "prediction_type": "epsilon"}
@@ -185,50 +184,50 @@ class DisDiff(Generative):
         eps = torch.randn(z0.shape, generator=rng, device=rng.device).to(images.device)
         c = torch.randint(s.units, (len(images),), generator=rng, device=rng.device).to(images.device)
         if s.piece == 0:
-            error, kept, moved, weight = self.terms(z0, eps, t, c, units)
+            error, l_in, l_va, weight = self.terms(z0, eps, t, c, units)
         else:
-            columns = zip(*(each.split(s.piece) for each in (z0, eps, t, c, units)))
-            made = [checkpoint(self.terms, *row, use_reentrant=False) for row in columns]
-            error, kept, moved, weight = (torch.cat(column) for column in zip(*made))
+            pieces = zip(*(tensor.split(s.piece) for tensor in (z0, eps, t, c, units)))
+            terms = [checkpoint(self.terms, *piece, use_reentrant=False) for piece in pieces]
+            error, l_in, l_va, weight = (torch.cat(parts) for parts in zip(*terms))
         weighted = self.balance(error, t) * error if s.balance else error
-        weight = weight * self.risen(batch.seen)
-        total = weighted.mean() + (weight * (kept * s.invariance + moved * s.variance)).mean()
-        terms = {"reconstruction": error.mean()}
+        weight = weight * self.share(batch.seen)
+        total = weighted.mean() + (weight * (l_in * s.invariance + l_va * s.variance)).mean()
+        logged = {"reconstruction": error.mean()}
         if s.weight > 0:
-            terms |= {"invariance": kept.mean(), "variance": moved.mean(), "weight": weight.mean()}
-        return Loss(total, terms)
+            logged |= {"invariance": l_in.mean(), "variance": l_va.mean(), "weight": weight.mean()}
+        return Loss(total, logged)
 
     def terms(
         self, z0: Images, eps: Images, t: Times, c: Int[Tensor, "batch"], units: Units
     ) -> tuple[PerImage, PerImage, PerImage, PerImage]:
-        """The error of eps_hat, invariance, variance and weight of each image."""
+        """The error of eps_hat, L_in, L_va and w of each image."""
         abar = self.denoiser.abar[t]
         x_t = add_noise(z0, eps, abar)
-        found, eps_0 = self.denoiser.halves(x_t, t)
-        fields = self.field(found, units)
-        whole = eps_0 + per_image(mean_shift(self.denoiser.abar, t)) * fields.sum(1)
-        off = eps - whole
-        error = (off.abs() if self.settings.loss == "l1" else off.square()).mean((1, 2, 3))
+        features, eps_0 = self.denoiser.features_and_noise(x_t, t)
+        fields = self.field(features, units)
+        eps_hat = eps_0 + per_image(mean_shift(self.denoiser.abar, t)) * fields.sum(1)
+        difference = eps - eps_hat
+        error = (difference.abs() if self.settings.loss == "l1" else difference.square()).mean((1, 2, 3))
         if self.settings.weight == 0:
-            none = error.new_zeros(len(t))
-            return error, none, none, none
+            zero = error.new_zeros(len(t))
+            return error, zero, zero, zero
         eps_c = eps_0 + per_image(score_shift(abar)) * fields[torch.arange(len(c), device=c.device), c]
         clean, clean_c = clean_of(eps_0, x_t, abar), clean_of(eps_c, x_t, abar)
         with torch.no_grad():
-            picture = self.space.soft_decode(clean).float()
-            before = self.reencode(picture)
-        picture_c = self.space.soft_decode(clean_c).float()
-        after = self.reencode(picture_c)
-        kept, moved = invariance(before, after, c), variance(units.detach(), before, after, c)
+            image = self.space.soft_decode(clean).float()
+            before = self.reencode(image)
+        image_c = self.space.soft_decode(clean_c).float()
+        after = self.reencode(image_c)
+        l_in, l_va = invariance(before, after, c), variance(units.detach(), before, after, c)
         if self.settings.weight_by == "constant":
             size = error.new_ones(len(t))
         elif self.settings.weight_by == "image":
-            size = (picture - picture_c).detach().square().mean((1, 2, 3))
+            size = (image - image_c).detach().square().mean((1, 2, 3))
         else:
             size = (clean - clean_c).detach().square().mean((1, 2, 3))
-        return error, kept, moved, self.settings.weight * size
+        return error, l_in, l_va, self.settings.weight * size
 
-    def risen(self, seen: int) -> float:
+    def share(self, seen: int) -> float:
         """The share of lambda that is in force."""
         after = self.settings.weight_after
         return 1.0 if after == 0 else min(1.0, max(0.0, seen / after - 1))
@@ -274,10 +273,10 @@ class DisDiff(Generative):
 
         def predict(x_t: Images, t: Tensor) -> Images:
             times = t.to(x_t.device).expand(len(x_t))
-            found, eps_0 = self.denoiser.halves(x_t, times)
+            features, eps_0 = self.denoiser.features_and_noise(x_t, times)
             if int(t.max()) < self.settings.first_time:  # a time that no field was trained for
                 return eps_0
-            fields = self.field(found, units, chosen)
+            fields = self.field(features, units, chosen)
             return eps_0 + per_image(score_shift(self.denoiser.abar[times])) * fields.sum(1)
 
         return predict
@@ -286,11 +285,11 @@ class DisDiff(Generative):
 class SubFields(nn.Module):
     """G: the gradient decoder, what conditions it on a unit's vector, and what tells it which unit it is."""
 
-    def __init__(self, settings: Settings, denoiser: Denoiser) -> None:
+    def __init__(self, settings: Settings, denoiser: FrozenDenoiser) -> None:
         super().__init__()
         width = time_width(denoiser.unet)
-        make = GradientDecoder if settings.condition == "scale_shift" else AttentionDecoder
-        self.decoder = make(denoiser.unet, width)
+        decoder = GradientDecoder if settings.condition == "scale_shift" else AttentionDecoder
+        self.decoder = decoder(denoiser.unet, width)
         self.condition = nn.Linear(settings.dim, width)
         self.units, self.chunk, self.kind = settings.units, settings.chunk, settings.identity
         if self.kind == "orthogonal":
@@ -306,21 +305,22 @@ class SubFields(nn.Module):
             return self.name(orthogonal(self.generator)[: self.units])
         return self.name(self.embedding) if self.kind == "free" else 0.0
 
-    def forward(self, found: Features, units: Units, chosen: Sequence[int] | None = None) -> Fields:
+    def forward(self, features: UNetFeatures, units: Units, chosen: Sequence[int] | None = None) -> Fields:
         """The field of every chosen unit (all if None), in passes over `chunk` units of all images."""
-        numbers = torch.arange(self.units) if chosen is None else torch.tensor(list(chosen), dtype=torch.long)
-        if len(numbers) == 0:
-            return found.bottom.new_zeros(len(units), 0, 1, 1, 1)  # nothing is added
-        names = torch.zeros(self.units, 1, device=units.device) + self.identities()
-        passes = [self._pass(found, units, names, part) for part in numbers.split(self.chunk or self.units)]
+        k = torch.arange(self.units) if chosen is None else torch.tensor(list(chosen), dtype=torch.long)
+        if len(k) == 0:
+            return features.bottom.new_zeros(len(units), 0, 1, 1, 1)  # nothing is added
+        identities = torch.zeros(self.units, 1, device=units.device) + self.identities()
+        passes = [self.one_pass(features, units, identities, part) for part in k.split(self.chunk or self.units)]
         return torch.cat(passes, 1).float()
 
-    def _pass(self, found: Features, units: Units, names: Tensor, numbers: Tensor) -> Fields:
-        numbers = numbers.to(units.device)
-        embedding = (found.embedding.unsqueeze(1) + names[numbers]).flatten(0, 1)  # (batch · unit, time)
-        condition = self.condition(units[:, numbers]).flatten(0, 1)
-        made = self.decoder(found.repeated(len(numbers)), embedding, condition)
-        return made.unflatten(0, (len(units), len(numbers)))
+    def one_pass(self, features: UNetFeatures, units: Units, identities: Tensor, k: Tensor) -> Fields:
+        """The fields of the units with the numbers k, all at once."""
+        k = k.to(units.device)
+        embedding = (features.embedding.unsqueeze(1) + identities[k]).flatten(0, 1)  # (batch · unit, time)
+        condition = self.condition(units[:, k]).flatten(0, 1)
+        fields = self.decoder(features.repeated(len(k)), embedding, condition)
+        return fields.unflatten(0, (len(units), len(k)))
 
 
 def orthogonal(generator: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
@@ -331,53 +331,53 @@ def orthogonal(generator: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
 
 def invariance(before: Units, after: Units, c: Int[Tensor, "batch"]) -> PerImage:
     """L_in: cross-entropy of softmax_k ‖before_k - after_k‖ with c. Only the unit whose field was added may move."""
-    return functional.cross_entropy(distances(before, after), c, reduction="none")
+    return functional.cross_entropy(unit_distances(before, after), c, reduction="none")
 
 
 def variance(truth: Units, before: Units, after: Units, c: Int[Tensor, "batch"]) -> PerImage:
     """L_va: cross-entropy of softmax_k (‖before_k - truth_k‖ - ‖after_k - truth_k‖) with c, which comes closer."""
-    return functional.cross_entropy(distances(before, truth) - distances(after, truth), c, reduction="none")
+    return functional.cross_entropy(unit_distances(before, truth) - unit_distances(after, truth), c, reduction="none")
 
 
-def distances(one: Units, other: Units) -> Float[Tensor, "batch unit"]:
+def unit_distances(one: Units, other: Units) -> Float[Tensor, "batch unit"]:
     """Euclidean distance of each unit; its gradient is 0 where they are equal."""
     return torch.linalg.vector_norm(one - other, dim=2)
 
 
-def encoder(settings: Settings, shape: tuple[int, int, int]) -> nn.Module:
+def build_encoder(settings: Settings, shape: tuple[int, int, int]) -> nn.Module:
     outputs = settings.units * settings.dim
-    return strided_residual(shape, outputs, settings.encoder_width, settings.encoder_norm, settings.encoder_halvings)
+    return residual_encoder(shape, outputs, settings.encoder_width, settings.encoder_norm, settings.encoder_halvings)
 
 
 def field_maps(
     method: DisDiff, images: Images, times: Sequence[int], seed: int = 0
 ) -> Float[Tensor, "batch unit time rows columns"]:
     """|d_t G_k|, the mean over channels, for images noised to these times with one noise each: where each unit acts."""
-    noise = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     with torch.inference_mode():
         units, z0 = method.encode(images), method.space.encode(images)
-        eps = torch.randn(z0.shape, generator=noise).to(z0.device)
+        eps = torch.randn(z0.shape, generator=rng).to(z0.device)
         maps = []
         for time in times:
             if not 0 <= time < STEPS:
                 raise ValueError(f"times must be in 0..{STEPS - 1}, got {time}.")
             t = torch.full((len(images),), time, device=images.device)
             abar = method.denoiser.abar[t]
-            found, _ = method.denoiser.halves(add_noise(z0, eps, abar), t)
-            size = method.field(found, units).abs().mean(2)  # (batch, unit, rows, columns)
+            features, _ = method.denoiser.features_and_noise(add_noise(z0, eps, abar), t)
+            size = method.field(features, units).abs().mean(2)  # (batch, unit, rows, columns)
             maps.append(size * per_image(-score_shift(abar)))
     return torch.stack(maps, 2)
 
 
-def alone(method: DisDiff, units: Units, start: Start, sampling: Sampling, chosen: Sequence[int]) -> Images:
+def draw_alone(method: DisDiff, units: Units, start: Start, sampling: Sampling, chosen: Sequence[int]) -> Images:
     """Images that the fields of the chosen units alone guide."""
     return method.draw(units, start, sampling, chosen)
 
 
-extras = {"fields": field_maps, "alone": alone}
+extras = {"fields": field_maps, "alone": draw_alone}
 
 
-def check(settings: Settings) -> None:
+def check_identities(settings: Settings) -> None:
     """Raises ValueError where settings do not fit together."""
     if settings.identity == "orthogonal" and settings.units > settings.identity_width:
         raise ValueError(

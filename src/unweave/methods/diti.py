@@ -1,12 +1,13 @@
 """DiTi: features that open up step by step over diffusion time, on a frozen pre-trained model.
 
 Yue, Wang, Sun, Ji, Chang, Zhang, "Exploring Diffusion Time-steps for Unsupervised Representation Learning",
-ICLR 2024, arXiv:2401.11430. PDAE (`guidance.Guided`) whose decoder sees, at time t, only a prefix of the code that
+ICLR 2024, arXiv:2401.11430. PDAE (`_guided.Guided`) whose decoder sees, at time t, only a prefix of the code that
 grows with t: the slice that opens in a block of times must explain what noise destroys there.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unweave.config import SettingsError
+from unweave.method import UnitGroups
 from unweave.methods import _guided
 from unweave.methods._guided import Code
 from unweave.models.diffusion.process import STEPS
@@ -49,7 +51,7 @@ class Settings(_guided.Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> "Settings":
-        check(self)
+        check_slices(self)
         return self
 
 
@@ -60,93 +62,97 @@ PRESETS["release-even"] = {**PRESETS["release"], "method": EVEN}
 """`release-even` opens eight numbers in every block."""
 
 
-class DiTi(_guided.Guided):
-    """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, m_b(t) z)))², m_b = 1 on the first `ends[b]` numbers.
+class PrefixMask(_guided.CodeMask):
+    """m_b(t): 1 on the first `ends[b]` numbers of the code, b(t) = floor(t · blocks / 1000).
 
-    b(t) = floor(t · blocks / 1000), of the original time 0 .. 999 whatever the sampler's stride, so that inversion and
-    generation open the same slices as training. Each slice is a group of units, named after its stage. 'stop_grad'
-    lets gradients into the newest slice only; 'dual' adds that loss to the plain one.
+    t is the original time 0 .. 999 whatever the sampler's stride, so that inversion and generation open the same slices
+    as training.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
-        super().__init__(settings, foundation, "DiTi")
-        self.options = settings
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
         self.ends: Tensor
-        self.register_buffer("ends", torch.tensor(ends(settings)), persistent=False)
+        self.register_buffer("ends", torch.tensor(slice_ends(settings)), persistent=False)
 
     def visible(self, code: Code, t: Times) -> Code:
-        return code * (torch.arange(code.shape[1], device=code.device) < self.open(t)[:, None])
+        return code * (torch.arange(code.shape[1], device=code.device) < self.count(t)[:, None])
 
     def trained(self, code: Code, t: Times) -> Sequence[Code]:
-        if self.options.gradient == "base":
+        if self.settings.gradient == "base":
             return [self.visible(code, t)]
         block = self.block(t)
         before = torch.where(block > 0, self.ends[block - 1], 0)
         newest = torch.arange(code.shape[1], device=code.device) >= before[:, None]
-        held = self.visible(torch.where(newest, code, code.detach()), t)
-        return [held] if self.options.gradient == "stop_grad" else [self.visible(code, t), held]
+        detached = self.visible(torch.where(newest, code, code.detach()), t)
+        return [detached] if self.settings.gradient == "stop_grad" else [self.visible(code, t), detached]
 
     def block(self, t: Times) -> Times:
         """The block of each time."""
-        return t * self.options.blocks // STEPS
+        return t * self.settings.blocks // STEPS
 
-    def open(self, t: Times) -> Times:
+    def count(self, t: Times) -> Times:
         """How many numbers of the code are open at each time."""
         return self.ends[self.block(t)]
 
-    def groups(self) -> Mapping[str, Sequence[int]]:
-        return stages(self.options)
 
-    def group(self, name: str) -> Sequence[int]:
-        """The units that open at a range of times, such as t100-299, or in a range of blocks, such as b16-23."""
-        found = re.fullmatch(r"([bt])(\d+)(?:-(\d+))?", name)
-        if found is None:
-            return super().group(name)
-        first, last = int(found[2]), int(found[3] or found[2])
-        if found[1] == "t":
-            return units_of_times(self.options, first, last)
-        return units_of_blocks(self.options, first, last)
+class DiTi(_guided.Guided):
+    """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, m_b(t) z)))², m_b the `PrefixMask` (see `_guided.Guided`).
+
+    Each slice is a group of units, named after its stage. 'stop_grad' lets gradients into the newest slice only; 'dual'
+    adds that loss to the plain one.
+    """
+
+    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+        super().__init__(settings, foundation, "DiTi", PrefixMask(settings))
+        self.unit_groups = UnitGroups(stage_units(settings), partial(units_of_range, settings))
 
 
-def starts(settings: Settings) -> list[int]:
+def block_starts(settings: Settings) -> list[int]:
     """The first time of each block, and 1000: block b has the times t with floor(t · blocks / 1000) = b."""
     return [-(-STEPS * block // settings.blocks) for block in range(settings.blocks + 1)]
 
 
 def stage_of_blocks(settings: Settings) -> list[int]:
-    """The stage of each block: that of where it begins (as a real number), as in the release."""
-    return [next(i for i, edge in enumerate(settings.edges) if first < edge) for first in _nominal(settings)]
-
-
-def _nominal(settings: Settings) -> list[float]:
-    """Where blocks begin, as a real number: 15.625 steps apart for 64 blocks."""
-    return [block * STEPS / settings.blocks for block in range(settings.blocks)]
+    """The stage of each block: that of where it begins as a real number, 15.625 steps apart for 64 blocks."""
+    starts = [block * STEPS / settings.blocks for block in range(settings.blocks)]
+    return [next(i for i, edge in enumerate(settings.edges) if start < edge) for start in starts]
 
 
 def slice_widths(settings: Settings) -> list[int]:
     """Numbers of the code that each block opens: its stage's width shared evenly, the rest in its last block."""
-    stage = stage_of_blocks(settings)
-    result = [settings.widths[i] // stage.count(i) for i in stage]
+    stages = stage_of_blocks(settings)
+    widths = [settings.widths[i] // stages.count(i) for i in stages]
     for i, width in enumerate(settings.widths):
-        last = len(stage) - 1 - stage[::-1].index(i)
-        result[last] += width % stage.count(i)
-    return result
+        last = len(stages) - 1 - stages[::-1].index(i)
+        widths[last] += width % stages.count(i)
+    return widths
 
 
-def ends(settings: Settings) -> list[int]:
+def slice_ends(settings: Settings) -> list[int]:
     """How many numbers of the code are open in each block."""
     return list(accumulate(slice_widths(settings)))
 
 
-def stages(settings: Settings) -> dict[str, list[int]]:
+def stage_units(settings: Settings) -> dict[str, list[int]]:
     """The units that each stage opens, by the times at which it does: {"t0-49": [0, ..., 9], ...}."""
-    stage, last, begin, found = stage_of_blocks(settings), ends(settings), 0, {}
+    stages, ends, starts = stage_of_blocks(settings), slice_ends(settings), block_starts(settings)
+    units, opened = {}, 0
     for i in range(len(settings.edges)):
-        blocks = [block for block, of in enumerate(stage) if of == i]
-        first, after = starts(settings)[blocks[0]], starts(settings)[blocks[-1] + 1]
-        found[f"t{first}-{after - 1}"] = list(range(begin, last[blocks[-1]]))
-        begin = last[blocks[-1]]
-    return found
+        blocks = [block for block, stage in enumerate(stages) if stage == i]
+        name = f"t{starts[blocks[0]]}-{starts[blocks[-1] + 1] - 1}"
+        units[name] = list(range(opened, ends[blocks[-1]]))
+        opened = ends[blocks[-1]]
+    return units
+
+
+def units_of_range(settings: Settings, name: str) -> list[int] | None:
+    """The units that open at a range of times, such as t100-299, or in a range of blocks, such as b16-23."""
+    match = re.fullmatch(r"([bt])(\d+)(?:-(\d+))?", name)
+    if match is None:
+        return None
+    first, last = int(match[2]), int(match[3] or match[2])
+    return units_of_times(settings, first, last) if match[1] == "t" else units_of_blocks(settings, first, last)
 
 
 def units_of_times(settings: Settings, first: int, last: int) -> list[int]:
@@ -161,19 +167,19 @@ def units_of_blocks(settings: Settings, first: int, last: int) -> list[int]:
     none."""
     if not 0 <= first <= last < settings.blocks:
         raise ValueError(f"blocks must lie in 0..{settings.blocks - 1} and not run backwards, got {first}-{last}.")
-    end = ends(settings)
-    found = list(range(end[first - 1] if first else 0, end[last]))
-    if not found:
+    ends = slice_ends(settings)
+    units = list(range(ends[first - 1] if first else 0, ends[last]))
+    if not units:
         raise ValueError(
             f"no number of the code opens in the blocks {first}-{last} (of {settings.blocks}): take a wider range."
         )
-    return found
+    return units
 
 
 extras: dict[str, Any] = {}
 
 
-def check(settings: Settings) -> None:
+def check_slices(settings: Settings) -> None:
     """Raises SettingsError where stages do not fit the code or the blocks."""
     edges, widths = settings.edges, settings.widths
     if len(edges) != len(widths):
@@ -189,9 +195,9 @@ def check(settings: Settings) -> None:
         raise SettingsError(
             f"method.edges must rise to {STEPS}, and method.widths be 1 or more; got {edges} and {widths}."
         )
-    empty = set(range(len(edges))) - set(stage_of_blocks(settings))
-    if empty:
-        i = min(empty)
+    without_blocks = set(range(len(edges))) - set(stage_of_blocks(settings))
+    if without_blocks:
+        i = min(without_blocks)
         raise SettingsError(
             f"no block begins in the stage that ends at {edges[i]}: with {settings.blocks} blocks one begins every "
             f"{STEPS / settings.blocks:g} times; move method.edges or raise method.blocks."

@@ -20,11 +20,11 @@ from unweave.models.diffusion import process
 from unweave.models.diffusion.balance import Balance
 from unweave.models.diffusion.sampling import invert, sample
 from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
-from unweave.models.encoder import Norm, plain, strided_residual
+from unweave.models.encoder import Norm, plain_encoder, residual_encoder
 from unweave.models.foundation import Foundation
 from unweave.models.lift import Lift
 from unweave.models.unet import (
-    Shape,
+    UNetShape,
     cross_attention_unet,
     drop_self_attention,
     from_patches,
@@ -83,7 +83,7 @@ class Settings(Frozen):
     prediction: process.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
     loss: Literal["l1", "l2"] = Field("l1", description="'l1' (release) or 'l2' (the paper's table)")
     weight: Weighting | Literal["balanced"] = Field(
-        "uniform", description="loss weight over time: diffusion/weighting.py, or 'balanced' (diffusion/balance.py)"
+        "uniform", description="loss weight over time: models/diffusion/weighting.py, or 'balanced' (balance.py there)"
     )
     weight_level: float = Field(1.0, gt=0, description="the level of that weight, an SNR: min(SNR, level) / level")
     first_time: int = Field(
@@ -160,12 +160,11 @@ class EncDiff(Generative):
 
     Deviations from the release. It works on 16 x 16 x 3 latents of a VQ autoencoder, as the presets `release-vq` and
     `laptop-vq` do (any foundation.autoencoder will); the other presets work on pixels (the paper reports pixel space as
-    slightly better), folded by `patch`.
-    The default patch is 2, because a prototype's noise prediction of large patches through
-    few channels failed [not measured here]. The U-Net is
-    diffusers' own: its down- and up-sampling is a convolution where the release has a residual block with the
-    time embedding, which makes it 34.8 M parameters instead of 37.47 M (7 % fewer); attention, residual blocks
-    and widths are the same. The encoder (1.164 M at 20 units) and the lifts (0.210 M) are the release's.
+    slightly better), folded by `patch`. The default patch is 2: a prototype, of which no measurement is kept, could not
+    predict the noise of large patches through few channels. The U-Net is diffusers' own: its down- and up-sampling is a
+    convolution where the release has a residual block with the time embedding, which makes it 34.8 M parameters instead
+    of 37.47 M (7 % fewer); attention, residual blocks and widths are the same. The encoder (1.164 M at 20 units) and
+    the lifts (0.210 M) are the release's.
 
     The `laptop` presets deviate further, to learn in minutes: x_0 prediction with the l2 loss, every noise level
     weighted to count the same (`balanced`), one-sided SOAP in place of AdamW, and no time before `first_time`, where
@@ -177,13 +176,13 @@ class EncDiff(Generative):
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
         super().__init__()
-        check(settings, foundation)
+        check_sizes(settings, foundation)
         self.settings = settings
-        self.space = foundation.diffused()
+        self.space = foundation.diffusion_space()
         channels, height, _ = self.space.shape
         dim = 1 if settings.tokens == "scalar" else settings.token
         if settings.encoder == "release":
-            self.encoder = strided_residual(
+            self.encoder = residual_encoder(
                 foundation.shape,
                 settings.units * dim,
                 settings.encoder_width,
@@ -191,21 +190,21 @@ class EncDiff(Generative):
                 settings.encoder_halvings,
             )
         else:
-            self.encoder = plain(foundation.shape, settings.units * dim, settings.encoder_width)
+            self.encoder = plain_encoder(foundation.shape, settings.units * dim, settings.encoder_width)
         self.lift: nn.Module = Lift(settings.units, settings.token) if settings.tokens == "scalar" else nn.Identity()
-        inside = channels * settings.patch**2
-        shape = Shape(
+        folded = channels * settings.patch**2
+        shape = UNetShape(
             settings.channels, settings.attention, settings.layers, settings.heads, settings.groups, settings.dropout
         )
         if settings.condition == "attention":
-            self.unet: Any = cross_attention_unet(height // settings.patch, inside, settings.token, shape)
+            self.unet: Any = cross_attention_unet(height // settings.patch, folded, settings.token, shape)
             if not settings.self_attention:
                 drop_self_attention(self.unet)
         else:
-            self.unet = modulated_unet(height // settings.patch, inside, shape)
+            self.unet = modulated_unet(height // settings.patch, folded, shape)
             self.modulation = nn.Linear(settings.units * settings.token, time_width(self.unet))
         if not settings.diffusion:
-            self.canvas = nn.Parameter(torch.randn(1, inside, height // settings.patch, height // settings.patch))
+            self.canvas = nn.Parameter(torch.randn(1, folded, height // settings.patch, height // settings.patch))
         self.balance = Balance()
         self.noising = process.config(settings.schedule, settings.prediction)
         self.abar: Tensor
@@ -220,7 +219,7 @@ class EncDiff(Generative):
         x0 = to_patches(self.space.encode(batch.images), s.patch)
         tokens = self.lift(self.encode(batch.images))
         if not s.diffusion:
-            error = distance(s.loss, self.blank(tokens), x0)
+            error = distance(s.loss, self.decode_without_diffusion(tokens), x0)
             return Loss(error.mean(), {"reconstruction": error.mean()})
         t = process.uniform_times(len(x0), rng, x0.device, s.first_time)
         eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
@@ -246,15 +245,15 @@ class EncDiff(Generative):
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
         if not self.settings.diffusion:
             return self.start(len(images), torch.Generator().manual_seed(0))
-        folded = to_patches(self.space.encode(images), self.settings.patch)
-        return invert(self.denoiser(self.lift(units)), folded, self.noising, sampling, self.settings.first_time)
+        x0 = to_patches(self.space.encode(images), self.settings.patch)
+        return invert(self.predictor(self.lift(units)), x0, self.noising, sampling, self.settings.first_time)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         tokens = self.lift(units)
         if not self.settings.diffusion:
-            x0 = self.blank(tokens)
+            x0 = self.decode_without_diffusion(tokens)
         else:
-            x0 = sample(self.denoiser(tokens), start, self.noising, sampling, rng, self.settings.first_time)
+            x0 = sample(self.predictor(tokens), start, self.noising, sampling, rng, self.settings.first_time)
         return self.space.decode(from_patches(x0, self.settings.patch)).clamp(-1, 1).float()
 
     def predict(self, x_t: Images, t: Tensor, tokens: Float[Tensor, "batch unit token"]) -> Images:
@@ -264,12 +263,12 @@ class EncDiff(Generative):
             return self.unet(x_t, t, tokens, return_dict=False)[0]
         return self.unet(x_t, t, class_labels=self.modulation(tokens.flatten(1)), return_dict=False)[0]
 
-    def blank(self, tokens: Float[Tensor, "batch unit token"]) -> Images:
-        """Without diffusion: what the U-Net makes of the tokens alone, from a learnt constant input at time 0."""
+    def decode_without_diffusion(self, tokens: Float[Tensor, "batch unit token"]) -> Images:
+        """What the U-Net makes of the tokens alone, from a learnt constant input at time 0."""
         canvas = self.canvas.expand(len(tokens), -1, -1, -1)
         return self.predict(canvas, torch.zeros((), dtype=torch.long), tokens)
 
-    def denoiser(self, tokens: Float[Tensor, "batch unit token"]) -> Any:
+    def predictor(self, tokens: Float[Tensor, "batch unit token"]) -> Any:
         """The prediction as samplers ask for it."""
         return lambda x_t, t: self.predict(x_t, t, tokens).float()
 
@@ -291,18 +290,18 @@ def attention_maps(
     unet = method.unet
     if not isinstance(unet, UNet2DConditionModel) or not method.settings.diffusion:
         raise ValueError("attention maps need cross-attention and diffusion: this run was trained without.")
-    recorder, own = RecordingAttention(), unet.attn_processors
-    unet.set_attn_processor({name: recorder if "attn2" in name else before for name, before in own.items()})
+    recorder, processors = RecordingAttention(), unet.attn_processors
+    unet.set_attn_processor({name: recorder if "attn2" in name else own for name, own in processors.items()})
     try:
         with torch.inference_mode():
             method.decode(method.encode(images), start, sampling)
     finally:
-        unet.set_attn_processor(own)
+        unet.set_attn_processor(processors)
     side = method.space.shape[1] // method.settings.patch
     total = torch.zeros(len(images), method.settings.units, side, side, device=images.device)
-    for map_ in recorder.maps:  # (batch, position, unit)
-        coarse = round(map_.shape[1] ** 0.5)
-        square = map_.transpose(1, 2).unflatten(2, (coarse, coarse))
+    for attention in recorder.maps:  # (batch, position, unit)
+        coarse = round(attention.shape[1] ** 0.5)
+        square = attention.transpose(1, 2).unflatten(2, (coarse, coarse))
         total += nn.functional.interpolate(square, size=(side, side), mode="bilinear")
     return total / len(recorder.maps)
 
@@ -310,9 +309,9 @@ def attention_maps(
 extras = {"attention": attention_maps}
 
 
-def check(settings: Settings, foundation: Foundation) -> None:
+def check_sizes(settings: Settings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
-    _, height, width = foundation.diffused().shape
+    _, height, width = foundation.diffusion_space().shape
     levels = len(settings.channels)
     multiple = settings.patch * 2 ** (levels - 1)
     if height != width or height % multiple:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from unweave.config import Frozen
 from unweave.method import Batch, Loss, Player
-from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, draw, kl
+from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl, sample_posterior
 from unweave.models.critic import mlp_critic
 from unweave.models.foundation import Foundation
 from unweave.tensors import Scalar
@@ -45,9 +45,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = SWEEP
 class FactorVAE(Variational):
     """Loss of the VAE: -log p(x|z) + KL(q(z|x) || p(z)) + gamma TC(z) (Eq. 2 of the paper).
 
-    TC(z) is the mean of the critic's log-odds that z was not shuffled. The critic is the second player (`Critic`).
+    TC(z) is the mean of the critic's log-odds that z was not shuffled. The critic is the second player (`CodeCritic`).
     Deviation from the paper, shared with the sweep: both see one batch, where the paper takes a second one. The
-    critic's code is drawn anew after the step of the VAE, where the sweep steps both on one draw.
+    critic's code is sampled anew after the step of the VAE, where the sweep steps both on one sample.
     """
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
@@ -57,7 +57,7 @@ class FactorVAE(Variational):
 
     def players(self) -> list[Player]:
         vae = [*self.encoder.parameters(), *self.decoder.parameters()]
-        critic = Player("critic", Critic(self), list(self.critic.parameters()), betas=(0.5, 0.9))
+        critic = Player("critic", CodeCritic(self), list(self.critic.parameters()), betas=(0.5, 0.9))
         return [Player("vae", self, vae), critic]
 
     def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
@@ -66,7 +66,7 @@ class FactorVAE(Variational):
         return Regulariser(total, {"kl": divergence, "total_correlation": correlation})
 
 
-class Critic(nn.Module):
+class CodeCritic(nn.Module):
     """Loss: the critic's cross-entropy between codes (class 0) and codes shuffled over the batch, unit by unit (1)."""
 
     def __init__(self, vae: FactorVAE) -> None:
@@ -75,7 +75,7 @@ class Critic(nn.Module):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         with torch.no_grad():
-            z = draw(self.vae.posterior(batch.images), rng)
+            z = sample_posterior(self.vae.posterior(batch.images), rng)
         joint, shuffled = self.vae.critic(z).float(), self.vae.critic(shuffle(z, rng)).float()
         loss = 0.5 * (cross_entropy(joint, 0) + cross_entropy(shuffled, 1))
         return Loss(loss, {"cross_entropy": loss})

@@ -4,10 +4,14 @@ Zhang, Zhao, Lin, "Unsupervised representation learning from pre-trained diffusi
 NeurIPS 2022, arXiv:2212.12990. Stands on an unconditional denoiser (foundation.denoiser), of pixels as published.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from unweave.method import UnitGroups
 from unweave.methods import _guided
+from unweave.methods._guided import Code
 from unweave.models.foundation import Foundation
+from unweave.tensors import Times
 
 CITATION = """@inproceedings{zhang2022pdae,
   title     = {Unsupervised Representation Learning from Pre-trained Diffusion Probabilistic Models},
@@ -21,17 +25,28 @@ SCORED = "averaged"
 
 
 class Settings(_guided.Settings):
-    """All of them are `guidance.Settings`."""
+    """Those of `_guided.Settings`, with the published defaults for 64 px."""
 
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = _guided.presets()
 
 
+class NoMask(_guided.CodeMask):
+    """The whole code is seen at all times."""
+
+    def visible(self, code: Code, t: Times) -> Code:
+        return code
+
+    def trained(self, code: Code, t: Times) -> Sequence[Code]:
+        return [code]
+
+
 class PDAE(_guided.Guided):
-    """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, z)))² (see `guidance.Guided`); z is seen at all times."""
+    """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, z)))² (see `_guided.Guided`); z is seen at all times."""
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
-        super().__init__(settings, foundation, "PDAE")
+        super().__init__(settings, foundation, "PDAE", NoMask())
+        self.unit_groups = UnitGroups({"code": range(settings.dim)})
 
 
 extras: dict[str, Any] = {}

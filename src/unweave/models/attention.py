@@ -60,7 +60,7 @@ class RecordingAttention:
 
 
 class NoAttention:
-    """Adds nothing: for self-attention that is not wanted, whose last layer is then zero (networks/unet.py)."""
+    """Adds nothing: for self-attention that `unet.drop_self_attention` leaves out, whose last layer is then zero."""
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
         return hidden_states.new_zeros(())

@@ -14,7 +14,7 @@ def norm(kind: Norm, channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(max(1, channels // 8), channels)
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """x + [ReLU, conv 3x3, norm, ReLU, conv 1x1]."""
 
     def __init__(self, channels: int, kind: Norm) -> None:
@@ -31,7 +31,7 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def strided_residual(
+def residual_encoder(
     shape: tuple[int, int, int], outputs: int, width: int = 128, kind: Norm = "batch", halvings: int = 4
 ) -> nn.Module:
     """The encoder of the EncDiff and DisDiff releases: four strided convolutions, two residual blocks, one linear.
@@ -41,20 +41,20 @@ def strided_residual(
     missing in the release as well.
     """
     channels, height, side = shape
-    _check(height, side, halvings)
+    _check_sides(height, side, halvings)
     layers: list[nn.Module] = []
     for i in range(halvings):
         layers += [nn.Conv2d(channels if i == 0 else width, width, 4, stride=2, padding=1), norm(kind, width)]
         if i != halvings - 2:
             layers.append(nn.ReLU())
-    layers += [Residual(width, kind), norm(kind, width), nn.ReLU(), Residual(width, kind), nn.Flatten()]
+    layers += [ResidualBlock(width, kind), norm(kind, width), nn.ReLU(), ResidualBlock(width, kind), nn.Flatten()]
     return nn.Sequential(*layers, nn.Linear(width * (height >> halvings) * (side >> halvings), outputs))
 
 
-def plain(shape: tuple[int, int, int], outputs: int, width: int = 64) -> nn.Module:
+def plain_encoder(shape: tuple[int, int, int], outputs: int, width: int = 64) -> nn.Module:
     """The encoder printed in Table 8 of arXiv:2402.09712: five convolutions and three linear layers, no norm."""
     channels, height, side = shape
-    _check(height, side)
+    _check_sides(height, side)
     widths = [width, 2 * width, 4 * width, 4 * width, 4 * width]
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 7, padding=3), nn.ReLU()]
     for before, after in zip(widths, widths[1:]):
@@ -64,7 +64,9 @@ def plain(shape: tuple[int, int, int], outputs: int, width: int = 64) -> nn.Modu
     return nn.Sequential(*layers, nn.Flatten(), *head)
 
 
-def attentive(shape: tuple[int, int, int], outputs: int, widths: Sequence[int] | None, heads: int = 4) -> nn.Module:
+def attention_encoder(
+    shape: tuple[int, int, int], outputs: int, widths: Sequence[int] | None, heads: int = 4
+) -> nn.Module:
     """The encoder of PDAE and DiTi: one strided convolution for each width, down to 4 x 4, then one linear layer.
 
     Self-attention once, at 16 x 16 positions (not at all below 32 px); GroupNorm of (at most) 32 groups and SiLU
@@ -103,7 +105,7 @@ def self_attention(channels: int, heads: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _check(height: int, width: int, halvings: int = 4) -> None:
+def _check_sides(height: int, width: int, halvings: int = 4) -> None:
     multiple = 2**halvings
     if height % multiple or width % multiple:
         raise ValueError(

@@ -1,6 +1,4 @@
-"""What a method is given when it is built: the shape of its images, the size of its set, the frozen networks it may
-stand on.
-"""
+"""What a method is built on: the shape of its images, the size of their set, the frozen networks it may stand on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +13,12 @@ from unweave.config import Frozen, SettingsError
 from unweave.models import diffusers_folder
 from unweave.models.diffusion.process import noise_of, of_scheduler
 from unweave.models.frozen import FrozenNetwork
-from unweave.models.gradient_decoder import Features, features, output
-from unweave.models.latents import Latents, Pixels, Space
+from unweave.models.gradient_decoder import UNetFeatures, decoder_half, encoder_half
+from unweave.models.latents import LatentSpace, PixelSpace, Space
 from unweave.tensors import Images, Times
 
 
-class Source(Frozen):
+class NetworkSource(Frozen):
     """Where a frozen network comes from, and how to make it when it is not there."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
@@ -32,17 +30,21 @@ class Source(Frozen):
     )
 
 
-class Sources(Frozen):
-    autoencoder: Source | None = Field(None, description="the space that diffusion works in; pixels if not given")
-    denoiser: Source | None = Field(None, description="a trained unconditional diffusion model")
+class FoundationSettings(Frozen):
+    """The table [foundation]: the frozen networks that a method stands on."""
 
-    def named(self) -> dict[str, Source]:
-        """Those that are given, in the order in which they are made."""
+    autoencoder: NetworkSource | None = Field(
+        None, description="the space that diffusion works in; pixels if not given"
+    )
+    denoiser: NetworkSource | None = Field(None, description="a trained unconditional diffusion model")
+
+    def networks(self) -> dict[str, NetworkSource]:
+        """Those that are set, in the order in which they are made."""
         both = {"autoencoder": self.autoencoder, "denoiser": self.denoiser}
         return {name: source for name, source in both.items() if source is not None}
 
 
-class Denoiser(nn.Module):
+class FrozenDenoiser(nn.Module):
     """A frozen unconditional diffusion model: its U-Net, its noise schedule, and what it predicts."""
 
     def __init__(self, unet: UNet2DModel, scheduler: Mapping[str, Any]) -> None:
@@ -56,36 +58,37 @@ class Denoiser(nn.Module):
     def unet(self) -> UNet2DModel:
         return self.frozen.network
 
-    def noise(self, made: Images, x_t: Images, t: Times) -> Images:
+    def noise(self, output: Images, x_t: Images, t: Times) -> Images:
         """The noise in x_t, from the output of the U-Net, whatever it predicts."""
-        return noise_of(str(self.noising["prediction_type"]), made, x_t, self.abar[t])
+        return noise_of(str(self.noising["prediction_type"]), output, x_t, self.abar[t])
 
     @torch.no_grad()
-    def halves(self, x_t: Images, t: Times) -> tuple[Features, Images]:
+    def features_and_noise(self, x_t: Images, t: Times) -> tuple[UNetFeatures, Images]:
         """The features of the encoder half, which a gradient decoder shares, and the noise prediction eps_0."""
-        found = features(self.unet, x_t, t)
-        made = output(self.unet, found, found.embedding).float()
-        return found, self.noise(made, x_t, t)
+        features = encoder_half(self.unet, x_t, t)
+        output = decoder_half(self.unet, features, features.embedding).float()
+        return features, self.noise(output, x_t, t)
 
 
 class Foundation(NamedTuple):
     shape: tuple[int, int, int]  # channels, height, width of the images
     rows: int  # images in the training set, for methods with a code per image
     space: Space | None = None  # where diffusion works; None is pixels
-    denoiser: Denoiser | None = None
+    denoiser: FrozenDenoiser | None = None
     digests: Mapping[str, str] = {}
     commits: Mapping[str, str] = {}  # of those that come from the Hub
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint says of it."""
-        found = {"digests": dict(self.digests), "commits": dict(self.commits)}
-        return {"shape": list(self.shape), "rows": self.rows, **found}
+        return {
+            "shape": list(self.shape), "rows": self.rows, "digests": dict(self.digests), "commits": dict(self.commits),
+        }  # fmt: skip
 
-    def diffused(self) -> Space:
+    def diffusion_space(self) -> Space:
         """The space that diffusion works in."""
-        return self.space if self.space is not None else Pixels(self.shape)
+        return self.space if self.space is not None else PixelSpace(self.shape)
 
-    def needed_denoiser(self, method: str) -> Denoiser:
+    def required_denoiser(self, method: str) -> FrozenDenoiser:
         """The denoiser. Raises SettingsError where there is none."""
         if self.denoiser is None:
             raise SettingsError(
@@ -95,57 +98,59 @@ class Foundation(NamedTuple):
         return self.denoiser
 
 
-def opened(sources: Sources, shape: tuple[int, int, int], rows: int, convert: bool = False) -> Foundation:
+def open_foundation(
+    settings: FoundationSettings, shape: tuple[int, int, int], rows: int, convert: bool = False
+) -> Foundation:
     """The foundation for images of this shape. Raises LookupError for networks that are not there, ValueError for
     such as do not fit, and for pickled weights unless `convert`, which rewrites them as safetensors first."""
-    places = located(sources, convert)
-    if "denoiser" in places and "autoencoder" not in places:
-        own = diffusers_folder.part(places["denoiser"], "autoencoder")
-        places |= {"autoencoder": places["denoiser"]} if own is not None else {}  # a latent model comes with its own
+    folders = local_folders(settings, convert)
+    if "denoiser" in folders and "autoencoder" not in folders:
+        own = diffusers_folder.find_network(folders["denoiser"], "autoencoder")
+        folders |= {"autoencoder": folders["denoiser"]} if own is not None else {}  # a latent model comes with its own
     if convert:
-        for name, place in places.items():
-            diffusers_folder.converted(diffusers_folder.needed(place, name))
-    digests = {name: diffusers_folder.digest(place, name) for name, place in places.items()}
-    commits = {name: of for name, place in places.items() if (of := diffusers_folder.commit(place)) is not None}
-    space: Space = Pixels(shape)
-    if "autoencoder" in places:
-        network = diffusers_folder.load(places["autoencoder"], "autoencoder")
-        _same_channels("autoencoder", network.config, shape[0], "images", "choose an autoencoder of such images")
-        space = Latents(network, shape)
+        for name, folder in folders.items():
+            diffusers_folder.convert_pickles(diffusers_folder.network_folder(folder, name))
+    digests = {name: diffusers_folder.digest(folder, name) for name, folder in folders.items()}
+    commits = {name: sha for name, folder in folders.items() if (sha := diffusers_folder.hub_commit(folder))}
+    space: Space = PixelSpace(shape)
+    if "autoencoder" in folders:
+        network = diffusers_folder.load(folders["autoencoder"], "autoencoder")
+        _check_channels("autoencoder", network.config, shape[0], "images", "choose an autoencoder of such images")
+        space = LatentSpace(network, shape)
     denoiser = None
-    if "denoiser" in places:
-        own = diffusers_folder.part(places["denoiser"], "autoencoder")
-        if own is not None and diffusers_folder.digest(places["denoiser"], "autoencoder") != digests["autoencoder"]:
+    if "denoiser" in folders:
+        own = diffusers_folder.find_network(folders["denoiser"], "autoencoder")
+        if own is not None and diffusers_folder.digest(folders["denoiser"], "autoencoder") != digests["autoencoder"]:
             raise ValueError(
-                f"the denoiser {places['denoiser']} was trained on another autoencoder than {places['autoencoder']}; "
-                "leave foundation.autoencoder out, and its own is used."
+                f"the denoiser {folders['denoiser']} was trained on another autoencoder than "
+                f"{folders['autoencoder']}; leave foundation.autoencoder out, and its own is used."
             )
-        unet = diffusers_folder.load(places["denoiser"], "denoiser")
-        what, remedy = "images", "one of latents needs its autoencoder (foundation.autoencoder.from)"
-        if "autoencoder" in places:
-            what, remedy = "latents", "a denoiser of pixels needs no foundation.autoencoder"
-        _same_channels("denoiser", unet.config, space.shape[0], what, remedy)
-        _same_size(unet.config, space.shape)
-        denoiser = Denoiser(unet, diffusers_folder.scheduler(places["denoiser"]))
-    return Foundation(shape, rows, space if "autoencoder" in places else None, denoiser, digests, commits)
+        unet = diffusers_folder.load(folders["denoiser"], "denoiser")
+        content, remedy = "images", "one of latents needs its autoencoder (foundation.autoencoder.from)"
+        if "autoencoder" in folders:
+            content, remedy = "latents", "a denoiser of pixels needs no foundation.autoencoder"
+        _check_channels("denoiser", unet.config, space.shape[0], content, remedy)
+        _check_size(unet.config, space.shape)
+        denoiser = FrozenDenoiser(unet, diffusers_folder.scheduler_config(folders["denoiser"]))
+    return Foundation(shape, rows, space if "autoencoder" in folders else None, denoiser, digests, commits)
 
 
-def located(sources: Sources, pickles: bool = False) -> dict[str, Path]:
-    """The folder of each source on this machine, downloaded where it is a name on the Hub."""
-    return {name: diffusers_folder.fetched(source.origin, pickles) for name, source in sources.named().items()}
+def local_folders(settings: FoundationSettings, pickles: bool = False) -> dict[str, Path]:
+    """The folder of each network on this machine, downloaded where it is a name on the Hub."""
+    return {name: diffusers_folder.local_folder(source.origin, pickles) for name, source in settings.networks().items()}
 
 
-def _same_channels(name: str, config: Mapping[str, Any], expected: int, what: str, remedy: str) -> None:
+def _check_channels(name: str, config: Mapping[str, Any], expected: int, content: str, remedy: str) -> None:
     takes, gives = config["in_channels"], config["out_channels"]
     if takes != expected:
-        raise ValueError(f"the {name} takes {takes} channels, and the {what} have {expected}: {remedy}.")
+        raise ValueError(f"the {name} takes {takes} channels, and the {content} have {expected}: {remedy}.")
     if gives != takes:
         raise ValueError(
             f"the {name} takes {takes} channels and gives {gives}: one that also predicts a variance cannot be used."
         )
 
 
-def _same_size(config: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
+def _check_size(config: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
     size, multiple = config["sample_size"], 2 ** (len(config["block_out_channels"]) - 1)
     sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
     if size is not None and sides != shape[1:]:
@@ -161,17 +166,17 @@ def _same_size(config: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
 
 
 def check_digests(
-    recorded: Mapping[str, str], found: Mapping[str, str], run: Path, commits: Mapping[str, str] | None = None
+    recorded: Mapping[str, str], current: Mapping[str, str], run: Path, commits: Mapping[str, str] | None = None
 ) -> None:
     """Raises ValueError where a frozen network is not the one that a run was trained on.
 
     `commits` are those of the Hub that it was trained on, for the remedy.
     """
-    changed = [name for name, value in recorded.items() if found.get(name) != value]
+    changed = [name for name, value in recorded.items() if current.get(name) != value]
     for name in changed:
         raise ValueError(
             f"the {name} that {run} stands on has changed (its digest was {recorded[name]}, now "
-            f"{found.get(name, 'there is none')}): put the old one back"
+            f"{current.get(name, 'there is none')}): put the old one back"
             + (f" (write @{commits[name]} behind its name in settings.toml)" if commits and name in commits else "")
             + ", or train a new run on this one."
         )

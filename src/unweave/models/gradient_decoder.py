@@ -19,24 +19,24 @@ from unweave.tensors import Images, Times
 Conditions = Float[Tensor, "batch condition"]
 
 
-class Features(NamedTuple):
+class UNetFeatures(NamedTuple):
     """What the encoder half of a U-Net makes of noised images."""
 
     embedding: Float[Tensor, "batch time"]  # of the time-step
     bottom: Images
     skips: tuple[Images, ...]  # fine to coarse
 
-    def repeated(self, times: int) -> "Features":
+    def repeated(self, times: int) -> "UNetFeatures":
         """Every row `times` times in a row."""
-        return Features(
+        return UNetFeatures(
             self.embedding.repeat_interleave(times, 0),
             self.bottom.repeat_interleave(times, 0),
             tuple(skip.repeat_interleave(times, 0) for skip in self.skips),
         )
 
 
-def check(unet: UNet2DModel) -> None:
-    """Raises ValueError for a U-Net whose halves do more than `features` and `output` do."""
+def check_splittable(unet: UNet2DModel) -> None:
+    """Raises ValueError for a U-Net whose halves do more than `encoder_half` and `decoder_half` do."""
     if any("Skip" in type(block).__name__ for block in [*unet.down_blocks, *unet.up_blocks]):
         raise ValueError("the denoiser has skip convolutions (SkipDownBlock2D), and cannot be split into two halves.")
     if unet.class_embedding is not None:
@@ -45,10 +45,10 @@ def check(unet: UNet2DModel) -> None:
         raise ValueError("the denoiser has a Fourier embedding of a continuous time; here times are 0..999.")
 
 
-def features(unet: UNet2DModel, x_t: Images, t: Times, condition: Conditions | None = None) -> Features:
-    """The encoder half of the U-Net; a condition is for a U-Net that `compose` has changed.
+def encoder_half(unet: UNet2DModel, x_t: Images, t: Times, condition: Conditions | None = None) -> UNetFeatures:
+    """The encoder half of the U-Net; a condition is for a U-Net that `add_condition` has changed.
 
-    `check` says which U-Nets can be split.
+    `check_splittable` says which U-Nets can be split.
     """
     x = 2 * x_t - 1 if unet.config.center_input_sample else x_t
     embedding = unet.time_embedding(unet.time_proj(t.expand(len(x_t))).to(x_t.dtype))
@@ -60,12 +60,12 @@ def features(unet: UNet2DModel, x_t: Images, t: Times, condition: Conditions | N
         x, new = block(hidden_states=x, temb=embedding)
         skips += tuple(new)
     # contiguous: on the CPU the gradient of torch's GroupNorm crashes on channels-last inputs that need none (2.13)
-    return Features(embedding, x.contiguous(), skips)
+    return UNetFeatures(embedding, x.contiguous(), skips)
 
 
-def output(half: Any, found: Features, embedding: Tensor) -> Images:
+def decoder_half(half: Any, features: UNetFeatures, embedding: Tensor) -> Images:
     """The decoder half (of a U-Net, or a `GradientDecoder`) on these features."""
-    x, skips = found.bottom, found.skips
+    x, skips = features.bottom, features.skips
     if half.mid_block is not None:
         x = half.mid_block(x, embedding)
     for block in half.up_blocks:
@@ -75,8 +75,8 @@ def output(half: Any, found: Features, embedding: Tensor) -> Images:
     return half.conv_out(half.conv_act(half.conv_norm_out(x)))
 
 
-class Composed(nn.Module):
-    """Scale and shift by time, then by the condition, as one: h → (h (1 + s_t) + b_t)(1 + s_c) + b_c.
+class TimeThenCondition(nn.Module):
+    """Scale and shift by the time, then by the condition, as one: h → (h (1 + s_t) + b_t)(1 + s_c) + b_c.
 
     Takes the place of diffusers' `time_emb_proj`; its input is the activated embedding of both, one behind the other.
     """
@@ -88,16 +88,16 @@ class Composed(nn.Module):
         self.condition = nn.Linear(width, time.out_features)
 
     def forward(self, embedding: Float[Tensor, "batch both"]) -> Float[Tensor, "batch channels"]:
-        of_time, of_condition = embedding.split(self.split, 1)
-        scale, shift = self.time(of_time).chunk(2, 1)
-        again, on_top = self.condition(of_condition).chunk(2, 1)
-        return torch.cat([(1 + scale) * (1 + again) - 1, shift * (1 + again) + on_top], 1)
+        time, condition = embedding.split(self.split, 1)
+        s_t, b_t = self.time(time).chunk(2, 1)
+        s_c, b_c = self.condition(condition).chunk(2, 1)
+        return torch.cat([(1 + s_t) * (1 + s_c) - 1, b_t * (1 + s_c) + b_c], 1)
 
 
-def compose(network: nn.Module, width: int) -> None:
+def add_condition(network: nn.Module, width: int) -> None:
     """Condition every residual block of a network by a vector of this width, after the time."""
     for block in [module for module in network.modules() if isinstance(module, ResnetBlock2D)]:
-        block.time_emb_proj = Composed(block.time_emb_proj, width)
+        block.time_emb_proj = TimeThenCondition(block.time_emb_proj, width)
 
 
 class GradientDecoder(nn.Module):
@@ -115,12 +115,12 @@ class GradientDecoder(nn.Module):
         twin = UNet2DModel.from_config(config)
         self.mid_block, self.up_blocks = twin.mid_block, twin.up_blocks
         self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
-        compose(self, width)
+        add_condition(self, width)
         zero_outputs(self)
 
-    def forward(self, found: Features, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
+    def forward(self, features: UNetFeatures, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
         """The correction: features of the frozen half, the embedding of the time, the condition."""
-        return output(self, found, torch.cat([embedding, condition], 1))
+        return decoder_half(self, features, torch.cat([embedding, condition], 1))
 
 
 class AttentionDecoder(nn.Module):
@@ -136,8 +136,8 @@ class AttentionDecoder(nn.Module):
             out_channels=config.out_channels,
             block_out_channels=tuple(config.block_out_channels),
             layers_per_block=config.layers_per_block,
-            down_block_types=tuple(_crossed(name) for name in config.down_block_types),
-            up_block_types=tuple(_crossed(name) for name in config.up_block_types),
+            down_block_types=tuple(_cross_attention_block(name) for name in config.down_block_types),
+            up_block_types=tuple(_cross_attention_block(name) for name in config.up_block_types),
             mid_block_type="UNetMidBlock2DCrossAttn",
             cross_attention_dim=width,
             attention_head_dim=heads,
@@ -150,9 +150,9 @@ class AttentionDecoder(nn.Module):
         self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
         zero_outputs(self)
 
-    def forward(self, found: Features, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
+    def forward(self, features: UNetFeatures, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
         token = condition.unsqueeze(1)
-        x, skips = self.mid_block(found.bottom, embedding, encoder_hidden_states=token), found.skips
+        x, skips = self.mid_block(features.bottom, embedding, encoder_hidden_states=token), features.skips
         for block in self.up_blocks:
             count = len(block.resnets)
             skips, used = skips[:-count], skips[-count:]
@@ -161,6 +161,6 @@ class AttentionDecoder(nn.Module):
         return self.conv_out(self.conv_act(self.conv_norm_out(x)))
 
 
-def _crossed(name: str) -> str:
+def _cross_attention_block(name: str) -> str:
     """The block of `UNet2DConditionModel` for one of `UNet2DModel`."""
     return {"AttnDownBlock2D": "CrossAttnDownBlock2D", "AttnUpBlock2D": "CrossAttnUpBlock2D"}.get(name, name)

@@ -33,7 +33,7 @@ class Space(nn.Module, ABC):
         """As `decode`, differentiable: the latents themselves are decoded, not their nearest codebook entries."""
 
 
-class Pixels(Space):
+class PixelSpace(Space):
     """Images as they are."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
@@ -50,7 +50,7 @@ class Pixels(Space):
         return latents
 
 
-class Latents(Space):
+class LatentSpace(Space):
     """Latents of diffusers' `VQModel` (before quantisation) or `AutoencoderKL` (the mean), times its scaling factor."""
 
     def __init__(self, autoencoder: VQModel | AutoencoderKL, shape: tuple[int, int, int]) -> None:
@@ -60,14 +60,14 @@ class Latents(Space):
         self.scale = float(autoencoder.config.scaling_factor)
         self.shift = float(dict(autoencoder.config).get("shift_factor") or 0.0)
         with torch.inference_mode():
-            probe = self.encode(torch.zeros(1, *shape))
-            back = tuple(self.decode(probe).shape[1:])
-        if back != shape:
+            latents = self.encode(torch.zeros(1, *shape))
+            decoded = tuple(self.decode(latents).shape[1:])
+        if decoded != shape:
             raise ValueError(
-                f"the autoencoder gives back {back[1]} x {back[2]} of images of {shape[1]} x {shape[2]}: "
-                f"set data.size={back[1]}."
+                f"the autoencoder gives back {decoded[1]} x {decoded[2]} of images of {shape[1]} x {shape[2]}: "
+                f"set data.size={decoded[1]}."
             )
-        _, channels, rows, columns = probe.shape
+        _, channels, rows, columns = latents.shape
         self.shape = (channels, rows, columns)
 
     @property

@@ -12,12 +12,12 @@ Extractor = Callable[[Images], list[Tensor]]
 """Images in [-1, 1] -> feature maps."""
 
 
-def gradients() -> Extractor:
+def image_gradients() -> Extractor:
     """Differences of neighbouring pixels, and the pixels themselves at halves and quarters of the side."""
-    return _gradients
+    return _image_gradients
 
 
-def _gradients(images: Images) -> list[Tensor]:
+def _image_gradients(images: Images) -> list[Tensor]:
     maps = []
     for scale in (1, 2, 4):
         small = functional.avg_pool2d(images, scale) if scale > 1 else images
@@ -25,9 +25,10 @@ def _gradients(images: Images) -> list[Tensor]:
     return maps
 
 
-def features() -> dict[str, Callable[[], Extractor]]:
-    """Makers of extractors by name: ours, and the entry points of the group `unweave.features`.
+def extractors() -> dict[str, Callable[[], Extractor]]:
+    """What makes an extractor, by name: ours, and the entry points of the group `unweave.features`.
 
     An entry point is a function without arguments; it gives a function (or a frozen network) from images to maps.
     """
-    return {"gradients": gradients, **{point.name: point.load() for point in entry_points(group="unweave.features")}}
+    others = {point.name: point.load() for point in entry_points(group="unweave.features")}
+    return {"gradients": image_gradients, **others}

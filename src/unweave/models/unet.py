@@ -15,7 +15,7 @@ Folded = Float[Tensor, "batch folded rows columns"]
 """Images after `to_patches`."""
 
 
-class Shape(NamedTuple):
+class UNetShape(NamedTuple):
     """Widths of the levels from fine to coarse, and which of them attend."""
 
     channels: tuple[int, ...]
@@ -36,7 +36,7 @@ def from_patches(folded: Folded, patch: int) -> Images:
     return rearrange(folded, "b (c p q) h w -> b c (h p) (w q)", p=patch, q=patch)
 
 
-def cross_attention_unet(size: int, channels: int, token: int, shape: Shape) -> UNet2DConditionModel:
+def cross_attention_unet(size: int, channels: int, token: int, shape: UNetShape) -> UNet2DConditionModel:
     """A U-Net whose transformer blocks attend to tokens of width `token`.
 
     `attention_head_dim` means the number of heads in this class of diffusers.
@@ -78,18 +78,18 @@ def drop_self_attention(unet: UNet2DConditionModel) -> None:
             block.attn1.set_processor(NoAttention())
 
 
-def modulated_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
+def modulated_unet(size: int, channels: int, shape: UNetShape) -> UNet2DModel:
     """A U-Net with self-attention only, conditioned by a vector added to the time embedding (AdaGN)."""
     return _self_attention_unet(size, channels, shape, {"class_embed_type": "identity"})
 
 
-def unconditional_unet(size: int, channels: int, shape: Shape) -> UNet2DModel:
+def unconditional_unet(size: int, channels: int, shape: UNetShape) -> UNet2DModel:
     """A U-Net with self-attention and residual blocks that halve and double, as in the latent-diffusion releases."""
     return _self_attention_unet(size, channels, shape, {"downsample_type": "resnet", "upsample_type": "resnet"})
 
 
-def _self_attention_unet(size: int, channels: int, shape: Shape, own: dict[str, str]) -> UNet2DModel:
-    """diffusers' U-Net without cross-attention; `own` are the options in which our two differ."""
+def _self_attention_unet(size: int, channels: int, shape: UNetShape, options: dict[str, str]) -> UNet2DModel:
+    """diffusers' U-Net without cross-attention; `options` are those in which our two differ."""
     down = tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
     up = tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
     head = max(1, shape.channels[-1] // shape.heads)
@@ -110,7 +110,7 @@ def _self_attention_unet(size: int, channels: int, shape: Shape, own: dict[str, 
         resnet_time_scale_shift="scale_shift",
         norm_num_groups=shape.groups,
         dropout=shape.dropout,
-        **own,
+        **options,
     )
     zero_outputs(unet)
     return unet
@@ -127,8 +127,8 @@ def zero_outputs(unet: nn.Module) -> None:
     The first prediction is then exactly 0, and the first l1 loss on noise E|eps| = 0.798.
     """
     for name, layer in unet.named_modules():
-        last = name == "conv_out" or (name.rsplit(".", 2)[-1] in {"conv2", "proj_out"})
-        if last and isinstance(layer, nn.Conv2d | nn.Linear):
+        is_last = name == "conv_out" or (name.rsplit(".", 2)[-1] in {"conv2", "proj_out"})
+        if is_last and isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.zeros_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

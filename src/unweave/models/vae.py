@@ -10,7 +10,7 @@ from torch import nn
 def encoder(shape: tuple[int, int, int], outputs: int) -> nn.Module:
     """Convolutions 4x4 (32), 4x4 (32), 2x2 (64), 2x2 (64), each halving the side, 256 linear, then `outputs`; ReLU."""
     channels, height, width = shape
-    check(shape)
+    check_sides(shape)
     return nn.Sequential(
         *(nn.Conv2d(channels, 32, 4, 2, 1), nn.ReLU(), nn.Conv2d(32, 32, 4, 2, 1), nn.ReLU()),
         *(nn.Conv2d(32, 64, 2, 2), nn.ReLU(), nn.Conv2d(64, 64, 2, 2), nn.ReLU()),
@@ -21,7 +21,7 @@ def encoder(shape: tuple[int, int, int], outputs: int) -> nn.Module:
 def decoder(shape: tuple[int, int, int], inputs: int) -> nn.Module:
     """Linear 256 and 64 channels at a sixteenth of the side, then transposed convolutions 4x4 (64, 32, 32, colours)."""
     channels, height, width = shape
-    check(shape)
+    check_sides(shape)
     coarse = (64, height // 16, width // 16)
     return nn.Sequential(
         *(nn.Linear(inputs, 256), nn.ReLU(), nn.Linear(256, 64 * coarse[1] * coarse[2]), nn.ReLU()),
@@ -31,7 +31,7 @@ def decoder(shape: tuple[int, int, int], inputs: int) -> nn.Module:
     )
 
 
-def check(shape: tuple[int, int, int]) -> None:
+def check_sides(shape: tuple[int, int, int]) -> None:
     """Raises ValueError where the sides do not halve four times."""
     _, height, width = shape
     if height % 16 or width % 16:

@@ -37,7 +37,7 @@ from unweave.data import open as data_open
 from unweave.data.dataset import Dataset
 from unweave.method import Method, Pretraining, Trainable
 from unweave.models import diffusers_folder
-from unweave.models.foundation import Foundation, Sources, check_digests, located, opened
+from unweave.models.foundation import Foundation, FoundationSettings, check_digests, local_folders, open_foundation
 from unweave.runs import builtin, checkpoint, hub, log, model_card
 from unweave.runs import reduction as reduce
 from unweave.runs.settings import RunSettings, to_toml
@@ -142,7 +142,7 @@ class Run:
         """
         stored = self.state()["foundation"]
         try:
-            found = opened(self.sources(), self.shape(), stored["rows"])
+            found = open_foundation(self.sources(), self.shape(), stored["rows"])
         except LookupError as error:
             raise LookupError(
                 f"{self.path} stands on a network that is not where it was: {error} Put it back, or write its new "
@@ -151,11 +151,11 @@ class Run:
         check_digests(stored.get("digests", {}), found.digests, self.path, stored.get("commits"))
         return found
 
-    def sources(self) -> Sources:
+    def sources(self) -> FoundationSettings:
         """Where its frozen networks are: in the run itself where it was shared, else where the settings say."""
-        shared = {name: self.path / "foundation" / name for name in Sources.model_fields}
+        shared = {name: self.path / "foundation" / name for name in FoundationSettings.model_fields}
         inside = {name: {"from": str(place)} for name, place in shared.items() if place.is_dir()}
-        return Sources.model_validate(inside) if inside else self.settings.foundation
+        return FoundationSettings.model_validate(inside) if inside else self.settings.foundation
 
     def digest(self) -> str:
         """16 hexadecimal digits of the sha256 of the raw weights."""
@@ -247,7 +247,9 @@ class Run:
         changes = half and (at / "average.safetensors").is_file()  # the weights become others than those scored
         texts = {
             "README.md": self.card(changes),
-            "settings.toml": to_toml(self.settings.model_copy(update={"data": data, "foundation": Sources()})),
+            "settings.toml": to_toml(
+                self.settings.model_copy(update={"data": data, "foundation": FoundationSettings()})
+            ),
             "run.json": json.dumps(record, indent=2),
         }
         scores = None if changes else self.own_scores()
@@ -256,7 +258,7 @@ class Run:
 
         def parts(place: Path) -> None:
             """What diffusers opens by itself, and the frozen networks."""
-            diffusers_folder.copied(located(self.sources()), place / "foundation")
+            diffusers_folder.copy_networks(local_folders(self.sources()), place / "foundation")
             if isinstance(trained, Method):
                 if not half:
                     hub.write_parts(trained, place)

@@ -7,7 +7,7 @@ import tomli_w
 from pydantic import Field
 
 from unweave.config import Frozen
-from unweave.models.foundation import Sources
+from unweave.models.foundation import FoundationSettings
 
 Decay = Literal["constant", "cosine", "late"]
 """How the learning rate falls after its warm-up (see `training.schedule`)."""
@@ -51,7 +51,9 @@ class RunSettings(Frozen):
 
     preset: str | None = Field(None, description="named settings of the method, which the tables below change")
     method: dict[str, Any] = Field(description="name, and the method's own settings")
-    foundation: Sources = Field(Sources(), description="frozen networks that the method stands on")
+    foundation: FoundationSettings = Field(
+        FoundationSettings(), description="frozen networks that the method stands on"
+    )
     data: dict[str, Any] = Field(description="name (and path), and the data set's own settings")
     training: TrainingSettings = Field(TrainingSettings(), description="budget, rates, precision, seed")
 

@@ -14,7 +14,7 @@ from unweave.config import SettingsError
 from unweave.data import open as data_open
 from unweave.data.dataset import Dataset
 from unweave.method import Batch
-from unweave.models.foundation import opened
+from unweave.models.foundation import open_foundation
 from unweave.runs import checkpoint
 from unweave.runs.run import Run, build
 from unweave.runs.settings import TrainingSettings
@@ -42,10 +42,10 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         torch.set_num_threads(settings.training.threads)
     torch.manual_seed(settings.training.seed)
     dataset = data_open.build(settings.data)
-    if experiment.is_begun() and settings.foundation.named():  # it goes on with those it has, or says they are gone
+    if experiment.is_begun() and settings.foundation.networks():  # it goes on with those it has, or says they are gone
         foundation = Run(experiment.run_dir).foundation()
     else:
-        foundation = opened(settings.foundation, dataset.shape, len(dataset), convert)
+        foundation = open_foundation(settings.foundation, dataset.shape, len(dataset), convert)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
     method = build(settings, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unweave.config import SettingsError
-from unweave.models.diffusers_folder import part
-from unweave.models.foundation import Source
+from unweave.models.diffusers_folder import find_network
+from unweave.models.foundation import NetworkSource
 from unweave.runs import checkpoint
 from unweave.runs.plan import RESUMABLE, differing, plan
 from unweave.runs.run import Run
@@ -40,7 +40,7 @@ def missing(settings: RunSettings, allowed: bool) -> list[Recipe]:
     without a recipe has not ended; and where a finished one, or the images of a recipe, are others than are asked for.
     """
     recipes = []
-    for kind, source in settings.foundation.named().items():
+    for kind, source in settings.foundation.networks().items():
         folder = Path(source.origin)
         if source.recipe is None:
             if (folder / "settings.toml").is_file() and not is_finished(folder):
@@ -55,7 +55,7 @@ def missing(settings: RunSettings, allowed: bool) -> list[Recipe]:
     return recipes
 
 
-def recipe_of(kind: str, source: Source) -> Recipe:
+def recipe_of(kind: str, source: NetworkSource) -> Recipe:
     """The recipe of a source that has one."""
     assert source.recipe is not None
     run_dir = Path(source.origin)
@@ -73,7 +73,7 @@ def exists(recipe: Recipe, settings: RunSettings) -> bool:
             "change its [data], or make it by hand and leave the recipe out."
         )
     if not (folder / "settings.toml").is_file():
-        return folder.is_dir() and part(folder, kind) is not None
+        return folder.is_dir() and find_network(folder, kind) is not None
     if not is_finished(folder):
         return False
     names = [name for name in differing(Run(folder).settings, planned) if name not in FREE]

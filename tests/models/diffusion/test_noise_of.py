@@ -41,8 +41,8 @@ def test_the_noise_is_what_the_target_was_made_of(
     x0, eps = draw(len(times), seed)
     abar = process.alphas_bar(schedule).double()[torch.tensor(times)]
     x_t = add_noise(x0, eps, abar)
-    asked = process.target(prediction, x0, eps, abar)
-    torch.testing.assert_close(noise_of(NAMES[prediction], asked, x_t, abar), eps, atol=1e-7, rtol=1e-7)
+    output = process.target(prediction, x0, eps, abar)
+    torch.testing.assert_close(noise_of(NAMES[prediction], output, x_t, abar), eps, atol=1e-7, rtol=1e-7)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -93,7 +93,7 @@ def test_the_velocity_shift_adds_a_field_to_v(schedule: Schedule) -> None:
     x_t, v = draw(len(TIMES))
     g, _ = draw(len(TIMES), seed=1)
     abar = process.alphas_bar(schedule).double()[TIMES]
-    plain, moved = (noise_of("v_prediction", of, x_t, abar) for of in (v, v + g))
+    plain, moved = (noise_of("v_prediction", velocity, x_t, abar) for velocity in (v, v + g))
     torch.testing.assert_close(moved, plain + process.per_image(velocity_shift(abar)) * g)
 
 
@@ -118,14 +118,14 @@ def test_the_mean_shift_moves_the_posterior_mean_by_its_variance_times_the_field
 def test_the_mean_shift_is_its_formula(schedule: Schedule) -> None:
     abar = process.alphas_bar(schedule).double()
     scheduler = DDPMScheduler(**process.config(schedule, "eps"))
-    found = mean_shift(abar, torch.arange(1000))
+    shift = mean_shift(abar, torch.arange(1000))
     for t in TIMES.tolist():
         alpha = float(scheduler.alphas[t])
         expected = -(alpha**0.5) * (1 - abar[t - 1]) / (1 - abar[t]) ** 0.5
-        assert found[t].item() == pytest.approx(expected.item(), rel=1e-4)
-    assert found[0] == 0
-    assert (found[1:] < 0).all()
-    assert (found.abs() <= score_shift(abar).abs()).all(), "a step takes less than the whole way"
+        assert shift[t].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert shift[0] == 0
+    assert (shift[1:] < 0).all()
+    assert (shift.abs() <= score_shift(abar).abs()).all(), "a step takes less than the whole way"
 
 
 def test_the_shifts_of_a_batch_are_those_of_its_rows() -> None:

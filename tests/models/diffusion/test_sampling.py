@@ -7,7 +7,7 @@ from torch import Tensor
 from unweave.method import Sampling
 from unweave.models.diffusion import process
 from unweave.models.diffusion.process import Prediction, Schedule
-from unweave.models.diffusion.sampling import check, invert, sample
+from unweave.models.diffusion.sampling import check_sampling, invert, sample
 
 SPREAD = 0.5
 
@@ -109,29 +109,29 @@ def test_more_steps_of_inversion_end_where_the_sampler_begins(sampler: str, firs
     """And come nearer to the x_T of that time, which for Gaussian pixels is known."""
     config, images = process.config("linear", "eps"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
     abar = process.alphas_bar("linear")
-    asked: list[int] = []
+    times: list[int] = []
 
     def deviation(t: int) -> Tensor:
         return (abar[t] * SPREAD**2 + 1 - abar[t]).sqrt()
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
-        asked.append(int(t))
+        times.append(int(t))
         return (1 - abar[int(t)]).sqrt() / deviation(int(t)) ** 2 * x
 
     few = Sampling(sampler, 16)
     sample(denoise, images, config, few, first=first, trailing=trailing)
-    top, errors = asked[0], []
+    top, errors = times[0], []
     for sampling in (few, few._replace(inversion=200)):
-        asked.clear()
+        times.clear()
         x_T = invert(denoise, images, config, sampling, first, trailing)
-        begun = asked[0] if first else 0
-        exact = images * (abar[begun].sqrt() / deviation(begun) if first else 1 / SPREAD) * deviation(top)
+        earliest = times[0]
+        exact = images * (abar[earliest].sqrt() / deviation(earliest) if first else 1 / SPREAD) * deviation(top)
         errors.append(((x_T - exact).norm() / exact.norm()).item())
-        assert max(asked) < top
+        assert max(times) < top
     assert errors[1] < errors[0] / 2
-    check(few._replace(inversion=200))
+    check_sampling(few._replace(inversion=200))
     with pytest.raises(ValueError, match=r"inversion steps must be in 2\.\.500, got 501"):
-        check(few._replace(inversion=501))
+        check_sampling(few._replace(inversion=501))
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
@@ -141,16 +141,16 @@ def test_inversion_from_a_first_time_follows_the_flow_from_there(sampler: str) -
     def deviation(t: int) -> Tensor:
         return (abar[t] * SPREAD**2 + 1 - abar[t]).sqrt()
 
-    asked: list[int] = []
+    times: list[int] = []
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
-        asked.append(int(t))
+        times.append(int(t))
         return (1 - abar[int(t)]).sqrt() / deviation(int(t)) ** 2 * x
 
     x_T = invert(denoise, images, process.config("linear", "eps"), Sampling(sampler, 50), 500, trailing=True)
-    begun = asked[0]
-    assert 500 <= begun < 520
-    exact = abar[begun].sqrt() * images / deviation(begun) * deviation(999)
+    earliest = times[0]
+    assert 500 <= earliest < 520
+    exact = abar[earliest].sqrt() * images / deviation(earliest) * deviation(999)
     assert ((x_T - exact).norm() / exact.norm()).item() < (0.02 if sampler == "ddim" else 0.002)
 
 
@@ -195,7 +195,7 @@ def test_eta_one_needs_and_uses_the_generator() -> None:
 )
 def test_what_cannot_be_sampled_is_refused(sampling: Sampling, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check(sampling)
+        check_sampling(sampling)
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
@@ -205,16 +205,16 @@ def test_all_steps_lie_after_the_first_time_and_end_at_x_0(sampler: str, first: 
     times: list[int] = []
     images = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
-    def knows(x: Tensor, t: Tensor) -> Tensor:
+    def perfect(x: Tensor, t: Tensor) -> Tensor:
         times.append(int(t))
         return images  # predicts x_0
 
     config, sampling = process.config("cosine", "x0"), Sampling(sampler, steps)
-    torch.testing.assert_close(sample(knows, torch.randn(2, 3, 4, 4), config, sampling, None, first), images)
-    most = min(steps, (1000 - first) // 2)
-    assert 0.5 * most <= len(times) <= 1.4 * most + 1
+    torch.testing.assert_close(sample(perfect, torch.randn(2, 3, 4, 4), config, sampling, None, first), images)
+    expected = min(steps, (1000 - first) // 2)
+    assert 0.5 * expected <= len(times) <= 1.4 * expected + 1
     assert min(times) >= first
     times.clear()
-    x_T = invert(knows, images, config, sampling, first)
+    x_T = invert(perfect, images, config, sampling, first)
     assert x_T.isfinite().all()
     assert not times or min(times) >= first

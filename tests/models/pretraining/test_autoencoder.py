@@ -14,7 +14,15 @@ from unweave.method import Batch, evaluating
 from unweave.models import perception
 from unweave.models.foundation import Foundation
 from unweave.models.pretraining import autoencoder
-from unweave.models.pretraining.autoencoder import PRESETS, Autoencoder, Critic, Settings, network, perceptual, ratio
+from unweave.models.pretraining.autoencoder import (
+    PRESETS,
+    Autoencoder,
+    ImageCritic,
+    Settings,
+    build_network,
+    gradient_ratio,
+    perceptual_distance,
+)
 
 QUICK: dict[str, Any] = {
     "channels": (8, 16), "layers": 1, "groups": 4, "codebook": 32, "middle_attention": False, "critic_width": 4,
@@ -88,14 +96,14 @@ def test_the_critics_share_is_its_weight_times_the_ratio() -> None:
     model = quick(adversarial=0.75)
     total, terms = model(batch(), rng())
     rebuilt, bottleneck = model.rebuild(batch().images, rng())
-    faithful = terms["pixels"] + terms["perceptual"]
-    plain = (rebuilt - batch().images).abs().mean() + perceptual(
+    reconstruction = terms["pixels"] + terms["perceptual"]
+    plain = (rebuilt - batch().images).abs().mean() + perceptual_distance(
         model.features, rebuilt, batch().images, functional.l1_loss
     )
-    weight = ratio(plain, -model.critic(rebuilt).mean(), model.autoencoder.decoder.conv_out.weight)
+    weight = gradient_ratio(plain, -model.critic(rebuilt).mean(), model.autoencoder.decoder.conv_out.weight)
     assert weight > 0
     torch.testing.assert_close(
-        total, faithful + bottleneck + 0.75 * weight * terms["adversarial"], rtol=1e-4, atol=1e-5
+        total, reconstruction + bottleneck + 0.75 * weight * terms["adversarial"], rtol=1e-4, atol=1e-5
     )
 
 
@@ -103,24 +111,24 @@ def test_the_ratio_is_that_of_the_gradients_by_hand() -> None:
     """For f = a·w and g = b·w the gradients are a and b; the ratio is |a| / (|b| + 1e-4), up to 10⁴."""
     a, b = torch.tensor([3.0, 4.0]), torch.tensor([0.0, 0.5])
     w = torch.ones(2, requires_grad=True)
-    found = ratio((a * w).sum(), (b * w).sum(), w)
-    assert found.item() == pytest.approx(5 / (0.5 + 1e-4), rel=1e-6)
-    assert not found.requires_grad
+    value = gradient_ratio((a * w).sum(), (b * w).sum(), w)
+    assert value.item() == pytest.approx(5 / (0.5 + 1e-4), rel=1e-6)
+    assert not value.requires_grad
     assert w.grad is None
-    assert ratio((1e6 * a * w).sum(), (b * w).sum(), w).item() == 1e4
-    assert ratio((a * w).sum(), (0 * b * w).sum(), w).item() == 1e4
-    assert ratio((0 * a * w).sum(), (b * w).sum(), w).item() == 0
+    assert gradient_ratio((1e6 * a * w).sum(), (b * w).sum(), w).item() == 1e4
+    assert gradient_ratio((a * w).sum(), (0 * b * w).sum(), w).item() == 1e4
+    assert gradient_ratio((0 * a * w).sum(), (b * w).sum(), w).item() == 0
 
 
 def test_with_the_ratio_both_gradients_at_the_last_layer_are_of_one_size() -> None:
     model = quick()
     last = model.autoencoder.decoder.conv_out.weight
     rebuilt, _ = model.rebuild(batch().images, rng())
-    faithful = (rebuilt - batch().images).abs().mean()
-    fooled = -model.critic(rebuilt).mean()
+    reconstruction = (rebuilt - batch().images).abs().mean()
+    adversarial = -model.critic(rebuilt).mean()
     sizes = [
         torch.autograd.grad(loss, last, retain_graph=True)[0].norm().item()
-        for loss in (faithful, ratio(faithful, fooled, last) * fooled)
+        for loss in (reconstruction, gradient_ratio(reconstruction, adversarial, last) * adversarial)
     ]
     assert sizes[1] == pytest.approx(sizes[0], rel=2e-2)  # 1e-4 is added to the smaller
 
@@ -129,23 +137,23 @@ def test_with_the_ratio_both_gradients_at_the_last_layer_are_of_one_size() -> No
 def test_the_critic_counts_from_its_image_on(seen: int, counts: bool) -> None:
     model = quick(critic_from=1_000)
     assert ("adversarial" in model(batch(seen=seen), rng()).terms) == counts
-    loss = Critic(model)(batch(seen=seen), rng())
+    loss = ImageCritic(model)(batch(seen=seen), rng())
     assert loss.terms["hinge"] > 0
     assert loss.total.item() == (loss.terms["hinge"].item() if counts else 0)
 
 
 def test_the_critics_loss_is_the_hinge() -> None:
-    model, made = quick(), torch.zeros(4, 3, 32, 32)
-    answers = {"real": torch.tensor([2.0, 0.5, -1.0, 1.0]), "made": torch.tensor([-3.0, 0.0, 2.0, -1.0])}
+    model, fake = quick(), torch.zeros(4, 3, 32, 32)
+    answers = {"real": torch.tensor([2.0, 0.5, -1.0, 1.0]), "fake": torch.tensor([-3.0, 0.0, 2.0, -1.0])}
 
-    class Known(nn.Module):
+    class Answering(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return answers["real" if torch.equal(images, batch().images) else "made"]
+            return answers["real" if torch.equal(images, batch().images) else "fake"]
 
-    model.critic = Known()
-    model.rebuild = lambda images, rng: (made, torch.zeros(()))
+    model.critic = Answering()
+    model.rebuild = lambda images, rng: (fake, torch.zeros(()))
     # max(0, 1 - D(x)) = 0, 0.5, 2, 0; max(0, 1 + D(x')) = 0, 1, 3, 0
-    assert Critic(model)(batch(), rng()).total.item() == pytest.approx(0.5 * (2.5 / 4 + 4 / 4))
+    assert ImageCritic(model)(batch(), rng()).total.item() == pytest.approx(0.5 * (2.5 / 4 + 4 / 4))
 
 
 def test_the_codebook_term_is_the_releases() -> None:
@@ -197,12 +205,12 @@ def test_diffusers_opens_what_is_exported(changes: dict[str, Any], kind: Any, na
     model = quick(**changes)
     with evaluating(model):
         model.export(batch(16).images, tmp_path)
-        opened = kind.from_pretrained(tmp_path / name)
-        encoded = opened.encode(batch(16).images)
+        network = kind.from_pretrained(tmp_path / name)
+        encoded = network.encode(batch(16).images)
         latents = encoded.latents if kind is VQModel else encoded.latent_dist.mean
-        assert opened.config.scaling_factor == pytest.approx(1 / latents.std().item(), rel=1e-5)
-        assert (latents * opened.config.scaling_factor).std().item() == pytest.approx(1, rel=1e-5)
-        torch.testing.assert_close(opened(batch().images).sample, model.autoencoder(batch().images).sample)
+        assert network.config.scaling_factor == pytest.approx(1 / latents.std().item(), rel=1e-5)
+        assert (latents * network.config.scaling_factor).std().item() == pytest.approx(1, rel=1e-5)
+        torch.testing.assert_close(network(batch().images).sample, model.autoencoder(batch().images).sample)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert not list(tmp_path.rglob("*.bin"))
 
@@ -211,24 +219,24 @@ def test_diffusers_opens_what_is_exported(changes: dict[str, Any], kind: Any, na
 def test_the_preview_shows_each_image_and_what_comes_back(changes: dict[str, Any]) -> None:
     model = quick(**changes)
     with evaluating(model):
-        shown = model.preview(batch().images, rng())
+        pictures = model.preview(batch().images, rng())
         expected = model.autoencoder(batch().images).sample.clamp(-1, 1)
-    assert shown.shape == (8, 3, 32, 32)
-    assert torch.equal(shown[::2], batch().images)
-    torch.testing.assert_close(shown[1::2], expected)
+    assert pictures.shape == (8, 3, 32, 32)
+    assert torch.equal(pictures[::2], batch().images)
+    torch.testing.assert_close(pictures[1::2], expected)
 
 
 def test_the_release_has_its_parameters() -> None:
     """Found here: encoder 1,403,363, decoder 2,068,547, codebook 6,144; with the 1x1 convolutions 3,478,078."""
-    made = network(Settings(), 3, 64)
-    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in made.named_children()}
+    network = build_network(Settings(), 3, 64)
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
     assert counts["encoder"] == pytest.approx(1.403e6, rel=0.02)
     assert counts["decoder"] == pytest.approx(2.069e6, rel=0.02)
     assert counts["quantize"] == 6_144
     assert sum(counts.values()) == pytest.approx(3.478e6, rel=0.02)
     assert sum(counts.values()) == 3_478_078
     with torch.no_grad():
-        assert made.encode(torch.zeros(1, 3, 64, 64)).latents.shape == (1, 3, 16, 16)
+        assert network.encode(torch.zeros(1, 3, 64, 64)).latents.shape == (1, 3, 16, 16)
 
 
 @pytest.mark.parametrize(("name", "latent"), [("release", 3), ("release-kl", 4), ("laptop", 3), ("laptop-kl", 4)])
@@ -236,29 +244,32 @@ def test_presets_quarter_the_side(name: str, latent: int) -> None:
     preset = PRESETS[name]
     size = preset["data"]["size"]
     settings = Settings(**preset["method"])
-    autoencoder.check(settings, Foundation((3, size, size), 1))
+    autoencoder.check_sizes(settings, Foundation((3, size, size), 1))
     with torch.no_grad():
-        encoded = network(settings, 3, size).encode(torch.zeros(1, 3, size, size))
-    found = encoded.latents if settings.kind == "vq" else encoded.latent_dist.mean
-    assert found.shape == (1, latent, size // 4, size // 4)
+        encoded = build_network(settings, 3, size).encode(torch.zeros(1, 3, size, size))
+    latents = encoded.latents if settings.kind == "vq" else encoded.latent_dist.mean
+    assert latents.shape == (1, latent, size // 4, size // 4)
 
 
 def test_the_perceptual_term_is_the_mean_distance_of_maps() -> None:
     images, rebuilt = batch().images, batch().images.roll(1, 0).requires_grad_()
-    maps = [(a, b) for a, b in zip(*map(perception.gradients(), (images, rebuilt)))]
+    maps = [(a, b) for a, b in zip(*map(perception.image_gradients(), (images, rebuilt)))]
     expected = np.mean([(a - b).abs().mean().item() for a, b in maps])
-    found = perceptual(perception.gradients(), rebuilt, images, functional.l1_loss)
-    assert found.item() == pytest.approx(expected, rel=1e-5)
-    found.backward()
+    value = perceptual_distance(perception.image_gradients(), rebuilt, images, functional.l1_loss)
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+    value.backward()
     assert rebuilt.grad is not None
-    assert perceptual(perception.gradients(), images, images, functional.l1_loss) == 0
+    assert perceptual_distance(perception.image_gradients(), images, images, functional.l1_loss) == 0
 
 
 def test_features_of_another_package_are_taken_and_unknown_ones_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match=r"there is no 'vgg'; there is: gradients\."):
         quick(features="vgg")
-    known = {"gradients": perception.gradients, "means": lambda: lambda images: [images.mean((2, 3), keepdim=True)]}
-    monkeypatch.setattr(autoencoder, "features", lambda: known)
+    known = {
+        "gradients": perception.image_gradients,
+        "means": lambda: lambda images: [images.mean((2, 3), keepdim=True)],
+    }
+    monkeypatch.setattr(autoencoder, "extractors", lambda: known)
     terms = quick(features="means", adversarial=0.0)(batch(), rng()).terms
     rebuilt, _ = quick(features="means", adversarial=0.0).rebuild(batch().images, rng())
     torch.testing.assert_close(terms["perceptual"], (rebuilt - batch().images).mean((2, 3)).abs().mean())
@@ -269,7 +280,7 @@ def test_a_network_that_gives_features_is_not_trained_and_not_saved(monkeypatch:
         def forward(self, images: torch.Tensor) -> Any:
             return [super().forward(images)]
 
-    monkeypatch.setattr(autoencoder, "features", lambda: {"mine": lambda: Convolution(3, 4, 3)})
+    monkeypatch.setattr(autoencoder, "extractors", lambda: {"mine": lambda: Convolution(3, 4, 3)})
     model = quick(features="mine")
     players = {id(parameter) for player in model.players() for parameter in player.parameters}
     trained = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}

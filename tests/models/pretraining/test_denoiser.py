@@ -18,7 +18,7 @@ from diffusers import (
 from unweave.method import Batch, evaluating
 from unweave.models.diffusion import process
 from unweave.models.foundation import Foundation
-from unweave.models.latents import Latents
+from unweave.models.latents import LatentSpace
 from unweave.models.pretraining import denoiser
 from unweave.models.pretraining.denoiser import PRESETS, Denoiser, Settings
 
@@ -31,18 +31,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def latents(kind: str = "vq") -> Latents:
+def latents(kind: str = "vq") -> LatentSpace:
     torch.manual_seed(0)
     sizes: dict[str, Any] = {
         "block_out_channels": (8, 16), "down_block_types": ("DownEncoderBlock2D",) * 2,
         "up_block_types": ("UpDecoderBlock2D",) * 2, "norm_num_groups": 4, "sample_size": 16,
     }  # fmt: skip
     if kind == "vq":
-        return Latents(VQModel(**sizes, latent_channels=3, num_vq_embeddings=16, scaling_factor=2.0), IMAGE)
-    return Latents(AutoencoderKL(**sizes, latent_channels=4, scaling_factor=2.0), IMAGE)
+        return LatentSpace(VQModel(**sizes, latent_channels=3, num_vq_embeddings=16, scaling_factor=2.0), IMAGE)
+    return LatentSpace(AutoencoderKL(**sizes, latent_channels=4, scaling_factor=2.0), IMAGE)
 
 
-def quick(space: Latents | None = None, **changes: Any) -> Denoiser:
+def quick(space: LatentSpace | None = None, **changes: Any) -> Denoiser:
     torch.manual_seed(0)
     return denoiser.build(Settings(**{**QUICK, **changes}), Foundation(IMAGE, 100, space))
 
@@ -52,7 +52,7 @@ def batch(count: int = 8) -> Batch:
     return Batch(torch.rand(count, *IMAGE, generator=rng) * 2 - 1, torch.arange(count), 0)
 
 
-def shaken(model: Denoiser) -> Denoiser:
+def perturbed(model: Denoiser) -> Denoiser:
     for parameter in model.unet.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return model
@@ -83,14 +83,14 @@ def test_the_first_loss_of_the_release_is_the_mean_absolute_noise(space: str | N
 
 
 def test_the_loss_is_the_error_of_the_prediction_at_random_times() -> None:
-    model = shaken(quick(loss="l2", schedule="linear"))
+    model = perturbed(quick(loss="l2", schedule="linear"))
     rng = torch.Generator().manual_seed(3)
     t, eps = torch.randint(0, 1000, (8,), generator=rng), torch.randn(8, *IMAGE, generator=rng)
     scheduler = DDPMScheduler(beta_start=1e-4, beta_end=0.02)
     with torch.no_grad():
         expected = (model.unet(scheduler.add_noise(batch().images, eps, t), t).sample - eps).square().mean()
-        found = model(batch(), torch.Generator().manual_seed(3)).total
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        loss = model(batch(), torch.Generator().manual_seed(3)).total
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["vq", "kl"])
@@ -116,37 +116,37 @@ def test_the_exported_scheduler_is_the_one_it_was_trained_with(schedule: Any, pr
     model = quick(schedule=schedule, prediction=prediction)
     model.export(batch().images, tmp_path)
     for kind in (DDIMScheduler, DDPMScheduler):
-        opened = kind.from_pretrained(tmp_path / "scheduler")
-        torch.testing.assert_close(opened.alphas_cumprod, process.alphas_bar(schedule))
-        assert opened.config.prediction_type == process.config(schedule, prediction)["prediction_type"]
-        assert not opened.config.clip_sample
+        scheduler = kind.from_pretrained(tmp_path / "scheduler")
+        torch.testing.assert_close(scheduler.alphas_cumprod, process.alphas_bar(schedule))
+        assert scheduler.config.prediction_type == process.config(schedule, prediction)["prediction_type"]
+        assert not scheduler.config.clip_sample
 
 
-@pytest.mark.parametrize("pipeline", [DDIMPipeline, DDPMPipeline])
-def test_pixels_are_exported_as_a_pipeline_that_diffusers_runs(pipeline: Any, tmp_path: Path) -> None:
-    model = shaken(quick())
+@pytest.mark.parametrize("kind", [DDIMPipeline, DDPMPipeline])
+def test_pixels_are_exported_as_a_pipeline_that_diffusers_runs(kind: Any, tmp_path: Path) -> None:
+    model = perturbed(quick())
     model.export(batch().images, tmp_path)
-    opened = pipeline.from_pretrained(tmp_path)
-    opened.set_progress_bar_config(disable=True)
-    drawn = opened(batch_size=2, num_inference_steps=2, output_type="np").images
+    pipeline = kind.from_pretrained(tmp_path)
+    pipeline.set_progress_bar_config(disable=True)
+    drawn = pipeline(batch_size=2, num_inference_steps=2, output_type="np").images
     assert drawn.shape == (2, 16, 16, 3)
     t = torch.tensor([3] * 8)
     with torch.no_grad():
-        torch.testing.assert_close(opened.unet(batch().images, t).sample, model.unet(batch().images, t).sample)
+        torch.testing.assert_close(pipeline.unet(batch().images, t).sample, model.unet(batch().images, t).sample)
     assert torch.equal(UNet2DModel.from_pretrained(tmp_path / "unet").conv_in.weight, model.unet.conv_in.weight)
 
 
 def test_latents_are_exported_as_a_pipeline_that_diffusers_runs(tmp_path: Path) -> None:
-    model = shaken(quick(latents()))
+    model = perturbed(quick(latents()))
     model.export(batch().images, tmp_path)
-    opened = LDMPipeline.from_pretrained(tmp_path)
-    opened.set_progress_bar_config(disable=True)
-    drawn = opened(batch_size=2, num_inference_steps=2, output_type="np").images
+    pipeline = LDMPipeline.from_pretrained(tmp_path)
+    pipeline.set_progress_bar_config(disable=True)
+    drawn = pipeline(batch_size=2, num_inference_steps=2, output_type="np").images
     assert drawn.shape == (2, 16, 16, 3)
-    assert opened.vqvae.config.scaling_factor == 2.0
+    assert pipeline.vqvae.config.scaling_factor == 2.0
     with torch.no_grad():
         expected = model.space.autoencoder(batch().images).sample
-        torch.testing.assert_close(opened.vqvae(batch().images).sample, expected)
+        torch.testing.assert_close(pipeline.vqvae(batch().images).sample, expected)
 
 
 def test_what_we_draw_is_what_the_exported_pipeline_draws(tmp_path: Path) -> None:
@@ -154,11 +154,11 @@ def test_what_we_draw_is_what_the_exported_pipeline_draws(tmp_path: Path) -> Non
     from unweave.method import Sampling
     from unweave.models.diffusion.sampling import sample
 
-    model = shaken(quick(latents()))
+    model = perturbed(quick(latents()))
     model.export(batch().images, tmp_path)
-    opened = LDMPipeline.from_pretrained(tmp_path)
-    opened.set_progress_bar_config(disable=True)
-    drawn = opened(2, torch.Generator().manual_seed(4), num_inference_steps=10, output_type="np").images
+    pipeline = LDMPipeline.from_pretrained(tmp_path)
+    pipeline.set_progress_bar_config(disable=True)
+    drawn = pipeline(2, torch.Generator().manual_seed(4), num_inference_steps=10, output_type="np").images
     start = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(4))
     with evaluating(model):
         own = sample(lambda x, t: model.unet(x, t).sample, start, model.noising, Sampling("ddim", 10))
@@ -175,7 +175,7 @@ def test_kl_latents_are_exported_in_the_same_parts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("space", [None, "vq", "kl"])
 def test_the_preview_is_of_images_and_the_same_for_the_same_seed(space: str | None) -> None:
-    model = shaken(quick(latents(space) if space else None))
+    model = perturbed(quick(latents(space) if space else None))
     with evaluating(model):
         one, other = (model.preview(batch(2).images, torch.Generator().manual_seed(5)) for _ in range(2))
     assert one.shape == (2, *IMAGE)
@@ -197,7 +197,7 @@ def test_the_release_unet_has_its_parameters() -> None:
 def test_presets_are_complete_settings(name: str) -> None:
     settings = Settings(**PRESETS[name]["method"])
     side = PRESETS[name]["data"]["size"] // (4 if "foundation" in PRESETS[name] else 1)
-    denoiser.check(settings, (3, side, side))
+    denoiser.check_sizes(settings, (3, side, side))
     assert len(settings.attention) == len(settings.channels)
 
 

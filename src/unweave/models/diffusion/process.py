@@ -118,7 +118,8 @@ def score_shift(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
 def mean_shift(abar: Float[Tensor, "time"], t: Times) -> Float[Tensor, "batch"]:
     """s_t = -sqrt(alpha_t) (1 - abar_{t-1}) / sqrt(1 - abar_t), with abar_{-1} = 1: the same in PDAE's training loss.
 
-    It carries a shift of the posterior mean over to eps (arXiv:2212.12990, Eq. 12 [mem]); 0 at t = 0.
+    It carries a shift of the posterior mean over to eps (arXiv:2212.12990, Eq. 12, by our reading: not
+    checked against its text); 0 at t = 0.
     """
     before = torch.where(t > 0, abar[(t - 1).clamp(min=0)], torch.ones_like(abar[t]))
     return -(abar[t] / before).sqrt() * (1 - before) / (1 - abar[t]).sqrt()

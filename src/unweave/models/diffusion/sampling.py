@@ -1,7 +1,4 @@
-"""Samplers and inversion: diffusers' schedulers driven by a denoiser that is a plain function.
-
-A denoiser maps (x_t, t) to the network's prediction; conditioning is its own business.
-"""
+"""Samplers and inversion: diffusers' schedulers driven by a plain function that predicts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -16,7 +13,8 @@ from unweave.method import Sampling
 from unweave.models.diffusion.process import STEPS, add_noise, clean_of, noise_of
 from unweave.tensors import Images
 
-Denoiser = Callable[[Images, Tensor], Images]
+Predict = Callable[[Images, Tensor], Images]
+"""(x_t, t) -> what the network predicts; conditioning is its own business."""
 
 SAMPLERS = ("ddim", "dpmsolver++")
 
@@ -27,14 +25,14 @@ _STRIDE: dict[str, dict[str, Any]] = {
     "dpmsolver++": {"timestep_spacing": "trailing"},
 }
 
-FEW = 15
+FIRST_ORDER_BELOW = 15
 """Steps below which diffusers' DPM-Solver++ ends with a step of first order."""
 
 RELEASE = Sampling("ddim", 200, eta=1.0)
 """What the EncDiff and DisDiff releases sample with; edits use eta 0."""
 
 
-def check(sampling: Sampling) -> None:
+def check_sampling(sampling: Sampling) -> None:
     """Raises ValueError where no sampler does what is asked."""
     if sampling.sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampling.sampler!r}.")
@@ -46,7 +44,7 @@ def check(sampling: Sampling) -> None:
 
 
 def sample(
-    denoise: Denoiser,
+    predict: Predict,
     x_T: Images,
     noising: Mapping[str, Any],
     sampling: Sampling,
@@ -60,7 +58,7 @@ def sample(
     never asked before that time: all steps lie in first .. 999, and the last one's x_0 is the image. `trailing` begins
     at 999 also with DDIM, which otherwise begins at 1000 - 1000 / steps + 1, as the latent-diffusion code base does.
     """
-    check(sampling)
+    check_sampling(sampling)
     stride = _STRIDE["dpmsolver++" if trailing else sampling.sampler]
     step: dict[str, Any] = {}
     scheduler: Any
@@ -73,8 +71,8 @@ def sample(
     times = [t for t in scheduler.timesteps if t >= first]
     x = x_T
     for t in times[:-1]:
-        x = scheduler.step(denoise(x, t), t, x, **step).prev_sample
-    output = denoise(x, times[-1])
+        x = scheduler.step(predict(x, t), t, x, **step).prev_sample
+    output = predict(x, times[-1])
     if first == 0:
         return scheduler.step(output, times[-1], x, **step).prev_sample
     if sampling.sampler == "ddim":
@@ -83,7 +81,7 @@ def sample(
 
 
 def invert(
-    denoise: Denoiser,
+    predict: Predict,
     images: Images,
     noising: Mapping[str, Any],
     sampling: Sampling,
@@ -98,7 +96,7 @@ def invert(
     less. `trailing` as in `sample`. `sampling.inversion` asks for other steps than the sampler's; the walk ends where
     the sampler begins all the same.
     """
-    check(sampling)
+    check_sampling(sampling)
     second = sampling.sampler == "dpmsolver++"
     scheduler: Any = DDIMScheduler(**noising, **_STRIDE["dpmsolver++" if trailing or second else "ddim"])
     scheduler.set_timesteps(_steps(sampling, first))
@@ -107,33 +105,33 @@ def invert(
     scheduler.set_timesteps(_steps(sampling, first))
     times = [*(int(t) for t in reversed(scheduler.timesteps) if first <= t < end), end]
     abar = scheduler.alphas_cumprod.to(images)
-    x = abar[times[0]].sqrt() * images if first > 0 else _towards_noise(denoise, images, noising, abar, 0, times[0])
+    x = abar[times[0]].sqrt() * images if first > 0 else _towards_noise(predict, images, noising, abar, 0, times[0])
     if second:
-        return _second_order(denoise, x, noising, _steps(sampling, first), times)
+        return _second_order(predict, x, noising, _steps(sampling, first), times)
     for now, later in pairwise(times):
-        x = _towards_noise(denoise, x, noising, abar, now, later)
+        x = _towards_noise(predict, x, noising, abar, now, later)
     return x
 
 
 def _towards_noise(
-    denoise: Denoiser, x: Images, noising: Mapping[str, Any], abar: Float[Tensor, "time"], now: int, later: int
+    predict: Predict, x: Images, noising: Mapping[str, Any], abar: Float[Tensor, "time"], now: int, later: int
 ) -> Images:
     """A step of DDIM, of first order, from one time to a later one (Eq. 12 of arXiv:2010.02502 with eta 0)."""
     before, after = (abar[t].expand(len(x)) for t in (now, later))
-    made = denoise(x, torch.tensor(now, device=x.device))
-    eps = noise_of(str(noising["prediction_type"]), made, x, before)
+    output = predict(x, torch.tensor(now, device=x.device))
+    eps = noise_of(str(noising["prediction_type"]), output, x, before)
     return add_noise(clean_of(eps, x, before), eps, after)
 
 
-def _second_order(denoise: Denoiser, x: Images, noising: Mapping[str, Any], steps: int, times: Sequence[int]) -> Images:
+def _second_order(predict: Predict, x: Images, noising: Mapping[str, Any], steps: int, times: Sequence[int]) -> Images:
     """Multistep DPM-Solver++ from the first of these times to the last one; where steps are few, it ends with one of
     first order, as the sampler does."""
     scheduler = DPMSolverMultistepInverseScheduler(**noising, **_STRIDE["dpmsolver++"], algorithm_type="dpmsolver++")
     scheduler.set_timesteps(steps, device=x.device)
     for t in torch.tensor(times[:-1], device=x.device):
-        if len(times) < FEW and t == times[-2]:
+        if len(times) < FIRST_ORDER_BELOW and t == times[-2]:
             scheduler.lower_order_nums = 0
-        x = scheduler.step(denoise(x, t), t, x).prev_sample
+        x = scheduler.step(predict(x, t), t, x).prev_sample
     return x
 
 

@@ -19,7 +19,7 @@ from unweave.method import Batch, Loss, Pictures, Player, Pretraining
 from unweave.models.critic import patch_critic
 from unweave.models.foundation import Foundation
 from unweave.models.frozen import FrozenNetwork
-from unweave.models.perception import Extractor, features
+from unweave.models.perception import Extractor, extractors
 from unweave.tensors import Images, Scalar
 
 CITATION = """@inproceedings{rombach2022high,
@@ -108,7 +108,7 @@ class Autoencoder(Pretraining):
 
     d_w is `adversarial` · |grad of the first two| / |grad of the critic's term|, both by the last layer's weight, in
     [0, 10⁴] (Eq. 7 of arXiv:2012.09841). VQ has diffusers' quantiser, whose 0.25 multiplies the codebook term, as in
-    the releases. The critic is the second player (`Critic`, hinge loss).
+    the releases. The critic is the second player (`ImageCritic`, hinge loss).
 
     Deviations: the perceptual term is, by default, an l1 distance of image gradients on three scales, where the
     releases have LPIPS on VGG weights; a network of your own takes its place by the entry-point group
@@ -118,32 +118,33 @@ class Autoencoder(Pretraining):
 
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
         super().__init__()
-        check(settings, foundation)
+        check_sizes(settings, foundation)
         self.settings = settings
         channels, height, _ = foundation.shape
-        self.autoencoder: Any = network(settings, channels, height)
-        self.features = frozen(extractor(settings.features))
+        self.autoencoder: Any = build_network(settings, channels, height)
+        self.features = frozen_extractor(settings.features)
         if settings.adversarial > 0:
             self.critic = patch_critic(channels, settings.critic_width)
 
     def players(self) -> list[Player]:
         players = [Player("autoencoder", self, list(self.autoencoder.parameters()))]
         if self.settings.adversarial > 0:
-            players.append(Player("critic", Critic(self), list(self.critic.parameters()), betas=(0.5, 0.9)))
+            players.append(Player("critic", ImageCritic(self), list(self.critic.parameters()), betas=(0.5, 0.9)))
         return players
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s, images = self.settings, batch.images
         rebuilt, bottleneck = self.rebuild(images, rng)
         pixels = DISTANCES[s.loss](rebuilt, images)
-        seen = perceptual(self.features, rebuilt, images, DISTANCES[s.loss])
-        faithful = pixels + s.perceptual * seen
-        total, terms = faithful + bottleneck, {"pixels": pixels, "perceptual": seen, "bottleneck": bottleneck}
+        perceptual = perceptual_distance(self.features, rebuilt, images, DISTANCES[s.loss])
+        reconstruction = pixels + s.perceptual * perceptual
+        total = reconstruction + bottleneck
+        terms = {"pixels": pixels, "perceptual": perceptual, "bottleneck": bottleneck}
         if s.adversarial > 0 and batch.seen >= s.critic_from:
-            fooled = -self.critic(rebuilt).float().mean()
+            adversarial = -self.critic(rebuilt).float().mean()
             last = self.autoencoder.decoder.conv_out.weight
-            total = total + s.adversarial * ratio(faithful, fooled, last) * fooled
-            terms["adversarial"] = fooled
+            total = total + s.adversarial * gradient_ratio(reconstruction, adversarial, last) * adversarial
+            terms["adversarial"] = adversarial
         return Loss(total, terms)
 
     def rebuild(self, images: Images, rng: torch.Generator) -> tuple[Images, Scalar]:
@@ -170,14 +171,15 @@ class Autoencoder(Pretraining):
 
     def export(self, images: Images, folder: Path) -> None:
         """`vqvae` or `vae`, with scaling_factor = 1 / the standard deviation of the latents of these images."""
-        coded = [self.autoencoder.encode(some) for some in images.split(50)]
-        latents = torch.cat([each.latents if self.settings.kind == "vq" else each.latent_dist.mode() for each in coded])
+        encoded = [self.autoencoder.encode(part) for part in images.split(50)]
+        vq = self.settings.kind == "vq"
+        latents = torch.cat([part.latents if vq else part.latent_dist.mode() for part in encoded])
         self.autoencoder.register_to_config(scaling_factor=float(1 / latents.std()))
-        self.autoencoder.save_pretrained(folder / ("vqvae" if self.settings.kind == "vq" else "vae"))
+        self.autoencoder.save_pretrained(folder / ("vqvae" if vq else "vae"))
 
 
-class Critic(nn.Module):
-    """Loss: hinge, mean max(0, 1 - D(x)) / 2 + mean max(0, 1 + D(x')) / 2. x' is made again, after the other's step."""
+class ImageCritic(nn.Module):
+    """Loss: hinge, mean max(0, 1 - D(x)) / 2 + mean max(0, 1 + D(x')) / 2, with x' as it is after the other's step."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
@@ -186,13 +188,13 @@ class Critic(nn.Module):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         with torch.no_grad():
             rebuilt, _ = self.autoencoder.rebuild(batch.images, rng)
-        real, made = (self.autoencoder.critic(some).float() for some in (batch.images, rebuilt))
-        hinge = 0.5 * (functional.relu(1 - real).mean() + functional.relu(1 + made).mean())
+        real, fake = (self.autoencoder.critic(images).float() for images in (batch.images, rebuilt))
+        hinge = 0.5 * (functional.relu(1 - real).mean() + functional.relu(1 + fake).mean())
         counts = batch.seen >= self.autoencoder.settings.critic_from
         return Loss(hinge * float(counts), {"hinge": hinge})
 
 
-def network(settings: Settings, channels: int, size: int) -> VQModel | AutoencoderKL:
+def build_network(settings: Settings, channels: int, size: int) -> VQModel | AutoencoderKL:
     """diffusers' autoencoder of these sizes."""
     levels = len(settings.channels)
     shared: dict[str, Any] = {
@@ -218,24 +220,20 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Scalar]] = {
 }
 
 
-def perceptual(
+def perceptual_distance(
     features: Extractor, rebuilt: Images, images: Images, distance: Callable[[Tensor, Tensor], Scalar]
 ) -> Scalar:
     """The mean over feature maps of their distance."""
     with torch.no_grad():
-        wanted = features(images)
-    return torch.stack([distance(a, b) for a, b in zip(features(rebuilt), wanted)]).mean()
+        target = features(images)
+    return torch.stack([distance(a, b) for a, b in zip(features(rebuilt), target)]).mean()
 
 
-def ratio(faithful: Scalar, fooled: Scalar, last: Tensor) -> Scalar:
-    """|grad of faithful| / |grad of fooled| by the last layer's weight, without gradient: the critic's weight."""
-    one, other = (torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (faithful, fooled))
+def gradient_ratio(reconstruction: Scalar, adversarial: Scalar, last: Tensor) -> Scalar:
+    """|grad of reconstruction| / |grad of adversarial| by the last layer's weight, without gradient of its own."""
+    losses = (reconstruction, adversarial)
+    one, other = (torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in losses)
     return (one / (other + 1e-4)).clamp(0, 1e4).detach()
-
-
-def frozen(features: Extractor) -> Extractor:
-    """A network of features is not trained with the autoencoder, nor saved with it."""
-    return FrozenExtractor(features) if isinstance(features, nn.Module) else features
 
 
 class FrozenExtractor(nn.Module):
@@ -249,15 +247,19 @@ class FrozenExtractor(nn.Module):
         return self.frozen.network(images)
 
 
-def extractor(name: str) -> Extractor:
-    """The features of the perceptual term. Raises SettingsError for a name that is not there."""
-    known = features()
+def frozen_extractor(name: str) -> Extractor:
+    """The features of the perceptual term; a network is not trained with the autoencoder, nor saved with it.
+
+    Raises SettingsError for a name that is not there.
+    """
+    known = extractors()
     if name not in known:
         raise SettingsError(f"method.features: there is no {name!r}; there is: {', '.join(known)}.")
-    return known[name]()
+    extractor = known[name]()
+    return FrozenExtractor(extractor) if isinstance(extractor, nn.Module) else extractor
 
 
-def check(settings: Settings, foundation: Foundation) -> None:
+def check_sizes(settings: Settings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
     _, height, width = foundation.shape
     multiple = 2 ** (len(settings.channels) - 1)

@@ -17,8 +17,8 @@ from unweave.models.diffusion import process
 from unweave.models.diffusion.sampling import sample
 from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
 from unweave.models.foundation import Foundation
-from unweave.models.latents import Latents
-from unweave.models.unet import Shape, unconditional_unet
+from unweave.models.latents import LatentSpace
+from unweave.models.unet import UNetShape, unconditional_unet
 from unweave.tensors import Images
 
 CITATION = """@inproceedings{ho2020denoising,
@@ -44,7 +44,7 @@ class Settings(Frozen):
     schedule: process.Schedule = Field("sqrt_linear", description="'sqrt_linear' (release), 'linear' or 'cosine'")
     prediction: process.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
     loss: Literal["l1", "l2"] = Field("l1", description="'l1' (release) or 'l2'")
-    weight: Weighting = Field("uniform", description="loss weight over time (diffusion/weighting.py)")
+    weight: Weighting = Field("uniform", description="loss weight over time (models/diffusion/weighting.py)")
     weight_level: float = Field(1.0, gt=0, description="the level of that weight, an SNR")
 
 
@@ -103,8 +103,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "training": {**FAST, "average": 0.995},
     },
 }  # fmt: skip
-"""`release`: the latent model of the DisDiff release. `pixels-64`, `pixels-128`: the sizes that PDAE and DiTi stand on
-(after Diff-AE's templates; PDAE's own [mem]). `laptop` (pixels of 32 px), `laptop-vq`, `laptop-kl`: two cores."""
+"""`release`: the latent model of the DisDiff release. `pixels-64`, `pixels-128`: the sizes that PDAE and DiTi stand on,
+after Diff-AE's templates (that PDAE has the same is our reading of the paper, not checked against its text). `laptop`
+(pixels of 32 px), `laptop-vq`, `laptop-kl`: two cores."""
 
 
 class Denoiser(Pretraining):
@@ -117,10 +118,10 @@ class Denoiser(Pretraining):
     def __init__(self, settings: Settings, foundation: Foundation) -> None:
         super().__init__()
         self.settings = settings
-        self.space = foundation.diffused()
-        check(settings, self.space.shape)
+        self.space = foundation.diffusion_space()
+        check_sizes(settings, self.space.shape)
         channels, rows, _ = self.space.shape
-        shape = Shape(
+        shape = UNetShape(
             settings.channels, settings.attention, settings.layers, settings.heads, settings.groups, settings.dropout
         )
         self.unet: Any = unconditional_unet(rows, channels, shape)
@@ -147,8 +148,8 @@ class Denoiser(Pretraining):
     def preview(self, images: Images, rng: torch.Generator) -> Pictures:
         """Images drawn from noise."""
         start = torch.randn((len(images), *self.space.shape), generator=rng, device=rng.device).to(images.device)
-        drawn = sample(lambda x, t: self.unet(x, t).sample, start, self.noising, Sampling("dpmsolver++", 20))
-        return self.space.decode(drawn).float().clamp(-1, 1)
+        latents = sample(lambda x, t: self.unet(x, t).sample, start, self.noising, Sampling("dpmsolver++", 20))
+        return self.space.decode(latents).float().clamp(-1, 1)
 
     def export(self, images: Images, folder: Path) -> None:
         """A pipeline of diffusers: `DDIMPipeline` in pixels, `LDMPipeline` in VQ latents.
@@ -159,7 +160,7 @@ class Denoiser(Pretraining):
         DDIMScheduler(**self.noising, clip_sample=False).save_pretrained(folder / "scheduler")
         parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
         index: dict[str, Any] = {"_class_name": "DDIMPipeline", **parts}
-        if isinstance(self.space, Latents):
+        if isinstance(self.space, LatentSpace):
             self.space.autoencoder.save_pretrained(folder / ("vqvae" if self.space.quantises else "vae"))
             if not self.space.quantises:
                 return
@@ -167,7 +168,7 @@ class Denoiser(Pretraining):
         (folder / "model_index.json").write_text(json.dumps(index, indent=2))
 
 
-def check(settings: Settings, shape: tuple[int, int, int]) -> None:
+def check_sizes(settings: Settings, shape: tuple[int, int, int]) -> None:
     """Raises ValueError where settings and latents do not fit together."""
     _, rows, columns = shape
     multiple = 2 ** (len(settings.channels) - 1)
