@@ -10,12 +10,12 @@ from PIL import Image, PngImagePlugin
 
 import unweave
 from unweave.app import explorer as module
-from unweave.app import space
 from unweave.app.explorer import Explorer
+from unweave.app.export import export_folder
 from unweave.cli import edit as cli
 from unweave.editing import verbs
-from unweave.runs import units as choosing
 from unweave.runs.run import Run
+from unweave.runs.units import named
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def explorer(quick_run: Run, tmp_path: Path) -> Explorer:
 
 def test_sliders_where_the_image_is_change_nothing(explorer: Explorer) -> None:
     picked = explorer.pick(5, None)
-    made, difference, command = explorer.edit(picked, picked.shares)
-    assert np.array_equal(made, module.to_pixels(picked.plain))
+    edited, difference, command = explorer.edit(picked, picked.positions)
+    assert np.array_equal(edited, module.to_pixels(picked.reconstruction))
     assert not difference.any()
     assert command == f"unweave edit reconstruct {explorer.run.path} 5"
 
@@ -35,26 +35,26 @@ def test_sliders_where_the_image_is_change_nothing(explorer: Explorer) -> None:
 @pytest.mark.parametrize("seed", [None, 0])
 def test_the_command_makes_the_same_picture(explorer: Explorer, seed: int | None, tmp_path: Path) -> None:
     picked = explorer.pick(7, seed)
-    made, _, command = explorer.edit(picked, [0.9, *picked.shares[1:]])
+    edited, _, command = explorer.edit(picked, [0.9, *picked.positions[1:]])
     words = shlex.split(command)
     assert words[:5] == ["unweave", "edit", "adjust", str(explorer.run.path), "7"]
     to = cli._shares(words[words.index("--to") + 1])
     again = verbs.adjust(words[3], [words[4]], to, seed=seed, output=tmp_path / "again.png").images
-    assert np.array_equal(module.to_pixels(again), made)
-    assert (again - picked.plain).abs().max() > 0
+    assert np.array_equal(module.to_pixels(again), edited)
+    assert (again - picked.reconstruction).abs().max() > 0
     assert ("--seed" in words) == (seed is not None)
 
 
 def test_every_verb_gives_pictures(explorer: Explorer) -> None:
     one, two = explorer.pick(1, None), explorer.pick(2, None)
-    places = range(len(explorer.choices))
-    swapped = dict(explorer.swap(one, two, places))
-    assert sorted(swapped) == list(places)
+    indices = range(len(explorer.units))
+    swapped = dict(explorer.swap(one, two, indices))
+    assert sorted(swapped) == list(indices)
     assert all(picture.shape == (1, 16, 16, 3) for picture in swapped.values())
     assert next(explorer.traverse(one, [0]))[1].shape == (module.STEPS, 16, 16, 3)
     between = explorer.interpolate(one, two)
     assert between.shape == (module.STEPS, 16, 16, 3)
-    assert np.abs(between[0].astype(int) - module.to_pixels(one.plain)[0]).max() <= 1
+    assert np.abs(between[0].astype(int) - module.to_pixels(one.reconstruction)[0]).max() <= 1
     assert explorer.attention(one, 0).width > 16
     rows = [row for row, _ in explorer.gallery(0, 5)]
     assert len(set(rows)) == 5
@@ -64,7 +64,7 @@ def test_the_gallery_rises(explorer: Explorer) -> None:
     rows = np.array([row for row, _ in explorer.gallery(0, 6)])
     images = module.to_images(explorer.run.dataset().images(rows))
     with torch.inference_mode():
-        codes = explorer.method.encode(images)[:, explorer.choices[0].units[0], 0].tolist()
+        codes = explorer.method.encode(images)[:, explorer.units[0].units[0], 0].tolist()
     line = explorer.lines[0]
     signed = [code * float(line.direction[0, 0]) for code in codes]
     assert signed == sorted(signed)
@@ -73,7 +73,7 @@ def test_the_gallery_rises(explorer: Explorer) -> None:
 def test_names_are_shown_and_kept(explorer: Explorer) -> None:
     assert explorer.rename(0, "hue")[0] == "hue"
     assert explorer.names()[0] == "hue"
-    assert choosing.named(explorer.run) == {"hue": explorer.choices[0].word}
+    assert named(explorer.run) == {"hue": explorer.units[0].word}
     with pytest.raises(ValueError, match="name"):
         explorer.rename(1, "7")
 
@@ -83,11 +83,11 @@ def test_the_live_units_of_a_report_come_first(explorer: Explorer) -> None:
     units.append({"word": "0-1", "state": "live"})  # a range that somebody named
     report = {"weights": explorer.run.digest(), "units": units}
     (explorer.run.path / "report.json").write_text(json.dumps(report))
-    assert [choice.word for choice in Explorer(explorer.run).choices] == ["2", "1"]
+    assert [unit.word for unit in Explorer(explorer.run).units] == ["2", "1"]
     for other in (json.dumps({**report, "weights": "others"}), "[", "[]", json.dumps({"weights": report["weights"]})):
         (explorer.run.path / "report.json").write_text(other)
-        again = Explorer(explorer.run).choices
-        assert [choice.word for choice in again] == [choice.word for choice in explorer.choices]
+        again = Explorer(explorer.run).units
+        assert [unit.word for unit in again] == [unit.word for unit in explorer.units]
 
 
 def test_uploads_are_images_of_a_size_or_refused(explorer: Explorer, tmp_path: Path) -> None:
@@ -111,48 +111,48 @@ def test_uploads_are_images_of_a_size_or_refused(explorer: Explorer, tmp_path: P
 def test_a_run_without_its_data_is_edited_all_the_same(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
     picked = explorer.pick(1, 0)
 
-    def gone(self: Run) -> None:
+    def no_dataset(self: Run) -> None:
         raise LookupError("gone")
 
-    monkeypatch.setattr(Run, "dataset", gone)
-    alone = Explorer(explorer.run)
-    assert alone.data is None
-    assert alone.examples() == []
-    assert alone.gallery(0) == []
-    assert alone.edit(picked, [0.5] * len(alone.choices))[0].shape == (1, 16, 16, 3)
+    monkeypatch.setattr(Run, "dataset", no_dataset)
+    dataless = Explorer(explorer.run)
+    assert dataless.dataset is None
+    assert dataless.examples() == []
+    assert dataless.gallery(0) == []
+    assert dataless.edit(picked, [0.5] * len(dataless.units))[0].shape == (1, 16, 16, 3)
 
 
 def test_an_exported_run_needs_neither_report_nor_data(
     diti_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = Explorer(diti_run)
-    picked = here.pick(3, 0)
-    wanted = here.edit(picked, [0.9, *picked.shares[1:]])[0]
-    folder = space.export(here, tmp_path / "space")
+    explorer = Explorer(diti_run)
+    picked = explorer.pick(3, 0)
+    expected = explorer.edit(picked, [0.9, *picked.positions[1:]])[0]
+    folder = export_folder(explorer, tmp_path / "space")
 
-    def gone(self: Run) -> None:
+    def no_dataset(self: Run) -> None:
         raise LookupError("gone")
 
-    monkeypatch.setattr(Run, "dataset", gone)
-    there = Explorer(unweave.from_pretrained(str(folder / "run")))
-    assert [choice.word for choice in there.choices] == [choice.word for choice in here.choices]
-    assert len(there.examples()) == 12
-    again = there.edit(there.prepared(picked.image, 0, "3"), [0.9, *picked.shares[1:]])[0]
-    assert np.abs(again.astype(int) - wanted).max() <= 2  # its weights are halved
+    monkeypatch.setattr(Run, "dataset", no_dataset)
+    exported = Explorer(unweave.from_pretrained(str(folder / "run")))
+    assert [unit.word for unit in exported.units] == [unit.word for unit in explorer.units]
+    assert len(exported.examples()) == 12
+    again = exported.edit(exported.prepare(picked.image, 0, "3"), [0.9, *picked.positions[1:]])[0]
+    assert np.abs(again.astype(int) - expected).max() <= 2  # its weights are halved
 
 
 def test_commands_of_an_exported_folder_are_typed_in_it(
     quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = space.export(Explorer(quick_run), tmp_path / "space")
+    folder = export_folder(Explorer(quick_run), tmp_path / "space")
 
-    def gone(self: Run) -> None:
+    def no_dataset(self: Run) -> None:
         raise LookupError("gone")
 
-    monkeypatch.setattr(Run, "dataset", gone)
+    monkeypatch.setattr(Run, "dataset", no_dataset)
     monkeypatch.chdir(folder)
-    there = Explorer(unweave.from_pretrained(str(folder / "run")))
-    command = there.edit(there.pick(there.examples()[3][0], 0), [0.5] * len(there.choices))[2]
+    exported = Explorer(unweave.from_pretrained(str(folder / "run")))
+    command = exported.edit(exported.pick(exported.examples()[3][0], 0), [0.5] * len(exported.units))[2]
     words = shlex.split(command)
     assert words[3:5] == ["run", "run/examples/03.png"]
     to = cli._shares(words[words.index("--to") + 1])
@@ -160,11 +160,11 @@ def test_commands_of_an_exported_folder_are_typed_in_it(
 
 
 def test_groups_without_data_are_single_units(diti_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(self: Run) -> None:
+    def no_dataset(self: Run) -> None:
         raise LookupError("gone")
 
-    monkeypatch.setattr(Run, "dataset", gone)
-    words = [int(choice.word) for choice in Explorer(diti_run).choices]
+    monkeypatch.setattr(Run, "dataset", no_dataset)
+    words = [int(unit.word) for unit in Explorer(diti_run).units]
     assert words
     assert set(words) <= set(range(24))
 
@@ -179,8 +179,8 @@ def test_size_is_known_before_pixels_are_decoded(
 
 
 def test_commands_of_odd_names_are_read_back(explorer: Explorer) -> None:
-    picked = explorer.prepared(explorer.pick(1, 0).image, 0, "-my cat, big.png")
-    words = shlex.split(explorer.command("swap", picked, ["--partners", module.partners(picked)]))
+    picked = explorer.prepare(explorer.pick(1, 0).image, 0, "-my cat, big.png")
+    words = shlex.split(explorer.command("swap", picked, ["--partners", module.partners_argument(picked)]))
     assert words[4] == "./-my cat, big.png"
     assert cli._words(words[words.index("--partners") + 1]) == ["./-my cat, big.png"]
     assert words[-2:] == ["--seed", "0"]
@@ -190,16 +190,16 @@ def test_commands_of_groups_move_groups(diti_run: Run, tmp_path: Path) -> None:
     explorer = Explorer(diti_run)
     picked = explorer.pick(3, 0)
     _, frames = next(explorer.traverse(picked, [1]))
-    word = explorer.choices[1].word
+    word = explorer.units[1].word
     again = verbs.traverse(diti_run, [3], [word], seed=0, output=tmp_path / "t.png").images
     assert np.array_equal(module.to_pixels(again[0, :, 0]), frames)
 
 
 def test_groups_have_a_slider_each_and_methods_without_maps_say_so(diti_run: Run) -> None:
     explorer = Explorer(diti_run)
-    assert [choice.word for choice in explorer.choices] == list(diti_run.method().groups())
+    assert [unit.word for unit in explorer.units] == list(diti_run.method().groups())
     picked = explorer.pick(3, 0)
-    assert "--to" in explorer.edit(picked, [0.9, *picked.shares[1:]])[2]
-    assert "diti has no attention maps" in explorer.no_attention()
+    assert "--to" in explorer.edit(picked, [0.9, *picked.positions[1:]])[2]
+    assert "diti has no attention maps" in explorer.why_no_attention()
     with pytest.raises(ValueError, match="no attention maps"):
         explorer.attention(picked, 0)

@@ -24,8 +24,8 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
-from unweave.app import space
 from unweave.app.explorer import Explorer
+from unweave.app.export import export_folder
 from unweave.app.interface import launch
 from unweave.runs import units
 from unweave.runs.run import Run
@@ -36,25 +36,25 @@ OWN = "the image's own noise"
 class Served(NamedTuple):
     address: str
     run: Path
-    place: Path  # where it was started
+    folder: Path  # where it was started
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`unweave app` on the model in the package, whose pictures a slider really changes."""
-    place = tmp_path_factory.mktemp("app")
+    folder = tmp_path_factory.mktemp("app")
     command = [sys.executable, "-m", "unweave", "app", "builtin:rooms"]
-    (place / "secret.txt").write_text("secret")
-    (place / "temporary").mkdir()
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GRADIO_ALLOWED_PATHS": str(place)}
-    environment["TMPDIR"] = str(place / "temporary")
-    with (place / "told.txt").open("w") as told:
-        server = subprocess.Popen(command, cwd=place, stderr=told, env=environment)
+    (folder / "secret.txt").write_text("secret")
+    (folder / "temporary").mkdir()
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GRADIO_ALLOWED_PATHS": str(folder)}
+    environment["TMPDIR"] = str(folder / "temporary")
+    with (folder / "stderr.txt").open("w") as stderr:
+        server = subprocess.Popen(command, cwd=folder, stderr=stderr, env=environment)
     try:
-        while not (said := re.search(r"^open (\S+?)/?$", (place / "told.txt").read_text(), re.MULTILINE)):
-            assert server.poll() is None, (place / "told.txt").read_text()
+        while not (address := re.search(r"^open (\S+?)/?$", (folder / "stderr.txt").read_text(), re.MULTILINE)):
+            assert server.poll() is None, (folder / "stderr.txt").read_text()
             time.sleep(0.1)
-        yield Served(said[1], place / "runs" / "builtin-rooms", place)
+        yield Served(address[1], folder / "runs" / "builtin-rooms", folder)
     finally:
         server.terminate()
         server.wait()
@@ -67,12 +67,12 @@ def browser() -> Iterator[Any]:
     if chromium is None:
         pytest.skip("there is no chromium here (Debian: apt install chromium)")
     with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+        instance = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield instance
+        instance.close()
 
 
-def fetched(address: str) -> int:
+def get_status(address: str) -> int:
     """The status of a GET."""
     try:
         with urlopen(Request(address), timeout=20) as answer:
@@ -82,14 +82,14 @@ def fetched(address: str) -> int:
 
 
 def test_nothing_outside_the_page_is_served(served: Served) -> None:
-    run, secret = served.run, served.place / "secret.txt"
+    run, secret = served.run, served.folder / "secret.txt"
     assert served.address.startswith("http://127.0.0.1:")
-    assert fetched(served.address) == 200
-    for place in ("/etc/passwd", secret, run / "settings.toml", Path.cwd() / "pyproject.toml"):
-        for way in ("/gradio_api/file=", "/file=", "/gradio_api/stream/", "/gradio_api/proxy=http://"):
-            assert fetched(f"{served.address}{way}{place}") >= 400, (way, place)
-    for way in ("/gradio_api/file=../../etc/passwd", "/static/..%2f..%2f..%2fetc%2fpasswd", "/..%2f..%2fetc%2fpasswd"):
-        assert fetched(f"{served.address}{way}") >= 400, way
+    assert get_status(served.address) == 200
+    for path in ("/etc/passwd", secret, run / "settings.toml", Path.cwd() / "pyproject.toml"):
+        for prefix in ("/gradio_api/file=", "/file=", "/gradio_api/stream/", "/gradio_api/proxy=http://"):
+            assert get_status(f"{served.address}{prefix}{path}") >= 400, (prefix, path)
+    for path in ("/gradio_api/file=../../etc/passwd", "/static/..%2f..%2f..%2fetc%2fpasswd", "/..%2f..%2fetc%2fpasswd"):
+        assert get_status(f"{served.address}{path}") >= 400, path
 
 
 class Visitor:
@@ -102,7 +102,7 @@ class Visitor:
 
     def of(self, event: str) -> list[int]:
         """The functions behind an event, in the order of the page."""
-        return [one["id"] for one in self.functions if [name for _, name in one["targets"]] == [event]]
+        return [function["id"] for function in self.functions if [name for _, name in function["targets"]] == [event]]
 
     def move(self, key: str, share: float) -> dict[str, Any]:
         """All sliders, of the image that the browser shows under this key."""
@@ -116,9 +116,9 @@ class Visitor:
             assert answer.status == 200
         with urlopen(f"{self.address}/gradio_api/queue/data?session_hash={self.session}", timeout=60) as lines:
             for line in lines:
-                told = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
-                if told.get("msg") == "process_completed":
-                    return dict(told)
+                message = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
+                if message.get("msg") == "process_completed":
+                    return dict(message)
         raise AssertionError("the server said nothing")
 
     def send(self, name: str, content: bytes) -> str:
@@ -139,13 +139,13 @@ class Visitor:
 def test_a_path_cannot_be_smuggled_in_as_an_upload(served: Served) -> None:
     visitor = Visitor(served.address)
     assert len(visitor.of("upload")) == 2
-    with tempfile.TemporaryDirectory(dir=Path.home()) as place:
-        private = Path(place) / "private.png"
+    with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
+        private = Path(folder) / "private.png"
         Image.new("RGB", (9, 9), "red").save(private)
         for sent in (private, served.run / "settings.toml", Path("/etc/passwd")):
-            told = visitor.open(str(sent))
-            assert not told["success"], sent
-            assert "private.png" not in json.dumps(told)
+            answer = visitor.open(str(sent))
+            assert not answer["success"], sent
+            assert "private.png" not in json.dumps(answer)
 
 
 def picture(ending: str, mode: str = "RGB", size: tuple[int, int] = (40, 30), shade: int = 90, **options: Any) -> bytes:
@@ -184,28 +184,28 @@ BAD = {
 def test_whatever_is_uploaded_the_page_lives(served: Served) -> None:
     visitor = Visitor(served.address)
     for name, content in GOOD.items():
-        told = visitor.open(visitor.send(name, content), name)
-        assert told["success"], (name, told["output"])
-        command = next(text for text in told["output"]["data"] if "reconstruct" in str(text))
+        answer = visitor.open(visitor.send(name, content), name)
+        assert answer["success"], (name, answer["output"])
+        command = next(text for text in answer["output"]["data"] if "reconstruct" in str(text))
         assert shlex.split(command)[-1] == name
     for function in (0, 1):
         for name, content in BAD.items():
-            told = visitor.open(visitor.send(name, content), name, function)
-            assert not told["success"], name
-            assert "uploads" not in told["output"]["error"]
-    assert fetched(served.address) == 200
+            answer = visitor.open(visitor.send(name, content), name, function)
+            assert not answer["success"], name
+            assert "uploads" not in answer["output"]["error"]
+    assert get_status(served.address) == 200
 
 
 def test_visitors_do_not_disturb_each_other(served: Served) -> None:
     def visit(shade: int) -> list[str]:
         visitor, name = Visitor(served.address), f"{shade}.png"
         key = visitor.open(visitor.send(name, picture("PNG", shade=shade)), name)["output"]["data"][1]
-        made = []
+        digests = []
         for share in (90, 10, 90):
             data = visitor.move(key, share)["data"]
             assert f" {name} --to " in data[2]
-            made.append(data[0]["path"].split("/")[-2])  # the digest of its content
-        return made
+            digests.append(data[0]["path"].split("/")[-2])  # of its content
+        return digests
 
     with ThreadPoolExecutor(2) as both:
         one, two = both.map(visit, (20, 230))
@@ -215,19 +215,19 @@ def test_visitors_do_not_disturb_each_other(served: Served) -> None:
 
 
 def test_a_wrong_upload_leaves_the_servers_terminal_in_peace(served: Served) -> None:
-    visitor, before = Visitor(served.address), (served.place / "told.txt").read_text()
-    told = visitor.open(visitor.send("<b>x.png", b"no image"), "<b>x.png")
-    assert "&lt;b&gt;x.png cannot be read" in told["output"]["error"]
-    assert (served.place / "told.txt").read_text() == before
+    visitor, before = Visitor(served.address), (served.folder / "stderr.txt").read_text()
+    answer = visitor.open(visitor.send("<b>x.png", b"no image"), "<b>x.png")
+    assert "&lt;b&gt;x.png cannot be read" in answer["output"]["error"]
+    assert (served.folder / "stderr.txt").read_text() == before
 
 
 def test_reset_leaves_out_an_edit_that_waits(served: Served) -> None:
     visitor = Visitor(served.address)
-    reset = next(one["id"] for one in visitor.functions if one["targets"][0][1] == "click")
+    reset = next(function["id"] for function in visitor.functions if function["targets"][0][1] == "click")
     before = visitor.open(visitor.send("mine.png", picture("PNG")), "mine.png")["output"]["data"][1]
     after = visitor.ask(reset, [None])["output"]["data"][1]
     assert after != before
-    assert all(one == {"__type__": "update"} for one in visitor.move(before, 90)["data"])
+    assert all(update == {"__type__": "update"} for update in visitor.move(before, 90)["data"])
     assert "adjust" in visitor.move(after, 90)["data"][2]
 
 
@@ -251,7 +251,7 @@ def test_a_slider_that_was_moved_for_the_image_before_does_nothing(served: Serve
     first = visitor.open(sent, "mine.png")["output"]["data"][1]
     second = visitor.open(sent, "mine.png")["output"]["data"][1]
     late, now = (visitor.move(key, 90)["data"] for key in (first, second))
-    assert all(one == {"__type__": "update"} for one in late)
+    assert all(update == {"__type__": "update"} for update in late)
     assert "adjust" in now[2]
 
 
@@ -259,12 +259,12 @@ def test_a_slider_that_was_moved_for_the_image_before_does_nothing(served: Serve
 def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor = browser.new_page(viewport={"width": 1280, "height": 900})
     outside = []
-    visitor.on("request", lambda asked: outside.append(asked.url) if "127.0.0.1" not in asked.url else None)
+    visitor.on("request", lambda request: outside.append(request.url) if "127.0.0.1" not in request.url else None)
     visitor.goto(served.address)
     command = visitor.get_by_label("The command that makes this edit again")
     wait = visitor.wait_for_function
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('reconstruct'))")
-    before, shown = command.input_value(), visitor.get_by_alt_text("edit").get_attribute("src")
+    before, picture_before = command.input_value(), visitor.get_by_alt_text("edit").get_attribute("src")
     slider = visitor.locator("input[type=range]").first
     first = (slider.get_attribute("aria-label") or "").split()[-1]
     assert first.isdigit()
@@ -275,13 +275,13 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     last = f"{first}={float(slider.input_value()) / 100:.2f}"
     wait(f"() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('{last}'))")
     assert command.input_value() != before
-    assert visitor.get_by_alt_text("edit").get_attribute("src") != shown
+    assert visitor.get_by_alt_text("edit").get_attribute("src") != picture_before
     visitor.wait_for_timeout(500)
-    with visitor.expect_download() as saved:
+    with visitor.expect_download() as download:
         visitor.get_by_role("button", name="Save picture and command").click()
-    saved.value.save_as(tmp_path / "saved.png")
-    with Image.open(tmp_path / "saved.png") as kept:
-        assert kept.info["unweave"] == command.input_value()
+    download.value.save_as(tmp_path / "saved.png")
+    with Image.open(tmp_path / "saved.png") as saved:
+        assert saved.info["unweave"] == command.input_value()
     Image.new("RGB", (40, 30), (200, 30, 30)).save(tmp_path / "mine.png")
     visitor.locator("input[type=file]").first.set_input_files(tmp_path / "mine.png")
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('mine.png'))")
@@ -368,29 +368,29 @@ def test_many_edits_of_two_people_leave_no_trace_in_memory(
     def visit(shade: int) -> None:
         visitor = Visitor(ready[0].rstrip("/"))
         key = visitor.open(visitor.send("a.png", picture("PNG", shade=shade)))["output"]["data"][1]
-        for at in range(100):
-            assert "adjust" in visitor.move(key, at)["data"][2]
-            if at == 5:
+        for position in range(100):
+            assert "adjust" in visitor.move(key, position)["data"][2]
+            if position == 5:
                 before.append(psutil.Process().memory_info().rss)
 
     try:
         with ThreadPoolExecutor(2) as both:
             list(both.map(visit, (20, 230)))
-        grown = psutil.Process().memory_info().rss - before[0]
+        growth = psutil.Process().memory_info().rss - before[0]
     finally:
         page.close()
-    assert grown < 200e6
+    assert growth < 200e6
 
 
 def test_a_folder_for_a_space(quick_run: Run, tmp_path: Path) -> None:
-    folder = space.export(Explorer(quick_run), tmp_path / "space")
+    folder = export_folder(Explorer(quick_run), tmp_path / "space")
     assert {path.name for path in folder.iterdir()} == {"README.md", "app.py", "requirements.txt", "run", "unweave"}
-    needed = (folder / "requirements.txt").read_text()
-    assert "torch" in needed
-    assert "gradio" in needed
-    assert "pytest" not in needed
+    requirements = (folder / "requirements.txt").read_text()
+    assert "torch" in requirements
+    assert "gradio" in requirements
+    assert "pytest" not in requirements
     assert len(list((folder / "run" / "examples").glob("*.png"))) == 12
     assert (folder / "unweave" / "app" / "interface.py").is_file()
     assert not list(folder.rglob("__pycache__"))
     with pytest.raises(FileExistsError, match="space"):
-        space.export(Explorer(quick_run), folder)
+        export_folder(Explorer(quick_run), folder)

@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from unweave.app import one_unit, sliders, swapping
+from unweave.app import slider_tab, swap_tab, unit_tab
+from unweave.app.components import PICTURE_SECONDS, StorePicture, errors_in_page, picture_store, unit_options
 from unweave.app.explorer import Explorer
-from unweave.app.parts import KEPT, Keep, keeper, options, told
 
-BIGGEST = "20mb"  # of an upload
+MAX_UPLOAD_SIZE = "20mb"
 CSS = """
 .pixels img{image-rendering:pixelated;object-fit:contain!important;width:100%;height:100%}
 .pixels .grid-wrap{min-height:0!important;padding-top:30px!important}
@@ -27,37 +27,37 @@ div:has(>input[data-testid=number-input]){display:none}
 """
 
 
-def build(explorer: Explorer, keep: Keep, rename: bool = True) -> gr.Blocks:
+def build_page(explorer: Explorer, store: StorePicture, rename: bool = True) -> gr.Blocks:
     """The page of a run; units can be renamed by whoever has it, unless `rename` is False."""
-    title = f"{explorer.run.method_name} on {explorer.data_name()}: one unit at a time"
-    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
-        gr.Markdown(f"# {title}\n{len(explorer.choices)} units. Pick an image, move a slider, see what it does.")
-        panel = sliders.panel(explorer)
+    title = f"{explorer.run.method_name} on {explorer.dataset_name()}: one unit at a time"
+    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(PICTURE_SECONDS, PICTURE_SECONDS)) as page:
+        gr.Markdown(f"# {title}\n{len(explorer.units)} units. Pick an image, move a slider, see what it does.")
+        panel = slider_tab.image_panel(explorer)
         with gr.Tab("Sliders"):
-            each, moves = sliders.tab(page, explorer, panel, keep)
+            sliders, slider_events = slider_tab.build(page, explorer, panel, store)
         with gr.Tab("Swap"):
-            units, swaps = swapping.tab(explorer, panel, keep)
+            units, swap_events = swap_tab.build(explorer, panel, store)
         with gr.Tab("One unit"):
-            unit = one_unit.tab(explorer, panel, keep, rename)
+            unit = unit_tab.build(explorer, panel, store, rename)
 
-        def call(place: int, text: str) -> list[Any]:
-            with told():
-                explorer.rename(place, text)
+        def rename_unit(index: int, name: str) -> list[Any]:
+            with errors_in_page():
+                explorer.rename(index, name)
             return labels()
 
         def labels() -> list[Any]:
             names = explorer.names()
             return [
                 *(gr.Slider(label=name) for name in names),
-                gr.CheckboxGroup(options(names)),
-                gr.Dropdown(options(names)),
+                gr.CheckboxGroup(unit_options(names)),
+                gr.Dropdown(unit_options(names)),
             ]
 
-        named = [*each, units, unit.which]
+        labelled = [*sliders, units, unit.dropdown]
         if rename:
-            unit.rename.click(call, [unit.which, unit.text], named)
-        page.load(labels, None, named)
-        panel.stop.click(None, cancels=[*moves, *swaps, *unit.events])
+            unit.rename.click(rename_unit, [unit.dropdown, unit.name], labelled)
+        page.load(labels, None, labelled)
+        panel.stop.click(None, cancels=[*slider_events, *swap_events, *unit.events])
     return page
 
 
@@ -71,18 +71,18 @@ def launch(
     ready: Callable[[str], object] = print,
     wait: bool = True,
 ) -> gr.Blocks:
-    """Serve the page until Ctrl-C (or, without `wait`, until its `close`); `ready` is told its address.
+    """Serve the page until Ctrl-C (or, without `wait`, until its `close`); `ready` is called with its address.
 
     It reads nothing but the run, its data and what is uploaded. Raises OSError where the port is taken.
     """
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)  # Gradio takes it where allowed_paths is empty
-    folder = tempfile.TemporaryDirectory(prefix="unweave-")  # the keeper's, as long as the page lives
+    folder = tempfile.TemporaryDirectory(prefix="unweave-")  # of the picture store, as long as the page lives
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
-    page = build(explorer, keeper(folder), rename)
+    page = build_page(explorer, picture_store(folder), rename)
     page.queue(max_size=64)
     _, address, _ = page.launch(
         server_name=host, server_port=port, share=share, inbrowser=False, quiet=True, show_error=False,
-        prevent_thread_lock=True, max_file_size=BIGGEST, allowed_paths=[], ssr_mode=False, mcp_server=False,
+        prevent_thread_lock=True, max_file_size=MAX_UPLOAD_SIZE, allowed_paths=[], ssr_mode=False, mcp_server=False,
         footer_links=[], css=CSS, state_session_capacity=200, enable_monitoring=False, run_history=False,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
     )  # fmt: skip

@@ -36,10 +36,10 @@ def command(
 
     explorer = Explorer(run)
     if export is not None:
-        from unweave.app.space import export as write
+        from unweave.app.export import export_folder
 
-        print(write(explorer, export))
-        if explorer.data is not None:
+        print(export_folder(explorer, export))
+        if explorer.dataset is not None:
             output.say(f"{export / 'run' / 'examples'} has a dozen images of the data: remove what must not be public.")
         return
     from unweave.app.interface import launch

@@ -40,7 +40,7 @@ Units cannot be renamed here. `unweave/` is the package that made it, version {v
 """
 
 
-def export(explorer: Explorer, folder: Path) -> Path:
+def export_folder(explorer: Explorer, folder: Path) -> Path:
     """Write the folder, whole or not at all.
 
     Raises FileExistsError where it has content, ValueError for a method from outside this package.
@@ -52,19 +52,19 @@ def export(explorer: Explorer, folder: Path) -> Path:
         raise ValueError(f"{explorer.run.method_name} is not in this package, which is what the folder would carry.")
     with hub.whole(folder) as temporary:
         explorer.run.save_pretrained(temporary / "run", half=True)
-        keep_lines(temporary / "run", explorer.choices, explorer.lines)
-        shown = temporary / "run" / "examples"
-        shown.mkdir()
-        for at, (_, image) in enumerate(explorer.examples()):
-            Image.fromarray(pixels(image[None])[0]).save(shown / f"{at:02d}.png")
+        keep_lines(temporary / "run", explorer.units, explorer.lines)
+        examples = temporary / "run" / "examples"
+        examples.mkdir()
+        for number, (_, image) in enumerate(explorer.examples()):
+            Image.fromarray(pixels(image[None])[0]).save(examples / f"{number:02d}.png")
         package = Path(__file__).parents[1]
-        left_out = shutil.ignore_patterns("__pycache__", "builtin_weights", "*.pyc")
-        shutil.copytree(package, temporary / "unweave", ignore=left_out)
-        needed = [line for line in requires("unweave") or [] if "extra ==" not in line or 'extra == "app"' in line]
-        names = [line.split(";")[0].strip() for line in needed]
+        ignored = shutil.ignore_patterns("__pycache__", "builtin_weights", "*.pyc")
+        shutil.copytree(package, temporary / "unweave", ignore=ignored)
+        required = [line for line in requires("unweave") or [] if "extra ==" not in line or 'extra == "app"' in line]
+        names = [line.split(";")[0].strip() for line in required]
         (temporary / "requirements.txt").write_text("\n".join(names) + "\n")
         (temporary / "app.py").write_text(APP)
         title = f"{explorer.run.path.name}, one unit at a time"
-        told = {"title": json.dumps(title), "gradio": version("gradio"), "version": version("unweave")}
-        (temporary / "README.md").write_text(CARD.format(**told))
+        fields = {"title": json.dumps(title), "gradio": version("gradio"), "version": version("unweave")}
+        (temporary / "README.md").write_text(CARD.format(**fields))
     return folder

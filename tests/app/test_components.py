@@ -10,31 +10,31 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
-from unweave.app import parts
+from unweave.app import components
 
 
 def test_pictures_are_kept_at_their_size_with_their_command_for_an_hour() -> None:
-    keep = parts.keeper(tempfile.TemporaryDirectory())  # which nobody else holds
+    store = components.picture_store(tempfile.TemporaryDirectory())  # which nobody else holds
     gc.collect()
-    first = keep(np.full((9, 7, 1), 200, np.uint8), "unweave edit adjust runs/a 3 --to 1=0.5")
+    first = store(np.full((9, 7, 1), 200, np.uint8), "unweave edit adjust runs/a 3 --to 1=0.5")
     with Image.open(first) as picture:
         assert (picture.size, picture.mode) == ((7, 9), "RGB")
         assert picture.info["unweave"] == "unweave edit adjust runs/a 3 --to 1=0.5"
-    assert keep(np.full((9, 7, 1), 200, np.uint8)) != first
+    assert store(np.full((9, 7, 1), 200, np.uint8)) != first
     assert Path(first).is_file()
     other = Path(first).parents[2] / "gradio"
     other.mkdir()
-    for place in (Path(first).parent, other):
-        os.utime(place, (time.time() - 3601,) * 2)
-    with Image.open(keep(Image.new("RGB", (4, 4)))) as picture:
+    for path in (Path(first).parent, other):
+        os.utime(path, (time.time() - 3601,) * 2)
+    with Image.open(store(Image.new("RGB", (4, 4)))) as picture:
         assert "unweave" not in picture.info
     assert not Path(first).exists()
     assert other.is_dir()
 
 
 def test_what_a_person_did_is_not_read_as_html() -> None:
-    with pytest.raises(Exception, match="&lt;script&gt;") as told, parts.told():
+    with pytest.raises(Exception, match="&lt;script&gt;") as error, components.errors_in_page():
         raise ValueError("<script> cannot be read")
-    assert not told.value.print_exception
+    assert not error.value.print_exception
     with pytest.raises(Exception, match="pick a partner first"):
-        parts.needed(None, "a partner")
+        components.require_picked(None, "a partner")

@@ -1,0 +1,132 @@
+"""Gradio components and events that the tabs of the explorer's page share, and the store of their pictures."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import gradio as gr
+from PIL import Image, PngImagePlugin
+
+from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
+from unweave.data.reading.image_files import IMAGE_ENDINGS
+from unweave.figures.pixels import pixels
+
+COMMAND_LABEL = "The command that makes this edit again"
+INVERTED, SEEDED = "the image's own noise", "noise of seed 0"
+
+# One edit at a time, and one longer piece of work, between whose yields edits of others are drawn.
+SHORT_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
+LONG_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "long"}
+
+Kind = TypeVar("Kind", PickedImage, Partner)
+
+
+class ImageSource(NamedTuple):
+    """Pictures of the data to pick one of, and a place for a file."""
+
+    examples: Sequence[tuple[int | Path, Picture]]
+    gallery: gr.Gallery
+    upload: gr.File
+    file_name: gr.Textbox  # that the person's file has; Gradio takes signs out of that of its own copy
+
+    def on_pick(self, pick: Callable[..., Any], start: gr.Radio, outputs: Any) -> list[Any]:
+        """The events by which `pick(source, seed, name)` is called."""
+
+        def pick_row(start_choice: str, selected: gr.SelectData) -> Any:
+            return pick(self.examples[selected.index][0], start_seed(start_choice))
+
+        def pick_file(path: str, start_choice: str, file_name: str) -> Any:
+            return pick(Path(path), start_seed(start_choice), Path(file_name).name or Path(path).name)
+
+        with_name = "(file, start, _) => [file, start, file && file.orig_name]"
+        inputs = [self.upload, start, self.file_name]
+        events = [self.upload.upload(pick_file, inputs, outputs, js=with_name, **SHORT_WORK)]
+        if self.examples:  # every click counts: Gradio's "always_last" would repeat the first
+            events.append(self.gallery.select(pick_row, start, outputs, trigger_mode="multiple", **SHORT_WORK))
+        return events
+
+
+def image_source(explorer: Explorer, label: str, upload_label: str) -> ImageSource:
+    """The gallery and the upload, labelled."""
+    examples = explorer.examples()
+    gallery = gr.Gallery(
+        [pixels(pixel[None])[0] for _, pixel in examples], label=label, columns=6, height="auto", format="png",
+        allow_preview=False, interactive=False, visible=bool(examples), elem_classes=["pixels", "source"],
+    )  # fmt: skip
+    upload = gr.File(label=upload_label, file_types=list(IMAGE_ENDINGS), type="filepath", height=135)
+    return ImageSource(examples, gallery, upload, gr.Textbox(visible=False))
+
+
+def start_seed(start_choice: str) -> int | None:
+    """Of x_T, as the page says it; None is the inverted one."""
+    return None if start_choice == INVERTED else 0
+
+
+def command_box() -> gr.Textbox:
+    """Where a command is shown."""
+    return gr.Textbox(label=COMMAND_LABEL, interactive=False, lines=2)
+
+
+def edit_gallery(label: str) -> gr.Gallery:
+    """For edited images."""
+    return gr.Gallery(label=label, columns=7, height="auto", format="png", elem_classes="pixels", interactive=False)
+
+
+def unit_options(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Units to choose from: the name that is shown, and the index that it stands for."""
+    return [(name, index) for index, name in enumerate(names)]
+
+
+def require_picked(picked: Kind | None, what: str = "an image") -> Kind:
+    """The image (or partner). An error in the page where nothing was picked yet."""
+    if picked is None:
+        raise page_error(f"pick {what} first: one of the data, or a file of yours.")
+    return picked
+
+
+@contextmanager
+def errors_in_page() -> Iterator[None]:
+    """Errors of the explorer become messages in the page."""
+    try:
+        yield
+    except (ValueError, LookupError, OSError) as error:
+        raise page_error(str(error)) from error
+
+
+def page_error(text: str) -> gr.Error:
+    """A message in the page, and nothing in the terminal; Gradio reads the text as HTML."""
+    return gr.Error(escape(text), print_exception=False)
+
+
+PICTURE_SECONDS = 3600  # that pictures are there to be looked at
+StorePicture = Callable[..., str]
+
+
+def picture_store(folder: tempfile.TemporaryDirectory[str]) -> StorePicture:
+    """`store(picture, command="")` writes a PNG of its own size that carries a command in its text, for an hour.
+
+    Gradio copies a file that it is shown once, and keeps the copy as long. Arrays it would write anew each time, under
+    a browser that is reading them. `folder` goes with the page; what else is in it is left alone.
+    """
+
+    def store(picture: Picture | Image.Image, command: str = "") -> str:
+        pictures = Path(folder.name) / "pictures"  # the folder itself is held, or it would go at once
+        pictures.mkdir(exist_ok=True)
+        for old in pictures.iterdir():
+            with suppress(FileNotFoundError):  # another thread was faster
+                if time.time() - old.stat().st_mtime > PICTURE_SECONDS:
+                    shutil.rmtree(old)
+        metadata = PngImagePlugin.PngInfo()
+        if command:
+            metadata.add_text("unweave", command)
+        path = Path(tempfile.mkdtemp(dir=pictures)) / "unweave-edit.png"
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(pixels(picture[None])[0])
+        image.save(path, pnginfo=metadata)
+        return str(path)
+
+    return store

@@ -1,0 +1,125 @@
+"""The image that a person works on, and the tab with a slider for each of its units."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import gradio as gr
+
+from unweave.app.components import (
+    INVERTED,
+    SEEDED,
+    SHORT_WORK,
+    ImageSource,
+    StorePicture,
+    command_box,
+    errors_in_page,
+    image_source,
+    require_picked,
+    start_seed,
+)
+from unweave.app.explorer import Explorer, PickedImage
+from unweave.figures.pixels import pixels
+
+
+class ImagePanel(NamedTuple):
+    """The upper half of the page, which every tab works on."""
+
+    source: ImageSource
+    start: gr.Radio
+    picked: gr.State
+    key: gr.Textbox  # of what the browser shows, which may be the image before the one that is being prepared
+    pictures: list[gr.Image]  # image, edit, difference
+    command: gr.Textbox
+    reset: gr.Button
+    save: gr.DownloadButton
+    stop: gr.Button
+
+
+def image_panel(explorer: Explorer) -> ImagePanel:
+    with gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            source = image_source(explorer, "Images of the data", "Your own image")
+            start = gr.Radio(
+                [INVERTED, SEEDED], value=INVERTED, label="Begin from",
+                info="its own (inverted x_T) keeps what the units do not hold; a seed shows what they hold alone",
+                visible=explorer.has_start,
+            )  # fmt: skip
+        with gr.Column(scale=2, min_width=300):
+            with gr.Row():
+                pictures = [
+                    gr.Image(
+                        label=label, interactive=False, format="png", elem_classes="pixels", alt_text=label,
+                        min_width=96, height=250, buttons=["download", "fullscreen"],
+                    )
+                    for label in ("image", "edit", "difference")
+                ]  # fmt: skip
+            command = command_box()
+            with gr.Row():
+                reset = gr.Button("Reset")
+                save = gr.DownloadButton("Save picture and command")
+                stop = gr.Button("Cancel what is running")
+    return ImagePanel(source, start, gr.State(None), gr.Textbox(visible="hidden"), pictures, command, reset, save, stop)
+
+
+def build(
+    page: gr.Blocks, explorer: Explorer, panel: ImagePanel, store: StorePicture
+) -> tuple[list[gr.Slider], list[Any]]:
+    """The sliders, and the events of them and of the panel."""
+    gr.Markdown("Each slider goes from the lowest value of its unit (0) to the highest (100).")
+    sliders: list[gr.Slider] = []
+    names = explorer.names()
+    for first in range(0, len(names), 3):
+        with gr.Row():
+            sliders += [
+                gr.Slider(
+                    0, 100, value=50, step=1, label=name, precision=0, interactive=True, min_width=200, buttons=[]
+                )
+                for name in names[first : first + 3]
+            ]
+
+    def pick(source: int | Path, seed: int | None, name: str | None = None) -> list[Any]:
+        with errors_in_page():
+            picked = explorer.pick(source, seed, name)
+        return [picked, *show_image(picked)]
+
+    def change_start(picked: PickedImage | None, start_choice: str) -> list[Any]:
+        if picked is None:
+            return [gr.skip()] * (1 + len(image_outputs))
+        restarted = explorer.prepare(picked.image, start_seed(start_choice), picked.name)
+        return [restarted, *show_image(restarted)]
+
+    def reset(picked: PickedImage | None) -> list[Any]:
+        fresh = require_picked(picked)._replace(key=uuid4().hex)  # an edit that still waits is of the image before
+        return [fresh, *show_image(fresh)]
+
+    def show_image(picked: PickedImage) -> list[Any]:
+        moved = [
+            gr.Slider(value=round(100 * position), label=name)
+            for position, name in zip(picked.positions, explorer.names())
+        ]
+        return [picked.key, store(pixels(picked.image)[0]), *show_edit(picked, picked.positions), *moved]
+
+    def edit(picked: PickedImage | None, key: str, *values: float | int) -> list[Any]:
+        if require_picked(picked).key != key:  # moved for the image before, while this one was prepared
+            return [gr.skip()] * len(edit_outputs)
+        return show_edit(require_picked(picked), [value / 100 for value in values])
+
+    def show_edit(picked: PickedImage, positions: list[float]) -> list[Any]:
+        picture, difference, command = explorer.edit(picked, positions)
+        path = store(picture[0], command)
+        return [path, store(difference[0]), command, path]
+
+    edit_outputs = [*panel.pictures[1:], panel.command, panel.save]
+    image_outputs = [panel.key, panel.pictures[0], *edit_outputs, *sliders]
+    events = [
+        *panel.source.on_pick(pick, panel.start, [panel.picked, *image_outputs]),
+        panel.start.input(change_start, [panel.picked, panel.start], [panel.picked, *image_outputs], **SHORT_WORK),
+        panel.reset.click(reset, panel.picked, [panel.picked, *image_outputs], **SHORT_WORK),
+    ]
+    latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **SHORT_WORK}
+    events += [slider.input(edit, [panel.picked, panel.key, *sliders], edit_outputs, **latest) for slider in sliders]
+    if panel.source.examples:
+        first_example, _ = panel.source.examples[0]
+        events.append(page.load(lambda: pick(first_example, None), None, [panel.picked, *image_outputs], **SHORT_WORK))
+    return sliders, events
