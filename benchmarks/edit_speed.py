@@ -33,34 +33,34 @@ from unweave.tensors import to_images
 from unweave.training.train import processor
 
 REFERENCE = Sampling("ddim", 200, 0.0)
-TRIED = [("ddim", 50), ("ddim", 20), ("ddim", 10), ("ddim", 5), *(("dpmsolver++", n) for n in (50, 20, 10, 5, 3))]
+CANDIDATES = [("ddim", 50), ("ddim", 20), ("ddim", 10), ("ddim", 5), *(("dpmsolver++", n) for n in (50, 20, 10, 5, 3))]
 
 
-def rms(one: Tensor, other: Tensor) -> float:
-    """Of pixels in [0, 1]."""
-    return round(float(((one - other) / 2).square().mean().sqrt()), 5)
+def rms(images: Tensor, others: Tensor) -> float:
+    """The root mean squared difference of pixels in [0, 1]."""
+    return round(float(((images - others) / 2).square().mean().sqrt()), 5)
 
 
-def median(action: Callable[[], object], repeats: int) -> float:
+def median_seconds(action: Callable[[], object], repeats: int) -> float:
     action()
-    taken = []
+    seconds = []
     for _ in range(repeats):
-        begun = time.perf_counter()
+        began = time.perf_counter()
         action()
-        taken.append(time.perf_counter() - begun)
-    return round(statistics.median(taken), 4)
+        seconds.append(time.perf_counter() - began)
+    return round(statistics.median(seconds), 4)
 
 
-def edits(
+def edit_and_reconstruct(
     method: Method, images: Tensor, partners: Tensor, units: list[int], sampling: Sampling
 ) -> tuple[Tensor, Tensor]:
     """One edit per image, of one unit each, and the unedited images, both from the inverted x_T."""
     start = make_start(method, images, sampling=sampling, seed=None)
-    every = swap_each(
+    edited = swap_each(
         method, images, partners, [[unit] for unit in units], sampling=sampling, start=start
     )  # (image, unit, ...)
-    chosen = torch.arange(len(images)) % len(units)
-    return every[torch.arange(len(images)), chosen], reconstruct_images(method, images, sampling=sampling, start=start)
+    unit = torch.arange(len(images)) % len(units)
+    return edited[torch.arange(len(images)), unit], reconstruct_images(method, images, sampling=sampling, start=start)
 
 
 def main() -> None:
@@ -78,34 +78,34 @@ def main() -> None:
     with torch.inference_mode():
         spread = encode_images(method, images, 64).std(0).amax(-1)
     units = spread.argsort(descending=True)[:4].tolist()
-    best, _ = edits(method, images, partners, units, REFERENCE)
-    one, other = images[:1], partners[:1]
+    finest, _ = edit_and_reconstruct(method, images, partners, units, REFERENCE)
+    image, partner = images[:1], partners[:1]
     results = []
-    for sampler, steps in TRIED:
+    for sampler, steps in CANDIDATES:
         sampling = Sampling(sampler, steps, 0.0)
-        edited, plain = edits(method, images, partners, units, sampling)
-        start = make_start(method, one, sampling=sampling, seed=None)
+        edited, reconstructed = edit_and_reconstruct(method, images, partners, units, sampling)
+        start = make_start(method, image, sampling=sampling, seed=None)
 
-        def sampled(start: Tensor = start, sampling: Sampling = sampling) -> object:
-            return swap_units(method, one, other, units[:1], sampling=sampling, start=start)
+        def sample_only(start: Tensor = start, sampling: Sampling = sampling) -> object:
+            return swap_units(method, image, partner, units[:1], sampling=sampling, start=start)
 
-        def whole(sampling: Sampling = sampling) -> object:
-            begun = make_start(method, one, sampling=sampling, seed=None)
-            return swap_units(method, one, other, units[:1], sampling=sampling, start=begun)
+        def edit_one(sampling: Sampling = sampling) -> object:
+            start = make_start(method, image, sampling=sampling, seed=None)
+            return swap_units(method, image, partner, units[:1], sampling=sampling, start=start)
 
-        def everything(start: Tensor = start, sampling: Sampling = sampling) -> object:
+        def swap_all(start: Tensor = start, sampling: Sampling = sampling) -> object:
             return swap_each(
-                method, one, other, [[unit] for unit in range(len(spread))], sampling=sampling, start=start
+                method, image, partner, [[unit] for unit in range(len(spread))], sampling=sampling, start=start
             )
 
         results.append({
             "sampler": sampler,
             "steps": steps,
-            "seconds_of_an_edit": median(whole, options.repeats),
-            "seconds_with_x_T_kept": median(sampled, options.repeats),
-            "seconds_of_all_units": median(everything, 3),
-            "error_against_finest": rms(edited, best),
-            "error_of_the_unedited_image": rms(plain, images),
+            "seconds_of_an_edit": median_seconds(edit_one, options.repeats),
+            "seconds_with_x_T_kept": median_seconds(sample_only, options.repeats),
+            "seconds_of_all_units": median_seconds(swap_all, 3),
+            "error_against_finest": rms(edited, finest),
+            "error_of_the_unedited_image": rms(reconstructed, images),
         })  # fmt: skip
     if options.markdown:
         print("| sampler, steps | an edit, s | x_T kept, s | all units, s | error to the finest | unedited image |")

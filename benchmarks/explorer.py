@@ -27,63 +27,67 @@ from PIL import Image
 import unweave
 
 
-def report(folder: Path, words: list[str], out: Path) -> dict[str, Any]:
+def time_report(folder: Path, words: list[str], out: Path) -> dict[str, Any]:
     """Seconds of the whole command and after training, size of the page."""
     began = time.monotonic()
     command = [sys.executable, "-m", "unweave", "report", str(folder), *words]
-    made = subprocess.run(command, check=True, cwd=out, stdout=subprocess.PIPE, text=True)
+    result = subprocess.run(command, check=True, cwd=out, stdout=subprocess.PIPE, text=True)
     seconds = time.monotonic() - began
-    page = out / made.stdout.strip()
+    page = out / result.stdout.strip()
     facts = json.loads(page.with_suffix(".json").read_text())
-    trained = json.loads((page.parent / "run.json").read_text())
+    record = json.loads((page.parent / "run.json").read_text())
     return {
-        "device": trained["device"],
-        "seconds": round(seconds, 1), "training_seconds": trained["seconds"], "images_seen": facts["images seen"],
+        "device": record["device"],
+        "seconds": round(seconds, 1), "training_seconds": record["seconds"], "images_seen": facts["images seen"],
         "after_training_seconds": facts["seconds"], "page_bytes": page.stat().st_size,
         "live_units": sum(unit["state"] == "live" for unit in facts["units"]),
         "units": len(facts["units"]), "swap_consistency": facts["swap_consistency"],
-        "run": str(Path(made.stdout.strip()).parent),
+        "run": str(Path(result.stdout.strip()).parent),
     }  # fmt: skip
 
 
-def explorer(run: str, out: Path, edits: int) -> dict[str, Any]:
+def time_explorer(run: str, out: Path, edits: int) -> dict[str, Any]:
     """Seconds to the page, to a picked image and to an edit, and what `edits` of them add to the server's memory."""
-    with tempfile.TemporaryDirectory() as place:
-        began, told = time.monotonic(), Path(place) / "told.txt"
-        environment = os.environ | {"TMPDIR": place}
-        with told.open("w") as file:
+    with tempfile.TemporaryDirectory() as folder:
+        began, log = time.monotonic(), Path(folder) / "stderr.txt"
+        environment = os.environ | {"TMPDIR": folder}
+        with log.open("w") as file:
             command = [sys.executable, "-m", "unweave", "app", run]
             server = subprocess.Popen(command, cwd=out, stderr=file, env=environment)
         try:
-            while not (address := re.search(r"^open (\S+)", told.read_text(), re.MULTILINE)):
+            while not (address := re.search(r"^open (\S+)", log.read_text(), re.MULTILINE)):
                 if server.poll() is not None:
-                    raise SystemExit(told.read_text())
+                    raise SystemExit(log.read_text())
                 time.sleep(0.05)
             start = time.monotonic() - began
-            waits, grown = visit(address[1], server.pid, edits, Path(place))
+            waits, memory_growth = visit(address[1], server.pid, edits, Path(folder))
         finally:
             server.terminate()
             server.wait()
     return {
         "run": Path(run).name, "start_seconds": round(start, 2), "pick_seconds": round(waits[0], 2),
         "edit_seconds_median": round(statistics.median(waits[1:]), 3), "edit_seconds_most": round(max(waits[1:]), 3),
-        "edits": edits, "memory_grown_bytes": grown,
+        "edits": edits, "memory_grown_bytes": memory_growth,
     }  # fmt: skip
 
 
-def visit(address: str, server: int, edits: int, place: Path) -> tuple[list[float], int]:
+def visit(address: str, server: int, edits: int, folder: Path) -> tuple[list[float], int]:
     """Seconds of the pick and of every edit; bytes between the tenth edit and the last."""
     client = Client(address, verbose=False)
     functions = client.config["dependencies"]
-    upload, *_ = (one["id"] for one in functions if [event for _, event in one["targets"]] == ["upload"])
-    _, slider, *others = (one["id"] for one in functions if [event for _, event in one["targets"]] == ["input"])
-    Image.new("RGB", (64, 64), (200, 60, 40)).save(place / "mine.png")
+
+    def events(function: dict[str, Any]) -> list[str]:
+        return [event for _, event in function["targets"]]
+
+    upload, *_ = (function["id"] for function in functions if events(function) == ["upload"])
+    _, slider, *others = (function["id"] for function in functions if events(function) == ["input"])
+    Image.new("RGB", (64, 64), (200, 60, 40)).save(folder / "mine.png")
     began = time.monotonic()
-    key = client.predict(handle_file(place / "mine.png"), "the image's own noise", "mine.png", fn_index=upload)[0]
+    key = client.predict(handle_file(folder / "mine.png"), "the image's own noise", "mine.png", fn_index=upload)[0]
     waits, sizes = [time.monotonic() - began], []
-    for at in range(edits):
+    for number in range(edits):
         began = time.monotonic()
-        client.predict(key, *[at % 101] * (1 + len(others)), fn_index=slider)
+        client.predict(key, *[number % 101] * (1 + len(others)), fn_index=slider)
         waits.append(time.monotonic() - began)
         sizes.append(psutil.Process(server).memory_info().rss)
     return waits, sizes[-1] - sizes[min(9, edits - 1)]
@@ -102,15 +106,15 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for row, image in enumerate(data.images(np.arange(min(options.count, len(data))))):
         Image.fromarray(image.squeeze()).save(folder / f"{row:05d}.png")
-    made = report(Path(folder.name), options.words, options.out)
-    served = [explorer(run, options.out, options.edits) for run in (made["run"], "builtin:rooms")]
-    found = {
+    report = time_report(Path(folder.name), options.words, options.out)
+    explorer = [time_explorer(run, options.out, options.edits) for run in (report["run"], "builtin:rooms")]
+    results = {
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "cores": os.cpu_count(),
-        "report": made,
-        "explorer": served,
+        "report": report,
+        "explorer": explorer,
     }
-    print(json.dumps(found, indent=2))
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

@@ -33,18 +33,18 @@ from unweave.training.train import processor
 SAMPLING = Sampling("ddim", 50)
 
 
-def coarse(images: np.ndarray) -> np.ndarray:
+def average_to_8x8(images: np.ndarray) -> np.ndarray:
     """[rows, height, width, channel] uint8 -> pixels in [0, 1], averaged to 8 x 8, [rows, 64 channel]."""
     rows, height, width, channels = images.shape
     blocks = images.reshape(rows, 8, height // 8, 8, width // 8, channels).mean((2, 4))
     return blocks.reshape(rows, -1) / 255
 
 
-def measured(run: Run, count: int) -> dict[str, Any]:
+def measure(run: Run, count: int) -> dict[str, Any]:
     data, method = run.dataset(), run.method()
     assert isinstance(method, Generative)
     rows = np.random.default_rng(5).choice(len(data), 3 * count, replace=False)
-    real, other, third = (np.asarray(data.images(part)) for part in np.split(rows, 3))
+    real, other, more = (np.asarray(data.images(part)) for part in np.split(rows, 3))
     images = to_images(real, best_device())
     start = make_start(method, images, sampling=SAMPLING, seed=0)
     rng = torch.Generator().manual_seed(1)
@@ -57,14 +57,14 @@ def measured(run: Run, count: int) -> dict[str, Any]:
     flat = np.broadcast_to(other.mean((1, 2), keepdims=True), other.shape).astype(np.uint8)
 
     def distance(pictures: np.ndarray) -> float:
-        return kernel_distance(other, pictures, coarse, subsets=20, size=count // 2)["kernel_distance"]
+        return kernel_distance(other, pictures, average_to_8x8, subsets=20, size=count // 2)["kernel_distance"]
 
     return {
         "mse of rebuilt": mse(real, rebuilt)["mse"],
         "ssim of rebuilt": ssim(real, rebuilt, data_range=255)["ssim"],
         "kernel distance of rebuilt": distance(rebuilt),
         "kernel distance of recombined": distance(recombined),
-        "kernel distance of real": distance(third),
+        "kernel distance of real": distance(more),
         "kernel distance of single colours": distance(flat),
     }
 
@@ -74,10 +74,10 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--count", type=int, default=256, help="images")
     options = parser.parse_args()
-    found = []
+    results = []
     for path in options.runs:
         run = Run(path)
-        found.append({"run": str(path), "images": run.state()["seen"], **measured(run, options.count)})
+        results.append({"run": str(path), "images": run.state()["seen"], **measure(run, options.count)})
     about = {
         "command": sys.argv,
         "commit": commit(),
@@ -85,7 +85,7 @@ def main() -> None:
         "count": options.count,
         "sampling": SAMPLING._asdict(),
     }
-    print(json.dumps({**about, "runs": found}, indent=2))
+    print(json.dumps({**about, "runs": results}, indent=2))
 
 
 if __name__ == "__main__":
