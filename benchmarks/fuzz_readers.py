@@ -386,7 +386,7 @@ def outcome(kind: Kind, place: Path) -> dict[str, Any]:
     """Open and read the data set, in this process; "what" is right, or begins with WRONG."""
     from unweave import registry
     from unweave.data import open as data_open
-    from unweave.data.cache import cache
+    from unweave.data.cache import cache, entries
     from unweave.data.memory import digest_of
 
     try:
@@ -407,8 +407,8 @@ def outcome(kind: Kind, place: Path) -> dict[str, Any]:
             result["what"] += " for an error that the reader let pass"
     except BaseException as error:
         return {"what": f"WRONG: {type(error).__name__}", "text": traceback.format_exc()}
-    for entry in cache.entries():
-        if entry.place.suffix == ".part" or cache.read_if_intact(entry.place) is None:
+    for entry in entries.list_entries():
+        if entry.folder.suffix == ".part" or cache.read_if_intact(entry.folder) is None:
             return {"what": "WRONG: it left a damaged cache", "text": str(result)}
     return result
 

@@ -65,7 +65,7 @@ def info(
 
 
 def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) -> dict[str, Any]:
-    """The facts of a data set, with the place of its contact sheet."""
+    """The facts of a data set, with the path of its contact sheet."""
     from unweave.data import describe
     from unweave.data import open as data_open
     from unweave.data.cache import cache
@@ -76,14 +76,14 @@ def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) 
         return describe.facts(dataset) | {
             "contact sheet": str(save_picture(describe.contact_sheet(dataset), picture, overwrite=overwrite))
         }
-    place = cache.root() / "sheets" / f"{dataset.digest()}.png"
+    path = cache.root() / "sheets" / f"{dataset.digest()}.png"
     try:
-        if not place.exists():
-            save_picture(describe.contact_sheet(dataset), place, overwrite=True)
+        if not path.exists():
+            save_picture(describe.contact_sheet(dataset), path, overwrite=True)
     except OSError as error:
         output.say(f"no contact sheet: {error}; give --picture FILE.")
         return describe.facts(dataset)
-    return describe.facts(dataset) | {"contact sheet": str(place)}
+    return describe.facts(dataset) | {"contact sheet": str(path)}
 
 
 def table(what: str, words: list[str]) -> dict[str, Any]:
@@ -106,11 +106,11 @@ def get(
     """
     from unweave.data.download import download
 
-    places = download.download_set(name, kind=kind)
+    paths = download.download_set(name, kind=kind)
     if json:
-        output.print_json({"files": [str(place) for place in places]})
+        output.print_json({"files": [str(path) for path in paths]})
     else:
-        print(*places, sep="\n")
+        print(*paths, sep="\n")
 
 
 @app.command()
@@ -119,8 +119,8 @@ def doctor(what: What, words: Words = None, json: Json = False) -> None:
     from unweave.data import doctor as doctor_
     from unweave.data import open as data_open
 
-    asked = table(what, words or [])
-    report = doctor_.examine(data_open.open_data(asked), asked)
+    settings = table(what, words or [])
+    report = doctor_.examine(data_open.open_data(settings), settings)
     if json:
         output.print_json(report.as_dict())
     else:
@@ -136,25 +136,26 @@ def cache(
     json: Json = False,
 ) -> None:
     """Show the cache of converted data sets, or clear it; what is cleared is converted again when it is next used."""
-    from unweave.data.cache import cache
+    from unweave.data.cache.cache import root
+    from unweave.data.cache.entries import delete_entry, list_entries
 
-    entries = cache.entries()
+    entries = list_entries()
     if clear:
-        unknown = set(clear) - {"all"} - {named for entry in entries for named in (entry.name, entry.place.name)}
+        unknown = set(clear) - {"all"} - {name for entry in entries for name in (entry.name, entry.folder.name)}
         if unknown:
-            there = ", ".join(sorted({entry.name for entry in entries})) or "nothing"
-            raise LookupError(f"the cache has no {min(unknown)!r}. It has: {there}.")
-        for entry in [entry for entry in entries if {"all", entry.name, entry.place.name} & set(clear)]:
-            cache.clear(entry)
-            output.say(f"deleted {entry.place}")
-        entries = cache.entries()
+            names = ", ".join(sorted({entry.name for entry in entries})) or "nothing"
+            raise LookupError(f"the cache has no {min(unknown)!r}. It has: {names}.")
+        for entry in [entry for entry in entries if {"all", entry.name, entry.folder.name} & set(clear)]:
+            delete_entry(entry)
+            output.say(f"deleted {entry.folder}")
+        entries = list_entries()
     if json:
-        output.print_json([entry._asdict() for entry in entries])
+        output.print_json([entry.to_json() for entry in entries])
         return
     from rich.table import Table
 
-    shown = Table("name", "rows", "size", "MB", "made", "folder", caption=f"in {cache.root()}")
+    table = Table("name", "rows", "size", "MB", "made", "folder", caption=f"in {root()}")
     for entry in entries:
-        made = entry.made if entry.whole else f"{entry.made}, not whole"
-        shown.add_row(entry.name, f"{entry.images:,}", entry.size, f"{entry.bytes / 1e6:,.1f}", made, entry.place.name)
-    output.print_table(shown)
+        date = entry.date if entry.whole else f"{entry.date}, not whole"
+        table.add_row(entry.name, f"{entry.images:,}", entry.size, f"{entry.bytes / 1e6:,.1f}", date, entry.folder.name)
+    output.print_table(table)

@@ -1,7 +1,6 @@
 """The promises of the cache, with real processes where they are about processes."""
 
 import errno
-import json
 import logging
 import multiprocessing
 import os
@@ -26,13 +25,6 @@ from unweave.data.memory import digest_of
 fork = multiprocessing.get_context("fork")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """A cache for each test."""
-    monkeypatch.setenv("UNWEAVE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """2,100 pictures with names a to z, and one that is damaged."""
@@ -44,15 +36,7 @@ def many(tmp_path_factory):
     return place
 
 
-@pytest.fixture
-def noise(tmp_path):
-    """An .npz of 50 images with factors, written an hour ago."""
-    path, rng = tmp_path / "noise.npz", np.random.default_rng(1)
-    np.savez(path, images=rng.integers(0, 256, (50, 16, 16, 3), np.uint8), factors=rng.integers(0, 3, (50, 2)))
-    return aged(path)
-
-
-def aged(path, seconds=3600):
+def aged(path, seconds):
     os.utime(path, (time.time() - seconds,) * 2)
     return path
 
@@ -111,17 +95,17 @@ def test_a_set_is_converted_once_and_its_source_read_once(noise, monkeypatch):
     first = open_npz(noise)
     monkeypatch.setattr(npz, "source", None)
     second = open_npz(noise)
-    assert second.place == first.place
+    assert second.folder == first.folder
     assert (second.images(np.arange(50)) == np.load(noise)["images"]).all()
-    assert sets() == [first.place.name]
+    assert sets() == [first.folder.name]
 
 
 def test_the_same_content_elsewhere_is_the_same_set(noise, tmp_path):
     first = open_npz(noise)
     (tmp_path / "other").mkdir()
-    assert open_npz(shutil.copy(noise, tmp_path / "other")).place == first.place
+    assert open_npz(shutil.copy(noise, tmp_path / "other")).folder == first.folder
     os.utime(noise, (1, 1))
-    assert open_npz(noise).place == first.place
+    assert open_npz(noise).folder == first.folder
 
 
 def test_other_bytes_or_another_size_are_another_set(noise):
@@ -130,7 +114,7 @@ def test_other_bytes_or_another_size_are_another_set(noise):
     images[7, 0, 0, 0] ^= 1
     np.savez(noise, images=images, factors=np.load(noise)["factors"])
     other = open_npz(noise)
-    assert len({first.place, small.place, other.place}) == 3
+    assert len({first.folder, small.folder, other.folder}) == 3
     assert len({first.digest(), small.digest(), other.digest()}) == 3
 
 
@@ -223,7 +207,7 @@ def test_a_killed_conversion_goes_on(many, killed, undisturbed, monkeypatch):
     assert dataset.digest() == undisturbed.digest()
     assert dataset.bad == undisturbed.bad
     assert list(dataset.bad) == [1500]
-    assert (dataset.place / "images.npy").read_bytes() == (undisturbed.place / "images.npy").read_bytes()
+    assert (dataset.folder / "images.npy").read_bytes() == (undisturbed.folder / "images.npy").read_bytes()
     assert not killed.exists()
 
 
@@ -261,7 +245,7 @@ def test_a_conversion_with_a_damaged_file_begins_again(noise, name, monkeypatch)
         dataset = open_npz(noise)
         assert dataset.digest() == digest_of(dataset)
         assert (dataset.images(np.arange(50)) == np.load(noise)["images"]).all()
-        dataset.place.rename(part)
+        dataset.folder.rename(part)
 
 
 def test_ctrl_c_leaves_what_is_done_and_no_noise(many, undisturbed):
@@ -325,7 +309,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_noticed_said_and_undone(noise, damage, caplog):
     first = open_npz(noise)
-    DAMAGE[damage](first.place)
+    DAMAGE[damage](first.folder)
     with caplog.at_level(logging.WARNING, "unweave"):
         again = open_npz(noise)
     assert "is damaged and is made again" in caplog.text
@@ -344,7 +328,7 @@ def test_a_copied_cache_is_checked_once_and_taken(noise, monkeypatch, caplog):
     monkeypatch.setattr(npz, "source", None)  # not converted again
     checked = counted(monkeypatch, cache, "digest_of")
     copy = open_npz(noise)
-    assert (copy.digest(), copy.place.parent.parent) == (first.digest(), noise.parent / "copy")
+    assert (copy.digest(), copy.folder.parent.parent) == (first.digest(), noise.parent / "copy")
     open_npz(noise)
     assert len(checked) == 1
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
@@ -353,7 +337,7 @@ def test_a_copied_cache_is_checked_once_and_taken(noise, monkeypatch, caplog):
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
 def test_a_cache_that_may_only_be_read(noise):
     first = open_npz(noise)
-    for file in first.place.iterdir():
+    for file in first.folder.iterdir():
         aged(file, 30)  # it was copied to where it is
     for place in takewhile(lambda place: place != Path(tempfile.gettempdir()), noise.parents):
         place.chmod(0o755)
@@ -389,11 +373,11 @@ def test_a_file_that_may_not_be_read_is_named(noise):
 
 def test_a_failing_disk_does_not_throw_a_set_away(noise, monkeypatch):
     first = open_npz(noise)
-    aged(first.place / "images.npy", 30)
+    aged(first.folder / "images.npy", 30)
     monkeypatch.setattr(cache, "digest_of", lambda _: (_ for _ in ()).throw(OSError(errno.EMFILE, "too many files")))
     with pytest.raises(OSError, match="too many files"):
         open_npz(noise)
-    assert (first.place / "images.npy").exists()
+    assert (first.folder / "images.npy").exists()
 
 
 # several at once
@@ -449,7 +433,7 @@ def test_several_processes_convert_as_one_does(many, undisturbed, monkeypatch):
     monkeypatch.setattr(cache, "Worker", lambda *given, **named: workers.append(whole(*given, **named)) or workers[-1])
     dataset = open_folder(many)
     assert len(workers) == 2
-    assert (dataset.place / "images.npy").read_bytes() == (undisturbed.place / "images.npy").read_bytes()
+    assert (dataset.folder / "images.npy").read_bytes() == (undisturbed.folder / "images.npy").read_bytes()
     assert (dataset.digest(), dataset.bad) == (undisturbed.digest(), undisturbed.bad)
     assert all(worker.child.poll() is not None for worker in workers)
 
@@ -547,42 +531,8 @@ def test_a_set_takes_no_memory_of_its_own(tmp_path):
     assert float(grown) < 40
 
 
-def test_entries_and_clear(noise, many, monkeypatch, tmp_path):
-    assert cache.entries() == []
-    first = open_npz(noise)
-    (entry,) = cache.entries()
-    assert entry[:3] == (first.place, "noise", 50)
-    assert entry.whole
-    assert 50 * 768 < entry.bytes < 200_000
-    broken = cache.root() / "sets" / "npz-damaged"
-    shutil.copytree(first.place, broken)
-    (broken / "meta.json").write_text('{"name": ')
-    part = cache.root() / "sets" / "folder-0123.part"
-    part.mkdir()
-    (part / "plan.json").write_text(json.dumps({"name": "mine", "count": 7, "shape": [3, 8, 8]}))
-    (cache.root() / "sets" / "a file").write_text("")
-    assert sorted((entry.name, entry.images, entry.whole) for entry in cache.entries()) == [
-        ("mine", 7, False),
-        ("noise", 50, True),
-        ("npz-damaged", 0, False),
-    ]
-    for entry in cache.entries():
-        cache.clear(entry)
-        cache.clear(entry)  # it may be gone
-    assert cache.entries() == []
-    assert open_npz(noise).digest() == first.digest()
-
-
-def test_a_set_in_the_making_is_not_cleared(noise):
-    place = open_npz(noise).place
-    entry = cache.entries()[0]
-    with cache.FileLock(cache.root() / "locks" / f"{place.name}.lock"), pytest.raises(ValueError, match="being made"):
-        cache.clear(entry)
-    assert place.exists()
-
-
 def test_two_sets_do_not_wait_for_each_other(noise, many):
-    place = open_npz(noise).place
+    place = open_npz(noise).folder
     with cache.FileLock(cache.root() / "locks" / f"{place.name}.lock"):
         assert len(open_npz(noise, size=8)) == 50
 

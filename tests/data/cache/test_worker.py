@@ -12,13 +12,6 @@ from unweave import registry
 from unweave.config import SettingsError
 from unweave.data.cache import cache, worker
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """A cache for each test."""
-    monkeypatch.setenv("UNWEAVE_CACHE", str(tmp_path / "cache"))
-
-
 FOREIGN = '''
 """A set of another package whose reader may crash: 24 grey images, as bright as their number."""
 import os, signal
@@ -143,7 +136,7 @@ def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
     code = "import sys, time\nsys.stdin.readline()\nprint('{}', flush=True)\ntime.sleep(60)"
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda _, **named: popen([sys.executable, "-c", code], **named))
-    started = worker.Worker("a", {}, tmp_path, begin=False)
+    started = worker.Worker("a", {}, tmp_path, prepare=False)
     started.open()
     started.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert started.child.returncode == -9

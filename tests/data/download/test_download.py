@@ -361,7 +361,7 @@ def test_a_full_disk_is_noticed_before_and_meanwhile(site, tmp_path, patience, m
     )
     monkeypatch.setattr("unweave.data.download.transfer.SPACE_CHECK_BYTES", 1_000)
     url = site.at("/a", Answer(DATA, length=False, pause=0.001))
-    monkeypatch.setattr("unweave.data.download.partial_file.SPARE", 67_300_000)
+    monkeypatch.setattr("unweave.data.disk_space.RESERVED_BYTES", 67_300_000)
     with pytest.raises(OSError, match=r"no space left: 100\.0 kB more are needed in .*UNWEAVE_DATA"):
         download_file(a_file(url, sha256=None), tmp_path, quiet, patience)
     assert 0 < (tmp_path / "a.npz.part").stat().st_size < len(DATA)

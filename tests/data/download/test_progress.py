@@ -2,8 +2,7 @@ import io
 import logging
 import sys
 
-from unweave.data.download import progress
-from unweave.data.download.progress import format_bytes, progress_bar, progress_lines
+from unweave.data.download.progress import progress_bar, progress_lines
 
 
 def test_a_line_now_and_then_with_bytes_share_and_speed(monkeypatch, caplog):
@@ -48,14 +47,3 @@ def test_no_bar_without_a_terminal(capsys):
         told(1, 2)
         told(2, 2)
     assert capsys.readouterr() == ("", "")
-
-
-def test_amounts_for_people():
-    assert [format_bytes(n) for n in (0, 999, 1_000, 255_000_000, 12_700_000_000)] == [
-        "0 bytes",
-        "999 bytes",
-        "1.0 kB",
-        "255.0 MB",
-        "12.70 GB",
-    ]
-    assert progress.LINE_SECONDS >= 1

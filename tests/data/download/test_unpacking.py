@@ -71,7 +71,7 @@ def test_what_is_there_is_not_unpacked_again_and_what_is_missing_is(tmp_path):
     assert (tmp_path / "é.bin").read_bytes() == FILES["é.bin"]
 
 
-@pytest.mark.parametrize("moment", ["_write", "_free"])
+@pytest.mark.parametrize("moment", ["_extract", "_check_not_in_the_way"])
 def test_a_process_that_stops_halfway_is_noticed(tmp_path, monkeypatch, moment):
     archive = zipped(tmp_path / "a.zip")
     calls = []

@@ -1,6 +1,6 @@
 """Source -> memory-mapped file, chunk by chunk. What is here runs in this process or in a child (see worker.py).
 
-A conversion in progress is a folder NAME.part:
+A conversion in progress is a folder, NAME.part:
 
     plan.json      rows, shape, names of factors, card, checksums of the next two files: written last of all
     labels.npy     classes of the factors, where they are no complete grid
@@ -9,7 +9,6 @@ A conversion in progress is a folder NAME.part:
     done.jsonl     the chunks that are in images.npy, each with its checksum and its bad rows
 """
 
-import errno
 import json
 import math
 import shutil
@@ -20,51 +19,51 @@ from typing import Any
 
 import numpy as np
 
+from unweave.data.disk_space import FULL_DISK, check_cache_space, no_cache_space
 from unweave.data.reading.image_source import ImageSource, Labels
 
 CHUNK_BYTES = 8 << 20  # bytes of images that are converted at once
-SPARE = 64 << 20  # bytes of disk that are left free
 VERSION = 1  # counts up when the same source would give other bytes; part of every key
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what the system says when the disk is full
 
 
-def prepare(source: ImageSource, part: Path) -> dict[str, Any]:
+def prepare(source: ImageSource, folder: Path) -> dict[str, Any]:
     """The plan of the conversion in this folder, which is made, or made anew where it is damaged or of other images.
 
     Raises ValueError for a source that contradicts itself, OSError for no space.
     """
-    plan = _planned(source)
+    plan = _plan(source)
     try:
-        begun = read_plan(part)
+        earlier = read_plan(folder)
     except ValueError:
-        begun = None
-    if begun is not None and {key: begun[key] for key in begun if key != "checks"} == plan:
-        return begun
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True, exist_ok=True)
-    room(part, math.prod(source.shape) * source.count)
+        earlier = None
+    if earlier is not None and {key: earlier[key] for key in earlier if key != "checks"} == plan:
+        return earlier
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    check_cache_space(folder, math.prod(source.shape) * source.count)
     try:
-        return _laid_out(source, plan, part)
+        return _create_files(source, plan, folder)
     except OSError as error:
-        if error.errno in FULL:
-            raise no_space(str(part.parent)) from error
+        if error.errno in FULL_DISK:
+            raise no_cache_space(str(folder.parent)) from error
         raise
 
 
-def _laid_out(source: ImageSource, plan: dict[str, Any], part: Path) -> dict[str, Any]:
-    """Write the files of a conversion that begins; the plan with their checksums."""
+def _create_files(source: ImageSource, plan: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Write the files of a new conversion, images.npy still empty; the plan with their checksums."""
     channels, height, width = source.shape
     if isinstance(source.labels, Labels):
-        np.save(part / "labels.npy", source.labels.classes)
-    np.savez(part / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
-    np.lib.format.open_memmap(part / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
-    (part / "done.jsonl").write_text("")
-    plan["checks"] = checksums(part)
-    (part / "plan.json").write_text(json.dumps(plan))
+        np.save(folder / "labels.npy", source.labels.classes)
+    np.savez(folder / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
+    np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
+    (folder / "done.jsonl").write_text("")
+    plan["checks"] = checksums(folder)
+    (folder / "plan.json").write_text(json.dumps(plan))
     return plan
 
 
-def _planned(source: ImageSource) -> dict[str, Any]:
+def _plan(source: ImageSource) -> dict[str, Any]:
+    """What plan.json says of a source, but for the checksums. Raises ValueError for one that contradicts itself."""
     channels, height, width = source.shape
     if source.count < 1:
         raise ValueError(f"{source.name} holds no image.")
@@ -96,29 +95,18 @@ def _check_labels(source: ImageSource) -> None:
         raise ValueError(f"{source.name} has {source.count:,} images but labels of {rows:,} rows.")
     if isinstance(labels, Labels):
         sizes = np.array(labels.sizes)
-        right = len(labels.names) == len(sizes) == labels.classes.shape[1]
-        if not right or (labels.classes < 0).any() or (labels.classes >= sizes).any():
+        same_length = len(labels.names) == len(sizes) == labels.classes.shape[1]
+        if not same_length or (labels.classes < 0).any() or (labels.classes >= sizes).any():
             raise ValueError(f"classes of {source.name} are not in 0 .. size - 1 of {labels.names} {labels.sizes}.")
 
 
-def checksums(part: Path) -> dict[str, int]:
+def checksums(folder: Path) -> dict[str, int]:
     """Checksums of the files that no chunk of done.jsonl covers."""
-    files = [part / name for name in ("labels.npy", "splits.npz")]
+    files = [folder / name for name in ("labels.npy", "splits.npz")]
     return {file.name: zlib.crc32(file.read_bytes()) for file in files if file.exists()}
 
 
-def room(place: Path, needed: int) -> None:
-    """Nothing, where the disk has room. Raises OSError that says how much is missing and what to do."""
-    free = shutil.disk_usage(place).free
-    if free < needed + SPARE:
-        raise no_space(f"{needed / 1e9:.2f} GB are needed in {place}, where {free / 1e9:.2f} GB are free")
-
-
-def no_space(what: str) -> OSError:
-    return OSError(f"no space left: {what}. Set UNWEAVE_CACHE to a folder with more room, or see `unweave data cache`.")
-
-
-def convert_chunk(source: ImageSource, part: Path, plan: Mapping[str, Any], chunk: int) -> dict[str, Any]:
+def convert_chunk(source: ImageSource, folder: Path, plan: Mapping[str, Any], chunk: int) -> dict[str, Any]:
     """Read one chunk of the source and write it into images.npy; what done.jsonl says of it.
 
     Raises ValueError where the source gives other images than it announced, OSError for no space.
@@ -126,82 +114,82 @@ def convert_chunk(source: ImageSource, part: Path, plan: Mapping[str, Any], chun
     channels, height, width = plan["shape"]
     start, size = chunk * plan["chunk"], channels * height * width
     stop = min(start + plan["chunk"], plan["count"])
-    given = source.read(start, stop)
-    pixels = given.pixels
+    block = source.read(start, stop)
+    pixels = block.pixels
     if pixels.shape != (stop - start, height, width, channels) or pixels.dtype != np.uint8:
         raise ValueError(f"rows {start}..{stop - 1} of {source.name} are {pixels.dtype} {list(pixels.shape)}.")
-    wrong = [row for row in given.bad if not start <= row < stop]
+    wrong = [row for row in block.bad if not start <= row < stop]
     if wrong:
         raise ValueError(f"rows {start}..{stop - 1} of {source.name} were read, but row {wrong[0]} is called bad.")
     data = np.ascontiguousarray(pixels).data.cast("B")
-    path = part / "images.npy"
+    path = folder / "images.npy"
     try:
         with path.open("r+b") as file:
             file.seek(path.stat().st_size - (plan["count"] - start) * size)
             file.write(data)
     except OSError as error:
-        if error.errno in FULL:
-            raise no_space(str(part.parent)) from error
+        if error.errno in FULL_DISK:
+            raise no_cache_space(str(folder.parent)) from error
         raise
-    return {"chunk": chunk, "crc": zlib.crc32(data), "bad": given.bad}
+    return {"chunk": chunk, "crc": zlib.crc32(data), "bad": block.bad}
 
 
-def missing_chunks(part: Path, plan: Mapping[str, Any]) -> list[int]:
+def missing_chunks(folder: Path, plan: Mapping[str, Any]) -> list[int]:
     """The chunks that are not in images.npy, or not as they were written; done.jsonl is cut to the others."""
-    images = np.load(part / "images.npy", mmap_mode="r")
+    images = np.load(folder / "images.npy", mmap_mode="r")
     chunks = range(-(-plan["count"] // plan["chunk"]))
-    good: dict[int, dict[str, Any]] = {}
-    for record in finished_chunks(part):
+    intact: dict[int, dict[str, Any]] = {}
+    for record in finished_chunks(folder):
         start = record["chunk"] * plan["chunk"]
         rows = images[start : start + plan["chunk"]] if record["chunk"] in chunks else images[:0]
         if len(rows) and zlib.crc32(np.ascontiguousarray(rows).data.cast("B")) == record["crc"]:
-            good[record["chunk"]] = record
-    (part / "done.jsonl").write_text("".join(json.dumps(record) + "\n" for record in good.values()))
-    return [chunk for chunk in chunks if chunk not in good]
+            intact[record["chunk"]] = record
+    (folder / "done.jsonl").write_text("".join(json.dumps(record) + "\n" for record in intact.values()))
+    return [chunk for chunk in chunks if chunk not in intact]
 
 
-def finished_chunks(part: Path) -> list[dict[str, Any]]:
+def finished_chunks(folder: Path) -> list[dict[str, Any]]:
     """The records of done.jsonl; a line that was cut off, or is damaged, is left out."""
     records = []
-    for line in (part / "done.jsonl").read_bytes().splitlines():
+    for line in (folder / "done.jsonl").read_bytes().splitlines():
         try:
             record = json.loads(line)
-            bad = {int(row): str(why) for row, why in record["bad"].items()}
+            bad = {int(row): str(reason) for row, reason in record["bad"].items()}
             records.append({"chunk": int(record["chunk"]), "crc": int(record["crc"]), "bad": bad})
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return records
 
 
-def any_chunk_finished(part: Path) -> bool:
+def any_chunk_finished(folder: Path) -> bool:
     """Whether a chunk of a conversion is done."""
-    return (part / "done.jsonl").is_file() and bool(finished_chunks(part))
+    return (folder / "done.jsonl").is_file() and bool(finished_chunks(folder))
 
 
 def check_unchanged(source: ImageSource, plan: Mapping[str, Any]) -> None:
     """Nothing, where this source is what the plan was made of. Raises ValueError where it has changed since."""
-    if _planned(source) != {key: plan[key] for key in plan if key != "checks"}:
+    if _plan(source) != {key: plan[key] for key in plan if key != "checks"}:
         raise ValueError(f"files of {source.name} changed while they were read: try again when they are complete.")
 
 
-def record_chunk(part: Path, record: Mapping[str, Any]) -> None:
+def record_chunk(folder: Path, record: Mapping[str, Any]) -> None:
     """Append a record to done.jsonl."""
-    with (part / "done.jsonl").open("a") as file:
+    with (folder / "done.jsonl").open("a") as file:
         file.write(json.dumps(record) + "\n")
 
 
-def read_plan(part: Path) -> dict[str, Any]:
+def read_plan(folder: Path) -> dict[str, Any]:
     """The plan of a conversion that was begun. Raises ValueError where it was not, or is damaged."""
     try:
-        plan = json.loads((part / "plan.json").read_bytes())
-        images = np.load(part / "images.npy", mmap_mode="r")
+        plan = json.loads((folder / "plan.json").read_bytes())
+        images = np.load(folder / "images.npy", mmap_mode="r")
         channels, height, width = plan["shape"]
-        right = images.shape == (plan["count"], height, width, channels) and images.dtype == np.uint8
-        right = right and plan["checks"] == checksums(part) and (part / "done.jsonl").is_file()
+        fits = images.shape == (plan["count"], height, width, channels) and images.dtype == np.uint8
+        fits = fits and plan["checks"] == checksums(folder) and (folder / "done.jsonl").is_file()
     except PermissionError:
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError) as error:
-        raise ValueError(f"{part} is no conversion that was begun: {error}") from error
-    if not right:
-        raise ValueError(f"{part} is no conversion that was begun: its files do not fit its plan.")
+        raise ValueError(f"{folder} is no conversion that was begun: {error}") from error
+    if not fits:
+        raise ValueError(f"{folder} is no conversion that was begun: its files do not fit its plan.")
     return plan

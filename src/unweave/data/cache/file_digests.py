@@ -1,4 +1,4 @@
-"""What files hold, as one name: a digest of their bytes, remembered by size and time of change."""
+"""A digest of the bytes of many files, remembered by their sizes and times of change."""
 
 import hashlib
 import os
@@ -12,71 +12,68 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from unweave.files import write_atomically
+
 READ_BYTES = 4 << 20  # bytes
 PROGRESS_FROM = 1 << 30  # bytes from which progress is shown
-BATCH = 256  # files that are handed out at once
+BATCH = 256  # files that the threads are given at once
 SETTLING_SECONDS = 1.0  # seconds; a file that changed so recently may change again without a new time
 
 
 def stamp_of_files(files: Sequence[Path]) -> str:
     """64 hexadecimal digits of the paths, sizes, times of change and inodes; a file that changes gets another one."""
-    seen = hashlib.sha256()
+    content = hashlib.sha256()
     for file in files:
         stat = file.stat()
-        seen.update(os.fsencode(os.path.abspath(file)))
-        seen.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}\n".encode())
-    return seen.hexdigest()
+        content.update(os.fsencode(os.path.abspath(file)))
+        content.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}\n".encode())
+    return content.hexdigest()
 
 
-def digest_of_files(files: Sequence[Path], base: Path, memory: Path) -> str:
+def digest_of_files(files: Sequence[Path], base: Path, digests: Path) -> str:
     """64 hexadecimal digits of the names and bytes of these files, in this order.
 
-    Names are relative to `base`, and the bare name for a file outside it. The answer is kept in the folder `memory`
+    Names are relative to `base`, and the bare name for a file outside it. The answer is kept in the folder `digests`
     under the files' stamp, so that files are read once; where it cannot be kept, they are read every time. Raises
     OSError for a file that cannot be read.
     """
-    began, root = time.time(), os.path.abspath(base)
-    known = memory / hashlib.sha256(os.fsencode(root) + stamp_of_files(files).encode()).hexdigest()[:32]
+    start_time, root = time.time(), os.path.abspath(base)
+    digest_file = digests / hashlib.sha256(os.fsencode(root) + stamp_of_files(files).encode()).hexdigest()[:32]
     with suppress(OSError, UnicodeDecodeError):
-        said = known.read_text()
-        if len(said) == 64:
-            return said
+        digest = digest_file.read_text()
+        if len(digest) == 64:
+            return digest
     total, newest, content = 0, 0.0, hashlib.sha256()
     for file in files:
         stat = file.stat()
         total, newest = total + stat.st_size, max(newest, stat.st_mtime)
     console = Console(stderr=True)
     hidden = total < PROGRESS_FROM or not console.is_terminal
-    with Progress(console=console, disable=hidden, transient=True) as shown, ThreadPoolExecutor(2) as pool:
-        bar = shown.add_task("looking at files", total=total)
+    with Progress(console=console, disable=hidden, transient=True) as progress, ThreadPoolExecutor(2) as pool:
+        task, stop = progress.add_task("looking at files", total=total), threading.Event()
 
-        stop = threading.Event()
-
-        def one(path: Path) -> str:
-            seen = hashlib.sha256()
+        def digest_of_file(path: Path) -> str:
+            content = hashlib.sha256()
             with path.open("rb") as file:
                 while not stop.is_set() and (block := file.read(READ_BYTES)):
-                    seen.update(block)
-                    shown.advance(bar, len(block))
-            return seen.hexdigest()
+                    content.update(block)
+                    progress.advance(task, len(block))
+            return content.hexdigest()
 
         try:
             for start in range(0, len(files), BATCH):
                 batch = files[start : start + BATCH]
-                for file, part in zip(batch, pool.map(one, batch)):
-                    content.update(os.fsencode(_name(file, root)) + f"\0{part}\n".encode())
+                for file, file_digest in zip(batch, pool.map(digest_of_file, batch)):
+                    content.update(os.fsencode(_relative_name(file, root)) + f"\0{file_digest}\n".encode())
         finally:
             stop.set()  # after an interrupt nobody waits for what is being read
-    if began - newest > SETTLING_SECONDS:
+    if start_time - newest > SETTLING_SECONDS:
         with suppress(OSError):  # a cache that may only be read, or a full disk
-            memory.mkdir(parents=True, exist_ok=True)
-            new = memory / f".{known.name}-{os.getpid()}"
-            new.write_text(content.hexdigest())
-            new.replace(known)
+            write_atomically(digest_file, content.hexdigest())
     return content.hexdigest()
 
 
-def _name(file: Path, root: str) -> str:
+def _relative_name(file: Path, root: str) -> str:
     """The path of a file relative to a folder, or its bare name where it is outside."""
     path = os.path.abspath(file)
     inside = os.path.commonpath([root, path]) == root and path != root

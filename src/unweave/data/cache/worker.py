@@ -19,10 +19,14 @@ from typing import Any
 
 from unweave.config import SettingsError
 from unweave.data.cache import conversion
+from unweave.data.disk_space import NoSpaceError
 
 ERROR_TYPES: dict[str, type[Exception]] = {
     kind.__name__: kind
-    for kind in (ValueError, SettingsError, LookupError, OSError, FileNotFoundError, PermissionError, ImportError)
+    for kind in (
+        *(ValueError, SettingsError, LookupError, ImportError),
+        *(OSError, FileNotFoundError, PermissionError, NoSpaceError),
+    )
 }
 """Errors that keep their type on the way from the child; others become ValueError."""
 
@@ -40,10 +44,10 @@ Converter = Callable[[int], dict[str, Any]]
 class Worker:
     """The parent's end. Close it, or use it in a `with`."""
 
-    def __init__(self, name: str, settings: dict[str, Any], part: Path, begin: bool) -> None:
-        """Start a child that opens the data set `name`, and with `begin` makes the folder `part` where need be."""
+    def __init__(self, name: str, settings: dict[str, Any], folder: Path, prepare: bool) -> None:
+        """Start a child that opens the data set `name`, and with `prepare` makes the folder of the conversion."""
         path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
-        self.name, self.part, self.opened = name, part, False
+        self.name, self.is_open = name, False
         self.child = subprocess.Popen(
             [sys.executable, "-P", "-m", "unweave.data.cache.worker"],
             stdin=subprocess.PIPE,
@@ -52,45 +56,45 @@ class Worker:
             env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": path},
             process_group=0,  # Ctrl-C reaches the parent alone, which ends its children
         )
-        self._tell({"name": name, "settings": settings, "part": str(part), "begin": begin})
+        self._send({"name": name, "settings": settings, "folder": str(folder), "prepare": prepare})
 
     def open(self) -> None:
         """Wait until the files are open. Raises the child's error, or CrashedError where it crashed."""
-        if not self.opened:
-            self._heard("when it opened the files")
-            self.opened = True
+        if not self.is_open:
+            self._receive("when it opened the files")
+            self.is_open = True
 
     def convert(self, chunk: int) -> dict[str, Any]:
         """What done.jsonl says of the chunk. Raises the child's error, or CrashedError where it crashed."""
         self.open()
-        self._tell(chunk)
-        return self._heard(f"chunk {chunk}")
+        self._send(chunk)
+        return self._receive(f"chunk {chunk}")
 
-    def _tell(self, what: Any) -> None:
+    def _send(self, message: Any) -> None:
         assert self.child.stdin is not None
         with suppress(BrokenPipeError):  # a child that is gone gives no answer, which is noticed there
-            self.child.stdin.write(json.dumps(what) + "\n")
+            self.child.stdin.write(json.dumps(message) + "\n")
             self.child.stdin.flush()
 
-    def _heard(self, doing: str) -> dict[str, Any]:
+    def _receive(self, moment: str) -> dict[str, Any]:
         assert self.child.stdout is not None
         line = self.child.stdout.readline()
         if not line.endswith("\n"):
-            raise self._crashed(doing)
+            raise self._crash(moment)
         answer = json.loads(line)
         if "error" in answer:
             kind, text = answer["error"]
-            raise ERROR_TYPES.get(kind, ValueError)(
-                text if kind in ERROR_TYPES else f"{self.name} cannot be read: {kind}: {text}"
-            )
+            if kind in ERROR_TYPES:
+                raise ERROR_TYPES[kind](text)
+            raise ValueError(f"{self.name} cannot be read: {kind}: {text}")
         return answer
 
-    def _crashed(self, doing: str) -> CrashedError:
+    def _crash(self, moment: str) -> CrashedError:
         code = self.child.wait()
-        known = -code in {each.value for each in signal.Signals}
-        how = f"was ended by {signal.Signals(-code).name}" if known else f"stopped with exit status {code}"
+        by_signal = -code in {number.value for number in signal.Signals}
+        ending = f"was ended by {signal.Signals(-code).name}" if by_signal else f"stopped with exit status {code}"
         return CrashedError(
-            f"the process that read {self.name} {how} ({doing}). The file is probably damaged, or memory ran out: "
+            f"the process that read {self.name} {ending} ({moment}). The file is probably damaged, or memory ran out: "
             "compare its size with the original's, or get it again."
         )
 
@@ -124,12 +128,12 @@ def convert_chunks(converters: Sequence[Converter], chunks: Sequence[int]) -> It
         yield from map(converters[0], chunks)
         return
     todo, results = iter(chunks), queue.SimpleQueue[dict[str, Any] | BaseException]()
-    taking, stop = threading.Lock(), threading.Event()
+    lock, stop = threading.Lock(), threading.Event()
 
     def work(convert: Converter) -> None:
         try:
             while not stop.is_set():
-                with taking:
+                with lock:
                     chunk = next(todo, None)
                 if chunk is None:
                     break
@@ -155,20 +159,20 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not be taken for an answer
 
-    def answer(said: dict[str, Any]) -> None:
-        print(json.dumps(said), file=answers, flush=True)
+    def answer(message: dict[str, Any]) -> None:
+        print(json.dumps(message), file=answers, flush=True)
 
     try:
         from unweave import registry
 
-        asked = json.loads(sys.stdin.readline())
-        module, part = registry.module("data", asked["name"]), Path(asked["part"])
-        source = module.source(module.Settings.model_validate(asked["settings"]))
-        plan = conversion.prepare(source, part) if asked["begin"] else conversion.read_plan(part)
+        request = json.loads(sys.stdin.readline())
+        module, folder = registry.module("data", request["name"]), Path(request["folder"])
+        source = module.source(module.Settings.model_validate(request["settings"]))
+        plan = conversion.prepare(source, folder) if request["prepare"] else conversion.read_plan(folder)
         conversion.check_unchanged(source, plan)
         answer({})
         for line in sys.stdin:
-            answer(conversion.convert_chunk(source, part, plan, int(line)))
+            answer(conversion.convert_chunk(source, folder, plan, int(line)))
     except BrokenPipeError:
         os._exit(1)
     except Exception as error:

@@ -16,7 +16,6 @@ first download is recorded, and later ones are compared with it.
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,13 +28,14 @@ from filelock import FileLock, Timeout
 
 from unweave import registry
 from unweave.config import nearest
-from unweave.data.cache.conversion import FULL
 from unweave.data.dataset import Card
+from unweave.data.disk_space import FULL_DISK, check_download_space, format_bytes, no_download_space
 from unweave.data.download import unpacking
-from unweave.data.download.partial_file import READ_BYTES, PartialFile, no_space, room
-from unweave.data.download.progress import ProgressMeter, ReportBytes, format_bytes, progress_bar
+from unweave.data.download.partial_file import READ_BYTES, PartialFile
+from unweave.data.download.progress import ProgressMeter, ReportBytes, progress_bar
 from unweave.data.download.published_files import RemoteFile, data_home
 from unweave.data.download.transfer import AddressRefusedError, DroppedConnectionError, NoAnswerError, transfer
+from unweave.files import write_atomically
 
 GOOD_PROGRESS = 16 << 20  # bytes; a try that brought as many is no failure, and the pauses begin again
 
@@ -74,21 +74,22 @@ def download_set(
     module = registry.module("data", name)
     remotes = _downloads(module)
     if not remotes:
-        known = [other for other in registry.names("data") if _downloads(registry.module("data", other))]
+        others = [other for other in registry.names("data") if _downloads(registry.module("data", other))]
         raise LookupError(
-            f"{name} has nothing to download.{nearest(name, known)} These sets have: {', '.join(known) or 'none'}."
+            f"{name} has nothing to download.{nearest(name, others)} These sets have: {', '.join(others) or 'none'}."
         )
     remotes = _of_kind(remotes, name, kind)
     folder = data_home() / name
-    absent = [remote for remote in remotes if not _present(remote, folder)]
+    absent = [remote for remote in remotes if not _is_present(remote, folder)]
     if absent:
         card: Card = module.CARD
         logger.info("%s. Licence: %s. Source: %s", card.title, card.licence, card.source)
         if accept is not None and not accept(card):
             raise ValueError(f"{name} is not fetched: its licence was not accepted.")
-        with _explained(folder):
+        with _errors_with_remedy(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        room(folder, sum(max(0, (remote.bytes or 0) - _begun(remote, folder)) for remote in absent if remote.urls))
+        missing = [max(0, (remote.bytes or 0) - _bytes_there(remote, folder)) for remote in absent if remote.urls]
+        check_download_space(folder, sum(missing))
     paths, failures = [], []
     for remote in remotes:
         try:
@@ -113,13 +114,13 @@ def _of_kind(remotes: Sequence[RemoteFile], name: str, kind: str | None) -> tupl
     return tuple(remote for remote in remotes if remote.kind in ("", kind or next(iter(kinds), "")))
 
 
-def _present(remote: RemoteFile, folder: Path) -> bool:
+def _is_present(remote: RemoteFile, folder: Path) -> bool:
     return (folder / remote.file).exists() or (
         remote.unpack and unpacking.is_unpacked(folder, remote.file, remote.sha256)
     )
 
 
-def _begun(remote: RemoteFile, folder: Path) -> int:
+def _bytes_there(remote: RemoteFile, folder: Path) -> int:
     part = folder / f"{remote.file}.part"
     return part.stat().st_size if part.exists() else 0
 
@@ -134,50 +135,53 @@ def download_file(
     is full or may not be written.
     """
     path = folder / remote.file
-    with _explained(folder):
-        if not _done(remote, folder, progress):
+    with _errors_with_remedy(folder):
+        if not _is_done(remote, folder, progress):
             if not remote.urls and not path.exists():
-                raise NotFetchedError(_by_hand(remote, path, []))
+                raise NotFetchedError(_instructions(remote, path, []))
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(folder, path):
-                if not _done(remote, folder, progress):  # another process may have done it
-                    sha256 = (_kept if path.exists() else _fetched)(remote, folder, progress, patience)
+            with _locked(folder, path):
+                if not _is_done(remote, folder, progress):  # another process may have done it
+                    if path.exists():
+                        sha256 = _adopt(remote, folder, progress)
+                    else:
+                        sha256 = _fetch(remote, folder, progress, patience)
                     if remote.unpack:
-                        with progress(f"unpacking {remote.file}") as told:
-                            unpacking.unpack(path, folder, sha256, told)
+                        with progress(f"unpacking {remote.file}") as report:
+                            unpacking.unpack(path, folder, sha256, report)
     return folder if remote.unpack else path
 
 
-def _done(remote: RemoteFile, folder: Path, progress: ProgressMeter) -> bool:
+def _is_done(remote: RemoteFile, folder: Path, progress: ProgressMeter) -> bool:
     """Whether nothing is left to do; the folder may be read-only then. Raises NotFetchedError for a wrong file."""
-    path, expected = folder / remote.file, _expected(remote, folder)
+    path, expected = folder / remote.file, _expected_sha256(remote, folder)
     if path.is_dir():  # some sets are folders of files; there is nothing to compare them with
         return True
     if not path.exists():
         return remote.unpack and unpacking.is_unpacked(folder, remote.file, expected)
     if expected is None:
         return False
-    _compared(remote, path, expected, progress)
+    _check_file(remote, path, expected, progress)
     return not remote.unpack or unpacking.is_unpacked(folder, remote.file, expected)
 
 
-def _expected(remote: RemoteFile, folder: Path) -> str | None:
+def _expected_sha256(remote: RemoteFile, folder: Path) -> str | None:
     """The sha256 that the file must have: the published one, else that of the first download."""
-    return remote.sha256 or _recorded(folder).get(remote.file, {}).get("sha256")
+    return remote.sha256 or _read_record(folder).get(remote.file, {}).get("sha256")
 
 
-def _kept(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience: Patience) -> str:
+def _adopt(remote: RemoteFile, folder: Path, progress: ProgressMeter) -> str:
     """The sha256 of a file that somebody put there."""
-    expected = _expected(remote, folder)
+    expected = _expected_sha256(remote, folder)
     if expected is not None:  # has been compared
         return expected
-    sha256 = _compared(remote, folder / remote.file, None, progress)
+    sha256 = _check_file(remote, folder / remote.file, None, progress)
     _record(remote, folder, "", sha256)
     return sha256
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def _errors_with_remedy(folder: Path) -> Iterator[None]:
     """Says what to do where the disk is full, or a folder may not be written."""
     try:
         yield
@@ -185,19 +189,19 @@ def _explained(folder: Path) -> Iterator[None]:
         logger.warning("stopped; what has arrived stays in %s, and the next call goes on with it", folder)
         raise
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        where = error.filename or folder
+        path = error.filename or folder
         raise type(error)(
-            f"{where} may not be read or written ({error.strerror}): change its permissions, or set UNWEAVE_DATA to a "
+            f"{path} may not be read or written ({error.strerror}): change its permissions, or set UNWEAVE_DATA to a "
             "folder of yours."
         ) from error
     except OSError as error:
-        if error.errno in FULL:
-            raise no_space(f"the disk of {folder} is full; what has arrived stays") from error
+        if error.errno in FULL_DISK:
+            raise no_download_space(f"the disk of {folder} is full; what has arrived stays") from error
         raise
 
 
 @contextmanager
-def _alone(folder: Path, path: Path) -> Iterator[None]:
+def _locked(folder: Path, path: Path) -> Iterator[None]:
     """While this process is the only one that fetches into the folder."""
     lock = FileLock(folder / ".downloading.lock")
     try:
@@ -211,13 +215,13 @@ def _alone(folder: Path, path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
+def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
     """What digests.json says. Raises ValueError where it is damaged."""
     path = folder / "digests.json"
     try:
-        said = json.loads(path.read_text())
-        if isinstance(said, dict) and all(isinstance(entry, dict) for entry in said.values()):
-            return said
+        record = json.loads(path.read_text())
+        if isinstance(record, dict) and all(isinstance(entry, dict) for entry in record.values()):
+            return record
     except FileNotFoundError:
         return {}
     except ValueError:
@@ -226,58 +230,56 @@ def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _record(remote: RemoteFile, folder: Path, url: str, sha256: str) -> None:
-    """Note what the file is in digests.json."""
-    place = folder / "digests.json"
-    entry = {"url": url, "sha256": sha256, "bytes": (folder / remote.file).stat().st_size}
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    fresh = place.with_name(f".{place.name}-{os.getpid()}")
-    fresh.write_text(json.dumps(_recorded(folder) | {remote.file: entry | {"date": date}}, indent=1) + "\n")
-    fresh.replace(place)
+    """Write into digests.json what the file is."""
+    size, date = (folder / remote.file).stat().st_size, datetime.now(UTC).isoformat(timespec="seconds")
+    entry = {"url": url, "sha256": sha256, "bytes": size, "date": date}
+    record = _read_record(folder) | {remote.file: entry}
+    write_atomically(folder / "digests.json", json.dumps(record, indent=1) + "\n")
 
 
-def _compared(remote: RemoteFile, path: Path, expected: str | None, progress: ProgressMeter) -> str:
+def _check_file(remote: RemoteFile, path: Path, expected: str | None, progress: ProgressMeter) -> str:
     """The sha256 of a file that is there. Raises NotFetchedError where it is another file."""
     content, done, size = hashlib.sha256(), 0, path.stat().st_size
-    with progress(f"checking {remote.file}") as told, path.open("rb") as file:
+    with progress(f"checking {remote.file}") as report, path.open("rb") as file:
         while block := file.read(READ_BYTES):
             content.update(block)
-            told(done := done + len(block), size)
+            report(done := done + len(block), size)
     sha256 = content.hexdigest()
-    wrong = _wrong(remote, expected, size, sha256)
-    if wrong:
-        raise NotFetchedError(f"{path} is there, but {wrong}. Move it elsewhere or delete it, and get it again.")
+    difference = _difference(remote, expected, size, sha256)
+    if difference:
+        raise NotFetchedError(f"{path} is there, but {difference}. Move it elsewhere or delete it, and get it again.")
     return sha256
 
 
-def _wrong(remote: RemoteFile, expected: str | None, size: int, sha256: str) -> str:
-    """What is wrong with a file of this size and sha256; "" if nothing."""
+def _difference(remote: RemoteFile, expected: str | None, size: int, sha256: str) -> str:
+    """How a file of this size and sha256 differs from the published one; "" if it does not."""
     if remote.bytes not in (None, size):
         return f"it has {size:,} bytes, expected {remote.bytes:,}"
     if expected not in (None, sha256):
-        whose = "" if remote.sha256 else ", that of the first download (digests.json)"
-        return f"its sha256 is {sha256}, expected {expected}{whose}"
+        origin = "" if remote.sha256 else ", that of the first download (digests.json)"
+        return f"its sha256 is {sha256}, expected {expected}{origin}"
     return ""
 
 
-def _fetched(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience: Patience) -> str:
+def _fetch(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience: Patience) -> str:
     """Fetch from the first address that has the file; its sha256. Raises NotFetchedError that names them all."""
-    path, expected, reasons = folder / remote.file, _expected(remote, folder), []
-    known = remote._replace(sha256=expected)
+    path, expected, reasons = folder / remote.file, _expected_sha256(remote, folder), []
+    wanted, wrong_path = remote._replace(sha256=expected), path.with_name(f"{path.name}.wrong")
     for url in remote.urls:
         try:
-            with progress(f"checking what is there of {remote.file}") as told:
-                part = PartialFile(path, told)
-            with part, progress(f"fetching {remote.file}") as told:
-                _patiently(url, part, known, told, patience)
-                if part.joined and _wrong(remote, known.sha256, part.size, part.sha256.hexdigest()):
+            with progress(f"checking what is there of {remote.file}") as report:
+                part = PartialFile(path, report)
+            with part, progress(f"fetching {remote.file}") as report:
+                _transfer_patiently(url, part, wanted, report, patience)
+                if part.joined and _difference(remote, expected, part.size, part.sha256.hexdigest()):
                     logger.warning("%s: its pieces do not fit together; it is fetched from the beginning", remote.file)
-                    part.begin({})
-                    _patiently(url, part, known, told, patience)
+                    part.restart({})
+                    _transfer_patiently(url, part, wanted, report, patience)
                 sha256 = part.sha256.hexdigest()
-                wrong, aside = _wrong(remote, known.sha256, part.size, sha256), path.with_name(f"{path.name}.wrong")
-                part.finish(aside if wrong else path)
-                if wrong:
-                    raise AddressRefusedError(f"{wrong}; what came is in {aside}")
+                difference = _difference(remote, expected, part.size, sha256)
+                part.finish(wrong_path if difference else path)
+                if difference:
+                    raise AddressRefusedError(f"{difference}; what came is in {wrong_path}")
         except AddressRefusedError as error:
             logger.warning("%s from %s: %s", remote.file, url, error)
             reasons.append(f"  {url}: {error}")
@@ -287,21 +289,23 @@ def _fetched(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience
         if expected is None:
             logger.info("no sha256 of %s was published: this one is recorded and compared from now on", remote.file)
         return sha256
-    raise NotFetchedError(_by_hand(remote, path, reasons))
+    raise NotFetchedError(_instructions(remote, path, reasons))
 
 
-def _patiently(url: str, part: PartialFile, remote: RemoteFile, told: ReportBytes, patience: Patience) -> None:
-    """Try this address until the file is whole. Raises RefusedError with the last reason."""
-    pauses, tries, most, begun = iter(patience.pauses), 0, part.size, False
+def _transfer_patiently(
+    url: str, part: PartialFile, remote: RemoteFile, report: ReportBytes, patience: Patience
+) -> None:
+    """Try this address until the file is whole. Raises AddressRefusedError with the last reason."""
+    pauses, tries, size_before, has_begun = iter(patience.pauses), 0, part.size, False
     while True:
         try:
             tries += 1
-            return transfer(url, part, remote, told, patience.timeout)
+            return transfer(url, part, remote, report, patience.timeout)
         except (NoAnswerError, DroppedConnectionError) as error:
-            begun = begun or isinstance(error, DroppedConnectionError)
-            if part.size > most + GOOD_PROGRESS:
-                pauses, most = iter(patience.pauses), part.size
-            pause = next(pauses, None) if begun else None
+            has_begun = has_begun or isinstance(error, DroppedConnectionError)
+            if part.size > size_before + GOOD_PROGRESS:
+                pauses, size_before = iter(patience.pauses), part.size
+            pause = next(pauses, None) if has_begun else None
             if pause is None:
                 raise AddressRefusedError(
                     f"{error}, in the last of {tries} tries" if tries > 1 else str(error)
@@ -310,9 +314,9 @@ def _patiently(url: str, part: PartialFile, remote: RemoteFile, told: ReportByte
             time.sleep(pause)
 
 
-def _by_hand(remote: RemoteFile, path: Path, reasons: list[str]) -> str:
+def _instructions(remote: RemoteFile, path: Path, reasons: list[str]) -> str:
     """What to do about a file that cannot be fetched."""
-    why = "from any address:" if reasons else "without a person."
-    lines = [f"{remote.file} cannot be fetched {why}", *reasons]
+    failure = "from any address:" if reasons else "without a person."
+    lines = [f"{remote.file} cannot be fetched {failure}", *reasons]
     login = f" ({remote.login})" if remote.login else ""
     return "\n".join([*lines, f"  Get it from {remote.page}{login}", f"  and put it here: {path.absolute()}"])

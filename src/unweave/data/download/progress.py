@@ -8,15 +8,17 @@ from contextlib import AbstractContextManager, contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from unweave.data.disk_space import format_bytes
+
 LINE_SECONDS = 10.0  # seconds between two lines
 
 logger = logging.getLogger("unweave")
 
 ReportBytes = Callable[[int, int | None], None]
-"""Is told how many bytes are done, and of how many where that is known."""
+"""Called with the number of bytes that are done, and of all of them where that is known."""
 
 ProgressMeter = Callable[[str], AbstractContextManager[ReportBytes]]
-"""What shows a piece of work; it is given its title."""
+"""Title of a piece of work -> what shows how far it is."""
 
 
 @contextmanager
@@ -27,39 +29,31 @@ def progress_bar(title: str) -> Iterator[ReportBytes]:
         yield progress_lines(title)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as drawn:
-        task, last = drawn.add_task(title, total=None), -1
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as display:
+        task, last = display.add_task(title, total=None), -1
 
-        def told(done: int, total: int | None) -> None:
+        def report(done: int, total: int | None) -> None:
             nonlocal last
             if last < 0 or done < last:  # bytes that were there before say nothing of the speed
-                drawn.reset(task, completed=done, total=total)
-            drawn.update(task, completed=done, total=total)
+                display.reset(task, completed=done, total=total)
+            display.update(task, completed=done, total=total)
             last = done
 
-        yield told
+        yield report
 
 
 def progress_lines(title: str, every: float = LINE_SECONDS) -> ReportBytes:
     """A line of the log every so many seconds."""
-    since, first = time.monotonic(), -1
+    line_time, line_bytes = time.monotonic(), -1  # of the last line
 
-    def told(done: int, total: int | None) -> None:
-        nonlocal since, first
-        if first < 0 or done < first:
-            since, first = time.monotonic(), done
-        elif (passed := time.monotonic() - since) >= every:
+    def report(done: int, total: int | None) -> None:
+        nonlocal line_time, line_bytes
+        if line_bytes < 0 or done < line_bytes:
+            line_time, line_bytes = time.monotonic(), done
+        elif (seconds := time.monotonic() - line_time) >= every:
             share = f" of {format_bytes(total)} ({done / max(total, 1):.0%})" if total else ""
-            logger.info("%s: %s%s, %s/s", title, format_bytes(done), share, format_bytes(int((done - first) / passed)))
-            since, first = time.monotonic(), done
+            speed = format_bytes(int((done - line_bytes) / seconds))
+            logger.info("%s: %s%s, %s/s", title, format_bytes(done), share, speed)
+            line_time, line_bytes = time.monotonic(), done
 
-    return told
-
-
-def format_bytes(size: int) -> str:
-    """A number of bytes for people: "812 bytes", "3.4 MB", "1.25 GB"."""
-    if size < 1_000:
-        return f"{size} bytes"
-    if size < 1_000_000:
-        return f"{size / 1e3:.1f} kB"
-    return f"{size / 1e6:.1f} MB" if size < 1_000_000_000 else f"{size / 1e9:.2f} GB"
+    return report

@@ -1,4 +1,4 @@
-"""Where the files of the published sets come from, and where they lie on this machine."""
+"""The files of the published sets: where they come from, and where they lie on this machine."""
 
 import os
 from collections.abc import Sequence

@@ -14,7 +14,8 @@ from http.client import HTTPException, HTTPMessage, HTTPResponse
 from urllib.error import URLError
 from urllib.parse import quote, urljoin, urlsplit
 
-from unweave.data.download.partial_file import READ_BYTES, PartialFile, room
+from unweave.data.disk_space import check_download_space
+from unweave.data.download.partial_file import READ_BYTES, PartialFile
 from unweave.data.download.progress import ReportBytes
 from unweave.data.download.published_files import RemoteFile
 
@@ -36,45 +37,46 @@ class DroppedConnectionError(Exception):
     """The file had begun to arrive and the connection failed; a later try may go on."""
 
 
-def transfer(url: str, part: PartialFile, remote: RemoteFile, told: ReportBytes, timeout: float) -> None:
+def transfer(url: str, part: PartialFile, remote: RemoteFile, report: ReportBytes, timeout: float) -> None:
     """Bring the part to the end of the file at this address, in one try.
 
     `timeout` is in seconds, for the connection and for each silence. Raises the three errors above, and OSError where
     the disk is full.
     """
-    rest = _continuing(url, part, remote.sha256 is not None)
-    if rest and part.size == (part.said["length"] or remote.bytes):
+    range_headers = _range_headers(url, part, remote.sha256 is not None)
+    if range_headers and part.size == (part.origin["length"] or remote.bytes):
         return
-    for headers in (rest, {}):
-        with _opened(url, headers, timeout) as response:
-            if response.status == 200 or _goes_on(response, part, headers):
-                _receive(response, url, part, remote, told)
+    for headers in (range_headers, {}):
+        with _open(url, headers, timeout) as response:
+            if response.status == 200 or _continues(response, part, headers):
+                _receive(response, url, part, remote, report)
                 return
     raise AddressRefusedError("it gives a piece of the file where the whole was asked for")
 
 
-def _continuing(url: str, part: PartialFile, verified: bool) -> dict[str, str]:
+def _range_headers(url: str, part: PartialFile, verified: bool) -> dict[str, str]:
     """The headers that ask for the rest of the part; {} where it has to begin again."""
-    said = part.said
-    if part.size == 0 or not said or (said["length"] is not None and part.size > said["length"]):
+    origin = part.origin
+    if part.size == 0 or not origin or (origin["length"] is not None and part.size > origin["length"]):
         return {}
-    strong = said["etag"] if said["etag"] and not said["etag"].startswith("W/") else None
-    validator = (strong or said["modified"]) if said["url"] == url else None
+    strong = origin["etag"] if origin["etag"] and not origin["etag"].startswith("W/") else None
+    validator = (strong or origin["modified"]) if origin["url"] == url else None
     if not validator and not verified:
         return {}
     return {"Range": f"bytes={part.size}-"} | ({"If-Range": validator} if validator else {})
 
 
-def _goes_on(response: HTTPResponse, part: PartialFile, headers: dict[str, str]) -> bool:
+def _continues(response: HTTPResponse, part: PartialFile, headers: dict[str, str]) -> bool:
     """Whether the response is the rest of the same file."""
-    begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    if response.status != 206 or not headers or begins is None or int(begins[1]) != part.size:
+    start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    if response.status != 206 or not headers or start is None or int(start[1]) != part.size:
         return False
     length = _length(response)
-    if None not in (length, part.said["length"]) and length != part.said["length"]:
+    if None not in (length, part.origin["length"]) and length != part.origin["length"]:
         return False
-    now = _validators(response.headers)
-    return "If-Range" not in headers or all(part.said[key] in (None, now[key]) or not now[key] for key in now)
+    validators = _validators(response.headers)
+    same = all(part.origin[key] in (None, value) or not value for key, value in validators.items())
+    return "If-Range" not in headers or same
 
 
 def _validators(headers: HTTPMessage) -> dict[str, str | None]:
@@ -90,86 +92,94 @@ def _length(response: HTTPResponse) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
-def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: RemoteFile, told: ReportBytes) -> None:
-    """Append the body to the part, or begin the part with it. Raises DroppedError where it ends too early."""
+def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: RemoteFile, report: ReportBytes) -> None:
+    """Append the body to the part, or begin the part anew with it.
+
+    Raises DroppedConnectionError where it ends too early.
+    """
     length = _length(response)
-    wanted, begins = remote.bytes if length is None else length, response.status == 200
+    expected, from_start = remote.bytes if length is None else length, response.status == 200
     blocks = _blocks(response, part)
     block = next(blocks)
-    _is_file(response, block if begins else b"", remote.file)
+    _check_is_file(response, block if from_start else b"", remote.file)
     if None not in (length, remote.bytes) and length != remote.bytes:
         raise AddressRefusedError(f"it has {length:,} bytes, expected {remote.bytes:,}")
-    if begins:
-        part.begin({"url": url, "length": length} | _validators(response.headers))
-    part.joined = not begins
-    told(part.size, wanted)
-    looked = None
+    if from_start:
+        part.restart({"url": url, "length": length} | _validators(response.headers))
+    part.joined = not from_start
+    report(part.size, expected)
+    space_checked = None
     while block:
-        if looked is None or part.size - looked > SPACE_CHECK_BYTES:
-            room(part.path.parent, max(0, (wanted or 0) - part.size))
-            looked = part.size
+        if space_checked is None or part.size - space_checked > SPACE_CHECK_BYTES:
+            check_download_space(part.path.parent, max(0, (expected or 0) - part.size))
+            space_checked = part.size
         part.write(block)
-        told(part.size, wanted)
-        if wanted is not None and part.size > wanted:
-            part.begin({})
-            raise AddressRefusedError(f"it sends more than the {wanted:,} bytes that are expected")
+        report(part.size, expected)
+        if expected is not None and part.size > expected:
+            part.restart({})
+            raise AddressRefusedError(f"it sends more than the {expected:,} bytes that are expected")
         block = b"" if part.size == length else next(blocks)
-    if wanted is not None and part.size < wanted:
-        raise DroppedConnectionError(f"the connection ended after {part.size:,} of {wanted:,} bytes")
+    if expected is not None and part.size < expected:
+        raise DroppedConnectionError(f"the connection ended after {part.size:,} of {expected:,} bytes")
 
 
 def _blocks(response: HTTPResponse, part: PartialFile) -> Iterator[bytes]:
-    """The body as it arrives, b"" at its end. The first block is enough to tell what it is. Raises DroppedError."""
+    """The body as it arrives, b"" at its end; the first block is enough to tell what it is.
+
+    Raises DroppedConnectionError.
+    """
     try:
         yield response.read(SNIFF_BYTES)
         while True:
             yield response.read1(READ_BYTES)
     except (OSError, HTTPException) as error:
-        raise DroppedConnectionError(f"{_why(error)} after {part.size:,} bytes") from error
+        raise DroppedConnectionError(f"{_reason(error)} after {part.size:,} bytes") from error
 
 
-def _is_file(response: HTTPResponse, head: bytes, file: str) -> None:
+def _check_is_file(response: HTTPResponse, head: bytes, file: str) -> None:
     """Raises RefusedError where the server sends a page for people, or packs the file once more."""
     if not file.lower().endswith(MARKUP_ENDINGS):
-        said = response.headers.get_content_type()
-        if said == "text/html" or head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        content_type = response.headers.get_content_type()
+        if content_type == "text/html" or head.lstrip().lower().startswith((b"<!doctype", b"<html")):
             raise AddressRefusedError("it is a web page and not the file: the site wants a login, or the link is dead")
-    packed = response.headers.get("Content-Encoding", "identity").lower()
-    if packed != "identity" and not file.lower().endswith((".gz", ".tgz", ".bz2", ".xz", ".z")):
-        raise AddressRefusedError(f"the server sends it packed as {packed!r}, although it was asked not to")
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding != "identity" and not file.lower().endswith((".gz", ".tgz", ".bz2", ".xz", ".z")):
+        raise AddressRefusedError(f"the server sends it packed as {encoding!r}, although it was asked not to")
 
 
-def _opened(url: str, headers: dict[str, str], timeout: float) -> HTTPResponse:
+def _open(url: str, headers: dict[str, str], timeout: float) -> HTTPResponse:
     """The response to a request, redirects followed. Raises RefusedError or SilentError."""
     opener = urllib.request.OpenerDirector()  # not build_opener, which would open file: and ftp: as well
     for handler in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), urllib.request.HTTPSHandler()):
         opener.add_handler(handler)
     headers = headers | {"User-Agent": "unweave", "Accept-Encoding": "identity"}
-    at = url
+    target = url
     for _ in range(MAX_REDIRECTS):
         try:
-            if urlsplit(at).scheme not in ("http", "https"):
+            if urlsplit(target).scheme not in ("http", "https"):
                 raise AddressRefusedError(
-                    "it is no http(s) address" if at == url else f"it leads to {at}, which is no http(s) address"
+                    "it is no http(s) address"
+                    if target == url
+                    else f"it leads to {target}, which is no http(s) address"
                 )
-            response: HTTPResponse = opener.open(urllib.request.Request(at, headers=headers), timeout=timeout)
+            response: HTTPResponse = opener.open(urllib.request.Request(target, headers=headers), timeout=timeout)
         except (OSError, HTTPException) as error:
-            inner = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
-            if isinstance(inner, ssl.SSLCertVerificationError):
-                raise AddressRefusedError(_why(inner)) from error
-            raise NoAnswerError(_why(inner)) from error
+            cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise AddressRefusedError(_reason(cause)) from error
+            raise NoAnswerError(_reason(cause)) from error
         except ValueError as error:
-            raise AddressRefusedError(f"{at!r} is no address: {error}") from error
+            raise AddressRefusedError(f"{target!r} is no address: {error}") from error
         if response.status in (200, 206, 416):
             return response
         response.close()
         if response.status not in (301, 302, 303, 307, 308) or "Location" not in response.headers:
-            raise _unanswered(response.status)
-        at = quote(urljoin(at, response.headers["Location"]), safe=string.punctuation)
+            raise _status_error(response.status)
+        target = quote(urljoin(target, response.headers["Location"]), safe=string.punctuation)
     raise AddressRefusedError(f"it redirects more than {MAX_REDIRECTS} times")
 
 
-def _unanswered(code: int) -> AddressRefusedError | NoAnswerError:
+def _status_error(code: int) -> AddressRefusedError | NoAnswerError:
     if code in (401, 403, 407):
         return AddressRefusedError(f"refused ({code}): the site wants a login, or the link is dead")
     if code in (404, 410):
@@ -179,7 +189,7 @@ def _unanswered(code: int) -> AddressRefusedError | NoAnswerError:
     return AddressRefusedError(f"the server answers {code}")
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "the server is silent"
     if isinstance(error, socket.gaierror):

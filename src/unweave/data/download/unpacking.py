@@ -24,9 +24,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
-from unweave.data.cache.conversion import FULL
-from unweave.data.download.partial_file import NoSpaceError, room
+from unweave.data.disk_space import FULL_DISK, NoSpaceError, check_download_space
 from unweave.data.download.progress import ReportBytes
+from unweave.files import write_atomically
 
 MAX_FILES = 5_000_000  # files in an archive
 MAX_RATIO = 200  # bytes that one byte of an archive may become, beyond the first SMALL
@@ -34,7 +34,7 @@ ALWAYS_ALLOWED = 16 << 20  # bytes
 COPY_BYTES = 1 << 20  # bytes that are copied at once
 MAX_READ_BYTES = 1 << 26  # bytes that a decoder may ask for at once
 
-DECODERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
+DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
@@ -54,15 +54,15 @@ class PackedFile(NamedTuple):
 def is_unpacked(folder: Path, file: str, sha256: str | None) -> bool:
     """Whether everything in this archive lies in the folder. None compares no sha256."""
     try:
-        said = json.loads((folder / f"{file}.unpacked").read_text())
-        if sha256 not in (None, said["sha256"]):
+        record = json.loads((folder / f"{file}.unpacked").read_text())
+        if sha256 not in (None, record["sha256"]):
             return False
-        return all((folder / name).stat().st_size == size for name, size in said["files"].items())
+        return all((folder / name).stat().st_size == size for name, size in record["files"].items())
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def unpack(archive: Path, folder: Path, sha256: str, told: ReportBytes) -> None:
+def unpack(archive: Path, folder: Path, sha256: str, report: ReportBytes) -> None:
     """Put what is in the archive into the folder, unless it is there.
 
     Raises ValueError where the archive is damaged or holds what it should not, or where another file is in the way;
@@ -75,45 +75,44 @@ def unpack(archive: Path, folder: Path, sha256: str, told: ReportBytes) -> None:
         if staging.exists():
             shutil.rmtree(staging)
         staging.mkdir()
-        sizes = _spread(archive, staging, told)
+        sizes = _extract_all(archive, staging, report)
         for name in sizes:
-            _free(folder, name, staging / name, archive)
+            _check_not_in_the_way(folder, name, staging / name, archive)
         for name in sizes:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).replace(folder / name)
-        record = staging / "record"
-        record.write_text(json.dumps({"sha256": sha256, "files": sizes}))
-        record.replace(folder / f"{archive.name}.unpacked")
+        record = json.dumps({"sha256": sha256, "files": sizes})
+        write_atomically(folder / f"{archive.name}.unpacked", record)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _spread(archive: Path, staging: Path, told: ReportBytes) -> dict[str, int]:
+def _extract_all(archive: Path, staging: Path, report: ReportBytes) -> dict[str, int]:
     """Write every file of the archive below an empty folder; their sizes by path."""
     sizes: dict[str, int] = {}
-    packed = archive.stat().st_size
-    limit, total = ALWAYS_ALLOWED + MAX_RATIO * packed, 0
+    packed_size = archive.stat().st_size
+    limit, total = ALWAYS_ALLOWED + MAX_RATIO * packed_size, 0
     try:
-        with closing(_members(archive)) as members:
+        with closing(_packed_files(archive)) as members:
             for member in members:
-                name = _plain(member.name)
+                name = _safe_path(member.name)
                 if name in sizes or len(sizes) >= MAX_FILES:
                     raise ValueError(
                         f"{name} is in it twice" if name in sizes else f"it has more than {MAX_FILES:,} files"
                     )
                 sizes[name], total = member.size, total + member.size
                 if total > limit:
-                    raise ValueError(f"its {packed:,} bytes become more than {limit:,}: it is damaged or a trap")
-                room(staging, member.size)
-                _write(member, staging / name)
-                told(total, None)
+                    raise ValueError(f"its {packed_size:,} bytes become more than {limit:,}: it is damaged or a trap")
+                check_download_space(staging, member.size)
+                _extract(member, staging / name)
+                report(total, None)
         if not sizes:
             raise ValueError("it holds no file")
         return sizes
     except (NoSpaceError, PermissionError):
         raise
     except (*DAMAGED, RuntimeError, MemoryError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
             raise
         raise ValueError(
             f"{archive} cannot be unpacked: {str(error) or type(error).__name__}. If you trust it, unpack it yourself "
@@ -121,20 +120,20 @@ def _spread(archive: Path, staging: Path, told: ReportBytes) -> dict[str, int]:
         ) from error
 
 
-def _write(member: PackedFile, path: Path) -> None:
+def _extract(member: PackedFile, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    left = member.size
+    remaining = member.size
     with member.open() as source, path.open("xb") as target:
         while block := source.read(COPY_BYTES):
-            left -= len(block)
-            if left < 0:
+            remaining -= len(block)
+            if remaining < 0:
                 break
             target.write(block)
-    if left != 0:
+    if remaining != 0:
         raise ValueError(f"{member.name} is not of the {member.size:,} bytes that are announced")
 
 
-def _plain(name: str) -> str:
+def _safe_path(name: str) -> str:
     """The path in the folder. Raises ValueError where it leads elsewhere or is no name of a file."""
     parts = PurePosixPath(name).parts
     odd = "\\" in name or re.match(r"/|[A-Za-z]:", name) or any(ord(letter) < 32 for letter in name)
@@ -143,63 +142,64 @@ def _plain(name: str) -> str:
     return "/".join(parts)
 
 
-def _free(folder: Path, name: str, staged: Path, archive: Path) -> None:
+def _check_not_in_the_way(folder: Path, name: str, staged: Path, archive: Path) -> None:
     """Raises ValueError where something else has this name in the folder."""
-    at = folder / name
-    above = [parent for parent in at.relative_to(folder).parents if (folder / parent).exists()]
-    blocked = [str(parent) for parent in above if not (folder / parent).is_dir()]
-    if blocked or ((at.exists() or at.is_symlink()) and not (at.is_file() and filecmp.cmp(at, staged, shallow=False))):
-        raise ValueError(
-            f"{folder / blocked[0] if blocked else at} is in the way of {archive}: move it elsewhere first."
-        )
+    path = folder / name
+    parents = [folder / parent for parent in path.relative_to(folder).parents]
+    in_the_way = [parent for parent in parents if parent.exists() and not parent.is_dir()]
+    if not in_the_way and (path.exists() or path.is_symlink()):
+        same = path.is_file() and filecmp.cmp(path, staged, shallow=False)
+        in_the_way = [] if same else [path]
+    if in_the_way:
+        raise ValueError(f"{in_the_way[0]} is in the way of {archive}: move it elsewhere first.")
 
 
-def _members(archive: Path) -> Generator[PackedFile]:
+def _packed_files(archive: Path) -> Generator[PackedFile]:
     """The plain files of an archive, in their order; each has to be read before the next."""
     with archive.open("rb") as file:
         start = file.read(6)
         file.seek(0)
         if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-            yield from _zipped(file)
+            yield from _zip_files(file)
             return
-        for magic, decoder in DECODERS.items():
+        for magic, decompress in DECOMPRESSORS.items():
             if start.startswith(magic):
-                with decoder(file) as stream:
-                    yield from _tarred(stream)
+                with decompress(file) as stream:
+                    yield from _tar_files(stream)
                 return
-        yield from _tarred(file)
+        yield from _tar_files(file)
 
 
-def _zipped(file: IO[bytes]) -> Iterator[PackedFile]:
-    with zipfile.ZipFile(file) as opened:
-        for info in opened.infolist():
+def _zip_files(file: IO[bytes]) -> Iterator[PackedFile]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
             if info.is_dir():
                 continue
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
                 raise ValueError(f"{info.filename} in it is a link or a device")
-            yield PackedFile(info.filename, info.file_size, partial(opened.open, info))
+            yield PackedFile(info.filename, info.file_size, partial(archive.open, info))
 
 
-def _tarred(file: Any) -> Iterator[PackedFile]:
-    stream = _Stream(file)
-    with tarfile.open(fileobj=stream, mode="r:") as opened:  # type: ignore[call-overload]
-        for info in opened:
+def _tar_files(file: Any) -> Iterator[PackedFile]:
+    stream = _BoundedStream(file)
+    with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
+        for info in archive:
             if info.isdir():
                 continue
             if not info.isfile():
                 raise ValueError(f"{info.name} in it is a link or a device")
-            yield PackedFile(info.name, info.size, partial(_extracted, opened, info))
+            yield PackedFile(info.name, info.size, partial(_open_member, archive, info))
     if stream.last != bytes(tarfile.BLOCKSIZE):
         raise ValueError("it is damaged or ends too early")
 
 
-def _extracted(opened: tarfile.TarFile, info: tarfile.TarInfo) -> Any:
-    file = opened.extractfile(info)
+def _open_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Any:
+    file = archive.extractfile(info)
     assert file is not None, "plain files only"
     return file
 
 
-class _Stream:
+class _BoundedStream:
     """What tarfile reads: not much at once, and its last piece is known (tarfile takes damage for the end)."""
 
     def __init__(self, file: Any) -> None:

@@ -8,7 +8,8 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from unweave.data.cache import cache, conversion
+from unweave.data.cache import cache
+from unweave.data.disk_space import check_cache_space
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import npy
 
@@ -132,7 +133,7 @@ def scratch_file(size: int) -> IO[bytes]:
     Raises OSError where the disk is full.
     """
     folder = cache.root() if cache.root().is_dir() else Path(tempfile.gettempdir())
-    conversion.room(folder, size)
+    check_cache_space(folder, size)
     return tempfile.TemporaryFile(dir=folder)
 
 
