@@ -23,7 +23,7 @@ from typing import Any
 
 from running import commit, unweave
 
-from unweave.figures.curve import curve
+from unweave.figures.curve import plot_curves
 from unweave.figures.save import save_picture
 
 SHARED = (
@@ -170,7 +170,7 @@ def draw(records: list[dict[str, Any]], out: Path) -> None:
                     if record["data"] == data
                     for point in record["curve"]
                 ]
-                picture = curve(points, x=x, x_label=x, vertical="linear", title=f"{title} on {data}")
+                picture = plot_curves(points, x=x, x_label=x, vertical="linear", title=f"{title} on {data}")
                 save_picture(picture, out / f"against-{x}-{data}-{word}.png", overwrite=True)
 
 

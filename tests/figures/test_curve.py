@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from unweave.figures.curve import COLOURS, Frame, curve
+from unweave.figures.curve import CURVE_COLOURS, PlotArea, plot_curves
 
 ROWS = [{"seen": 100 * i, "total": math.exp(-i / 5) + 0.01, "l_va": 0.02} for i in range(40)]
 
@@ -13,33 +13,33 @@ def colours(picture):
 
 
 def test_every_term_is_drawn_in_its_colour():
-    assert set(COLOURS[:2]) <= colours(curve(ROWS))
-    assert COLOURS[1] not in colours(curve(ROWS, ["total"]))
+    assert set(CURVE_COLOURS[:2]) <= colours(plot_curves(ROWS))
+    assert CURVE_COLOURS[1] not in colours(plot_curves(ROWS, ["total"]))
 
 
 def test_the_size_is_the_one_asked_for():
-    assert curve(ROWS, title="a run", size=(500, 300)).size == (500, 300)
+    assert plot_curves(ROWS, title="a run", size=(500, 300)).size == (500, 300)
 
 
 def test_a_long_legend_makes_room_for_itself():
     rows = [{"seen": seen, **{f"term {i}": float(i) for i in range(20)}} for seen in (0, 1)]
-    picture = curve(rows, size=(500, 300))
+    picture = plot_curves(rows, size=(500, 300))
     assert picture.width == 500
     assert picture.height > 20 * 30
 
 
 def test_places_are_linear_and_logarithmic():
     points = np.array([[0.0, 1.0], [5.0, 10.0], [10.0, 100.0]])
-    log = Frame((0, 0, 100, 50), (0, 0), (10, 2), log=True)
-    linear = Frame((0, 0, 100, 50), (0, 0), (10, 100), log=False)
-    assert np.allclose(log.place(points), [[0, 50], [50, 25], [100, 0]])
-    assert np.allclose(linear.place(points), [[0, 49.5], [50, 45], [100, 0]])
+    log = PlotArea((0, 0, 100, 50), (0, 0), (10, 2), log=True)
+    linear = PlotArea((0, 0, 100, 50), (0, 0), (10, 100), log=False)
+    assert np.allclose(log.to_pixels(points), [[0, 50], [50, 25], [100, 0]])
+    assert np.allclose(linear.to_pixels(points), [[0, 49.5], [50, 45], [100, 0]])
 
 
 def test_auto_is_logarithmic_for_a_wide_positive_range():
-    assert curve(ROWS).tobytes() == curve(ROWS, vertical="log").tobytes()
+    assert plot_curves(ROWS).tobytes() == plot_curves(ROWS, vertical="log").tobytes()
     below = [{"seen": row["seen"], "total": row["total"] - 2} for row in ROWS]
-    assert curve(below).tobytes() == curve(below, vertical="linear").tobytes()
+    assert plot_curves(below).tobytes() == plot_curves(below, vertical="linear").tobytes()
 
 
 def test_gaps_and_values_that_are_no_numbers_are_left_out():
@@ -50,19 +50,19 @@ def test_gaps_and_values_that_are_no_numbers_are_left_out():
         {"seen": 4300, "total": math.inf},
         {"total": 9.0},
     ]
-    assert curve(holes).tobytes() == curve(ROWS).tobytes()
+    assert plot_curves(holes).tobytes() == plot_curves(ROWS).tobytes()
 
 
 def test_one_row_and_many_rows_can_be_drawn():
-    assert COLOURS[0] in colours(curve(ROWS[:1], ["total"]))
+    assert CURVE_COLOURS[0] in colours(plot_curves(ROWS[:1], ["total"]))
     many = [{"seen": i, "total": 1 + math.sin(i)} for i in range(2000)]
-    assert COLOURS[0] in colours(curve(many))
+    assert CURVE_COLOURS[0] in colours(plot_curves(many))
 
 
 def test_wrong_calls_say_what_is_right():
     with pytest.raises(LookupError, match=r"the log has no 'totl'\. It has: total, l_va\."):
-        curve(ROWS, ["totl"])
+        plot_curves(ROWS, ["totl"])
     with pytest.raises(ValueError, match="nothing to draw"):
-        curve([{"seen": 0, "total": math.nan}])
+        plot_curves([{"seen": 0, "total": math.nan}])
     with pytest.raises(ValueError, match="nothing to draw"):
-        curve([])
+        plot_curves([])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from unweave.figures.grid import GAP, balanced, grid, tiles
-from unweave.figures.label import ACCENT, MARGIN, extent
+from unweave.figures.grid import GAP, balanced_columns, grid, tiles
+from unweave.figures.text import ACCENT_COLOUR, MARGIN, text_size
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 255, (3, 8, 8, 3), dtype=np.uint8)
@@ -29,7 +29,7 @@ def test_labels_make_room_and_long_ones_never_more_than_their_share():
     assert labelled.height > plain.height
     endless = grid([PIXELS], ["word " * 90], ["word_" * 90] * 3)
     assert endless.width <= plain.width + 160
-    assert endless.height <= plain.height + 3 * extent("a", 15)[1] + 6
+    assert endless.height <= plain.height + 3 * text_size("a", 15)[1] + 6
 
 
 def test_a_row_may_be_shorter():
@@ -38,8 +38,8 @@ def test_a_row_may_be_shorter():
 
 def test_framed_cells_have_the_accent():
     colours = {colour for _, colour in grid([PIXELS], frames=[(0, 1)]).getcolors(100_000)}
-    assert ACCENT in colours
-    assert ACCENT not in {colour for _, colour in grid([PIXELS]).getcolors(100_000)}
+    assert ACCENT_COLOUR in colours
+    assert ACCENT_COLOUR not in {colour for _, colour in grid([PIXELS]).getcolors(100_000)}
 
 
 def test_wrong_calls_say_what_is_right():
@@ -57,7 +57,7 @@ def test_wrong_calls_say_what_is_right():
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (8, 8), (10, 5), (20, 7), (24, 8)])
 def test_tiles_fill_their_rows(count, columns):
-    assert balanced(count) == columns
+    assert balanced_columns(count) == columns
 
 
 def test_tiles_show_every_image():

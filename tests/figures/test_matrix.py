@@ -4,32 +4,35 @@ import sys
 import numpy as np
 import pytest
 
-from unweave.figures.matrix import matrix
+from unweave.figures.matrix import plot_matrix
 
 SHARES = np.array([[0.9, 0.0], [0.1, 0.5], [0.0, 0.5]])
 
 
 def test_a_column_for_every_unit_and_a_row_for_every_factor():
-    small, tall = matrix(SHARES, ["hue", "size"]), matrix(np.concatenate([SHARES, SHARES], axis=1), list("abcd"))
+    small, tall = (
+        plot_matrix(SHARES, ["hue", "size"]),
+        plot_matrix(np.concatenate([SHARES, SHARES], axis=1), list("abcd")),
+    )
     assert tall.height - small.height == 2 * 44
-    some, more = (matrix(np.concatenate([SHARES] * times), ["hue", "size"]) for times in (3, 5))
-    assert more.width - some.width == 6 * 44
+    three_copies, five_copies = (plot_matrix(np.concatenate([SHARES] * times), ["hue", "size"]) for times in (3, 5))
+    assert five_copies.width - three_copies.width == 6 * 44
 
 
 def test_the_largest_value_is_brightest_unless_a_scale_is_given():
-    assert (np.asarray(matrix(SHARES, ["hue", "size"])) == (252, 253, 191)).all(2).any()
-    scaled = np.asarray(matrix(SHARES, ["hue", "size"], high=2.0))[:-60]  # without the bar
+    assert (np.asarray(plot_matrix(SHARES, ["hue", "size"])) == (252, 253, 191)).all(2).any()
+    scaled = np.asarray(plot_matrix(SHARES, ["hue", "size"], high=2.0))[:-60]  # without the bar
     assert not (scaled == (252, 253, 191)).all(2).any()
 
 
 @pytest.mark.parametrize("units", [1, 30, 1000])
 def test_any_number_of_units_has_room(units):
-    picture = matrix(np.random.default_rng(0).random((units, 2)), ["a very long name of a factor, too long", "b"])
+    picture = plot_matrix(np.random.default_rng(0).random((units, 2)), ["a very long name of a factor, too long", "b"])
     assert picture.width <= 1300
 
 
 def test_a_matrix_of_zeros_is_dark():
-    assert matrix(np.zeros((2, 2)), ["a", "b"], title="importance").size[0] > 0
+    assert plot_matrix(np.zeros((2, 2)), ["a", "b"], title="importance").size[0] > 0
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,7 @@ def test_a_matrix_of_zeros_is_dark():
 )
 def test_what_cannot_be_drawn(values, names, words):
     with pytest.raises(ValueError, match=words):
-        matrix(values, names)
+        plot_matrix(values, names)
 
 
 def test_drawing_a_matrix_needs_no_torch():

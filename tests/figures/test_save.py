@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unweave.figures.save import save_picture, write_bytes
+from unweave.figures.save import save_picture
 
 
 def test_a_saved_picture_comes_back_and_nothing_else_is_left(tmp_path):
@@ -15,23 +15,26 @@ def test_a_saved_picture_comes_back_and_nothing_else_is_left(tmp_path):
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):
-    path = write_bytes(b"first", tmp_path / "a")
+    first, second = (Image.new("RGB", (2, 2), colour) for colour in ("red", "blue"))
+    path = save_picture(first, tmp_path / "a.png")
+    written = path.read_bytes()
     with pytest.raises(FileExistsError, match="is there already"):
-        write_bytes(b"second", path)
-    assert path.read_bytes() == b"first"
-    assert write_bytes(b"second", path, overwrite=True).read_bytes() == b"second"
+        save_picture(second, path)
+    assert path.read_bytes() == written
+    assert save_picture(second, path, overwrite=True).read_bytes() != written
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = write_bytes(b"first", tmp_path / "a")
+    path = save_picture(Image.new("RGB", (2, 2), "red"), tmp_path / "a.png")
+    written = path.read_bytes()
 
     def refuse(self, target):
         raise PermissionError("no")
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(PermissionError):
-        write_bytes(b"second", path, overwrite=True)
-    assert path.read_bytes() == b"first"
+        save_picture(Image.new("RGB", (2, 2), "blue"), path, overwrite=True)
+    assert path.read_bytes() == written
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unweave.figures.traversal import gif, traversal
+from unweave.figures.traversal import save_gif, traversal
 
 FRAMES = torch.linspace(-1, 1, 2 * 4).reshape(2, 4, 1, 1, 1).expand(2, 4, 3, 8, 8)
 
@@ -17,25 +17,25 @@ def test_a_row_for_every_unit_and_a_column_for_every_step():
 
 
 def test_a_film_goes_there_and_back_on_white(tmp_path):
-    path = gif(FRAMES, tmp_path / "a.gif", seconds=1.2)
-    with Image.open(path) as film:
-        assert film.n_frames == 6
-        assert film.info["loop"] == 0
-        assert film.info["duration"] == 200
-        seen = []
+    path = save_gif(FRAMES, tmp_path / "a.gif", seconds=1.2)
+    with Image.open(path) as image:
+        assert image.n_frames == 6
+        assert image.info["loop"] == 0
+        assert image.info["duration"] == 200
+        frames = []
         for number in range(6):
-            film.seek(number)
-            seen.append(film.convert("RGB").tobytes())
-            assert film.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
-    assert seen[1] == seen[5]
-    assert seen[2] == seen[4]
-    assert len(set(seen)) == 4
+            image.seek(number)
+            frames.append(image.convert("RGB").tobytes())
+            assert image.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
+    assert frames[1] == frames[5]
+    assert frames[2] == frames[4]
+    assert len(set(frames)) == 4
 
 
 def test_a_film_is_not_overwritten_unasked(tmp_path):
-    path = gif(FRAMES, tmp_path / "a.gif")
+    path = save_gif(FRAMES, tmp_path / "a.gif")
     with pytest.raises(FileExistsError, match="is there already"):
-        gif(FRAMES, path)
-    gif(FRAMES[:, :1], path, overwrite=True)
-    with Image.open(path) as film:
-        assert film.n_frames == 1
+        save_gif(FRAMES, path)
+    save_gif(FRAMES[:, :1], path, overwrite=True)
+    with Image.open(path) as image:
+        assert image.n_frames == 1

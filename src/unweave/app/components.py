@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
 from unweave.data.reading.image_files import IMAGE_ENDINGS
-from unweave.figures.pixels import pixels
+from unweave.figures.pixels import rgb_pixels
 
 COMMAND_LABEL = "The command that makes this edit again"
 INVERTED, SEEDED = "the image's own noise", "noise of seed 0"
@@ -55,7 +55,7 @@ def image_source(explorer: Explorer, label: str, upload_label: str) -> ImageSour
     """The gallery and the upload, labelled."""
     examples = explorer.examples()
     gallery = gr.Gallery(
-        [pixels(pixel[None])[0] for _, pixel in examples], label=label, columns=6, height="auto", format="png",
+        [rgb_pixels(pixel[None])[0] for _, pixel in examples], label=label, columns=6, height="auto", format="png",
         allow_preview=False, interactive=False, visible=bool(examples), elem_classes=["pixels", "source"],
     )  # fmt: skip
     upload = gr.File(label=upload_label, file_types=list(IMAGE_ENDINGS), type="filepath", height=135)
@@ -125,7 +125,7 @@ def picture_store(folder: tempfile.TemporaryDirectory[str]) -> StorePicture:
         if command:
             metadata.add_text("unweave", command)
         path = Path(tempfile.mkdtemp(dir=pictures)) / "unweave-edit.png"
-        image = picture if isinstance(picture, Image.Image) else Image.fromarray(pixels(picture[None])[0])
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(rgb_pixels(picture[None])[0])
         image.save(path, pnginfo=metadata)
         return str(path)
 

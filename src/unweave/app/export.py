@@ -9,7 +9,7 @@ from PIL import Image
 
 from unweave import registry
 from unweave.app.explorer import Explorer
-from unweave.figures.pixels import pixels
+from unweave.figures.pixels import rgb_pixels
 from unweave.runs import hub
 from unweave.runs.unit_ranges import keep_lines
 
@@ -56,7 +56,7 @@ def export_folder(explorer: Explorer, folder: Path) -> Path:
         examples = temporary / "run" / "examples"
         examples.mkdir()
         for number, (_, image) in enumerate(explorer.examples()):
-            Image.fromarray(pixels(image[None])[0]).save(examples / f"{number:02d}.png")
+            Image.fromarray(rgb_pixels(image[None])[0]).save(examples / f"{number:02d}.png")
         package = Path(__file__).parents[1]
         ignored = shutil.ignore_patterns("__pycache__", "builtin_weights", "*.pyc")
         shutil.copytree(package, temporary / "unweave", ignore=ignored)

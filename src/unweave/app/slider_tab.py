@@ -19,7 +19,7 @@ from unweave.app.components import (
     start_seed,
 )
 from unweave.app.explorer import Explorer, PickedImage
-from unweave.figures.pixels import pixels
+from unweave.figures.pixels import rgb_pixels
 
 
 class ImagePanel(NamedTuple):
@@ -98,7 +98,7 @@ def build(
             gr.Slider(value=round(100 * position), label=name)
             for position, name in zip(picked.positions, explorer.names())
         ]
-        return [picked.key, store(pixels(picked.image)[0]), *show_edit(picked, picked.positions), *moved]
+        return [picked.key, store(rgb_pixels(picked.image)[0]), *show_edit(picked, picked.positions), *moved]
 
     def edit(picked: PickedImage | None, key: str, *values: float | int) -> list[Any]:
         if require_picked(picked).key != key:  # moved for the image before, while this one was prepared

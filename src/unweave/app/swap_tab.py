@@ -20,7 +20,7 @@ from unweave.app.components import (
 )
 from unweave.app.explorer import STEPS, Explorer, Partner, PickedImage, partners_argument
 from unweave.app.slider_tab import ImagePanel
-from unweave.figures.pixels import pixels
+from unweave.figures.pixels import rgb_pixels
 
 
 def build(explorer: Explorer, panel: ImagePanel, store: StorePicture) -> tuple[gr.CheckboxGroup, list[Any]]:
@@ -47,7 +47,7 @@ def build(explorer: Explorer, panel: ImagePanel, store: StorePicture) -> tuple[g
     def pick(source: int | Path, seed: int | None, name: str | None = None) -> list[Any]:
         with errors_in_page():
             partner = explorer.partner(source, name)
-        return [partner, store(pixels(partner.image)[0])]
+        return [partner, store(rgb_pixels(partner.image)[0])]
 
     def swap(
         picked: PickedImage | None,
@@ -58,7 +58,10 @@ def build(explorer: Explorer, panel: ImagePanel, store: StorePicture) -> tuple[g
         picked, partner = require_picked(picked), require_picked(partner, "a partner")
         if not indices:
             raise page_error("tick a unit to take from the partner.")
-        pictures = [(store(pixels(picked.reconstruction)[0]), "rebuilt"), (store(pixels(partner.image)[0]), "partner")]
+        pictures = [
+            (store(rgb_pixels(picked.reconstruction)[0]), "rebuilt"),
+            (store(rgb_pixels(partner.image)[0]), "partner"),
+        ]
         words = ",".join(explorer.units[index].word for index in indices)
         line = explorer.command("swap", picked, ["--partners", partners_argument(partner), "--units", words])
         names = explorer.names()

@@ -36,7 +36,7 @@ def command(
 
     from unweave.cli.output import print_json
     from unweave.data.reading.image_files import IMAGE_ENDINGS
-    from unweave.figures.save import write_bytes
+    from unweave.files import write_atomically
     from unweave.runs.codes import encode
 
     if output.exists() and not overwrite:
@@ -48,7 +48,7 @@ def command(
     arrays = encode(run, single or images or None, split=split, weights=chosen)
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
-    write_bytes(content.getvalue(), output, overwrite=overwrite)
+    write_atomically(output, content.getvalue(), overwrite=overwrite)
     if json:
         print_json({"file": str(output), "arrays": {name: list(array.shape) for name, array in arrays.items()}})
     else:

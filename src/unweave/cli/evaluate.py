@@ -105,10 +105,10 @@ def _tables(
     if save is not None:
         report.write(scores, save)
     if figures is not None:
-        from unweave.figures import matrix
+        from unweave.figures.matrix import plot_score_matrices
         from unweave.figures.save import save_picture
 
-        for name, picture in matrix.pictures(scores["matrices"], scores["data"]["factor_names"]).items():
+        for name, picture in plot_score_matrices(scores["matrices"], scores["data"]["factor_names"]).items():
             output.say(str(save_picture(picture, figures / name)))
     if json:
         output.print_json(scores)

@@ -53,11 +53,11 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     state = run.state()
     history = run.history()
     if picture is not None:
-        from unweave.figures.curve import curve
+        from unweave.figures.curve import plot_curves
         from unweave.figures.save import save_picture
 
         losses = [{key: value for key, value in record.items() if key != "seconds"} for record in history]
-        save_picture(curve(losses, title=f"Loss of {path}"), picture, overwrite=overwrite)
+        save_picture(plot_curves(losses, title=f"Loss of {path}"), picture, overwrite=overwrite)
     last = history[-1] if history else {}
     return {
         "run": str(path),

@@ -11,7 +11,7 @@ from unweave import registry
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.editing.verbs import SAMPLING, Edit, opened, pairs, place_for, said
-from unweave.figures.colours import colourise, with_bar
+from unweave.figures.colours import add_colour_bar, colourise
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
 from unweave.figures.save import save_picture
@@ -87,7 +87,7 @@ def field_maps(
         [f"t = {time}" for time in times],
         title=f"What each unit adds to the noise prediction, {given.labels[0]}",
     )
-    picture = with_bar(table, colourise(np.linspace(0, 1, 256)), high, "mean size")
+    picture = add_colour_bar(table, colourise(np.linspace(0, 1, 256)), high, "mean size")
     return Edit(maps, picture, [save_picture(picture, target, overwrite=overwrite)])
 
 

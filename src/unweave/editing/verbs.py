@@ -24,7 +24,7 @@ from unweave.editing.traverse import traverse_units
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
 from unweave.figures.save import save_picture
-from unweave.figures.traversal import gif, traversal
+from unweave.figures.traversal import save_gif, traversal
 from unweave.method import Method, Sampling, evaluating
 from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import check_generative, encode_images
@@ -148,7 +148,7 @@ def traverse(
     rows = [choice.name for choice in taken]
     picture = traversal(frames[:, :, 0], shares, units=rows, title=title)
     saved = save_picture(picture, target, overwrite=overwrite)
-    gif(frames[:, :, 0], film, units=rows, overwrite=overwrite)
+    save_gif(frames[:, :, 0], film, units=rows, overwrite=overwrite)
     return Edit(frames, picture, [saved, film])
 
 

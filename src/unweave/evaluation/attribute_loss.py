@@ -18,8 +18,8 @@ from unweave.editing.verbs import place_for
 from unweave.evaluation import scores
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeSplit, ProbeTable
-from unweave.figures.curve import curve
-from unweave.figures.matrix import matrix
+from unweave.figures.curve import plot_curves
+from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import save_picture
 from unweave.models.diffusion.process import add_noise, clean_of
 from unweave.models.foundation import FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
@@ -171,10 +171,10 @@ def picture(result: dict[str, Any]) -> Image.Image:
         for i, time in enumerate(result["times"])
     ]
     title = f"When noise destroys each factor of {result['data']} (0.5: all of it is lost)"
-    above = curve(rows, x="time", x_label="time-step t", vertical="linear", title=title)
+    above = plot_curves(rows, x="time", x_label="time-step t", vertical="linear", title=title)
     if "slices" not in result:
         return above
-    below = matrix(
+    below = plot_matrix(
         np.array(list(result["slices"].values()), np.float64),
         result["factors"],
         units=list(result["slices"]),

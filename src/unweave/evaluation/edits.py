@@ -18,7 +18,7 @@ from unweave.evaluation import scores as report
 from unweave.evaluation.metrics.edit_precision import Editor, Render, edit_precision, from_grid, summary
 from unweave.evaluation.metrics.image_probe import fit_probe
 from unweave.evaluation.metrics.swap_consistency import swap_consistency
-from unweave.figures.matrix import matrix
+from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import save_picture
 from unweave.method import Sampling
 from unweave.runs.codes import check_generative
@@ -96,7 +96,7 @@ def evaluate_edits(
         probe = fit_probe(dataset.images(probing), factors, seed=seed)
         measured = edit_precision(editor, probe, edited, classes, render=_renderer(dataset), pairs=(64, 256), seed=seed)
         names = [dataset.factor_names[j] for j in measured.factors]
-        picture = matrix(
+        picture = plot_matrix(
             np.array(measured.changes, np.float64),
             names,
             units=[choice.name for choice in chosen] if generative.groups() or named(opened) else None,

@@ -12,7 +12,7 @@ from rich.table import Table
 from unweave.data import sampling
 from unweave.evaluation import scores as report
 from unweave.evaluation.metrics.udr import udr_lasso, udr_spearman
-from unweave.figures import matrix
+from unweave.figures.matrix import plot_score_matrices
 from unweave.figures.save import save_picture
 from unweave.runs import reduction as reduce
 from unweave.runs.codes import code_table
@@ -175,5 +175,5 @@ def _write(run: Run, scores: report.Scores) -> None:
         if pictures.exists():
             pictures.rename(run.path / f"matrices{end}-{number}")
     report.write(scores, path)
-    for name, picture in matrix.pictures(scores["matrices"], scores["data"]["factor_names"]).items():
+    for name, picture in plot_score_matrices(scores["matrices"], scores["data"]["factor_names"]).items():
         save_picture(picture, pictures / name, overwrite=True)

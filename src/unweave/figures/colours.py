@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 
-from unweave.figures.axis import Number, number, ticks
-from unweave.figures.label import MARGIN, RULE, SIZE, SOFT, extent, write
+from unweave.figures.text import GREY, LABEL_SIZE, MARGIN, RULE_COLOUR, draw_text, text_size
+from unweave.figures.ticks import Number, format_number, ticks
 
 MAGMA = (
     (0, 0, 4), (29, 17, 71), (81, 18, 124), (130, 38, 129), (182, 54, 121),
@@ -21,19 +21,21 @@ def colourise(values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
-def with_bar(picture: Image.Image, colours: UInt8[np.ndarray, "256 3"], high: Number, quantity: str) -> Image.Image:
+def add_colour_bar(
+    picture: Image.Image, colours: UInt8[np.ndarray, "256 3"], high: Number, quantity: str
+) -> Image.Image:
     """The picture with a colour bar from 0 to `high` under it."""
     wide, tall = 220, 12
-    indent = extent(quantity, SIZE)[0] + 14
-    below = Image.new("RGB", (max(picture.width, indent + wide + 3 * MARGIN), picture.height + 44), "white")
-    below.paste(picture, (0, 0))
-    draw = ImageDraw.Draw(below)
+    indent = text_size(quantity, LABEL_SIZE)[0] + 14
+    canvas = Image.new("RGB", (max(picture.width, indent + wide + 3 * MARGIN), picture.height + 44), "white")
+    canvas.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(canvas)
     x, y = MARGIN + indent, picture.height + 2
-    write(draw, (MARGIN, y + tall / 2 - extent(quantity, SIZE)[1] / 2), quantity, SIZE)
-    below.paste(Image.fromarray(colours[None]).resize((wide, tall)), (x, y))
-    draw.rectangle((x - 1, y - 1, x + wide, y + tall), outline=RULE)
+    draw_text(draw, (MARGIN, y + tall / 2 - text_size(quantity, LABEL_SIZE)[1] / 2), quantity, LABEL_SIZE)
+    canvas.paste(Image.fromarray(colours[None]).resize((wide, tall)), (x, y))
+    draw.rectangle((x - 1, y - 1, x + wide, y + tall), outline=RULE_COLOUR)
     for value in ticks(0, high, 4):
         middle = x + value / high * (wide - 1)
-        draw.line((middle, y + tall + 1, middle, y + tall + 4), fill=SOFT)
-        write(draw, (middle, y + tall + 5), number(value), SIZE - 2, align="centre", colour=SOFT)
-    return below
+        draw.line((middle, y + tall + 1, middle, y + tall + 4), fill=GREY)
+        draw_text(draw, (middle, y + tall + 5), format_number(value), LABEL_SIZE - 2, align="centre", colour=GREY)
+    return canvas

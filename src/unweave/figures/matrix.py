@@ -6,30 +6,41 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw
 
-from unweave.figures.axis import Number, number
-from unweave.figures.colours import colourise, with_bar
-from unweave.figures.label import INK, MARGIN, SIZE, SOFT, TITLE, extent, wrap, write
+from unweave.figures.colours import add_colour_bar, colourise
+from unweave.figures.text import (
+    GREY,
+    LABEL_SIZE,
+    MARGIN,
+    TEXT_COLOUR,
+    TITLE_SIZE,
+    draw_text,
+    text_size,
+    wrap_text,
+)
+from unweave.figures.ticks import Number, format_number
 
-WIDE = 900  # pixels that the cells of a row take at most
-NAMES = 200  # pixels that the names of the factors take at most
+MAX_CELLS_WIDTH = 900  # pixels that the cells of a row take at most
+MAX_NAMES_WIDTH = 200  # pixels that the names of the factors take at most
 
 
-def pictures(matrices: Mapping[str, Mapping[str, Sequence]], factors: Sequence[str]) -> dict[str, Image.Image]:
+def plot_score_matrices(
+    matrices: Mapping[str, Mapping[str, Sequence]], factors: Sequence[str]
+) -> dict[str, Image.Image]:
     """A picture of every matrix that scores.json holds, by the name of its file.
 
     Importances are shares of a factor's classifier, informations are mutual informations in nats.
     """
-    drawn = {}
+    by_file = {}
     for protocol, kinds in matrices.items():
         for kind, values in kinds.items():
             quantity = {"importance": "share of the classifier", "information": "nats"}.get(kind, kind)
             title = f"{kind} of each unit for each factor ({protocol})"
             name = f"{kind}-{protocol.replace('@', '-')}.png"
-            drawn[name] = matrix(np.array(values, np.float64), factors, title=title, quantity=quantity)
-    return drawn
+            by_file[name] = plot_matrix(np.array(values, np.float64), factors, title=title, quantity=quantity)
+    return by_file
 
 
-def matrix(
+def plot_matrix(
     values: Float[np.ndarray, "units factors"],
     factors: Sequence[str],
     *,
@@ -49,35 +60,58 @@ def matrix(
         raise ValueError("a matrix of shares has values of 0 or more; some are negative or not finite.")
     if high is not None and high <= 0:
         raise ValueError(f"high must be positive, got {high}: it is the value of the brightest colour.")
-    top = (float(values.max()) or 1.0) if high is None else float(high)
+    largest = (float(values.max()) or 1.0) if high is None else float(high)
     columns = list(map(str, range(len(values)))) if units is None else list(units)
     if len(columns) != len(values):
         raise ValueError(f"expected a name for each of {len(values)} units, got {columns}.")
-    count, widest = len(values), max(extent(name, SIZE - 2)[0] for name in columns)
-    cell = int(np.clip(WIDE // count, 1, 44)) if units is None else max(44, widest + 8)
-    tall = min(max(cell, SIZE + 8), 44)
-    names = [wrap(name, SIZE, NAMES, 1) for name in factors]
-    indent = MARGIN + max(extent(name, SIZE)[0] for name in names) + 8
-    above = MARGIN + (TITLE + 14 if title else 0)
-    width = max(indent + count * cell, indent + extent("unit 0", SIZE)[0] + 40, extent(title or "", TITLE)[0] + MARGIN)
-    picture = Image.new("RGB", (width + MARGIN, above + SIZE + 10 + len(names) * tall + MARGIN), "white")
+    count, widest = len(values), max(text_size(name, LABEL_SIZE - 2)[0] for name in columns)
+    cell = int(np.clip(MAX_CELLS_WIDTH // count, 1, 44)) if units is None else max(44, widest + 8)
+    tall = min(max(cell, LABEL_SIZE + 8), 44)
+    names = [wrap_text(name, LABEL_SIZE, MAX_NAMES_WIDTH, 1) for name in factors]
+    indent = MARGIN + max(text_size(name, LABEL_SIZE)[0] for name in names) + 8
+    above = MARGIN + (TITLE_SIZE + 14 if title else 0)
+    width = max(
+        indent + count * cell,
+        indent + text_size("unit 0", LABEL_SIZE)[0] + 40,
+        text_size(title or "", TITLE_SIZE)[0] + MARGIN,
+    )
+    picture = Image.new("RGB", (width + MARGIN, above + LABEL_SIZE + 10 + len(names) * tall + MARGIN), "white")
     draw = ImageDraw.Draw(picture)
     if title:
-        write(draw, (MARGIN, MARGIN), title, TITLE)
+        draw_text(draw, (MARGIN, MARGIN), title, TITLE_SIZE)
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if s * cell >= 30)
     for unit in range(0, count, step):
-        write(draw, (indent + (unit + 0.5) * cell, above), columns[unit], SIZE - 2, align="centre", colour=SOFT)
-    write(draw, (indent - 8, above), "unit" if units is None else "", SIZE - 2, align="right", colour=SOFT)
-    below = above + SIZE + 6
-    cells = colourise(values.T / top).repeat(tall, axis=0).repeat(cell, axis=1)  # (y, x, colour)
+        draw_text(
+            draw,
+            (indent + (unit + 0.5) * cell, above),
+            columns[unit],
+            LABEL_SIZE - 2,
+            align="centre",
+            colour=GREY,
+        )
+    draw_text(
+        draw,
+        (indent - 8, above),
+        "unit" if units is None else "",
+        LABEL_SIZE - 2,
+        align="right",
+        colour=GREY,
+    )
+    below = above + LABEL_SIZE + 6
+    cells = colourise(values.T / largest).repeat(tall, axis=0).repeat(cell, axis=1)  # (y, x, colour)
     picture.paste(Image.fromarray(cells), (indent, below))
     for row, name in enumerate(names):
-        y = below + row * tall + (tall - extent(name, SIZE)[1]) / 2
-        write(draw, (indent - 8, y), name, SIZE, align="right")
+        y = below + row * tall + (tall - text_size(name, LABEL_SIZE)[1]) / 2
+        draw_text(draw, (indent - 8, y), name, LABEL_SIZE, align="right")
         for unit in range(count if cell >= 36 else 0):
             share = values[unit, row]
-            middle = (indent + (unit + 0.5) * cell, below + row * tall + (tall - extent("0", SIZE - 3)[1]) / 2)
+            position = (
+                indent + (unit + 0.5) * cell,
+                below + row * tall + (tall - text_size("0", LABEL_SIZE - 3)[1]) / 2,
+            )
             if round(float(share), 2) > 0:
-                colour = INK if share > 0.65 * top else (240, 240, 244)
-                write(draw, middle, number(round(float(share), 2)), SIZE - 3, align="centre", colour=colour)
-    return with_bar(picture, colourise(np.linspace(0, 1, 256)), top, quantity)
+                colour = TEXT_COLOUR if share > 0.65 * largest else (240, 240, 244)
+                draw_text(
+                    draw, position, format_number(round(float(share), 2)), LABEL_SIZE - 3, align="centre", colour=colour
+                )
+    return add_colour_bar(picture, colourise(np.linspace(0, 1, 256)), largest, quantity)

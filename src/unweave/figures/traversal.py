@@ -1,4 +1,4 @@
-"""Traversals as a still grid and as a film."""
+"""Traversals as a still grid and as a film (GIF)."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -9,16 +9,16 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from unweave.figures.axis import Number
 from unweave.figures.grid import grid, tiles
-from unweave.figures.save import write_bytes
+from unweave.figures.ticks import Number
+from unweave.files import write_atomically
 
-Frames = Float[Tensor, "unit step channel height width"]
+TraversalFrames = Float[Tensor, "unit step channel height width"]
 """One image, in [-1, 1], for every unit and step."""
 
 
 def traversal(
-    frames: Frames,
+    frames: TraversalFrames,
     quantiles: Sequence[Number] | None = None,
     *,
     units: Sequence[int | str] | None = None,
@@ -30,12 +30,12 @@ def traversal(
     `quantiles` in [0, 1] name the steps: 0 is "min", 1 is "max", 0.5 is "50 %". `units` are the numbers or
     names of the rows; None counts from 0. Raises ValueError for a wrong number of either.
     """
-    columns = None if quantiles is None else [_percent(quantile) for quantile in quantiles]
-    return grid(list(frames), _names(units, len(frames)), columns, title=title, scale=scale)
+    columns = None if quantiles is None else [_quantile_label(quantile) for quantile in quantiles]
+    return grid(list(frames), _unit_labels(units, len(frames)), columns, title=title, scale=scale)
 
 
-def gif(
-    frames: Frames,
+def save_gif(
+    frames: TraversalFrames,
     path: Path | str,
     *,
     seconds: Number = 3.0,
@@ -44,26 +44,26 @@ def gif(
     scale: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Writes an endless film: all units side by side, from the first step to the last and back in `seconds`.
+    """Write an endless film: all units side by side, from the first step to the last and back in `seconds`.
 
     Raises FileExistsError unless `overwrite`.
     """
-    labels = _names(units, len(frames))
+    labels = _unit_labels(units, len(frames))
     pictures = [tiles(step, labels, title=title, scale=scale) for step in frames.unbind(1)]
-    pictures = _one_palette(pictures)
-    film = [*pictures, *pictures[-2:0:-1]]
-    pause = max(20, round(100 * seconds / len(film)) * 10)  # ms; the format counts in hundredths of a second
+    pictures = _share_palette(pictures)
+    cycle = [*pictures, *pictures[-2:0:-1]]
+    pause = max(20, round(100 * seconds / len(cycle)) * 10)  # ms; the format counts in hundredths of a second
     content = BytesIO()
-    film[0].save(content, "GIF", save_all=True, append_images=film[1:], duration=pause, loop=0)
-    return write_bytes(content.getvalue(), path, overwrite=overwrite)
+    cycle[0].save(content, "GIF", save_all=True, append_images=cycle[1:], duration=pause, loop=0)
+    return write_atomically(path, content.getvalue(), overwrite=overwrite)
 
 
-def _one_palette(pictures: list[Image.Image]) -> list[Image.Image]:
+def _share_palette(pictures: list[Image.Image]) -> list[Image.Image]:
     """The pictures in the same 256 colours, so that nothing flickers."""
-    few = [pictures[number] for number in torch.linspace(0, len(pictures) - 1, 5).long().unique().tolist()]
-    stack = Image.new("RGB", (few[0].width, few[0].height * len(few)))
-    for number, picture in enumerate(few):
-        stack.paste(picture, (0, number * picture.height))
+    samples = [pictures[index] for index in torch.linspace(0, len(pictures) - 1, 5).long().unique().tolist()]
+    stack = Image.new("RGB", (samples[0].width, samples[0].height * len(samples)))
+    for index, picture in enumerate(samples):
+        stack.paste(picture, (0, index * picture.height))
     palette = stack.quantize(256, dither=Image.Dither.NONE)
     colours = torch.tensor(palette.getpalette()).unflatten(0, (-1, 3))
     colours[(colours >= 248).all(1)] = 255  # the paper is exactly white
@@ -71,12 +71,12 @@ def _one_palette(pictures: list[Image.Image]) -> list[Image.Image]:
     return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
 
 
-def _names(units: Sequence[int | str] | None, count: int) -> list[str]:
+def _unit_labels(units: Sequence[int | str] | None, count: int) -> list[str]:
     rows = range(count) if units is None else units
     if len(rows) != count:
         raise ValueError(f"there must be one unit number for every row, got {len(rows)} for {count}.")
     return [f"unit {row}" if isinstance(row, int) else row for row in rows]
 
 
-def _percent(quantile: Number) -> str:
+def _quantile_label(quantile: Number) -> str:
     return "min" if quantile == 0 else "max" if quantile == 1 else f"{100 * quantile:.3g} %"

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, features
 
 from unweave.data.reading.image_files import resize_pixels
-from unweave.figures.overlay import laid
+from unweave.figures.overlay import blend
 from unweave.types import Pixels
 
 GAP = 2  # white pixels between images of a strip
@@ -157,7 +157,7 @@ def _map(unit: Mapping[str, Any], pictures: Pictures) -> str:
     if values is None or pictures.under is None:
         return ""
     grey = np.repeat(pictures.under.mean(2, keepdims=True), 3, axis=2)
-    shown = laid(values / max(float(values.max()), 1e-12), 0.6 * grey + 80)
+    shown = blend(values / max(float(values.max()), 1e-12), 0.6 * grey + 80)
     image = _image(shown, f"where {escape(unit['name'])} acts", 2 * SIDE)
     return f"<figure>{image}<figcaption>where it acts: mean change, up to {values.max():.3f}</figcaption></figure>"
 

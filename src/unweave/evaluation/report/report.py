@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from unweave.evaluation import scores
 from unweave.evaluation.report import page
 from unweave.evaluation.report.unit_facts import SAMPLING, Tick, look, nothing
-from unweave.figures.save import write_bytes
+from unweave.files import write_atomically
 from unweave.method import Sampling
 from unweave.runs.data import dataset_for
 from unweave.runs.run import Run
@@ -59,7 +59,7 @@ def report(
     if output is None:
         _set_aside(target)
     scores.write(facts, target.with_suffix(".json"))
-    write_bytes(text.encode(), target, overwrite=True)
+    write_atomically(target, text)
     return Report(target, target.with_suffix(".json"), facts)
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unweave.figures.axis import decades, number, ticks
+from unweave.figures.ticks import format_number, log_ticks, ticks
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
@@ -18,10 +18,10 @@ def test_ticks_are_round():
 
 
 def test_decades():
-    assert decades(0.01, 10) == pytest.approx([0.01, 0.1, 1, 10])
-    assert decades(1, 12) == pytest.approx([1, 2, 5, 10])
-    assert len(decades(1e-12, 1e6)) <= 6
-    assert len(decades(0.62, 0.7)) >= 2
+    assert log_ticks(0.01, 10) == pytest.approx([0.01, 0.1, 1, 10])
+    assert log_ticks(1, 12) == pytest.approx([1, 2, 5, 10])
+    assert len(log_ticks(1e-12, 1e6)) <= 6
+    assert len(log_ticks(0.62, 0.7)) >= 2
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_decades():
     [(0, "0"), (0.05, "0.05"), (-3, "-3"), (1280, "1280"), (250_000, "250k"), (1_500_000, "1.5M"), (1e-5, "1e-05")],
 )
 def test_numbers_are_short(value, text):
-    assert number(value) == text
+    assert format_number(value) == text

@@ -1,4 +1,4 @@
-"""Words in a picture: Pillow's own font, wrapped and shortened so that labels never overlap."""
+"""Text in a picture: Pillow's own font, wrapped and shortened so that labels never overlap."""
 
 import math
 import re
@@ -7,13 +7,13 @@ from typing import Literal
 
 from PIL import ImageDraw, ImageFont
 
-from unweave.figures.axis import Number
+from unweave.figures.ticks import Number
 
 Colour = tuple[int, int, int]
-INK, SOFT, RULE, ACCENT = (28, 28, 32), (104, 104, 112), (224, 224, 228), (213, 94, 0)
+TEXT_COLOUR, GREY, RULE_COLOUR, ACCENT_COLOUR = (28, 28, 32), (104, 104, 112), (224, 224, 228), (213, 94, 0)
 """Colours of text, secondary text, hairlines and frames."""
 
-MARGIN, SIZE, TITLE = 16, 15, 19
+MARGIN, LABEL_SIZE, TITLE_SIZE = 16, 15, 19
 """Pixels: around a picture; and the sizes of labels and title."""
 
 
@@ -26,56 +26,56 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return loaded
 
 
-def wrap(text: str, size: int, width: Number, lines: int) -> str:
+def wrap_text(text: str, size: int, width: Number, lines: int) -> str:
     """The text in at most `lines` lines of at most `width` pixels; what does not fit ends in "…".
 
     Breaks at spaces, and words too long for a line after "_", "-", "/" and "."; a line break in the text is kept.
     """
     face = font(size)
-    broken = [line for part in _plain(text).split("\n") for line in _fill(part, face, width)]
-    if len(broken) > lines:
-        broken = [*broken[: lines - 1], broken[lines - 1] + "…"]
-    return "\n".join(_shorten(line, face, width) for line in broken)
+    wrapped = [line for part in _replace_missing_signs(text).split("\n") for line in _break_lines(part, face, width)]
+    if len(wrapped) > lines:
+        wrapped = [*wrapped[: lines - 1], wrapped[lines - 1] + "…"]
+    return "\n".join(_shorten(line, face, width) for line in wrapped)
 
 
-def extent(text: str, size: int) -> tuple[int, int]:
+def text_size(text: str, size: int) -> tuple[int, int]:
     """Width and height in pixels of text that may have several lines; (0, 0) of none."""
     if not text:
         return 0, 0
     lines = text.split("\n")
-    return math.ceil(max(font(size).getlength(line) for line in lines)), _leading(size) * len(lines)
+    return math.ceil(max(font(size).getlength(line) for line in lines)), _line_height(size) * len(lines)
 
 
-def write(
+def draw_text(
     draw: ImageDraw.ImageDraw,
-    place: tuple[Number, Number],
+    position: tuple[Number, Number],
     text: str,
     size: int,
     *,
     align: Literal["left", "centre", "right"] = "left",
-    colour: Colour = INK,
+    colour: Colour = TEXT_COLOUR,
 ) -> None:
-    """Draws text whose top is at `place`, which is its left end, its centre or its right end."""
-    x, y = place
+    """Draws text whose top is at `position`, which is its left end, its centre or its right end."""
+    x, y = position
     anchor = {"left": "lm", "centre": "mm", "right": "rm"}[align]
-    for number, line in enumerate(_plain(text).split("\n")):
-        draw.text((x, y + (number + 0.5) * _leading(size)), line, fill=colour, font=font(size), anchor=anchor)
+    for index, line in enumerate(_replace_missing_signs(text).split("\n")):
+        draw.text((x, y + (index + 0.5) * _line_height(size)), line, fill=colour, font=font(size), anchor=anchor)
 
 
-def _leading(size: int) -> int:
+def _line_height(size: int) -> int:
     return round(1.25 * size)
 
 
-def _fill(text: str, face: ImageFont.FreeTypeFont, width: Number) -> list[str]:
+def _break_lines(text: str, face: ImageFont.FreeTypeFont, width: Number) -> list[str]:
     lines = [""]
-    for piece in (part for word in re.findall(r"\S*\s*", text) for part in _parts(word, face, width)):
+    for piece in (part for word in re.findall(r"\S*\s*", text) for part in _break_word(word, face, width)):
         if lines[-1] and face.getlength((lines[-1] + piece).rstrip()) > width:
             lines.append("")
         lines[-1] += piece
     return [line.strip() for line in lines]
 
 
-def _parts(word: str, face: ImageFont.FreeTypeFont, width: Number) -> list[str]:
+def _break_word(word: str, face: ImageFont.FreeTypeFont, width: Number) -> list[str]:
     fits = face.getlength(word.rstrip()) <= width
     return [word] if fits else re.findall(r"[^_\-/.]+[_\-/.]*|[_\-/.]+", word)
 
@@ -83,12 +83,12 @@ def _parts(word: str, face: ImageFont.FreeTypeFont, width: Number) -> list[str]:
 def _shorten(line: str, face: ImageFont.FreeTypeFont, width: Number) -> str:
     if face.getlength(line) <= width:
         return line
-    kept = line.removesuffix("…")
-    while kept and face.getlength(kept.rstrip() + "…") > width:
-        kept = kept[:-1]
-    return kept.rstrip() + "…"
+    shortened = line.removesuffix("…")
+    while shortened and face.getlength(shortened.rstrip() + "…") > width:
+        shortened = shortened[:-1]
+    return shortened.rstrip() + "…"
 
 
-def _plain(text: str) -> str:
+def _replace_missing_signs(text: str) -> str:
     """Without the usual signs that the font lacks."""
     return text.translate(str.maketrans("\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{MULTIPLICATION SIGN}", "---x"))
