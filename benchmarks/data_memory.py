@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from unweave.data.dataset import Dataset
-from unweave.data.open import build
+from unweave.data.open import open_data
 
 BLOCK = 2_000
 
@@ -35,10 +35,10 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / ("many.h5" if options.format == "hdf5" else "many.npz")
     os.environ["UNWEAVE_CACHE"] = str(options.folder.resolve() / "cache")
-    written = generate(path, options.images, build({"name": "rooms"})) if not path.exists() else 0.0
+    written = generate(path, options.images, open_data({"name": "rooms"})) if not path.exists() else 0.0
     opening = [sys.executable, "-c", f"import unweave; unweave.open_data({str(path)!r})"]
     small = options.folder / "small.npz"
-    np.savez(small, images=build({"name": "rooms"}).images(np.arange(100)))
+    np.savez(small, images=open_data({"name": "rooms"}).images(np.arange(100)))
     results: dict[str, Any] = {
         "images": options.images,
         "format": options.format,

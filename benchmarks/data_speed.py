@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from unweave.data.open import build
+from unweave.data.open import open_data
 
 TABLES = [{"name": "rooms"}, {"name": "rooms", "size": 32}, {"name": "sprites"}, {"name": "sprites", "size": 64}]
 BATCH, SECONDS = 256, 1.0
@@ -18,7 +18,7 @@ def main() -> None:
     results = []
     for table in TABLES:
         start = time.perf_counter()
-        dataset = build(table)
+        dataset = open_data(table)
         built = time.perf_counter() - start
         rng = np.random.default_rng(0)
         dataset.images(rng.integers(0, len(dataset), BATCH))  # compiles

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from unweave.data import open as data_open
+from unweave.data.open import dataset_table, open_data
 from unweave.models.encoder import attention_encoder
 from unweave.runs.codes import encode_rows
 from unweave.training import malloc
@@ -49,7 +49,7 @@ def main() -> None:
         os.environ["UNWEAVE_CACHE"] = folder  # the converted copy goes with it
         path = Path(folder) / "images.npz"
         np.savez(path, images=np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-        dataset = data_open.build({**data_open.table(str(path)), "size": options.size})
+        dataset = open_data({**dataset_table(str(path)), "size": options.size})
         method, seconds = Encoding(options.size), []
         for _ in range(options.repeats):
             began = time.perf_counter()

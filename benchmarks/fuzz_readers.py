@@ -385,14 +385,14 @@ def serve(whole: Path, place: Path) -> None:
 def outcome(kind: Kind, place: Path) -> dict[str, Any]:
     """Open and read the data set, in this process; "what" is right, or begins with WRONG."""
     from unweave import registry
-    from unweave.data import open as data_open
     from unweave.data.cache import cache, entries
-    from unweave.data.memory import digest_of
+    from unweave.data.digest import dataset_digest
+    from unweave.data.open import open_data
 
     try:
         registry.module("data", kind.module).CHILD_PROCESS_ONLY = False  # type: ignore[attr-defined]
-        dataset = data_open.build(table(kind, place))
-        if digest_of(dataset) != dataset.digest() or data_open.build(table(kind, place)).digest() != dataset.digest():
+        dataset = open_data(table(kind, place))
+        if dataset_digest(dataset) != dataset.digest() or open_data(table(kind, place)).digest() != dataset.digest():
             return {"what": "WRONG: the cache is not what was said"}
         result = {"what": "a data set"}
     except (ValueError, LookupError, OSError) as error:
@@ -449,7 +449,7 @@ class Child:
 def told(case: Case, place: Path) -> dict[str, Any]:
     """What a crash becomes in use: opened in the usual way, by a child of the cache's own."""
     from unweave import registry
-    from unweave.data import open as data_open
+    from unweave.data.open import open_data
 
     if not registry.module("data", KINDS[case.kind].module).CHILD_PROCESS_ONLY:
         return {"what": "WRONG: crash of a reader that runs in the user's process"}
@@ -457,7 +457,7 @@ def told(case: Case, place: Path) -> dict[str, Any]:
         before = os.environ.get("UNWEAVE_CACHE")
         os.environ["UNWEAVE_CACHE"] = folder
         try:
-            data_open.build(table(KINDS[case.kind], place))
+            open_data(table(KINDS[case.kind], place))
         except ValueError as error:
             return {"what": f"{type(error).__name__} after a crash", "text": str(error)}
         finally:

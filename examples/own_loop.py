@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unweave.data import open as data_open
+from unweave.data.open import open_data
 from unweave.editing.swap import swap_units
 from unweave.figures.grid import tiles
 from unweave.figures.save import save_picture
@@ -26,7 +26,7 @@ BATCH = 32
 
 def main() -> None:
     torch.manual_seed(0)
-    dataset = data_open.build({"name": "rooms", "size": 32})
+    dataset = open_data({"name": "rooms", "size": 32})
     settings = encdiff.Settings(**encdiff.PRESETS["laptop"]["method"])
     method = encdiff.build(settings, Foundation(dataset.shape, len(dataset)))
     (player,) = method.players()

@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from tests.conftest import QUICK
 
-from unweave.data import open as data_open
+from unweave.data.open import open_data
 from unweave.estimators import BetaVAEEstimator, EncDiffEstimator
 
-SPRITES = data_open.build({"name": "sprites", "size": 16})
+SPRITES = open_data({"name": "sprites", "size": 16})
 IMAGES = SPRITES.images(np.arange(0, 36_864, 300))
 SETTINGS = {"method": QUICK, "training": {"batch": 16, "precision": "float32", "warmup": 0}}
 

@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from tests.test_several import objective
-from unweave.data import open as data_open
+from unweave.data.open import open_data
 from unweave.runs.settings import TrainingSettings
 from unweave.training import loop
 from unweave.training.batches import batches
@@ -35,7 +35,7 @@ accelerator = Accelerator(
 assert accelerator.num_processes == int(processes)
 players = [player._replace(module=accelerator.prepare(player.module)) for player in players]
 settings = TrainingSettings(images=160, batch=32, rate=1e-3, precision="float32")
-dataset = data_open.build({"name": "sprites", "size": 16})
+dataset = open_data({"name": "sprites", "size": 16})
 share = (accelerator.process_index, accelerator.num_processes)
 stream = batches(dataset, 0, 32, 0, 160, torch.device("cpu"), share)
 optimisers, rng = loop.optimisers(players, settings), torch.Generator()

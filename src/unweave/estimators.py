@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from unweave import progress
-from unweave.data import open as data_open
+from unweave.data.open import dataset_table, open_data
 from unweave.data.reading.image_files import read_image
 from unweave.editing.verbs import SAMPLING
 from unweave.evaluation import evaluate
@@ -88,7 +88,7 @@ class Estimator(TransformerMixin, BaseEstimator):
             expected, table = self.run_.shape(), data_table(X, Path(temporary))
             if expected[1] == expected[2]:
                 table["size"] = expected[1]
-            dataset = data_open.build(table)
+            dataset = open_data(table)
             if dataset.shape != expected:
                 raise ValueError(
                     f"fitted on images of shape {expected} (channels, height, width), got {dataset.shape}."
@@ -157,7 +157,7 @@ def data_table(images: Pictures, folder: Path) -> dict[str, Any]:
     already keeps other images.
     """
     if isinstance(images, str | Path):
-        return dict(data_open.table(str(images)))
+        return dict(dataset_table(str(images)))
     if not isinstance(images, np.ndarray):
         named = [Path(name) for name in images]
         if not named:

@@ -85,7 +85,7 @@ def test_an_unknown_set_cannot_be_got(monkeypatch, capsys):
 
 def test_a_missing_library_is_named_with_its_remedy(monkeypatch, capsys, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unweave.data.open.build", lambda table: absent())
+        patch.setattr("unweave.data.open.open_data", lambda table: absent())
         np.savez(tmp_path / "a.npz", images=np.full((2, 8, 8), 9, np.uint8))
         assert run(monkeypatch, "info", str(tmp_path / "a.npz")) == 1
     assert capsys.readouterr().err == "error: reading HDF5 needs h5py: pip install 'unweave[data]'\n"

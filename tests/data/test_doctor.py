@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from tests.data.in_memory import InMemory
 
-from unweave.data import doctor, open
+from unweave.data import doctor
 from unweave.data.dataset import Card
 from unweave.data.formats import folder, npz
-from unweave.data.memory import Stored
+from unweave.data.open import dataset_table, open_data
 
 RNG = np.random.default_rng(0)
 
@@ -75,8 +76,8 @@ def tar_of(content, place):
 
 
 def examine(path, **settings):
-    table = open.table(str(path)) | settings
-    report = doctor.examine(open.build(table), table)
+    table = dataset_table(str(path)) | settings
+    report = doctor.examine(open_data(table), table)
     return report, {finding.kind: finding for finding in report.findings}
 
 
@@ -132,7 +133,7 @@ def stored(pixels, factors=None, names=("a", "b"), sizes=(), notes=""):
     from unweave.data.reading.image_source import Labels
 
     labels = None if factors is None else Labels(names, sizes, factors)
-    return Stored("mine", pixels, labels, Card("t", "s", "l", notes=notes))
+    return InMemory("mine", pixels, labels, Card("t", "s", "l", notes=notes))
 
 
 def kinds(dataset):

@@ -2,77 +2,92 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.in_memory import InMemory
 
 from unweave.config import SettingsError
-from unweave.data import views
+from unweave.data import sampling
 from unweave.data.dataset import Card, Dataset
 from unweave.data.factors import FactorGrid
-from unweave.data.memory import Stored
 from unweave.data.reading.image_source import Labels
-from unweave.data.views import Correlate, Settings, View, beneath, rows_beneath, split, split_rows, viewed
+from unweave.data.views import (
+    Correlation,
+    View,
+    ViewSettings,
+    apply_view,
+    base_dataset,
+    base_rows,
+    parse_view,
+    select_split,
+    split_rows,
+)
 
 GRID = FactorGrid(("shape", "size", "hue"), (2, 3, 4))
 CARD = Card("mine", "tests", "none")
-FOREVER = {"test": [2, 14, 23], "valid": [11, 15, 17]}
+SPLITS_OF_30 = {"test": [2, 14, 23], "valid": [11, 15, 17]}
 
 
-def stored(count: int = 24, labels: bool = True) -> Stored:
+def numbered(count: int = 24, labels: bool = True) -> InMemory:
     """Images that show their row; their factors are those of the grid, again and again."""
     pixels = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 8, 8, 1)).copy()
     classes = GRID.factors(np.arange(count) % len(GRID))
-    return Stored("mine", pixels, Labels(GRID.names, GRID.sizes, classes) if labels else None, CARD)
+    return InMemory("mine", pixels, Labels(GRID.names, GRID.sizes, classes) if labels else None, CARD)
 
 
-def published(**splits: list[int]) -> Stored:
-    dataset = stored()
+def published(**splits: list[int]) -> InMemory:
+    dataset = numbered()
     dataset.splits = {name: np.array(rows) for name, rows in splits.items()}
     return dataset
 
 
 def test_a_view_has_these_rows_in_this_order():
-    whole, rows = stored(), np.array([5, 2, 2, 23])
-    view = View(whole, rows, "four")
+    dataset, rows = numbered(), np.array([5, 2, 2, 23])
+    view = View(dataset, rows, "four")
     assert (len(view), view.name, view.shape, view.card) == (4, "four", (1, 8, 8), CARD)
     assert view.images(np.arange(4))[:, 0, 0, 0].tolist() == [5, 2, 2, 23]
-    assert (view.factors(np.array([3, 0])) == whole.factors(np.array([23, 5]))).all()
+    assert (view.factors(np.array([3, 0])) == dataset.factors(np.array([23, 5]))).all()
     assert (view.factor_names, view.factor_sizes) == (GRID.names, GRID.sizes)
     assert view.images(np.arange(0)).shape == (0, 8, 8, 1)
 
 
 def test_rows_out_of_range_raise():
-    view = View(stored(), np.array([5, 2]), "two")
+    view = View(numbered(), np.array([5, 2]), "two")
     for read in (view.images, view.factors):
         for row in (-1, 2, 10**9):
             with pytest.raises(IndexError, match=f"got {row}"):
                 read(np.array([0, row]))
     with pytest.raises(IndexError, match=r"0\.\.23, got 24"):
-        View(stored(), np.array([24]), "beyond")
+        View(numbered(), np.array([24]), "beyond")
 
 
 def test_a_digest_names_the_rows_and_the_images():
     rows = np.array([5, 2])
-    digest = View(stored(), rows, "a").digest()
-    assert View(stored(), rows.astype(np.int32), "another name").digest() == digest
+    digest = View(numbered(), rows, "a").digest()
+    assert View(numbered(), rows.astype(np.int32), "another name").digest() == digest
     assert int(digest, 16) >= 0
     assert len(digest) == 16
-    others = [View(stored(), rows[::-1], "a"), View(stored(25), rows, "a"), View(stored(), rows[:1], "a"), stored()]
+    others = [
+        View(numbered(), rows[::-1], "a"),
+        View(numbered(25), rows, "a"),
+        View(numbered(), rows[:1], "a"),
+        numbered(),
+    ]
     assert digest not in [other.digest() for other in others]
 
 
 def test_files_go_with_their_rows_and_splits_do_not_pass():
-    whole = published(train=[0, 1], test=[2])
-    whole.files = tuple(f"{row}.png" for row in range(24))
-    view = View(whole, np.array([3, 1]), "two")
+    dataset = published(train=[0, 1], test=[2])
+    dataset.files = tuple(f"{row}.png" for row in range(24))
+    view = View(dataset, np.array([3, 1]), "two")
     assert view.files == ("3.png", "1.png")
     assert not view.splits
 
 
 def test_views_of_views_know_the_full_set():
-    inner = View(stored(), np.array([5, 2, 9]), "three")
+    inner = View(numbered(), np.array([5, 2, 9]), "three")
     outer = View(inner, np.array([2, 0]), "two")
-    assert beneath(outer) is inner.whole
-    assert rows_beneath(outer, np.array([1, 0])).tolist() == [5, 9]
-    assert rows_beneath(inner.whole, np.array([7])).tolist() == [7]
+    assert base_dataset(outer) is inner.base
+    assert base_rows(outer, np.array([1, 0])).tolist() == [5, 9]
+    assert base_rows(inner.base, np.array([7])).tolist() == [7]
 
 
 class Sized(Dataset):
@@ -104,8 +119,8 @@ def test_random_splits_of_other_seeds_differ_and_are_random():
 
 
 def test_the_rows_of_a_split_are_these_forever():
-    assert split_rows(Sized(30), "test").tolist() == FOREVER["test"]
-    assert split_rows(Sized(30), "valid").tolist() == FOREVER["valid"]
+    assert split_rows(Sized(30), "test").tolist() == SPLITS_OF_30["test"]
+    assert split_rows(Sized(30), "valid").tolist() == SPLITS_OF_30["valid"]
 
 
 def test_published_splits_go_before_random_ones():
@@ -120,13 +135,13 @@ def test_published_splits_go_before_random_ones():
 
 
 def test_a_split_is_a_data_set():
-    whole = stored()
-    test = split(whole, "test", 3)
+    dataset = numbered()
+    test = select_split(dataset, "test", 3)
     assert (test.name, len(test)) == ("mine (test)", 2)
-    assert test.digest() == viewed(whole, Settings(split="test", split_seed=3)).digest()
-    assert split(whole, "all") is whole
+    assert test.digest() == apply_view(dataset, ViewSettings(split="test", split_seed=3)).digest()
+    assert select_split(dataset, "all") is dataset
     with pytest.raises(SettingsError, match="'test' of mine is empty: it has 9 images"):
-        split(stored(9), "test")
+        select_split(numbered(9), "test")
 
 
 def factors(dataset: Dataset) -> np.ndarray:
@@ -134,15 +149,16 @@ def factors(dataset: Dataset) -> np.ndarray:
 
 
 def test_settings_that_choose_nothing_give_the_set_itself():
-    whole = stored()
-    assert viewed(whole, Settings()) is whole
-    assert viewed(whole, Settings(split_seed=5)) is whole
+    dataset = numbered()
+    assert apply_view(dataset, ViewSettings()) is dataset
+    assert apply_view(dataset, ViewSettings(split_seed=5)) is dataset
 
 
 def test_rows_of_classes_are_kept_or_left_out(monkeypatch):
-    monkeypatch.setattr(views.sampling, "CHUNK", 5)
-    chosen = {"shape": (1,), "size": (0, 2)}
-    kept, left = viewed(stored(), Settings(keep=chosen)), viewed(stored(), Settings(leave_out=chosen))
+    monkeypatch.setattr(sampling, "CHUNK_ROWS", 5)
+    classes = {"shape": (1,), "size": (0, 2)}
+    kept = apply_view(numbered(), ViewSettings(keep=classes))
+    left = apply_view(numbered(), ViewSettings(leave_out=classes))
     assert (factors(kept)[:, 0] == 1).all()
     assert set(factors(kept)[:, 1]) == {0, 2}
     assert sorted([*kept.rows, *left.rows]) == list(range(24))
@@ -152,15 +168,16 @@ def test_rows_of_classes_are_kept_or_left_out(monkeypatch):
 
 
 def test_a_set_that_is_no_grid_has_views_too():
-    kept = viewed(stored(100), Settings(keep={"hue": (3,)}, split="train"))
-    train = split_rows(stored(100), "train")
+    kept = apply_view(numbered(100), ViewSettings(keep={"hue": (3,)}, split="train"))
+    train = split_rows(numbered(100), "train")
     assert kept.rows.tolist() == [row for row in train if row % 4 == 3]
 
 
 def test_correlated_rows_are_drawn_by_both_factors_among_what_is_kept():
-    whole = stored(240)
-    table = Settings(keep={"shape": (0,)}, correlate=Correlate(factors=("size", "hue"), sigma=0.3, images=9_000))
-    view = viewed(whole, table)
+    dataset = numbered(240)
+    correlation = Correlation(factors=("size", "hue"), sigma=0.3, images=9_000)
+    settings = ViewSettings(keep={"shape": (0,)}, correlate=correlation)
+    view = apply_view(dataset, settings)
     assert len(view) == 9_000
     assert (factors(view)[:, 0] == 0).all()
     counts = np.zeros((3, 4))
@@ -169,20 +186,21 @@ def test_correlated_rows_are_drawn_by_both_factors_among_what_is_kept():
     law = np.exp(-((a - b) ** 2) / (2 * 0.3**2))
     assert abs(counts - law / law.sum()).max() < 0.015
     assert set(view.rows[view.rows % 24 == 0]) == set(range(0, 240, 24)), "every row of a combination can be drawn"
-    assert (view.rows == viewed(whole, table).rows).all()
+    assert (view.rows == apply_view(dataset, settings).rows).all()
     assert view.name == "mine (keep shape 0; size with hue, sigma 0.3)"
-    other = table.model_copy(update={"correlate": table.correlate.model_copy(update={"seed": 1})})
-    assert view.digest() != viewed(whole, other).digest()
-    assert len(viewed(whole, Settings(correlate=Correlate(factors=("size", "hue"))))) == 240
+    other = settings.model_copy(update={"correlate": settings.correlate.model_copy(update={"seed": 1})})
+    assert view.digest() != apply_view(dataset, other).digest()
+    assert len(apply_view(dataset, ViewSettings(correlate=Correlation(factors=("size", "hue"))))) == 240
 
 
 def test_classes_that_no_row_has_are_not_drawn():
-    gaps = Settings(leave_out={"size": (0,), "hue": (0,)}, correlate=Correlate(factors=("size", "hue"), sigma=0.2))
-    drawn = factors(viewed(stored(), gaps))
-    assert not ((drawn[:, 1] == 0) & (drawn[:, 2] == 0)).any()
-    never = Settings(keep={"size": (0,), "hue": (3,)}, correlate=Correlate(factors=("size", "hue"), sigma=0.01))
+    correlation = Correlation(factors=("size", "hue"), sigma=0.2)
+    settings = ViewSettings(leave_out={"size": (0,), "hue": (0,)}, correlate=correlation)
+    classes = factors(apply_view(numbered(), settings))
+    assert not ((classes[:, 1] == 0) & (classes[:, 2] == 0)).any()
+    never = ViewSettings(keep={"size": (0,), "hue": (3,)}, correlate=Correlation(factors=("size", "hue"), sigma=0.01))
     with pytest.raises(SettingsError, match=r"correlate: no row has classes that sigma=0\.01 allows"):
-        viewed(stored(), never)
+        apply_view(numbered(), never)
 
 
 @pytest.mark.parametrize(
@@ -203,11 +221,11 @@ def test_classes_that_no_row_has_are_not_drawn():
 )
 def test_what_cannot_be_chosen_is_explained(table, message):
     with pytest.raises(SettingsError, match=message):
-        viewed(stored(), views.settings_of(table))
+        apply_view(numbered(), parse_view(table))
 
 
 def test_factors_that_are_not_known_cannot_be_chosen():
     for table in ({"keep": {"hue": [0]}}, {"correlate": {"factors": ["hue", "size"]}}):
         with pytest.raises(SettingsError, match="mine has no known factors"):
-            viewed(stored(labels=False), views.settings_of(table))
-    assert viewed(stored(labels=False), Settings(split="train")).factors(np.array([0])) is None
+            apply_view(numbered(labels=False), parse_view(table))
+    assert apply_view(numbered(labels=False), ViewSettings(split="train")).factors(np.array([0])) is None

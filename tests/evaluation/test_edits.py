@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.data.in_memory import InMemory
 
 from unweave.data import views
 from unweave.data.dataset import Card
-from unweave.data.memory import Stored
 from unweave.data.reading.image_source import Labels
 from unweave.data.sets.sprites import GRID
 from unweave.evaluation.edits import _renderer, evaluate_edits, table
@@ -47,7 +47,7 @@ def test_swaps_are_measured_on_a_split(quick_run: Run) -> None:
 
 def test_pictures_of_changed_factors_are_of_the_full_set(quick_run: Run) -> None:
     whole = quick_run.dataset()
-    part = views.split(whole, "test")
+    part = views.select_split(whole, "test")
     render = _renderer(part)
     assert render is not None
     first, second = np.arange(40), np.arange(40)[::-1].copy()
@@ -61,4 +61,4 @@ def test_pictures_of_changed_factors_are_of_the_full_set(quick_run: Run) -> None
 def test_a_set_that_is_no_grid_has_no_pictures_of_changed_factors() -> None:
     labels = Labels(("a", "b"), (2, 2), np.array([[0, 0], [0, 1], [1, 1]]))
     pixels = np.zeros((3, 8, 8, 1), np.uint8)
-    assert _renderer(Stored("three", pixels, labels, Card("three", "tests", "none"))) is None
+    assert _renderer(InMemory("three", pixels, labels, Card("three", "tests", "none"))) is None

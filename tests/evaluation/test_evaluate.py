@@ -7,7 +7,7 @@ from PIL import Image
 from tests.conftest import QUICK
 
 import unweave
-from unweave.data.views import View, beneath, split_rows
+from unweave.data.views import View, base_dataset, split_rows
 from unweave.evaluation.evaluate import agreement
 from unweave.runs.data import dataset_for
 from unweave.runs.run import Run
@@ -106,7 +106,7 @@ def train_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_run_on_a_view_is_of_its_rows(train_run: Run) -> None:
     dataset = train_run.dataset()
     assert isinstance(dataset, View)
-    assert (dataset.rows == split_rows(beneath(dataset), "train", 5)).all()
+    assert (dataset.rows == split_rows(base_dataset(dataset), "train", 5)).all()
     assert train_run.foundation().rows == len(dataset) == 36_864 - 2 * 3_686
     assert train_run.record()["data"]["digest"] == dataset.digest()
     assert unweave.train(train_run.path, resume=True).state()["seen"] == 32
@@ -161,7 +161,7 @@ def test_a_split_is_encoded_with_the_row_numbers_of_the_full_set(train_run: Run,
     assert test["rows"].tolist() == split_rows(dataset_for(train_run, str(tmp_path / "mine.npz")), "test", 5).tolist()
     np.testing.assert_allclose(test["codes"], everything["codes"][test["rows"]], atol=1e-5)
     own = unweave.encode(train_run, split="valid")
-    assert (own["factors"] == beneath(train_run.dataset()).factors(own["rows"])).all()
+    assert (own["factors"] == base_dataset(train_run.dataset()).factors(own["rows"])).all()
     assert len(own["codes"]) == 3_686
     Image.new("RGB", (24, 20)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="split='test' is of a data set, and single images were given"):

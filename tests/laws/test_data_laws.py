@@ -8,7 +8,7 @@ from PIL import Image
 
 from unweave.data.dataset import Dataset
 from unweave.data.factors import FactorGrid
-from unweave.data.open import build
+from unweave.data.open import open_data
 from unweave.data.sets import rooms, sprites
 
 NAMES = ["rooms", "rooms at 32", "sprites", "npz", "npz at 16", "folder"]
@@ -37,7 +37,7 @@ def tables(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def datasets(tables):
-    return {name: build(table) for name, table in tables.items()}
+    return {name: open_data(table) for name, table in tables.items()}
 
 
 def some(dataset: Dataset, count: int = 40) -> np.ndarray:
@@ -83,9 +83,9 @@ def test_rows_out_of_range_raise(datasets, name, far):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_builds_have_one_digest(tables, datasets, name):
+def test_a_set_opened_twice_has_one_digest(tables, datasets, name):
     digest = datasets[name].digest()
-    assert build(tables[name]).digest() == digest
+    assert open_data(tables[name]).digest() == digest
     assert int(digest, 16) >= 0
     assert [other for other in NAMES if datasets[other].digest() == digest] == [name]
 
@@ -112,9 +112,9 @@ def test_changing_one_factor_changes_the_picture(datasets, name):
     grid = FactorGrid(dataset.factor_names, dataset.factor_sizes)
     for column, size in enumerate(dataset.factor_sizes):
         factors = grid.sample(20, np.random.default_rng(column))
-        moved = factors.copy()
-        moved[:, column] = (moved[:, column] + 1) % size
-        differ = dataset.images(grid.index(factors)) != dataset.images(grid.index(moved))
+        changed = factors.copy()
+        changed[:, column] = (changed[:, column] + 1) % size
+        differ = dataset.images(grid.index(factors)) != dataset.images(grid.index(changed))
         assert differ.any((1, 2, 3)).all(), dataset.factor_names[column]
 
 

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from tests.methods.test_encdiff import quick
 
-from unweave.data import open as data_open
+from unweave.data.open import open_data
 from unweave.runs import checkpoint
 from unweave.runs.settings import TrainingSettings
 from unweave.training import loop
@@ -27,7 +27,7 @@ def fresh(settings: TrainingSettings = SETTINGS) -> state_.TrainingState:
 
 
 def advance(state: state_.TrainingState, seen: int, until: int) -> None:
-    dataset = data_open.build({"name": "sprites", "size": 16})
+    dataset = open_data({"name": "sprites", "size": 16})
     state.method.train()
     stream = batches(dataset, 0, SETTINGS.batch, seen, until, torch.device("cpu"))
     for _ in loop.steps(state.players, stream, state.optimisers, SETTINGS, Accelerator(cpu=True), state.rng):

@@ -53,9 +53,9 @@ def test_a_key_names_all_four():
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99))
 def test_named_rows_are_different_rising_and_in_range(total, count, seed):
-    rows = sampling.rows_for(total, count, seed)
+    rows = sampling.sample_rows(total, count, seed)
     assert len(rows) == min(total, count)
     assert (np.diff(rows) > 0).all()
     assert rows[0] >= 0
     assert rows[-1] < total
-    assert (rows == sampling.rows_for(total, count, seed)).all()
+    assert (rows == sampling.sample_rows(total, count, seed)).all()

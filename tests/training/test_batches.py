@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unweave.data import open as data_open
+from unweave.data.open import open_data
 from unweave.training.batches import batches, rows_at
 
 
@@ -25,7 +25,7 @@ def test_seeds_and_epochs_differ() -> None:
 
 
 def test_batches_continue_where_they_stopped_and_end_at_the_budget() -> None:
-    dataset = data_open.build({"name": "sprites", "size": 16})
+    dataset = open_data({"name": "sprites", "size": 16})
     whole = list(batches(dataset, 0, 8, 0, 28, torch.device("cpu")))
     rest = list(batches(dataset, 0, 8, 16, 28, torch.device("cpu")))
     assert [len(batch.images) for batch in whole] == [8, 8, 8, 4]
@@ -38,5 +38,5 @@ def test_batches_continue_where_they_stopped_and_end_at_the_budget() -> None:
 
 
 def test_nothing_is_read_when_the_budget_is_spent() -> None:
-    dataset = data_open.build({"name": "sprites", "size": 16})
+    dataset = open_data({"name": "sprites", "size": 16})
     assert list(batches(dataset, 0, 8, 28, 28, torch.device("cpu"))) == []

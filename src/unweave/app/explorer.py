@@ -111,7 +111,7 @@ class Explorer:
             channels, *size = self.shape
             files = sorted((self.run.path / "examples").glob("*.png"))
             return [(path, read_image(path, (size[0], size[1]), channels)[0]) for path in files]
-        rows = sampling.rows_for(len(self.dataset), count, seed=0)
+        rows = sampling.sample_rows(len(self.dataset), count, seed=0)
         return list(zip(rows.tolist(), self.dataset.images(rows)))
 
     def pick(self, source: int | Path, seed: int | None, file_name: str | None = None) -> PickedImage:
@@ -227,7 +227,7 @@ class Explorer:
         """Real images along a unit, from its lowest value to its highest: row and picture. None where data are gone."""
         if self.dataset is None:
             return []
-        rows = sampling.rows_for(len(self.dataset), ROWS, 0)
+        rows = sampling.sample_rows(len(self.dataset), ROWS, 0)
         table, line = code_table(self.run, self.dataset, rows, 0, "averaged"), self.lines[index]
         values = ((table[:, self.units[index].units] - line.mean) * line.direction).sum((1, 2))
         order = rows[np.argsort(values, kind="stable")]

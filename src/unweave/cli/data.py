@@ -25,9 +25,9 @@ Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
 @app.command("list")
 def names(json: Json = False) -> None:
     """List the data sets there are by name, and which of them are on this machine."""
-    from unweave.data import open as data_open
+    from unweave.data.open import ACCEPTED_PATHS, list_datasets
 
-    known = data_open.known()
+    known = list_datasets()
     if json:
         output.print_json(known)
         return
@@ -37,7 +37,7 @@ def names(json: Json = False) -> None:
     for name, about in known.items():
         table.add_row(name, about["title"], about["here"], about["licence"])
     output.print_table(table)
-    print(f"any path works as well: {data_open.PATHS}")
+    print(f"any path works as well: {ACCEPTED_PATHS}")
 
 
 @app.command()
@@ -66,32 +66,32 @@ def info(
 
 def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) -> dict[str, Any]:
     """The facts of a data set, with the path of its contact sheet."""
-    from unweave.data import describe
-    from unweave.data import open as data_open
     from unweave.data.cache import cache
+    from unweave.data.describe import contact_sheet, describe_dataset
+    from unweave.data.open import open_data
     from unweave.figures.save import save_picture
 
-    dataset = data_open.open_data(table(what, words))
+    dataset = open_data(table(what, words))
     if picture is not None:
-        return describe.facts(dataset) | {
-            "contact sheet": str(save_picture(describe.contact_sheet(dataset), picture, overwrite=overwrite))
+        return describe_dataset(dataset) | {
+            "contact sheet": str(save_picture(contact_sheet(dataset), picture, overwrite=overwrite))
         }
     path = cache.root() / "sheets" / f"{dataset.digest()}.png"
     try:
         if not path.exists():
-            save_picture(describe.contact_sheet(dataset), path, overwrite=True)
+            save_picture(contact_sheet(dataset), path, overwrite=True)
     except OSError as error:
         output.say(f"no contact sheet: {error}; give --picture FILE.")
-        return describe.facts(dataset)
-    return describe.facts(dataset) | {"contact sheet": str(path)}
+        return describe_dataset(dataset)
+    return describe_dataset(dataset) | {"contact sheet": str(path)}
 
 
 def table(what: str, words: list[str]) -> dict[str, Any]:
     """The [data] table for a name or a path, with key=value words laid over it."""
     from unweave import config
-    from unweave.data import open as data_open
+    from unweave.data.open import dataset_table
 
-    return config.merge(data_open.table(what), *map(config.word, words))
+    return config.merge(dataset_table(what), *map(config.word, words))
 
 
 @app.command()
@@ -117,10 +117,10 @@ def get(
 def doctor(what: What, words: Words = None, json: Json = False) -> None:
     """Find what is wrong with a data set: corrupt, duplicate, tiny, blank, odd files; gaps in its factors."""
     from unweave.data import doctor as doctor_
-    from unweave.data import open as data_open
+    from unweave.data.open import open_data
 
     settings = table(what, words or [])
-    report = doctor_.examine(data_open.open_data(settings), settings)
+    report = doctor_.examine(open_data(settings), settings)
     if json:
         output.print_json(report.as_dict())
     else:

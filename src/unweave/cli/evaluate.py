@@ -119,7 +119,7 @@ def _tables(
 
 
 def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool, json: bool) -> None:
-    from unweave.data.views import beneath
+    from unweave.data.views import base_dataset
     from unweave.evaluation import evaluate, published, seeds
     from unweave.evaluation import scores as report
     from unweave.runs import data as data_
@@ -128,7 +128,7 @@ def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool,
     opened = [Run(run) for run in runs]
     if len(opened) > 1:
         evaluate.check_seeds(opened)
-    dataset = beneath(data_.dataset_for(opened[0], options["data"], options["split"]))
+    dataset = base_dataset(data_.dataset_for(opened[0], options["data"], options["split"]))
     if compare:
         published.published(dataset.name)  # an unknown name is said before the work
     found: dict[str, Any] = {}

@@ -40,7 +40,7 @@ def command(
     """
     from unweave import config
     from unweave.cli import output
-    from unweave.data import open as data_open
+    from unweave.data.open import dataset_table
     from unweave.evaluation import probe
 
     if weights not in ("averaged", "raw", None):
@@ -50,7 +50,7 @@ def command(
     refused = next((text for text in changes or [] if text.partition("=")[0] in ("size", "name", "path")), None)
     if refused is not None:
         raise ValueError(f"--set {refused}: the size is that of the run's images, and --data says which set it is.")
-    table = None if data is None else config.merge(data_open.table(data), *map(config.word, changes or []))
+    table = None if data is None else config.merge(dataset_table(data), *map(config.word, changes or []))
     found = probe.probe(
         run, data=table, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
         weights=weights,  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The other contract: what a data set is.
+"""The contract of data sets.
 
 A data set gives uint8 images at row numbers, and, where factors are known, their class indices.
 Training asks for images only; factors are read by evaluation and by nothing else.

@@ -97,7 +97,7 @@ def _first(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _unreadable(dataset: Dataset) -> Iterator[Finding]:
-    below = views.beneath(dataset)
+    below = views.base_dataset(dataset)
     if isinstance(below, CachedDataset) and below.bad:
         what = f"{len(below.bad):,} images cannot be read and are left out"
         yield Finding(

@@ -33,12 +33,12 @@ class FactorGrid:
         if factors.shape[1] != len(self.sizes):
             raise ValueError(f"expected {len(self.sizes)} columns ({', '.join(self.names)}), got {factors.shape[1]}.")
         for name, size, column in zip(self.names, self.sizes, factors.T):
-            within(column, size, name)
+            check_range(column, size, name)
         return np.ravel_multi_index(tuple(factors.T), self.sizes).astype(np.int64)
 
     def factors(self, rows: Rows) -> FactorTable:
         """Classes at these row numbers. Raises IndexError out of range."""
-        within(rows, len(self), "row")
+        check_range(rows, len(self), "row")
         return np.stack(np.unravel_index(rows, self.sizes), axis=1).astype(np.int64, copy=False)
 
     def sample(self, count: int, rng: np.random.Generator) -> FactorTable:
@@ -46,7 +46,7 @@ class FactorGrid:
         return rng.integers(0, self.sizes, size=(count, len(self.sizes)), dtype=np.int64)
 
 
-def within(numbers: Int[np.ndarray, "count"], size: int, name: str) -> None:
+def check_range(numbers: Int[np.ndarray, "count"], size: int, name: str) -> None:
     """Raises IndexError unless every number is in 0 .. size - 1, TypeError for what is no array of integers."""
     if not isinstance(numbers, np.ndarray) or numbers.dtype.kind not in "iu":
         raise TypeError(f"{name} numbers must be an array of integers, as np.array([0, 1]), got {str(numbers)[:60]}.")

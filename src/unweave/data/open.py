@@ -7,12 +7,11 @@ from typing import Any
 
 from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse
-from unweave.data import open as data_open
-from unweave.data import views
 from unweave.data.dataset import Card, Dataset
+from unweave.data.views import ViewSettings, apply_view, parse_view
 
-FROM_PATH = ("folder", "npz", "archive", "hdf5", "lmdb", "huggingface")  # data sets that are given as a path
-ENDINGS = {
+PATH_FORMATS = ("folder", "npz", "archive", "hdf5", "lmdb", "huggingface")  # data sets that are given as a path
+FORMAT_BY_ENDING = {
     ".npz": "npz",
     ".npy": "npz",
     ".zip": "archive",
@@ -27,7 +26,7 @@ ENDINGS = {
     ".hdf5": "hdf5",
     ".mdb": "lmdb",
 }
-PUBLISHED = {
+PUBLISHED_FILES = {
     "3dshapes.h5": {"name": "shapes3d"},
     "3dshapes.npz": {"name": "shapes3d"},
     "mpi3d_toy.npz": {"name": "mpi3d", "kind": "toy"},
@@ -38,8 +37,8 @@ PUBLISHED = {
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz": {"name": "dsprites"},
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5": {"name": "dsprites"},
 }
-"""Files that are known by their names."""
-WITHIN = {
+"""The [data] settings, but for the path, of published files that are known by their names."""
+FORMAT_BY_FILE_INSIDE = {
     "data.mdb": "lmdb",
     "list_attr_celeba.txt": "celeba",
     "Anno/list_attr_celeba.txt": "celeba",
@@ -48,62 +47,85 @@ WITHIN = {
     "dataset_dict.json": "huggingface",
 }
 """Files that tell what a folder is; any other is a folder of images."""
-HUB = "hf://"
-PATHS = f"a folder of images, {', '.join(ENDINGS)}, a folder with data.mdb or of Hugging Face's, {HUB}OWNER/NAME"
+HUB_PREFIX = "hf://"
+ACCEPTED_PATHS = (
+    f"a folder of images, {', '.join(FORMAT_BY_ENDING)}, a folder with data.mdb or of Hugging Face's, "
+    f"{HUB_PREFIX}OWNER/NAME"
+)
 
 
-def table(text: str) -> Table:
-    """The [data] settings for the name of a data set or for a path (see PATHS); published files are recognised.
+def open_data(what: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Dataset:
+    """A data set by name, by path, or by its [data] table; a set on disk is converted once and memory-mapped.
+
+    `settings` are those of the data set, such as {"size": 32}; `view` chooses a part of it (see `ViewSettings`). Raises
+    LookupError for what is neither a name nor a path, TypeError for what is no text at all, SettingsError and
+    ValueError for what cannot be used.
+    """
+    if not isinstance(what, str | Path | Mapping):
+        raise TypeError(f"expected the name or the path of a data set, or its table, got {type(what).__name__}.")
+    table = merge(what if isinstance(what, Mapping) else dataset_table(str(what)), settings or {})
+    if "name" not in table:
+        raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
+    module = registry.module("data", table["name"])
+    view = parse_view(table["view"]) if "view" in table else ViewSettings()
+    own = {key: value for key, value in table.items() if key not in ("name", "view")}
+    dataset = module.build(parse(module.Settings, own, "data", ("view",)))
+    assert isinstance(dataset, Dataset), f"build of data set {table['name']!r} must give a Dataset"
+    return apply_view(dataset, view)
+
+
+def dataset_table(text: str) -> Table:
+    """The [data] table for the name of a data set or for a path (see ACCEPTED_PATHS); published files are recognised.
 
     A name goes before a folder of that name (write ./rooms for the folder). Raises LookupError where it is neither.
     """
-    known = [name for name in registry.names("data") if name not in FROM_PATH]
+    known = [name for name in registry.names("data") if name not in PATH_FORMATS]
     if text in known:
         return {"name": text}
-    if text.startswith(HUB):
-        return {"name": "huggingface", "path": text.removeprefix(HUB)}
+    if text.startswith(HUB_PREFIX):
+        return {"name": "huggingface", "path": text.removeprefix(HUB_PREFIX)}
     path = Path(text).expanduser()
     if text and path.exists():
-        return _at(path)
-    if any(text.lower().endswith(ending) for ending in ENDINGS) or len(path.parts) > 1:
+        return _path_table(path)
+    if any(text.lower().endswith(ending) for ending in FORMAT_BY_ENDING) or len(path.parts) > 1:
         raise LookupError(f"there is no file or folder {text!r}. Data sets by name: {', '.join(known)}.")
     raise LookupError(
         f"there is no data set {text!r}.{nearest(text, known)} There is: {', '.join(known)}. "
-        f"A path is welcome too: {PATHS}."
+        f"A path is welcome too: {ACCEPTED_PATHS}."
     )
 
 
-def _at(path: Path) -> Table:
-    """The [data] settings for what lies at this path."""
-    place = str(path.resolve())
+def _path_table(path: Path) -> Table:
+    """The [data] table for what lies at this path."""
+    resolved = str(path.resolve())
     if path.is_dir():
-        name = next((name for file, name in WITHIN.items() if (path / file).exists()), "folder")
-        return {"name": name, "path": place}
-    if path.name in PUBLISHED:
-        return {**PUBLISHED[path.name], "path": place}
-    reader = next((name for ending, name in ENDINGS.items() if path.name.lower().endswith(ending)), None)
+        name = next((name for file, name in FORMAT_BY_FILE_INSIDE.items() if (path / file).exists()), "folder")
+        return {"name": name, "path": resolved}
+    if path.name in PUBLISHED_FILES:
+        return {**PUBLISHED_FILES[path.name], "path": resolved}
+    reader = next((name for ending, name in FORMAT_BY_ENDING.items() if path.name.lower().endswith(ending)), None)
     if reader is None:
-        raise LookupError(f"{str(path)!r} is a file that is no data set; expected {PATHS}, or a name.")
-    return {"name": reader, "path": place}
+        raise LookupError(f"{str(path)!r} is a file that is no data set; expected {ACCEPTED_PATHS}, or a name.")
+    return {"name": reader, "path": resolved}
 
 
-def known() -> dict[str, dict[str, str]]:
+def list_datasets() -> dict[str, dict[str, str]]:
     """Every data set that has a name: its title, its licence, and whether it is on this machine."""
-    found = {}
+    datasets = {}
     for name in registry.names("data"):
-        if name in FROM_PATH:
+        if name in PATH_FORMATS:
             continue
         module = registry.module("data", name)
         card: Card | None = vars(module).get("CARD")  # a third party's may have none
-        found[name] = {
+        datasets[name] = {
             "title": card.title if card else name,
-            "here": _here(name, module) if "DOWNLOADS" in vars(module) else "built in",
+            "here": _availability(name, module) if "DOWNLOADS" in vars(module) else "built in",
             "licence": card.licence if card else "",
         }
-    return found
+    return datasets
 
 
-def _here(name: str, module: ModuleType) -> str:
+def _availability(name: str, module: ModuleType) -> str:
     try:
         module.files(module.Settings())
     except SettingsError:
@@ -111,29 +133,3 @@ def _here(name: str, module: ModuleType) -> str:
     except (ValueError, OSError) as error:
         return f"not whole: {error}"
     return "yes"
-
-
-def build(table: Mapping[str, Any]) -> Dataset:
-    """The data set of a [data] table, or the part of it that `view` chooses (see `views.Settings`).
-
-    Raises SettingsError on bad settings, LookupError on an unknown name.
-    """
-    if "name" not in table:
-        raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
-    module = registry.module("data", table["name"])
-    view = views.settings_of(table["view"]) if "view" in table else views.Settings()
-    rest = {key: value for key, value in table.items() if key not in ("name", "view")}
-    dataset = module.build(parse(module.Settings, rest, "data", ("view",)))
-    assert isinstance(dataset, Dataset), f"build of data set {table['name']!r} must give a Dataset"
-    return views.viewed(dataset, view)
-
-
-def open_data(what: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Dataset:
-    """A data set by name, by path, or by its [data] table; a set on disk is converted once and memory-mapped.
-
-    `settings` are those of the data set, such as {"size": 32}. Raises LookupError for what is neither a name nor a
-    path, TypeError for what is no text at all, SettingsError and ValueError for what cannot be used.
-    """
-    if not isinstance(what, str | Path | Mapping):
-        raise TypeError(f"expected the name or the path of a data set, or its table, got {type(what).__name__}.")
-    return data_open.build(merge(what if isinstance(what, Mapping) else data_open.table(str(what)), settings or {}))

@@ -9,25 +9,32 @@ from jaxtyping import Bool, Int
 from pydantic import Field
 
 from unweave.config import Frozen, SettingsError, nearest, parse
-from unweave.data import sampling
 from unweave.data.dataset import Dataset
-from unweave.data.factors import FactorGrid, within
+from unweave.data.factors import FactorGrid, check_range
+from unweave.data.sampling import (
+    classes_by_column,
+    factor_columns,
+    has_classes,
+    joint_probability,
+    read_factors,
+    row_chunks,
+)
 from unweave.types import FactorTable, Pixels, Rows
 
 SPLITS = ("all", "train", "valid", "test")
 
-Chosen = Int[np.ndarray, "chosen"]
-"""Row numbers of the set beneath a view."""
+BaseRows = Int[np.ndarray, "chosen"]
+"""Row numbers of the data set that a view shows a part of."""
 
 
-class Correlate(Frozen):
+class Correlation(Frozen):
     factors: tuple[str, str] = Field(description="two factors that rise together")
     sigma: float = Field(default=0.2, gt=0, description="in parts of a factor's range: 0.2 is strong, 1 is weak")
     images: int | None = Field(default=None, ge=1, description="rows to draw, with repeats; as many as there are")
     seed: int = Field(default=0, ge=0, description="of the draws")
 
 
-class Settings(Frozen):
+class ViewSettings(Frozen):
     """The table [data.view], which every data set takes. It is applied from the top to the bottom."""
 
     split: Literal["all", "train", "valid", "test"] = Field(
@@ -38,15 +45,15 @@ class Settings(Frozen):
     leave_out: dict[str, tuple[int, ...]] = Field(
         default={}, description="FACTOR = [classes]: rows that have one of them in every listed factor are left out"
     )
-    correlate: Correlate | None = Field(default=None, description="two factors whose classes are drawn together")
+    correlate: Correlation | None = Field(default=None, description="two factors whose classes are drawn together")
 
 
 class View(Dataset):
     """These rows of another data set, in this order and with their repeats. Splits of the other are not passed on."""
 
-    def __init__(self, dataset: Dataset, rows: Chosen, name: str) -> None:
-        within(rows, len(dataset), "row")
-        self.whole, self.rows, self.name = dataset, rows, name
+    def __init__(self, dataset: Dataset, rows: BaseRows, name: str) -> None:
+        check_range(rows, len(dataset), "row")
+        self.base, self.rows, self.name = dataset, rows, name
         self.shape, self.card = dataset.shape, dataset.card
         self.factor_names, self.factor_sizes = dataset.factor_names, dataset.factor_sizes
         self.files = tuple(dataset.files[row] for row in rows) if dataset.files else ()
@@ -54,31 +61,31 @@ class View(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _at(self, rows: Rows) -> Rows:
-        within(rows, len(self), "row")
+    def _base_rows(self, rows: Rows) -> Rows:
+        check_range(rows, len(self), "row")
         return self.rows[rows]
 
     def images(self, rows: Rows) -> Pixels:
-        return self.whole.images(self._at(rows))
+        return self.base.images(self._base_rows(rows))
 
     def factors(self, rows: Rows) -> FactorTable | None:
-        return self.whole.factors(self._at(rows))
+        return self.base.factors(self._base_rows(rows))
 
     def digest(self) -> str:
         """Of the other set's digest and the row numbers: two views of the same rows have the same."""
-        content = hashlib.sha256(self.whole.digest().encode())
+        content = hashlib.sha256(self.base.digest().encode())
         content.update(np.ascontiguousarray(self.rows, "<i8").data)
         return content.hexdigest()[:16]
 
 
-def beneath(dataset: Dataset) -> Dataset:
-    """The full set of a view; another data set is its own."""
-    return beneath(dataset.whole) if isinstance(dataset, View) else dataset
+def base_dataset(dataset: Dataset) -> Dataset:
+    """The full data set of a view, or of a view of a view; any other data set is its own."""
+    return base_dataset(dataset.base) if isinstance(dataset, View) else dataset
 
 
-def rows_beneath(dataset: Dataset, rows: Rows) -> Rows:
+def base_rows(dataset: Dataset, rows: Rows) -> Rows:
     """The row numbers of the full set for these of a view."""
-    return rows_beneath(dataset.whole, dataset.rows[rows]) if isinstance(dataset, View) else rows
+    return base_rows(dataset.base, dataset.rows[rows]) if isinstance(dataset, View) else rows
 
 
 def split_rows(dataset: Dataset, name: str, seed: int = 0) -> Rows:
@@ -102,7 +109,7 @@ def split_rows(dataset: Dataset, name: str, seed: int = 0) -> Rows:
     return np.sort(parts[name])
 
 
-def split(dataset: Dataset, name: str, seed: int = 0) -> Dataset:
+def select_split(dataset: Dataset, name: str, seed: int = 0) -> Dataset:
     """A split as a data set (see `split_rows`); "all" is the set itself. Raises SettingsError where it is empty."""
     rows = split_rows(dataset, name, seed)
     if not len(rows):
@@ -110,51 +117,51 @@ def split(dataset: Dataset, name: str, seed: int = 0) -> Dataset:
     return dataset if name == "all" else View(dataset, rows, f"{dataset.name} ({name})")
 
 
-def unseen(dataset: Dataset, settings: Settings) -> Dataset:
+def select_unseen(dataset: Dataset, settings: ViewSettings) -> Dataset:
     """The rows that a view leaves out, as a data set. Raises SettingsError where it leaves none out."""
-    seen = viewed(dataset, settings)
-    rows = np.setdiff1d(np.arange(len(dataset)), rows_beneath(seen, np.arange(len(seen))))
+    view = apply_view(dataset, settings)
+    rows = np.setdiff1d(np.arange(len(dataset)), base_rows(view, np.arange(len(view))))
     if not len(rows):
         raise SettingsError(f"the run was trained on every row of {dataset.name}: none is unseen.")
     return View(dataset, rows, f"{dataset.name} (unseen)")
 
 
-def settings_of(table: Any) -> Settings:
+def parse_view(table: Any) -> ViewSettings:
     """The settings in a [data.view] table. Raises SettingsError where they cannot be used."""
     if not isinstance(table, Mapping):
         raise SettingsError(f"data.view must be a table, as by data.view.split=train, got {table!r}.")
-    return parse(Settings, table, "data.view")
+    return parse(ViewSettings, table, "data.view")
 
 
-def viewed(dataset: Dataset, settings: Settings) -> Dataset:
+def apply_view(dataset: Dataset, settings: ViewSettings) -> Dataset:
     """The rows of the data set that the settings choose; the set itself where they choose nothing.
 
     Raises SettingsError for an unknown split, factor or class, and where no row is left.
     """
-    if settings == Settings(split_seed=settings.split_seed):
+    if settings == ViewSettings(split_seed=settings.split_seed):
         return dataset
     rows = split_rows(dataset, settings.split, settings.split_seed)
     if settings.keep:
-        rows = rows[_matching(dataset, rows, settings.keep, "keep")]
+        rows = rows[_rows_with(dataset, rows, settings.keep, "keep")]
     if settings.leave_out:
-        rows = rows[~_matching(dataset, rows, settings.leave_out, "leave_out")]
+        rows = rows[~_rows_with(dataset, rows, settings.leave_out, "leave_out")]
     if settings.correlate is not None and len(rows):
-        rows = _correlated(dataset, rows, settings.correlate)
+        rows = _draw_correlated(dataset, rows, settings.correlate)
     if not len(rows):
         chosen = ", ".join(f"{key}={value}" for key, value in settings.model_dump(exclude_defaults=True).items())
         raise SettingsError(f"data.view leaves none of the {len(dataset):,} rows of {dataset.name}: {chosen}.")
-    return View(dataset, rows, f"{dataset.name} ({_said(settings)})")
+    return View(dataset, rows, f"{dataset.name} ({_view_label(settings)})")
 
 
-def _said(settings: Settings) -> str:
+def _view_label(settings: ViewSettings) -> str:
     """What the settings choose, in a few words."""
-    said: list[str] = [settings.split] if settings.split != "all" else []
-    for key, chosen in (("keep", settings.keep), ("leave out", settings.leave_out)):
-        named = [f"{name} {','.join(map(str, classes))}" for name, classes in chosen.items()]
-        said += [f"{key} {' and '.join(named)}"] if named else []
+    parts: list[str] = [settings.split] if settings.split != "all" else []
+    for key, classes_of in (("keep", settings.keep), ("leave out", settings.leave_out)):
+        factors = [f"{name} {','.join(map(str, classes))}" for name, classes in classes_of.items()]
+        parts += [f"{key} {' and '.join(factors)}"] if factors else []
     if settings.correlate is not None:
-        said.append(f"{' with '.join(settings.correlate.factors)}, sigma {settings.correlate.sigma:g}")
-    return "; ".join(said)
+        parts.append(f"{' with '.join(settings.correlate.factors)}, sigma {settings.correlate.sigma:g}")
+    return "; ".join(parts)
 
 
 def _grid(dataset: Dataset, key: str) -> FactorGrid:
@@ -164,35 +171,37 @@ def _grid(dataset: Dataset, key: str) -> FactorGrid:
     return FactorGrid(dataset.factor_names, dataset.factor_sizes)
 
 
-def _matching(dataset: Dataset, rows: Rows, chosen: Mapping[str, Sequence[int]], key: str) -> Bool[np.ndarray, "rows"]:
+def _rows_with(
+    dataset: Dataset, rows: Rows, classes_of: Mapping[str, Sequence[int]], key: str
+) -> Bool[np.ndarray, "rows"]:
     """Which of the rows have one of the listed classes in every listed factor."""
     grid = _grid(dataset, key)
     try:
-        columns = sampling.columns_of(grid, chosen)
+        columns = classes_by_column(grid, classes_of)
     except ValueError as error:
         raise SettingsError(f"data.view.{key}: {error}") from None
-    parts = [sampling.matching(sampling.factors_at(dataset, part), columns) for part in sampling.chunks(rows)]
+    parts = [has_classes(read_factors(dataset, part), columns) for part in row_chunks(rows)]
     return np.concatenate(parts)
 
 
-def _correlated(dataset: Dataset, rows: Rows, settings: Correlate) -> Chosen:
+def _draw_correlated(dataset: Dataset, rows: Rows, settings: Correlation) -> BaseRows:
     """Rows drawn from these with repeats, rising: first the classes of both factors, then a row that has them.
 
-    Classes are drawn among those that some row has, so on a complete grid it is the law of `sampling.correlated`.
+    Classes are drawn among those that some row has; on a complete grid they follow `joint_probability` exactly.
     """
     grid = _grid(dataset, "correlate")
     try:
-        first, second = sampling.pair_of(grid, settings.factors)
-        joint = sampling.correlation((grid.sizes[first], grid.sizes[second]), settings.sigma)
+        first, second = factor_columns(grid, settings.factors)
+        joint = joint_probability((grid.sizes[first], grid.sizes[second]), settings.sigma)
     except ValueError as error:
         raise SettingsError(f"data.view.correlate: {error}") from None
-    parts = [sampling.factors_at(dataset, part)[:, [first, second]] for part in sampling.chunks(rows)]
+    parts = [read_factors(dataset, part)[:, [first, second]] for part in row_chunks(rows)]
     cells = np.ravel_multi_index(tuple(np.concatenate(parts).T), joint.shape)
     counts = np.bincount(cells, minlength=joint.size)
     weights = np.where(counts > 0, joint.ravel(), 0)
     if not weights.sum() > 0:
         raise SettingsError(f"data.view.correlate: no row has classes that sigma={settings.sigma:g} allows: raise it.")
     rng = np.random.default_rng(settings.seed)
-    drawn = rng.choice(joint.size, size=settings.images or len(rows), p=weights / weights.sum())
+    drawn_cells = rng.choice(joint.size, size=settings.images or len(rows), p=weights / weights.sum())
     by_cell, starts = np.argsort(cells, kind="stable"), np.cumsum(counts) - counts
-    return np.sort(rows[by_cell[starts[drawn] + rng.integers(0, counts[drawn])]])
+    return np.sort(rows[by_cell[starts[drawn_cells] + rng.integers(0, counts[drawn_cells])]])

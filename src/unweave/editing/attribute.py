@@ -57,7 +57,7 @@ def manipulate(
     dataset = dataset_for(opened, data, "all")
     values = labels(dataset.factor_names, dataset.factor_sizes, dataset.factors(np.arange(len(dataset))), attribute)
     random = np.random.default_rng(0)
-    split_seed = views.settings_of(opened.settings.data.get("view", {})).split_seed
+    split_seed = views.parse_view(opened.settings.data.get("view", {})).split_seed
     parts = {
         name: random.permutation(views.split_rows(dataset, name, split_seed))[:most]
         for name, most in (("train", rows), ("test", ROWS))

@@ -13,7 +13,7 @@ from torch import Tensor
 from unweave import registry
 from unweave.data import views
 from unweave.data.dataset import Dataset
-from unweave.data.sampling import pairs, partial_grid_of
+from unweave.data.sampling import partial_grid, sample_pairs
 from unweave.editing.verbs import place_for
 from unweave.evaluation import scores
 from unweave.evaluation.metrics import linear_probe
@@ -59,9 +59,9 @@ def attribute_losses(
     told = target.with_suffix(".json")
     if told.exists() and not overwrite:
         raise FileExistsError(f"{told} is there already: choose another --output, or give --overwrite.")
-    dataset = views.beneath(opened_run.dataset())
+    dataset = views.base_dataset(opened_run.dataset())
     try:
-        gridded = partial_grid_of(dataset)
+        dataset_grid = partial_grid(dataset)
     except ValueError as error:
         raise ValueError(
             f"the loss of a factor is measured on pairs of images that differ in it alone, and {error}"
@@ -73,7 +73,7 @@ def attribute_losses(
         _, eps = denoiser.features_and_noise(x_t, t)
         return space.decode(clean_of(eps, x_t, denoiser.abar[t])).float()
 
-    names = [name for name, size in zip(gridded.grid.names, gridded.grid.sizes) if size > 1]
+    names = [name for name, size in zip(dataset_grid.grid.names, dataset_grid.grid.sizes) if size > 1]
     done = 0
 
     def tick() -> None:
@@ -86,7 +86,7 @@ def attribute_losses(
     distances: dict[str, float] = {}
     for name in names:
         try:
-            drawn = pairs(gridded, pairs_each, [name], np.random.default_rng(seed))
+            drawn = sample_pairs(dataset_grid, pairs_each, [name], np.random.default_rng(seed))
         except ValueError as error:
             raise ValueError(f"no pairs of images differ in {name} alone: {error}") from None
         first, second = (to_images(dataset.images(rows), device) for rows in drawn.T)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from unweave.data import views
 from unweave.data.dataset import Dataset
-from unweave.data.sampling import factors_at, grid_of
+from unweave.data.sampling import complete_grid, read_factors
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.editing.swap import swap_units
@@ -165,14 +165,14 @@ def _plain(value: Any) -> Any:
 
 def _renderer(dataset: Dataset) -> Render | None:
     """The pictures of changed factors: of the full set, where that is a complete grid of its factors; else None."""
-    whole = views.beneath(dataset)
+    whole = views.base_dataset(dataset)
     try:
-        gridded = grid_of(whole)
+        dataset_grid = complete_grid(whole)
     except ValueError:
         return None
 
     def index(rows: Rows) -> Rows:
-        return gridded.grid.index(factors_at(dataset, rows))
+        return dataset_grid.grid.index(read_factors(dataset, rows))
 
-    changed = from_grid(gridded.grid, lambda at: whole.images(gridded.rows(at)))
+    changed = from_grid(dataset_grid.grid, lambda at: whole.images(dataset_grid.rows(at)))
     return lambda first, second, factor: changed(index(first), index(second), factor)

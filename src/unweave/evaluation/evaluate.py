@@ -49,7 +49,7 @@ def evaluate(
     opened = run if isinstance(run, Run) else Run(run)
     weights = weights or opened.scored()
     dataset = dataset_for(opened, data, split)
-    named = sampling.rows_for(len(dataset), rows, seed)
+    named = sampling.sample_rows(len(dataset), rows, seed)
     factors = dataset.factors(named)
     if factors is None:
         raise ValueError(
@@ -108,7 +108,7 @@ def agreement(
     tables = []
     for run in opened:
         dataset = dataset_for(run, data, split)
-        named = sampling.rows_for(len(dataset), rows, seed)
+        named = sampling.sample_rows(len(dataset), rows, seed)
         table = code_table(run, dataset, named, seed, weights)
         drawn = np.random.default_rng(seed).permutation(len(table))[:10_000]
         tables.append(reduce.apply(reduce.fit(table), table)[drawn])

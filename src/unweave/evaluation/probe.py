@@ -63,7 +63,7 @@ def probe(
     weights = weights or opened.scored()
     # without the view of the training set: splits are of the full set
     dataset = dataset_for(opened, data, "all")
-    view = views.settings_of(opened.settings.data.get("view", {}))
+    view = views.parse_view(opened.settings.data.get("view", {}))
     if labels is not None and (targets is not None or published):
         raise ValueError("labels=N takes N rows of each class: it needs classes, and the probe of this library.")
     aims = _numbers(dataset, targets) if targets is not None else _factors(dataset)
@@ -86,8 +86,8 @@ def probe(
             found[j]["epoch" if published else f"penalty of {kind}"] = _or_none(probed.chosen[place])
     names = dict.fromkeys(score for one in found for score in one)
     measured = [score for score in names if not score.startswith(("epoch", "penalty"))]
-    whole = views.beneath(dataset)
-    trained = views.viewed(whole, view) if data is None else None
+    whole = views.base_dataset(dataset)
+    trained = views.apply_view(whole, view) if data is None else None
     result: dict[str, Any] = {
         "protocol": _protocol(list(kinds), labels, published),
         "data": {"name": dataset.name, "digest": dataset.digest()}
@@ -97,7 +97,7 @@ def probe(
         "splits": "the publishers'" if dataset.splits else f"random, seed {view.split_seed}",
         "test_rows_in_training": None
         if trained is None
-        else int(np.isin(named["test"], views.rows_beneath(trained, np.arange(len(trained)))).sum()),
+        else int(np.isin(named["test"], views.base_rows(trained, np.arange(len(trained)))).sum()),
         "seed": seed,
         "weights": opened.digest(),
         "scored_weights": weights,

@@ -48,7 +48,7 @@ def encode(
         return {"codes": units, "rows": np.arange(len(units)), "files": np.array(named.labels)}
     dataset = dataset_for(run, None if images is None else str(images), split)
     rows = np.arange(len(dataset))
-    arrays: dict[str, Any] = {"codes": encode_rows(method, dataset, rows), "rows": views.rows_beneath(dataset, rows)}
+    arrays: dict[str, Any] = {"codes": encode_rows(method, dataset, rows), "rows": views.base_rows(dataset, rows)}
     factors = dataset.factors(rows)
     if dataset.files:
         arrays["files"] = np.array(dataset.files)
@@ -82,13 +82,13 @@ def encode_images(method: Method, images: Images, batch: int) -> Units:
 
 
 def code_table(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
-    """The codes [rows, unit, dim] of `rows_for(len(dataset), ..., seed)`, encoded once and kept in the run's codes/."""
+    """The codes [rows, unit, dim] of these rows (see `sample_rows`), encoded once and kept in the run's codes/."""
     key = table_key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
     return stored_table(run.path / "codes", key, lambda: encode_rows(run.method(weights), dataset, rows))
 
 
 def table_key(weights: str, data: str, rows: int, seed: int) -> str:
-    """16 hexadecimal digits that name a code table by the digests of weights and data and by `rows_for`'s arguments."""
+    """16 hexadecimal digits that name a code table: a digest of the digests of weights and data, and of the rows."""
     return hashlib.sha256(f"weights={weights} data={data} rows={rows} seed={seed}".encode()).hexdigest()[:16]
 
 

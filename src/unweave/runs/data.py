@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from unweave.data import open as data_open
 from unweave.data import views
 from unweave.data.dataset import Dataset
+from unweave.data.open import dataset_table, open_data
 from unweave.runs.run import Run
 from unweave.types import Rows
 
@@ -27,11 +27,11 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     if data is None and split is None:
         return run.dataset()
     if data is None:
-        dataset = data_open.build({key: value for key, value in run.settings.data.items() if key != "view"})
+        dataset = open_data({key: value for key, value in run.settings.data.items() if key != "view"})
     else:
         shape = run.shape()
-        table = dict(data) if isinstance(data, Mapping) else data_open.table(data)
-        dataset = data_open.build({**table, "size": shape[1]})
+        table = dict(data) if isinstance(data, Mapping) else dataset_table(data)
+        dataset = open_data({**table, "size": shape[1]})
         if dataset.shape != shape:
             raise ValueError(
                 f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
@@ -41,8 +41,8 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
             f"{dataset.name} is read at {shape[1]} x {shape[2]} pixels (height, width), as the run's own images were"
         )
     if split == "unseen" and data is None:
-        return views.unseen(dataset, view_settings(run))
-    return dataset if split is None else views.split(dataset, split, view_settings(run).split_seed)
+        return views.select_unseen(dataset, view_settings(run))
+    return dataset if split is None else views.select_split(dataset, split, view_settings(run).split_seed)
 
 
 @lru_cache
@@ -50,9 +50,9 @@ def _log_once(text: str) -> None:
     logger.info(text)
 
 
-def view_settings(run: Run) -> views.Settings:
+def view_settings(run: Run) -> views.ViewSettings:
     """The part of its data set that a run was trained on."""
-    return views.settings_of(run.settings.data.get("view", {}))
+    return views.parse_view(run.settings.data.get("view", {}))
 
 
 def describe_part(run: Run, dataset: Dataset, rows: Rows, split: str | None, *, own: bool) -> dict[str, Any]:
@@ -62,13 +62,13 @@ def describe_part(run: Run, dataset: Dataset, rows: Rows, split: str | None, *, 
     of these rows that are in its training set, and `part`, which says so in words.
     """
     part: dict[str, Any] = {}
-    view, whole = view_settings(run), views.beneath(dataset)
+    view, whole = view_settings(run), views.base_dataset(dataset)
     if split is not None:
         part = {"split": split, "split_seed": None if whole.splits or split in ("all", "unseen") else view.split_seed}
     if own and (split is not None or "view" in run.settings.data):
-        trained = views.viewed(whole, view)
-        trained_rows = views.rows_beneath(trained, np.arange(len(trained)))
-        count = int(np.isin(views.rows_beneath(dataset, rows), trained_rows).sum())
+        trained = views.apply_view(whole, view)
+        trained_rows = views.base_rows(trained, np.arange(len(trained)))
+        count = int(np.isin(views.base_rows(dataset, rows), trained_rows).sum())
         share = {0: "none", len(rows): "all"}.get(count, f"{count:,}")
         hint = "; --split test scores others" if split is None and view.split == "train" else ""
         part["in_training"] = count

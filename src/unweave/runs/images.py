@@ -10,7 +10,7 @@ import torch
 
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import image_size, read_image
-from unweave.data.sampling import rows_for
+from unweave.data.sampling import sample_rows
 from unweave.runs.run import Run, best_device
 from unweave.tensors import Images, to_images
 
@@ -56,5 +56,5 @@ def read_images(run: Run, names: ImageNames) -> NamedImages:
 
 def random_rows(run: Run, count: int, seed: int = 0) -> list[int]:
     """Random rows of the run's data set, for an edit that names none."""
-    rows = rows_for(len(run.dataset()), count, seed=seed)
+    rows = sample_rows(len(run.dataset()), count, seed=seed)
     return np.random.default_rng(seed).permutation(rows).tolist()

@@ -8,8 +8,8 @@ from typing import Any
 
 from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse, read
-from unweave.data import open as data_open
 from unweave.data import views
+from unweave.data.open import dataset_table
 from unweave.runs.run import Run
 from unweave.runs.settings import RunSettings, without_none
 
@@ -84,7 +84,7 @@ def differing(one: RunSettings, other: RunSettings) -> list[str]:
 def _with_data(table: Mapping[str, Any]) -> Table:
     """The table with `data` as a table, where it is the name of a data set or a path."""
     data = table.get("data")
-    return {**table, "data": data_open.table(str(data))} if isinstance(data, str | Path) else dict(table)
+    return {**table, "data": dataset_table(str(data))} if isinstance(data, str | Path) else dict(table)
 
 
 def _not_named(presets: Table, given: Mapping[str, Any]) -> Table:
@@ -164,5 +164,5 @@ def _complete_data(table: Mapping[str, Any]) -> Table:
     )
     paths = {key: value.expanduser() for key, value in own if isinstance(value, Path)}
     absolute = {key: str(path.resolve()) for key, path in paths.items() if key == "path" or path.exists()}
-    view = {"view": views.settings_of(table["view"]).model_dump(mode="json")} if "view" in table else {}
+    view = {"view": views.parse_view(table["view"]).model_dump(mode="json")} if "view" in table else {}
     return without_none({"name": table["name"], **own.model_dump(mode="json"), **absolute, **view})

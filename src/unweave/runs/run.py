@@ -33,8 +33,8 @@ from safetensors.torch import load_file
 
 from unweave import registry
 from unweave.config import SettingsError, parse, read
-from unweave.data import open as data_open
 from unweave.data.dataset import Dataset
+from unweave.data.open import open_data
 from unweave.method import Method, Pretraining, Trainable
 from unweave.models import diffusers_folder
 from unweave.models.foundation import Foundation, FoundationSettings, check_digests, local_folders, open_foundation
@@ -96,7 +96,7 @@ class Run:
 
     def dataset(self) -> Dataset:
         """The data set that the run was trained on."""
-        return data_open.build(self.settings.data)
+        return open_data(self.settings.data)
 
     def method(self, weights: Weights = "averaged", device: torch.device | str | None = None) -> Method:
         """The trained method in eval mode, with its averaged weights (edits) or its raw ones (scores).

@@ -136,6 +136,6 @@ def kept_lines(run: Run) -> dict[str, Line]:
 
 def _grouped(run: Run, choices: Sequence[Choice]) -> list[Line]:
     dataset = run.dataset()
-    table = code_table(run, dataset, sampling.rows_for(len(dataset), ROWS, 0), 0, "averaged")
+    table = code_table(run, dataset, sampling.sample_rows(len(dataset), ROWS, 0), 0, "averaged")
     measured = measure(table, choices)
     return [measured.line(place) for place in range(len(choices))]

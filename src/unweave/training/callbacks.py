@@ -9,7 +9,7 @@ from PIL.Image import Image
 
 from unweave import progress
 from unweave.data.dataset import Dataset
-from unweave.data.sampling import rows_for
+from unweave.data.sampling import sample_rows
 from unweave.editing import verbs
 from unweave.figures.grid import tiles
 from unweave.figures.save import save_picture
@@ -112,7 +112,7 @@ class DrawPreviews(Callback):
 def preview(trainer: Trainer) -> Image | None:
     """What there is to see of the present weights; random numbers of its own. None where it is nothing."""
     method, dataset = trainer.state.method, trainer.dataset
-    rows = rows_for(len(dataset), 6 if isinstance(method, Generative) else 24, seed=0)
+    rows = sample_rows(len(dataset), 6 if isinstance(method, Generative) else 24, seed=0)
     images = to_images(dataset.images(rows), next(method.parameters()).device)
     half = len(rows) // 2
     if isinstance(method, Generative) and half > 0:
@@ -142,13 +142,13 @@ def store_statistics(run: Run, dataset: Dataset) -> None:
     """
     trained = run.trained("averaged")
     if isinstance(trained, Pretraining):
-        rows = rows_for(len(dataset), 1_000, seed=0)
+        rows = sample_rows(len(dataset), 1_000, seed=0)
         images = to_images(dataset.images(rows), next(trained.parameters()).device)
         with evaluating(trained):
             run.place_parts(lambda folder: trained.export(images, folder))
         return
     assert isinstance(trained, Method)
-    codes = encode_rows(trained, dataset, rows_for(len(dataset), 2_000, seed=0))
+    codes = encode_rows(trained, dataset, sample_rows(len(dataset), 2_000, seed=0))
     fitted = reduction.fit(codes)
     quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
     run.place_parts(lambda folder: hub.write_parts(trained, folder))

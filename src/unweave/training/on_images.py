@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from unweave import registry
-from unweave.data import open as data_open
+from unweave.data.open import open_data
 from unweave.runs import builtin
 from unweave.runs.plan import default_run_dir, plan
 from unweave.runs.run import Run
@@ -40,7 +40,7 @@ def run_of(
         raise LookupError(f"there is no method {method!r}; there is: {', '.join(registry.names('methods'))}.")
     tables = ({"data": str(what)}, *tables)
     settings = plan(method, *tables)
-    dataset = data_open.build(settings.data)
+    dataset = open_data(settings.data)
     if len(dataset) < 2:
         raise ValueError(f"{what} has {len(dataset)} image: there is nothing that varies.")
     run_dir = default_run_dir(settings, resume=True)

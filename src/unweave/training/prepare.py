@@ -11,8 +11,8 @@ from accelerate.tracking import get_available_trackers
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 
 from unweave.config import SettingsError
-from unweave.data import open as data_open
 from unweave.data.dataset import Dataset
+from unweave.data.open import open_data
 from unweave.method import Batch
 from unweave.models.foundation import open_foundation
 from unweave.runs import checkpoint
@@ -41,7 +41,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
     torch.manual_seed(settings.training.seed)
-    dataset = data_open.build(settings.data)
+    dataset = open_data(settings.data)
     if experiment.is_begun() and settings.foundation.networks():  # it goes on with those it has, or says they are gone
         foundation = Run(experiment.run_dir).foundation()
     else:

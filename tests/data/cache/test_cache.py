@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from unweave.data.cache import cache, conversion
+from unweave.data.digest import dataset_digest
 from unweave.data.formats import folder, npz
-from unweave.data.memory import digest_of
 
 fork = multiprocessing.get_context("fork")
 
@@ -243,7 +243,7 @@ def test_a_conversion_with_a_damaged_file_begins_again(noise, name, monkeypatch)
     for damage in (b"", b"{}", (part / name).read_bytes()[:-1] + b"~"):
         (part / name).write_bytes(damage)
         dataset = open_npz(noise)
-        assert dataset.digest() == digest_of(dataset)
+        assert dataset.digest() == dataset_digest(dataset)
         assert (dataset.images(np.arange(50)) == np.load(noise)["images"]).all()
         dataset.folder.rename(part)
 
@@ -313,7 +313,7 @@ def test_damage_is_noticed_said_and_undone(noise, damage, caplog):
     with caplog.at_level(logging.WARNING, "unweave"):
         again = open_npz(noise)
     assert "is damaged and is made again" in caplog.text
-    assert again.digest() == first.digest() == digest_of(again)
+    assert again.digest() == first.digest() == dataset_digest(again)
     assert (again.images(np.arange(50)) == np.load(noise)["images"]).all()
     assert again.factor_names == ("factor_0", "factor_1")
     caplog.clear()
@@ -326,7 +326,7 @@ def test_a_copied_cache_is_checked_once_and_taken(noise, monkeypatch, caplog):
     shutil.copytree(cache.root(), noise.parent / "copy", copy_function=shutil.copyfile)
     monkeypatch.setenv("UNWEAVE_CACHE", str(noise.parent / "copy"))
     monkeypatch.setattr(npz, "source", None)  # not converted again
-    checked = counted(monkeypatch, cache, "digest_of")
+    checked = counted(monkeypatch, cache, "dataset_digest")
     copy = open_npz(noise)
     assert (copy.digest(), copy.folder.parent.parent) == (first.digest(), noise.parent / "copy")
     open_npz(noise)
@@ -374,7 +374,9 @@ def test_a_file_that_may_not_be_read_is_named(noise):
 def test_a_failing_disk_does_not_throw_a_set_away(noise, monkeypatch):
     first = open_npz(noise)
     aged(first.folder / "images.npy", 30)
-    monkeypatch.setattr(cache, "digest_of", lambda _: (_ for _ in ()).throw(OSError(errno.EMFILE, "too many files")))
+    monkeypatch.setattr(
+        cache, "dataset_digest", lambda _: (_ for _ in ()).throw(OSError(errno.EMFILE, "too many files"))
+    )
     with pytest.raises(OSError, match="too many files"):
         open_npz(noise)
     assert (first.folder / "images.npy").exists()
@@ -499,7 +501,7 @@ def test_images_are_the_callers_own_and_the_file_stays(noise):
     images[...] = 0
     dataset.factors(np.arange(50))[...] = 0
     assert dataset.images(np.arange(50)).any()
-    assert open_npz(noise).digest() == digest_of(open_npz(noise))
+    assert open_npz(noise).digest() == dataset_digest(open_npz(noise))
 
 
 RESIDENT = """

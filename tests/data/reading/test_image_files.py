@@ -3,6 +3,8 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from unweave.data.reading import image_files
@@ -99,3 +101,28 @@ def test_pixels_are_resized_as_files_are():
     grey = NOISE[None, ..., :1]
     assert resize_pixels(grey, (8, 8)).shape == (1, 8, 8, 1)
     assert resize_pixels(grey, (40, 60)) is grey
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [16, 32, 48])
+def test_resizing_keeps_flat_colours_and_means(channels, size):
+    flat = np.full((2, 32, 40, channels), 77, np.uint8)
+    assert (resize_pixels(flat, (size, size)) == 77).all()
+    smooth = np.broadcast_to(np.linspace(50, 200, 32).astype(np.uint8)[None, :, None, None], (1, 32, 32, channels))
+    assert abs(resize_pixels(smooth, (size, size)).mean() - smooth.mean()) < 1
+
+
+def test_resizing_is_antialiased():
+    stripes = np.zeros((1, 64, 64, 1), np.uint8)
+    stripes[:, ::2] = 255
+    assert resize_pixels(stripes, (16, 16))[0, 2:-2].std() < 6
+
+
+@given(*[st.integers(1, 500)] * 4)
+def test_the_middle_box_has_the_wanted_proportions_and_is_centred(height, width, want_height, want_width):
+    left, top, right, bottom = middle_box((height, width), (want_height, want_width))
+    assert left >= 0 <= top
+    assert right <= width
+    assert bottom <= height
+    assert np.isclose((right - left) * want_height, (bottom - top) * want_width)
+    assert np.allclose([left + right, top + bottom], [width, height])

@@ -2,10 +2,10 @@ import h5py
 import numpy as np
 import pytest
 from tests.conftest import shared
+from tests.data.in_memory import InMemory
 
 from unweave.config import SettingsError
 from unweave.data.factors import FactorGrid
-from unweave.data.memory import Stored
 from unweave.data.reading.image_source import Labels
 from unweave.data.sets import dsprites
 
@@ -41,7 +41,7 @@ def opened(path):
 @pytest.fixture(scope="module")
 def plain():
     labels = Labels(SMALL.names, SMALL.sizes, SMALL.factors(ROWS))
-    return Stored("dsprites", SHAPES[..., None] * np.uint8(255), labels, dsprites.CARD)
+    return InMemory("dsprites", SHAPES[..., None] * np.uint8(255), labels, dsprites.CARD)
 
 
 @pytest.mark.usefixtures("small")

@@ -32,8 +32,8 @@ from unweave.config import Frozen
 from unweave.data.cache import conversion, file_digests
 from unweave.data.cache.cached_dataset import CachedDataset
 from unweave.data.cache.worker import Worker, convert_chunks
+from unweave.data.digest import dataset_digest
 from unweave.data.disk_space import FULL_DISK, no_cache_space
-from unweave.data.memory import digest_of
 from unweave.files import write_atomically
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
@@ -109,7 +109,7 @@ def read_if_intact(folder: Path) -> CachedDataset | None:
         if meta["stamps"] == stamps:
             return dataset
         logger.info("files of %s have changed in the cache; checking them", meta["name"])
-        if len(dataset._pixels) != meta["count"] or digest_of(dataset) != meta["digest"]:
+        if len(dataset._pixels) != meta["count"] or dataset_digest(dataset) != meta["digest"]:
             return None
         with suppress(OSError):  # a cache that may only be read: it is checked every time
             _write_meta(folder, meta | {"stamps": stamps})
@@ -255,7 +255,7 @@ def _finish(part: Path, folder: Path) -> CachedDataset:
     for name in ("images.npy", *plan["checks"]):
         with (part / name).open("r+b") as file:
             os.fsync(file.fileno())
-    _write_meta(part, meta | {"digest": digest_of(dataset), "stamps": _file_stamps(part)})
+    _write_meta(part, meta | {"digest": dataset_digest(dataset), "stamps": _file_stamps(part)})
     part.replace(folder)
     for name in ("plan.json", "done.jsonl"):
         (folder / name).unlink(missing_ok=True)

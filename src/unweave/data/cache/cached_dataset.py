@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from unweave.data.dataset import Card, Dataset
-from unweave.data.factors import FactorGrid, within
-from unweave.data.memory import digest_of
+from unweave.data.digest import dataset_digest
+from unweave.data.factors import FactorGrid, check_range
 from unweave.types import FactorTable, Pixels, Rows
 
 
@@ -36,7 +36,7 @@ class CachedDataset(Dataset):
         return len(self._pixels) if self._rows is None else len(self._rows)
 
     def _source_rows(self, rows: Rows) -> Rows:
-        within(rows, len(self), "row")
+        check_range(rows, len(self), "row")
         return rows if self._rows is None else self._rows[rows]
 
     def images(self, rows: Rows) -> Pixels:
@@ -52,5 +52,5 @@ class CachedDataset(Dataset):
 
     def digest(self) -> str:
         if self._digest is None:
-            self._digest = digest_of(self)
+            self._digest = dataset_digest(self)
         return self._digest

@@ -1,6 +1,6 @@
 """Images as they lie on disk, in whatever format: what a reader gives to the cache.
 
-A data set on disk is a module of `unweave/data/` with four names:
+A data set on disk is a module of `unweave/data/sets/` or `formats/` with four names:
 
     CHILD_PROCESS_ONLY = True          its reader is a C library for whole files, which a damaged file may crash
     class Settings(Frozen)             `path`, and whatever else changes the pixels

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 from unweave.data.dataset import Dataset
-from unweave.data.sampling import rows_for
+from unweave.data.sampling import sample_rows
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.editing.swap import swap_units
@@ -79,7 +79,7 @@ def look(
 
     Raises ValueError for fewer than two images, TypeError for a foundation.
     """
-    rows = rows_for(len(dataset), ROWS, seed)
+    rows = sample_rows(len(dataset), ROWS, seed)
     if len(rows) < 2:
         raise ValueError(f"{dataset.name} has {len(rows)} image: there is nothing that varies.")
     method = run.method()
