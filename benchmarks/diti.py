@@ -24,7 +24,6 @@ from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.evaluation.probe import probe
 from unweave.method import Sampling, evaluating
-from unweave.models.diffusion.sampling import sample
 from unweave.runs.run import Run, best_device
 from unweave.tensors import to_images
 
@@ -58,8 +57,7 @@ def inversion(run: Run, count: int = 16) -> list[dict[str, float]]:
             sampling = Sampling(sampler, steps, clip=False)
             start = make_start(method, images, sampling=sampling, seed=None)
             with evaluating(method):
-                predict = method.predictor(method.encode(images), False)
-                back = sample(predict, start, method.noising, sampling, trailing=True)
+                back = method.process.sample(method.predictor(method.encode(images)), start, sampling)
             each = ((back - images) / 2).square().mean((1, 2, 3)).clamp(min=1e-12)
             found.append({
                 "steps": steps, "sampler": sampler, "psnr": (-10 * torch.log10(each)).mean().item(),

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from running import commit, train
 
-from unweave.models.diffusion.process import add_noise, clean_of
+from unweave.models.diffusion.noising import add_noise, clean_of
 from unweave.runs.run import Run, best_device
 from unweave.tensors import to_images
 
@@ -38,13 +38,13 @@ def errors(run: Run, count: int) -> dict[str, Any]:
     data, device = run.dataset(), best_device()
     images = to_images(data.images(np.random.default_rng(3).choice(len(data), count, replace=False)), device)
     method: Any = run.method()
-    predict = method.predictor(method.encode(images), False)
+    predict = method.predictor(method.encode(images))
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).to(device)
     alone: dict[str, float] = {}
     coded: dict[str, float] = {}
     for time in TIMES:
         t = torch.full((count,), time, device=device)
-        abar = method.denoiser.abar[t]
+        abar = method.denoiser.process.abar[t]
         x_t = add_noise(images, noise, abar)
         for found, eps in ((alone, method.denoiser.features_and_noise(x_t, t)[1]), (coded, predict(x_t, t[0]))):
             found[str(time)] = (clean_of(eps, x_t, abar) - images).square().mean().item()

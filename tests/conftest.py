@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL, VQModel
 
 import unweave
-from unweave.models.diffusion import process
+from unweave.models.diffusion import noising
 from unweave.models.foundation import Foundation, FrozenDenoiser
 from unweave.models.latents import LatentSpace
 from unweave.models.unet import UNetShape, unconditional_unet
@@ -90,11 +90,16 @@ def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
 
 
+def abar_of(schedule: noising.Schedule) -> torch.Tensor:
+    """abar_t of one of the schedules, for t = 0 .. 999."""
+    return noising.alphas_bar(noising.scheduler_config(schedule, "eps"))
+
+
 def small_denoiser(
     size: int = 16,
     channels: int = 3,
-    prediction: process.Prediction = "eps",
-    schedule: process.Schedule = "linear",
+    prediction: noising.Prediction = "eps",
+    schedule: noising.Schedule = "linear",
 ) -> FrozenDenoiser:
     """A frozen denoiser small enough for a test; random weights stand for trained ones, the same at every call."""
     with torch.random.fork_rng(devices=[]):
@@ -103,7 +108,7 @@ def small_denoiser(
         for parameter in unet.parameters():
             if not parameter.any():  # the last layers, which begin at zero
                 torch.nn.init.normal_(parameter, std=0.1)
-    return FrozenDenoiser(unet, process.config(schedule, prediction))
+    return FrozenDenoiser(unet, noising.scheduler_config(schedule, prediction))
 
 
 def latent_foundation(kind: str) -> Foundation:

@@ -16,6 +16,9 @@ Units = Float[Tensor, "batch unit dim"]
 Times = Int[Tensor, "batch"]
 """Diffusion time-steps, 0 (clean) to T - 1 (noise)."""
 
+PerImage = Float[Tensor, "batch"]
+"""One number per image."""
+
 Scalar = Float[Tensor, ""]
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.conftest import abar_of
 
 from unweave.evaluation import attribute_loss as losses
-from unweave.models.diffusion.process import alphas_bar
 from unweave.runs.run import Run
 
 
@@ -66,7 +66,7 @@ def test_what_is_there_is_not_overwritten_and_times_are_sorted(diti_run: Run, tm
         losses.attribute_losses(diti_run, times=[], output=tmp_path / "c.png")
 
 
-ABAR = alphas_bar("linear")
+ABAR = abar_of("linear")
 TIMES = (5, 100, 300, 500, 700, 900)
 
 

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from diffusers import UNet2DModel
 from diffusers.models.resnet import ResnetBlock2D
-from tests.conftest import latent_foundation, small_denoiser
+from tests.conftest import abar_of, latent_foundation, small_denoiser
 from torch import Tensor, nn
 
 import unweave
@@ -29,7 +29,7 @@ from unweave.methods.disdiff import (
     variance,
 )
 from unweave.models import foundation
-from unweave.models.diffusion import process
+from unweave.models.diffusion import noising
 from unweave.models.diffusion.sampling import sample
 from unweave.models.foundation import Foundation, FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
 from unweave.models.pretraining import denoiser as pretraining
@@ -86,17 +86,18 @@ def forward(method: DisDiff, count: int = 8, seed: int = 1) -> Loss:
 
 
 def draws(method: DisDiff, count: int = 8, seed: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What `forward` draws: latents, noise, times, and the unit of each image."""
+    """What `forward` draws: noised latents, noise, times, and the unit of each image."""
     rng = torch.Generator().manual_seed(seed)
     z0 = method.space.encode(batch(count).images)
-    t = process.uniform_times(count, rng, z0.device)
+    t = noising.uniform_times(count, rng, z0.device)
     eps = torch.randn(z0.shape, generator=rng)
-    return z0, eps, t, torch.randint(method.settings.units, (count,), generator=rng)
+    x_t = noising.add_noise(z0, eps, method.denoiser.process.abar[t])
+    return x_t, eps, t, torch.randint(method.settings.units, (count,), generator=rng)
 
 
 def noised(method: DisDiff, count: int = 8) -> tuple[Tensor, Tensor]:
-    z0, eps, t, _ = draws(method, count)
-    return process.add_noise(z0, eps, method.denoiser.abar[t]), t
+    x_t, _, t, _ = draws(method, count)
+    return x_t, t
 
 
 def gradients(method: nn.Module, total: Tensor) -> dict[str, Tensor]:
@@ -395,11 +396,11 @@ def test_trap_training_shifts_by_s_t_and_the_disentangling_branch_and_sampling_b
     G = 30 * torch.randn(4, 4, *SHAPE, generator=torch.Generator().manual_seed(3))
     method.field = ConstantFields(G)
     A, s, d = (values.float()[:, None, None, None] for values in by_hand())
-    z0, eps, _, _ = draws(method, 4)
+    _, eps, _, _ = draws(method, 4)
     t, c = torch.tensor([0, 1, 5, 20]), torch.tensor([3, 0, 1, 1])  # where the two differ most
-    x_t = process.add_noise(z0, eps, method.denoiser.abar[t])
+    x_t = noising.add_noise(batch(4).images, eps, method.denoiser.process.abar[t])
     _, eps_0 = method.denoiser.features_and_noise(x_t, t)
-    error, _, _, weight = method.terms(z0, eps, t, c, method.encode(batch(4).images))
+    error, _, _, weight = method.terms(x_t, eps, t, c, method.encode(batch(4).images))
 
     def expected(shift: Tensor) -> Tensor:
         return (eps - (eps_0 + shift[t] * G.sum(1))).abs().mean((1, 2, 3))
@@ -416,10 +417,10 @@ def test_trap_training_shifts_by_s_t_and_the_disentangling_branch_and_sampling_b
 
 def test_the_coefficients_are_the_posterior_mean_and_the_score() -> None:
     A, s, d = by_hand()
-    abar, t = process.alphas_bar("linear"), torch.arange(1000)
-    torch.testing.assert_close(process.mean_shift(abar, t).double(), s, rtol=2e-3, atol=1e-6)
-    torch.testing.assert_close(process.score_shift(abar).double(), d, rtol=2e-3, atol=1e-6)
-    assert process.mean_shift(abar, t)[0] == 0
+    abar, t = abar_of("linear"), torch.arange(1000)
+    torch.testing.assert_close(noising.mean_shift(abar, t).double(), s, rtol=2e-3, atol=1e-6)
+    torch.testing.assert_close(noising.score_shift(abar).double(), d, rtol=2e-3, atol=1e-6)
+    assert noising.mean_shift(abar, t)[0] == 0
     alpha = A[1:] / A[:-1]  # a shift of the noise moves DDPM's mean by -(1 - alpha) / sqrt(alpha (1 - abar)) of it
     moved = -(1 - alpha) / (alpha * (1 - A[1:])).sqrt() * s[1:]
     posterior = (1 - alpha) * (1 - A[:-1]) / (1 - A[1:])  # its variance, which a score is multiplied with
@@ -569,8 +570,8 @@ def test_the_codes_that_an_edit_is_measured_against_have_no_gradient(monkeypatch
     pictures = counting(method, "reencode", monkeypatch)
     units = method.encode(batch(4).images)
     method.copy_to_twin()
-    z0, eps, t, c = draws(method, 4)
-    _, l_in, l_va, _ = method.terms(z0, eps, t, c, units)
+    x_t, eps, t, c = draws(method, 4)
+    _, l_in, l_va, _ = method.terms(x_t, eps, t, c, units)
     assert torch.autograd.grad(l_va.sum(), units, allow_unused=True, retain_graph=True) == (None,)  # r
     assert [picture.requires_grad for picture in pictures] == [False, True]  # D(z0), D(z0_c)
     slope = torch.autograd.grad((l_in + l_va).sum(), method.field.fields, retain_graph=True)[0]
@@ -624,7 +625,7 @@ def test_the_unit_is_drawn_for_each_image(monkeypatch: pytest.MonkeyPatch) -> No
     method = quick()
     seen: list[Tensor] = []
 
-    def remember(z0: Tensor, eps: Tensor, t: Tensor, c: Tensor, units: Tensor) -> Any:
+    def remember(x_t: Tensor, eps: Tensor, t: Tensor, c: Tensor, units: Tensor) -> Any:
         seen.append(c)
         return tuple(units.sum((1, 2)) for _ in range(4))
 
@@ -643,10 +644,10 @@ def test_each_image_is_edited_by_the_field_of_its_own_unit() -> None:
     G = torch.zeros(4, 4, *SHAPE)
     G[torch.arange(4), torch.tensor([2, 0, 3, 1])] = 1.0
     method.field = ConstantFields(G)
-    z0, eps, t, _ = draws(method, 4)
+    x_t, eps, t, _ = draws(method, 4)
     units = method.encode(batch(4).images)
-    own = method.terms(z0, eps, t, torch.tensor([2, 0, 3, 1]), units)[3]
-    other = method.terms(z0, eps, t, torch.tensor([0, 1, 2, 3]), units)[3]
+    own = method.terms(x_t, eps, t, torch.tensor([2, 0, 3, 1]), units)[3]
+    other = method.terms(x_t, eps, t, torch.tensor([0, 1, 2, 3]), units)[3]
     assert (own > 0).all()
     assert not other.any()
 
@@ -664,7 +665,7 @@ def test_foundations_that_say_the_same_in_other_words_give_the_same_loss(
     inputs: list[tuple[Tensor, Tensor]] = []
 
     def remember(unet: Any, x_t: Tensor, t: Tensor) -> Any:
-        inputs.append((x_t, method.denoiser.abar[t][:, None, None, None]))
+        inputs.append((x_t, method.denoiser.process.abar[t][:, None, None, None]))
         return encoder_half(unet, x_t, t)
 
     def reworded(half: Any, features: Any, embedding: Tensor) -> Tensor:
@@ -674,20 +675,20 @@ def test_foundations_that_say_the_same_in_other_words_give_the_same_loss(
     monkeypatch.setattr(foundation, "encoder_half", remember)
     monkeypatch.setattr(foundation, "decoder_half", reworded)
     loss = forward(method)
-    assert method.denoiser.noising["prediction_type"] == kind
+    assert method.denoiser.process.prediction_type == kind
     assert loss.total.item() == pytest.approx(expected.total.item(), rel=1e-4)
     for name, value in expected.terms.items():
         assert loss.terms[name].item() == pytest.approx(value.item(), rel=1e-4), name
 
 
 @pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
-def test_without_fields_sampling_is_the_foundations_own(prediction: process.Prediction) -> None:
+def test_without_fields_sampling_is_the_foundations_own(prediction: noising.Prediction) -> None:
     denoiser = small_denoiser(prediction=prediction)
     method = quick(pixels(denoiser), awake=False)
     with evaluating(method):
         start = method.start(2, torch.Generator().manual_seed(0))
         images = method.decode(torch.randn(2, 4, 3), start, SHORT)
-        plain = sample(lambda x, t: denoiser.unet(x, t).sample, start, denoiser.noising, SHORT)
+        plain = sample(lambda x, t: denoiser.unet(x, t).sample, start, denoiser.process.config, SHORT)
     torch.testing.assert_close(images, plain.clamp(-1, 1), atol=1e-4, rtol=1e-4)
 
 
@@ -707,7 +708,7 @@ def test_any_conditioning_by_time_can_be_stood_on(condition: str, changes: dict[
     sizes = {"sample_size": 16, "block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4}
     blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
     unet = UNet2DModel(**{**sizes, **blocks, **changes})
-    denoiser = FrozenDenoiser(unet, process.config("linear", "eps"))
+    denoiser = FrozenDenoiser(unet, noising.scheduler_config("linear", "eps"))
     method = quick(pixels(denoiser), awake=False, condition=condition)
     x_t, t = noised(method)
     with torch.no_grad():
@@ -738,7 +739,7 @@ def test_trap_the_foundation_is_the_averaged_denoiser_and_not_the_raw_one(tmp_pa
     averaged, raw = (run.trained(weights).unet.state_dict() for weights in ("averaged", "raw"))
     assert all(torch.equal(frozen[name], averaged[name]) for name in averaged)
     assert any(not torch.equal(frozen[name], raw[name]) for name in raw)
-    assert foundation.denoiser.noising["beta_schedule"] == run.trained().noising["beta_schedule"]
+    assert foundation.denoiser.process.config["beta_schedule"] == run.trained().process.config["beta_schedule"]
     assert forward(quick(foundation, awake=False), 2).total.isfinite()
 
 

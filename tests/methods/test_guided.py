@@ -11,7 +11,7 @@ from unweave import registry
 from unweave.config import SettingsError, parse
 from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import diffae, diti, pdae
-from unweave.models.diffusion.process import (
+from unweave.models.diffusion.noising import (
     add_noise,
     clean_of,
     mean_shift,
@@ -86,11 +86,11 @@ def test_images_that_cannot_be_halved_to_4_are_refused(shape, widths) -> None:
 def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
     method = pdae_of(weight=weight, field=field)
     t, eps = drawn(method, 4, 5)
-    abar = method.denoiser.abar[t]
+    abar = method.denoiser.process.abar[t]
     x_t = add_noise(images(), eps, abar)
     features, eps_0 = method.denoiser.features_and_noise(x_t, t)
     field_values = method.decoder(features, features.embedding, method.condition(method.encoder(images())))
-    size = mean_shift(method.denoiser.abar, t) if field == "score" else abar.sqrt()
+    size = mean_shift(method.denoiser.process.abar, t) if field == "score" else abar.sqrt()
     error = (eps - eps_0 - per_image(size) * field_values).square().mean((1, 2, 3))
     ratio = abar / (1 - abar)
     weights = {"snr": ratio**0.1 / (1 + ratio), "uniform": torch.ones(4), "clean": 1 / ratio}
@@ -101,7 +101,7 @@ def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
 def test_the_published_weight_is_its_formula() -> None:
     method = pdae_of()
     t = torch.tensor([10, 500, 990])
-    expected = snr(method.denoiser.abar[t]) ** 0.1 / (1 + snr(method.denoiser.abar[t]))
+    expected = snr(method.denoiser.process.abar[t]) ** 0.1 / (1 + snr(method.denoiser.process.abar[t]))
     torch.testing.assert_close(method.weigh(t), expected)
 
 
@@ -122,12 +122,12 @@ def test_sampling_adds_the_shift_and_clips_x0(kind: str, shift) -> None:
     method = pdae_of(field=kind)
     units = method.encode(images())
     x_t, t = torch.randn(4, 3, 16, 16) * 3, torch.tensor(700)
-    abar = method.denoiser.abar[t.expand(4)]
+    abar = method.denoiser.process.abar[t.expand(4)]
     features, eps_0 = method.denoiser.features_and_noise(x_t, t.expand(4))
     field = method.decoder(features, features.embedding, method.condition(units.squeeze(2)))
     plain = eps_0 + per_image(shift(abar)) * field
-    torch.testing.assert_close(method.predictor(units, False)(x_t, t), plain)
-    clipped = clean_of(method.predictor(units, True)(x_t, t), x_t, abar)
+    torch.testing.assert_close(method.predictor(units)(x_t, t), plain)
+    clipped = clean_of(method.process.clipping(method.predictor(units))(x_t, t), x_t, abar)
     assert clean_of(plain, x_t, abar).abs().max() > 1.1
     torch.testing.assert_close(clipped, clean_of(plain, x_t, abar).clamp(-1, 1), atol=1e-5, rtol=1e-4)
 
@@ -182,7 +182,7 @@ def test_a_later_slice_has_no_influence_on_earlier_times() -> None:
     x_t = torch.randn(1, 3, 16, 16)
     for block in range(8):
         for time in (block * 125, block * 125 + 124):
-            slope = torch.autograd.grad(method.predictor(code, False)(x_t, torch.tensor(time)).sum(), code)[0].flatten()
+            slope = torch.autograd.grad(method.predictor(code)(x_t, torch.tensor(time)).sum(), code)[0].flatten()
             assert slope[ends[block] :].abs().sum() == 0
             assert slope[: ends[block]].abs().min() > 0
 
@@ -191,9 +191,9 @@ def test_in_the_last_block_the_mask_is_none() -> None:
     method = diti_of()
     code = torch.randn(2, 16, 1)
     x_t, times = torch.randn(2, 3, 16, 16), [torch.tensor(time) for time in (874, 875, 999)]
-    masked = [method.predictor(code, True)(x_t, t) for t in times]
+    masked = [method.process.clipping(method.predictor(code))(x_t, t) for t in times]
     method.mask.visible = lambda code, t: code
-    same = [torch.equal(one, method.predictor(code, True)(x_t, t)) for one, t in zip(masked, times)]
+    same = [torch.equal(one, method.process.clipping(method.predictor(code))(x_t, t)) for one, t in zip(masked, times)]
     assert same == [False, True, True]  # the last of 8 blocks begins at 875
 
 
@@ -306,7 +306,7 @@ def test_every_block_of_diffae_has_the_time_and_then_the_code() -> None:
 def test_the_loss_of_diffae_by_hand_and_its_code_matters() -> None:
     method = diffae_of()
     t, eps = drawn(method, 4, 5)
-    x_t = add_noise(images(), eps, method.abar[t])
+    x_t = add_noise(images(), eps, method.process.abar[t])
     units = method.encode(images())
     by_hand = (eps - method.predict(x_t, t, units)).square().mean().item()
     assert method(batch(), torch.Generator().manual_seed(5)).total.item() == pytest.approx(by_hand, rel=1e-5)

@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from unweave.config import SettingsError
 from unweave.models import diffusers_folder
 from unweave.models.diffusers_folder import digest, load, local_folder, scheduler_config
-from unweave.models.diffusion import process
-from unweave.models.diffusion.process import of_scheduler
+from unweave.models.diffusion import noising
+from unweave.models.diffusion.noising import read_scheduler_config
 from unweave.models.foundation import Foundation, FoundationSettings, check_digests, open_foundation
 from unweave.models.latents import LatentSpace, PixelSpace
 
@@ -106,7 +106,7 @@ def test_a_pipeline_of_pixels_opens(pipeline: Any, tmp_path: Path) -> None:
     x, t = torch.randn(2, *IMAGE), torch.tensor([1, 900])
     with torch.no_grad():
         torch.testing.assert_close(denoiser.unet(x, t).sample, unet()(x, t).sample)
-    torch.testing.assert_close(denoiser.abar, DDPMScheduler(beta_end=0.01).alphas_cumprod)
+    torch.testing.assert_close(denoiser.process.abar, DDPMScheduler(beta_end=0.01).alphas_cumprod)
     assert not denoiser.state_dict(), "a checkpoint holds nothing of it"
     assert foundation.record() == {"shape": [3, 16, 16], "rows": 7, "digests": foundation.digests, "commits": {}}
 
@@ -129,7 +129,7 @@ def test_a_bare_unet_opens_with_its_scheduler_in_it_or_beside_it(part: str, tmp_
     autoencoder = {} if part == "denoiser" else {"autoencoder": latent / "vqvae"}
     foundation = open_foundation(sources(denoiser=folder, **autoencoder), IMAGE, 1)
     assert foundation.denoiser is not None
-    assert foundation.denoiser.noising["prediction_type"] == "epsilon"
+    assert foundation.denoiser.process.prediction_type == "epsilon"
 
 
 @pytest.mark.parametrize(("make", "shape"), [(vq, (3, 8, 8)), (kl, (4, 8, 8))])
@@ -182,13 +182,17 @@ def test_outputs_that_correspond_are_the_same_noise(tmp_path: Path) -> None:
 )
 def test_any_schedule_is_followed(config: dict[str, Any], tmp_path: Path) -> None:
     foundation = open_foundation(sources(denoiser=bare(tmp_path, unet(), DDPMScheduler(**config))), IMAGE, 1)
-    torch.testing.assert_close(foundation.required_denoiser("x").abar, DDPMScheduler(**config).alphas_cumprod)
+    torch.testing.assert_close(foundation.required_denoiser("x").process.abar, DDPMScheduler(**config).alphas_cumprod)
 
 
 def test_ours_are_followed_exactly() -> None:
     for schedule in ("sqrt_linear", "cosine", "linear"):
-        ours = process.config(schedule, "v")
-        assert of_scheduler(dict(DDIMScheduler(**ours).config)) == {"beta_start": 1e-4, "beta_end": 0.02, **ours}
+        ours = noising.scheduler_config(schedule, "v")
+        assert read_scheduler_config(dict(DDIMScheduler(**ours).config)) == {
+            "beta_start": 1e-4,
+            "beta_end": 0.02,
+            **ours,
+        }
 
 
 # what does not fit

@@ -21,7 +21,7 @@ from unweave.evaluation.metrics.linear_probe import ProbeSplit, ProbeTable
 from unweave.figures.curve import plot_curves
 from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import save_picture
-from unweave.models.diffusion.process import add_noise, clean_of
+from unweave.models.diffusion.noising import add_noise, clean_of
 from unweave.models.foundation import FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
 from unweave.models.latents import Space
 from unweave.runs.codes import encode_rows
@@ -71,7 +71,7 @@ def attribute_losses(
 
     def rebuild(x_t: Images, t: Times) -> Images:
         _, eps = denoiser.features_and_noise(x_t, t)
-        return space.decode(clean_of(eps, x_t, denoiser.abar[t])).float()
+        return space.decode(clean_of(eps, x_t, denoiser.process.abar[t])).float()
 
     names = [name for name, size in zip(dataset_grid.grid.names, dataset_grid.grid.sizes) if size > 1]
     done = 0
@@ -93,7 +93,7 @@ def attribute_losses(
         rng = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
             losses[name] = attribute_loss(
-                rebuild, first, second, denoiser.abar, times, rng, encode=space.encode, tick=tick
+                rebuild, first, second, denoiser.process.abar, times, rng, encode=space.encode, tick=tick
             )
         distances[name] = (first - second).square().sum((1, 2, 3)).sqrt().mean().item()
     carried = slices(opened_run, dataset, seed, progress=progress)

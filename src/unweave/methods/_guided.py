@@ -16,26 +16,17 @@ from torch import Tensor, nn
 
 from unweave.config import Frozen, SettingsError
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
-from unweave.models.diffusion.process import (
-    add_noise,
-    clipped,
-    mean_shift,
-    per_image,
-    score_shift,
-    snr,
-    uniform_times,
-    velocity_shift,
-)
-from unweave.models.diffusion.sampling import invert, sample
+from unweave.models.diffusion.noising import mean_shift, per_image, score_shift, snr, velocity_shift
+from unweave.models.diffusion.process import Process
+from unweave.models.diffusion.sampling import Predict
 from unweave.models.encoder import attention_encoder
 from unweave.models.foundation import Foundation
 from unweave.models.gradient_decoder import GradientDecoder, check_splittable
 from unweave.models.latents import PixelSpace
 from unweave.models.unet import time_width
-from unweave.tensors import Images, Times, Units
+from unweave.tensors import Images, PerImage, Times, Units
 
 Code = Float[Tensor, "batch dim"]
-PerImage = Float[Tensor, "batch"]
 
 
 class Settings(Frozen):
@@ -118,7 +109,7 @@ class Guided(Generative):
         super().__init__()
         self.denoiser = foundation.required_denoiser(name)
         check_splittable(self.denoiser.unet)
-        if settings.weight == "clean" and self.denoiser.noising["prediction_type"] == "epsilon":
+        if settings.weight == "clean" and self.denoiser.process.prediction_type == "epsilon":
             raise SettingsError(
                 f"{name} with method.weight=clean counts errors of x_0, and a model that predicts the noise has huge "
                 "ones where noise is strong: set method.weight=snr method.field=score, as published, or train a "
@@ -132,7 +123,7 @@ class Guided(Generative):
         width = time_width(self.denoiser.unet)
         self.condition = nn.Linear(settings.dim, width)
         self.decoder = GradientDecoder(self.denoiser.unet, width)
-        self.noising = {**self.denoiser.noising, "prediction_type": "epsilon"}
+        self.process = Process({**self.denoiser.process.config, "prediction_type": "epsilon"}, trailing=True)
         self.averaged = ("encoder", "condition", "decoder")
 
     def players(self) -> list[Player]:
@@ -142,13 +133,11 @@ class Guided(Generative):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         code = self.encode(batch.images).squeeze(2)
         x0 = self.space.encode(batch.images)
-        t = uniform_times(len(x0), rng, x0.device)
-        eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
-        abar = self.denoiser.abar[t]
-        x_t = add_noise(x0, eps, abar)
+        t, eps, x_t = self.process.noised(x0, rng)
+        abar = self.process.abar[t]
         features, eps_0 = self.denoiser.features_and_noise(x_t, t)
         score = self.settings.field == "score"
-        s_t = per_image(mean_shift(self.denoiser.abar, t) if score else velocity_shift(abar))
+        s_t = per_image(mean_shift(self.process.abar, t) if score else velocity_shift(abar))
         weight, total, error = self.weigh(t), 0.0, torch.zeros_like(abar)
         for visible in self.mask.trained(code, t):
             field = self.decoder(features, features.embedding, self.condition(visible)).float()
@@ -158,7 +147,7 @@ class Guided(Generative):
 
     def weigh(self, t: Times) -> PerImage:
         """lambda_t of each image."""
-        ratio = snr(self.denoiser.abar[t])
+        ratio = snr(self.process.abar[t])
         if self.settings.weight == "clean":
             return 1 / ratio
         return ratio**self.settings.gamma / (1 + ratio) if self.settings.weight == "snr" else torch.ones_like(ratio)
@@ -168,26 +157,27 @@ class Guided(Generative):
             return self.encoder(images).unsqueeze(2)
 
     def start(self, count: int, rng: torch.Generator) -> Start:
-        return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.denoiser.abar.device)
+        return self.process.start((count, *self.space.shape), rng)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling, trailing=True)
+        return self.process.invert(self.predictor(units), self.space.encode(images), sampling)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        latents = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
-        return self.space.decode(latents).float().clamp(-1, 1)
+        predict = self.predictor(units)
+        if sampling.clip and self.bounded:
+            predict = self.process.clipping(predict)
+        return self.space.decode(self.process.sample(predict, start, sampling, rng)).float().clamp(-1, 1)
 
-    def predictor(self, units: Units, clip: bool) -> Any:
+    def predictor(self, units: Units) -> Predict:
         """The noise prediction as samplers ask for it, at one time for all images: eps_0 and the field's shift."""
         code = units.squeeze(2)
         shift = score_shift if self.settings.field == "score" else velocity_shift
 
         def predict(x_t: Images, t: Tensor) -> Images:
             times = t.to(x_t.device).expand(len(x_t))
-            abar = self.denoiser.abar[times]
             features, eps_0 = self.denoiser.features_and_noise(x_t, times)
-            field = self.decoder(features, features.embedding, self.condition(self.mask.visible(code, times))).float()
-            eps = eps_0 + per_image(shift(abar)) * field
-            return clipped(eps, x_t, abar) if clip and self.bounded else eps
+            visible = self.mask.visible(code, times)
+            field = self.decoder(features, features.embedding, self.condition(visible)).float()
+            return eps_0 + per_image(shift(self.process.abar[times])) * field
 
         return predict

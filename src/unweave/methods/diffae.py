@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from unweave.config import Frozen
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start, UnitGroups
-from unweave.models.diffusion import process
+from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
-from unweave.models.diffusion.process import add_noise, clipped, uniform_times
-from unweave.models.diffusion.sampling import invert, sample
+from unweave.models.diffusion.process import Process
+from unweave.models.diffusion.sampling import Predict
 from unweave.models.foundation import Foundation
 from unweave.models.gradient_decoder import add_condition, decoder_half, encoder_half
 from unweave.models.latents import PixelSpace
@@ -47,7 +47,7 @@ class Settings(Frozen):
     heads: int = Field(1, ge=1, description="attention heads of the coarsest level")
     groups: int = Field(32, ge=1, description="groups of GroupNorm")
     dropout: float = Field(0.1, ge=0, lt=1, description="in the U-Net")
-    schedule: process.Schedule = Field("linear", description="noise schedule: 'linear', 'sqrt_linear' or 'cosine'")
+    schedule: noising.Schedule = Field("linear", description="noise schedule: 'linear', 'sqrt_linear' or 'cosine'")
     balance: bool = Field(False, description="true: every noise level counts the same; false: no weight (published)")
 
 
@@ -106,9 +106,7 @@ class DiffAE(Generative):
         self.unets = nn.ModuleList([unconditional_unet(self.space.shape[1], self.space.shape[0], shape)])
         add_condition(self.unets, s.dim)
         self.balance = Balance()
-        self.noising = process.config(s.schedule, "eps")
-        self.abar: Tensor
-        self.register_buffer("abar", process.alphas_bar(s.schedule), persistent=False)
+        self.process = Process(noising.scheduler_config(s.schedule, "eps"), trailing=True)
         self.averaged = ("encoder", "unets")
         self.unit_groups = UnitGroups({"code": range(s.dim)})
 
@@ -117,10 +115,8 @@ class DiffAE(Generative):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         x0 = self.space.encode(batch.images)
-        t = uniform_times(len(x0), rng, x0.device)
-        eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
-        predicted = self.predict(add_noise(x0, eps, self.abar[t]), t, self.encode(batch.images))
-        error = (eps - predicted).square().mean((1, 2, 3))
+        t, eps, x_t = self.process.noised(x0, rng)
+        error = noising.distance("l2", self.predict(x_t, t, self.encode(batch.images)), eps)
         weighted = self.balance(error, t) * error if self.settings.balance else error
         return Loss(weighted.mean(), {"denoising": error.mean()})
 
@@ -138,26 +134,20 @@ class DiffAE(Generative):
         return decoder_half(self.unet, features, features.embedding).float()
 
     def start(self, count: int, rng: torch.Generator) -> Start:
-        return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.abar.device)
+        return self.process.start((count, *self.space.shape), rng)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return invert(self.predictor(units, False), self.space.encode(images), self.noising, sampling, trailing=True)
+        return self.process.invert(self.predictor(units), self.space.encode(images), sampling)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        latents = sample(self.predictor(units, sampling.clip), start, self.noising, sampling, rng, trailing=True)
-        return self.space.decode(latents).float().clamp(-1, 1)
+        predict = self.predictor(units)
+        if sampling.clip and self.bounded:
+            predict = self.process.clipping(predict)
+        return self.space.decode(self.process.sample(predict, start, sampling, rng)).float().clamp(-1, 1)
 
-    def predictor(self, units: Units, clip: bool) -> Any:
+    def predictor(self, units: Units) -> Predict:
         """The noise prediction as samplers ask for it."""
-
-        def predict(x_t: Images, t: Tensor) -> Images:
-            eps = self.predict(x_t, t, units)
-            if not (clip and self.bounded):
-                return eps
-            abar = self.abar[t.to(x_t.device).expand(len(x_t))]
-            return clipped(eps, x_t, abar)
-
-        return predict
+        return lambda x_t, t: self.predict(x_t, t, units)
 
 
 extras: dict[str, Any] = {}

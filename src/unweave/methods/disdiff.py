@@ -17,22 +17,15 @@ from torch.utils.checkpoint import checkpoint
 from unweave.config import Frozen
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
 from unweave.models.diffusion.balance import Balance
-from unweave.models.diffusion.process import (
-    STEPS,
-    add_noise,
-    clean_of,
-    mean_shift,
-    per_image,
-    score_shift,
-    uniform_times,
-)
-from unweave.models.diffusion.sampling import invert, sample
+from unweave.models.diffusion.noising import STEPS, add_noise, clean_of, distance, mean_shift, per_image, score_shift
+from unweave.models.diffusion.process import Process
+from unweave.models.diffusion.sampling import Predict
 from unweave.models.encoder import Norm, residual_encoder
 from unweave.models.foundation import Foundation, FrozenDenoiser
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.gradient_decoder import AttentionDecoder, GradientDecoder, UNetFeatures, check_splittable
 from unweave.models.unet import time_width
-from unweave.tensors import Images, Times, Units
+from unweave.tensors import Images, PerImage, Times, Units
 
 CITATION = """@inproceedings{yang2023disdiff,
   title     = {{DisDiff}: Unsupervised Disentanglement of Diffusion Probabilistic Models},
@@ -44,7 +37,6 @@ CITATION = """@inproceedings{yang2023disdiff,
 
 Fields = Float[Tensor, "batch chosen depth rows columns"]
 """A correction of the noise prediction for every unit, or for those that are asked for."""
-PerImage = Float[Tensor, "batch"]
 
 
 class Settings(Frozen):
@@ -168,7 +160,7 @@ class DisDiff(Generative):
         self.twin = FrozenNetwork(build_encoder(settings, foundation.shape))
         self.field = SubFields(settings, self.denoiser)
         self.balance = Balance()
-        self.noising = {**self.denoiser.noising, "prediction_type": "epsilon"}
+        self.process = Process({**self.denoiser.process.config, "prediction_type": "epsilon"})
         self.averaged = ("field",)
 
     def players(self) -> list[Player]:
@@ -179,14 +171,12 @@ class DisDiff(Generative):
         images, s = batch.images, self.settings
         units = self.encode(images)
         self.copy_to_twin()
-        z0 = self.space.encode(images)
-        t = uniform_times(len(images), rng, images.device, s.first_time)
-        eps = torch.randn(z0.shape, generator=rng, device=rng.device).to(images.device)
+        t, eps, x_t = self.process.noised(self.space.encode(images), rng, s.first_time)
         c = torch.randint(s.units, (len(images),), generator=rng, device=rng.device).to(images.device)
         if s.piece == 0:
-            error, l_in, l_va, weight = self.terms(z0, eps, t, c, units)
+            error, l_in, l_va, weight = self.terms(x_t, eps, t, c, units)
         else:
-            pieces = zip(*(tensor.split(s.piece) for tensor in (z0, eps, t, c, units)))
+            pieces = zip(*(tensor.split(s.piece) for tensor in (x_t, eps, t, c, units)))
             terms = [checkpoint(self.terms, *piece, use_reentrant=False) for piece in pieces]
             error, l_in, l_va, weight = (torch.cat(parts) for parts in zip(*terms))
         weighted = self.balance(error, t) * error if s.balance else error
@@ -198,16 +188,14 @@ class DisDiff(Generative):
         return Loss(total, logged)
 
     def terms(
-        self, z0: Images, eps: Images, t: Times, c: Int[Tensor, "batch"], units: Units
+        self, x_t: Images, eps: Images, t: Times, c: Int[Tensor, "batch"], units: Units
     ) -> tuple[PerImage, PerImage, PerImage, PerImage]:
         """The error of eps_hat, L_in, L_va and w of each image."""
-        abar = self.denoiser.abar[t]
-        x_t = add_noise(z0, eps, abar)
+        abar = self.process.abar[t]
         features, eps_0 = self.denoiser.features_and_noise(x_t, t)
         fields = self.field(features, units)
-        eps_hat = eps_0 + per_image(mean_shift(self.denoiser.abar, t)) * fields.sum(1)
-        difference = eps - eps_hat
-        error = (difference.abs() if self.settings.loss == "l1" else difference.square()).mean((1, 2, 3))
+        eps_hat = eps_0 + per_image(mean_shift(self.process.abar, t)) * fields.sum(1)
+        error = distance(self.settings.loss, eps_hat, eps)
         if self.settings.weight == 0:
             zero = error.new_zeros(len(t))
             return error, zero, zero, zero
@@ -248,10 +236,10 @@ class DisDiff(Generative):
             return self.twin.network(images).unflatten(1, (self.settings.units, -1))
 
     def start(self, count: int, rng: torch.Generator) -> Start:
-        return torch.randn((count, *self.space.shape), generator=rng, device=rng.device).to(self.denoiser.abar.device)
+        return self.process.start((count, *self.space.shape), rng)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return invert(self.predictor(units, None), self.space.encode(images), self.noising, sampling)
+        return self.process.invert(self.predictor(units, None), self.space.encode(images), sampling)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         return self.draw(units, start, sampling, None, rng)
@@ -265,10 +253,10 @@ class DisDiff(Generative):
         rng: torch.Generator | None = None,
     ) -> Images:
         """Images that only the fields of the chosen units (all if None) guide; the rest is the frozen model's own."""
-        latents = sample(self.predictor(units, chosen), start, self.noising, sampling, rng)
+        latents = self.process.sample(self.predictor(units, chosen), start, sampling, rng)
         return self.space.decode(latents).float().clamp(-1, 1)
 
-    def predictor(self, units: Units, chosen: Sequence[int] | None) -> Any:
+    def predictor(self, units: Units, chosen: Sequence[int] | None) -> Predict:
         """The noise prediction as samplers ask for it, at one time for all images: eps_0 + d_t Σ G_k."""
 
         def predict(x_t: Images, t: Tensor) -> Images:
@@ -277,7 +265,7 @@ class DisDiff(Generative):
             if int(t.max()) < self.settings.first_time:  # a time that no field was trained for
                 return eps_0
             fields = self.field(features, units, chosen)
-            return eps_0 + per_image(score_shift(self.denoiser.abar[times])) * fields.sum(1)
+            return eps_0 + per_image(score_shift(self.process.abar[times])) * fields.sum(1)
 
         return predict
 
@@ -362,7 +350,7 @@ def field_maps(
             if not 0 <= time < STEPS:
                 raise ValueError(f"times must be in 0..{STEPS - 1}, got {time}.")
             t = torch.full((len(images),), time, device=images.device)
-            abar = method.denoiser.abar[t]
+            abar = method.process.abar[t]
             features, _ = method.denoiser.features_and_noise(add_noise(z0, eps, abar), t)
             size = method.field(features, units).abs().mean(2)  # (batch, unit, rows, columns)
             maps.append(size * per_image(-score_shift(abar)))

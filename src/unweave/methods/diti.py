@@ -19,7 +19,7 @@ from unweave.config import SettingsError
 from unweave.method import UnitGroups
 from unweave.methods import _guided
 from unweave.methods._guided import Code
-from unweave.models.diffusion.process import STEPS
+from unweave.models.diffusion.noising import STEPS
 from unweave.models.foundation import Foundation
 from unweave.tensors import Times
 

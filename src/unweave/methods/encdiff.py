@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from unweave.config import Frozen
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
 from unweave.models.attention import RecordingAttention
-from unweave.models.diffusion import process
+from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
-from unweave.models.diffusion.sampling import invert, sample
+from unweave.models.diffusion.process import Process
+from unweave.models.diffusion.sampling import Predict
 from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
 from unweave.models.encoder import Norm, plain_encoder, residual_encoder
 from unweave.models.foundation import Foundation
@@ -77,10 +78,10 @@ class Settings(Frozen):
     heads: int = Field(8, ge=1, description="attention heads")
     groups: int = Field(32, ge=1, description="groups of the U-Net's GroupNorm")
     dropout: float = Field(0.0, ge=0, lt=1, description="in the U-Net; 0 in the release, 0.1 in the paper's table")
-    schedule: process.Schedule = Field(
+    schedule: noising.Schedule = Field(
         "sqrt_linear", description="noise schedule: 'sqrt_linear' (release), 'cosine' (paper) or 'linear'"
     )
-    prediction: process.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
+    prediction: noising.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
     loss: Literal["l1", "l2"] = Field("l1", description="'l1' (release) or 'l2' (the paper's table)")
     weight: Weighting | Literal["balanced"] = Field(
         "uniform", description="loss weight over time: models/diffusion/weighting.py, or 'balanced' (balance.py there)"
@@ -206,9 +207,7 @@ class EncDiff(Generative):
         if not settings.diffusion:
             self.canvas = nn.Parameter(torch.randn(1, folded, height // settings.patch, height // settings.patch))
         self.balance = Balance()
-        self.noising = process.config(settings.schedule, settings.prediction)
-        self.abar: Tensor
-        self.register_buffer("abar", process.alphas_bar(settings.schedule), persistent=False)
+        self.process = Process(noising.scheduler_config(settings.schedule, settings.prediction))
         self.averaged = ("",) if settings.average_all else ("unet",)
 
     def players(self) -> list[Player]:
@@ -219,17 +218,15 @@ class EncDiff(Generative):
         x0 = to_patches(self.space.encode(batch.images), s.patch)
         tokens = self.lift(self.encode(batch.images))
         if not s.diffusion:
-            error = distance(s.loss, self.decode_without_diffusion(tokens), x0)
+            error = noising.distance(s.loss, self.decode_without_diffusion(tokens), x0)
             return Loss(error.mean(), {"reconstruction": error.mean()})
-        t = process.uniform_times(len(x0), rng, x0.device, s.first_time)
-        eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
-        abar = self.abar[t]
-        x_t = process.add_noise(x0, eps, abar)
-        error = distance(s.loss, self.predict(x_t, t, tokens), process.target(s.prediction, x0, eps, abar))
+        t, eps, x_t = self.process.noised(x0, rng, s.first_time)
+        abar = self.process.abar[t]
+        error = noising.distance(s.loss, self.predict(x_t, t, tokens), noising.target(s.prediction, x0, eps, abar))
         if s.weight == "balanced":
             weighted = self.balance(error, t) * error
         else:
-            weighted = WEIGHTINGS[s.weight](process.snr(abar), s.weight_level) * error
+            weighted = WEIGHTINGS[s.weight](noising.snr(abar), s.weight_level) * error
         return Loss(weighted.mean(), {"denoising": weighted.mean(), "unweighted": error.mean()})
 
     def encode(self, images: Images) -> Units:
@@ -239,21 +236,20 @@ class EncDiff(Generative):
     def start(self, count: int, rng: torch.Generator) -> Start:
         depth, side, _ = self.space.shape
         side //= self.settings.patch
-        shape = (count, depth * self.settings.patch**2, side, side)
-        return torch.randn(shape, generator=rng, device=rng.device).to(self.abar.device)
+        return self.process.start((count, depth * self.settings.patch**2, side, side), rng)
 
     def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
         if not self.settings.diffusion:
             return self.start(len(images), torch.Generator().manual_seed(0))
         x0 = to_patches(self.space.encode(images), self.settings.patch)
-        return invert(self.predictor(self.lift(units)), x0, self.noising, sampling, self.settings.first_time)
+        return self.process.invert(self.predictor(self.lift(units)), x0, sampling, self.settings.first_time)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         tokens = self.lift(units)
         if not self.settings.diffusion:
             x0 = self.decode_without_diffusion(tokens)
         else:
-            x0 = sample(self.predictor(tokens), start, self.noising, sampling, rng, self.settings.first_time)
+            x0 = self.process.sample(self.predictor(tokens), start, sampling, rng, self.settings.first_time)
         return self.space.decode(from_patches(x0, self.settings.patch)).clamp(-1, 1).float()
 
     def predict(self, x_t: Images, t: Tensor, tokens: Float[Tensor, "batch unit token"]) -> Images:
@@ -268,15 +264,9 @@ class EncDiff(Generative):
         canvas = self.canvas.expand(len(tokens), -1, -1, -1)
         return self.predict(canvas, torch.zeros((), dtype=torch.long), tokens)
 
-    def predictor(self, tokens: Float[Tensor, "batch unit token"]) -> Any:
+    def predictor(self, tokens: Float[Tensor, "batch unit token"]) -> Predict:
         """The prediction as samplers ask for it."""
         return lambda x_t, t: self.predict(x_t, t, tokens).float()
-
-
-def distance(loss: str, prediction: Images, target: Images) -> Float[Tensor, "batch"]:
-    """Mean absolute ('l1') or squared ('l2') error of each image."""
-    difference = prediction.float() - target
-    return (difference.abs() if loss == "l1" else difference.square()).mean((1, 2, 3))
 
 
 def attention_maps(

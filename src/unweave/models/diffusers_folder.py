@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from unweave.files import temporary_path
-from unweave.models.diffusion import process
+from unweave.models.diffusion.noising import read_scheduler_config
 
 CLASSES = {"UNet2DModel": UNet2DModel, "VQModel": VQModel, "AutoencoderKL": AutoencoderKL}
 """The classes of diffusers that can be opened, by the name in config.json."""
@@ -170,7 +170,7 @@ def digest(folder: Path, kind: str) -> str:
         with path.open("rb") as stream:
             state.update(hashlib.file_digest(stream, "sha256").digest())
     if kind == "denoiser":
-        state.update(_canonical(process.of_scheduler(scheduler_config(folder))))
+        state.update(_canonical(read_scheduler_config(scheduler_config(folder))))
     return state.hexdigest()[:16]
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import UNet2DModel
 from pydantic import ConfigDict, Field
-from torch import Tensor, nn
+from torch import nn
 
 from unweave.config import Frozen, SettingsError
 from unweave.models import diffusers_folder
-from unweave.models.diffusion.process import noise_of, of_scheduler
+from unweave.models.diffusion.noising import noise_of, read_scheduler_config
+from unweave.models.diffusion.process import Process
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.gradient_decoder import UNetFeatures, decoder_half, encoder_half
 from unweave.models.latents import LatentSpace, PixelSpace, Space
@@ -50,9 +51,7 @@ class FrozenDenoiser(nn.Module):
     def __init__(self, unet: UNet2DModel, scheduler: Mapping[str, Any]) -> None:
         super().__init__()
         self.frozen = FrozenNetwork(unet)
-        self.noising = of_scheduler(scheduler)
-        self.abar: Tensor
-        self.register_buffer("abar", DDPMScheduler(**self.noising).alphas_cumprod.float(), persistent=False)
+        self.process = Process(read_scheduler_config(scheduler))
 
     @property
     def unet(self) -> UNet2DModel:
@@ -60,7 +59,7 @@ class FrozenDenoiser(nn.Module):
 
     def noise(self, output: Images, x_t: Images, t: Times) -> Images:
         """The noise in x_t, from the output of the U-Net, whatever it predicts."""
-        return noise_of(str(self.noising["prediction_type"]), output, x_t, self.abar[t])
+        return noise_of(self.process.prediction_type, output, x_t, self.process.abar[t])
 
     @torch.no_grad()
     def features_and_noise(self, x_t: Images, t: Times) -> tuple[UNetFeatures, Images]:

@@ -2,11 +2,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.conftest import abar_of
 from torch import Tensor
 
 from unweave.method import Sampling
-from unweave.models.diffusion import process
-from unweave.models.diffusion.process import Prediction, Schedule
+from unweave.models.diffusion import noising
+from unweave.models.diffusion.noising import Prediction, Schedule
 from unweave.models.diffusion.sampling import check_sampling, invert, sample
 
 SPREAD = 0.5
@@ -14,7 +15,7 @@ SPREAD = 0.5
 
 def gaussian(prediction: Prediction) -> Callable[[Tensor, Tensor], Tensor]:
     """The exact denoiser of images whose pixels are independent N(0, SPREAD²)."""
-    abar = process.alphas_bar("cosine")
+    abar = abar_of("cosine")
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         a = abar[int(t)]
@@ -28,7 +29,7 @@ def gaussian(prediction: Prediction) -> Callable[[Tensor, Tensor], Tensor]:
 @pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
 @pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
 def test_sampling_gives_the_distribution_and_undoes_the_inversion(prediction: Prediction, sampler: str) -> None:
-    config = process.config("cosine", prediction)
+    config = noising.scheduler_config("cosine", prediction)
     sampling = Sampling(sampler, 100)
     rng = torch.Generator().manual_seed(0)
     images = SPREAD * torch.randn(4, 3, 8, 8, generator=rng)
@@ -46,8 +47,8 @@ def test_inversion_gains_by_more_steps_as_its_sampler_does(prediction: Predictio
 
     Twice the steps halve an error of first order; of the multistep's, which tends to a quarter, 0.35 is left here.
     """
-    config, images = process.config("linear", prediction), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
-    abar = process.alphas_bar("linear")
+    config, images = noising.scheduler_config("linear", prediction), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+    abar = abar_of("linear")
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         a = abar[int(t)]
@@ -91,13 +92,15 @@ def test_inversion_follows_the_flow_whatever_the_number_of_steps(
     schedule: Schedule, sampler: str, trailing: bool, steps: int, allowed: float
 ) -> None:
     """Also numbers that do not divide 1000, whose strides differ."""
-    abar, images = process.alphas_bar(schedule), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+    abar, images = abar_of(schedule), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         a = abar[int(t)]
         return (1 - a).sqrt() / (a * SPREAD**2 + 1 - a) * x
 
-    x_T = invert(denoise, images, process.config(schedule, "eps"), Sampling(sampler, steps), trailing=trailing)
+    x_T = invert(
+        denoise, images, noising.scheduler_config(schedule, "eps"), Sampling(sampler, steps), trailing=trailing
+    )
     exact = images / SPREAD
     assert ((x_T - exact).norm() / exact.norm()).item() < allowed
 
@@ -107,8 +110,8 @@ def test_inversion_follows_the_flow_whatever_the_number_of_steps(
 @pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
 def test_more_steps_of_inversion_end_where_the_sampler_begins(sampler: str, first: int, trailing: bool) -> None:
     """And come nearer to the x_T of that time, which for Gaussian pixels is known."""
-    config, images = process.config("linear", "eps"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
-    abar = process.alphas_bar("linear")
+    config, images = noising.scheduler_config("linear", "eps"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+    abar = abar_of("linear")
     times: list[int] = []
 
     def deviation(t: int) -> Tensor:
@@ -136,7 +139,7 @@ def test_more_steps_of_inversion_end_where_the_sampler_begins(sampler: str, firs
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++"])
 def test_inversion_from_a_first_time_follows_the_flow_from_there(sampler: str) -> None:
-    abar, images = process.alphas_bar("linear"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
+    abar, images = abar_of("linear"), torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2)
 
     def deviation(t: int) -> Tensor:
         return (abar[t] * SPREAD**2 + 1 - abar[t]).sqrt()
@@ -147,7 +150,7 @@ def test_inversion_from_a_first_time_follows_the_flow_from_there(sampler: str) -
         times.append(int(t))
         return (1 - abar[int(t)]).sqrt() / deviation(int(t)) ** 2 * x
 
-    x_T = invert(denoise, images, process.config("linear", "eps"), Sampling(sampler, 50), 500, trailing=True)
+    x_T = invert(denoise, images, noising.scheduler_config("linear", "eps"), Sampling(sampler, 50), 500, trailing=True)
     earliest = times[0]
     assert 500 <= earliest < 520
     exact = abar[earliest].sqrt() * images / deviation(earliest) * deviation(999)
@@ -157,7 +160,8 @@ def test_inversion_from_a_first_time_follows_the_flow_from_there(sampler: str) -
 def test_the_three_predictions_draw_the_same_image() -> None:
     x_T = torch.randn(2, 3, 4, 4)
     drawn = [
-        sample(gaussian(kind), x_T, process.config("cosine", kind), Sampling("ddim", 20)) for kind in ("eps", "v", "x0")
+        sample(gaussian(kind), x_T, noising.scheduler_config("cosine", kind), Sampling("ddim", 20))
+        for kind in ("eps", "v", "x0")
     ]
     torch.testing.assert_close(drawn[0], drawn[1], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(drawn[0], drawn[2], atol=1e-4, rtol=1e-4)
@@ -170,12 +174,12 @@ def test_ddim_of_the_release_steps_at_1_6_to_996() -> None:
         times.append(int(t))
         return torch.zeros_like(x)
 
-    sample(denoise, torch.zeros(1, 1, 2, 2), process.config("sqrt_linear", "eps"), Sampling("ddim", 200))
+    sample(denoise, torch.zeros(1, 1, 2, 2), noising.scheduler_config("sqrt_linear", "eps"), Sampling("ddim", 200))
     assert times == list(range(996, 0, -5))
 
 
 def test_eta_one_needs_and_uses_the_generator() -> None:
-    config, x_T = process.config("cosine", "eps"), torch.randn(1, 1, 4, 4)
+    config, x_T = noising.scheduler_config("cosine", "eps"), torch.randn(1, 1, 4, 4)
     stochastic = Sampling("ddim", 10, eta=1.0)
     one, same, other = (
         sample(gaussian("eps"), x_T, config, stochastic, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
@@ -209,7 +213,7 @@ def test_all_steps_lie_after_the_first_time_and_end_at_x_0(sampler: str, first: 
         times.append(int(t))
         return images  # predicts x_0
 
-    config, sampling = process.config("cosine", "x0"), Sampling(sampler, steps)
+    config, sampling = noising.scheduler_config("cosine", "x0"), Sampling(sampler, steps)
     torch.testing.assert_close(sample(perfect, torch.randn(2, 3, 4, 4), config, sampling, None, first), images)
     expected = min(steps, (1000 - first) // 2)
     assert 0.5 * expected <= len(times) <= 1.4 * expected + 1

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from tests.conftest import abar_of
 
-from unweave.models.diffusion import process
+from unweave.models.diffusion import noising
 from unweave.models.diffusion.weighting import WEIGHTINGS
 
 SNR = torch.logspace(-4, 4, 50)
@@ -16,13 +17,13 @@ def test_weights_are_finite_and_never_fall_with_the_signal(name: str) -> None:
 
 
 def test_snr_weight_turns_the_loss_on_x0_into_the_loss_on_eps() -> None:
-    abar = process.alphas_bar("cosine")[100:900]
+    abar = abar_of("cosine")[100:900]
     x0, eps = torch.randn(800, 1, 1, 1), torch.randn(800, 1, 1, 1)
-    x_t = process.add_noise(x0, eps, abar)
+    x_t = noising.add_noise(x0, eps, abar)
     guess = torch.randn(800, 1, 1, 1)  # of x_0
-    a = process.per_image(abar)
+    a = noising.per_image(abar)
     guess_eps = (x_t - a.sqrt() * guess) / (1 - a).sqrt()
-    weight = process.per_image(WEIGHTINGS["snr"](process.snr(abar), 1e6))
+    weight = noising.per_image(WEIGHTINGS["snr"](noising.snr(abar), 1e6))
     torch.testing.assert_close(weight * (guess - x0).square(), (guess_eps - eps).square(), rtol=2e-3, atol=1e-3)
 
 

@@ -14,9 +14,10 @@ from diffusers import (
     UNet2DModel,
     VQModel,
 )
+from tests.conftest import abar_of
 
 from unweave.method import Batch, evaluating
-from unweave.models.diffusion import process
+from unweave.models.diffusion import noising
 from unweave.models.foundation import Foundation
 from unweave.models.latents import LatentSpace
 from unweave.models.pretraining import denoiser
@@ -117,8 +118,8 @@ def test_the_exported_scheduler_is_the_one_it_was_trained_with(schedule: Any, pr
     model.export(batch().images, tmp_path)
     for kind in (DDIMScheduler, DDPMScheduler):
         scheduler = kind.from_pretrained(tmp_path / "scheduler")
-        torch.testing.assert_close(scheduler.alphas_cumprod, process.alphas_bar(schedule))
-        assert scheduler.config.prediction_type == process.config(schedule, prediction)["prediction_type"]
+        torch.testing.assert_close(scheduler.alphas_cumprod, abar_of(schedule))
+        assert scheduler.config.prediction_type == noising.scheduler_config(schedule, prediction)["prediction_type"]
         assert not scheduler.config.clip_sample
 
 
@@ -161,7 +162,7 @@ def test_what_we_draw_is_what_the_exported_pipeline_draws(tmp_path: Path) -> Non
     drawn = pipeline(2, torch.Generator().manual_seed(4), num_inference_steps=10, output_type="np").images
     start = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(4))
     with evaluating(model):
-        own = sample(lambda x, t: model.unet(x, t).sample, start, model.noising, Sampling("ddim", 10))
+        own = sample(lambda x, t: model.unet(x, t).sample, start, model.process.config, Sampling("ddim", 10))
         images = (model.space.decode(own) / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(drawn, images, atol=2e-3)
 

@@ -1,11 +1,10 @@
 """A loss weight that learns the size of the loss: every noise level counts the same."""
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from unweave.models.diffusion.process import STEPS
-from unweave.tensors import Times
+from unweave.models.diffusion.noising import STEPS
+from unweave.tensors import PerImage, Times
 
 
 class Balance(nn.Module):
@@ -22,7 +21,7 @@ class Balance(nn.Module):
         self.typical: Tensor
         self.register_buffer("typical", torch.ones(stretches))
 
-    def forward(self, error: Float[Tensor, "batch"], t: Times) -> Float[Tensor, "batch"]:
+    def forward(self, error: PerImage, t: Times) -> PerImage:
         """The weights of these errors; in train mode the means take the errors in afterwards."""
         stretch = t * len(self.typical) // STEPS
         weight = 1 / self.typical[stretch]

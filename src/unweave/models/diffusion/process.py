@@ -1,141 +1,64 @@
-"""The forward process: how images are noised, what the network predicts, and the way back.
-
-x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, t = 0 .. 999 (Eq. 4 of arXiv:2006.11239). The tables of
-abar come from diffusers' schedulers, so a sampler there and a loss here agree by construction.
-"""
+"""The diffusion process that a method holds: one noise schedule, and what the network predicts."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from diffusers import DDPMScheduler
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from unweave.method import Sampling
+from unweave.models.diffusion import sampling as samplers
+from unweave.models.diffusion.noising import add_noise, alphas_bar, clipped, uniform_times
+from unweave.models.diffusion.sampling import Predict
 from unweave.tensors import Images, Times
 
-Schedule = Literal["sqrt_linear", "cosine", "linear"]
-Prediction = Literal["eps", "v", "x0"]
 
-STEPS = 1000
-"""T, the number of time-steps of every schedule here."""
+class Process(nn.Module):
+    """Noising, sampling and inversion under one configuration of diffusers' schedulers.
 
-_BETAS: dict[str, dict[str, object]] = {
-    # beta linear in its square root, 0.0015 .. 0.0155: what the latent-diffusion code base calls "linear"
-    "sqrt_linear": {"beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0155},
-    # s = 0.008, betas clipped at 0.999 (arXiv:2102.09672)
-    "cosine": {"beta_schedule": "squaredcos_cap_v2"},
-    "linear": {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02},
-}
-
-_PREDICTIONS = {"eps": "epsilon", "v": "v_prediction", "x0": "sample"}
-
-
-def config(schedule: Schedule, prediction: Prediction) -> dict[str, object]:
-    """What every scheduler of diffusers needs to agree with the functions of this file."""
-    return {"num_train_timesteps": STEPS, "prediction_type": _PREDICTIONS[prediction], **_BETAS[schedule]}
-
-
-def of_scheduler(scheduler: Mapping[str, Any]) -> dict[str, Any]:
-    """What `diffusion/` needs to know of a scheduler's configuration. Raises ValueError for one it cannot follow."""
-    names = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type")
-    full = {"num_train_timesteps": 1000, "prediction_type": "epsilon", **scheduler}
-    missing = [name for name in names if name not in full]
-    if missing:
-        raise ValueError(f"the scheduler of the denoiser does not say {missing[0]}: is it a DDPM or DDIM scheduler?")
-    if full["num_train_timesteps"] != STEPS:
-        raise ValueError(
-            f"the denoiser was trained with {full['num_train_timesteps']} time-steps; only {STEPS} can be used here."
-        )
-    if full["prediction_type"] not in ("epsilon", "sample", "v_prediction"):
-        raise ValueError(
-            f"the denoiser predicts {full['prediction_type']!r}; epsilon, sample or v_prediction can be used."
-        )
-    if full.get("rescale_betas_zero_snr"):
-        raise ValueError("the denoiser was trained with zero terminal SNR, where eps and x_0 cannot be exchanged.")
-    if full["beta_schedule"] not in ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"):
-        raise ValueError(f"the noise schedule {full['beta_schedule']!r} of the denoiser is not one of DDPMScheduler's.")
-    found = {name: full[name] for name in names}
-    return found | ({"trained_betas": full["trained_betas"]} if full.get("trained_betas") is not None else {})
-
-
-def alphas_bar(schedule: Schedule) -> Float[Tensor, "time"]:
-    """abar_t for t = 0 .. 999, falling from near 1 to near 0."""
-    return DDPMScheduler(**config(schedule, "eps")).alphas_cumprod.float()
-
-
-def per_image(values: Float[Tensor, "batch"]) -> Float[Tensor, "batch 1 1 1"]:
-    return values[:, None, None, None]
-
-
-def add_noise(x0: Images, eps: Images, abar: Float[Tensor, "batch"]) -> Images:
-    """x_t of x_0 and eps, abar being abar_t of each image."""
-    a = per_image(abar)
-    return a.sqrt() * x0 + (1 - a).sqrt() * eps
-
-
-def target(prediction: Prediction, x0: Images, eps: Images, abar: Float[Tensor, "batch"]) -> Images:
-    """What the network is asked for: eps, x_0, or v = sqrt(abar) eps - sqrt(1 - abar) x_0 (arXiv:2202.00512)."""
-    if prediction == "eps":
-        return eps
-    if prediction == "x0":
-        return x0
-    a = per_image(abar)
-    return a.sqrt() * eps - (1 - a).sqrt() * x0
-
-
-def noise_of(kind: str, output: Images, x_t: Images, abar: Float[Tensor, "batch"]) -> Images:
-    """eps from a network's output, which is eps, x_0 or v: the inverse of `target`, given x_t.
-
-    `kind` is what diffusers calls it: epsilon, sample or v_prediction.
+    It has no weights and nothing of it is in a checkpoint: it is a module so that abar moves with the one that holds
+    it. With `trailing` samplers begin at 999 (see `sampling.sample`). Everything random is drawn where its generator
+    is, and then moved.
     """
-    if kind == "epsilon":
-        return output
-    a = per_image(abar)
-    if kind == "sample":
-        return (x_t - a.sqrt() * output) / (1 - a).sqrt()
-    if kind == "v_prediction":
-        return a.sqrt() * output + (1 - a).sqrt() * x_t
-    raise ValueError(f"a denoiser must predict 'epsilon', 'sample' or 'v_prediction', got {kind!r}.")
 
+    def __init__(self, config: Mapping[str, Any], trailing: bool = False) -> None:
+        super().__init__()
+        self.config = dict(config)
+        self.trailing = trailing
+        self.abar: Float[Tensor, "time"]
+        self.register_buffer("abar", alphas_bar(config), persistent=False)
 
-def clean_of(eps: Images, x_t: Images, abar: Float[Tensor, "batch"]) -> Images:
-    """x_0 from x_t and its noise: (x_t - sqrt(1 - abar) eps) / sqrt(abar)."""
-    a = per_image(abar)
-    return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
+    @property
+    def prediction_type(self) -> str:
+        """What the network predicts, as diffusers calls it: epsilon, sample or v_prediction."""
+        return str(self.config["prediction_type"])
 
+    def noised(self, x0: Images, rng: torch.Generator, first: int = 0) -> tuple[Times, Images, Images]:
+        """t, eps and x_t of each image, t uniform over first .. 999."""
+        t = uniform_times(len(x0), rng, x0.device, first)
+        eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
+        return t, eps, add_noise(x0, eps, self.abar[t])
 
-def clipped(eps: Images, x_t: Images, abar: Float[Tensor, "batch"]) -> Images:
-    """The noise that x_t has if its x_0 is kept in [-1, 1]; `eps` where it lies there already."""
-    return noise_of("sample", clean_of(eps, x_t, abar).clamp(-1, 1), x_t, abar)
+    def start(self, shape: tuple[int, int, int, int], rng: torch.Generator) -> Images:
+        """x_T: noise alone."""
+        return torch.randn(shape, generator=rng, device=rng.device).to(self.abar.device)
 
+    def sample(
+        self, predict: Predict, x_T: Images, sampling: Sampling, rng: torch.Generator | None = None, first: int = 0
+    ) -> Images:
+        """Images from x_T (`sampling.sample`)."""
+        return samplers.sample(predict, x_T, self.config, sampling, rng, first, self.trailing)
 
-def score_shift(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-    """d_t = -sqrt(1 - abar_t): what a gradient field is multiplied with to be added to eps when one samples (DDIM)."""
-    return -(1 - abar).sqrt()
+    def invert(self, predict: Predict, images: Images, sampling: Sampling, first: int = 0) -> Images:
+        """The x_T from which `sample` comes back to the images (`sampling.invert`)."""
+        return samplers.invert(predict, images, self.config, sampling, first, self.trailing)
 
+    def clipping(self, predict: Predict) -> Predict:
+        """A prediction of the noise, changed so that the x_0 it implies stays in [-1, 1]."""
 
-def mean_shift(abar: Float[Tensor, "time"], t: Times) -> Float[Tensor, "batch"]:
-    """s_t = -sqrt(alpha_t) (1 - abar_{t-1}) / sqrt(1 - abar_t), with abar_{-1} = 1: the same in PDAE's training loss.
+        def clipped_predict(x_t: Images, t: Tensor) -> Images:
+            abar = self.abar[t.to(x_t.device).expand(len(x_t))]
+            return clipped(predict(x_t, t), x_t, abar)
 
-    It carries a shift of the posterior mean over to eps (arXiv:2212.12990, Eq. 12, by our reading: not
-    checked against its text); 0 at t = 0.
-    """
-    before = torch.where(t > 0, abar[(t - 1).clamp(min=0)], torch.ones_like(abar[t]))
-    return -(abar[t] / before).sqrt() * (1 - before) / (1 - abar[t]).sqrt()
-
-
-def velocity_shift(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-    """sqrt(abar_t): what a shift of v is multiplied with to be added to eps (x_0 then moves by -sqrt(1 - abar_t) times
-    the shift of v)."""
-    return abar.sqrt()
-
-
-def snr(abar: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-    """abar / (1 - abar), the signal-to-noise ratio."""
-    return abar / (1 - abar)
-
-
-def uniform_times(count: int, rng: torch.Generator, device: torch.device, first: int = 0) -> Times:
-    """Time-steps drawn uniformly from first .. 999; on the generator's device, then moved."""
-    return torch.randint(first, STEPS, (count,), generator=rng, device=rng.device).to(device)
+        return clipped_predict

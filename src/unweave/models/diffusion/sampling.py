@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave.method import Sampling
-from unweave.models.diffusion.process import STEPS, add_noise, clean_of, noise_of
+from unweave.models.diffusion.noising import STEPS, add_noise, clean_of, noise_of
 from unweave.tensors import Images
 
 Predict = Callable[[Images, Tensor], Images]
@@ -28,9 +28,6 @@ _STRIDE: dict[str, dict[str, Any]] = {
 FIRST_ORDER_BELOW = 15
 """Steps below which diffusers' DPM-Solver++ ends with a step of first order."""
 
-RELEASE = Sampling("ddim", 200, eta=1.0)
-"""What the EncDiff and DisDiff releases sample with; edits use eta 0."""
-
 
 def check_sampling(sampling: Sampling) -> None:
     """Raises ValueError where no sampler does what is asked."""
@@ -46,7 +43,7 @@ def check_sampling(sampling: Sampling) -> None:
 def sample(
     predict: Predict,
     x_T: Images,
-    noising: Mapping[str, Any],
+    config: Mapping[str, Any],
     sampling: Sampling,
     rng: torch.Generator | None = None,
     first: int = 0,
@@ -54,19 +51,20 @@ def sample(
 ) -> Images:
     """Images from noise: DDIM (Eq. 12 of arXiv:2010.02502) or DPM-Solver++ (arXiv:2211.01095).
 
-    `noising` is `noising.config(...)`; `rng` is used where eta > 0. Nothing is clipped. With `first` > 0 the network is
-    never asked before that time: all steps lie in first .. 999, and the last one's x_0 is the image. `trailing` begins
-    at 999 also with DDIM, which otherwise begins at 1000 - 1000 / steps + 1, as the latent-diffusion code base does.
+    `config` is what diffusers' schedulers are built with; `rng` is used where eta > 0. Nothing is clipped. With `first`
+    > 0 the network is never asked before that time: all steps lie in first .. 999, and the last one's x_0 is the image.
+    `trailing` begins at 999 also with DDIM, which otherwise begins at 1000 - 1000 / steps + 1, as the latent-diffusion
+    code base does. The releases of EncDiff and DisDiff sample with 200 steps of DDIM and eta 1.
     """
     check_sampling(sampling)
     stride = _STRIDE["dpmsolver++" if trailing else sampling.sampler]
     step: dict[str, Any] = {}
     scheduler: Any
     if sampling.sampler == "ddim":
-        scheduler = DDIMScheduler(**noising, **stride, clip_sample=False, set_alpha_to_one=False)
+        scheduler = DDIMScheduler(**config, **stride, clip_sample=False, set_alpha_to_one=False)
         step = {"eta": sampling.eta, "generator": rng}
     else:
-        scheduler = DPMSolverMultistepScheduler(**noising, **stride, algorithm_type="dpmsolver++")
+        scheduler = DPMSolverMultistepScheduler(**config, **stride, algorithm_type="dpmsolver++")
     scheduler.set_timesteps(_steps(sampling, first), device=x_T.device)
     times = [t for t in scheduler.timesteps if t >= first]
     x = x_T
@@ -83,7 +81,7 @@ def sample(
 def invert(
     predict: Predict,
     images: Images,
-    noising: Mapping[str, Any],
+    config: Mapping[str, Any],
     sampling: Sampling,
     first: int = 0,
     trailing: bool = False,
@@ -98,35 +96,35 @@ def invert(
     """
     check_sampling(sampling)
     second = sampling.sampler == "dpmsolver++"
-    scheduler: Any = DDIMScheduler(**noising, **_STRIDE["dpmsolver++" if trailing or second else "ddim"])
+    scheduler: Any = DDIMScheduler(**config, **_STRIDE["dpmsolver++" if trailing or second else "ddim"])
     scheduler.set_timesteps(_steps(sampling, first))
     end = int(scheduler.timesteps[0])
     sampling = sampling._replace(steps=sampling.inversion or sampling.steps)
     scheduler.set_timesteps(_steps(sampling, first))
     times = [*(int(t) for t in reversed(scheduler.timesteps) if first <= t < end), end]
     abar = scheduler.alphas_cumprod.to(images)
-    x = abar[times[0]].sqrt() * images if first > 0 else _towards_noise(predict, images, noising, abar, 0, times[0])
+    x = abar[times[0]].sqrt() * images if first > 0 else _towards_noise(predict, images, config, abar, 0, times[0])
     if second:
-        return _second_order(predict, x, noising, _steps(sampling, first), times)
+        return _second_order(predict, x, config, _steps(sampling, first), times)
     for now, later in pairwise(times):
-        x = _towards_noise(predict, x, noising, abar, now, later)
+        x = _towards_noise(predict, x, config, abar, now, later)
     return x
 
 
 def _towards_noise(
-    predict: Predict, x: Images, noising: Mapping[str, Any], abar: Float[Tensor, "time"], now: int, later: int
+    predict: Predict, x: Images, config: Mapping[str, Any], abar: Float[Tensor, "time"], now: int, later: int
 ) -> Images:
     """A step of DDIM, of first order, from one time to a later one (Eq. 12 of arXiv:2010.02502 with eta 0)."""
     before, after = (abar[t].expand(len(x)) for t in (now, later))
     output = predict(x, torch.tensor(now, device=x.device))
-    eps = noise_of(str(noising["prediction_type"]), output, x, before)
+    eps = noise_of(str(config["prediction_type"]), output, x, before)
     return add_noise(clean_of(eps, x, before), eps, after)
 
 
-def _second_order(predict: Predict, x: Images, noising: Mapping[str, Any], steps: int, times: Sequence[int]) -> Images:
+def _second_order(predict: Predict, x: Images, config: Mapping[str, Any], steps: int, times: Sequence[int]) -> Images:
     """Multistep DPM-Solver++ from the first of these times to the last one; where steps are few, it ends with one of
     first order, as the sampler does."""
-    scheduler = DPMSolverMultistepInverseScheduler(**noising, **_STRIDE["dpmsolver++"], algorithm_type="dpmsolver++")
+    scheduler = DPMSolverMultistepInverseScheduler(**config, **_STRIDE["dpmsolver++"], algorithm_type="dpmsolver++")
     scheduler.set_timesteps(steps, device=x.device)
     for t in torch.tensor(times[:-1], device=x.device):
         if len(times) < FIRST_ORDER_BELOW and t == times[-2]:

@@ -9,34 +9,34 @@ level that moves does not move the size of the gradient).
 from collections.abc import Callable
 from typing import Literal
 
-from jaxtyping import Float
-from torch import Tensor, ones_like
+from torch import ones_like
+
+from unweave.tensors import PerImage
 
 Weighting = Literal["uniform", "min_snr", "snr", "sigmoid"]
-Values = Float[Tensor, "batch"]
 
 
-def uniform(snr: Values, level: float) -> Values:
+def uniform(snr: PerImage, level: float) -> PerImage:
     """1 at all times."""
     return ones_like(snr)
 
 
-def min_snr(snr: Values, level: float) -> Values:
+def min_snr(snr: PerImage, level: float) -> PerImage:
     """min(SNR, level) / level: near-clean times count 1, noisier ones than SNR = level less and less."""
     return (snr / level).clamp(max=1)
 
 
-def full_snr(snr: Values, level: float) -> Values:
+def full_snr(snr: PerImage, level: float) -> PerImage:
     """SNR: turns an l2 loss on x_0 into the one on eps; `level` caps it at 1000 times itself, against overflow."""
     return snr.clamp(max=1000 * level)
 
 
-def sigmoid(snr: Values, level: float) -> Values:
+def sigmoid(snr: PerImage, level: float) -> PerImage:
     """SNR / (SNR + level): min_snr without its corner."""
     return snr / (snr + level)
 
 
-WEIGHTINGS: dict[str, Callable[[Values, float], Values]] = {
+WEIGHTINGS: dict[str, Callable[[PerImage, float], PerImage]] = {
     "uniform": uniform,
     "min_snr": min_snr,
     "snr": full_snr,

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from unweave.config import Frozen
 from unweave.method import Batch, Loss, Pictures, Player, Pretraining, Sampling
-from unweave.models.diffusion import process
-from unweave.models.diffusion.sampling import sample
+from unweave.models.diffusion import noising
+from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
 from unweave.models.foundation import Foundation
 from unweave.models.latents import LatentSpace
@@ -41,8 +41,8 @@ class Settings(Frozen):
     heads: int = Field(8, ge=1, description="attention heads of the coarsest level; others have heads of that width")
     groups: int = Field(32, ge=1, description="groups of the U-Net's GroupNorm")
     dropout: float = Field(0.0, ge=0, lt=1, description="in the U-Net")
-    schedule: process.Schedule = Field("sqrt_linear", description="'sqrt_linear' (release), 'linear' or 'cosine'")
-    prediction: process.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
+    schedule: noising.Schedule = Field("sqrt_linear", description="'sqrt_linear' (release), 'linear' or 'cosine'")
+    prediction: noising.Prediction = Field("eps", description="what the U-Net predicts: 'eps', 'v' or 'x0'")
     loss: Literal["l1", "l2"] = Field("l1", description="'l1' (release) or 'l2'")
     weight: Weighting = Field("uniform", description="loss weight over time (models/diffusion/weighting.py)")
     weight_level: float = Field(1.0, gt=0, description="the level of that weight, an SNR")
@@ -125,9 +125,7 @@ class Denoiser(Pretraining):
             settings.channels, settings.attention, settings.layers, settings.heads, settings.groups, settings.dropout
         )
         self.unet: Any = unconditional_unet(rows, channels, shape)
-        self.noising = process.config(settings.schedule, settings.prediction)
-        self.abar: torch.Tensor
-        self.register_buffer("abar", process.alphas_bar(settings.schedule), persistent=False)
+        self.process = Process(noising.scheduler_config(settings.schedule, settings.prediction))
         self.averaged = ("unet",)
 
     def players(self) -> list[Player]:
@@ -136,19 +134,17 @@ class Denoiser(Pretraining):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s = self.settings
         x0 = self.space.encode(batch.images)
-        t = process.uniform_times(len(x0), rng, x0.device)
-        eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
-        abar = self.abar[t]
-        output = self.unet(process.add_noise(x0, eps, abar), t).sample
-        difference = output.float() - process.target(s.prediction, x0, eps, abar)
-        error = (difference.abs() if s.loss == "l1" else difference.square()).mean((1, 2, 3))
-        weighted = WEIGHTINGS[s.weight](process.snr(abar), s.weight_level) * error
+        t, eps, x_t = self.process.noised(x0, rng)
+        abar = self.process.abar[t]
+        target = noising.target(s.prediction, x0, eps, abar)
+        error = noising.distance(s.loss, self.unet(x_t, t).sample, target)
+        weighted = WEIGHTINGS[s.weight](noising.snr(abar), s.weight_level) * error
         return Loss(weighted.mean(), {"denoising": weighted.mean()})
 
     def preview(self, images: Images, rng: torch.Generator) -> Pictures:
         """Images drawn from noise."""
-        start = torch.randn((len(images), *self.space.shape), generator=rng, device=rng.device).to(images.device)
-        latents = sample(lambda x, t: self.unet(x, t).sample, start, self.noising, Sampling("dpmsolver++", 20))
+        x_T = self.process.start((len(images), *self.space.shape), rng)
+        latents = self.process.sample(lambda x, t: self.unet(x, t).sample, x_T, Sampling("dpmsolver++", 20))
         return self.space.decode(latents).float().clamp(-1, 1)
 
     def export(self, images: Images, folder: Path) -> None:
@@ -157,7 +153,7 @@ class Denoiser(Pretraining):
         With a KL autoencoder the parts alone: diffusers has no unconditional pipeline for them.
         """
         self.unet.save_pretrained(folder / "unet")
-        DDIMScheduler(**self.noising, clip_sample=False).save_pretrained(folder / "scheduler")
+        DDIMScheduler(**self.process.config, clip_sample=False).save_pretrained(folder / "scheduler")
         parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
         index: dict[str, Any] = {"_class_name": "DDIMPipeline", **parts}
         if isinstance(self.space, LatentSpace):
