@@ -30,7 +30,7 @@ from unweave.method import Method, Sampling
 from unweave.runs.codes import encode_images
 from unweave.runs.run import Run
 from unweave.tensors import to_images
-from unweave.training.train import processor
+from unweave.training.record import processor_name
 
 REFERENCE = Sampling("ddim", 200, 0.0)
 CANDIDATES = [("ddim", 50), ("ddim", 20), ("ddim", 10), ("ddim", 5), *(("dpmsolver++", n) for n in (50, 20, 10, 5, 3))]
@@ -121,7 +121,7 @@ def main() -> None:
         "units": units,
         "threads": torch.get_num_threads(),
     }
-    print(json.dumps({**about, "cpu": processor(), "images": len(images), "results": results}, indent=2))
+    print(json.dumps({**about, "cpu": processor_name(), "images": len(images), "results": results}, indent=2))
 
 
 if __name__ == "__main__":

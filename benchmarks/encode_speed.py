@@ -21,7 +21,7 @@ from unweave.data.open import dataset_table, open_data
 from unweave.models.encoder import attention_encoder
 from unweave.runs.codes import encode_rows
 from unweave.training import malloc
-from unweave.training.train import processor
+from unweave.training.record import processor_name
 
 
 class Encoding(nn.Module):
@@ -56,7 +56,7 @@ def main() -> None:
             codes = encode_rows(method, dataset, np.arange(options.images))
             seconds.append(round(time.perf_counter() - began, 2))
     found = {"images": len(codes), "size": options.size, "threads": options.threads, "seconds": seconds}
-    print(json.dumps({**found, "device": processor()}))
+    print(json.dumps({**found, "device": processor_name()}))
 
 
 if __name__ == "__main__":

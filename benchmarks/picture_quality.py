@@ -28,7 +28,7 @@ from unweave.method import Generative, Sampling, evaluating
 from unweave.runs.codes import encode_images
 from unweave.runs.run import Run, best_device
 from unweave.tensors import to_images, to_pixels
-from unweave.training.train import processor
+from unweave.training.record import processor_name
 
 SAMPLING = Sampling("ddim", 50)
 
@@ -81,7 +81,7 @@ def main() -> None:
     about = {
         "command": sys.argv,
         "commit": commit(),
-        "cpu": processor(),
+        "cpu": processor_name(),
         "count": options.count,
         "sampling": SAMPLING._asdict(),
     }

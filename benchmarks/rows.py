@@ -18,7 +18,7 @@ from pathlib import Path
 
 from running import commit, unweave
 
-from unweave.training.train import processor
+from unweave.training.record import processor_name
 
 ROWS = (
     "betavae method.beta=1",
@@ -99,7 +99,7 @@ def main() -> None:
         for seed in options.seeds:
             results.append(one(row, options.data, options.images, seed, options.out))
             print(json.dumps(results[-1]), file=sys.stderr)
-    about = {"command": sys.argv, "commit": begun, "cpu": processor(), "data": options.data}
+    about = {"command": sys.argv, "commit": begun, "cpu": processor_name(), "data": options.data}
     print(table(results) if options.markdown else json.dumps({**about, "runs": results}, indent=2))
 
 

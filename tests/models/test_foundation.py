@@ -188,11 +188,8 @@ def test_any_schedule_is_followed(config: dict[str, Any], tmp_path: Path) -> Non
 def test_ours_are_followed_exactly() -> None:
     for schedule in ("sqrt_linear", "cosine", "linear"):
         ours = noising.scheduler_config(schedule, "v")
-        assert read_scheduler_config(dict(DDIMScheduler(**ours).config)) == {
-            "beta_start": 1e-4,
-            "beta_end": 0.02,
-            **ours,
-        }
+        config = read_scheduler_config(dict(DDIMScheduler(**ours).config))
+        assert config == {"beta_start": 1e-4, "beta_end": 0.02, **ours}
 
 
 # what does not fit
