@@ -17,7 +17,7 @@ from unweave.methods import encdiff
 from unweave.models.foundation import Foundation
 from unweave.runs.settings import TrainingSettings
 from unweave.training import loop
-from unweave.training import state as state_
+from unweave.training import state as training_state
 from unweave.training.ema import Average
 
 
@@ -32,18 +32,18 @@ def main() -> None:
     for parameter in method.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimisers["encdiff"].step()
-    state = state_.TrainingState(method, players, optimisers, Average(method, 0.999), torch.Generator())
+    state = training_state.TrainingState(method, players, optimisers, Average(method, 0.999), torch.Generator())
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         seconds = []
         for i in range(options.repeats):
-            began = time.perf_counter()
-            saved = state_.save(Path(folder), state, i + 1, i + 1, {})
-            seconds.append(round(time.perf_counter() - began, 3))
-        size = sum(file.stat().st_size for file in saved.iterdir())
-        began = time.perf_counter()
-        state_.restore(saved, state)
-        loaded = time.perf_counter() - began
-    print(json.dumps({"megabytes": round(size / 1e6), "save_seconds": seconds, "load_seconds": round(loaded, 3)}))
+            started = time.perf_counter()
+            checkpoint = training_state.save(Path(folder), state, i + 1, i + 1, {})
+            seconds.append(round(time.perf_counter() - started, 3))
+        size = sum(file.stat().st_size for file in checkpoint.iterdir())
+        started = time.perf_counter()
+        training_state.restore(checkpoint, state)
+        load_seconds = time.perf_counter() - started
+    print(json.dumps({"megabytes": round(size / 1e6), "save_seconds": seconds, "load_seconds": round(load_seconds, 3)}))
 
 
 if __name__ == "__main__":

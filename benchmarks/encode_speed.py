@@ -24,8 +24,8 @@ from unweave.training import malloc
 from unweave.training.record import processor_name
 
 
-class Encoding(nn.Module):
-    """As much of a method as `represent` needs."""
+class EncoderOnly(nn.Module):
+    """As much of a method as `encode_rows` needs."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -50,13 +50,13 @@ def main() -> None:
         path = Path(folder) / "images.npz"
         np.savez(path, images=np.random.default_rng(0).integers(0, 256, shape, np.uint8))
         dataset = open_data({**dataset_table(str(path)), "size": options.size})
-        method, seconds = Encoding(options.size), []
+        method, seconds = EncoderOnly(options.size), []
         for _ in range(options.repeats):
-            began = time.perf_counter()
+            started = time.perf_counter()
             codes = encode_rows(method, dataset, np.arange(options.images))
-            seconds.append(round(time.perf_counter() - began, 2))
-    found = {"images": len(codes), "size": options.size, "threads": options.threads, "seconds": seconds}
-    print(json.dumps({**found, "device": processor_name()}))
+            seconds.append(round(time.perf_counter() - started, 2))
+    report = {"images": len(codes), "size": options.size, "threads": options.threads, "seconds": seconds}
+    print(json.dumps({**report, "device": processor_name()}))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from unweave.runs import checkpoint
 from unweave.runs.run import Run
 
-WORDS = [
+SETTINGS = [
     *("data=sprites", "data.size=16", "method.units=4", "method.encoder_width=16", "method.channels=[16,16]"),
     "method.attention=[true,false]",
     *("method.heads=2", "method.groups=4", "training.batch=16", "training.precision=float32", "training.threads=1"),
@@ -31,28 +31,28 @@ WORDS = [
 ]
 
 
-def command(place: Path, images: int, save: int) -> list[str]:
+def command(run_dir: Path, images: int, save: int) -> list[str]:
     budget = [f"training.images={images}", f"training.save={save}"]
-    return [sys.executable, "-m", "unweave", "train", "encdiff", *WORDS, *budget, "--run", str(place), "--resume"]
+    return [sys.executable, "-m", "unweave", "train", "encdiff", *SETTINGS, *budget, "--run", str(run_dir), "--resume"]
 
 
-def steps(place: Path) -> int:
-    log = place / "log.jsonl"
+def log_size(run_dir: Path) -> int:
+    log = run_dir / "log.jsonl"
     return log.stat().st_size if log.exists() else 0
 
 
-def killed(words: list[str], place: Path, wait: float) -> float:
+def run_and_kill(arguments: list[str], run_dir: Path, wait: float) -> float:
     """Start, kill `wait` seconds after the log has grown; returns the seconds until it grew."""
-    began, before = time.monotonic(), steps(place)
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment())
-    while process.poll() is None and steps(place) <= before:
-        before = min(before, steps(place))  # a resumed run cuts the log back to its checkpoint
+    started, size_before = time.monotonic(), log_size(run_dir)
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment())
+    while process.poll() is None and log_size(run_dir) <= size_before:
+        size_before = min(size_before, log_size(run_dir))  # a resumed run cuts the log back to its checkpoint
         time.sleep(0.005)
-    first = time.monotonic() - began
+    seconds_to_first_record = time.monotonic() - started
     time.sleep(wait)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    return first
+    return seconds_to_first_record
 
 
 def environment() -> dict[str, str]:
@@ -67,17 +67,19 @@ def main() -> None:
     options = parser.parse_args()
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
-        whole, stopped = Path(folder) / "whole", Path(folder) / "stopped"
-        subprocess.run(command(whole, options.images, options.save), check=True, env=environment(), capture_output=True)
-        words, left, first = command(stopped, options.images, options.save), [], []
+        undisturbed, killed_run = Path(folder) / "whole", Path(folder) / "stopped"
+        subprocess.run(
+            command(undisturbed, options.images, options.save), check=True, env=environment(), capture_output=True
+        )
+        arguments, resumed_at, seconds_to_first_record = command(killed_run, options.images, options.save), [], []
         for _ in range(options.cycles):
-            first.append(killed(words, stopped, rng.uniform(0, 1.5)))
-            newest = checkpoint.newest(stopped / "checkpoints", lambda _: None)
-            left.append(int(newest.name) if newest else 0)
-        subprocess.run(words, check=True, env=environment(), capture_output=True)
-        one, other = Run(whole).checkpoint(), Run(stopped).checkpoint()
-        same = {
-            name: all(tensor.equal(load_file(other / name)[key]) for key, tensor in load_file(one / name).items())
+            seconds_to_first_record.append(run_and_kill(arguments, killed_run, rng.uniform(0, 1.5)))
+            newest = checkpoint.newest(killed_run / "checkpoints", lambda _: None)
+            resumed_at.append(int(newest.name) if newest else 0)
+        subprocess.run(arguments, check=True, env=environment(), capture_output=True)
+        expected, actual = Run(undisturbed).checkpoint(), Run(killed_run).checkpoint()
+        is_identical = {
+            name: all(tensor.equal(load_file(actual / name)[key]) for key, tensor in load_file(expected / name).items())
             for name in (
                 "weights.safetensors",
                 "average.safetensors",
@@ -87,13 +89,13 @@ def main() -> None:
         }
     report = {
         "cycles": options.cycles,
-        "resumed_at": left,
-        "seconds_to_first_record": round(statistics.median(first), 2),
-        "bit_identical": same,
+        "resumed_at": resumed_at,
+        "seconds_to_first_record": round(statistics.median(seconds_to_first_record), 2),
+        "bit_identical": is_identical,
     }
     print(json.dumps(report, indent=2))
-    assert left[-1] < options.images, "the run ended before the last kill: give it more --images"
-    assert all(same.values())
+    assert resumed_at[-1] < options.images, "the run ended before the last kill: give it more --images"
+    assert all(is_identical.values())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from running import commit, unweave
 from unweave.runs.builtin import MODELS
 from unweave.runs.run import Run
 
-LARGEST = 8_000_000
+MAX_BYTES = 8_000_000
 """Bytes that the folder may have; parameters may be 3.5 million."""
 PROTOCOLS = ("dci@1", "factorvae@1", "betavae@1", "mig@1", "med@1")
 
@@ -31,18 +31,18 @@ def main() -> None:
     options = parser.parse_args()
     if options.pack.exists():
         raise SystemExit(f"{options.pack} is there already: move it away first.")
-    begun = commit()
+    commit_at_start = commit()
     settings = ["preset=laptop-64", "data=rooms", "training.seed=0", *options.words]
     unweave("train", "encdiff", *settings, "--run", str(options.run), "--resume")
-    chosen = [word for name in PROTOCOLS for word in ("--protocol", name)]
+    protocol_arguments = [word for name in PROTOCOLS for word in ("--protocol", name)]
     with tempfile.TemporaryDirectory() as temporary:
         half = Run(options.run).save_pretrained(Path(temporary) / "half", half=True)
         packed = Run(half)
         size = sum(path.stat().st_size for path in half.rglob("*") if path.is_file())
         parameters = sum(p.numel() for p in packed.method(device="cpu").parameters())
-        if size > LARGEST or parameters > 3_500_000:
+        if size > MAX_BYTES or parameters > 3_500_000:
             raise SystemExit(f"{size:,} bytes and {parameters:,} parameters are too many.")
-        scores = json.loads(unweave("evaluate", str(half), "--repeats", "1", *chosen, "--json"))
+        scores = json.loads(unweave("evaluate", str(half), "--repeats", "1", *protocol_arguments, "--json"))
         packed.save_pretrained(options.pack, half=True)  # once more, now with its scores on its card
     packed = Run(options.pack)
     record: dict[str, Any] = packed.record()
@@ -52,7 +52,7 @@ def main() -> None:
         "images": state["seen"],
         "seconds": round(state["seconds"], 1),
         "made": {key: record.get(key) for key in ("device", "threads", "precision", "versions")},
-        "commit": begun,
+        "commit": commit_at_start,
         "parameters": parameters,
         "bytes": size,
         "weights": packed.digest(),
