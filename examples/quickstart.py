@@ -17,7 +17,7 @@ def main() -> None:
     scores = unweave.evaluate(run, rows=5_000, protocols=["mig@1", "factorvae@1"])
     print(scores["protocols"]["factorvae@1"]["eval_accuracy"])
     edit = unweave.swap(run, images=[0, 1], partners=[300_000, 450_000])
-    print(edit.images.shape, edit.files)
+    print(edit.images.shape, edit.save("runs/quickstart/pictures/swap.png", overwrite=True))
 
 
 if __name__ == "__main__":

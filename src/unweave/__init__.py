@@ -5,6 +5,7 @@
     run = unweave.train("encdiff", data="rooms", training={"images": 50_000})
     scores = unweave.evaluate(run)
     edit = unweave.swap(run, images=[0, 1], partners=[300_000, 450_000])
+    edit.save("swap.png")
 
 Everything is imported when it is first used.
 """

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from unweave import progress
 from unweave.data.open import dataset_table, open_data
 from unweave.data.reading.image_files import read_image
-from unweave.editing.verbs import SAMPLING
+from unweave.editing.inputs import SAMPLING
 from unweave.evaluation import evaluate
 from unweave.method import Generative, evaluating
 from unweave.runs.codes import encode_rows

@@ -33,13 +33,13 @@ def test_sliders_where_the_image_is_change_nothing(explorer: Explorer) -> None:
 
 
 @pytest.mark.parametrize("seed", [None, 0])
-def test_the_command_makes_the_same_picture(explorer: Explorer, seed: int | None, tmp_path: Path) -> None:
+def test_the_command_makes_the_same_picture(explorer: Explorer, seed: int | None) -> None:
     picked = explorer.pick(7, seed)
     edited, _, command = explorer.edit(picked, [0.9, *picked.positions[1:]])
     words = shlex.split(command)
     assert words[:5] == ["unweave", "edit", "adjust", str(explorer.run.path), "7"]
-    to = cli._shares(words[words.index("--to") + 1])
-    again = verbs.adjust(words[3], [words[4]], to, seed=seed, output=tmp_path / "again.png").images
+    to = cli.parse_quantiles(words[words.index("--to") + 1])
+    again = verbs.adjust(words[3], [words[4]], to, seed=seed).images
     assert np.array_equal(module.to_pixels(again), edited)
     assert (again - picked.reconstruction).abs().max() > 0
     assert ("--seed" in words) == (seed is not None)
@@ -155,8 +155,8 @@ def test_commands_of_an_exported_folder_are_typed_in_it(
     command = exported.edit(exported.pick(exported.examples()[3][0], 0), [0.5] * len(exported.units))[2]
     words = shlex.split(command)
     assert words[3:5] == ["run", "run/examples/03.png"]
-    to = cli._shares(words[words.index("--to") + 1])
-    assert verbs.adjust(words[3], [words[4]], to, seed=0, output=tmp_path / "again.png").images.shape[0] == 1
+    to = cli.parse_quantiles(words[words.index("--to") + 1])
+    assert verbs.adjust(words[3], [words[4]], to, seed=0).images.shape[0] == 1
 
 
 def test_groups_without_data_are_single_units(diti_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,16 +182,16 @@ def test_commands_of_odd_names_are_read_back(explorer: Explorer) -> None:
     picked = explorer.prepare(explorer.pick(1, 0).image, 0, "-my cat, big.png")
     words = shlex.split(explorer.command("swap", picked, ["--partners", module.partners_argument(picked)]))
     assert words[4] == "./-my cat, big.png"
-    assert cli._words(words[words.index("--partners") + 1]) == ["./-my cat, big.png"]
+    assert cli.split_commas(words[words.index("--partners") + 1]) == ["./-my cat, big.png"]
     assert words[-2:] == ["--seed", "0"]
 
 
-def test_commands_of_groups_move_groups(diti_run: Run, tmp_path: Path) -> None:
+def test_commands_of_groups_move_groups(diti_run: Run) -> None:
     explorer = Explorer(diti_run)
     picked = explorer.pick(3, 0)
     _, frames = next(explorer.traverse(picked, [1]))
     word = explorer.units[1].word
-    again = verbs.traverse(diti_run, [3], [word], seed=0, output=tmp_path / "t.png").images
+    again = verbs.traverse(diti_run, [3], [word], seed=0).images
     assert np.array_equal(module.to_pixels(again[0, :, 0]), frames)
 
 

@@ -14,33 +14,32 @@ FEW = Sampling("ddim", 2)
 
 
 def test_fields_are_a_map_for_every_unit_and_time(disdiff_run: Run, tmp_path: Path) -> None:
-    made = unweave.field_maps(
-        disdiff_run, images=[0, 1], units=[2, 0], times=[100, 900], output=tmp_path / "fields.png"
-    )
-    assert made.images.shape == (2, 2, 2, 16, 16)
-    assert (made.images >= 0).all()
-    assert made.images.max() > 0
-    assert made.files[0].stat().st_size > 1_000
-    again = unweave.field_maps(disdiff_run, images=[0, 1], units=[0], times=[100], output=tmp_path / "again.png")
-    assert (again.images[:, 0, 0] - made.images[:, 1, 0]).abs().max() < 1e-6
+    edit = unweave.field_maps(disdiff_run, images=[0, 1], units=[2, 0], times=[100, 900])
+    assert edit.images.shape == (2, 2, 2, 16, 16)
+    assert (edit.images >= 0).all()
+    assert edit.images.max() > 0
+    assert edit.save(tmp_path / "fields.png").stat().st_size > 1_000
+    assert edit.labels == (["unit 2", "unit 0"], ["t = 100", "t = 900"])
+    again = unweave.field_maps(disdiff_run, images=[0, 1], units=[0], times=[100])
+    assert (again.images[:, 0, 0] - edit.images[:, 1, 0]).abs().max() < 1e-6
 
 
-def test_times_outside_the_process_are_refused(disdiff_run: Run, tmp_path: Path) -> None:
+def test_times_outside_the_process_are_refused(disdiff_run: Run) -> None:
     with pytest.raises(ValueError, match=r"0\.\.999, got 1000"):
-        unweave.field_maps(disdiff_run, images=[0], times=[1000], output=tmp_path / "no.png")
+        unweave.field_maps(disdiff_run, images=[0], times=[1000])
 
 
-def test_a_single_field_is_neither_the_full_swap_nor_the_reconstruction(disdiff_run: Run, tmp_path: Path) -> None:
-    made = unweave.edit_alone(disdiff_run, [0], [3], [0, 1], sampling=FEW, output=tmp_path / "alone.png")
-    assert made.images.shape == (1, 3, 3, 16, 16)  # two units, and both at once
-    whole = unweave.swap(disdiff_run, [0], [3], [0], sampling=FEW, output=tmp_path / "swap.png").images
-    assert (made.images[:, 0] - whole[:, 0]).abs().max() > 1e-6
+def test_a_single_field_is_neither_the_full_swap_nor_the_reconstruction(disdiff_run: Run) -> None:
+    edit = unweave.edit_alone(disdiff_run, [0], [3], [0, 1], sampling=FEW)
+    assert edit.images.shape == (1, 3, 3, 16, 16)  # two units, and both at once
+    swapped = unweave.swap(disdiff_run, [0], [3], [0], sampling=FEW).images
+    assert (edit.images[:, 0] - swapped[:, 0]).abs().max() > 1e-6
 
 
-def test_all_units_of_the_image_itself_are_its_reconstruction(disdiff_run: Run, tmp_path: Path) -> None:
-    made = unweave.edit_alone(disdiff_run, [0], [], sampling=FEW, output=tmp_path / "own.png")
-    rebuilt = unweave.reconstruct(disdiff_run, [0], sampling=FEW, output=tmp_path / "rebuilt.png")
-    assert (made.images[:, -1] - rebuilt.images[1]).abs().max() < 1e-5
+def test_all_units_of_the_image_itself_are_its_reconstruction(disdiff_run: Run) -> None:
+    edit = unweave.edit_alone(disdiff_run, [0], [], sampling=FEW)
+    rebuilt = unweave.reconstruct(disdiff_run, [0], sampling=FEW)
+    assert (edit.images[:, -1] - rebuilt.images[1]).abs().max() < 1e-5
 
 
 def test_methods_without_fields_say_what_they_have(quick_run: Run) -> None:

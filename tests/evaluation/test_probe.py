@@ -269,8 +269,8 @@ def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path, mo
         assert found["rows"]["test"] == len(dataset.splits["test"])
         assert found["mean"]["average_precision"] > found["mean"]["chance of average_precision"]
     monkeypatch.setattr(attribute, "FitSettings", lambda kept: FitSettings(kept=kept, steps=200))
-    edit, facts = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
+    edit, classifier = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
     assert edit.images.shape == (1, 2, 3, 16, 16)
-    assert facts["average_precision"] > 0
+    assert classifier.average_precision > 0
     frames = verbs.interpolate(run, [0], [1], ["b2-5"], steps=[0, 0.5], noise=True, sampling=Sampling("ddim", 3))
     assert frames.images.shape == (2, 1, 3, 16, 16)

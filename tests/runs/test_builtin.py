@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import unweave
 from unweave.cli import main
@@ -27,8 +28,9 @@ def packaged(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_it_is_copied_once_and_opens_as_a_run(packaged: str) -> None:
     assert builtin.names() == [packaged]
-    edit = unweave.swap(packaged, images=[0], partners=[5], units=[0])
-    assert edit.files == [Path("runs/builtin-tiny/pictures/swap.png")]
+    words = ["edit", "swap", packaged, "0", "--partners", "5", "--units", "0", "--steps", "2"]
+    assert CliRunner().invoke(main.app, words).stdout.split() == ["runs/builtin-tiny/pictures/swap.png"]
+    assert unweave.swap(packaged, images=[0], partners=[5], units=[0]).images.isfinite().all()
     assert unweave.load(packaged).digest() == unweave.from_pretrained(packaged).digest()
     assert not list(builtin.MODELS.rglob("pictures"))
     assert [path.name for path in Path("runs").iterdir()] == ["builtin-tiny"]

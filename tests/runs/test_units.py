@@ -24,15 +24,14 @@ def copy(quick_run: Run, tmp_path: Path) -> Run:
 def test_a_name_is_taken_wherever_a_unit_is(copy: Run, tmp_path: Path) -> None:
     assert units.name_unit(copy, 3, "  wall   colour ") == {"wall colour": "3"}
     by_name, by_number = (
-        unweave.swap(copy, [0], [1], [word], sampling=FEW, output=tmp_path / f"{at}.png").images
-        for at, word in enumerate(("wall colour", 3))
+        unweave.swap(copy, [0], [1], [word], sampling=FEW).images for at, word in enumerate(("wall colour", 3))
     )
     assert torch.equal(by_name, by_number)
     method = copy.method()
     listed = units.chosen(method, 4, None, units.named(copy))
     assert [choice.name for choice in listed] == ["unit 0", "unit 1", "unit 2", "wall colour"]
     assert listed[3] == Choice("wall colour", [3], "3")
-    frames = unweave.traverse(copy, [0], ["wall colour", 0], sampling=FEW, output=tmp_path / "t.png").images
+    frames = unweave.traverse(copy, [0], ["wall colour", 0], sampling=FEW).images
     assert frames.shape[0] == 2
 
 

@@ -22,12 +22,13 @@ from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import IMAGE_FORMATS, read_image
 from unweave.editing.adjust import adjust_units
+from unweave.editing.inputs import SAMPLING
 from unweave.editing.interpolate import interpolate_units
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.editing.swap import swap_units
 from unweave.editing.traverse import traverse_units
-from unweave.editing.verbs import SAMPLING, difference
+from unweave.editing.verbs import difference
 from unweave.figures.overlay import overlay
 from unweave.method import Start, evaluating
 from unweave.runs.codes import check_generative, code_table

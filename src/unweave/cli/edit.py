@@ -1,16 +1,20 @@
-"""unweave edit swap | traverse | adjust | interpolate | reconstruct | heatmap | attention | alone | fields ...
+"""unweave edit swap | traverse | adjust | interpolate | reconstruct | heatmap | attention | alone | fields | manipulate
 
-Every command is parsed here and done by the function of its name in edits, extras or manipulation.
+Every command is parsed here, done by a function of the package editing, and saved here.
 """
 
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from unweave.cli import output as out
+
+if TYPE_CHECKING:
+    from unweave.editing.edit import Edit
+    from unweave.runs.run import Run
 
 app = typer.Typer(
     help="Edit images one unit at a time: rows of the run's data set (numbers) or your own image files (paths).",
@@ -35,7 +39,7 @@ Inverted = Annotated[
     bool, typer.Option("--inverted", help="begin from the image's own x_T, which keeps what the units do not hold")
 ]
 Points = Annotated[int, typer.Option(min=2, help="pictures from one end to the other")]
-Drawn = Annotated[int | None, typer.Option(help="draw x_T from this seed instead of inverting")]
+OptionalSeed = Annotated[int | None, typer.Option(help="draw x_T from this seed instead of inverting")]
 Steps = Annotated[int, typer.Option(min=1, help="sampling steps")]
 Sampler = Annotated[str, typer.Option(help="'dpmsolver++' or 'ddim', both deterministic")]
 Inversion = Annotated[
@@ -62,8 +66,9 @@ def swap(
     """
     from unweave.editing import verbs
 
-    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units)}
-    _show(verbs.swap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    inputs = {"images": images, "partners": split_commas(partners), "units": parse_units(units)}
+    start = start_options(seed, inverted, steps, sampler)
+    edit_and_save(verbs.swap, run, "swap", {**inputs, **start}, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -79,8 +84,9 @@ def traverse(
     """
     from unweave.editing import verbs
 
-    given = {"images": images, "units": _chosen(units), "steps": points}
-    _show(verbs.traverse, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    inputs = {"images": images, "units": parse_units(units), "steps": points}
+    start = start_options(seed, inverted, steps, sampler)
+    edit_and_save(verbs.traverse, run, "traverse", {**inputs, **start}, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -89,7 +95,7 @@ def adjust(
     to: Annotated[
         str, typer.Option(help="units and where in their range, from 0 to 1, separated by commas: 3=0.9,5=0.1")
     ] = "",
-    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
+    seed: OptionalSeed = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
     overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Set units to quantiles of their range, all at once, and show what changed.
@@ -101,8 +107,9 @@ def adjust(
     """
     from unweave.editing import verbs
 
-    how = _how(seed or 0, seed is None, steps, sampler)
-    _show(verbs.adjust, run, {"images": images, "to": _shares(to)}, how, output, overwrite, json)
+    inputs = {"images": images, "to": parse_quantiles(to)}
+    start = start_options(seed or 0, seed is None, steps, sampler)
+    edit_and_save(verbs.adjust, run, "adjust", {**inputs, **start}, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -116,7 +123,7 @@ def interpolate(
     alpha: Annotated[
         str | None, typer.Option(help="how far to go, from 0 to 1 (the partner), separated by commas; not --points")
     ] = None,
-    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", inversion: Inversion = None,
+    seed: OptionalSeed = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", inversion: Inversion = None,
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Go from one image to another in small steps, through all units or some.
@@ -132,10 +139,11 @@ def interpolate(
 
     if points is not None and alpha is not None:
         raise ValueError("--points are evenly from end to end, --alpha says where: give one of them.")
-    way = points or 7 if alpha is None else _alphas(alpha)
-    pairs = {"images": images, "partners": _words(partners), "units": _chosen(units), "steps": way, "noise": noise}
-    how = _how(seed or 0, seed is None, steps, sampler, inversion)
-    _show(verbs.interpolate, run, pairs, how, output, overwrite, json)
+    weights = points or 7 if alpha is None else parse_weights(alpha)
+    inputs = {"images": images, "partners": split_commas(partners), "units": parse_units(units)}
+    start = start_options(seed or 0, seed is None, steps, sampler, inversion)
+    options = {**inputs, **start, "steps": weights, "noise": noise}
+    edit_and_save(verbs.interpolate, run, "interpolate", options, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -152,8 +160,8 @@ def reconstruct(
     from unweave.editing import verbs
     from unweave.method import Sampling
 
-    how = {"seed": seed, "sampling": Sampling(sampler, steps, eta)}
-    _show(verbs.reconstruct, run, {"images": images}, how, output, overwrite, json)
+    options = {"images": images, "seed": seed, "sampling": Sampling(sampler, steps, eta)}
+    edit_and_save(verbs.reconstruct, run, "reconstruct", options, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -165,8 +173,9 @@ def heatmap(
     """Which unit moves which pixels: the mean change when that unit alone is swapped."""
     from unweave.editing import verbs
 
-    pairs = {"images": images, "partners": _words(partners)}
-    _show(verbs.heatmap, run, pairs, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    inputs = {"images": images, "partners": split_commas(partners)}
+    start = start_options(seed, inverted, steps, sampler)
+    edit_and_save(verbs.heatmap, run, "heatmap", {**inputs, **start}, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -177,15 +186,8 @@ def attention(
     """Where the U-Net attends to each unit's token, for methods with cross-attention."""
     from unweave.editing import method_specific
 
-    _show(
-        method_specific.attention_maps,
-        run,
-        {"images": images},
-        _how(seed, inverted, steps, sampler),
-        output,
-        overwrite,
-        json,
-    )
+    options = {"images": images, **start_options(seed, inverted, steps, sampler)}
+    edit_and_save(method_specific.attention_maps, run, "attention", options, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -205,8 +207,9 @@ def alone(
 
     if own and partners is not None:
         raise ValueError("--own uses the image's own units, --partners another's: give one of them.")
-    given = {"images": images, "partners": [] if own else _words(partners), "units": _chosen(units)}
-    _show(method_specific.edit_alone, run, given, _how(seed, inverted, steps, sampler), output, overwrite, json)
+    inputs = {"images": images, "partners": [] if own else split_commas(partners), "units": parse_units(units)}
+    start = start_options(seed, inverted, steps, sampler)
+    edit_and_save(method_specific.edit_alone, run, "alone", {**inputs, **start}, Saving(output, overwrite, json))
 
 
 @app.command()
@@ -222,12 +225,12 @@ def fields(
     """
     from unweave.editing import method_specific
 
-    when = _numbers(times) or list(method_specific.TIMES)
-    made = method_specific.field_maps(run, images, _chosen(units), when, seed=seed, output=output, overwrite=overwrite)
-    if json:
-        out.print_json({"files": made.files, "shape": list(made.images.shape), "noise": f"seed {seed}"})
-    else:
-        print(made.files[0])
+    saving = Saving(output, overwrite, json)
+    opened, path = open_target(run, "fields", saving)
+    edit = method_specific.field_maps(
+        opened, images, parse_units(units), parse_times(times) or method_specific.TIMES, seed=seed
+    )
+    save_and_print(edit, path, {"noise": f"seed {seed}"}, saving)
 
 
 @app.command()
@@ -239,7 +242,7 @@ def manipulate(
     ] = None,
     kept: Annotated[int, typer.Option(min=1, help="numbers of the code that may change")] = 16,
     rows: Annotated[int, typer.Option(min=10, help="of the training split, to learn from at most")] = 20_000,
-    seed: Drawn = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", inversion: Inversion = None,
+    seed: OptionalSeed = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", inversion: Inversion = None,
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Move one attribute of images, along a linear classifier of codes with a learnt mask (DiTi).
@@ -250,27 +253,26 @@ def manipulate(
 
     The classifier is trained on the data's training split: this is the one edit that uses labels.
     """
-    from unweave.editing import attribute as manipulation
+    from unweave.editing.attribute import AMOUNTS
+    from unweave.editing.attribute import manipulate as move_attribute
 
     if not attribute:
         raise ValueError("--attribute is missing: the name of a factor, or NAME=CLASS; `unweave info RUN` lists them.")
-    how = _how(seed or 0, seed is None, steps, sampler, inversion)
-    edit, facts = manipulation.manipulate(
-        run, attribute, images, amount or manipulation.AMOUNTS, kept=kept, rows=rows, **how,
-        output=output, overwrite=overwrite, progress=out.progress_line,
-    )  # fmt: skip
-    if json:
-        out.print_json({"files": edit.files, "shape": list(edit.images.shape), **facts})
-    else:
-        if facts["average_precision"] is not None:
-            out.say(
-                f"the classifier's average precision on test rows is {facts['average_precision']:.3f} "
-                f"(chance {facts['prevalence']:.3f}), from {len(facts['kept'])} numbers of the code"
-            )
-        print(edit.files[0])
+    start = start_options(seed or 0, seed is None, steps, sampler, inversion)
+    saving = Saving(output, overwrite, json)
+    opened, path = open_target(run, "manipulate", saving)
+    with out.progress_of(quiet=False):
+        edit, classifier = move_attribute(opened, attribute, images, amount or AMOUNTS, kept=kept, rows=rows, **start)
+    if not json and classifier.average_precision is not None:
+        out.say(
+            f"the classifier's average precision on test rows is {classifier.average_precision:.3f} "
+            f"(chance {classifier.prevalence:.3f}), from {len(classifier.kept)} numbers of the code"
+        )
+    save_and_print(edit, path, classifier.to_json(), saving)
 
 
-def _how(seed: int, inverted: bool, steps: int, sampler: str, inversion: int | None = None) -> dict[str, Any]:
+def start_options(seed: int, inverted: bool, steps: int, sampler: str, inversion: int | None = None) -> dict[str, Any]:
+    """`seed` and `sampling` of a verb."""
     from unweave.method import Sampling
 
     if inversion is not None and not inverted:
@@ -278,39 +280,64 @@ def _how(seed: int, inverted: bool, steps: int, sampler: str, inversion: int | N
     return {"seed": None if inverted else seed, "sampling": Sampling(sampler, steps, inversion=inversion)}
 
 
-def _show(
-    verb: Callable[..., Any], run: Path, images: dict[str, Any], how: dict[str, Any],
-    output: Path | None, overwrite: bool, json: bool,
-) -> None:  # fmt: skip
-    edit = verb(run, **images, **how, output=output, overwrite=overwrite)
-    if json:
-        start = "inverted" if how["seed"] is None else f"seed {how['seed']}"
-        out.print_json(
-            {"files": edit.files, "shape": list(edit.images.shape), "x_T": start, "sampling": how["sampling"]._asdict()}
-        )
+class Saving(NamedTuple):
+    """Where the picture goes, and what is printed."""
+
+    output: Path | None
+    overwrite: bool
+    json: bool
+
+
+def edit_and_save(verb: Callable[..., "Edit"], run: Path, name: str, options: dict[str, Any], saving: Saving) -> None:
+    """Do a verb and write its picture, whose path is checked before the work."""
+    opened, path = open_target(run, name, saving)
+    edit = verb(opened, **options)
+    start = "inverted" if options["seed"] is None else f"seed {options['seed']}"
+    facts = {"x_T": start, "sampling": options["sampling"]._asdict()}
+    save_and_print(edit, path, facts, saving)
+
+
+def open_target(run: Path, name: str, saving: Saving) -> tuple["Run", Path]:
+    """The run, and where the picture of this name will go."""
+    from unweave.figures.save import check_picture_path, choose_picture_path
+    from unweave.runs.run import Run
+
+    opened = Run(run)
+    path = choose_picture_path(opened.pictures, name, saving.output, saving.overwrite)
+    if name == "traverse":
+        check_picture_path(path.with_suffix(".gif"), saving.overwrite)
+    return opened, path
+
+
+def save_and_print(edit: "Edit", path: Path, facts: dict[str, Any], saving: Saving) -> None:
+    """Write the picture, and beside it the film of an edit that has one; print where they are, or all in JSON."""
+    paths = [path] if edit.film is None else list(dict.fromkeys([path, path.with_suffix(".gif")]))
+    files = [edit.save(target, saving.overwrite) for target in paths]
+    if saving.json:
+        out.print_json({"files": files, "shape": list(edit.images.shape), **facts})
     else:
-        for path in edit.files:
-            print(path)
+        for file in files:
+            print(file)
 
 
-def _words(text: str | None) -> list[str] | None:
+def split_commas(text: str | None) -> list[str] | None:
     """Words between commas; a comma that belongs to a word is written \\,."""
     parts = [] if text is None else [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", text)]
     return None if text is None else [part for part in parts if part]
 
 
-def _chosen(text: str | None) -> list[int | str] | None:
+def parse_units(text: str | None) -> list[int | str] | None:
     """Numbers as numbers, all else as it is."""
-    words = _words(text)
+    words = split_commas(text)
     if words is not None and not words:
         raise ValueError(f"--units must name units separated by commas, such as 0,3 or 10-49; got {text!r}.")
     return None if words is None else [int(word) if word.isdecimal() else word for word in words]
 
 
-def _shares(text: str) -> dict[int | str, float]:
+def parse_quantiles(text: str) -> dict[int | str, float]:
     """{unit: quantile} of 3=0.9,wall colour=0.1."""
     shares: dict[int | str, float] = {}
-    for word in _words(text) or []:
+    for word in split_commas(text) or []:
         unit, equals, share = word.rpartition("=")
         if unit.strip() in shares:
             raise ValueError(f"--to sets {unit.strip()!r} twice.")
@@ -323,17 +350,17 @@ def _shares(text: str) -> dict[int | str, float]:
     return shares
 
 
-def _alphas(text: str) -> list[float]:
+def parse_weights(text: str) -> list[float]:
     try:
-        return [float(word) for word in _words(text) or []]
+        return [float(word) for word in split_commas(text) or []]
     except ValueError:
         raise ValueError(
             f"--alpha must be numbers from 0 to 1 separated by commas, such as 0,0.5,1; got {text!r}."
         ) from None
 
 
-def _numbers(text: str | None) -> list[int] | None:
-    words = _words(text)
+def parse_times(text: str | None) -> list[int] | None:
+    words = split_commas(text)
     if words is None:
         return None
     if not words or not all(word.isdecimal() for word in words):

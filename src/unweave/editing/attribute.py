@@ -1,6 +1,7 @@
 """The verb that moves one attribute of an image, along the direction of a linear classifier of codes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +9,38 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 
+from unweave import progress
 from unweave.config import nearest
 from unweave.data import views
+from unweave.data.dataset import Dataset
 from unweave.editing.attribute_direction import Direction, FitSettings, fit_direction, move_codes
 from unweave.editing.decoding import decode
-from unweave.editing.start import make_start
-from unweave.editing.verbs import SAMPLING, Edit, place_for, said
-from unweave.figures.grid import grid
-from unweave.figures.save import save_picture
-from unweave.method import Sampling, evaluating
-from unweave.models.diffusion.sampling import check_sampling
-from unweave.runs.codes import check_generative, encode_images, encode_rows
-from unweave.runs.data import dataset_for
-from unweave.runs.images import ImageNames, random_rows, read_images
+from unweave.editing.edit import Edit, grid_edit
+from unweave.editing.inputs import SAMPLING, read_inputs
+from unweave.editing.start import start_label
+from unweave.method import Method, Sampling, evaluating
+from unweave.runs.codes import encode_images, encode_rows
+from unweave.runs.data import dataset_for, view_settings
+from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
 
 AMOUNTS = (-0.6, -0.3, 0.0, 0.3, 0.6)
-ROWS = 20_000
+MAX_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class AttributeClassifier:
+    """What a direction was learnt from and how well its classifier does."""
+
+    attribute: str
+    kept: list[int]  # the numbers of the code that it goes by
+    average_precision: float | None  # on test rows, in [0, 1]; None where those are all of one class
+    prevalence: float  # of the attribute in the test rows: the average precision of chance
+    rows: dict[str, int]  # of the training and the test part
+    amounts: list[float]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def manipulate(
@@ -34,14 +50,11 @@ def manipulate(
     amounts: Sequence[float] = AMOUNTS,
     *,
     kept: int = 16,
-    rows: int = ROWS,
+    rows: int = MAX_ROWS,
     data: str | None = None,
     seed: int | None = None,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> tuple[Edit, dict[str, Any]]:
+) -> tuple[Edit, AttributeClassifier]:
     """Images with one attribute moved by each amount, [image, amount, channel, height, width], and the classifier.
 
     The attribute is a yes-or-no factor by name, or a class of another factor as NAME=CLASS (against all others). Its
@@ -49,58 +62,61 @@ def manipulate(
     average precision is measured on the test split. x_T is the inverted one unless there is a seed. 0.3 is the amount
     of DiTi's release. Raises LookupError for an attribute that there is not.
     """
-    opened = run if isinstance(run, Run) else Run(run)
-    target = place_for(opened, "manipulate", output, overwrite)
-    check_sampling(sampling)
-    given = read_images(opened, images if images is not None else random_rows(opened, 4))
-    generative = check_generative(opened.method())
-    dataset = dataset_for(opened, data, "all")
-    values = labels(dataset.factor_names, dataset.factor_sizes, dataset.factors(np.arange(len(dataset))), attribute)
-    random = np.random.default_rng(0)
-    split_seed = views.parse_view(opened.settings.data.get("view", {})).split_seed
-    parts = {
-        name: random.permutation(views.split_rows(dataset, name, split_seed))[:most]
-        for name, most in (("train", rows), ("test", ROWS))
-    }
-    if len(set(values[parts["train"]].tolist())) < 2:
+    inputs = read_inputs(run, images, 4, sampling)
+    method, dataset = inputs.method, dataset_for(inputs.run, data, "all")
+    factors = dataset.factors(np.arange(len(dataset)))
+    labels = attribute_labels(dataset.factor_names, dataset.factor_sizes, factors, attribute)
+    train, test = train_and_test_rows(dataset, view_settings(inputs.run).split_seed, rows)
+    if len(set(labels[train].tolist())) < 2:
         raise ValueError(
             f"{attribute} is the same in all training rows of {dataset.name}, so nothing tells it: choose another."
         )
-    codes = {name: torch.from_numpy(encode_rows(generative, dataset, part)).flatten(1) for name, part in parts.items()}
-
-    def tick(done: int, total: int) -> None:
-        if progress and done % (total // 20 or 1) == 0:
-            progress(f"learning the direction of {attribute}", done - 1, total)
-
-    direction = fit_direction(
-        codes["train"], torch.from_numpy(values[parts["train"]]), FitSettings(kept=kept), tick=tick
+    direction = learn_direction(method, dataset, train, labels, FitSettings(kept=kept), attribute)
+    test_codes = torch.from_numpy(encode_rows(method, dataset, test)).flatten(1)
+    classifier = AttributeClassifier(
+        attribute=attribute,
+        kept=np.flatnonzero(direction.weight.numpy()).tolist(),
+        average_precision=average_precision(direction, test_codes, labels[test]),
+        prevalence=float(labels[test].mean()),
+        rows={"train": len(train), "test": len(test)},
+        amounts=list(amounts),
     )
-    facts: dict[str, Any] = {
-        "attribute": attribute,
-        "kept": np.flatnonzero(direction.weight.numpy()).tolist(),
-        "average_precision": _precision(direction, codes["test"], values[parts["test"]]),
-        "prevalence": float(values[parts["test"]].mean()),
-        "rows": {name: len(part) for name, part in parts.items()},
-        "amounts": list(amounts),
-    }
-    start = make_start(generative, given.images, sampling=sampling, seed=seed)
-    with evaluating(generative):
-        own = encode_images(generative, given.images, 64)
-        table = []
-        for amount in amounts:
-            code = move_codes(own.flatten(1), direction, amount).view_as(own)
-            table.append(decode(generative, code, start, sampling=sampling, batch=64))
-    made = torch.stack(table, 1)
-    picture = grid(
-        list(torch.cat([given.images[:, None], made], 1)),
-        given.labels,
+    start = inputs.start(sampling, seed)
+    with evaluating(method):
+        codes = encode_images(method, inputs.images, 64)
+        moved = [move_codes(codes.flatten(1), direction, amount).view_as(codes) for amount in amounts]
+        edited = torch.stack([decode(method, code, start, sampling=sampling, batch=64) for code in moved], 1)
+    edit = grid_edit(
+        edited,
+        list(torch.cat([inputs.images[:, None], edited], 1)),
+        inputs.labels,
         ["image", *(f"{amount:+g}" for amount in amounts)],
-        title=f"{attribute}, by a classifier of {len(facts['kept'])} numbers ({said(seed)})",
+        f"{attribute}, by a classifier of {len(classifier.kept)} numbers ({start_label(seed)})",
     )
-    return Edit(made, picture, [save_picture(picture, target, overwrite=overwrite)]), facts
+    return edit, classifier
 
 
-def labels(names: Sequence[str], sizes: Sequence[int], factors: np.ndarray | None, attribute: str) -> np.ndarray:
+def train_and_test_rows(dataset: Dataset, split_seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most `count` random rows of the training split, and at most 20,000 of the test split."""
+    rng = np.random.default_rng(0)
+    train = rng.permutation(views.split_rows(dataset, "train", split_seed))[:count]
+    return train, rng.permutation(views.split_rows(dataset, "test", split_seed))[:MAX_ROWS]
+
+
+def learn_direction(
+    method: Method, dataset: Dataset, rows: np.ndarray, labels: np.ndarray, settings: FitSettings, name: str
+) -> Direction:
+    """The direction of labels (0 or 1 for every row of the data), learnt from these rows."""
+    codes = torch.from_numpy(encode_rows(method, dataset, rows)).flatten(1)
+    with progress.task(f"learning the direction of {name}") as task:
+        return fit_direction(
+            codes, torch.from_numpy(labels[rows]), settings, tick=lambda step, total: task.update(step, total=total)
+        )
+
+
+def attribute_labels(
+    names: Sequence[str], sizes: Sequence[int], factors: np.ndarray | None, attribute: str
+) -> np.ndarray:
     """0 or 1 for every row. Raises LookupError or ValueError for what is no attribute of the data."""
     name, _, value = attribute.partition("=")
     if factors is None or name not in names:
@@ -111,14 +127,15 @@ def labels(names: Sequence[str], sizes: Sequence[int], factors: np.ndarray | Non
         raise ValueError(
             f"{name} has {size} classes: say which one against all others, as {name}=0 .. {name}={size - 1}."
         )
-    wanted = 1 if value == "" else int(value) if value.isdecimal() else -1
-    if not 0 <= wanted < size:
+    positive = 1 if value == "" else int(value) if value.isdecimal() else -1
+    if not 0 <= positive < size:
         raise ValueError(f"{name} has the classes 0..{size - 1}, got {value!r}.")
-    return (column == wanted).astype(np.int64)
+    return (column == positive).astype(np.int64)
 
 
-def _precision(direction: Direction, codes: torch.Tensor, truth: np.ndarray) -> float | None:
-    if not 0 < truth.mean() < 1:
+def average_precision(direction: Direction, codes: torch.Tensor, labels: np.ndarray) -> float | None:
+    """Of the classifier on these rows; None where they are all of one class."""
+    if not 0 < labels.mean() < 1:
         return None
     scores = ((codes - direction.mean) / direction.deviation) @ direction.weight
-    return float(average_precision_score(truth, scores.numpy()))
+    return float(average_precision_score(labels, scores.numpy()))

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from unweave import registry
+from unweave.editing.edit import Edit, Labels, grid_edit
+from unweave.editing.inputs import SAMPLING, EditInputs, read_inputs, read_pairs
 from unweave.editing.reconstruct import reconstruct_images
-from unweave.editing.start import make_start
-from unweave.editing.verbs import SAMPLING, Edit, opened, pairs, place_for, said
+from unweave.editing.start import start_label
 from unweave.figures.colours import add_colour_bar, colourise
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
-from unweave.figures.save import save_picture
-from unweave.method import Generative, Sampling, evaluating
-from unweave.models.diffusion.sampling import check_sampling
+from unweave.method import Sampling, evaluating
 from unweave.runs.codes import encode_images
-from unweave.runs.images import ImageNames, random_rows, read_images
+from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
 from unweave.runs.units import Chosen, named, numbers, titles
 
@@ -31,25 +31,20 @@ def attention_maps(
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """Where each unit's token is attended to in the first image; [unit, height, width]. For methods with maps."""
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "attention", output, overwrite)
-    draw = extra(run, "attention", "attention maps")
-    given = read_images(run, images if images is not None else random_rows(run, 1))
-    with evaluating(method):
-        coarse = draw(method, given.images, make_start(method, given.images, sampling=sampling, seed=seed), sampling)
-    maps = torch.nn.functional.interpolate(coarse, size=given.images.shape[2:], mode="bilinear")
-    picture = overlay(
-        maps[0],
-        given.images[0],
-        units=titles(range(len(maps[0])), named(run)),
-        title=f"Attention to each unit, {given.labels[0]}",
-        quantity="share of attention",
+    inputs = read_inputs(run, images, 1, sampling)
+    compute = method_extra(inputs, "attention", "attention maps")
+    with evaluating(inputs.method):
+        coarse = compute(inputs.method, inputs.images, inputs.start(sampling, seed), sampling)
+    maps = torch.nn.functional.interpolate(coarse, size=inputs.images.shape[2:], mode="bilinear")[0]
+    names = titles(range(len(maps)), named(inputs.run))
+    title = f"Attention to each unit, {inputs.labels[0]}"
+    return Edit(
+        maps,
+        Labels([], names),
+        lambda: overlay(maps, inputs.images[0], units=names, title=title, quantity="share of attention"),
     )
-    return Edit(maps[0], picture, [save_picture(picture, target, overwrite=overwrite)])
 
 
 def field_maps(
@@ -59,8 +54,6 @@ def field_maps(
     times: Sequence[int] = TIMES,
     *,
     seed: int = 0,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """How strongly each unit's gradient field acts, where and when: [image, unit, time, rows, columns].
 
@@ -68,27 +61,23 @@ def field_maps(
     0 (clean) to 999 (noise). The figure is of the first image. For methods with a field for every unit. Raises
     ValueError for a method without, and for times outside 0 .. 999.
     """
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "fields", output, overwrite)
-    draw = extra(run, "fields", "gradient fields")
-    given = read_images(run, images if images is not None else random_rows(run, 1))
-    names = named(run)
-    chosen = numbers(method, given.images, units, names)
-    with evaluating(method):
-        maps = draw(method, given.images, list(times), seed)[:, chosen]
-    high = float(maps[0].max()) or 1.0
-    rows = [
-        torch.nn.functional.interpolate(row[:, None], size=given.images.shape[2:], mode="nearest")[:, 0]
-        for row in maps[0]
-    ]
-    table = grid(
-        [colourise(row.cpu().numpy() / high) for row in rows],
-        titles(chosen, names),
-        [f"t = {time}" for time in times],
-        title=f"What each unit adds to the noise prediction, {given.labels[0]}",
-    )
-    picture = add_colour_bar(table, colourise(np.linspace(0, 1, 256)), high, "mean size")
-    return Edit(maps, picture, [save_picture(picture, target, overwrite=overwrite)])
+    inputs = read_inputs(run, images, 1)
+    compute = method_extra(inputs, "fields", "gradient fields")
+    names = named(inputs.run)
+    indices = numbers(inputs.method, inputs.images, units, names)
+    with evaluating(inputs.method):
+        maps = compute(inputs.method, inputs.images, list(times), seed)[:, indices]
+    labels = Labels(titles(indices, names), [f"t = {time}" for time in times])
+    title = f"What each unit adds to the noise prediction, {inputs.labels[0]}"
+
+    def draw() -> Image.Image:
+        high, (height, width) = float(maps[0].max()) or 1.0, inputs.images.shape[2:]
+        enlarged = torch.nn.functional.interpolate(maps[0], size=(height, width), mode="nearest")
+        cells = [colourise(row.cpu().numpy() / high) for row in enlarged]
+        table = grid(cells, labels.rows, labels.columns, title=title)
+        return add_colour_bar(table, colourise(np.linspace(0, 1, 256)), high, "mean size")
+
+    return Edit(maps, labels, draw)
 
 
 def edit_alone(
@@ -99,43 +88,37 @@ def edit_alone(
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """Every listed unit's field by itself (DisDiff's partial swap): [image, column, channel, height, width].
 
     The unit comes from the partner, all other fields are left out, and the rest is the frozen model's own. The last
-    column has all listed units at once, of the partner. With `partners` "none" (an empty list) the vectors are the
-    image's own. For methods with a field for every unit.
+    column has all listed units at once, of the partner. With an empty list of `partners` the vectors are the image's
+    own. For methods with a field for every unit.
     """
-    check_sampling(sampling)
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "alone", output, overwrite)
-    draw = extra(run, "alone", "single fields")
     own = partners is not None and len(partners) == 0
-    first, second = pairs(run, images, None if own else partners, 3)
-    given = first.images if own else second.images
-    assert isinstance(method, Generative)
-    start = make_start(method, first.images, sampling=sampling, seed=seed)
-    chosen = numbers(method, first.images, units, named(run))
-    plain = reconstruct_images(method, first.images, sampling=sampling, start=start)
-    edits = [[unit] for unit in chosen] + ([chosen] if len(chosen) > 1 else [])
-    with evaluating(method):
-        vectors = encode_images(method, given, 64)
-        made = torch.stack([draw(method, vectors, start, sampling, edit) for edit in edits], 1)
-    before = [first.images, plain] if own else [first.images, second.images, plain]
-    names = ["image", "rebuilt"] if own else ["image", "partner", "rebuilt"]
-    each = [f"only {title}" for title in titles(chosen, named(run))]
-    columns = [*names, *each, *(["all of them"] if len(chosen) > 1 else [])]
-    table = torch.cat([torch.stack(before, 1), made], 1)
-    title = f"The fields of single units, {'of the image' if own else 'of the partner'} ({said(seed)})"
-    picture = grid(list(table), first.labels, columns, title=title)
-    return Edit(made, picture, [save_picture(picture, target, overwrite=overwrite)])
+    inputs = read_inputs(run, images, 3, sampling) if own else read_pairs(run, images, partners, 3, sampling)
+    compute = method_extra(inputs, "alone", "single fields")
+    names = named(inputs.run)
+    indices = numbers(inputs.method, inputs.images, units, names)
+    edits = [[unit] for unit in indices] + ([indices] if len(indices) > 1 else [])
+    start = inputs.start(sampling, seed)
+    rebuilt = reconstruct_images(inputs.method, inputs.images, sampling=sampling, start=start)
+    with evaluating(inputs.method):
+        vectors = encode_images(inputs.method, inputs.partners, 64)
+        edited = torch.stack([compute(inputs.method, vectors, start, sampling, edit) for edit in edits], 1)
+    originals = [inputs.images] if own else [inputs.images, inputs.partners]
+    cells = torch.cat([torch.stack([*originals, rebuilt], 1), edited], 1)
+    columns = ["image", "rebuilt"] if own else ["image", "partner", "rebuilt"]
+    columns += [f"only {title}" for title in titles(indices, names)]
+    columns += ["all of them"] if len(indices) > 1 else []
+    title = f"The fields of single units, {'of the image' if own else 'of the partner'} ({start_label(seed)})"
+    return grid_edit(edited, list(cells), inputs.labels, columns, title)
 
 
-def extra(run: Run, name: str, what: str) -> Callable[..., Tensor]:
-    """A function that the run's method lists. Raises ValueError where it does not."""
-    listed: dict[str, Callable[..., Tensor]] = registry.module("methods", run.method_name).extras
-    if name not in listed:
-        raise ValueError(f"{run.method_name} has no {what}; it has: {', '.join(listed) or 'no extras'}.")
-    return listed[name]
+def method_extra(inputs: EditInputs, name: str, what: str) -> Callable[..., Tensor]:
+    """A function that the run's method lists as an extra. Raises ValueError where it does not."""
+    method_name = inputs.run.method_name
+    extras: dict[str, Callable[..., Tensor]] = registry.module("methods", method_name).extras
+    if name not in extras:
+        raise ValueError(f"{method_name} has no {what}; it has: {', '.join(extras) or 'no extras'}.")
+    return extras[name]

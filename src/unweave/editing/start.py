@@ -23,3 +23,8 @@ def make_start(method: Method, images: Images, *, sampling: Sampling, seed: int 
         chunks = zip(images.split(batch), units.split(batch))
         starts = [generative.invert(image_chunk, unit_chunk, sampling) for image_chunk, unit_chunk in chunks]
         return torch.cat(starts) if isinstance(starts[0], Tensor) else starts[0]
+
+
+def start_label(seed: int | None) -> str:
+    """Which x_T an edit began from."""
+    return "inverted x_T" if seed is None else f"x_T of seed {seed}"

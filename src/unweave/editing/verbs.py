@@ -1,4 +1,4 @@
-"""The editing verbs over a run: pictures in, edited images and a labelled figure out.
+"""The editing verbs over a run: pictures in, edited images and a labelled figure out. They write nothing.
 
 An image is a row number of the run's data set or the path of an image file. Every verb says which x_T it begins
 from: the inverted one of each image, or one drawn from a seed.
@@ -6,57 +6,31 @@ from: the inverted one of each image, or one drawn from a seed.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from unweave.editing.adjust import adjust_units
+from unweave.editing.edit import Edit, Labels, grid_edit
 from unweave.editing.heatmap import change_maps
+from unweave.editing.inputs import SAMPLING, read_inputs, read_pairs
 from unweave.editing.interpolate import interpolate_units, interpolation_weights
 from unweave.editing.reconstruct import reconstruct_images
-from unweave.editing.start import make_start
+from unweave.editing.start import make_start, start_label
 from unweave.editing.swap import swap_each
 from unweave.editing.traverse import traverse_units
-from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
-from unweave.figures.save import save_picture
-from unweave.figures.traversal import save_gif, traversal
-from unweave.method import Method, Sampling, evaluating
+from unweave.figures.traversal import quantile_label, traversal
+from unweave.method import Generative, Method, Sampling, evaluating
 from unweave.models.diffusion.sampling import check_sampling
-from unweave.runs.codes import check_generative, encode_images
-from unweave.runs.images import ImageNames, NamedImages, random_rows, read_images
+from unweave.runs.codes import encode_images
+from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import lines
-from unweave.runs.units import Choice, Chosen, choices, named
+from unweave.runs.units import Choice, Chosen
 from unweave.tensors import Images
-
-SAMPLING = Sampling("dpmsolver++", 20)
-
-
-class Edit(NamedTuple):
-    """Edited images in [-1, 1], the figure that shows them, and the files that were written."""
-
-    images: Float[Tensor, "..."]
-    picture: Image.Image
-    files: list[Path] = []  # noqa: RUF012 a tuple's default is never changed
-
-
-def pairs(
-    run: Run, images: ImageNames | None, partners: ImageNames | None, count: int
-) -> tuple[NamedImages, NamedImages]:
-    """Images and as many partners: random rows for what is not named, and a single partner serves every image."""
-    if images is None:
-        images = random_rows(run, count if partners is None or len(partners) == 1 else len(partners), seed=0)
-    if partners is None:
-        partners = random_rows(run, len(images), seed=1)
-    first, second = read_images(run, images), read_images(run, partners)
-    if len(second.labels) == 1:
-        second = NamedImages(second.images.expand_as(first.images), second.labels * len(first.labels))
-    return first, second
 
 
 def swap(
@@ -67,48 +41,41 @@ def swap(
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """Every listed unit (all if none) in turn taken from the partner; images [image, edit, channel, height, width].
 
     One row of the figure is: the image, its partner, its reconstruction, and one edit per unit. `seed` None begins
     from the inverted x_T, a number from that seed.
     """
-    run = opened(run)
-    target = place_for(run, "swap", output, overwrite)
-    first, second = pairs(run, images, partners, 3)
-    method = run.method()
-    taken = choices(method, first.images, units, named(run))
-    made = swap_table(method, first.images, second.images, taken, sampling=sampling, seed=seed, labels=first.labels)
-    return made._replace(files=[save_picture(made.picture, target, overwrite=overwrite)])
+    inputs = read_pairs(run, images, partners, 3, sampling)
+    groups = inputs.units(units)
+    return swap_images(
+        inputs.method, inputs.images, inputs.partners, groups, sampling=sampling, seed=seed, labels=inputs.labels
+    )
 
 
-def swap_table(
+def swap_images(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
-    taken: Sequence[Choice],
+    groups: Sequence[Choice],
     *,
     sampling: Sampling,
     seed: int | None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str] = (),
 ) -> Edit:
-    """The figure of `swap` for images that are at hand."""
+    """`swap` of images that are at hand; `labels` are of the images, if they have any."""
     check_sampling(sampling)
     start = make_start(method, images, sampling=sampling, seed=seed)
-    plain = reconstruct_images(method, images, sampling=sampling, start=start)
-    edits = [choice.units for choice in taken]
+    rebuilt = reconstruct_images(method, images, sampling=sampling, start=start)
+    edits = [group.units for group in groups]
     edited = swap_each(method, images, partners, edits, sampling=sampling, start=start)
-    table = torch.cat([torch.stack([images, partners, plain], 1), edited], 1)  # (image, column, channel, height, width)
-    columns = ["image", "partner", "rebuilt", *(choice.name for choice in taken)]
-    picture = grid(
-        list(table),
-        list(labels) if labels else None,
-        columns,
-        title=f"One {'group of units' if method.groups() else 'unit'} at a time from the partner ({said(seed)})",
+    cells = torch.cat([torch.stack([images, partners, rebuilt], 1), edited], 1)  # (row, column, channel, height, width)
+    columns = ["image", "partner", "rebuilt", *(group.name for group in groups)]
+    unit = "group of units" if method.groups() else "unit"
+    return grid_edit(
+        edited, list(cells), labels, columns, f"One {unit} at a time from the partner ({start_label(seed)})"
     )
-    return Edit(edited, picture)
 
 
 def traverse(
@@ -119,37 +86,34 @@ def traverse(
     steps: int = 7,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """Each unit from its 2 % to its 98 % quantile, all else fixed; images [unit, step, image, channel, height, width].
 
-    The figure and the GIF show the first image. The quantiles are the run's own, so no data are needed for single
-    units; ranges and groups move as one, along their first principal component over rows of the run's data. If none
-    are listed, all are taken; of a method with groups those, or, where it has but one, the ten units that vary most.
+    The figure, and the film that `.save("x.gif")` writes, show the first image. The quantiles are the run's own, so no
+    data are needed for single units; ranges and groups move as one, along their first principal component over rows of
+    the run's data. If none are listed, all are taken; of a method with groups those, or, where it has but one, the ten
+    units that vary most.
     """
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "traverse", output, overwrite)
-    film = _checked(target.with_suffix(".gif"), overwrite)
-    given = read_images(run, images if images is not None else random_rows(run, 1))
-    start = make_start(method, given.images, sampling=sampling, seed=seed)
-    statistics = run.statistics()
+    inputs = read_inputs(run, images, 1, sampling)
+    statistics = inputs.run.statistics()
     if steps < 2:
         raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
-    shares = torch.linspace(0.02, 0.98, steps).tolist()
-    if units is None and len(method.groups()) == 1:
+    quantiles = torch.linspace(0.02, 0.98, steps).tolist()
+    if units is None and len(inputs.method.groups()) == 1:
         span = statistics.quantiles[98] - statistics.quantiles[2]
         units = np.sort(np.argsort(-span, kind="stable")[:10]).tolist()
-    taken = choices(method, given.images, units, named(run))
-    points = [torch.stack([line.point(share) for share in shares]) for line in lines(run, taken)]
-    edits = [choice.units for choice in taken]
-    frames = traverse_units(method, given.images, edits, points, sampling=sampling, start=start)
-    title = f"{given.labels[0]}: every unit from low to high ({said(seed)})"
-    rows = [choice.name for choice in taken]
-    picture = traversal(frames[:, :, 0], shares, units=rows, title=title)
-    saved = save_picture(picture, target, overwrite=overwrite)
-    save_gif(frames[:, :, 0], film, units=rows, overwrite=overwrite)
-    return Edit(frames, picture, [saved, film])
+    groups = inputs.units(units)
+    points = [torch.stack([line.point(quantile) for quantile in quantiles]) for line in lines(inputs.run, groups)]
+    edits, start = [group.units for group in groups], inputs.start(sampling, seed)
+    frames = traverse_units(inputs.method, inputs.images, edits, points, sampling=sampling, start=start)
+    rows = [group.name for group in groups]
+    title = f"{inputs.labels[0]}: every unit from low to high ({start_label(seed)})"
+    return Edit(
+        frames,
+        Labels(rows, [quantile_label(quantile) for quantile in quantiles]),
+        lambda: traversal(frames[:, :, 0], quantiles, units=rows, title=title),
+        film=frames[:, :, 0],
+    )
 
 
 def adjust(
@@ -159,8 +123,6 @@ def adjust(
     *,
     seed: int | None = None,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """Units set to quantiles of their range, all at once; images [image, channel, height, width].
 
@@ -168,33 +130,35 @@ def adjust(
     edit, and where the two differ. `seed` None begins from the inverted x_T. Raises ValueError for quantiles outside
     [0, 1] and for a unit that is set twice.
     """
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "adjust", output, overwrite)
     if not to:
         raise ValueError("which units? Say where each shall be in its range, from 0 to 1: {3: 0.9}.")
-    if wrong := [f"{unit}={share}" for unit, share in to.items() if not 0 <= share <= 1]:
+    if wrong := [f"{unit}={quantile}" for unit, quantile in to.items() if not 0 <= quantile <= 1]:
         raise ValueError(f"a quantile is from 0 (lowest) to 1 (highest), got {', '.join(wrong)}.")
-    given = read_images(run, images if images is not None else random_rows(run, 3))
-    taken = choices(method, given.images, list(to), named(run))
-    every = [unit for choice in taken for unit in choice.units]
-    if len(set(every)) < len(every):
+    inputs = read_inputs(run, images, 3, sampling)
+    groups = inputs.units(list(to))
+    edits = [group.units for group in groups]
+    units = [unit for edit in edits for unit in edit]
+    if len(set(units)) < len(units):
         raise ValueError(f"a unit can be in one place only, and one is set twice in {', '.join(map(str, to))}.")
-    values = [line.point(share) for line, share in zip(lines(run, taken), to.values())]
-    start = make_start(method, given.images, sampling=sampling, seed=seed)
-    plain = reconstruct_images(method, given.images, sampling=sampling, start=start)
-    edits = [choice.units for choice in taken]
-    made = adjust_units(method, given.images, edits, values, sampling=sampling, start=start)
-    columns = ["image", "rebuilt", "edit", "difference"]
-    title = ", ".join(f"{choice.name} at {share:.0%}" for choice, share in zip(taken, to.values()))
-    table = torch.stack([given.images, plain, made, difference(made, plain)], 1)
-    picture = grid(list(table), given.labels, columns, title=f"{title} ({said(seed)})")
-    return Edit(made, picture, [save_picture(picture, target, overwrite=overwrite)])
+    values = [line.point(quantile) for line, quantile in zip(lines(inputs.run, groups), to.values())]
+    start = inputs.start(sampling, seed)
+    rebuilt = reconstruct_images(inputs.method, inputs.images, sampling=sampling, start=start)
+    edited = adjust_units(inputs.method, inputs.images, edits, values, sampling=sampling, start=start)
+    cells = torch.stack([inputs.images, rebuilt, edited, difference(edited, rebuilt)], 1)
+    settings = ", ".join(f"{group.name} at {quantile:.0%}" for group, quantile in zip(groups, to.values()))
+    return grid_edit(
+        edited,
+        list(cells),
+        inputs.labels,
+        ["image", "rebuilt", "edit", "difference"],
+        f"{settings} ({start_label(seed)})",
+    )
 
 
-def difference(made: Images, plain: Images) -> Images:
+def difference(edited: Images, rebuilt: Images) -> Images:
     """The size of the change of every pixel, mean over channels, in [-1, 1]: black is none, white is 0.5 or more."""
-    change = ((made - plain).abs() / 2).mean(1, keepdim=True)
-    return (4 * change - 1).clamp(-1, 1).expand_as(made)
+    change = ((edited - rebuilt).abs() / 2).mean(1, keepdim=True)
+    return (4 * change - 1).clamp(-1, 1).expand_as(edited)
 
 
 def interpolate(
@@ -207,40 +171,37 @@ def interpolate(
     seed: int | None = None,
     noise: bool | None = None,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
-    """From each image to its partner in `steps` steps, in the listed units (all if none).
+    """From each image to its partner, in the listed units (all if none); images [step, image, channel, height, width].
 
-    `steps` may be the shares of the way themselves (alpha of DiTi's counterfactuals), from 0 (the image) to 1.
-    With `noise` the inverted x_T goes along, on the great circle from one image's to the other's: as it does where all
-    units go (None), and in the counterfactuals of DiTi where a few do. Raises ValueError for `noise` with a seed.
+    `steps` is their number or the shares of the way themselves (alpha of DiTi's counterfactuals), from 0 (the image)
+    to 1. With `noise` the inverted x_T goes along, on the great circle from one image's to the other's: as it does
+    where all units go (None), and in the counterfactuals of DiTi where a few do. Raises ValueError for `noise` with a
+    seed.
     """
     if noise and seed is not None:
         raise ValueError("noise=True goes between the inverted x_T of two images, so it takes no seed.")
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "interpolate", output, overwrite)
-    check_sampling(sampling)
-    shares = interpolation_weights(steps)
-    first, second = pairs(run, images, partners, 3)
-    start = make_start(method, first.images, sampling=sampling, seed=seed)
-    along = seed is None and (units is None if noise is None else noise)
-    other = make_start(method, second.images, sampling=sampling, seed=None) if along else None
-    moved_units = None if units is None else choices(method, first.images, units, named(run))
-    taken = None if moved_units is None else [unit for choice in moved_units for unit in choice.units]
+    weights = interpolation_weights(steps)
+    inputs = read_pairs(run, images, partners, 3, sampling)
+    method, start = inputs.method, inputs.start(sampling, seed)
+    moves_noise = seed is None and (units is None if noise is None else noise)
+    partner_start = make_start(method, inputs.partners, sampling=sampling, seed=None) if moves_noise else None
+    groups = None if units is None else inputs.units(units)
     frames = interpolate_units(
-        method, first.images, second.images, shares, taken, sampling=sampling, start=start, partner_start=other
+        method,
+        inputs.images,
+        inputs.partners,
+        weights,
+        None if groups is None else [unit for group in groups for unit in group.units],
+        sampling=sampling,
+        start=start,
+        partner_start=partner_start,
     )
-    table = torch.cat([first.images[None], frames, second.images[None]]).transpose(0, 1)
-    columns = ["image", *(f"{100 * share:.3g}%" for share in shares), "partner"]
-    what = "all units" if moved_units is None else ", ".join(choice.name for choice in moved_units)
-    picture = grid(
-        list(table),
-        first.labels,
-        columns,
-        title=f"Interpolation of {what} ({'x_T goes along' if along else said(seed)})",
-    )
-    return Edit(frames, picture, [save_picture(picture, target, overwrite=overwrite)])
+    cells = torch.cat([inputs.images[None], frames, inputs.partners[None]]).transpose(0, 1)
+    columns = ["image", *(f"{100 * weight:.3g}%" for weight in weights), "partner"]
+    moving = "all units" if groups is None else ", ".join(group.name for group in groups)
+    begins = "x_T goes along" if moves_noise else start_label(seed)
+    return grid_edit(frames, list(cells), inputs.labels, columns, f"Interpolation of {moving} ({begins})")
 
 
 def reconstruct(
@@ -249,44 +210,32 @@ def reconstruct(
     *,
     sampling: Sampling = SAMPLING,
     seed: int | None = 0,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """Images from their own units: with their inverted x_T, and from a seed, which shows what the units hold alone.
 
     Images are [2, image, channel, height, width]: inverted, then seeded.
     """
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "reconstruct", output, overwrite)
-    given = read_images(run, images if images is not None else random_rows(run, 8))
-    plain = sampling._replace(eta=0.0)
+    inputs = read_inputs(run, images, 8, sampling)
+    method, originals = inputs.method, inputs.images
+    deterministic = sampling._replace(eta=0.0)
     inverted, seeded = (
-        reconstruct_images(
-            method, given.images, sampling=plain, start=make_start(method, given.images, sampling=plain, seed=s)
-        )
-        for s in (None, seed or 0)
+        reconstruct_images(method, originals, sampling=deterministic, start=inputs.start(deterministic, start_seed))
+        for start_seed in (None, seed or 0)
     )
     if sampling.eta:
-        seeded = drawn(method, given.images, sampling, seed or 0)
-    errors = [((made - given.images) / 2).square().mean().item() for made in (inverted, seeded)]
-    labels = ["image", f"inverted x_T, MSE {errors[0]:.4f}", f"units alone, MSE {errors[1]:.4f}"]
-    picture = grid(
-        [given.images, inverted, seeded],
-        labels,
-        given.labels,
-        title="Reconstruction (mean squared error, pixels in [0, 1])",
-    )
-    return Edit(torch.stack([inverted, seeded]), picture, [save_picture(picture, target, overwrite=overwrite)])
+        seeded = reconstruct_with_noise(method, originals, sampling, seed or 0)
+    errors = [((rebuilt - originals) / 2).square().mean().item() for rebuilt in (inverted, seeded)]
+    rows = ["image", f"inverted x_T, MSE {errors[0]:.4f}", f"units alone, MSE {errors[1]:.4f}"]
+    title = "Reconstruction (mean squared error, pixels in [0, 1])"
+    return grid_edit(torch.stack([inverted, seeded]), [originals, inverted, seeded], rows, inputs.labels, title)
 
 
-def drawn(method: Method, images: Images, sampling: Sampling, seed: int) -> Images:
+def reconstruct_with_noise(method: Generative, images: Images, sampling: Sampling, seed: int) -> Images:
     """Images from their own units with the sampler's own noise (eta > 0), as the releases draw them."""
-    check_sampling(sampling)
-    generative = check_generative(method)
     rng = torch.Generator().manual_seed(seed)
-    with evaluating(generative):
-        units = encode_images(generative, images, 64)
-        return generative.decode(units, generative.start(len(images), rng), sampling, rng)
+    with evaluating(method):
+        units = encode_images(method, images, 64)
+        return method.decode(units, method.start(len(images), rng), sampling, rng)
 
 
 def heatmap(
@@ -296,45 +245,12 @@ def heatmap(
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
-    output: Path | None = None,
-    overwrite: bool = False,
 ) -> Edit:
     """Which unit (or group) moves which pixels: mean absolute change when it is swapped; [edit, height, width]."""
-    run, method = opened(run), opened(run).method()
-    target = place_for(run, "heatmap", output, overwrite)
-    first, second = pairs(run, images, partners, 8)
-    start = make_start(method, first.images, sampling=sampling, seed=seed)
-    chosen = choices(method, first.images, None, named(run))
-    edits = [choice.units for choice in chosen]
-    maps = change_maps(method, first.images, second.images, sampling=sampling, start=start, edits=edits)
-    title = f"Which unit moves which pixels, over {len(first.images)} swaps ({said(seed)})"
-    picture = overlay(maps, first.images[0], units=[choice.name for choice in chosen], title=title)
-    return Edit(maps, picture, [save_picture(picture, target, overwrite=overwrite)])
-
-
-def opened(run: Run | str | Path) -> Run:
-    return run if isinstance(run, Run) else Run(run)
-
-
-def said(seed: int | None) -> str:
-    """Which x_T an edit began from."""
-    return "inverted x_T" if seed is None else f"x_T of seed {seed}"
-
-
-def place_for(run: Run, name: str, output: Path | None, overwrite: bool) -> Path:
-    """Where the figure will go, checked before the work: RUN/pictures/NAME.png, or a free name like it."""
-    if output is not None:
-        return _checked(output, overwrite)
-    path, number = run.pictures / f"{name}.png", 1
-    while not overwrite and (path.exists() or path.with_suffix(".gif").exists()):
-        number += 1
-        path = run.pictures / f"{name}-{number}.png"
-    return path
-
-
-def _checked(path: Path, overwrite: bool) -> Path:
-    if path.suffix.lower() not in (".png", ".jpg", ".webp", ".gif"):
-        raise ValueError(f"{path.name!r} must end in .png, .jpg or .webp, got {path.suffix!r}.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} is there already: choose another --output, or give --overwrite.")
-    return path
+    inputs = read_pairs(run, images, partners, 8, sampling)
+    groups, start = inputs.units(None), inputs.start(sampling, seed)
+    edits = [group.units for group in groups]
+    maps = change_maps(inputs.method, inputs.images, inputs.partners, sampling=sampling, start=start, edits=edits)
+    names = [group.name for group in groups]
+    title = f"Which unit moves which pixels, over {len(inputs.images)} swaps ({start_label(seed)})"
+    return Edit(maps, Labels([], names), lambda: overlay(maps, inputs.images[0], units=names, title=title))

@@ -14,13 +14,12 @@ from unweave import registry
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import partial_grid, sample_pairs
-from unweave.editing.verbs import place_for
 from unweave.evaluation import scores
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeSplit, ProbeTable
 from unweave.figures.curve import plot_curves
 from unweave.figures.matrix import plot_matrix
-from unweave.figures.save import save_picture
+from unweave.figures.save import choose_picture_path, save_picture
 from unweave.models.diffusion.noising import add_noise, clean_of
 from unweave.models.foundation import FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
 from unweave.models.latents import Space
@@ -55,7 +54,7 @@ def attribute_losses(
     times = sorted(set(times))
     if not times:
         raise ValueError("times is empty: give time-steps in 0..999.")
-    target = place_for(opened_run, "attribute-loss", output, overwrite)
+    target = choose_picture_path(opened_run.pictures, "attribute-loss", output, overwrite)
     told = target.with_suffix(".json")
     if told.exists() and not overwrite:
         raise FileExistsError(f"{told} is there already: choose another --output, or give --overwrite.")

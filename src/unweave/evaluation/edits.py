@@ -10,10 +10,10 @@ from rich.table import Table
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import complete_grid, read_factors
+from unweave.editing.inputs import SAMPLING
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.editing.swap import swap_units
-from unweave.editing.verbs import SAMPLING
 from unweave.evaluation import scores as report
 from unweave.evaluation.metrics.edit_precision import Editor, Render, edit_precision, from_grid, summary
 from unweave.evaluation.metrics.image_probe import fit_probe

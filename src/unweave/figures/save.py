@@ -20,3 +20,23 @@ def save_picture(picture: Image.Image, path: Path | str, *, overwrite: bool = Fa
     content = BytesIO()
     picture.save(content, kind)
     return write_atomically(path, content.getvalue(), overwrite=overwrite)
+
+
+def choose_picture_path(folder: Path, name: str, output: Path | None, overwrite: bool) -> Path:
+    """Where a picture will go, checked before the work: `output`, or FOLDER/NAME.png, or a free name like it."""
+    if output is not None:
+        check_picture_path(output, overwrite)
+        return output
+    path, number = folder / f"{name}.png", 1
+    while not overwrite and (path.exists() or path.with_suffix(".gif").exists()):
+        number += 1
+        path = folder / f"{name}-{number}.png"
+    return path
+
+
+def check_picture_path(path: Path, overwrite: bool) -> None:
+    """Raises ValueError for another ending than a picture's, FileExistsError for a file that must not be replaced."""
+    if path.suffix.lower() not in (".png", ".jpg", ".webp", ".gif"):
+        raise ValueError(f"{path.name!r} must end in .png, .jpg or .webp, got {path.suffix!r}.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} is there already: choose another --output, or give --overwrite.")

@@ -30,7 +30,7 @@ def traversal(
     `quantiles` in [0, 1] name the steps: 0 is "min", 1 is "max", 0.5 is "50 %". `units` are the numbers or
     names of the rows; None counts from 0. Raises ValueError for a wrong number of either.
     """
-    columns = None if quantiles is None else [_quantile_label(quantile) for quantile in quantiles]
+    columns = None if quantiles is None else [quantile_label(quantile) for quantile in quantiles]
     return grid(list(frames), _unit_labels(units, len(frames)), columns, title=title, scale=scale)
 
 
@@ -78,5 +78,6 @@ def _unit_labels(units: Sequence[int | str] | None, count: int) -> list[str]:
     return [f"unit {row}" if isinstance(row, int) else row for row in rows]
 
 
-def _quantile_label(quantile: Number) -> str:
+def quantile_label(quantile: Number) -> str:
+    """What stands above the column of a quantile in [0, 1]."""
     return "min" if quantile == 0 else "max" if quantile == 1 else f"{100 * quantile:.3g} %"

@@ -118,7 +118,7 @@ def preview(trainer: Trainer) -> Image | None:
     if isinstance(method, Generative) and half > 0:
         units = choices(method, images, None, {})
         partners = images[half : 2 * half]
-        return verbs.swap_table(method, images[:half], partners, units, sampling=PREVIEW, seed=0).picture
+        return verbs.swap_images(method, images[:half], partners, units, sampling=PREVIEW, seed=0).figure()
     if isinstance(method, Pretraining):
         with evaluating(method):
             samples = method.preview(images, torch.Generator().manual_seed(0))

@@ -1,0 +1,69 @@
+"""What every verb begins with: an opened run, the images to edit, and the partners that units come from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from unweave.editing.start import make_start
+from unweave.method import Generative, Sampling, Start
+from unweave.models.diffusion.sampling import check_sampling
+from unweave.runs.codes import check_generative
+from unweave.runs.images import ImageNames, random_rows, read_images
+from unweave.runs.run import Run
+from unweave.runs.units import Choice, Chosen, choices, named
+from unweave.tensors import Images
+
+SAMPLING = Sampling("dpmsolver++", 20)
+"""What edits are drawn with unless something else is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class EditInputs:
+    run: Run
+    method: Generative
+    images: Images
+    labels: list[str]  # of the images
+    partners: Float[Tensor, "..."]  # one for each image; the images themselves where units come from no others
+
+    def units(self, listed: Chosen | None) -> list[Choice]:
+        """The listed units, ranges, groups and names of the run; if none are listed, its groups or all units."""
+        return choices(self.method, self.images, listed, named(self.run))
+
+    def start(self, sampling: Sampling, seed: int | None) -> Start:
+        """Where the images begin: `seed` None is their inverted x_T."""
+        return make_start(self.method, self.images, sampling=sampling, seed=seed)
+
+
+def read_inputs(
+    run: Run | str | Path, images: ImageNames | None, count: int, sampling: Sampling = SAMPLING
+) -> EditInputs:
+    """The named images of a run, or `count` random rows of its data.
+
+    Raises LookupError where the path is no run, TypeError for one without a decoder, ValueError for a sampler that does
+    not exist and images that cannot be read.
+    """
+    run, method = _open(run, sampling)
+    first = read_images(run, images if images is not None else random_rows(run, count))
+    return EditInputs(run, method, first.images, first.labels, first.images)
+
+
+def read_pairs(
+    run: Run | str | Path, images: ImageNames | None, partners: ImageNames | None, count: int, sampling: Sampling
+) -> EditInputs:
+    """As `read_inputs`, with partners: random rows for what is not named; one partner serves every image."""
+    run, method = _open(run, sampling)
+    if images is None:
+        images = random_rows(run, count if partners is None or len(partners) == 1 else len(partners), seed=0)
+    if partners is None:
+        partners = random_rows(run, len(images), seed=1)
+    first, second = read_images(run, images), read_images(run, partners)
+    partner_images = second.images.expand_as(first.images) if len(second.labels) == 1 else second.images
+    return EditInputs(run, method, first.images, first.labels, partner_images)
+
+
+def _open(run: Run | str | Path, sampling: Sampling) -> tuple[Run, Generative]:
+    check_sampling(sampling)
+    run = run if isinstance(run, Run) else Run(run)
+    return run, check_generative(run.method())
