@@ -106,7 +106,8 @@ def get(
     """
     from unweave.data.download import download
 
-    paths = download.download_set(name, kind=kind)
+    with output.progress_of(quiet=False):
+        paths = download.download_set(name, kind=kind)
     if json:
         output.print_json({"files": [str(path) for path in paths]})
     else:

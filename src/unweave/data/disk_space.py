@@ -4,6 +4,8 @@ import errno
 import shutil
 from pathlib import Path
 
+from unweave.progress import amount
+
 RESERVED_BYTES = 64 << 20  # that are left free
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when the disk is full."""
@@ -29,19 +31,10 @@ def check_download_space(folder: Path, needed: int) -> None:
     """Nothing, where the disk has room for so many bytes. Raises NoSpaceError that says how many are missing."""
     free = shutil.disk_usage(folder).free
     if free < needed + RESERVED_BYTES:
-        missing = format_bytes(needed + RESERVED_BYTES - free)
-        amounts = f"{format_bytes(needed)} and some to spare, {format_bytes(free)} are free"
+        missing = amount(needed + RESERVED_BYTES - free, "B")
+        amounts = f"{amount(needed, 'B')} and some to spare, {amount(free, 'B')} are free"
         raise no_download_space(f"{missing} more are needed in {folder}: {amounts}")
 
 
 def no_download_space(reason: str) -> NoSpaceError:
     return NoSpaceError(f"no space left: {reason}. Free some, or set UNWEAVE_DATA to a folder with more room.")
-
-
-def format_bytes(size: int) -> str:
-    """A number of bytes for people: "812 bytes", "3.4 MB", "1.25 GB"."""
-    if size < 1_000:
-        return f"{size} bytes"
-    if size < 1_000_000:
-        return f"{size / 1e3:.1f} kB"
-    return f"{size / 1e6:.1f} MB" if size < 1_000_000_000 else f"{size / 1e9:.2f} GB"

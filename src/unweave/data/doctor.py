@@ -14,11 +14,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
+from unweave import progress
 from unweave.data import views
 from unweave.data.cache.cached_dataset import CachedDataset
 from unweave.data.dataset import Dataset
@@ -30,7 +29,6 @@ ODD_RATIO = 2.0  # times wider or narrower than the median picture
 FEW_ROWS = 10  # rows of a class
 MAX_COMBINATIONS = 4  # combinations for each row from which factors are no grid, as 40 attributes of faces are none
 BLOCK_BYTES = 8 << 20  # bytes of images that are looked at at once
-PROGRESS_FROM = 5_000  # rows or files from which progress is shown
 MAX_EXAMPLES = 10  # that a finding names
 FORMATS_OF_ENDING = {".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".tif": ("TIFF",), ".bmp": ("BMP", "DIB")}
 """The formats that fit an ending, where they are not its own name."""
@@ -85,11 +83,12 @@ def examine(dataset: Dataset, table: Mapping[str, Any]) -> DoctorReport:
     return DoctorReport(dataset.name, len(dataset), tuple(findings))
 
 
-def _watched(things: Iterable[T], what: str, total: int, each: int = 1) -> Iterable[T]:
-    """The same things, with a progress bar on stderr where there are many."""
-    console = Console(stderr=True)
-    hidden = total < PROGRESS_FROM or not console.is_terminal
-    return track(things, what, total=-(-total // each), console=console, disable=hidden, transient=True)
+def _with_progress(items: Iterable[T], name: str, total: int, unit: str, each: int = 1) -> Iterator[T]:
+    """The same items, each of which counts for `each` of the total that is shown."""
+    with progress.task(name, total, unit) as task:
+        for number, item in enumerate(items, 1):
+            yield item
+            task.update(min(total, number * each))
 
 
 def _first(names: Iterable[str]) -> tuple[str, ...]:
@@ -109,7 +108,7 @@ def _pixels(dataset: Dataset) -> Iterator[Finding]:
     """Images that are the same, and images of one colour."""
     step = max(1, BLOCK_BYTES // math.prod(dataset.shape))
     prints, blank = np.zeros((len(dataset), 2), np.uint64), []
-    for start in _watched(range(0, len(dataset), step), "looking at pixels", len(dataset), step):
+    for start in _with_progress(range(0, len(dataset), step), "looking at pixels", len(dataset), "images", step):
         images = dataset.images(np.arange(start, min(start + step, len(dataset))))
         spread = images.reshape(len(images), -1, images.shape[-1]).std(axis=1, dtype=np.float32).max(axis=1)
         blank += (start + np.flatnonzero(spread < BLANK_SPREAD)).tolist()
@@ -148,7 +147,7 @@ def _factors(dataset: Dataset) -> Iterator[Finding]:
     if not dataset.factor_names:
         return
     sizes, parts = dataset.factor_sizes, []
-    for rows in _watched(list(_rows(len(dataset))), "looking at factors", len(dataset), 1 << 16):
+    for rows in _with_progress(_rows(len(dataset)), "looking at factors", len(dataset), "rows", 1 << 16):
         classes = dataset.factors(rows)
         assert classes is not None
         parts.append(classes.astype(np.int32))
@@ -236,7 +235,7 @@ def _odd(names: Sequence[str]) -> Iterator[Finding]:
 def _looked(names: Sequence[str], opened: Callable[[int], Path | io.BytesIO]) -> list[_ImageHeader]:
     """What the first bytes of each image say; those that cannot be read are found elsewhere."""
     seen = []
-    for i, name in enumerate(_watched(names, "looking at files", len(names))):
+    for i, name in enumerate(_with_progress(names, "looking at files", len(names), "files")):
         try:
             with Image.open(opened(i), formats=IMAGE_FORMATS) as image:
                 ending = PurePosixPath(name).suffix.lower()

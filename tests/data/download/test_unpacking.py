@@ -11,12 +11,9 @@ import pytest
 
 from unweave.data.download import unpacking
 from unweave.data.download.unpacking import is_unpacked, unpack
+from unweave.progress import Task
 
 FILES = {"data/cars/a.mat": b"a" * 700, "data/b c.txt": b"", "é.bin": bytes(range(256)) * 4}
-
-
-def silent(done, total):
-    pass
 
 
 def tarred(path, files=FILES, mode="w:gz", kind=tarfile.REGTYPE, **more):
@@ -48,12 +45,13 @@ def there(folder):
 def test_every_kind_of_archive(tmp_path, ending):
     archive = tmp_path / f"a.{ending}"
     zipped(archive) if ending == "zip" else tarred(archive, mode="w:" if ending == "tar" else f"w:{ending}")
-    told = []
-    unpack(archive, tmp_path, "12", lambda done, total: told.append(done))
+    task, done = Task(), []
+    task.update = done.append
+    unpack(archive, tmp_path, "12", task)
     found = there(tmp_path)
     assert {name: found[name] for name in FILES} == FILES
     assert set(found) - set(FILES) == {archive.name, f"{archive.name}.unpacked"}
-    assert told[-1] == sum(map(len, FILES.values()))
+    assert done[-1] == sum(map(len, FILES.values()))
     assert is_unpacked(tmp_path, archive.name, "12")
     assert is_unpacked(tmp_path, archive.name, None)
     assert not is_unpacked(tmp_path, archive.name, "13")
@@ -62,12 +60,14 @@ def test_every_kind_of_archive(tmp_path, ending):
 
 def test_what_is_there_is_not_unpacked_again_and_what_is_missing_is(tmp_path):
     archive = zipped(tmp_path / "a.zip")
-    unpack(archive, tmp_path, "12", silent)
+    unpack(archive, tmp_path, "12", Task())
     (tmp_path / "é.bin").write_bytes(bytes(1024))  # of the same size: is not read
-    unpack(archive, tmp_path, "12", lambda done, total: pytest.fail("unpacked again"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unpacking, "_extract", lambda *_: pytest.fail("unpacked again"))
+        unpack(archive, tmp_path, "12", Task())
     (tmp_path / "é.bin").unlink()
     assert not is_unpacked(tmp_path, "a.zip", "12")
-    unpack(archive, tmp_path, "12", silent)
+    unpack(archive, tmp_path, "12", Task())
     assert (tmp_path / "é.bin").read_bytes() == FILES["é.bin"]
 
 
@@ -84,13 +84,13 @@ def test_a_process_that_stops_halfway_is_noticed(tmp_path, monkeypatch, moment):
     with monkeypatch.context() as patch:
         patch.setattr(unpacking, moment, stop)
         with pytest.raises(KeyboardInterrupt):
-            unpack(archive, tmp_path, "12", silent)
+            unpack(archive, tmp_path, "12", Task())
     assert not is_unpacked(tmp_path, "a.zip", "12")
     left = tmp_path / ".a.zip.unpacking"
     left.mkdir()  # as after a kill
     (left / "junk").write_text("x")
     (tmp_path / "é.bin").write_bytes(FILES["é.bin"])  # was in its place already
-    unpack(archive, tmp_path, "12", silent)
+    unpack(archive, tmp_path, "12", Task())
     assert is_unpacked(tmp_path, "a.zip", "12")
     assert not left.exists()
     assert "junk" not in there(tmp_path)
@@ -105,7 +105,7 @@ def test_a_path_that_leaves_the_folder_is_refused(tmp_path, make, name):
     folder.mkdir()
     archive = make(folder / "a", {"good": b"1", name: b"2"})
     with pytest.raises(ValueError, match=r"a cannot be unpacked: .*If you trust it, unpack it yourself"):
-        unpack(archive, folder, "12", silent)
+        unpack(archive, folder, "12", Task())
     assert [path.name for path in tmp_path.rglob("*")] == ["set", "a"]
 
 
@@ -113,20 +113,20 @@ def test_a_path_that_leaves_the_folder_is_refused(tmp_path, make, name):
 def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
     archive = tarred(tmp_path / "a.tgz", {"x": b""}, kind=kind, linkname="/etc/passwd")
     with pytest.raises(ValueError, match="x in it is a link or a device"):
-        unpack(archive, tmp_path, "12", silent)
+        unpack(archive, tmp_path, "12", Task())
     assert list(there(tmp_path)) == ["a.tgz"]
 
 
 def test_links_in_a_zip_are_refused(tmp_path):
     with pytest.raises(ValueError, match="x in it is a link or a device"):
-        unpack(zipped(tmp_path / "a.zip", {"x": b"/etc/passwd"}, mode=0o120777), tmp_path, "12", silent)
+        unpack(zipped(tmp_path / "a.zip", {"x": b"/etc/passwd"}, mode=0o120777), tmp_path, "12", Task())
 
 
 @pytest.mark.parametrize(("second", "why"), [("./x", "x is in it twice"), ("x/y", "File exists|Not a directory")])
 def test_a_file_twice_or_below_a_file_is_refused(tmp_path, second, why):
     archive = tarred(tmp_path / "a.tgz", {"x": b"1", second: b"1"})
     with pytest.raises(ValueError, match=why):
-        unpack(archive, tmp_path, "12", silent)
+        unpack(archive, tmp_path, "12", Task())
 
 
 @pytest.mark.parametrize("make", [tarred, zipped])
@@ -134,7 +134,7 @@ def test_a_bomb_is_refused(tmp_path, make, monkeypatch):
     monkeypatch.setattr(unpacking, "ALWAYS_ALLOWED", 1 << 20)
     archive = make(tmp_path / "a", {f"{i}": bytes(1 << 20) for i in range(4)})
     with pytest.raises(ValueError, match=r"its [0-9,]+ bytes become more than [0-9,]+: it is damaged or a trap"):
-        unpack(archive, tmp_path, "12", silent)
+        unpack(archive, tmp_path, "12", Task())
     assert list(there(tmp_path)) == ["a"]
 
 
@@ -143,7 +143,7 @@ def test_a_header_that_would_fill_the_memory_is_refused(tmp_path):
     info.type, info.size = tarfile.XHDTYPE, 4 << 30
     (tmp_path / "a.tar").write_bytes(info.tobuf() + bytes(5_000))
     with pytest.raises(ValueError, match="a header in it is far too long"):
-        unpack(tmp_path / "a.tar", tmp_path, "12", silent)
+        unpack(tmp_path / "a.tar", tmp_path, "12", Task())
 
 
 def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):
@@ -153,7 +153,7 @@ def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):
     assert lied != data
     archive.write_bytes(lied)
     with pytest.raises(ValueError, match=r"a\.zip cannot be unpacked"):
-        unpack(archive, tmp_path, "12", silent)
+        unpack(archive, tmp_path, "12", Task())
 
 
 @pytest.mark.parametrize("mode", ["zip", "w:", "w:gz", "w:bz2", "w:xz"])
@@ -173,7 +173,7 @@ def test_a_damaged_archive_is_an_error_or_unpacked_whole(tmp_path, mode):
         folder.mkdir()
         (folder / "a").write_bytes(content)
         try:
-            unpack(folder / "a", folder, "12", silent)
+            unpack(folder / "a", folder, "12", Task())
             assert len(there(folder)) == len(files) + 2
         except ValueError:
             refused += 1
@@ -184,18 +184,18 @@ def test_a_damaged_archive_is_an_error_or_unpacked_whole(tmp_path, mode):
 def test_something_else_is_no_archive(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"no archive at all")
     with pytest.raises(ValueError, match=r"a\.zip cannot be unpacked"):
-        unpack(tmp_path / "a.zip", tmp_path, "12", silent)
+        unpack(tmp_path / "a.zip", tmp_path, "12", Task())
 
 
 def test_other_files_are_not_overwritten(tmp_path):
     archive = zipped(tmp_path / "a.zip")
     (tmp_path / "é.bin").write_text("mine")
     with pytest.raises(ValueError, match=r"é\.bin is in the way of .*: move it elsewhere first"):
-        unpack(archive, tmp_path, "12", silent)
+        unpack(archive, tmp_path, "12", Task())
     (tmp_path / "é.bin").unlink()
     (tmp_path / "data").write_text("mine")
     with pytest.raises(ValueError, match=r"data is in the way"):
-        unpack(archive, tmp_path, "12", silent)
+        unpack(archive, tmp_path, "12", Task())
     assert sorted(there(tmp_path)) == ["a.zip", "data"]
 
 
@@ -203,7 +203,7 @@ def test_no_space_is_not_damage(tmp_path, monkeypatch):
     archive = zipped(tmp_path / "a.zip")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
     with pytest.raises(OSError, match="no space left"):
-        unpack(archive, tmp_path, "12", silent)
+        unpack(archive, tmp_path, "12", Task())
     assert os.listdir(tmp_path) == ["a.zip"]
 
 

@@ -24,10 +24,8 @@ from types import ModuleType
 from typing import Any
 
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.progress import track
 
-from unweave import registry
+from unweave import progress, registry
 from unweave.config import Frozen
 from unweave.data.cache import conversion, file_digests
 from unweave.data.cache.cached_dataset import CachedDataset
@@ -37,7 +35,7 @@ from unweave.data.disk_space import FULL_DISK, no_cache_space
 from unweave.files import write_atomically
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
-PROGRESS_FROM = 500  # images from which progress is shown
+ANNOUNCED_FROM = 500  # images from which a conversion is announced
 MAX_NAMED = 20  # unreadable files that are named one by one
 
 logger = logging.getLogger("unweave")
@@ -200,22 +198,18 @@ def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> Non
             others = [stack.enter_context(Worker(name, table, part, prepare=False)).convert for _ in range(count)]
             converters = [*(converters if module.CHILD_PROCESS_ONLY else []), *others]
         channels, height, width = plan["shape"]
-        if plan["count"] > PROGRESS_FROM:
-            size = plan["count"] * channels * height * width
-            logger.info("preparing %s once: %d images, %.2f GB in %s", plan["name"], plan["count"], size / 1e9, root())
-            if finished := -(-plan["count"] // plan["chunk"]) - len(chunks):
-                logger.info("%d %% of it are there from before", round(100 * finished / (finished + len(chunks))))
-        console = Console(stderr=True)
-        records = track(
-            convert_chunks(converters, chunks),
-            f"preparing {plan['name']}",
-            total=len(chunks),
-            console=console,
-            disable=plan["count"] <= PROGRESS_FROM or not console.is_terminal,
-            transient=True,
-        )
-        for record in records:
-            conversion.record_chunk(part, record)
+        total = plan["count"]
+        all_chunks = -(-total // plan["chunk"])
+        finished = all_chunks - len(chunks)
+        if total > ANNOUNCED_FROM:
+            size = total * channels * height * width
+            logger.info("preparing %s once: %d images, %.2f GB in %s", plan["name"], total, size / 1e9, root())
+            if finished:
+                logger.info("%d %% of it are there from before", round(100 * finished / all_chunks))
+        with progress.task(f"preparing {plan['name']}", total, "images", finished * plan["chunk"]) as task:
+            for number, record in enumerate(convert_chunks(converters, chunks), finished + 1):
+                conversion.record_chunk(part, record)
+                task.update(min(total, number * plan["chunk"]))
 
 
 def _with_our_errors(read: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -9,13 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
+from unweave import progress
 from unweave.files import write_atomically
 
 READ_BYTES = 4 << 20  # bytes
-PROGRESS_FROM = 1 << 30  # bytes from which progress is shown
 BATCH = 256  # files that the threads are given at once
 SETTLING_SECONDS = 1.0  # seconds; a file that changed so recently may change again without a new time
 
@@ -47,17 +44,18 @@ def digest_of_files(files: Sequence[Path], base: Path, digests: Path) -> str:
     for file in files:
         stat = file.stat()
         total, newest = total + stat.st_size, max(newest, stat.st_mtime)
-    console = Console(stderr=True)
-    hidden = total < PROGRESS_FROM or not console.is_terminal
-    with Progress(console=console, disable=hidden, transient=True) as progress, ThreadPoolExecutor(2) as pool:
-        task, stop = progress.add_task("looking at files", total=total), threading.Event()
+    lock, stop, done = threading.Lock(), threading.Event(), 0
+    with progress.task("looking at files", total, "B") as task, ThreadPoolExecutor(2) as pool:
 
         def digest_of_file(path: Path) -> str:
+            nonlocal done
             content = hashlib.sha256()
             with path.open("rb") as file:
                 while not stop.is_set() and (block := file.read(READ_BYTES)):
                     content.update(block)
-                    progress.advance(task, len(block))
+                    with lock:
+                        done += len(block)
+                        task.update(done)
             return content.hexdigest()
 
         try:

@@ -26,16 +26,16 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from unweave import registry
+from unweave import progress, registry
 from unweave.config import nearest
 from unweave.data.dataset import Card
-from unweave.data.disk_space import FULL_DISK, check_download_space, format_bytes, no_download_space
+from unweave.data.disk_space import FULL_DISK, check_download_space, no_download_space
 from unweave.data.download import unpacking
 from unweave.data.download.partial_file import READ_BYTES, PartialFile
-from unweave.data.download.progress import ProgressMeter, ReportBytes, progress_bar
 from unweave.data.download.published_files import RemoteFile, data_home
 from unweave.data.download.transfer import AddressRefusedError, DroppedConnectionError, NoAnswerError, transfer
 from unweave.files import write_atomically
+from unweave.progress import Task
 
 GOOD_PROGRESS = 16 << 20  # bytes; a try that brought as many is no failure, and the pauses begin again
 
@@ -58,7 +58,6 @@ DEFAULT_PATIENCE = Patience()
 
 def download_set(
     name: str,
-    progress: ProgressMeter = progress_bar,
     accept: Callable[[Card], bool] | None = None,
     patience: Patience = DEFAULT_PATIENCE,
     kind: str | None = None,
@@ -93,7 +92,7 @@ def download_set(
     paths, failures = [], []
     for remote in remotes:
         try:
-            paths.append(download_file(remote, folder, progress, patience))
+            paths.append(download_file(remote, folder, patience))
         except NotFetchedError as error:
             failures.append(str(error))
     if failures:
@@ -125,9 +124,7 @@ def _bytes_there(remote: RemoteFile, folder: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def download_file(
-    remote: RemoteFile, folder: Path, progress: ProgressMeter = progress_bar, patience: Patience = DEFAULT_PATIENCE
-) -> Path:
+def download_file(remote: RemoteFile, folder: Path, patience: Patience = DEFAULT_PATIENCE) -> Path:
     """The file in this folder, fetched if it is not there; the folder, if the file is an archive to unpack.
 
     What has arrived stays after an interrupt or an error, and the next call goes on with it. Raises NotFetchedError
@@ -136,23 +133,20 @@ def download_file(
     """
     path = folder / remote.file
     with _errors_with_remedy(folder):
-        if not _is_done(remote, folder, progress):
+        if not _is_done(remote, folder):
             if not remote.urls and not path.exists():
                 raise NotFetchedError(_instructions(remote, path, []))
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(folder, path):
-                if not _is_done(remote, folder, progress):  # another process may have done it
-                    if path.exists():
-                        sha256 = _adopt(remote, folder, progress)
-                    else:
-                        sha256 = _fetch(remote, folder, progress, patience)
+                if not _is_done(remote, folder):  # another process may have done it
+                    sha256 = _adopt(remote, folder) if path.exists() else _fetch(remote, folder, patience)
                     if remote.unpack:
-                        with progress(f"unpacking {remote.file}") as report:
-                            unpacking.unpack(path, folder, sha256, report)
+                        with progress.task(f"unpacking {remote.file}", unit="B") as task:
+                            unpacking.unpack(path, folder, sha256, task)
     return folder if remote.unpack else path
 
 
-def _is_done(remote: RemoteFile, folder: Path, progress: ProgressMeter) -> bool:
+def _is_done(remote: RemoteFile, folder: Path) -> bool:
     """Whether nothing is left to do; the folder may be read-only then. Raises NotFetchedError for a wrong file."""
     path, expected = folder / remote.file, _expected_sha256(remote, folder)
     if path.is_dir():  # some sets are folders of files; there is nothing to compare them with
@@ -161,7 +155,7 @@ def _is_done(remote: RemoteFile, folder: Path, progress: ProgressMeter) -> bool:
         return remote.unpack and unpacking.is_unpacked(folder, remote.file, expected)
     if expected is None:
         return False
-    _check_file(remote, path, expected, progress)
+    _check_file(remote, path, expected)
     return not remote.unpack or unpacking.is_unpacked(folder, remote.file, expected)
 
 
@@ -170,12 +164,12 @@ def _expected_sha256(remote: RemoteFile, folder: Path) -> str | None:
     return remote.sha256 or _read_record(folder).get(remote.file, {}).get("sha256")
 
 
-def _adopt(remote: RemoteFile, folder: Path, progress: ProgressMeter) -> str:
+def _adopt(remote: RemoteFile, folder: Path) -> str:
     """The sha256 of a file that somebody put there."""
     expected = _expected_sha256(remote, folder)
     if expected is not None:  # has been compared
         return expected
-    sha256 = _check_file(remote, folder / remote.file, None, progress)
+    sha256 = _check_file(remote, folder / remote.file, None)
     _record(remote, folder, "", sha256)
     return sha256
 
@@ -237,13 +231,13 @@ def _record(remote: RemoteFile, folder: Path, url: str, sha256: str) -> None:
     write_atomically(folder / "digests.json", json.dumps(record, indent=1) + "\n")
 
 
-def _check_file(remote: RemoteFile, path: Path, expected: str | None, progress: ProgressMeter) -> str:
+def _check_file(remote: RemoteFile, path: Path, expected: str | None) -> str:
     """The sha256 of a file that is there. Raises NotFetchedError where it is another file."""
     content, done, size = hashlib.sha256(), 0, path.stat().st_size
-    with progress(f"checking {remote.file}") as report, path.open("rb") as file:
+    with progress.task(f"checking {remote.file}", size, "B") as task, path.open("rb") as file:
         while block := file.read(READ_BYTES):
             content.update(block)
-            report(done := done + len(block), size)
+            task.update(done := done + len(block))
     sha256 = content.hexdigest()
     difference = _difference(remote, expected, size, sha256)
     if difference:
@@ -261,20 +255,20 @@ def _difference(remote: RemoteFile, expected: str | None, size: int, sha256: str
     return ""
 
 
-def _fetch(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience: Patience) -> str:
+def _fetch(remote: RemoteFile, folder: Path, patience: Patience) -> str:
     """Fetch from the first address that has the file; its sha256. Raises NotFetchedError that names them all."""
     path, expected, reasons = folder / remote.file, _expected_sha256(remote, folder), []
     wanted, wrong_path = remote._replace(sha256=expected), path.with_name(f"{path.name}.wrong")
     for url in remote.urls:
         try:
-            with progress(f"checking what is there of {remote.file}") as report:
-                part = PartialFile(path, report)
-            with part, progress(f"fetching {remote.file}") as report:
-                _transfer_patiently(url, part, wanted, report, patience)
+            with progress.task(f"checking what is there of {remote.file}", unit="B") as task:
+                part = PartialFile(path, task)
+            with part, progress.task(f"fetching {remote.file}", remote.bytes, "B", part.size) as task:
+                _transfer_patiently(url, part, wanted, task, patience)
                 if part.joined and _difference(remote, expected, part.size, part.sha256.hexdigest()):
                     logger.warning("%s: its pieces do not fit together; it is fetched from the beginning", remote.file)
                     part.restart({})
-                    _transfer_patiently(url, part, wanted, report, patience)
+                    _transfer_patiently(url, part, wanted, task, patience)
                 sha256 = part.sha256.hexdigest()
                 difference = _difference(remote, expected, part.size, sha256)
                 part.finish(wrong_path if difference else path)
@@ -285,22 +279,20 @@ def _fetch(remote: RemoteFile, folder: Path, progress: ProgressMeter, patience: 
             reasons.append(f"  {url}: {error}")
             continue
         _record(remote, folder, url, sha256)
-        logger.info("%s: %s, sha256 %s", path, format_bytes(path.stat().st_size), sha256)
+        logger.info("%s: %s, sha256 %s", path, progress.amount(path.stat().st_size, "B"), sha256)
         if expected is None:
             logger.info("no sha256 of %s was published: this one is recorded and compared from now on", remote.file)
         return sha256
     raise NotFetchedError(_instructions(remote, path, reasons))
 
 
-def _transfer_patiently(
-    url: str, part: PartialFile, remote: RemoteFile, report: ReportBytes, patience: Patience
-) -> None:
+def _transfer_patiently(url: str, part: PartialFile, remote: RemoteFile, task: Task, patience: Patience) -> None:
     """Try this address until the file is whole. Raises AddressRefusedError with the last reason."""
     pauses, tries, size_before, has_begun = iter(patience.pauses), 0, part.size, False
     while True:
         try:
             tries += 1
-            return transfer(url, part, remote, report, patience.timeout)
+            return transfer(url, part, remote, task, patience.timeout)
         except (NoAnswerError, DroppedConnectionError) as error:
             has_begun = has_begun or isinstance(error, DroppedConnectionError)
             if part.size > size_before + GOOD_PROGRESS:

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from unweave.data.download.progress import ReportBytes
 from unweave.files import write_atomically
+from unweave.progress import Task
 
 READ_BYTES = 1 << 18  # bytes that are read at once
 
@@ -20,7 +20,7 @@ READ_BYTES = 1 << 18  # bytes that are read at once
 class PartialFile:
     """What is there of a file, and the sha256 of that. Close it, or use it in a `with`: it stays for a later try."""
 
-    def __init__(self, target: Path, report: ReportBytes) -> None:
+    def __init__(self, target: Path, task: Task) -> None:
         self.path, self.origin_path = (target.with_name(target.name + ending) for ending in (".part", ".part.json"))
         self.origin, self.size, self.sha256 = _read_origin(self.origin_path), 0, hashlib.sha256()
         self.file = self.path.open("a+b" if self.origin else "w+b", buffering=0)  # what is written is there
@@ -29,7 +29,7 @@ class PartialFile:
         while block := self.file.read(READ_BYTES):
             self.sha256.update(block)
             self.size += len(block)
-            report(self.size, total)
+            task.update(self.size, total=total)
         self.joined = self.size > 0  # put together from more than one answer
 
     def restart(self, origin: dict[str, Any]) -> None:

@@ -16,8 +16,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from unweave.data.disk_space import check_download_space
 from unweave.data.download.partial_file import READ_BYTES, PartialFile
-from unweave.data.download.progress import ReportBytes
 from unweave.data.download.published_files import RemoteFile
+from unweave.progress import Task
 
 SNIFF_BYTES = 256  # bytes that tell a web page from a file
 SPACE_CHECK_BYTES = 32 << 20  # bytes after which the free space is looked at again
@@ -37,7 +37,7 @@ class DroppedConnectionError(Exception):
     """The file had begun to arrive and the connection failed; a later try may go on."""
 
 
-def transfer(url: str, part: PartialFile, remote: RemoteFile, report: ReportBytes, timeout: float) -> None:
+def transfer(url: str, part: PartialFile, remote: RemoteFile, task: Task, timeout: float) -> None:
     """Bring the part to the end of the file at this address, in one try.
 
     `timeout` is in seconds, for the connection and for each silence. Raises the three errors above, and OSError where
@@ -49,7 +49,7 @@ def transfer(url: str, part: PartialFile, remote: RemoteFile, report: ReportByte
     for headers in (range_headers, {}):
         with _open(url, headers, timeout) as response:
             if response.status == 200 or _continues(response, part, headers):
-                _receive(response, url, part, remote, report)
+                _receive(response, url, part, remote, task)
                 return
     raise AddressRefusedError("it gives a piece of the file where the whole was asked for")
 
@@ -92,7 +92,7 @@ def _length(response: HTTPResponse) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
-def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: RemoteFile, report: ReportBytes) -> None:
+def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: RemoteFile, task: Task) -> None:
     """Append the body to the part, or begin the part anew with it.
 
     Raises DroppedConnectionError where it ends too early.
@@ -107,14 +107,14 @@ def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: Remote
     if from_start:
         part.restart({"url": url, "length": length} | _validators(response.headers))
     part.joined = not from_start
-    report(part.size, expected)
+    task.update(part.size, total=expected)
     space_checked = None
     while block:
         if space_checked is None or part.size - space_checked > SPACE_CHECK_BYTES:
             check_download_space(part.path.parent, max(0, (expected or 0) - part.size))
             space_checked = part.size
         part.write(block)
-        report(part.size, expected)
+        task.update(part.size, total=expected)
         if expected is not None and part.size > expected:
             part.restart({})
             raise AddressRefusedError(f"it sends more than the {expected:,} bytes that are expected")

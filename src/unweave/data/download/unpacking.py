@@ -25,8 +25,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from unweave.data.disk_space import FULL_DISK, NoSpaceError, check_download_space
-from unweave.data.download.progress import ReportBytes
 from unweave.files import write_atomically
+from unweave.progress import Task
 
 MAX_FILES = 5_000_000  # files in an archive
 MAX_RATIO = 200  # bytes that one byte of an archive may become, beyond the first SMALL
@@ -62,7 +62,7 @@ def is_unpacked(folder: Path, file: str, sha256: str | None) -> bool:
         return False
 
 
-def unpack(archive: Path, folder: Path, sha256: str, report: ReportBytes) -> None:
+def unpack(archive: Path, folder: Path, sha256: str, task: Task) -> None:
     """Put what is in the archive into the folder, unless it is there.
 
     Raises ValueError where the archive is damaged or holds what it should not, or where another file is in the way;
@@ -75,7 +75,7 @@ def unpack(archive: Path, folder: Path, sha256: str, report: ReportBytes) -> Non
         if staging.exists():
             shutil.rmtree(staging)
         staging.mkdir()
-        sizes = _extract_all(archive, staging, report)
+        sizes = _extract_all(archive, staging, task)
         for name in sizes:
             _check_not_in_the_way(folder, name, staging / name, archive)
         for name in sizes:
@@ -87,7 +87,7 @@ def unpack(archive: Path, folder: Path, sha256: str, report: ReportBytes) -> Non
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _extract_all(archive: Path, staging: Path, report: ReportBytes) -> dict[str, int]:
+def _extract_all(archive: Path, staging: Path, task: Task) -> dict[str, int]:
     """Write every file of the archive below an empty folder; their sizes by path."""
     sizes: dict[str, int] = {}
     packed_size = archive.stat().st_size
@@ -105,7 +105,7 @@ def _extract_all(archive: Path, staging: Path, report: ReportBytes) -> dict[str,
                     raise ValueError(f"its {packed_size:,} bytes become more than {limit:,}: it is damaged or a trap")
                 check_download_space(staging, member.size)
                 _extract(member, staging / name)
-                report(total, None)
+                task.update(total)
         if not sizes:
             raise ValueError("it holds no file")
         return sizes
