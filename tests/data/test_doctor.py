@@ -124,7 +124,7 @@ def test_a_report_is_a_table_and_json(sick, tmp_path):
     text = shown(report)
     assert "[bold]a.png" in text
     assert "[red]: 2 images; " in text
-    said = json.loads(json.dumps(report.as_dict()))
+    said = json.loads(json.dumps(report.to_json()))
     assert said["images"] == 2
     assert {finding["kind"] for finding in said["findings"]} == {"blank", "tiny", "mixed kinds"}
 
@@ -146,7 +146,7 @@ def test_all_groups_of_duplicates_are_found_over_all_parts(monkeypatch):
     pixels[[39, 20]] = pixels[3]
     pixels[38] = pixels[1]
     found = kinds(stored(pixels))["duplicates"]
-    assert found.what == "5 images are in 2 groups of identical pixels"
+    assert found.message == "5 images are in 2 groups of identical pixels"
     assert found.count == 3  # may go
     assert found.examples == ("row 1 = row 38", "row 3 = row 20 = row 39")
 
@@ -170,7 +170,7 @@ def test_gaps_constants_and_few_rows_of_factors():
     found = kinds(dataset)
     assert found["constant"].examples == ("c",)
     assert found["few rows"].examples == ("b = 3: 4 rows",)
-    assert found["combinations"].what == "2 of 8 combinations of the factors have no image"
+    assert found["combinations"].message == "2 of 8 combinations of the factors have no image"
     assert found["combinations"].examples == ("a = 0, b = 3, c = 0", "a = 1, b = 2, c = 0")
 
 
@@ -181,7 +181,7 @@ def test_many_attributes_are_no_grid_with_gaps():
 
 
 def test_what_the_card_knows_is_said():
-    assert "rows 3 and 4 are swapped" in kinds(stored(noise_set(), notes="rows 3 and 4 are swapped"))["card"].what
+    assert "rows 3 and 4 are swapped" in kinds(stored(noise_set(), notes="rows 3 and 4 are swapped"))["card"].message
 
 
 def noise_set():

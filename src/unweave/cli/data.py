@@ -123,7 +123,7 @@ def doctor(what: What, words: Words = None, json: Json = False) -> None:
     settings = table(what, words or [])
     report = doctor_.examine(open_data(settings), settings)
     if json:
-        output.print_json(report.as_dict())
+        output.print_json(report.to_json())
     else:
         output.print_table(report.table())
 

@@ -8,7 +8,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -40,10 +40,20 @@ T = TypeVar("T")
 class Finding:
     kind: str  # one word, for programs
     severity: Literal["problem", "warning", "note"]  # images are lost; results suffer; good to know
-    what: str
+    message: str
     count: int
     remedy: str
     examples: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "severity": self.severity,
+            "what": self.message,
+            "count": self.count,
+            "remedy": self.remedy,
+            "examples": list(self.examples),
+        }
 
 
 class DoctorReport(NamedTuple):
@@ -53,25 +63,29 @@ class DoctorReport(NamedTuple):
     images: int
     findings: tuple[Finding, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        found = [asdict(finding) | {"examples": list(finding.examples)} for finding in self.findings]
-        return {"data": self.name, "images": self.images, "findings": found}
+    def to_json(self) -> dict[str, Any]:
+        return {"data": self.name, "images": self.images, "findings": [finding.to_json() for finding in self.findings]}
 
     def table(self) -> Table:
         bad = sum(finding.severity != "note" for finding in self.findings)
-        said = f"{bad} of these should be looked at" if bad else "nothing is wrong"
+        summary = f"{bad} of these should be looked at" if bad else "nothing is wrong"
         table = Table(
-            "", "found", "for example", "remedy", caption=f"{escape(self.name)}: {self.images:,} images; {said}"
+            "", "found", "for example", "remedy", caption=f"{escape(self.name)}: {self.images:,} images; {summary}"
         )
         for finding in self.findings:
             examples = "\n".join(finding.examples)
-            table.add_row(finding.severity, escape(finding.what), escape(examples), escape(finding.remedy))
+            table.add_row(finding.severity, escape(finding.message), escape(examples), escape(finding.remedy))
         return table
 
 
 def examine(dataset: Dataset, table: Mapping[str, Any]) -> DoctorReport:
     """Look at every row of a data set, at its factors, and at the files that its [data] table names."""
-    findings = [*_unreadable(dataset), *_files(dataset, table), *_pixels(dataset), *_factors(dataset)]
+    findings = [
+        *_find_unreadable(dataset),
+        *_find_in_files(dataset, table),
+        *_find_in_pixels(dataset),
+        *_find_in_factors(dataset),
+    ]
     if dataset.card.notes:
         findings.append(
             Finding(
@@ -91,20 +105,19 @@ def _with_progress(items: Iterable[T], name: str, total: int, unit: str, each: i
             task.update(min(total, number * each))
 
 
-def _first(names: Iterable[str]) -> tuple[str, ...]:
+def _first_few(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name, _ in zip(names, range(MAX_EXAMPLES)))
 
 
-def _unreadable(dataset: Dataset) -> Iterator[Finding]:
-    below = views.base_dataset(dataset)
-    if isinstance(below, CachedDataset) and below.bad:
-        what = f"{len(below.bad):,} images cannot be read and are left out"
-        yield Finding(
-            "corrupt", "problem", what, len(below.bad), "get them again, or delete them", _first(below.bad.values())
-        )
+def _find_unreadable(dataset: Dataset) -> Iterator[Finding]:
+    base = views.base_dataset(dataset)
+    if isinstance(base, CachedDataset) and base.bad:
+        message = f"{len(base.bad):,} images cannot be read and are left out"
+        examples = _first_few(base.bad.values())
+        yield Finding("corrupt", "problem", message, len(base.bad), "get them again, or delete them", examples)
 
 
-def _pixels(dataset: Dataset) -> Iterator[Finding]:
+def _find_in_pixels(dataset: Dataset) -> Iterator[Finding]:
     """Images that are the same, and images of one colour."""
     step = max(1, BLOCK_BYTES // math.prod(dataset.shape))
     prints, blank = np.zeros((len(dataset), 2), np.uint64), []
@@ -129,20 +142,20 @@ def _pixels(dataset: Dataset) -> Iterator[Finding]:
             f"{same:,} images are in {len(repeated):,} groups of identical pixels",
             same - len(repeated),
             "delete all but one of each group: repeats weigh more in training, and may lie in both train and test",
-            _first(" = ".join(_named(dataset, rows[:4])) for rows in groups),
+            _first_few(" = ".join(_row_names(dataset, rows[:4])) for rows in groups),
         )
     if blank:
-        what = f"{len(blank):,} images are near-blank: their pixels spread by less than {BLANK_SPREAD:g} of 255"
+        message = f"{len(blank):,} images are near-blank: their pixels spread by less than {BLANK_SPREAD:g} of 255"
         remedy = "delete those that should show something"
-        yield Finding("blank", "warning", what, len(blank), remedy, _first(_named(dataset, blank)))
+        yield Finding("blank", "warning", message, len(blank), remedy, _first_few(_row_names(dataset, blank)))
 
 
-def _named(dataset: Dataset, rows: Iterable[int]) -> Iterator[str]:
+def _row_names(dataset: Dataset, rows: Iterable[int]) -> Iterator[str]:
     for row in rows:
         yield dataset.files[row] if dataset.files else f"row {row}"
 
 
-def _factors(dataset: Dataset) -> Iterator[Finding]:
+def _find_in_factors(dataset: Dataset) -> Iterator[Finding]:
     """Factors that do not vary, classes with few rows, gaps in the grid."""
     if not dataset.factor_names:
         return
@@ -155,30 +168,29 @@ def _factors(dataset: Dataset) -> Iterator[Finding]:
     counts = [np.bincount(column, minlength=size) for column, size in zip(classes.T, sizes)]
     constant = [name for name, count in zip(dataset.factor_names, counts) if (count > 0).sum() == 1]
     if constant:
-        what = f"{len(constant)} factors have one class in all rows"
-        yield Finding("constant", "note", what, len(constant), "they are left out of scores", _first(constant))
-    few = [
+        message = f"{len(constant)} factors have one class in all rows"
+        yield Finding("constant", "note", message, len(constant), "they are left out of scores", _first_few(constant))
+    few_rows = [
         f"{name} = {c}: {n} rows"
         for name, count in zip(dataset.factor_names, counts)
         for c, n in enumerate(count)
         if n < FEW_ROWS and (count > 0).sum() > 1
     ]
-    if few:
-        what = f"{len(few)} classes have fewer than {FEW_ROWS} rows"
-        yield Finding(
-            "few rows", "warning", what, len(few), "join classes, or add images: scores of them are noise", _first(few)
-        )
+    if few_rows:
+        message = f"{len(few_rows)} classes have fewer than {FEW_ROWS} rows"
+        remedy = "join classes, or add images: scores of them are noise"
+        yield Finding("few rows", "warning", message, len(few_rows), remedy, _first_few(few_rows))
     total = math.prod(sizes)
     if total > MAX_COMBINATIONS * len(dataset) or len(sizes) == 1:
         return
-    seen = np.bincount(np.ravel_multi_index(tuple(classes.T), sizes), minlength=total)
-    gaps = np.flatnonzero(seen == 0)
+    rows_of_combination = np.bincount(np.ravel_multi_index(tuple(classes.T), sizes), minlength=total)
+    gaps = np.flatnonzero(rows_of_combination == 0)
     if len(gaps):
-        where = np.stack(np.unravel_index(gaps[:MAX_EXAMPLES], sizes), axis=1)
-        named = (", ".join(f"{name} = {c}" for name, c in zip(dataset.factor_names, row)) for row in where)
-        what = f"{len(gaps):,} of {total:,} combinations of the factors have no image"
+        combinations = np.stack(np.unravel_index(gaps[:MAX_EXAMPLES], sizes), axis=1)
+        examples = (", ".join(f"{name} = {c}" for name, c in zip(dataset.factor_names, row)) for row in combinations)
+        message = f"{len(gaps):,} of {total:,} combinations of the factors have no image"
         remedy = "protocols that ask for any combination draw from the rows there are"
-        yield Finding("combinations", "note", what, len(gaps), remedy, _first(named))
+        yield Finding("combinations", "note", message, len(gaps), remedy, _first_few(examples))
 
 
 def _rows(count: int) -> Iterator[np.ndarray]:
@@ -197,57 +209,59 @@ class _ImageHeader(NamedTuple):
     animated: bool
 
 
-def _files(dataset: Dataset, table: Mapping[str, Any]) -> Iterator[Finding]:
+def _find_in_files(dataset: Dataset, table: Mapping[str, Any]) -> Iterator[Finding]:
     """What only the files show, of a folder and of an archive."""
     path = Path(str(table.get("path", ""))).expanduser()
     if table.get("name") == "folder" and path.is_dir():
         below = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         images = [file.relative_to(path).as_posix() for file in folder.found(path)]
-        yield from _odd(below)
-        yield from _shapes(dataset, _looked(images, lambda i: path / images[i]))
+        yield from _find_other_files(below)
+        yield from _find_odd_images(dataset, _read_headers(images, lambda i: path / images[i]))
     elif table.get("name") == "archive" and path.is_file():
         opened = archive.open_archive(path, IMAGE_ENDINGS)
         names = [member.name for member in opened.members]
-        yield from _odd(archive.file_names(path))
-        yield from _shapes(
-            dataset, _looked(names, lambda i: io.BytesIO(opened.read(opened.members[i], MAX_FILE_BYTES)))
-        )
+        yield from _find_other_files(archive.file_names(path))
+
+        def content(i: int) -> io.BytesIO:
+            return io.BytesIO(opened.read(opened.members[i], MAX_FILE_BYTES))
+
+        yield from _find_odd_images(dataset, _read_headers(names, content))
 
 
-def _odd(names: Sequence[str]) -> Iterator[Finding]:
+def _find_other_files(names: Sequence[str]) -> Iterator[Finding]:
     """Files that are no images, by ending."""
     paths = [PurePosixPath(name) for name in names]
-    shown = [path for path in paths if not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)]
-    endings = Counter(path.suffix.lower() or "no ending" for path in shown if path.suffix.lower() not in IMAGE_ENDINGS)
+    visible = [path for path in paths if not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)]
+    suffixes = [path.suffix.lower() for path in visible]
+    endings = Counter(suffix or "no ending" for suffix in suffixes if suffix not in IMAGE_ENDINGS)
     if endings:
-        what = f"{endings.total():,} files are no images and are passed over"
-        examples = _first(f"{ending}: {count:,}" for ending, count in endings.most_common())
-        yield Finding(
-            "other files", "note", what, endings.total(), f"images end in {', '.join(IMAGE_ENDINGS)}", examples
-        )
-    if len(shown) < len(paths):
-        hidden = len(paths) - len(shown)
+        message = f"{endings.total():,} files are no images and are passed over"
+        examples = _first_few(f"{ending}: {count:,}" for ending, count in endings.most_common())
+        remedy = f"images end in {', '.join(IMAGE_ENDINGS)}"
+        yield Finding("other files", "note", message, endings.total(), remedy, examples)
+    if len(visible) < len(paths):
+        hidden = len(paths) - len(visible)
         yield Finding(
             "hidden", "note", f"{hidden:,} files are hidden and passed over", hidden, "rename them if they count"
         )
 
 
-def _looked(names: Sequence[str], opened: Callable[[int], Path | io.BytesIO]) -> list[_ImageHeader]:
+def _read_headers(names: Sequence[str], open_file: Callable[[int], Path | io.BytesIO]) -> list[_ImageHeader]:
     """What the first bytes of each image say; those that cannot be read are found elsewhere."""
-    seen = []
+    headers = []
     for i, name in enumerate(_with_progress(names, "looking at files", len(names), "files")):
         try:
-            with Image.open(opened(i), formats=IMAGE_FORMATS) as image:
+            with Image.open(open_file(i), formats=IMAGE_FORMATS) as image:
                 ending = PurePosixPath(name).suffix.lower()
                 fits = image.format in FORMATS_OF_ENDING.get(ending, (ending[1:].upper(),))
                 animated = image.format in ("GIF", "WEBP", "PNG") and image.is_animated  # type: ignore[attr-defined]
-                seen.append(_ImageHeader(name, image.width, image.height, _kind(image), fits, animated))
+                headers.append(_ImageHeader(name, image.width, image.height, _colour_kind(image), fits, animated))
         except Exception:  # damaged files raise anything
             continue
-    return seen
+    return headers
 
 
-def _kind(image: Image.Image) -> str:
+def _colour_kind(image: Image.Image) -> str:
     if image.mode.startswith("I"):
         return "16-bit"
     if image.has_transparency_data:
@@ -255,35 +269,43 @@ def _kind(image: Image.Image) -> str:
     return {"1": "grey", "L": "grey", "RGB": "colour", "P": "colour", "YCbCr": "colour"}.get(image.mode, image.mode)
 
 
-def _shapes(dataset: Dataset, seen: list[_ImageHeader]) -> Iterator[Finding]:
+def _find_odd_images(dataset: Dataset, headers: list[_ImageHeader]) -> Iterator[Finding]:
     """Tiny, odd, misnamed and animated images, and how sizes and kinds are mixed."""
-    if not seen:
+    if not headers:
         return
     _, height, width = dataset.shape
-    tiny = [f"{one.name}: {one.width} x {one.height}" for one in seen if one.width < width or one.height < height]
+    tiny = [
+        f"{header.name}: {header.width} x {header.height}"
+        for header in headers
+        if header.width < width or header.height < height
+    ]
     if tiny:
-        what = f"{len(tiny):,} images are smaller than {width} x {height} and are enlarged"
-        yield Finding("tiny", "warning", what, len(tiny), "lower data.size, or leave them out", _first(tiny))
-    ratios = np.array([one.width / one.height for one in seen])
+        message = f"{len(tiny):,} images are smaller than {width} x {height} and are enlarged"
+        yield Finding("tiny", "warning", message, len(tiny), "lower data.size, or leave them out", _first_few(tiny))
+    ratios = np.array([header.width / header.height for header in headers])
     middle = float(np.median(ratios))
     odd = np.flatnonzero((ratios > ODD_RATIO * middle) | (ratios < middle / ODD_RATIO))
     if len(odd):
         bound = f"over {ODD_RATIO:g} times wider or narrower than the median"
-        what = f"{len(odd):,} images are {bound}; only their middle is kept"
-        named = _first(f"{seen[i].name}: {seen[i].width} x {seen[i].height}" for i in odd)
-        yield Finding("odd shapes", "warning", what, len(odd), "cut them yourself, or leave them out", named)
-    misnamed = [one.name for one in seen if not one.fits]
+        message = f"{len(odd):,} images are {bound}; only their middle is kept"
+        examples = _first_few(f"{headers[i].name}: {headers[i].width} x {headers[i].height}" for i in odd)
+        yield Finding("odd shapes", "warning", message, len(odd), "cut them yourself, or leave them out", examples)
+    misnamed = [header.name for header in headers if not header.fits]
     if misnamed:
-        what = f"{len(misnamed):,} images are of another format than their ending says"
-        yield Finding("misnamed", "note", what, len(misnamed), "they are read as what they are", _first(misnamed))
-    animated = [one.name for one in seen if one.animated]
+        message = f"{len(misnamed):,} images are of another format than their ending says"
+        remedy = "they are read as what they are"
+        yield Finding("misnamed", "note", message, len(misnamed), remedy, _first_few(misnamed))
+    animated = [header.name for header in headers if header.animated]
     if animated:
-        what = f"{len(animated):,} images are animated"
-        yield Finding("animated", "note", what, len(animated), "the first picture of each is used", _first(animated))
+        message = f"{len(animated):,} images are animated"
+        remedy = "the first picture of each is used"
+        yield Finding("animated", "note", message, len(animated), remedy, _first_few(animated))
+    sizes = Counter(f"{header.width} x {header.height}" for header in headers)
+    kinds = Counter(header.kind for header in headers)
     for word, remedy, counts in (
-        ("sizes", "all are cut to their middle and resized", Counter(f"{one.width} x {one.height}" for one in seen)),
-        ("kinds", "all become colour of 8 bits, transparency over white", Counter(one.kind for one in seen)),
+        ("sizes", "all are cut to their middle and resized", sizes),
+        ("kinds", "all become colour of 8 bits, transparency over white", kinds),
     ):
         if len(counts) > 1:
-            examples = _first(f"{name}: {count:,}" for name, count in counts.most_common())
+            examples = _first_few(f"{name}: {count:,}" for name, count in counts.most_common())
             yield Finding(f"mixed {word}", "note", f"{word} of images: {len(counts)}", len(counts), remedy, examples)

@@ -56,15 +56,15 @@ def read_attributes(path: Path) -> AttributeTable:
     files: dict[str, None] = {}  # in order
     values = bytearray()
     for number, row in enumerate(rows, start=3):
-        file, *words = row.split()
-        if len(words) != len(names) or not ATTRIBUTE_CLASSES.keys() >= set(words):
+        file, *marks = row.split()
+        if len(marks) != len(names) or not ATTRIBUTE_CLASSES.keys() >= set(marks):
             raise ValueError(
                 f"line {number} of {path} must be a file and {len(names)} times 1 or -1, got {row[:200]!r}."
             )
         if file in files:
             raise ValueError(f"{path} has two rows for {file!r}.")
         files[file] = None
-        values.extend(map(ATTRIBUTE_CLASSES.__getitem__, words))
+        values.extend(map(ATTRIBUTE_CLASSES.__getitem__, marks))
     table = np.frombuffer(bytes(values), np.uint8).reshape(len(files), len(names))
     return AttributeTable(tuple(files), tuple(names), table.astype(np.int64))
 
@@ -95,8 +95,8 @@ def read_splits(path: Path, files: Sequence[str]) -> dict[str, Rows]:
 
 def image_names_by_stem(folder: Path) -> dict[str, str]:
     """The image files in a folder: names by name without ending, sorted."""
-    with os.scandir(folder) as found:
-        names = [file.name for file in found if file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file()]
+    with os.scandir(folder) as entries:
+        names = [file.name for file in entries if file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file()]
     return {stem(name): name for name in sorted(names) if not name.startswith(".")}
 
 
@@ -106,7 +106,7 @@ def stem(name: str) -> str:
 
 
 def picture_reader(
-    files: Sequence[Path | None], named: Sequence[str], size: int, box: Box | None
+    files: Sequence[Path | None], row_names: Sequence[str], size: int, box: Box | None
 ) -> Callable[[int, int], ImageBlock]:
     """Reads row i from files[i], its `box` (the middle square, if None) resized to size x size.
 
@@ -120,11 +120,11 @@ def picture_reader(
         return decode_image(file, (size, size), 3, box)
 
     return lambda start, stop: read_one_by_one(
-        start, stop, (size, size), picture, lambda row: str(files[row] or named[row])
+        start, stop, (size, size), picture, lambda row: str(files[row] or row_names[row])
     )
 
 
-def images_without_row(present: Mapping[str, str], files: Sequence[str]) -> list[str]:
+def images_without_row(names: Mapping[str, str], files: Sequence[str]) -> list[str]:
     """Image files that no row of the table names."""
-    known = {stem(file) for file in files}
-    return [name for start, name in present.items() if start not in known]
+    stems = {stem(file) for file in files}
+    return [name for name_stem, name in names.items() if name_stem not in stems]

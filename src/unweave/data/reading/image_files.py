@@ -54,8 +54,8 @@ def decode_image(data: bytes | Path, size: tuple[int, int] | None, channels: int
             if isinstance(data, Path):
                 if data.stat().st_size > MAX_FILE_BYTES:
                     raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
-                return _opened(Image.open(data, formats=IMAGE_FORMATS), size, channels, box)
-            return _opened(Image.open(io.BytesIO(data), formats=IMAGE_FORMATS), size, channels, box)
+                return _decode_opened(Image.open(data, formats=IMAGE_FORMATS), size, channels, box)
+            return _decode_opened(Image.open(io.BytesIO(data), formats=IMAGE_FORMATS), size, channels, box)
     except MemoryError:
         raise ValueError("it does not fit into memory") from None
     except Exception as error:  # decoders of damaged files raise anything
@@ -65,7 +65,7 @@ def decode_image(data: bytes | Path, size: tuple[int, int] | None, channels: int
         raise ValueError(reason or type(error).__name__) from error
 
 
-def _opened(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None) -> Picture:
+def _decode_opened(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None) -> Picture:
     with image:
         if size is not None and box is None:
             image.draft(None, (2 * size[1], 2 * size[0]))  # large JPEGs: decode at no more than is needed
@@ -86,13 +86,13 @@ def to_pixels(image: Image.Image, size: tuple[int, int] | None, channels: int, b
     if upright.has_transparency_data:
         above = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-    plain = upright.convert("RGB" if channels == 3 else "L")
-    have = (plain.height, plain.width)
-    if box is not None and not (0 <= box[0] < box[2] <= have[1] and 0 <= box[1] < box[3] <= have[0]):
-        raise ValueError(f"its {have[1]} x {have[0]} pixels do not hold the crop {box} (left, top, right, bottom)")
-    if size is not None and (box is not None or have != size):
-        plain = plain.resize(size[::-1], Image.Resampling.LANCZOS, box=box or middle_box(have, size))
-    return np.array(plain).reshape(plain.height, plain.width, channels)
+    converted = upright.convert("RGB" if channels == 3 else "L")
+    shape = (converted.height, converted.width)
+    if box is not None and not (0 <= box[0] < box[2] <= shape[1] and 0 <= box[1] < box[3] <= shape[0]):
+        raise ValueError(f"its {shape[1]} x {shape[0]} pixels do not hold the crop {box} (left, top, right, bottom)")
+    if size is not None and (box is not None or shape != size):
+        converted = converted.resize(size[::-1], Image.Resampling.LANCZOS, box=box or middle_box(shape, size))
+    return np.array(converted).reshape(converted.height, converted.width, channels)
 
 
 def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> ResizedPixels:
@@ -103,15 +103,15 @@ def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> ResizedPixels:
     result = np.empty((len(pixels), height, width, pixels.shape[3]), np.uint8)
     box = middle_box(pixels.shape[1:3], size)
     for image, target in zip(pixels, result):
-        whole = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
-        small = whole.resize((width, height), Image.Resampling.LANCZOS, box=box)
-        target[...] = np.asarray(small).reshape(target.shape)
+        source = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
+        resized = source.resize((width, height), Image.Resampling.LANCZOS, box=box)
+        target[...] = np.asarray(resized).reshape(target.shape)
     return result
 
 
-def middle_box(have: tuple[int, int], want: tuple[int, int]) -> Box:
+def middle_box(shape: tuple[int, int], proportions: tuple[int, int]) -> Box:
     """The largest centred box with the proportions of `want`; both are (height, width)."""
-    height, width = have
-    scale = min(height / want[0], width / want[1])
-    left, top = (width - want[1] * scale) / 2, (height - want[0] * scale) / 2
+    height, width = shape
+    scale = min(height / proportions[0], width / proportions[1])
+    left, top = (width - proportions[1] * scale) / 2, (height - proportions[0] * scale) / 2
     return max(left, 0.0), max(top, 0.0), min(width - left, width), min(height - top, height)

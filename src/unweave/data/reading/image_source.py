@@ -55,7 +55,7 @@ class ImageSource:
 
 
 def read_one_by_one(
-    start: int, stop: int, size: tuple[int, int], read: Callable[[int], Picture], named: Callable[[int], str]
+    start: int, stop: int, size: tuple[int, int], read: Callable[[int], Picture], name_of: Callable[[int], str]
 ) -> ImageBlock:
     """Rows start .. stop - 1 read one by one, as RGB; one whose `read` raises ValueError is bad, by its name."""
     pixels = np.zeros((stop - start, *size, 3), np.uint8)
@@ -64,7 +64,7 @@ def read_one_by_one(
         try:
             pixels[row - start] = read(row)
         except ValueError as error:
-            bad[row] = f"{named(row)} cannot be read and is left out: {error}"
+            bad[row] = f"{name_of(row)} cannot be read and is left out: {error}"
     return ImageBlock(pixels, bad)
 
 
@@ -72,8 +72,8 @@ def existing_file(path: Path, expected: str) -> Path:
     """The file of the setting data.path. Raises SettingsError where it is none."""
     file = path.expanduser()
     if not file.is_file():
-        what = "is a folder" if file.is_dir() else "does not exist"
-        raise SettingsError(f"data.path: {file} {what}; expected {expected}.")
+        problem = "is a folder" if file.is_dir() else "does not exist"
+        raise SettingsError(f"data.path: {file} {problem}; expected {expected}.")
     return file
 
 
@@ -89,10 +89,10 @@ def resize_source(source: ImageSource, size: int | None) -> ImageSource:
     def read(start: int, stop: int) -> ImageBlock:
         pixels = np.empty((stop - start, size, size, source.shape[0]), np.uint8)
         bad: dict[int, str] = {}
-        for at in range(start, stop, rows):
-            part = source.read(at, min(at + rows, stop))
-            pixels[at - start : at - start + len(part.pixels)] = resize_pixels(part.pixels, (size, size))
-            bad |= part.bad
+        for first in range(start, stop, rows):
+            block = source.read(first, min(first + rows, stop))
+            pixels[first - start : first - start + len(block.pixels)] = resize_pixels(block.pixels, (size, size))
+            bad |= block.bad
         return ImageBlock(pixels, bad)
 
     return replace(source, shape=(source.shape[0], size, size), read=read)

@@ -25,33 +25,33 @@ MAX_KEY_BYTES = 511  # bytes of a key
 class CountedImages(NamedTuple):
     """What a `Source` needs."""
 
-    held: int  # rows
+    rows: int  # how many
     read: Callable[[int, int], ImageBlock]
 
 
-def data_file(place: Path) -> Path:
+def data_file(path: Path) -> Path:
     """The file of an LMDB: `place` itself, or data.mdb in it. Raises SettingsError where there is none."""
-    place = place.expanduser()
-    file = place / "data.mdb" if place.is_dir() else place
+    path = path.expanduser()
+    file = path / "data.mdb" if path.is_dir() else path
     if not file.is_file():
-        what = "has no data.mdb" if place.is_dir() else "does not exist"
-        raise SettingsError(f"data.path: {place} {what}; expected the folder of an LMDB, or its data.mdb.")
+        problem = "has no data.mdb" if path.is_dir() else "does not exist"
+        raise SettingsError(f"data.path: {path} {problem}; expected the folder of an LMDB, or its data.mdb.")
     return file
 
 
-def rows_used(name: str, held: int, whole: int, wanted: int | None) -> int:
-    """How many rows of a published set are used: all of its `whole`, which must be held, or the first `wanted`.
+def rows_used(name: str, available: int, published: int, requested: int | None) -> int:
+    """How many rows of a published set are used: all that were published, or the first ones that were requested.
 
     Raises ValueError where the files hold another number.
     """
-    if wanted is None and held != whole:
+    if requested is None and available != published:
         raise ValueError(
-            f"{name} has {whole:,} images, and the files hold {held:,}: get them again, or set data.count={held} to "
-            "use the set as it is."
+            f"{name} has {published:,} images, and the files hold {available:,}: get them again, or set "
+            f"data.count={available} to use the set as it is."
         )
-    if wanted is not None and held < wanted:
-        raise ValueError(f"data.count={wanted}, and the files hold {held:,} images.")
-    return whole if wanted is None else wanted
+    if requested is not None and available < requested:
+        raise ValueError(f"data.count={requested}, and the files hold {available:,} images.")
+    return published if requested is None else requested
 
 
 def check_key(key: str) -> str:
@@ -92,20 +92,26 @@ def open_images(file: Path, key: str | None, size: int, box: Box | None = None) 
 
     with damage():
         environment = lmdb.open(str(file), subdir=False, readonly=True, lock=False, meminit=False)
-        _whole(environment, file)
-        with environment.begin(buffers=True) as view:
-            find, count = _by_index(view, file, check_key(key)) if key is not None else _by_content(view, file)
+        _check_length(environment, file)
+        with environment.begin(buffers=True) as transaction:
+            if key is not None:
+                key_of_row, count = _by_index(transaction, file, check_key(key))
+            else:
+                key_of_row, count = _by_content(transaction, file)
 
     def read(start: int, stop: int) -> ImageBlock:
-        with damage(), environment.begin() as now:
+        with damage(), environment.begin() as transaction:
 
             def picture(row: int) -> Picture:
-                data = now.get(find(row))
+                data = transaction.get(key_of_row(row))
                 if data is None:
                     raise ValueError("there is no such key")
                 return decode_image(data, (size, size), 3, box)
 
-            return read_one_by_one(start, stop, (size, size), picture, lambda row: f"{file}: {_shown(find(row))}")
+            def name(row: int) -> str:
+                return f"{file}: {_format_key(key_of_row(row))}"
+
+            return read_one_by_one(start, stop, (size, size), picture, name)
 
     return CountedImages(count, read)
 
@@ -114,46 +120,51 @@ KeyOfRow = Callable[[int], bytes]
 """The key of a row."""
 
 
-def _whole(environment: Any, file: Path) -> None:
+def _check_length(environment: Any, file: Path) -> None:
     """Nothing, where the file is as long as it says. Raises ValueError: reading behind its end would be a crash."""
-    needed, have = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"], file.stat().st_size
-    if have < needed:
-        raise ValueError(f"{file} is cut short: it has {have:,} bytes of {needed:,}. Get it again.")
+    needed, size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"], file.stat().st_size
+    if size < needed:
+        raise ValueError(f"{file} is cut short: it has {size:,} bytes of {needed:,}. Get it again.")
 
 
-def _by_index(view: Any, file: Path, key: str) -> tuple[KeyOfRow, int]:
+def _by_index(transaction: Any, file: Path, key: str) -> tuple[KeyOfRow, int]:
     """Rows are numbers in the key, from 0 on."""
 
-    def find(row: int) -> bytes:
+    def key_of_row(row: int) -> bytes:
         return key.format(index=row).encode()
 
-    entries = view.stat()["entries"]
-    length = view.get(b"length")
+    entries = transaction.stat()["entries"]
+    length = transaction.get(b"length")
     if length is None:
         count = 0
-        while count < entries and view.get(find(count)) is not None:
+        while count < entries and transaction.get(key_of_row(count)) is not None:
             count += 1
     elif re.fullmatch(rb"[0-9]{1,12}", bytes(length)) and int(bytes(length)) <= 2 * entries:  # some may be missing
         count = int(bytes(length))
     else:
-        raise ValueError(f"{file} says under `length` that it holds {_shown(bytes(length))} images, of {entries} keys.")
-    if count == 0 or view.get(find(0)) is None:
-        some = ", ".join(_shown(bytes(name)) for name in islice(view.cursor().iternext(values=False), 3))
-        raise ValueError(f"{file} has no key {_shown(find(0))}; its first keys are {some or 'none'}. Set data.key.")
-    return find, count
+        raise ValueError(
+            f"{file} says under `length` that it holds {_format_key(bytes(length))} images, of {entries} keys."
+        )
+    if count == 0 or transaction.get(key_of_row(0)) is None:
+        keys = islice(transaction.cursor().iternext(values=False), 3)
+        first_keys = ", ".join(_format_key(bytes(name)) for name in keys) or "none"
+        raise ValueError(
+            f"{file} has no key {_format_key(key_of_row(0))}; its first keys are {first_keys}. Set data.key."
+        )
+    return key_of_row, count
 
 
-def _by_content(view: Any, file: Path) -> tuple[KeyOfRow, int]:
+def _by_content(transaction: Any, file: Path) -> tuple[KeyOfRow, int]:
     """Rows are the keys whose values are images. The keys are held as one string: there may be millions."""
-    names, ends = bytearray(), array("Q", [0])
-    entries = view.stat()["entries"]
-    for name, value in islice(view.cursor(), entries):  # a damaged one might go round in circles
+    keys, key_ends = bytearray(), array("Q", [0])
+    entries = transaction.stat()["entries"]
+    for name, value in islice(transaction.cursor(), entries):  # a damaged one might go round in circles
         if is_image(bytes(value[:12])):
-            names += name
-            ends.append(len(names))
-    if len(ends) == 1:
+            keys += name
+            key_ends.append(len(keys))
+    if len(key_ends) == 1:
         raise ValueError(f"none of the {entries:,} values of {file} is an image file (JPEG, PNG, WebP, ...).")
-    return lambda row: bytes(names[ends[row] : ends[row + 1]]), len(ends) - 1
+    return lambda row: bytes(keys[key_ends[row] : key_ends[row + 1]]), len(key_ends) - 1
 
 
 def is_image(start: bytes) -> bool:
@@ -161,5 +172,5 @@ def is_image(start: bytes) -> bool:
     return start.startswith(SIGNATURES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 
 
-def _shown(key: bytes) -> str:
+def _format_key(key: bytes) -> str:
     return repr(key[:80].decode(errors="backslashreplace"))

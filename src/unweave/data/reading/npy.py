@@ -42,13 +42,13 @@ class ArrayRows:
     def __init__(self, path: Path, member: str | None = None) -> None:
         """`member` is the name of an array in an .npz; None reads an .npy."""
         self.path, self.member = path, member
-        self._begin()
+        self._open()
         if self.fortran and len(self.shape) > 1:
             raise ValueError("it is stored column by column; store np.ascontiguousarray(images)")
 
-    def _begin(self) -> None:
-        self._file, (self.shape, self.fortran, self.dtype) = _begun(self.path, self.member)
-        self.at = 0
+    def _open(self) -> None:
+        self._file, (self.shape, self.fortran, self.dtype) = _open_array(self.path, self.member)
+        self.position = 0
 
     def __len__(self) -> int:
         return self.shape[0] if self.shape else 0
@@ -57,49 +57,49 @@ class ArrayRows:
         """Rows start .. stop - 1."""
         row = math.prod(self.shape[1:]) * self.dtype.itemsize
         try:
-            if start < self.at:
+            if start < self.position:
                 self._file.close()
-                self._begin()
-            self._file.seek((start - self.at) * row, 1)
-            self.at = start
+                self._open()
+            self._file.seek((start - self.position) * row, 1)
+            self.position = start
             data = bytearray()
             while len(data) < (stop - start) * row:
                 block = self._file.read(min((stop - start) * row - len(data), READ_BYTES))
                 if not block:
                     raise ValueError(f"it ends before row {start + len(data) // row + 1} of {len(self)} is whole")
                 data += block
-            self.at = stop
-            if self.at == len(self):
+            self.position = stop
+            if self.position == len(self):
                 self._file.read(1)  # at its end a zip member checks its checksum
         except DAMAGE_ERRORS as error:
-            self.at = len(self) + 1  # whoever reads on begins again
+            self.position = len(self) + 1  # whoever reads on begins again
             raise ValueError(str(error)) from error
         return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
 
 
-def _begun(path: Path, member: str | None) -> tuple[BufferedIOBase, tuple[tuple[int, ...], bool, np.dtype]]:
+def _open_array(path: Path, array_name: str | None) -> tuple[BufferedIOBase, tuple[tuple[int, ...], bool, np.dtype]]:
     """The file or the member of an .npz after its header, and what the header says. Raises ValueError."""
     try:
-        if member is None:
+        if array_name is None:
             file: BufferedIOBase = path.open("rb")
-            holds = path.stat().st_size
+            size = path.stat().st_size
         else:
             archive = zipfile.ZipFile(path)
-            file = cast(zipfile.ZipExtFile, archive.open(f"{member}.npy"))
-            holds = archive.getinfo(f"{member}.npy").file_size
+            file = cast(zipfile.ZipExtFile, archive.open(f"{array_name}.npy"))
+            size = archive.getinfo(f"{array_name}.npy").file_size
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(file)
-        holds -= file.tell()
+        size -= file.tell()
     except DAMAGE_ERRORS as error:
         raise ValueError(f"its header cannot be read: {error}") from error
     if dtype.hasobject:
         raise ValueError("it holds pickled objects")
     if dtype.itemsize == 0 or dtype.subdtype is not None or any(length < 0 for length in shape):
         raise ValueError(f"its header cannot be read: {dtype} {list(shape)} is no array")
-    if math.prod(shape) * dtype.itemsize > holds:
-        whole = holds // max(1, math.prod(shape[1:]) * dtype.itemsize)
-        raise ValueError(f"it ends after row {whole} of {shape[0] if shape else 1}")
+    if math.prod(shape) * dtype.itemsize > size:
+        rows = size // max(1, math.prod(shape[1:]) * dtype.itemsize)
+        raise ValueError(f"it ends after row {rows} of {shape[0] if shape else 1}")
     return file, (shape, fortran, dtype)
 
 
@@ -118,12 +118,12 @@ def array_names(path: Path) -> list[str]:
         raise ValueError(f"its table of contents is damaged: {error}") from error
 
 
-def read_whole(path: Path, member: str) -> np.ndarray:
+def read_whole(path: Path, array_name: str) -> np.ndarray:
     """One whole array of an .npz, of 1 GB at most. Raises ValueError for pickled objects and damaged files."""
-    file, (shape, fortran, dtype) = _begun(path, member)
+    file, (shape, fortran, dtype) = _open_array(path, array_name)
     size = math.prod(shape) * dtype.itemsize
     if size > MAX_WHOLE_BYTES:
-        raise ValueError(f"{member} has {size:,} bytes, more than {MAX_WHOLE_BYTES:,}")
+        raise ValueError(f"{array_name} has {size:,} bytes, more than {MAX_WHOLE_BYTES:,}")
     try:
         data = file.read(size + 1)  # one more, so that a zip member checks its checksum
     except DAMAGE_ERRORS as error:

@@ -33,10 +33,11 @@ def open_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
 
 
 def open_npz_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
-    members = npy.array_names(path)
-    rows = {key: npy.ArrayRows(path, key) for key in keys if key in members}
+    names = npy.array_names(path)
+    arrays = {key: npy.ArrayRows(path, key) for key in keys if key in names}
     return {
-        key: StoredArray(found.shape, found.dtype, naming_damaged_file(path, found.read)) for key, found in rows.items()
+        key: StoredArray(array.shape, array.dtype, naming_damaged_file(path, array.read))
+        for key, array in arrays.items()
     }
 
 
@@ -45,31 +46,31 @@ def open_hdf5_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
         import h5py
     except ImportError:
         raise ImportError(f"reading {path.name} needs h5py: pip install 'unweave[data]'") from None
-    file, found = h5py.File(path, "r"), {}
+    file, arrays = h5py.File(path, "r"), {}
     for key in keys:
-        data = _own(file, key, path)
+        data = _item_in_file(file, key, path)
         if isinstance(data, h5py.Dataset):
             shape = tuple(map(int, data.shape))
-            get = naming_damaged_file(path, data.__getitem__)
-            found[key] = StoredArray(shape, data.dtype, rows_by_block(get, shape, data.dtype, data.chunks))
-    return found
+            read = naming_damaged_file(path, data.__getitem__)
+            arrays[key] = StoredArray(shape, data.dtype, rows_by_block(read, shape, data.dtype, data.chunks))
+    return arrays
 
 
-def _own(file: Any, key: str, path: Path) -> Any:
+def _item_in_file(file: Any, key: str, path: Path) -> Any:
     """What this name leads to in the file itself, or None. Raises ValueError for what leads out of the file."""
     import h5py
 
-    here = file
+    item = file
     for part in key.split("/"):
-        link = here.get(part, getlink=True) if isinstance(here, h5py.Group) else None
+        link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
             raise ValueError(f"{key!r} in {path} is a link, which the published file does not have: it is not read.")
-        here = here[part]
-    if isinstance(here, h5py.Dataset) and (here.external is not None or here.is_virtual):
+        item = item[part]
+    if isinstance(item, h5py.Dataset) and (item.external is not None or item.is_virtual):
         raise ValueError(f"{key!r} in {path} has its numbers in other files, which are not read.")
-    return here
+    return item
 
 
 T = TypeVar("T")
@@ -78,9 +79,9 @@ T = TypeVar("T")
 def naming_damaged_file(path: Path, read: Callable[..., T]) -> Callable[..., T]:
     """The same function, but whatever it raises of a damaged file becomes a ValueError that names the file."""
 
-    def safe(*where: Any) -> T:
+    def safe(*arguments: Any) -> T:
         try:
-            return read(*where)
+            return read(*arguments)
         except npy.DAMAGE_ERRORS as error:
             raise ValueError(f"{path} cannot be read, or is cut short: {error}. Get it again.") from error
 
@@ -88,7 +89,7 @@ def naming_damaged_file(path: Path, read: Callable[..., T]) -> Callable[..., T]:
 
 
 def rows_by_block(
-    get: Callable[..., np.ndarray], shape: tuple[int, ...], dtype: np.dtype, chunks: tuple[int, ...] | None
+    read_part: Callable[..., np.ndarray], shape: tuple[int, ...], dtype: np.dtype, chunks: tuple[int, ...] | None
 ) -> Callable[[int, int], np.ndarray]:
     """Rows of an HDF5 array, whose compressed chunks may run over many rows and few pixels, as in the published files.
 
@@ -97,31 +98,33 @@ def rows_by_block(
     file.
     """
     row = math.prod(shape[1:]) * dtype.itemsize
-    tall = min(chunks[0], shape[0]) if chunks and len(shape) > 1 else 1
-    if chunks is None or tall * row <= MAX_UNPACKED_BYTES:
-        return lambda start, stop: get(slice(start, stop))
-    strip = tall * row // shape[1] * chunks[1]  # bytes
+    block_rows = min(chunks[0], shape[0]) if chunks and len(shape) > 1 else 1
+    if chunks is None or block_rows * row <= MAX_UNPACKED_BYTES:
+        return lambda start, stop: read_part(slice(start, stop))
+    strip = block_rows * row // shape[1] * chunks[1]  # bytes
     lines = chunks[1] * max(1, MAX_UNPACKED_BYTES // strip)
     block: np.ndarray | None = None
-    held = -1
+    held_block = -1
 
     def read(start: int, stop: int) -> np.ndarray:
-        nonlocal block, held
+        nonlocal block, held_block
         if block is None:
-            with scratch_file(tall * row) as file:
-                block = np.memmap(file, dtype, "w+", shape=(tall, *shape[1:]))
-        result, at = np.empty((stop - start, *shape[1:]), dtype), start
-        while at < stop:
-            number = at // tall
-            first, end = number * tall, min(number * tall + tall, shape[0])
-            if number != held:
-                held = -1
+            with scratch_file(block_rows * row) as file:
+                block = np.memmap(file, dtype, "w+", shape=(block_rows, *shape[1:]))
+        result, position = np.empty((stop - start, *shape[1:]), dtype), start
+        while position < stop:
+            number = position // block_rows
+            first, end = number * block_rows, min(number * block_rows + block_rows, shape[0])
+            if number != held_block:
+                held_block = -1
                 for line in range(0, shape[1], lines):
-                    block[: end - first, line : line + lines] = get((slice(first, end), slice(line, line + lines)))
-                held = number
+                    block[: end - first, line : line + lines] = read_part(
+                        (slice(first, end), slice(line, line + lines))
+                    )
+                held_block = number
             upto = min(stop, end)
-            result[at - start : upto - start] = block[at - first : upto - first]
-            at = upto
+            result[position - start : upto - start] = block[position - first : upto - first]
+            position = upto
         return result
 
     return read
@@ -138,12 +141,12 @@ def scratch_file(size: int) -> IO[bytes]:
 
 
 def grid_images(
-    found: dict[str, StoredArray], key: str, shape: tuple[int, ...], grid: FactorGrid, path: Path
+    arrays: dict[str, StoredArray], key: str, shape: tuple[int, ...], grid: FactorGrid, path: Path
 ) -> StoredArray:
     """The images of a published grid. Raises ValueError where they are not there, or not as many or not as large."""
-    if key not in found:
+    if key not in arrays:
         raise ValueError(f"{path} has no `{key}`: it is not the published file.")
-    images, expected = found[key], (len(grid), *shape)
+    images, expected = arrays[key], (len(grid), *shape)
     if images.dtype != np.uint8 or images.shape != expected:
         raise ValueError(
             f"{key} in {path} must be uint8 {list(expected)}, got {images.dtype} {list(images.shape)}: it is not the "
@@ -152,28 +155,31 @@ def grid_images(
     return images
 
 
-def check_row_order(labels: StoredArray, grid: FactorGrid, where: str) -> None:
+def check_row_order(labels: StoredArray, grid: FactorGrid, source: str) -> None:
     """Nothing, where all rows have the classes that the grid has there; values stand for classes and rise with them.
 
     Raises ValueError that names the first row that has not.
     """
     expected = (len(grid), len(grid.sizes))
     if labels.shape != expected or labels.dtype.kind not in "iuf":
-        raise ValueError(f"{where} must be numbers {list(expected)}, got {labels.dtype} {list(labels.shape)}.")
+        raise ValueError(f"{source} must be numbers {list(expected)}, got {labels.dtype} {list(labels.shape)}.")
     values = [np.full(size, np.nan) for size in grid.sizes]  # of each class, as met first
     for start in range(0, len(grid), 1 << 16):
         rows = np.arange(start, min(start + (1 << 16), len(grid)))
-        read, classes = labels.read(start, start + len(rows)).astype(np.float64), grid.factors(rows)
-        for name, known, column, right in zip(grid.names, values, read.T, classes.T):
-            met, first = np.unique(right, return_index=True)
-            known[met] = np.where(np.isnan(known[met]), column[first], known[met])
-            wrong = ~np.isclose(column, known[right], rtol=0, atol=1e-6)
-            if wrong.any():
-                row, got = rows[wrong][0], column[wrong][0]
+        rows_read, classes = labels.read(start, start + len(rows)).astype(np.float64), grid.factors(rows)
+        for name, class_values, column, expected_classes in zip(grid.names, values, rows_read.T, classes.T):
+            classes_met, first_rows = np.unique(expected_classes, return_index=True)
+            class_values[classes_met] = np.where(
+                np.isnan(class_values[classes_met]), column[first_rows], class_values[classes_met]
+            )
+            differs = ~np.isclose(column, class_values[expected_classes], rtol=0, atol=1e-6)
+            if differs.any():
+                row, value = rows[differs][0], column[differs][0]
+                expected_value = class_values[expected_classes[differs][0]]
                 raise ValueError(
-                    f"{where}: row {row} has {name} {got:g}, and the published order has {known[right[wrong][0]]:g} "
+                    f"{source}: row {row} has {name} {value:g}, and the published order has {expected_value:g} "
                     "there: the rows were shuffled or sorted. Get the file again."
                 )
-    for name, known in zip(grid.names, values):
-        if not (np.diff(known) > 0).all():
-            raise ValueError(f"{where}: the values of {name} must rise with the rows, got {known.tolist()}.")
+    for name, class_values in zip(grid.names, values):
+        if not (np.diff(class_values) > 0).all():
+            raise ValueError(f"{source}: the values of {name} must rise with the rows, got {class_values.tolist()}.")
