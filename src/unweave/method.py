@@ -35,7 +35,7 @@ class Loss(NamedTuple):
     terms: dict[str, Scalar]  # named as in the paper; logged
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """The default `Player.after`."""
 
 
@@ -45,7 +45,7 @@ class Player(NamedTuple):
     name: str
     module: nn.Module  # forward(batch, rng) -> Loss; what Accelerate wraps for several devices
     parameters: list[nn.Parameter]
-    after: Callable[[], None] = nothing  # a slow copy, a queue
+    after: Callable[[], None] = do_nothing  # a slow copy, a queue
     betas: tuple[float, float] | None = None  # of its Adam, where it wants others than the rest; critics do
     piece: int = 0  # images whose activations are held at a time, where the objective computes in pieces
 
@@ -68,14 +68,14 @@ class Trainable(nn.Module, ABC):
         """Every trainable parameter belongs to exactly one player."""
 
 
-Pictures = Float[Tensor, "picture channel height width"]
+PreviewImages = Float[Tensor, "picture channel height width"]
 """Images in [-1, 1], as many as there are to show."""
 
 
 class Pretraining(Trainable):
     @abstractmethod
-    def preview(self, images: Images, rng: torch.Generator) -> Pictures:
-        """Pictures that show how far training is, as many as one would look at."""
+    def preview(self, images: Images, rng: torch.Generator) -> PreviewImages:
+        """Images that show how far training is, as many as one would look at."""
 
     @abstractmethod
     def export(self, images: Images, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""DisDiff: laws, closed forms, and a test for each trap of the release (section 2.10 of the method specifications)."""
+"""DisDiff: laws, closed forms, and a test for each place where the released code misleads (`test_trap_...`)."""
 
 import math
 from collections.abc import Callable

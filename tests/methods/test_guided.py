@@ -207,7 +207,7 @@ def test_the_published_mask_is_none_in_the_last_of_64_blocks() -> None:
 def test_stop_grad_lets_gradients_into_the_newest_slice_alone_and_dual_adds_both_losses() -> None:
     ends = diti.slice_ends(diti_of().mask.settings)
     code, t = torch.randn(3, 16, requires_grad=True), torch.tensor([0, 400, 999])
-    (visible,) = diti_of(gradient="stop_grad").mask.trained(code, t)
+    (visible,) = diti_of(gradient="stop_grad").mask.training_codes(code, t)
     (slope,) = torch.autograd.grad(visible.sum(), code)
     for row, block in enumerate((0, 3, 7)):
         before = ends[block - 1] if block else 0

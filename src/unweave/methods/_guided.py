@@ -83,7 +83,7 @@ class CodeMask(nn.Module, ABC):
         """The code as the decoder sees it."""
 
     @abstractmethod
-    def trained(self, code: Code, t: Times) -> Sequence[Code]:
+    def training_codes(self, code: Code, t: Times) -> Sequence[Code]:
         """The codes whose losses are added up: `visible`, with other gradients where a method wants them."""
 
 
@@ -92,9 +92,9 @@ class Guided(Generative):
 
     eps_0 is the frozen model's noise prediction, G the gradient decoder, z = E(x_0) the code, s_t `mean_shift` (Eq. 12
     of arXiv:2212.12990, by our reading: not checked against its text) and lambda_t = SNR^gamma / (1 + SNR), or what
-    `field` and `weight` say. Images are drawn with eps_0 + d_t G (`score_shift`, or `velocity_shift`), without added
-    noise, and x_0 is kept in [-1, 1] at every step unless `sampling.clip` is off (or in latents). Every number of the
-    code is a unit. Scores use the averaged encoder, as published.
+    `field` and `weight` say. Images are drawn with eps_0 + d_t G (`score_shift`, or `velocity_shift`),
+    deterministically, and x_0 is kept in [-1, 1] at every step unless `sampling.clip` is off (or in latents). Every
+    number of the code is a unit. Scores use the averaged encoder, as published.
 
     Deviations: the blocks of the gradient decoder are diffusers', whose last convolutions begin at zero; samplers take
     diffusers' "trailing" steps (999, 999 - T/n, ...) where the release spreads n + 1 evenly over 0 .. 999; no flips
@@ -139,7 +139,7 @@ class Guided(Generative):
         score = self.settings.field == "score"
         s_t = per_image(mean_shift(self.process.abar, t) if score else velocity_shift(abar))
         weight, total, error = self.weigh(t), 0.0, torch.zeros_like(abar)
-        for visible in self.mask.trained(code, t):
+        for visible in self.mask.training_codes(code, t):
             field = self.decoder(features, features.embedding, self.condition(visible)).float()
             error = weight * (eps - eps_0 - s_t * field).square().mean((1, 2, 3))
             total = total + error.mean()

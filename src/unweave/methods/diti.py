@@ -78,7 +78,7 @@ class PrefixMask(_guided.CodeMask):
     def visible(self, code: Code, t: Times) -> Code:
         return code * (torch.arange(code.shape[1], device=code.device) < self.count(t)[:, None])
 
-    def trained(self, code: Code, t: Times) -> Sequence[Code]:
+    def training_codes(self, code: Code, t: Times) -> Sequence[Code]:
         if self.settings.gradient == "base":
             return [self.visible(code, t)]
         block = self.block(t)

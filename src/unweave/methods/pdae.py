@@ -37,7 +37,7 @@ class NoMask(_guided.CodeMask):
     def visible(self, code: Code, t: Times) -> Code:
         return code
 
-    def trained(self, code: Code, t: Times) -> Sequence[Code]:
+    def training_codes(self, code: Code, t: Times) -> Sequence[Code]:
         return [code]
 
 

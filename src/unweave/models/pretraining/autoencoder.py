@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unweave.config import Frozen, SettingsError
-from unweave.method import Batch, Loss, Pictures, Player, Pretraining
+from unweave.method import Batch, Loss, Player, Pretraining, PreviewImages
 from unweave.models.critic import patch_critic
 from unweave.models.foundation import Foundation
 from unweave.models.frozen import FrozenNetwork
@@ -161,7 +161,7 @@ class Autoencoder(Pretraining):
         rebuilt = self.autoencoder.decode(posterior.mean + posterior.std * noise).sample
         return rebuilt.float(), s.kl_weight * posterior.kl().float().mean() / images[0].numel()
 
-    def preview(self, images: Images, rng: torch.Generator) -> Pictures:
+    def preview(self, images: Images, rng: torch.Generator) -> PreviewImages:
         """Each image, and what comes back of it."""
         rebuilt = self.autoencoder(images).sample if self.settings.kind == "vq" else self.mean(images)
         return torch.stack([images, rebuilt.float().clamp(-1, 1)], 1).flatten(0, 1)

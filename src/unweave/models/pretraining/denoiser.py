@@ -12,7 +12,7 @@ from diffusers import DDIMScheduler
 from pydantic import Field
 
 from unweave.config import Frozen
-from unweave.method import Batch, Loss, Pictures, Player, Pretraining, Sampling
+from unweave.method import Batch, Loss, Player, Pretraining, PreviewImages, Sampling
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
@@ -141,7 +141,7 @@ class Denoiser(Pretraining):
         weighted = WEIGHTINGS[s.weight](noising.snr(abar), s.weight_level) * error
         return Loss(weighted.mean(), {"denoising": weighted.mean()})
 
-    def preview(self, images: Images, rng: torch.Generator) -> Pictures:
+    def preview(self, images: Images, rng: torch.Generator) -> PreviewImages:
         """Images drawn from noise."""
         x_T = self.process.start((len(images), *self.space.shape), rng)
         latents = self.process.sample(lambda x, t: self.unet(x, t).sample, x_T, Sampling("dpmsolver++", 20))
