@@ -356,7 +356,7 @@ def test_gradient_decoders_have_the_published_sizes(name: str, preset: str, base
     assert settings["foundation"]["denoiser"]["recipe"]["preset"] == base
     with torch.device("meta"):
         frozen = denoiser.build(denoiser.Settings(**denoiser.PRESETS[base]["method"]), Foundation((3, size, size), 10))
-        foundation = Foundation((3, size, size), 10, denoiser=FrozenDenoiser(frozen.unet, frozen.noising))
+        foundation = Foundation((3, size, size), 10, denoiser=FrozenDenoiser(frozen.unet, frozen.process.config))
         method = module.build(module.Settings(**settings["method"]), foundation)
     trained = sum(p.numel() for part in (method.decoder, method.condition) for p in part.parameters())
     assert trained == pytest.approx(expected, rel=0.07)  # diffusers' resampling layers are smaller
