@@ -25,7 +25,7 @@ from unweave.evaluation.metrics.irs import irs
 from unweave.evaluation.metrics.mcc import mcc, mcc_spearman
 from unweave.evaluation.metrics.mig import mig_from_information
 from unweave.evaluation.metrics.modularity import modularity
-from unweave.evaluation.metrics.row_sampling import Tables, sample_rows, split_rows
+from unweave.evaluation.metrics.row_sampling import Tables, rows_to_score, rows_to_train_and_test
 from unweave.evaluation.metrics.sap import sap, sap_continuous
 from unweave.evaluation.metrics.tad import tad_folds, tad_grid
 from unweave.evaluation.metrics.unsupervised import unsupervised
@@ -63,12 +63,12 @@ def default(factors: FactorTable) -> tuple[str, ...]:
 def _together(evidence: Evidence, count: int, seed: int) -> Tables:
     """`count` rows for a metric that has no training."""
     units, factors, _ = evidence
-    drawn = sample_rows(factors, count, np.random.RandomState(seed))
+    drawn = rows_to_score(factors, count, np.random.RandomState(seed))
     return Tables(units[drawn], factors[drawn])
 
 
 def _apart(units: WideTable, factors: FactorTable, train: int, test: int, seed: int) -> tuple[Tables, Tables]:
-    first, second = split_rows(factors, train, test, np.random.RandomState(seed))
+    first, second = rows_to_train_and_test(factors, train, test, np.random.RandomState(seed))
     return Tables(units[first], factors[first]), Tables(units[second], factors[second])
 
 

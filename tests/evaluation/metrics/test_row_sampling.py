@@ -7,9 +7,9 @@ from unweave.evaluation.metrics.row_sampling import (
     draw_with_replacement,
     is_complete_grid,
     pairs_with_a_fixed_factor,
+    rows_to_score,
+    rows_to_train_and_test,
     rows_with_a_fixed_factor,
-    sample_rows,
-    split_rows,
 )
 
 
@@ -84,26 +84,26 @@ def test_elsewhere_every_row_that_shares_the_value_is_as_likely():
 
 @pytest.mark.parametrize(("total", "sizes"), [(100, (20, 10)), (30, (20, 10)), (12, (8, 4)), (2, (1, 1))])
 def test_training_and_test_rows_differ(total, sizes):
-    train, test = split_rows(np.zeros((total, 1), int), 20, 10, np.random.RandomState(0))
+    train, test = rows_to_train_and_test(np.zeros((total, 1), int), 20, 10, np.random.RandomState(0))
     assert (len(train), len(test)) == sizes
     assert len(np.union1d(train, test)) == sum(sizes)
 
 
 def test_on_a_grid_the_split_is_the_references_draws_one_after_the_other():
     sizes, random = (3, 4, 2), np.random.RandomState(5)
-    train, test = split_rows(grid(*sizes), 40, 20, np.random.RandomState(5))
+    train, test = rows_to_train_and_test(grid(*sizes), 40, 20, np.random.RandomState(5))
     values = [np.stack([random.randint(size, size=part) for size in sizes], axis=1) for part in (16, 16, 8, 16, 4)]
     assert (np.concatenate([train, test]) == np.ravel_multi_index(tuple(np.concatenate(values).T), sizes)).all()
 
 
 def test_a_sample_counts_no_row_twice_but_on_a_grid():
     table = np.array([[0], [0], [1], [1], [1]])
-    assert sorted(sample_rows(table, 100, np.random.RandomState(0)).tolist()) == [0, 1, 2, 3, 4]
-    assert len(set(sample_rows(table, 3, np.random.RandomState(0)).tolist())) == 3
-    rows = sample_rows(grid(3, 2), 100, np.random.RandomState(0))
+    assert sorted(rows_to_score(table, 100, np.random.RandomState(0)).tolist()) == [0, 1, 2, 3, 4]
+    assert len(set(rows_to_score(table, 3, np.random.RandomState(0)).tolist())) == 3
+    rows = rows_to_score(grid(3, 2), 100, np.random.RandomState(0))
     assert (rows == draw_with_replacement(grid(3, 2), 100, np.random.RandomState(0))).all()
 
 
 def test_one_row_cannot_be_split():
     with pytest.raises(ValueError, match="got 1"):
-        split_rows(np.zeros((1, 2), int) + np.array([0, 1]), 20, 10, np.random.RandomState(0))
+        rows_to_train_and_test(np.zeros((1, 2), int) + np.array([0, 1]), 20, 10, np.random.RandomState(0))

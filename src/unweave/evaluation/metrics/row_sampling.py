@@ -57,7 +57,7 @@ def draw_with_replacement(
     return _replay.draw_rows(factors, count, batch, random)
 
 
-def sample_rows(factors: FactorTable, count: int, random: np.random.RandomState) -> Int[np.ndarray, "drawn"]:
+def rows_to_score(factors: FactorTable, count: int, random: np.random.RandomState) -> Int[np.ndarray, "drawn"]:
     """`count` rows: as the reference draws them on a complete grid, else different rows, or all where they are fewer.
 
     A row that counted twice would look like more evidence than there is, which inflates mutual information.
@@ -67,7 +67,7 @@ def sample_rows(factors: FactorTable, count: int, random: np.random.RandomState)
     return random.permutation(len(factors))[:count]
 
 
-def split_rows(
+def rows_to_train_and_test(
     factors: FactorTable, train: int, test: int, random: np.random.RandomState
 ) -> tuple[Int[np.ndarray, "train"], Int[np.ndarray, "test"]]:
     """Training and test rows: the reference's draws, one after the other, on a complete grid, else all different.
