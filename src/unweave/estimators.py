@@ -1,4 +1,4 @@
-"""unweave for people who live in scikit-learn: `EncDiff().fit(images).transform(images)`.
+"""Methods as scikit-learn transformers: `EncDiffEstimator().fit(images).transform(images)`.
 
 Images are uint8 arrays [N, H, W, C] or [N, H, W], a list of image files, a folder, an .npz, or the name of a data set.
 """

@@ -45,7 +45,7 @@ class Player(NamedTuple):
     name: str
     module: nn.Module  # forward(batch, rng) -> Loss; what Accelerate wraps for several devices
     parameters: list[nn.Parameter]
-    after: Callable[[], None] = do_nothing  # a slow copy, a queue
+    after: Callable[[], None] = do_nothing  # such as moving a slow copy of the weights
     betas: tuple[float, float] | None = None  # of its Adam, where it wants others than the rest; critics do
     piece: int = 0  # images whose activations are held at a time, where the objective computes in pieces
 

@@ -20,10 +20,7 @@ Rows = Int[np.ndarray, "rows"]
 
 
 def check_finite(values: np.ndarray, what: str = "codes") -> None:
-    """Nothing, where every number is finite.
-
-    Raises ValueError that says how many are NaN or infinite, and where the first of them are.
-    """
+    """Raise ValueError unless every number is finite: it says how many are not, and where the first of them are."""
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         places = "; ".join("[" + ", ".join(map(str, place)) + "]" for place in bad[:3].tolist())

@@ -16,7 +16,7 @@ class NoSpaceError(OSError):
 
 
 def check_cache_space(folder: Path, needed: int) -> None:
-    """Nothing, where the disk of the cache has room for so many bytes. Raises NoSpaceError that says how many."""
+    """Raise NoSpaceError unless the disk of the cache has room for so many bytes."""
     free = shutil.disk_usage(folder).free
     if free < needed + RESERVED_BYTES:
         raise no_cache_space(f"{needed / 1e9:.2f} GB are needed in {folder}, where {free / 1e9:.2f} GB are free")
@@ -28,7 +28,7 @@ def no_cache_space(reason: str) -> NoSpaceError:
 
 
 def check_download_space(folder: Path, needed: int) -> None:
-    """Nothing, where the disk has room for so many bytes. Raises NoSpaceError that says how many are missing."""
+    """Raise NoSpaceError, which says how many are missing, unless the disk has room for so many bytes."""
     free = shutil.disk_usage(folder).free
     if free < needed + RESERVED_BYTES:
         missing = amount(needed + RESERVED_BYTES - free, "B")

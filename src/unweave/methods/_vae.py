@@ -1,6 +1,7 @@
-"""What every VAE of the sweep is, and the terms their objectives are made of. All terms are in nats per image.
+"""What the VAE methods share, and the terms their objectives are made of. All terms are in nats per image.
 
-Kingma & Welling, arXiv:1312.6114. The variants (methods/betavae.py and its neighbours) differ in `regulariser` only.
+Kingma & Welling, arXiv:1312.6114. "The sweep" is the study of Locatello et al. (arXiv:1811.12359), made with
+disentanglement_lib, whose networks, loss and optimiser these methods have. The variants (methods/betavae.py and its neighbours) differ in `regulariser` only.
 """
 
 from abc import abstractmethod

@@ -161,11 +161,11 @@ class EncDiff(Generative):
 
     Deviations from the release. It works on 16 x 16 x 3 latents of a VQ autoencoder, as the presets `release-vq` and
     `laptop-vq` do (any foundation.autoencoder will); the other presets work on pixels (the paper reports pixel space as
-    slightly better), folded by `patch`. The default patch is 2: a prototype, of which no measurement is kept, could not
-    predict the noise of large patches through few channels. The U-Net is diffusers' own: its down- and up-sampling is a
-    convolution where the release has a residual block with the time embedding, which makes it 34.8 M parameters instead
-    of 37.47 M (7 % fewer); attention, residual blocks and widths are the same. The encoder (1.164 M at 20 units) and
-    the lifts (0.210 M) are the release's.
+    slightly better), folded by `patch`. The default patch is 2, by trial, of which there is no record: a network of few
+    channels did not learn to predict the noise of large patches. The U-Net is diffusers' own: its down- and up-sampling
+    is a convolution where the release has a residual block with the time embedding, which makes it 34.8 M parameters
+    instead of 37.47 M (7 % fewer); attention, residual blocks and widths are the same. The encoder (1.164 M at 20
+    units) and the lifts (0.210 M) are the release's.
 
     The `laptop` presets deviate further, to learn in minutes: x_0 prediction with the l2 loss, every noise level
     weighted to count the same (`balanced`), one-sided SOAP in place of AdamW, and no time before `first_time`, where

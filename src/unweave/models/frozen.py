@@ -19,7 +19,7 @@ class FrozenNetwork(nn.Module):
         self.register_load_state_dict_pre_hook(_remember)
 
     def train(self, mode: bool = True) -> "FrozenNetwork":
-        """Nothing: the network stays in eval mode. (Modules that hold this one call it for all their parts.)"""
+        """Stay in eval mode, whatever `mode` is. (Modules that hold this one call it for all their parts.)"""
         return self
 
 

@@ -1,4 +1,4 @@
-"""The convolutional encoder and decoder of the disentanglement_lib sweep, which the VAE rows share.
+"""The convolutional encoder and decoder of disentanglement_lib, which the VAE methods share.
 
 Locatello et al., "Challenging common assumptions in the unsupervised learning of disentangled representations",
 ICML 2019, arXiv:1811.12359, Table 1. Made for 64 px; other sides that 16 divides change the linear layers only.

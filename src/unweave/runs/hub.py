@@ -21,7 +21,7 @@ from unweave.runs import builtin, checkpoint
 DIGESTS = "digests.json"
 COPIED = ("log.jsonl", "units.safetensors", "names.json")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".h5")
-"""Files that may run code when they are opened, or that we have no business with."""
+"""Files that may run code when they are opened, or that are no part of a shared run."""
 
 
 def write_parts(method: nn.Module, folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ runs/encdiff-rooms/
     settings.toml       every setting, defaults included; `unweave train settings.toml` repeats the run
     run.json            where and when it was made, hardware, precision, time
     log.jsonl           loss terms against images seen
-    checkpoints/        safetensors and JSON (see training/checkpoint.py); the newest is the model
+    checkpoints/        safetensors and JSON (see checkpoint.py); the newest is the model
     units.safetensors   range of every unit, so that traversals need no data
     pictures/           previews and edits
     codes/              code tables, by digest of weights and data

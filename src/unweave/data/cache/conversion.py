@@ -167,7 +167,7 @@ def any_chunk_finished(folder: Path) -> bool:
 
 
 def check_unchanged(source: ImageSource, plan: Mapping[str, Any]) -> None:
-    """Nothing, where this source is what the plan was made of. Raises ValueError where it has changed since."""
+    """Raise ValueError unless this source is what the plan was made of: it may have changed since."""
     if _plan(source) != {key: plan[key] for key in plan if key != "checks"}:
         raise ValueError(f"files of {source.name} changed while they were read: try again when they are complete.")
 

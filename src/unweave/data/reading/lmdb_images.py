@@ -23,7 +23,7 @@ MAX_KEY_BYTES = 511  # bytes of a key
 
 
 class CountedImages(NamedTuple):
-    """What a `Source` needs."""
+    """What an `ImageSource` needs."""
 
     rows: int  # how many
     read: Callable[[int, int], ImageBlock]
@@ -121,7 +121,7 @@ KeyOfRow = Callable[[int], bytes]
 
 
 def _check_length(environment: Any, file: Path) -> None:
-    """Nothing, where the file is as long as it says. Raises ValueError: reading behind its end would be a crash."""
+    """Raise ValueError unless the file is as long as it says: reading behind its end would be a crash."""
     needed, size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"], file.stat().st_size
     if size < needed:
         raise ValueError(f"{file} is cut short: it has {size:,} bytes of {needed:,}. Get it again.")

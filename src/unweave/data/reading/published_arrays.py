@@ -156,9 +156,9 @@ def grid_images(
 
 
 def check_row_order(labels: StoredArray, grid: FactorGrid, source: str) -> None:
-    """Nothing, where all rows have the classes that the grid has there; values stand for classes and rise with them.
+    """Raise ValueError, which names the first such row, where a row has other classes than the grid has there.
 
-    Raises ValueError that names the first row that has not.
+    Values stand for classes and rise with them.
     """
     expected = (len(grid), len(grid.sizes))
     if labels.shape != expected or labels.dtype.kind not in "iuf":

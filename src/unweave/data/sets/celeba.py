@@ -145,7 +145,7 @@ def _other(count: int, name: str) -> Card:
 
 
 def _check(crop: str, paths: list[Path | None]) -> None:
-    """Nothing, where the crop is for pictures like the first that can be read. Raises ValueError."""
+    """Raise ValueError unless the crop is for pictures like the first that can be read."""
     if BOXES[crop] is None:
         return
     for path in paths[:100]:
