@@ -1,7 +1,8 @@
 """What the VAE methods share, and the terms their objectives are made of. All terms are in nats per image.
 
 Kingma & Welling, arXiv:1312.6114. "The sweep" is the study of Locatello et al. (arXiv:1811.12359), made with
-disentanglement_lib, whose networks, loss and optimiser these methods have. The variants (methods/betavae.py and its neighbours) differ in `regulariser` only.
+disentanglement_lib, whose networks, loss and optimiser these methods have. They differ in `regulariser` only
+(methods/betavae.py and its neighbours).
 """
 
 from abc import abstractmethod
