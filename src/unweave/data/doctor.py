@@ -214,7 +214,7 @@ def _find_in_files(dataset: Dataset, table: Mapping[str, Any]) -> Iterator[Findi
     path = Path(str(table.get("path", ""))).expanduser()
     if table.get("name") == "folder" and path.is_dir():
         below = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
-        images = [file.relative_to(path).as_posix() for file in folder.found(path)]
+        images = [file.relative_to(path).as_posix() for file in folder.image_paths(path)]
         yield from _find_other_files(below)
         yield from _find_odd_images(dataset, _read_headers(images, lambda i: path / images[i]))
     elif table.get("name") == "archive" and path.is_file():

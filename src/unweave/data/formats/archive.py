@@ -23,7 +23,7 @@ from pydantic import Field
 from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.formats.folder import labelled, table
+from unweave.data.formats.folder import label_files, read_labels
 from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES, Picture, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, existing_file, read_one_by_one
 
@@ -69,7 +69,7 @@ def build(settings: Settings) -> Dataset:
 
 def files(settings: Settings) -> list[Path]:
     path = existing_file(settings.path, f"an archive ({', '.join(ARCHIVES)})")
-    return [path, *table(_beside(settings.labels, path))]
+    return [path, *label_files(_beside(settings.labels, path))]
 
 
 def source(settings: Settings) -> ImageSource:
@@ -93,7 +93,7 @@ def source(settings: Settings) -> ImageSource:
         shape=(3, *size),
         count=len(names),
         read=read,
-        labels=labelled(labels, settings.factors, _below_top(names) if labels == "folders" else names, str(path)),
+        labels=read_labels(labels, settings.factors, _below_top(names) if labels == "folders" else names, str(path)),
         files=tuple(names),
         in_order=archive.in_order,
     )

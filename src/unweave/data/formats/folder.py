@@ -37,46 +37,46 @@ def build(settings: Settings) -> Dataset:
 def files(settings: Settings) -> list[Path]:
     path = settings.path.expanduser()
     if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
-        raise SettingsError(f"data.path: {path} {what}; expected a folder of images.")
-    images = found(path)
+        problem = "is a file" if path.exists() else "does not exist"
+        raise SettingsError(f"data.path: {path} {problem}; expected a folder of images.")
+    images = image_paths(path)
     if not images:
         raise ValueError(f"there is no image in {path} or below it; looked for {', '.join(IMAGE_ENDINGS)}.")
-    return images + table(settings.labels)
+    return images + label_files(settings.labels)
 
 
-def table(chosen: Path | str | None) -> list[Path]:
+def label_files(setting: Path | str | None) -> list[Path]:
     """The CSV of the labels, if there is one. Raises SettingsError where it is not there."""
-    if chosen is None or chosen == "folders":
+    if setting is None or setting == "folders":
         return []
-    path = Path(chosen).expanduser()
+    path = Path(setting).expanduser()
     if not path.is_file():
         raise SettingsError(f"data.labels: there is no file {path}; expected a CSV, or 'folders'.")
     return [path]
 
 
-def found(path: Path) -> list[Path]:
+def image_paths(path: Path) -> list[Path]:
     """The image files below a folder, sorted by relative path; links are followed, hidden files left out."""
-    names, entered = [], set()
-    for folder, below, files in os.walk(path, followlinks=True):
-        place = os.path.realpath(folder)
-        if place in entered:  # a link led back
-            below.clear()
+    names, visited = [], set()
+    for folder, subfolders, files in os.walk(path, followlinks=True):
+        resolved = os.path.realpath(folder)
+        if resolved in visited:  # a link led back
+            subfolders.clear()
             continue
-        entered.add(place)
-        below[:] = [name for name in sorted(below) if not name.startswith(".")]
+        visited.add(resolved)
+        subfolders[:] = [name for name in sorted(subfolders) if not name.startswith(".")]
         relative = Path(folder).relative_to(path)
-        names += [(relative / name).as_posix() for name in files if wanted(name)]
+        names += [(relative / name).as_posix() for name in files if is_image_name(name)]
     return [path / name for name in sorted(names) if (path / name).is_file()]
 
 
-def wanted(name: str) -> bool:
+def is_image_name(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_ENDINGS
 
 
 def source(settings: Settings) -> ImageSource:
     path = settings.path.expanduser()
-    images, size = found(path), (settings.size, settings.size)
+    images, size = image_paths(path), (settings.size, settings.size)
 
     def read(start: int, stop: int) -> ImageBlock:
         return read_one_by_one(
@@ -90,17 +90,17 @@ def source(settings: Settings) -> ImageSource:
         shape=(3, *size),
         count=len(images),
         read=read,
-        labels=labelled(settings.labels, settings.factors, names, str(path)),
+        labels=read_labels(settings.labels, settings.factors, names, str(path)),
         files=tuple(names),
     )
 
 
-def labelled(
-    chosen: Path | str | None, factors: Sequence[str] | None, names: Sequence[str], where: str
+def read_labels(
+    setting: Path | str | None, factors: Sequence[str] | None, names: Sequence[str], where: str
 ) -> Labels | None:
     """The factors that the settings `labels` and `factors` ask for, of files with these relative paths."""
-    if chosen is None:
+    if setting is None:
         return None
-    if chosen == "folders":
+    if setting == "folders":
         return labels.from_folders(names, where)
-    return labels.from_csv(Path(chosen).expanduser(), names, factors)
+    return labels.from_csv(Path(setting).expanduser(), names, factors)

@@ -16,18 +16,17 @@ from pydantic import Field
 from unweave.config import Frozen, SettingsError, nearest
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
-from unweave.data.formats.npz import remedy
+from unweave.data.formats._image_arrays import check_dimensions, conversion_hint, count_channels, sample_size
 from unweave.data.reading import labels
 from unweave.data.reading.image_files import resize_pixels
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, existing_file
 
 CHILD_PROCESS_ONLY = True
-LARGEST = 1 << 30  # bytes that have to be unpacked to read one image, or for the factors
-SPARING = 64 << 20  # bytes to unpack for one image from which one process reads alone, to save memory
-READ = 16 << 20  # bytes of images that are read at once
-LOOKED_AT = 1 << 22  # numbers that are looked at to say how to convert them
-LISTED = 20  # arrays that are named where the one that is asked for is not there
-JUMPS = 16  # soft links that are followed, one after the other
+MAX_UNPACKED_BYTES = 1 << 30  # to read one image, or all factors
+ONE_READER_BYTES = 64 << 20  # to unpack for one image, from which one process reads alone, to save memory
+READ_BYTES = 16 << 20  # of images that are read at once
+MAX_NAMED = 20  # arrays that are named where the one of the settings is not there
+MAX_LINKS = 16  # soft links that are followed, one after the other
 
 
 class Settings(Frozen):
@@ -53,26 +52,26 @@ def files(settings: Settings) -> list[Path]:
 def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
 
-    def opened() -> tuple[Any, int, Labels | None]:
-        with _file(path) as file:  # once with a small cache of chunks, to see how large they are
-            images = _array(file, settings.key, path, "key")
-            needed = _unpacked(images, path)
-            found = _labels(file, settings, images, path)
-        return _array(_file(path, needed), settings.key, path, "key"), needed, found
+    def open_images() -> tuple[Any, int, Labels | None]:
+        with _open_file(path) as file:  # once with a small cache of chunks, to see how large they are
+            images = _find_array(file, settings.key, path, "key")
+            unpacked = _unpacked_bytes(images, path)
+            factors = _read_factors(file, settings, images, path)
+        return _find_array(_open_file(path, unpacked), settings.key, path, "key"), unpacked, factors
 
-    images, needed, found = _careful(opened, path)
+    images, unpacked, factors = _naming_damage(open_images, path)
     channels = images.shape[3] if images.ndim == 4 else 1
     height, width = images.shape[1:3]
     target = (settings.size or height, settings.size or width)
-    step = max(1, READ // (height * width * channels))
+    step = max(1, READ_BYTES // (height * width * channels))
 
     def read(start: int, stop: int) -> ImageBlock:
         pixels = np.empty((stop - start, *target, channels), np.uint8)
         for first in range(start, stop, step):
             last = min(first + step, stop)
-            take = partial(images.__getitem__, slice(first, last))
-            given = _careful(take, path, f"rows {first}..{last - 1}")
-            pixels[first - start : last - start] = resize_pixels(given.reshape(-1, height, width, channels), target)
+            read_rows = partial(images.__getitem__, slice(first, last))
+            stored = _naming_damage(read_rows, path, f"rows {first}..{last - 1}")
+            pixels[first - start : last - start] = resize_pixels(stored.reshape(-1, height, width, channels), target)
         return ImageBlock(pixels)
 
     return ImageSource(
@@ -81,39 +80,39 @@ def source(settings: Settings) -> ImageSource:
         shape=(channels, *target),
         count=len(images),
         read=read,
-        labels=found,
-        in_order=needed > SPARING,
+        labels=factors,
+        in_order=unpacked > ONE_READER_BYTES,
     )
 
 
-def _careful(work: Callable[[], Any], path: Path, where: str = "") -> Any:
-    """What `work` gives; whatever the library raises of a damaged file is a ValueError that names it."""
+def _naming_damage(read: Callable[[], Any], path: Path, where: str = "") -> Any:
+    """What `read` gives; whatever the library raises of a damaged file is a ValueError that names it."""
     try:
-        return work()
+        return read()
     except (PermissionError, ImportError):
         raise
     except (OSError, RuntimeError, LookupError, TypeError, OverflowError, MemoryError, UnicodeError) as error:
-        said = str(error) or type(error).__name__
-        if "signature not found" in said:
+        reason = str(error) or type(error).__name__
+        if "signature not found" in reason:
             raise ValueError(f"{path} is no HDF5 file ({path.stat().st_size:,} bytes).") from error
-        if "truncated file" in said:
+        if "truncated file" in reason:
             raise ValueError(
-                f"{path} is cut short: it has {path.stat().st_size:,} bytes and should have more ({said}). "
+                f"{path} is cut short: it has {path.stat().st_size:,} bytes and should have more ({reason}). "
                 "Get it again."
             ) from error
         where = f" at {where}" if where else ""
-        raise ValueError(f"{path} cannot be read{where}; it is probably damaged: {said}") from error
+        raise ValueError(f"{path} cannot be read{where}; it is probably damaged: {reason}") from error
 
 
-def _file(path: Path, needed: int = 1 << 20) -> Any:
-    """The file, opened with room for the chunks of `needed` bytes that one image lies in."""
+def _open_file(path: Path, chunk_bytes: int = 1 << 20) -> Any:
+    """The file, opened with room for the chunks that one image lies in."""
     try:
         import h5py
     except ImportError as error:
         raise ImportError("reading HDF5 needs h5py: pip install 'unweave[data]'") from error
     try:
         slots = 1_000_003  # a large prime: chunks that share a slot push each other out
-        room = max(needed * 5 // 4, 1 << 20)
+        room = max(chunk_bytes * 5 // 4, 1 << 20)
         # rdcc_w0=0 lets the chunk go that was used longest ago; with 1, HDF5 2.0 keeps a chunk for every read
         return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=room, rdcc_nslots=slots, rdcc_w0=0)
     except OSError as error:
@@ -122,81 +121,80 @@ def _file(path: Path, needed: int = 1 << 20) -> Any:
         raise
 
 
-def _array(file: Any, key: str, path: Path, setting: str) -> Any:
+def _find_array(file: Any, key: str, path: Path, setting: str) -> Any:
     """The array of this name, by way of links in the file only. Raises SettingsError where there is none."""
     import h5py
 
-    here, parts, jumps = file, [part for part in key.split("/") if part], 0
+    item, parts, links = file, [part for part in key.split("/") if part], 0
     while parts:
         part = parts.pop(0)
-        link = here.get(part, getlink=True) if isinstance(here, h5py.Group) else None
+        link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
         if isinstance(link, h5py.ExternalLink):
             raise ValueError(f"{key!r} in {path} leads to another file, {link.filename!r}, which is not read.")
         if isinstance(link, h5py.SoftLink):
-            jumps += 1
-            here = file if link.path.startswith("/") else here
+            links += 1
+            item = file if link.path.startswith("/") else item
             parts = [step for step in link.path.split("/") if step] + parts
-        if link is None or jumps > JUMPS:
-            raise SettingsError(_absent(file, key, path, setting))
+        if link is None or links > MAX_LINKS:
+            raise SettingsError(_missing_message(file, key, path, setting))
         if isinstance(link, h5py.HardLink):
-            here = here[part]
-    if not isinstance(here, h5py.Dataset):
-        raise SettingsError(f"data.{setting}: {key!r} in {path} is a group, not an array. {_listed(file)}")
-    if here.external is not None or here.is_virtual:
+            item = item[part]
+    if not isinstance(item, h5py.Dataset):
+        raise SettingsError(f"data.{setting}: {key!r} in {path} is a group, not an array. {_format_arrays(file)}")
+    if item.external is not None or item.is_virtual:
         raise ValueError(f"{key!r} in {path} has its numbers in other files, which are not read: copy them into one.")
-    return here
+    return item
 
 
-def _absent(file: Any, key: str, path: Path, setting: str) -> str:
-    arrays = _arrays(file)
-    pictures = [name for name, (shape, dtype) in arrays.items() if _like_images(shape, dtype)]
+def _missing_message(file: Any, key: str, path: Path, setting: str) -> str:
+    arrays = _first_arrays(file)
+    pictures = [name for name, (shape, dtype) in arrays.items() if _looks_like_images(shape, dtype)]
     hint = nearest(key, arrays)
     if setting == "key" and len(pictures) == 1:
         hint = f" Did you mean data.key={pictures[0]}?"
-    return f"data.{setting}: {path} has no {key!r}.{hint} {_listed(file)}"
+    return f"data.{setting}: {path} has no {key!r}.{hint} {_format_arrays(file)}"
 
 
-def _like_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+def _looks_like_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
     return dtype.kind in "uif" and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)))
 
 
-def _listed(file: Any) -> str:
-    known = [f"{name} {dtype} {list(shape)}" for name, (shape, dtype) in _arrays(file).items()]
-    more = " ..." if len(known) == LISTED else ""
-    return f"It has: {', '.join(known)}{more}." if known else "It has no arrays."
+def _format_arrays(file: Any) -> str:
+    arrays = [f"{name} {dtype} {list(shape)}" for name, (shape, dtype) in _first_arrays(file).items()]
+    more = " ..." if len(arrays) == MAX_NAMED else ""
+    return f"It has: {', '.join(arrays)}{more}." if arrays else "It has no arrays."
 
 
-def _arrays(file: Any) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+def _first_arrays(file: Any) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """Shape and type of the first arrays of the file; links are not followed."""
     import h5py
 
     arrays: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
 
-    def look(name: str, item: Any) -> bool | None:
+    def visit(name: str, item: Any) -> bool | None:
         if isinstance(item, h5py.Dataset) and item.shape is not None:
             arrays[name] = (item.shape, item.dtype)
-        return True if len(arrays) == LISTED else None
+        return True if len(arrays) == MAX_NAMED else None
 
-    file.visititems(look)
+    file.visititems(visit)
     return arrays
 
 
-def _unpacked(images: Any, path: Path) -> int:
+def _unpacked_bytes(images: Any, path: Path) -> int:
     """The bytes that have to be unpacked to read one image. Raises ValueError where the array holds no images."""
     where, shape = f"{images.name} in {path}", list(images.shape or ())
     if images.dtype.kind not in "uifbc":
-        raise ValueError(f"{where} must be numbers of uint8, got {_kind(images.dtype)}; nothing of it is loaded.")
-    if len(shape) not in (3, 4):
-        raise ValueError(f"{where} must be [N, H, W, C] or [N, H, W], got shape {shape}.")
-    if 0 in shape:
-        raise ValueError(f"{where} hold no image: their shape is {shape}.")
-    chunk = images.chunks or (1, *shape[1:])
-    along = [1, *(-(-have // step) for have, step in zip(shape[1:], chunk[1:]))]  # chunks that one image lies in
-    needed = int(np.prod([float(n) for n in (*chunk, *along)])) * images.dtype.itemsize
-    if needed > LARGEST:
         raise ValueError(
-            f"{where}: one image lies in chunks of {needed / 1e9:.1f} GB (each {list(chunk)}), more than "
-            f"{LARGEST / 1e9:.1f}. Write the file anew with one image to a chunk: "
+            f"{where} must be numbers of uint8, got {_format_dtype(images.dtype)}; nothing of it is loaded."
+        )
+    check_dimensions(shape, where)
+    chunk = images.chunks or (1, *shape[1:])
+    chunks = [1, *(-(-side // step) for side, step in zip(shape[1:], chunk[1:]))]  # that one image lies in
+    unpacked = int(np.prod([float(n) for n in (*chunk, *chunks)])) * images.dtype.itemsize
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise ValueError(
+            f"{where}: one image lies in chunks of {unpacked / 1e9:.1f} GB (each {list(chunk)}), more than "
+            f"{MAX_UNPACKED_BYTES / 1e9:.1f}. Write the file anew with one image to a chunk: "
             f"h5repack -l {images.name}:CHUNK={'x'.join(map(str, [1, *shape[1:]]))} OLD.h5 NEW.h5"
         )
     if missing := _unknown_filters(images):
@@ -207,23 +205,17 @@ def _unpacked(images: Any, path: Path) -> int:
     if images.chunks and not images.id.get_storage_size():
         raise ValueError(f"{where} were never written: {shape} are announced, and nothing is stored.")
     if images.dtype != np.uint8:
-        count = max(1, min(len(images), LOOKED_AT // int(np.prod(shape[1:]))))
-        raise ValueError(f"{where} must be uint8 (0..255), {remedy(images[:count])}.")
-    channels = shape[3] if len(shape) == 4 else 1
-    if channels == 4:
-        raise ValueError(f"{where} have 4 channels, the last is probably alpha; store images[..., :3].")
-    if channels not in (1, 3):
-        first = "; they look channels-first: store images.transpose(0, 2, 3, 1)" if shape[1] in (1, 3) else ""
-        raise ValueError(f"{where} must have 1 or 3 channels last, got shape {shape}{first}.")
-    return needed
+        raise ValueError(f"{where} must be uint8 (0..255), {conversion_hint(images[: sample_size(shape)])}.")
+    count_channels(shape, where)
+    return unpacked
 
 
 def _unknown_filters(images: Any) -> list[str]:
     """The ways that the array is compressed in and the library cannot undo."""
     import h5py
 
-    made = images.id.get_create_plist()
-    filters = [made.get_filter(i) for i in range(made.get_nfilters())]
+    properties = images.id.get_create_plist()
+    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
     return [
         f"filter {code} {name.decode(errors='replace')!r}"
         for code, _, _, name in filters
@@ -231,37 +223,39 @@ def _unknown_filters(images: Any) -> list[str]:
     ]
 
 
-def _kind(dtype: np.dtype) -> str:
+def _format_dtype(dtype: np.dtype) -> str:
     return {"O": "objects of varying length", "V": "records", "S": "text"}.get(dtype.kind, str(dtype))
 
 
-def _labels(file: Any, settings: Settings, images: Any, path: Path) -> Labels | None:
+def _read_factors(file: Any, settings: Settings, images: Any, path: Path) -> Labels | None:
     """The factors, where there are some. Raises ValueError where they cannot be used."""
     beside = "/".join([*settings.key.strip("/").split("/")[:-1], "factors"])
     if settings.factors_key is None and file.get(beside, getlink=True) is None:
         return None
-    factors = _array(file, settings.factors_key or beside, path, "factors_key")
+    factors = _find_array(file, settings.factors_key or beside, path, "factors_key")
     where = f"{factors.name} of {path}"
     if factors.dtype.kind not in "iubf":
-        raise ValueError(f"factors in {where} must be integers, got {_kind(factors.dtype)}; nothing of it is loaded.")
-    if factors.nbytes > LARGEST:
+        raise ValueError(
+            f"factors in {where} must be integers, got {_format_dtype(factors.dtype)}; nothing of it is loaded."
+        )
+    if factors.nbytes > MAX_UNPACKED_BYTES:
         raise ValueError(f"factors in {where} must be one row per image, got shape {list(factors.shape)}.")
-    return labels.from_array(factors[()], _names(file, images, factors, path), len(images), where)
+    return labels.from_array(factors[()], _read_factor_names(file, images, factors, path), len(images), where)
 
 
-def _names(file: Any, images: Any, factors: Any, path: Path) -> np.ndarray | None:
+def _read_factor_names(file: Any, images: Any, factors: Any, path: Path) -> np.ndarray | None:
     """What `factor_names` says, as an attribute of the factors, the images or the file, or as an array."""
-    places = [item.attrs for item in (factors, images, file) if "factor_names" in item.attrs]
-    if places:
-        names = places[0]["factor_names"]
+    attributes = [item.attrs for item in (factors, images, file) if "factor_names" in item.attrs]
+    if attributes:
+        names = attributes[0]["factor_names"]
     elif file.get("factor_names", getlink=True) is not None:
-        array = _array(file, "factor_names", path, "factors_key")
+        array = _find_array(file, "factor_names", path, "factors_key")
         if array.size is None or array.size > 10_000:
             raise ValueError(f"factor_names in {path} are of shape {array.shape}.")
         names = array[()]
     else:
         return None
-    words = [name.decode() if isinstance(name, bytes) else name for name in np.atleast_1d(names).reshape(-1).tolist()]
-    if not all(isinstance(word, str) for word in words):
-        raise ValueError(f"factor_names in {path} must be strings, got {words[:3]}.")
-    return np.array(words, dtype=str)
+    strings = [name.decode() if isinstance(name, bytes) else name for name in np.atleast_1d(names).reshape(-1).tolist()]
+    if not all(isinstance(word, str) for word in strings):
+        raise ValueError(f"factor_names in {path} must be strings, got {strings[:3]}.")
+    return np.array(strings, dtype=str)

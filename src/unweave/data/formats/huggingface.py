@@ -5,7 +5,7 @@ Of a data set, only one column of images and whole-numbered or worded columns ar
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from unweave.data.reading.image_files import MAX_FILE_BYTES, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels
 
 CHILD_PROCESS_ONLY = False
-HUB = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class Settings(Frozen):
@@ -45,47 +45,47 @@ def build(settings: Settings) -> Dataset:
 
 
 def files(settings: Settings) -> list[Path]:
-    if not _local(settings):
-        return [Path(file["filename"]) for file in _from_hub(settings).cache_files]
+    if not _is_folder(settings):
+        return [Path(file["filename"]) for file in _load_from_hub(settings).cache_files]
     path = Path(settings.path).expanduser()
-    folder, splits = _folder(settings)
+    folder, splits = _find_split(settings)
     others = [path / split for split in splits if path / split != folder]
-    found = [file for file in path.rglob("*") if file.is_file() and not file.match("cache-*.arrow")]
+    present = [file for file in path.rglob("*") if file.is_file() and not file.match("cache-*.arrow")]
     return sorted(
         file
-        for file in found
+        for file in present
         if not any(part.startswith(".") for part in file.relative_to(path).parts)
         and not any(file.is_relative_to(other) for other in others)
     )
 
 
 def source(settings: Settings) -> ImageSource:
-    local, where = _local(settings), str(settings.path)
-    dataset = _from_disk(settings) if local else _from_hub(settings)
-    roots = [Path(settings.path).expanduser().resolve()] if local else _downloads()
-    column = _column(dataset, settings.column, where)
+    is_folder, where = _is_folder(settings), str(settings.path)
+    dataset = _load_from_disk(settings) if is_folder else _load_from_hub(settings)
+    roots = [Path(settings.path).expanduser().resolve()] if is_folder else _download_folders()
+    column = _image_column(dataset, settings.column, where)
     rows, size = dataset.select_columns([column]).with_format("arrow"), (settings.size, settings.size)
 
     def read(start: int, stop: int) -> ImageBlock:
         pixels, bad = np.zeros((stop - start, *size, 3), np.uint8), {}
-        for row, entry in enumerate(_cells(rows, start, stop, where), start):
+        for row, entry in enumerate(_checked_cells(rows, start, stop, where), start):
             try:
-                pixels[row - start] = decode_image(_content(entry, roots), size, 3)
+                pixels[row - start] = decode_image(_image_content(entry, roots), size, 3)
             except ValueError as error:
                 bad[row] = f"{where}: row {row} cannot be read and is left out: {error}"
         return ImageBlock(pixels, bad)
 
     return ImageSource(
         name=Path(settings.path).name,
-        card=_card(dataset, settings, local),
+        card=_card(dataset, settings, is_folder),
         shape=(3, *size),
         count=len(rows),
         read=read,
-        labels=_labels(dataset, settings.factors, column, where),
+        labels=_read_factors(dataset, settings.factors, column, where),
     )
 
 
-def _cells(rows: Any, start: int, stop: int, where: str) -> Any:
+def _checked_cells(rows: Any, start: int, stop: int, where: str) -> Any:
     """Cells of a data set of one column, checked: Arrow follows offsets in a file blindly. Raises ValueError."""
     try:
         cells = rows[start:stop].column(0)
@@ -93,18 +93,18 @@ def _cells(rows: Any, start: int, stop: int, where: str) -> Any:
     except (ImportError, PermissionError, MemoryError):
         raise
     except Exception as error:  # Arrow's errors of damaged files are of many kinds
-        raise ValueError(f"{where} is damaged at rows {start}..{stop - 1}: {_first(error)}") from error
+        raise ValueError(f"{where} is damaged at rows {start}..{stop - 1}: {_first_line(error)}") from error
     if len(cells) != stop - start:
         raise ValueError(f"{where} is damaged: it has {len(cells)} rows where it announces {stop - start}.")
     return cells
 
 
-def _first(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).rstrip(".")
 
 
-def _library() -> Any:
+def _import_datasets() -> Any:
     try:
         import datasets
     except ImportError as error:
@@ -112,42 +112,42 @@ def _library() -> Any:
     return datasets
 
 
-def _local(settings: Settings) -> bool:
+def _is_folder(settings: Settings) -> bool:
     """Whether the path is a folder. Raises SettingsError where it is neither that nor a name on the Hub."""
     path = Path(settings.path).expanduser()
     if path.is_dir():
         return True
-    if path.exists() or not HUB.fullmatch(str(settings.path)) or ".." in str(settings.path):
-        what = "is a file" if path.exists() else "does not exist"
+    if path.exists() or not HUB_NAME.fullmatch(str(settings.path)) or ".." in str(settings.path):
+        problem = "is a file" if path.exists() else "does not exist"
         raise SettingsError(
-            f"data.path: {path} {what}; expected a folder written by datasets' save_to_disk, or OWNER/NAME on the Hub."
+            f"data.path: {path} {problem}; expected a folder written by datasets' save_to_disk, or OWNER/NAME on the Hub."
         )
     return False
 
 
-def _folder(settings: Settings) -> tuple[Path, list[str]]:
+def _find_split(settings: Settings) -> tuple[Path, list[str]]:
     """The folder of the split, and all splits. Raises SettingsError where there is none."""
-    path, wanted = Path(settings.path).expanduser(), settings.split
+    path = Path(settings.path).expanduser()
     for name, value in (("revision", settings.revision), ("subset", settings.subset)):
         if value is not None:
             raise SettingsError(f"data.{name} is for data sets on the Hub, and {path} is a folder: leave it out.")
     if (path / "dataset_dict.json").is_file():
-        splits = _named(path / "dataset_dict.json", lambda table: table["splits"])
-        split = wanted or ("train" if "train" in splits else splits[0] if len(splits) == 1 else "")
+        splits = _read_names(path / "dataset_dict.json", lambda table: table["splits"])
+        split = settings.split or ("train" if "train" in splits else splits[0] if len(splits) == 1 else "")
         if split not in splits:
-            said = f"there is no {split!r}.{nearest(split, splits)}" if split else "say which."
-            raise SettingsError(f"data.split: {said} {path} has: {', '.join(splits)}.")
+            problem = f"there is no {split!r}.{nearest(split, splits)}" if split else "say which."
+            raise SettingsError(f"data.split: {problem} {path} has: {', '.join(splits)}.")
         folder = path / split
     elif (path / "state.json").is_file():
         splits, folder = [], path
-        if wanted is not None:
+        if settings.split is not None:
             raise SettingsError(f"data.split: {path} has no splits: leave it out.")
     else:
         raise SettingsError(
             f"data.path: {path} has no state.json or dataset_dict.json: it was not written by datasets' save_to_disk. "
             "A folder of image files is data.name=folder."
         )
-    for name in _named(folder / "state.json", lambda table: [file["filename"] for file in table["_data_files"]]):
+    for name in _read_names(folder / "state.json", lambda table: [file["filename"] for file in table["_data_files"]]):
         if not (folder / name).is_file():
             raise ValueError(
                 f"{folder} is not whole: there is no {name}, which state.json names. Save or copy it anew."
@@ -155,80 +155,81 @@ def _folder(settings: Settings) -> tuple[Path, list[str]]:
     return folder, splits
 
 
-def _named(path: Path, names: Any) -> list[str]:
+def _read_names(path: Path, select: Callable[[Any], list[str]]) -> list[str]:
     """Names of files beside this JSON file. Raises ValueError where it is damaged, or they lead elsewhere."""
     try:
-        found = names(json.loads(path.read_text(encoding="utf-8")))
-        plain = all(Path(name).name == name and name != ".." for name in found)
+        names = select(json.loads(path.read_text(encoding="utf-8")))
+        plain = all(Path(name).name == name and name != ".." for name in names)
     except PermissionError:
         raise
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {_first(error)}. Save or copy the data set anew.") from error
-    if not plain or not found:
-        raise ValueError(f"{path} names files in other folders, or none, and is not read: {', '.join(found)}.")
-    return found
+        raise ValueError(f"{path} cannot be read: {_first_line(error)}. Save or copy the data set anew.") from error
+    if not plain or not names:
+        raise ValueError(f"{path} names files in other folders, or none, and is not read: {', '.join(names)}.")
+    return names
 
 
-def _from_disk(settings: Settings) -> Any:
-    folder, datasets = _folder(settings)[0], _library()
+def _load_from_disk(settings: Settings) -> Any:
+    folder, datasets = _find_split(settings)[0], _import_datasets()
     try:
-        return datasets.load_from_disk(str(folder.resolve()), keep_in_memory=False)
+        return datasets.load_load_from_disk(str(folder.resolve()), keep_in_memory=False)
     except (PermissionError, MemoryError):
         raise
     except Exception as error:  # of damaged files, anything
         raise ValueError(
-            f"{folder} cannot be loaded as a data set; it is probably damaged: {_first(error)}. Save or copy it anew."
+            f"{folder} cannot be loaded as a data set; it is probably damaged: {_first_line(error)}. "
+            "Save or copy it anew."
         ) from error
 
 
-def _from_hub(settings: Settings) -> Any:
-    name, datasets = str(settings.path), _library()
+def _load_from_hub(settings: Settings) -> Any:
+    name, datasets = str(settings.path), _import_datasets()
     try:
-        found = datasets.load_dataset(
+        dataset = datasets.load_dataset(
             name, settings.subset, split=settings.split or "train", revision=settings.revision
         )
     except Exception as error:  # of the network, the Hub and the files, anything
         raise ValueError(
-            f"{name} is no folder here, and cannot be had from the Hugging Face Hub: {_first(error)}. Check the name, "
-            "data.split, data.subset and the connection; without one, run "
+            f"{name} is no folder here, and cannot be had from the Hugging Face Hub: {_first_line(error)}. "
+            "Check the name, data.split, data.subset and the connection; without one, run "
             "datasets.load_dataset(...).save_to_disk(FOLDER) on a machine that has it, and give the folder."
         ) from error
-    if not found.cache_files:
+    if not dataset.cache_files:
         raise ValueError(f"{name} was not stored on disk; save it with save_to_disk(FOLDER), and give the folder.")
-    return found
+    return dataset
 
 
-def _downloads() -> list[Path]:
+def _download_folders() -> list[Path]:
     """The folders that hold what was downloaded from the Hub."""
     import huggingface_hub
 
-    places = [huggingface_hub.constants.HF_HUB_CACHE, _library().config.HF_DATASETS_CACHE]
-    return [Path(place).expanduser().resolve() for place in places]
+    folders = [huggingface_hub.constants.HF_HUB_CACHE, _import_datasets().config.HF_DATASETS_CACHE]
+    return [Path(folder).expanduser().resolve() for folder in folders]
 
 
-def _column(dataset: Any, wanted: str | None, where: str) -> str:
+def _image_column(dataset: Any, name: str | None, where: str) -> str:
     """The column of the images. Raises SettingsError where there is none, or several, or it holds something else."""
-    datasets, known = _library(), dataset.features
-    said = f"{where} has: {', '.join(f'{name} ({_kind(feature)})' for name, feature in known.items())}."
-    images = [name for name, feature in known.items() if isinstance(feature, datasets.Image)]
-    if wanted is None:
+    datasets, features = _import_datasets(), dataset.features
+    columns = f"{where} has: {', '.join(f'{key} ({_format_feature(feature)})' for key, feature in features.items())}."
+    images = [key for key, feature in features.items() if isinstance(feature, datasets.Image)]
+    if name is None:
         if len(images) != 1:
             raise SettingsError(
-                f"data.column: {len(images) or 'no'} columns hold images{': say which' if images else ''}. {said}"
+                f"data.column: {len(images) or 'no'} columns hold images{': say which' if images else ''}. {columns}"
             )
         return images[0]
-    if wanted not in known:
-        raise SettingsError(f"data.column: there is no {wanted!r}.{nearest(wanted, known)} {said}")
-    if wanted not in images and _kind(known[wanted]) not in ("binary", "large_binary"):
-        raise SettingsError(f"data.column: {wanted!r} holds no image files. {said}")
-    return wanted
+    if name not in features:
+        raise SettingsError(f"data.column: there is no {name!r}.{nearest(name, features)} {columns}")
+    if name not in images and _format_feature(features[name]) not in ("binary", "large_binary"):
+        raise SettingsError(f"data.column: {name!r} holds no image files. {columns}")
+    return name
 
 
-def _kind(feature: Any) -> str:
-    return str(feature.dtype) if isinstance(feature, _library().Value) else type(feature).__name__
+def _format_feature(feature: Any) -> str:
+    return str(feature.dtype) if isinstance(feature, _import_datasets().Value) else type(feature).__name__
 
 
-def _content(entry: Any, roots: Sequence[Path]) -> bytes | Path:
+def _image_content(entry: Any, roots: Sequence[Path]) -> bytes | Path:
     """The image file in one cell: its bytes, or where it lies. Raises ValueError where it is empty or elsewhere."""
     fields = entry if "struct" in str(entry.type) else {"bytes": entry, "path": None}
     data, path = fields["bytes"], fields["path"]
@@ -242,35 +243,40 @@ def _content(entry: Any, roots: Sequence[Path]) -> bytes | Path:
         raise ValueError("it is empty")
     try:
         file = (roots[0] / name).resolve()
-        inside, there = any(file.is_relative_to(root) for root in roots), file.is_file()
+        inside, exists = any(file.is_relative_to(root) for root in roots), file.is_file()
     except (OSError, RuntimeError) as error:  # names that are too long, links in a circle
-        raise ValueError(f"it is the file {name[:99]!r}: {_first(error)}") from error
+        raise ValueError(f"it is the file {name[:99]!r}: {_first_line(error)}") from error
     if not inside:
         raise ValueError(f"it is the file {name!r}, which is not in the data set's folder and is not read")
-    if not there:
+    if not exists:
         raise ValueError(f"it is the file {name!r}, which is not there")
     return file
 
 
-def _labels(dataset: Any, wanted: Sequence[str] | None, column: str, where: str) -> Labels | None:
+def _read_factors(dataset: Any, names: Sequence[str] | None, column: str, where: str) -> Labels | None:
     """The columns that are factors. Raises SettingsError for one that is not there or cannot be classes."""
-    datasets, known = _library(), dataset.features
-    others = [name for name in known if name != column]
-    chosen = [name for name in others if isinstance(known[name], datasets.ClassLabel)] if wanted is None else wanted
-    for name in chosen:
+    datasets, features = _import_datasets(), dataset.features
+    others = [name for name in features if name != column]
+    classes = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
+    factors = classes if names is None else names
+    for name in factors:
         if name not in others:
             raise SettingsError(
                 f"data.factors: {where} has no {name!r}.{nearest(name, others)} It has: {', '.join(others)}."
             )
-        if not isinstance(known[name], datasets.ClassLabel) and not re.match(
-            "u?int|bool|string|large_string|float", _kind(known[name])
+        if not isinstance(features[name], datasets.ClassLabel) and not re.match(
+            "u?int|bool|string|large_string|float", _format_feature(features[name])
         ):
-            raise SettingsError(f"data.factors: {name!r} is {_kind(known[name])}; expected classes, integers or words.")
+            raise SettingsError(
+                f"data.factors: {name!r} is {_format_feature(features[name])}; expected classes, integers or words."
+            )
     columns = {}
-    for name in chosen:
-        values = _cells(dataset.select_columns([name]).with_format("arrow"), 0, len(dataset), where)
-        gaps = values.null_count or (isinstance(known[name], datasets.ClassLabel) and -1 in values.unique().to_pylist())
-        if gaps and wanted is None:
+    for name in factors:
+        values = _checked_cells(dataset.select_columns([name]).with_format("arrow"), 0, len(dataset), where)
+        gaps = values.null_count or (
+            isinstance(features[name], datasets.ClassLabel) and -1 in values.unique().to_pylist()
+        )
+        if gaps and names is None:
             continue  # -1 is what publishers write where a class is kept secret
         if gaps:
             raise ValueError(f"data.factors: {name!r} of {where} has rows without a class: leave it out.")
@@ -278,11 +284,11 @@ def _labels(dataset: Any, wanted: Sequence[str] | None, column: str, where: str)
     return labels.from_columns(columns, where) if columns else None
 
 
-def _card(dataset: Any, settings: Settings, local: bool) -> Card:
+def _card(dataset: Any, settings: Settings, is_folder: bool) -> Card:
     info, name = dataset.info, Path(settings.path).name
     return Card(
         title=name,
-        source=name if local else f"https://huggingface.co/datasets/{settings.path}",
+        source=name if is_folder else f"https://huggingface.co/datasets/{settings.path}",
         licence=str(info.license or "") or "unknown to unweave: see where the data set comes from",
         citation=str(info.citation or ""),
         notes=str(info.description or "")[:1000],
