@@ -120,7 +120,8 @@ def _is_folder(settings: Settings) -> bool:
     if path.exists() or not HUB_NAME.fullmatch(str(settings.path)) or ".." in str(settings.path):
         problem = "is a file" if path.exists() else "does not exist"
         raise SettingsError(
-            f"data.path: {path} {problem}; expected a folder written by datasets' save_to_disk, or OWNER/NAME on the Hub."
+            f"data.path: {path} {problem}; expected a folder written by datasets' save_to_disk, or OWNER/NAME on the "
+            "Hub."
         )
     return False
 

@@ -72,7 +72,7 @@ def source(settings: Settings) -> ImageSource:
     return resize_source(source, settings.size)
 
 
-def _sides(rows: npy.Rows, path: Path) -> tuple[int, int, int]:
+def _sides(rows: npy.ArrayRows, path: Path) -> tuple[int, int, int]:
     """Height, width and channels. Raises ValueError where the array holds no images."""
     where, shape = f"images in {path}", list(rows.shape)
     check_dimensions(shape, where)
