@@ -17,8 +17,8 @@ from PIL import Image
 
 
 def attributes(factors: np.ndarray, names: list[str], values: list[list[str]], by: str) -> dict[str, np.ndarray]:
-    """-1 or 1 for each image, by the name of the attribute."""
-    found = {}
+    """The signs, -1 or 1 for each image, by the name of the attribute."""
+    signs = {}
     for column, name in enumerate(names):
         if name == by:
             continue
@@ -26,8 +26,8 @@ def attributes(factors: np.ndarray, names: list[str], values: list[list[str]], b
         for number, value in enumerate(classes):
             if len(classes) == 2 and number == 0:
                 continue
-            found[f"{name}_{value}".replace(" ", "_")] = np.where(factors[:, column] == number, 1, -1)
-    return found
+            signs[f"{name}_{value}".replace(" ", "_")] = np.where(factors[:, column] == number, 1, -1)
+    return signs
 
 
 def write(source: Path, target: Path, by: str) -> None:
@@ -42,18 +42,21 @@ def write(source: Path, target: Path, by: str) -> None:
     if by not in names:
         raise LookupError(f"{source} has no factor {by!r}; it has: {', '.join(names)}.")
     counts = factors.max(0) + 1
-    values = [of if len(of) == count else list(map(str, range(count))) for of, count in zip(values, counts)]
+    values = [
+        value_names if len(value_names) == count else list(map(str, range(count)))
+        for value_names, count in zip(values, counts)
+    ]
     groups = np.random.default_rng(0).permutation(counts[names.index(by)])
     train, valid = int(0.6 * len(groups)), int(0.8 * len(groups))
     part = np.full(len(groups), 2)
     part[groups[:train]], part[groups[train:valid]] = 0, 1
-    told = attributes(factors, names, values, by)
+    signs = attributes(factors, names, values, by)
     (target / "img_align_celeba").mkdir(parents=True)
-    lines, split = [str(len(images)), " ".join(told)], []
+    lines, split = [str(len(images)), " ".join(signs)], []
     for row, image in enumerate(images):
         name = f"{row + 1:06d}.png"
         Image.fromarray(image.squeeze()).convert("RGB").save(target / "img_align_celeba" / name)
-        lines.append(f"{name} " + " ".join(str(column[row]) for column in told.values()))
+        lines.append(f"{name} " + " ".join(str(column[row]) for column in signs.values()))
         split.append(f"{name} {part[factors[row, names.index(by)]]}")
     (target / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
     (target / "list_eval_partition.txt").write_text("\n".join(split) + "\n")

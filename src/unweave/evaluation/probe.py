@@ -185,7 +185,7 @@ def _numbers(dataset: Dataset, given: str | Path) -> Targets:
     if not file.is_file():
         raise ValueError(f"there is no file {str(file)!r} with targets.")
     if file.name == lfw.TABLE:
-        scores = lfw.values(file)
+        scores = lfw.read_scores(file)
         at = {name: i for i, name in enumerate(scores.files)}
         lines = [at.get(name, -1) for name in dataset.files]
         if not lines or max(lines) < 0:

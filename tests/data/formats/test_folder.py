@@ -146,14 +146,14 @@ def test_links_are_followed_once(tmp_path):
 def test_a_folder_that_changes_while_it_is_read_is_not_kept(tmp_path, monkeypatch):
     for i in range(3):
         save(tmp_path / "set" / f"{i}.png", (80 * i, 0, 0))
-    opened = folder.source
+    open_source = folder.source
 
-    def late(settings):
+    def change_and_open(settings):
         save(tmp_path / "set" / "0a.png", (9, 9, 9))
-        return opened(settings)
+        return open_source(settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "source", late)
+        patch.setattr(folder, "source", change_and_open)
         with pytest.raises(ValueError, match="files of folder changed while they were read"):
             load(tmp_path / "set")
     assert len(load(tmp_path / "set")) == 4

@@ -55,17 +55,22 @@ def test_errors_of_the_child_keep_their_words(saved):
 def test_parts_in_any_order_whatever_the_chunks(tmp_path, chunks):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("deep/er/x", data=NOISE, chunks=chunks, compression=chunks and "gzip", shuffle=bool(chunks))
-    found = source(tmp_path / "a.h5", key="/deep/er/x")
-    assert (found.shape, found.count, found.labels, found.in_order) == ((3, 12, 10), 60, None, False)
+    image_source = source(tmp_path / "a.h5", key="/deep/er/x")
+    assert (image_source.shape, image_source.count, image_source.labels, image_source.in_order) == (
+        (3, 12, 10),
+        60,
+        None,
+        False,
+    )
     for start, stop in ((50, 60), (0, 1), (3, 41)):
-        assert (found.read(start, stop).pixels == NOISE[start:stop]).all()
+        assert (image_source.read(start, stop).pixels == NOISE[start:stop]).all()
 
 
 def test_size_gives_squares_by_few_images_at_once(saved, monkeypatch):
     path = saved(images=NOISE)
     whole = source(path, size=8).read(0, 60).pixels
     assert whole.shape == (60, 8, 8, 3)
-    monkeypatch.setattr(hdf5, "READ", 1000)
+    monkeypatch.setattr(hdf5, "READ_BYTES", 1000)
     assert (source(path, size=8).read(0, 60).pixels == whole).all()
 
 
@@ -87,8 +92,8 @@ def test_factors_beside_the_images_or_where_they_are_said_to_be(saved):
     assert source(path, key="b/images").labels is None
     with h5py.File(path, "a") as file:
         file["labels"].attrs["factor_names"] = ["x", "y"]
-    found = source(path, key="b/images", factors_key="labels").labels
-    assert (found.names, found.sizes, found.classes.tolist()) == (("x", "y"), (4, 4), [[i, i] for i in range(4)])
+    labels = source(path, key="b/images", factors_key="labels").labels
+    assert (labels.names, labels.sizes, labels.classes.tolist()) == (("x", "y"), (4, 4), [[i, i] for i in range(4)])
     with pytest.raises(SettingsError, match=r"data\.factors_key: .* has no 'label'\. Did you mean 'labels'\? It has:"):
         source(path, key="b/images", factors_key="label")
 
@@ -131,10 +136,10 @@ def test_what_cannot_be_used_is_explained(saved, case):
 def test_images_that_were_never_written_or_are_packed_in_another_way(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("images", (9, 8, 8), np.uint8, chunks=(1, 8, 8))
-        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        made.set_chunk((1, 8, 8))
-        made.set_filter(32_001, h5py.h5z.FLAG_OPTIONAL, (1, 2))  # blosc
-        h5d.create(file.id, b"other", h5t.NATIVE_UINT8, h5s.create_simple((9, 8, 8)), made)
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_chunk((1, 8, 8))
+        properties.set_filter(32_001, h5py.h5z.FLAG_OPTIONAL, (1, 2))  # blosc
+        h5d.create(file.id, b"other", h5t.NATIVE_UINT8, h5s.create_simple((9, 8, 8)), properties)
     with pytest.raises(ValueError, match=r"were never written: \[9, 8, 8\] are announced"):
         source(tmp_path / "a.h5")
     with pytest.raises(ValueError, match=r"compressed by filter 32001 .* h5repack -f /other:GZIP=4"):
@@ -199,10 +204,10 @@ def test_damaged_chunks_are_named_by_their_rows(tmp_path):
     with path.open("r+b") as file:
         file.seek(chunk.byte_offset + 100)
         file.write(bytes(200))
-    found = source(path)
-    assert (found.read(0, 30).pixels == NOISE[:30]).all()
+    image_source = source(path)
+    assert (image_source.read(0, 30).pixels == NOISE[:30]).all()
     with pytest.raises(ValueError, match=r"a\.h5 cannot be read at rows 20\.\.59; it is probably damaged"):
-        found.read(20, 60)
+        image_source.read(20, 60)
 
 
 class Trap:

@@ -236,17 +236,17 @@ def test_folders_that_are_not_whole_or_something_else(folder, tmp_path):
 
 
 def test_a_data_set_of_the_hub(folder, monkeypatch):
-    asked = []
+    calls = []
 
     def load_dataset(*words, **settings):
-        asked.append((words, settings))
+        calls.append((words, settings))
         return datasets.load_from_disk(folder / "pets" / settings["split"])
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     dataset = load("owner/pets", split="test", subset="small", revision="v1")
     assert (dataset.name, greys(dataset)) == ("pets", [210, 60])
     assert dataset.card.source == "https://huggingface.co/datasets/owner/pets"
-    assert set(map(repr, asked)) == {repr((("owner/pets", "small"), {"split": "test", "revision": "v1"}))}
+    assert set(map(repr, calls)) == {repr((("owner/pets", "small"), {"split": "test", "revision": "v1"}))}
     assert greys(load("owner/pets")) == list(GREYS)
 
 

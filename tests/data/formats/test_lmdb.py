@@ -20,12 +20,12 @@ def encoded(colour, ending="jpeg", size=(24, 24)):
     return target.getvalue()
 
 
-def write(place, values, subdir=True):
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with package.open(str(place), subdir=subdir, map_size=1 << 24) as target, target.begin(write=True) as change:
+def write(path, values, subdir=True):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with package.open(str(path), subdir=subdir, map_size=1 << 24) as target, target.begin(write=True) as change:
         for key, value in values.items():
             change.put(key.encode(), value)
-    return place
+    return path
 
 
 def load(path, **settings):
@@ -67,14 +67,14 @@ def test_what_cannot_be_decoded_is_named_by_its_key(tmp_path, caplog):
     values = {f"a{i}": encoded(colour, "png") for i, colour in enumerate(COLOURS)}
     values |= {"a1": encoded(9, "png")[:50], "a3": b"no image", "length": b"6"}
     del values["a4"]
-    place = write(tmp_path / "a", values)
+    path = write(tmp_path / "a", values)
     with caplog.at_level(logging.INFO, "unweave"):
-        dataset = load(place, key="a{index}")
+        dataset = load(path, key="a{index}")
     assert greys(dataset).round().tolist() == [COLOURS[0], COLOURS[2], COLOURS[5]]
-    said = "\n".join(record.getMessage() for record in caplog.records)
+    messages = "\n".join(record.getMessage() for record in caplog.records)
     for name in ("'a1' cannot be read", "'a3' cannot be read", "'a4' cannot be read and is left out: there is no such"):
-        assert name in said
-    assert "3 of 6 files" in said
+        assert name in messages
+    assert "3 of 6 files" in messages
 
 
 def test_the_crop_is_a_box_in_pixels(tmp_path):
@@ -82,14 +82,14 @@ def test_the_crop_is_a_box_in_pixels(tmp_path):
     picture.paste((255, 255, 255), (5, 10, 25, 30))
     target = io.BytesIO()
     picture.save(target, "png")
-    place = write(tmp_path / "a", {"a": target.getvalue()})
-    source = lmdb.source(lmdb.Settings(path=place, size=16, crop=(5, 10, 25, 30)))
+    path = write(tmp_path / "a", {"a": target.getvalue()})
+    source = lmdb.source(lmdb.Settings(path=path, size=16, crop=(5, 10, 25, 30)))
     assert source.read(0, 1).pixels[:, 4:-4, 4:-4].min() == 255
-    large = lmdb.Settings(path=place, crop=(5, 10, 45, 30))
-    shutil.copytree(place, tmp_path / "b")
+    large = lmdb.Settings(path=path, crop=(5, 10, 45, 30))
+    shutil.copytree(path, tmp_path / "b")
     assert "do not hold the crop" in lmdb.source(large.model_copy(update={"path": tmp_path / "b"})).read(0, 1).bad[0]
     with pytest.raises(SettingsError, match="left, top, right, bottom"):
-        lmdb.build(lmdb.Settings(path=place, crop=(5, 10, 5, 30)))
+        lmdb.build(lmdb.Settings(path=path, crop=(5, 10, 5, 30)))
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_holds_no_such_images_is_explained(tmp_path, case):
     values, key, message = WRONG[case]
-    place = write(tmp_path / "a", values)
+    path = write(tmp_path / "a", values)
     with pytest.raises(ValueError, match=message):
-        lmdb.source(lmdb.Settings(path=place, key=key))
+        lmdb.source(lmdb.Settings(path=path, key=key))
 
 
 def test_foreign_and_truncated_files_are_explained(tmp_path, published):
@@ -161,10 +161,10 @@ def test_a_damaged_page_is_an_error_or_bad_rows_but_never_a_crash(tmp_path, publ
     damaged[4096 * page : 4096 * (page + 1)] = np.random.default_rng(page).bytes(4096)
     (tmp_path / "a.mdb").write_bytes(damaged)
     try:
-        said = f"{len(load(tmp_path / 'a.mdb'))} images"
+        outcome = f"{len(load(tmp_path / 'a.mdb'))} images"
     except ValueError as error:
-        said = str(error)
-    assert any(words in said for words in ("a.mdb", "the process that read lmdb", " images")), said
+        outcome = str(error)
+    assert any(words in outcome for words in ("a.mdb", "the process that read lmdb", " images")), outcome
 
 
 def test_images_are_told_by_how_they_begin():

@@ -112,6 +112,6 @@ def test_real_files(name):
 
 
 def test_one_giant_image_is_refused_before_it_is_read(load, monkeypatch):
-    monkeypatch.setattr(npz, "LARGEST", 63)
+    monkeypatch.setattr(npz, "MAX_IMAGE_BYTES", 63)
     with pytest.raises(ValueError, match=r"are too large: shape \[4, 8, 8\]"):
         load(images=255 - GREY)  # not in the cache

@@ -20,12 +20,12 @@ def encoded(colour):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with bedroom256.lmdb, as Diff-AE publishes it, of 5 pictures."""
-    place = tmp_path_factory.mktemp("bedroom")
-    with package.open(str(place / "bedroom256.lmdb"), map_size=1 << 26) as target, target.begin(write=True) as change:
+    path = tmp_path_factory.mktemp("bedroom")
+    with package.open(str(path / "bedroom256.lmdb"), map_size=1 << 26) as target, target.begin(write=True) as change:
         for i in range(5):
             change.put(f"256-{i:07d}".encode(), encoded(50 * i))
         change.put(b"length", b"5")
-    return place
+    return path
 
 
 def test_the_lmdb_of_diff_ae_and_the_middle_of_its_pictures(folder):

@@ -35,7 +35,7 @@ def small(monkeypatch):
     monkeypatch.setattr(cars3d, "GRID", SMALL)
 
 
-def opened(path):
+def open_source(path):
     return cars3d.source(cars3d.Settings(path=path))
 
 
@@ -48,9 +48,9 @@ def test_the_grid_is_the_published_one():
 @pytest.mark.parametrize("inside", ["", "cars", "data/cars", "cars3d/data/cars"])
 def test_rows_are_elevation_azimuth_object(tmp_path, inside):
     write(tmp_path / inside)
-    source = opened(tmp_path)
+    source = open_source(tmp_path)
     assert (source.shape, source.count) == ((3, 64, 64), 60)
-    pixels = np.concatenate([source.read(at, min(at + 7, 60)).pixels for at in range(0, 60, 7)])
+    pixels = np.concatenate([source.read(start, min(start + 7, 60)).pixels for start in range(0, 60, 7)])
     elevation, azimuth, number = SMALL.factors(np.arange(60)).T
     assert (pixels[:, 5, 60] == np.stack([10 * number + 5, 60 * elevation + 5, 10 * azimuth + 5], axis=1)).all()
 
@@ -60,18 +60,18 @@ def test_resizing_is_that_of_a_pillow_thumbnail(tmp_path, monkeypatch):
     write(tmp_path)
     small = Image.fromarray(mesh(0)[..., 2, 1])
     small.thumbnail((64, 64), Image.Resampling.LANCZOS)
-    assert (cars3d.car(tmp_path / "car_001_mesh.mat")[1 * 3 + 2] == np.asarray(small)).all()
+    assert (cars3d.read_car(tmp_path / "car_001_mesh.mat")[1 * 3 + 2] == np.asarray(small)).all()
 
 
 @pytest.mark.usefixtures("small")
 def test_each_file_is_read_once(tmp_path, monkeypatch):
     write(tmp_path)
-    read, whole = [], cars3d.car
-    monkeypatch.setattr(cars3d, "car", lambda path: read.append(path.name) or whole(path))
-    source = opened(tmp_path)
+    read, read_car = [], cars3d.read_car
+    monkeypatch.setattr(cars3d, "read_car", lambda path: read.append(path.name) or read_car(path))
+    source = open_source(tmp_path)
     assert read == []
-    for at in (40, 0, 20):
-        source.read(at, at + 20)
+    for start in (40, 0, 20):
+        source.read(start, start + 20)
     assert read == [f"car_{i:03d}_mesh.mat" for i in (1, 2, 10, 11, 100)]
 
 
@@ -79,13 +79,13 @@ def test_each_file_is_read_once(tmp_path, monkeypatch):
 def test_other_numbers_of_files_are_refused_by_name(tmp_path):
     write(tmp_path / "cars", ("a", "b", "c", "d"))
     with pytest.raises(ValueError, match=r"cars has 4 \.mat files, expected 5: a, b, c, d\."):
-        opened(tmp_path)
+        open_source(tmp_path)
     (tmp_path / "cars" / "list.txt").write_text("a\nb\nc\nd\ne\n")
     with pytest.raises(ValueError, match=r"has 4 \.mat files, expected 5: missing: e\."):
-        opened(tmp_path)
+        open_source(tmp_path)
     write(tmp_path / "cars", ("e", "sprites"))
     with pytest.raises(ValueError, match=r"has 6 \.mat files, expected 5: not listed: sprites\."):
-        opened(tmp_path)
+        open_source(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_explained(tmp_path, monkeypatch):
@@ -113,7 +113,7 @@ def test_damaged_files_are_named(tmp_path, damage):
         }[damage]
     )
     with pytest.raises(ValueError, match=r"car_010_mesh\.mat (cannot be read as a MATLAB file|has no `im`)"):
-        opened(tmp_path).read(0, 1)
+        open_source(tmp_path).read(0, 1)
 
 
 @pytest.mark.usefixtures("small")
@@ -127,7 +127,7 @@ def test_other_variables_are_refused(tmp_path):
     ]:
         savemat(path, variables)
         with pytest.raises(ValueError, match=message):
-            opened(tmp_path).read(0, 1)
+            open_source(tmp_path).read(0, 1)
 
 
 @pytest.fixture

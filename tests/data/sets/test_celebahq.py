@@ -28,8 +28,8 @@ def table(path, rows):
 @pytest.fixture
 def folder(tmp_path):
     """celebahq256.lmdb, as Diff-AE publishes it, of 8 pictures."""
-    place = tmp_path / "celebahq256.lmdb"
-    with package.open(str(place), map_size=1 << 26) as target, target.begin(write=True) as change:
+    path = tmp_path / "celebahq256.lmdb"
+    with package.open(str(path), map_size=1 << 26) as target, target.begin(write=True) as change:
         for i in range(8):
             change.put(f"256-{i:05d}".encode(), encoded(30 * i))
         change.put(b"length", b"8")
@@ -48,8 +48,8 @@ def test_attributes_are_joined_by_the_number_in_the_name(folder):
 def test_attributes_are_optional_but_must_be_whole(folder, tmp_path):
     settings = celebahq.Settings(path=folder, count=6)
     assert celebahq.source(settings).labels is None
-    for place in ("a", "b"):  # an LMDB is opened once in a process
-        shutil.copytree(folder / "celebahq256.lmdb", tmp_path / place / "celebahq256.lmdb")
+    for path in ("a", "b"):  # an LMDB is opened once in a process
+        shutil.copytree(folder / "celebahq256.lmdb", tmp_path / path / "celebahq256.lmdb")
     table(tmp_path / "a" / celebahq.TABLE, [0, 1, 2, 3, 5, 6, 7])
     with pytest.raises(ValueError, match=r"must have 40 attributes of 0\.jpg to 5\.jpg, got no row 4\.jpg"):
         celebahq.source(celebahq.Settings(path=tmp_path / "a", count=6))

@@ -34,7 +34,7 @@ def small(monkeypatch):
     monkeypatch.setattr(dsprites, "GRID", SMALL)
 
 
-def opened(path):
+def open_source(path):
     return dsprites.source(dsprites.Settings(path=path))
 
 
@@ -48,7 +48,7 @@ def plain():
 @pytest.mark.parametrize("name", dsprites.FILES)
 def test_both_original_formats(tmp_path, name):
     write(tmp_path / name)
-    source = opened(tmp_path)
+    source = open_source(tmp_path)
     assert (source.name, source.shape, source.count, source.labels) == ("dsprites", (1, 64, 64), len(SMALL), SMALL)
     assert (source.read(3, 120).pixels[..., 0] == SHAPES[3:120] * 255).all()
 
@@ -60,13 +60,13 @@ def test_another_order_and_other_pixels_are_refused(tmp_path, name):
     swapped[[5, 6]] = swapped[[6, 5]]
     write(tmp_path / name, classes=swapped)
     with pytest.raises(ValueError, match=r"classes in .*: row \d has pos[XY]"):
-        opened(tmp_path)
+        open_source(tmp_path)
     write(tmp_path / name, SHAPES * np.uint8(255))
     with pytest.raises(ValueError, match="must be 0 or 1, got 255"):
-        opened(tmp_path).read(0, 9)
+        open_source(tmp_path).read(0, 9)
     write(tmp_path / name, SHAPES[:, :32])
     with pytest.raises(ValueError, match=r"must be uint8 \[144, 64, 64\], got uint8 \[144, 32, 64\]"):
-        opened(tmp_path)
+        open_source(tmp_path)
 
 
 def test_what_the_child_says_reaches_the_caller(tmp_path, monkeypatch):
@@ -79,15 +79,15 @@ def test_what_the_child_says_reaches_the_caller(tmp_path, monkeypatch):
 
 
 def test_all_variants_use_one_conversion(plain, monkeypatch):
-    asked = []
-    monkeypatch.setattr(dsprites.cache, "open_cached", lambda name, settings: asked.append((name, settings)) or plain)
+    calls = []
+    monkeypatch.setattr(dsprites.cache, "open_cached", lambda name, settings: calls.append((name, settings)) or plain)
     names = [dsprites.build(dsprites.Settings(variant=v, seed=3)).name for v in ("plain", "colour", "noisy")]
     assert names == ["dsprites", "dsprites_colour", "dsprites_noisy"]
-    assert asked == [("dsprites", dsprites.Settings())] * 3
+    assert calls == [("dsprites", dsprites.Settings())] * 3
 
 
 def painted(plain, variant, seed=0):
-    return dsprites.Painted(plain, variant, seed)
+    return dsprites.PaintedSprites(plain, variant, seed)
 
 
 @pytest.mark.parametrize("variant", ["colour", "noisy"])
@@ -112,7 +112,7 @@ def test_colours_are_uniform_in_the_upper_half_and_the_ground_stays_black(plain)
     assert ((images == colours[:, None, None]) | (images == 0)).all()
     assert 127 <= colours.min() < 131
     assert 252 < colours.max() <= 255
-    many = (dsprites.numbers(np.arange(30_000), 3, 0) >> np.uint64(11)) * 2.0**-53
+    many = (dsprites.random_numbers(np.arange(30_000), 3, 0) >> np.uint64(11)) * 2.0**-53
     assert abs(np.histogram(many, 10, (0, 1))[0] / many.size - 0.1).max() < 0.004
     assert abs(np.corrcoef(many.T) - np.eye(3)).max() < 0.02
     assert abs(np.corrcoef(many[1:, 0], many[:-1, 0])[0, 1]) < 0.02
@@ -134,7 +134,7 @@ def test_noise_is_uniform_and_the_shape_stays_white(plain):
 def test_the_generator_is_splitmix64():
     # the first outputs for the seed 0 that are published with the generator
     counter = np.arange(1, 4, dtype=np.uint64) * dsprites.STEP
-    assert [hex(number) for number in dsprites.mixed(counter)] == [
+    assert [hex(number) for number in dsprites.splitmix64(counter)] == [
         "0xe220a8397b1dcdaf",
         "0x6e789e6aa1b965f4",
         "0x6c45d188009454f",
@@ -142,8 +142,8 @@ def test_the_generator_is_splitmix64():
 
 
 def test_variants_and_seeds_have_digests_of_their_own(plain):
-    sets = [plain, *(painted(plain, variant, seed) for variant in ("colour", "noisy") for seed in (0, 1))]
-    assert len({dataset.digest() for dataset in sets}) == 5
+    datasets = [plain, *(painted(plain, variant, seed) for variant in ("colour", "noisy") for seed in (0, 1))]
+    assert len({dataset.digest() for dataset in datasets}) == 5
     assert painted(plain, "noisy").digest() == painted(plain, "noisy").digest()
     with pytest.raises(ValueError, match="greater than or equal to 0"):
         dsprites.Settings(seed=-1)
@@ -165,11 +165,11 @@ def test_the_grid_is_that_of_the_real_set(real):
 
 def test_real_pictures_in_the_original_format(real, tmp_path, monkeypatch):
     grid = FactorGrid(dsprites.GRID.names, (3, 6, 10, 4, 4))
-    chosen = (real["factors"][:, 3:] % 4 == 0).all(axis=1)
-    images = real["images"][chosen]
+    selected = (real["factors"][:, 3:] % 4 == 0).all(axis=1)
+    images = real["images"][selected]
     monkeypatch.setattr(dsprites, "GRID", grid)
     classes = np.concatenate([np.zeros((len(grid), 1), np.int64), grid.factors(np.arange(len(grid)))], axis=1)
     write(tmp_path / dsprites.FILES[0], images[..., 0] // 255, classes)
-    assert (opened(tmp_path).read(0, len(grid)).pixels == images).all()
+    assert (open_source(tmp_path).read(0, len(grid)).pixels == images).all()
     area = (images > 0).sum((1, 2, 3)).reshape(grid.sizes).mean((2, 3, 4))
     assert (np.diff(area, axis=1) > 0).all()  # larger scale, larger shape

@@ -18,12 +18,12 @@ def encoded(colour):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with ffhq256.lmdb, as Diff-AE publishes it, of 12 pictures."""
-    place = tmp_path_factory.mktemp("ffhq")
-    with package.open(str(place / "ffhq256.lmdb"), map_size=1 << 26) as target, target.begin(write=True) as change:
+    path = tmp_path_factory.mktemp("ffhq")
+    with package.open(str(path / "ffhq256.lmdb"), map_size=1 << 26) as target, target.begin(write=True) as change:
         for i in range(12):
             change.put(f"256-{i:05d}".encode(), encoded(20 * i))
         change.put(b"length", b"12")
-    return place
+    return path
 
 
 def test_the_lmdb_of_diff_ae(folder):
@@ -41,25 +41,25 @@ def test_the_number_of_pictures_is_checked(folder):
         ffhq.source(ffhq.Settings(path=folder / "ffhq256.lmdb" / "data.mdb", count=13))
 
 
-def thumbnails(place, numbers):
+def thumbnails(path, numbers):
     for number in numbers:
-        file = place / f"{number // 4 * 4:05d}" / f"{number:05d}.png"
+        file = path / f"{number // 4 * 4:05d}" / f"{number:05d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (128, 128), (number, 0, 0)).save(file)
-    return place
+    return path
 
 
 def test_the_publishers_thumbnails_in_the_order_of_their_numbers(tmp_path):
-    place = thumbnails(tmp_path / "thumbnails128x128", range(10))
+    path = thumbnails(tmp_path / "thumbnails128x128", range(10))
     dataset = ffhq.build(ffhq.Settings(path=tmp_path, count=9, size=32))
     assert dataset.images(np.arange(9))[:, 16, 16, 0].tolist() == list(range(9))
-    (place / "00004" / "00005.png").unlink()
+    (path / "00004" / "00005.png").unlink()
     with pytest.raises(ValueError, match=r"must hold 00005\.png and so on, none left out; found 00006\.png"):
-        ffhq.source(ffhq.Settings(path=place, count=9))
+        ffhq.source(ffhq.Settings(path=path, count=9))
 
 
 def test_the_first_10000_are_for_testing(monkeypatch, tmp_path):
-    monkeypatch.setattr(ffhq, "_images", lambda place, size: ffhq.CountedImages(70_000, lambda start, stop: None))
+    monkeypatch.setattr(ffhq, "_open_images", lambda path, size: ffhq.CountedImages(70_000, lambda start, stop: None))
     (tmp_path / "ffhq256.lmdb").mkdir()
     source = ffhq.source(ffhq.Settings(path=tmp_path))
     assert (source.name, source.count) == ("ffhq", 70_000)

@@ -107,7 +107,7 @@ def test_a_missing_set_is_explained(folder, tmp_path):
 
 
 def test_people_become_files():
-    assert lfw.file_of("Ann  de Lee", 12) == "Ann_de_Lee/Ann_de_Lee_0012.jpg"
+    assert lfw.picture_name("Ann  de Lee", 12) == "Ann_de_Lee/Ann_de_Lee_0012.jpg"
     for person, number in (("a/b", 1), ("..", 1), ("", 1), ("Ann", 0)):
         with pytest.raises(ValueError, match="nobody's picture"):
-            lfw.file_of(person, number)
+            lfw.picture_name(person, number)

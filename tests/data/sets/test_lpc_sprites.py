@@ -65,8 +65,8 @@ def test_reading_in_any_pieces_gives_the_same(folder):
 
 def test_one_is_255(tmp_path):
     frames, _ = write(tmp_path, divisor=255)
-    given = lpc_sprites.source(lpc_sprites.Settings(path=tmp_path)).read(0, 16).pixels
-    assert abs(given.astype(int) - frames[:16]).max() <= 1
+    pixels = lpc_sprites.source(lpc_sprites.Settings(path=tmp_path)).read(0, 16).pixels
+    assert abs(pixels.astype(int) - frames[:16]).max() <= 1
 
 
 ONE = "walk_left_frames_train.npy"

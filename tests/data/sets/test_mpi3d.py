@@ -43,13 +43,13 @@ def test_the_length_tells_the_release(tmp_path, name, grid):
 
 @pytest.mark.usefixtures("small")
 def test_kinds_are_found_by_name_in_their_folders(tmp_path):
-    for kind, place in {
+    for kind, file in {
         "toy": "mpi_toy/mpi3d_toy.npz",
         "realistic": "sim_realistic_64x_ordered_without_heldout_factors.npz",
         "real": "mpi3d_real/mpi3d_real.npz",
     }.items():
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        np.savez(tmp_path / place, images=pixels(len(CHALLENGE)))
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        np.savez(tmp_path / file, images=pixels(len(CHALLENGE)))
         assert load(tmp_path, kind=kind).name == f"mpi3d_{kind}"
     np.savez(tmp_path / "mine.npz", images=pixels(len(FINAL)))
     assert len(load(tmp_path / "mine.npz", kind="real")) == len(FINAL)

@@ -11,7 +11,7 @@ def whole():
 
 @pytest.fixture(scope="module")
 def views(whole):
-    return rooms.kept(rooms.cache_file(), rooms.render)
+    return rooms.load_or_make(rooms.cache_file(), rooms.render)
 
 
 def image(dataset, *factors):
@@ -39,7 +39,7 @@ def test_composition_is_the_weighted_sum_of_three_colours(whole, views):
     rows = np.random.default_rng(0).integers(0, len(whole), 20)
     factors = whole.factors(rows)
     view = views[rooms.VIEWS.index(factors[:, 3:])].astype(float)
-    colours = rooms.hues(10)[factors[:, :3]]
+    colours = rooms.hue_colours(10)[factors[:, :3]]
     expected = np.einsum("nhwm,nmc->nhwc", view[..., :3], colours) / 255 + view[..., 3:]
     assert abs(whole.images(rows) - expected).max() <= 0.51
 
@@ -88,7 +88,7 @@ def test_32_pixels_are_the_mean_of_64(whole):
 
 
 def test_hues_are_equally_spaced_and_pure():
-    assert rooms.hues(6).tolist() == [
+    assert rooms.hue_colours(6).tolist() == [
         [255, 0, 0],
         [255, 255, 0],
         [0, 255, 0],
@@ -96,8 +96,8 @@ def test_hues_are_equally_spaced_and_pure():
         [0, 0, 255],
         [255, 0, 255],
     ]
-    assert (rooms.hues(10).max(1) == 255).all()
-    assert (rooms.hues(10).min(1) == 0).all()
+    assert (rooms.hue_colours(10).max(1) == 255).all()
+    assert (rooms.hue_colours(10).min(1) == 0).all()
 
 
 def test_rendering_is_deterministic_and_smooth_in_the_rays(views):
@@ -119,15 +119,15 @@ def test_a_damaged_or_unwritable_cache_is_made_again(tmp_path):
     for content in (None, b"", b"not a zip", None):
         if content is not None:
             path.write_bytes(content)
-        assert (rooms.kept(path, make) == views).all()
+        assert (rooms.load_or_make(path, make) == views).all()
     assert len(calls) == 3  # missing, empty, damaged; the last was found whole
     assert [file.name for file in path.parent.iterdir()] == ["rooms.npz"]
     path.write_bytes(path.read_bytes()[:1000])
-    rooms.kept(path, make)
+    rooms.load_or_make(path, make)
     np.savez(path, views=views[:3])  # of another shape
-    rooms.kept(path, make)
+    rooms.load_or_make(path, make)
     (tmp_path / "file").write_text("")
-    assert rooms.kept(tmp_path / "file" / "rooms.npz", make) is views
+    assert rooms.load_or_make(tmp_path / "file" / "rooms.npz", make) is views
     assert len(calls) == 6
 
 

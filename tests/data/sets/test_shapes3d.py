@@ -28,12 +28,12 @@ def small(monkeypatch):
     monkeypatch.setattr(shapes3d, "GRID", SMALL)
 
 
-def opened(path):
+def open_source(path):
     return shapes3d.source(shapes3d.Settings(path=path))
 
 
 def read(source, step):
-    parts = [source.read(at, min(at + step, source.count)).pixels for at in range(0, source.count, step)]
+    parts = [source.read(start, min(start + step, source.count)).pixels for start in range(0, source.count, step)]
     return np.concatenate(parts)
 
 
@@ -48,7 +48,7 @@ def test_the_grid_is_the_published_one():
 
 @pytest.mark.usefixtures("small")
 def test_an_hdf5_in_the_original_format(tmp_path):
-    source = opened(write(tmp_path / "3dshapes.h5"))
+    source = open_source(write(tmp_path / "3dshapes.h5"))
     assert (source.shape, source.count, source.labels) == ((3, 64, 64), len(SMALL), SMALL)
     assert (read(source, 37) == PIXELS).all()
 
@@ -57,33 +57,33 @@ def test_an_hdf5_in_the_original_format(tmp_path):
 @pytest.mark.parametrize("chunks", [None, (1, 64, 64, 3), (50, 4, 4, 1), (64, 7, 64, 3), (144, 64, 64, 3)])
 def test_tall_chunks_are_unpacked_once(tmp_path, monkeypatch, chunks):
     monkeypatch.setattr(published_arrays, "MAX_UNPACKED_BYTES", 1 << 16)
-    source = opened(write(tmp_path / "a.h5", chunks=chunks))
+    source = open_source(write(tmp_path / "a.h5", chunks=chunks))
     assert (read(source, 37) == PIXELS).all()
     assert (source.read(3, 60).pixels == PIXELS[3:60]).all()
 
 
 @pytest.mark.usefixtures("small")
 def test_each_strip_is_asked_for_once():
-    asked = []
+    slices = []
 
     def get(where):
-        asked.append(where)
+        slices.append(where)
         return PIXELS[where]
 
     rows = published_arrays.rows_by_block(get, PIXELS.shape, PIXELS.dtype, (500, 32, 4, 1))
-    for at in range(0, len(SMALL), 10):
-        assert (rows(at, min(at + 10, len(SMALL))) == PIXELS[at : at + 10]).all()
-    strips = [(part[0].start, part[1].start) for part in asked if isinstance(part, tuple)]
+    for start in range(0, len(SMALL), 10):
+        assert (rows(start, min(start + 10, len(SMALL))) == PIXELS[start : start + 10]).all()
+    strips = [(part[0].start, part[1].start) for part in slices if isinstance(part, tuple)]
     assert len(strips) == len(set(strips))
 
 
 @pytest.mark.usefixtures("small")
 def test_an_npz_in_the_same_order(tmp_path):
     np.savez(tmp_path / "3dshapes.npz", images=PIXELS)
-    assert (read(opened(tmp_path), 50) == PIXELS).all()
+    assert (read(open_source(tmp_path), 50) == PIXELS).all()
     np.savez(tmp_path / "3dshapes.npz", images=PIXELS, labels=LABELS[::-1])
     with pytest.raises(ValueError, match=r"labels in .*3dshapes\.npz: the values of floor_hue must rise"):
-        opened(tmp_path)
+        open_source(tmp_path)
 
 
 @pytest.mark.usefixtures("small")
@@ -112,19 +112,19 @@ def test_another_order_is_refused(tmp_path, case):
         "words": r"must be numbers \[216, 6\], got \|S1",
     }.get(case, "rows were shuffled or sorted")
     with pytest.raises(ValueError, match=message):
-        opened(write(tmp_path / "3dshapes.h5", labels=labels))
+        open_source(write(tmp_path / "3dshapes.h5", labels=labels))
 
 
 @pytest.mark.usefixtures("small")
 def test_other_images_are_refused(tmp_path):
     for images in (PIXELS[:-1], PIXELS[:, :32], PIXELS.astype(np.uint16)):
         with pytest.raises(ValueError, match=r"must be uint8 \[216, 64, 64, 3\], got"):
-            opened(write(tmp_path / "3dshapes.h5", images, chunks=None))
+            open_source(write(tmp_path / "3dshapes.h5", images, chunks=None))
     with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
         file["pictures"] = PIXELS[:1]
         file.create_group("images")
     with pytest.raises(ValueError, match=r"3dshapes\.h5 has no `images`"):
-        opened(tmp_path)
+        open_source(tmp_path)
 
 
 @pytest.mark.usefixtures("small")
@@ -134,7 +134,7 @@ def test_damage_inside_is_named(tmp_path):
     data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"3dshapes\.h5 cannot be read"):
-        read(opened(path), 100)
+        read(open_source(path), 100)
 
 
 def test_what_the_child_says_reaches_the_caller(tmp_path):

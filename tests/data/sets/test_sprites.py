@@ -6,7 +6,7 @@ from unweave.data.sets import sprites
 
 @pytest.fixture(scope="module")
 def masks():
-    return sprites.masks(32)
+    return sprites.draw_masks(32)
 
 
 def test_no_two_classes_give_the_same_picture(masks):

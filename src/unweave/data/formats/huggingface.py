@@ -173,7 +173,7 @@ def _read_names(path: Path, select: Callable[[Any], list[str]]) -> list[str]:
 def _load_from_disk(settings: Settings) -> Any:
     folder, datasets = _find_split(settings)[0], _import_datasets()
     try:
-        return datasets.load_load_from_disk(str(folder.resolve()), keep_in_memory=False)
+        return datasets.load_from_disk(str(folder.resolve()), keep_in_memory=False)
     except (PermissionError, MemoryError):
         raise
     except Exception as error:  # of damaged files, anything

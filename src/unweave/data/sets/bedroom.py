@@ -19,7 +19,7 @@ from unweave.data.reading.image_source import ImageSource
 
 CHILD_PROCESS_ONLY = True
 COUNT, KEY = 3_033_042, "256-{index:07d}"
-PLACES = ("bedroom256.lmdb", "bedroom256", "bedroom.lmdb", "data.mdb")
+FILES = ("bedroom256.lmdb", "bedroom256", "bedroom.lmdb", "data.mdb")
 PAGE = "https://github.com/fyu/lsun"
 LOGIN = (
     "bedroom256.lmdb was on a drive whose link is broken (see 'LMDB Datasets' at https://github.com/phizaz/diffae); "
@@ -52,15 +52,15 @@ def build(settings: Settings) -> Dataset:
 
 
 def files(settings: Settings) -> list[Path]:
-    return [lmdb_images.data_file(published_files.find_file(settings.path, "bedroom", PLACES, ("lsun", "LSUN")))]
+    return [lmdb_images.data_file(published_files.find_file(settings.path, "bedroom", FILES, ("lsun", "LSUN")))]
 
 
 def source(settings: Settings) -> ImageSource:
-    held, read = lmdb_images.open_images(files(settings)[0], KEY, settings.size)
-    count = lmdb_images.rows_used("LSUN bedrooms", held, COUNT, settings.count)
+    stored, read = lmdb_images.open_images(files(settings)[0], KEY, settings.size)
+    count = lmdb_images.rows_used("LSUN bedrooms", stored, COUNT, settings.count)
     return ImageSource(
         name="bedroom" if count == COUNT else f"bedroom-{count}",
-        card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
+        card=CARD.of_first(count, COUNT),
         shape=(3, settings.size, settings.size),
         count=count,
         read=read,

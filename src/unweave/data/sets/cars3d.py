@@ -29,7 +29,7 @@ CHILD_PROCESS_ONLY = True
 GRID = FactorGrid(("elevation", "azimuth", "object_type"), (4, 24, 183))
 SIDE = 64
 ARCHIVE = "nips2015-analogy-data.tar.gz"
-INSIDE = ("", "cars", "data/cars")  # where the files lie in a folder
+SUBFOLDERS = ("", "cars", "data/cars")  # where the files lie in a folder
 PAGE = "http://www.scottreed.info"
 
 DOWNLOADS = (
@@ -80,10 +80,11 @@ def files(settings: Settings) -> list[Path]:
     if path is not None and path.expanduser().is_file():
         raise SettingsError(f"data.path: {path} is a file; unpack it, and name the folder of the 183 .mat files.")
     for folder in published_files.search_folders(path, "cars3d", ("cars",)):
-        for inner in INSIDE:
-            found = sorted((folder / inner).glob("*.mat"))
-            if found:
-                return complete(found, folder / inner)
+        for inner in SUBFOLDERS:
+            paths = sorted((folder / inner).glob("*.mat"))
+            if paths:
+                check_names(paths, folder / inner)
+                return paths
     where = path or published_files.data_home() / "cars3d"
     raise SettingsError(
         f"cars3d needs the 183 .mat files of {ARCHIVE}, which are not in {where}: get them "
@@ -91,67 +92,71 @@ def files(settings: Settings) -> list[Path]:
     )
 
 
-def complete(found: list[Path], folder: Path) -> list[Path]:
-    """The files, where they are as many as there are cars. Raises ValueError that names what is too many or missing."""
+def check_names(paths: list[Path], folder: Path) -> None:
+    """Raises ValueError, which names what is too many or missing, unless there are as many files as cars."""
     expected = GRID.sizes[-1]
-    if len(found) == expected:
-        return found
-    have, listed = {file.stem for file in found}, folder / "list.txt"
-    known = set(listed.read_text(errors="replace").split()) if listed.is_file() else set()
-    odd, missing = sorted(have - known) if known else [], sorted(known - have)
-    said = [f"{what}: {named(names)}" for what, names in (("missing", missing), ("not listed", odd)) if names]
+    if len(paths) == expected:
+        return
+    present, listing = {path.stem for path in paths}, folder / "list.txt"
+    listed = set(listing.read_text(errors="replace").split()) if listing.is_file() else set()
+    unlisted, missing = sorted(present - listed) if listed else [], sorted(listed - present)
+    problems = [
+        f"{problem}: {format_names(names)}"
+        for problem, names in (("missing", missing), ("not listed", unlisted))
+        if names
+    ]
     raise ValueError(
-        f"{folder} has {len(found)} .mat files, expected {expected}: "
-        f"{'; '.join(said) or named([file.stem for file in found])}. Unpack {ARCHIVE} again."
+        f"{folder} has {len(paths)} .mat files, expected {expected}: "
+        f"{'; '.join(problems) or format_names([path.stem for path in paths])}. Unpack {ARCHIVE} again."
     )
 
 
-def named(names: list[str]) -> str:
+def format_names(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" ... and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def source(settings: Settings) -> ImageSource:
-    meshes = files(settings)
+    paths = files(settings)
     cars: np.ndarray | None = None
 
     def read(start: int, stop: int) -> ImageBlock:
         nonlocal cars
         if cars is None:
-            cars = gathered(meshes)
+            cars = read_cars(paths)
         elevation, azimuth, number = GRID.factors(np.arange(start, stop)).T
         return ImageBlock(np.asarray(cars[number, elevation, azimuth]))
 
-    opened = ImageSource(
+    original = ImageSource(
         name="cars3d", card=CARD, shape=(3, SIDE, SIDE), count=len(GRID), read=read, labels=GRID, in_order=True
     )
-    return resize_source(opened, settings.size)
+    return resize_source(original, settings.size)
 
 
-def gathered(meshes: list[Path]) -> np.ndarray:
+def read_cars(paths: list[Path]) -> np.ndarray:
     """[object, elevation, azimuth, height, width, channel] in a temporary file (216 MB).
 
     Neighbouring rows are of different cars, and so each file of a car is read once.
     """
-    shape = (len(meshes), *GRID.sizes[:2], SIDE, SIDE, 3)
+    shape = (len(paths), *GRID.sizes[:2], SIDE, SIDE, 3)
     with published_arrays.scratch_file(math.prod(shape)) as file:
-        for mesh in meshes:
-            file.write(car(mesh).data)
+        for path in paths:
+            file.write(read_car(path).data)
         file.flush()
         return np.memmap(file, np.uint8, "r", shape=shape)
 
 
-def car(path: Path) -> Pixels:
+def read_car(path: Path) -> Pixels:
     """The pictures of one car, elevation by elevation, resized. Raises ValueError that names the file."""
     from scipy.io import loadmat
 
     try:
-        found = loadmat(path, variable_names=["im"]).get("im")
+        array = loadmat(path, variable_names=["im"]).get("im")
     except Exception as error:  # its readers of damaged files raise anything
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}. Unpack {ARCHIVE} again.") from error
     elevations, azimuths = GRID.sizes[:2]
-    shape = list(found.shape) if isinstance(found, np.ndarray) else None
-    if shape is None or found.dtype != np.uint8 or shape[2:] != [3, azimuths, elevations] or min(shape[:2]) < 8:
-        got = "no `im`" if shape is None else f"`im` {found.dtype} {shape}"
+    shape = list(array.shape) if isinstance(array, np.ndarray) else None
+    if shape is None or array.dtype != np.uint8 or shape[2:] != [3, azimuths, elevations] or min(shape[:2]) < 8:
+        got = "no `im`" if shape is None else f"`im` {array.dtype} {shape}"
         raise ValueError(f"{path} has {got}; expected uint8 [128, 128, 3, {azimuths}, {elevations}].")
-    views = np.ascontiguousarray(found.transpose(4, 3, 0, 1, 2))  # elevation, azimuth, height, width, channel
+    views = np.ascontiguousarray(array.transpose(4, 3, 0, 1, 2))  # elevation, azimuth, height, width, channel
     return resize_pixels(views.reshape(-1, *views.shape[2:]), (SIDE, SIDE))

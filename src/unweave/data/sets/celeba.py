@@ -67,11 +67,11 @@ class Settings(Frozen):
     )
 
 
-class Places(NamedTuple):
+class CelebAFiles(NamedTuple):
     """Where the set lies."""
 
-    images: Path
-    present: dict[str, str]  # names of the pictures, by name without ending
+    images: Path  # the folder
+    names: dict[str, str]  # of the pictures, by name without ending
     table: Path
     partition: Path | None
 
@@ -85,66 +85,66 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("celeba", settings)
 
 
-def places(settings: Settings) -> Places:
+def find_files(settings: Settings) -> CelebAFiles:
     table = published_files.find_file(settings.path, "celeba", (TABLE, f"Anno/{TABLE}"), ("CelebA", "celeba_anno"))
     root = table.parent.parent if table.parent.name == "Anno" else table.parent
     folders = [root / folder for folder in (*FOLDERS, ".")]
-    found = ((folder, attribute_table.image_names_by_stem(folder)) for folder in folders if folder.is_dir())
-    images, present = next(((folder, names) for folder, names in found if names), (root, {}))
-    if not present:
+    names_in = ((folder, attribute_table.image_names_by_stem(folder)) for folder in folders if folder.is_dir())
+    images, names = next(((folder, names) for folder, names in names_in if names), (root, {}))
+    if not names:
         raise SettingsError(f"celeba needs the folder img_align_celeba of pictures beside {table}. Get it from {PAGE}.")
     partitions = [root / PARTITION, root / "Eval" / PARTITION, table.parent / PARTITION]
-    return Places(images, present, table, next((file for file in partitions if file.is_file()), None))
+    return CelebAFiles(images, names, table, next((file for file in partitions if file.is_file()), None))
 
 
 def files(settings: Settings) -> list[Path]:
-    images, present, table, partition = places(settings)
-    pictures = [images / name for name in present.values()]
+    images, names, table, partition = find_files(settings)
+    pictures = [images / name for name in names.values()]
     return [*pictures, table, *([partition] if partition else [])]
 
 
 def source(settings: Settings) -> ImageSource:
-    images, present, table, partition = places(settings)
-    known = attribute_table.read_attributes(table)
-    count = len(known.files)
-    extra = attribute_table.images_without_row(present, known.files)
+    images, names, table, partition = find_files(settings)
+    attributes = attribute_table.read_attributes(table)
+    count = len(attributes.files)
+    extra = attribute_table.images_without_row(names, attributes.files)
     if extra:
         raise ValueError(
             f"{len(extra):,} pictures in {images} have no row in {table}, such as {', '.join(extra[:3])}: "
             "take them out, or get the table again."
         )
-    splits = attribute_table.read_splits(partition, known.files) if partition else {}
-    whole = count == COUNT
+    splits = attribute_table.read_splits(partition, attributes.files) if partition else {}
+    complete = count == COUNT
     sizes = {name: len(rows) for name, rows in splits.items()}
-    if whole and (len(known.names) != ATTRIBUTES or (partition and sizes != SPLITS)):
+    if complete and (len(attributes.names) != ATTRIBUTES or (partition and sizes != SPLITS)):
         raise ValueError(
             f"CelebA has {ATTRIBUTES} attributes and splits of {SPLITS}; "
-            f"{table.parent} has {len(known.names)} and {sizes}."
+            f"{table.parent} has {len(attributes.names)} and {sizes}."
         )
-    there = [present.get(attribute_table.stem(file)) for file in known.files]
-    paths = [images / name if name else None for name in there]
-    _check(settings.crop, paths)
+    name_of_row = [names.get(attribute_table.stem(file)) for file in attributes.files]
+    paths = [images / name if name else None for name in name_of_row]
+    _check_crop(settings.crop, paths)
     return ImageSource(
-        name="celeba" if whole else images.parent.name,
-        card=CARD if whole else _other(count, images.parent.name),
+        name="celeba" if complete else images.parent.name,
+        card=CARD if complete else _card_of_layout(count, images.parent.name),
         shape=(3, settings.size, settings.size),
         count=count,
         read=attribute_table.picture_reader(
-            paths, [str(images / file) for file in known.files], settings.size, BOXES[settings.crop]
+            paths, [str(images / file) for file in attributes.files], settings.size, BOXES[settings.crop]
         ),
-        labels=known.labels(),
-        files=known.files,
+        labels=attributes.labels(),
+        files=attributes.files,
         splits=splits,
     )
 
 
-def _other(count: int, name: str) -> Card:
+def _card_of_layout(count: int, name: str) -> Card:
     """The card of a set in CelebA's layout that is not CelebA, or not all of it."""
     notes = f"{count:,} images in the layout of CelebA, and not its {COUNT:,}: results are not those of CelebA. "
     return CARD._replace(title=f"{name}, in the layout of CelebA", notes=notes + CARD.notes)
 
 
-def _check(crop: str, paths: list[Path | None]) -> None:
+def _check_crop(crop: str, paths: list[Path | None]) -> None:
     """Raise ValueError unless the crop is for pictures like the first that can be read."""
     if BOXES[crop] is None:
         return

@@ -20,7 +20,7 @@ from unweave.data.reading.image_source import ImageSource, Labels
 
 CHILD_PROCESS_ONLY = True
 COUNT, ATTRIBUTES, KEY = 30_000, 40, "256-{index:05d}"
-PLACES = ("celebahq256.lmdb", "celebahq256", "celebahq.lmdb", "data.mdb")
+FILES = ("celebahq256.lmdb", "celebahq256", "celebahq.lmdb", "data.mdb")
 TABLE = "CelebAMask-HQ-attribute-anno.txt"
 PAGE = "https://github.com/switchablenorms/CelebAMask-HQ"
 LOGIN = (
@@ -56,7 +56,7 @@ def build(settings: Settings) -> Dataset:
 
 def files(settings: Settings) -> list[Path]:
     file = lmdb_images.data_file(
-        published_files.find_file(settings.path, "celebahq", PLACES, ("CelebAMask-HQ", "celeba_hq"))
+        published_files.find_file(settings.path, "celebahq", FILES, ("CelebAMask-HQ", "celeba_hq"))
     )
     folders = [file.parent, file.parent.parent] if file.name == "data.mdb" else [file.parent]
     tables = [folder / inside / TABLE for folder in folders for inside in ("", "celeba_anno", "CelebAMask-HQ")]
@@ -65,25 +65,25 @@ def files(settings: Settings) -> list[Path]:
 
 def source(settings: Settings) -> ImageSource:
     file, *tables = files(settings)
-    held, read = lmdb_images.open_images(file, KEY, settings.size)
-    count = lmdb_images.rows_used("CelebA-HQ", held, COUNT, settings.count)
+    stored, read = lmdb_images.open_images(file, KEY, settings.size)
+    count = lmdb_images.rows_used("CelebA-HQ", stored, COUNT, settings.count)
     return ImageSource(
         name="celebahq" if count == COUNT else f"celebahq-{count}",
-        card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
+        card=CARD.of_first(count, COUNT),
         shape=(3, settings.size, settings.size),
         count=count,
         read=read,
-        labels=_labels(tables[0], count) if tables else None,
+        labels=_read_labels(tables[0], count) if tables else None,
     )
 
 
-def _labels(table: Path, count: int) -> Labels:
+def _read_labels(table: Path, count: int) -> Labels:
     """Attributes of rows 0 .. count - 1. Raises ValueError where one has none."""
-    known = attribute_table.read_attributes(table)
-    row_of = {file: row for row, file in enumerate(known.files)}
+    attributes = attribute_table.read_attributes(table)
+    row_of = {file: row for row, file in enumerate(attributes.files)}
     missing = [row for row in range(count) if f"{row}.jpg" not in row_of]
-    if missing or (count == COUNT and len(known.names) != ATTRIBUTES):
-        what = f"no row {missing[0]}.jpg" if missing else f"{len(known.names)} attributes"
-        raise ValueError(f"{table} must have {ATTRIBUTES} attributes of 0.jpg to {count - 1}.jpg, got {what}.")
+    if missing or (count == COUNT and len(attributes.names) != ATTRIBUTES):
+        problem = f"no row {missing[0]}.jpg" if missing else f"{len(attributes.names)} attributes"
+        raise ValueError(f"{table} must have {ATTRIBUTES} attributes of 0.jpg to {count - 1}.jpg, got {problem}.")
     rows = np.array([row_of[f"{row}.jpg"] for row in range(count)])
-    return Labels(known.names, (2,) * len(known.names), known.classes[rows])
+    return Labels(attributes.names, (2,) * len(attributes.names), attributes.classes[rows])

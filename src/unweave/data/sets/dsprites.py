@@ -84,10 +84,9 @@ def build(settings: Settings) -> Dataset:
     Raises SettingsError where the file is not found, ValueError where it is damaged or another one, ImportError where
     h5py is missing.
     """
-    plain = cache.open_cached(
-        "dsprites", Settings(path=settings.path, size=settings.size)
-    )  # one copy on disk for all variants
-    return plain if settings.variant == "plain" else Painted(plain, settings.variant, settings.seed)
+    shared = Settings(path=settings.path, size=settings.size)  # one copy on disk for all variants
+    plain = cache.open_cached("dsprites", shared)
+    return plain if settings.variant == "plain" else PaintedSprites(plain, settings.variant, settings.seed)
 
 
 def files(settings: Settings) -> list[Path]:
@@ -96,12 +95,12 @@ def files(settings: Settings) -> list[Path]:
 
 def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
-    found = published_arrays.open_arrays(path, ("imgs", "latents_classes", "latents/classes"))
-    images = published_arrays.grid_images(found, "imgs", (64, 64), GRID, path)
+    arrays = published_arrays.open_arrays(path, ("imgs", "latents_classes", "latents/classes"))
+    images = published_arrays.grid_images(arrays, "imgs", (64, 64), GRID, path)
     for key in ("latents_classes", "latents/classes"):
-        if key in found:
+        if key in arrays:
             with_colour = FactorGrid(("color", *GRID.names), (1, *GRID.sizes))
-            published_arrays.check_row_order(found[key], with_colour, f"{key} in {path}")
+            published_arrays.check_row_order(arrays[key], with_colour, f"{key} in {path}")
 
     def read(start: int, stop: int) -> ImageBlock:
         pixels = images.read(start, stop)[..., None]
@@ -109,20 +108,20 @@ def source(settings: Settings) -> ImageSource:
             raise ValueError(f"imgs in {path} must be 0 or 1, got {pixels.max()}: it is not the published file.")
         return ImageBlock(pixels * np.uint8(255))
 
-    opened = ImageSource(
+    original = ImageSource(
         name="dsprites", card=CARD, shape=(1, 64, 64), count=len(GRID), read=read, labels=GRID, in_order=True
     )
-    return resize_source(opened, settings.size)
+    return resize_source(original, settings.size)
 
 
 Grey = UInt8[np.ndarray, "rows height width 1"]
 """0 or 255, and between them where it was resized."""
 
-Numbers = UInt64[np.ndarray, "rows numbers"]
+RandomNumbers = UInt64[np.ndarray, "rows numbers"]
 """Independent, uniform 64-bit numbers for each row."""
 
 
-class Painted(Dataset):
+class PaintedSprites(Dataset):
     """dSprites in colour or with noise, made when asked for: no memory and no disk of its own."""
 
     def __init__(self, plain: Dataset, variant: Literal["colour", "noisy"], seed: int) -> None:
@@ -147,7 +146,7 @@ class Painted(Dataset):
 
 def coloured(grey: Grey, rows: Rows, seed: int) -> Pixels:
     """The shape in one colour for each row, its channels uniform in [0.5, 1) of full light."""
-    uniform = (numbers(rows, 3, seed) >> np.uint64(11)) * 2.0**-53
+    uniform = (random_numbers(rows, 3, seed) >> np.uint64(11)) * 2.0**-53
     colours = np.round(255 * (0.5 + uniform / 2)).astype(np.uint16)
     return ((grey * colours[:, None, None, :] + 127) // 255).astype(np.uint8)
 
@@ -155,25 +154,25 @@ def coloured(grey: Grey, rows: Rows, seed: int) -> Pixels:
 def noisy(grey: Grey, rows: Rows, seed: int) -> Pixels:
     """Plus a uniform byte for each pixel and channel, clipped at 255: the shape stays white."""
     count, height, width, _ = grey.shape
-    words = numbers(rows, -(-height * width * 3 // 8), seed).astype("<u8")
-    noise = words.view(np.uint8)[:, : height * width * 3].reshape(count, height, width, 3)
+    integers = random_numbers(rows, -(-height * width * 3 // 8), seed).astype("<u8")
+    noise = integers.view(np.uint8)[:, : height * width * 3].reshape(count, height, width, 3)
     return np.minimum(grey, 255 - noise) + noise
 
 
 VARIANTS: dict[str, Callable[[Grey, Rows, int], Pixels]] = {"colour": coloured, "noisy": noisy}
 
 
-def numbers(rows: Rows, count: int, seed: int) -> Numbers:
+def random_numbers(rows: Rows, count: int, seed: int) -> RandomNumbers:
     """`count` numbers that follow from the seed and the row alone (splitmix64 of a counter that starts at random)."""
-    start = mixed(mixed(np.array([seed], np.uint64)) + rows.astype(np.uint64) * STEP)
-    return mixed(start[:, None] + np.arange(1, count + 1, dtype=np.uint64) * STEP)
+    start = splitmix64(splitmix64(np.array([seed], np.uint64)) + rows.astype(np.uint64) * STEP)
+    return splitmix64(start[:, None] + np.arange(1, count + 1, dtype=np.uint64) * STEP)
 
 
 STEP = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio
 
 
-def mixed(state: UInt64[np.ndarray, "*any"]) -> UInt64[np.ndarray, "*any"]:
-    """The output function of splitmix64 (Steele, Lea and Flood, 2014)."""
+def splitmix64(state: UInt64[np.ndarray, "*any"]) -> UInt64[np.ndarray, "*any"]:
+    """The output function of the generator of that name (Steele, Lea and Flood, 2014)."""
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))

@@ -25,7 +25,7 @@ from unweave.data.reading.lmdb_images import CountedImages
 
 CHILD_PROCESS_ONLY = True
 COUNT, TEST, KEY = 70_000, 10_000, "256-{index:05d}"
-PLACES = ("ffhq256.lmdb", "ffhq256", "ffhq.lmdb", "data.mdb", "thumbnails128x128")
+FILES = ("ffhq256.lmdb", "ffhq256", "ffhq.lmdb", "data.mdb", "thumbnails128x128")
 PAGE = "https://github.com/NVlabs/ffhq-dataset"
 LOGIN = (
     "ffhq256.lmdb is on a drive that wants a browser: see 'LMDB Datasets' at https://github.com/phizaz/diffae; "
@@ -57,33 +57,34 @@ def build(settings: Settings) -> Dataset:
 
 
 def files(settings: Settings) -> list[Path]:
-    place = _place(settings)
-    return _numbered(place) or [lmdb_images.data_file(place)]
+    path = _find(settings)
+    return _numbered_pictures(path) or [lmdb_images.data_file(path)]
 
 
-def _place(settings: Settings) -> Path:
+def _find(settings: Settings) -> Path:
+    """The LMDB, or the folder of numbered pictures."""
     path = settings.path
-    if path is not None and path.expanduser().is_dir() and path.name in PLACES:
+    if path is not None and path.expanduser().is_dir() and path.name in FILES:
         return path.expanduser()
-    return published_files.find_file(path, "ffhq", PLACES, ("FFHQ",))
+    return published_files.find_file(path, "ffhq", FILES, ("FFHQ",))
 
 
-def _numbered(place: Path) -> list[Path]:
+def _numbered_pictures(path: Path) -> list[Path]:
     """The pictures 00000.png, 00001.png, ... in a folder and its folders, in that order."""
-    if not place.is_dir() or (place / "data.mdb").is_file():
+    if not path.is_dir() or (path / "data.mdb").is_file():
         return []
-    found = [file for file in place.rglob("[0-9]*.*") if file.suffix.lower() in IMAGE_ENDINGS and file.is_file()]
-    return sorted(found, key=lambda file: file.name)
+    pictures = [file for file in path.rglob("[0-9]*.*") if file.suffix.lower() in IMAGE_ENDINGS and file.is_file()]
+    return sorted(pictures, key=lambda file: file.name)
 
 
 def source(settings: Settings) -> ImageSource:
-    place = _place(settings)
-    held, read = _images(place, settings.size)
-    count = lmdb_images.rows_used("FFHQ", held, COUNT, settings.count)
+    path = _find(settings)
+    stored, read = _open_images(path, settings.size)
+    count = lmdb_images.rows_used("FFHQ", stored, COUNT, settings.count)
     splits = {"test": np.arange(min(count, TEST)), "train": np.arange(TEST, count)}
     return ImageSource(
         name="ffhq" if count == COUNT else f"ffhq-{count}",
-        card=CARD if count == COUNT else CARD._replace(notes=f"The first {count:,} of {COUNT:,}. {CARD.notes}"),
+        card=CARD.of_first(count, COUNT),
         shape=(3, settings.size, settings.size),
         count=count,
         read=read,
@@ -91,15 +92,15 @@ def source(settings: Settings) -> ImageSource:
     )
 
 
-def _images(place: Path, size: int) -> CountedImages:
+def _open_images(path: Path, size: int) -> CountedImages:
     """Raises ValueError where the pictures of a folder are not numbered 00000, 00001, ..., none left out."""
-    pictures = _numbered(place)
+    pictures = _numbered_pictures(path)
     if not pictures:
-        return lmdb_images.open_images(lmdb_images.data_file(place), KEY, size)
+        return lmdb_images.open_images(lmdb_images.data_file(path), KEY, size)
     for row, file in enumerate(pictures):
         if file.stem != f"{row:05d}":
             raise ValueError(
-                f"{place} must hold {row:05d}.png and so on, none left out; found {file.name} in its place."
+                f"{path} must hold {row:05d}.png and so on, none left out; found {file.name} in its place."
             )
     return CountedImages(
         len(pictures), attribute_table.picture_reader(pictures, [file.name for file in pictures], size, None)

@@ -32,7 +32,7 @@ from unweave.types import Rows
 CHILD_PROCESS_ONLY = False
 COUNT, ATTRIBUTES, SIDE = 13_143, 73, 250
 TABLE, FOLDER = "lfw_attributes.txt", "lfw_funneled"
-PEOPLE = {"train": "peopleDevTrain.txt", "test": "peopleDevTest.txt"}
+SPLIT_FILES = {"train": "peopleDevTrain.txt", "test": "peopleDevTest.txt"}
 PAGE = "http://vis-www.cs.umass.edu/lfw/"
 DOWNLOADS = (
     RemoteFile(
@@ -44,7 +44,7 @@ DOWNLOADS = (
         unpack=True,
     ),
     RemoteFile(TABLE, (f"http://www.cs.columbia.edu/CAVE/databases/pubfig/download/{TABLE}",), PAGE),
-    *(RemoteFile(file, (f"{PAGE}{file}",), PAGE) for file in PEOPLE.values()),
+    *(RemoteFile(file, (f"{PAGE}{file}",), PAGE) for file in SPLIT_FILES.values()),
 )
 CARD = Card(
     title="Labeled Faces in the Wild, funneled, with attribute scores",
@@ -66,18 +66,18 @@ class Settings(Frozen):
     )
 
 
-class Values(NamedTuple):
-    """The scores of the attribute file."""
+class Scores(NamedTuple):
+    """The attribute file: a score for each picture and attribute."""
 
-    files: tuple[str, ...]
+    files: tuple[str, ...]  # NAME/NAME_0001.jpg
     names: tuple[str, ...]
     values: Float[np.ndarray, "rows attributes"]
 
 
-class Scores(NamedTuple):
-    """The attribute file."""
+class ScoreSigns(NamedTuple):
+    """The attribute file, of which only the signs of the scores are kept."""
 
-    files: tuple[str, ...]  # NAME/NAME_0001.jpg
+    files: tuple[str, ...]
     labels: Labels
 
 
@@ -90,33 +90,33 @@ def build(settings: Settings) -> Dataset:
 
 
 def files(settings: Settings) -> list[Path]:
-    images, table, people = _places(settings)
+    images, table, people = _find_files(settings)
     pictures = [path for path in images.glob("*/*.jpg") if path.is_file()]
     return [*sorted(pictures, key=Path.as_posix), table, *people.values()]
 
 
-def _places(settings: Settings) -> tuple[Path, Path, dict[str, Path]]:
+def _find_files(settings: Settings) -> tuple[Path, Path, dict[str, Path]]:
     table = published_files.find_file(settings.path, "lfw", (TABLE,), ("lfw-py", "lfw_home"))
     images = table.parent / FOLDER
     if not images.is_dir():
         raise SettingsError(f"lfw needs the folder {FOLDER} beside {table}: get it with `unweave data get lfw`.")
-    people = {split: table.parent / file for split, file in PEOPLE.items() if (table.parent / file).is_file()}
+    people = {split: table.parent / file for split, file in SPLIT_FILES.items() if (table.parent / file).is_file()}
     return images, table, people
 
 
 def source(settings: Settings) -> ImageSource:
-    images, table, people = _places(settings)
-    names, labels = scores(table)
+    images, table, people = _find_files(settings)
+    names, labels = read_signs(table)
     present = {path.relative_to(images).as_posix() for path in images.glob("*/*.jpg")}
     unscored = len(present.difference(names))
-    whole = len(names) == COUNT
-    if whole and len(labels.names) != ATTRIBUTES:
+    complete = len(names) == COUNT
+    if complete and len(labels.names) != ATTRIBUTES:
         raise ValueError(f"{table} must have {ATTRIBUTES} attributes, got {len(labels.names)}.")
     notes = f"{unscored:,} pictures without scores are left out. "
-    if not whole:
+    if not complete:
         notes = f"{len(names):,} images in the layout of LFW, and not its {COUNT:,}. {notes}"
     return ImageSource(
-        name="lfw" if whole else images.parent.name,
+        name="lfw" if complete else images.parent.name,
         card=CARD._replace(notes=notes + CARD.notes),
         shape=(3, settings.size, settings.size),
         count=len(names),
@@ -124,22 +124,22 @@ def source(settings: Settings) -> ImageSource:
             [images / name if name in present else None for name in names],
             [str(images / name) for name in names],
             settings.size,
-            _box(settings.crop),
+            _crop_box(settings.crop),
         ),
         labels=labels,
         files=names,
-        splits=_splits(people, names),
+        splits=_read_splits(people, names),
     )
 
 
-def _box(crop: int | None) -> Box | None:
+def _crop_box(crop: int | None) -> Box | None:
     if crop is None:
         return None
     low, high = (SIDE - crop) / 2, (SIDE + crop) / 2
     return low, low, high, high
 
 
-def scores(path: Path) -> Scores:
+def read_signs(path: Path) -> ScoreSigns:
     """The attribute file: a comment, names from the third column on, then a person, a number and scores, by tabs.
 
     Raises ValueError where a line has other columns, or a score is no number.
@@ -154,7 +154,7 @@ def scores(path: Path) -> Scores:
         person, image, *words = [*line.strip().split("\t"), "", ""]
         try:
             values = np.array(words[:-2], np.float64)
-            name = file_of(person, int(image))
+            name = picture_name(person, int(image))
         except ValueError:
             values, name = np.full(1, np.nan), ""
         if len(values) != classes.shape[1] or not np.isfinite(values).all():
@@ -166,17 +166,17 @@ def scores(path: Path) -> Scores:
             raise ValueError(f"{path} has two lines for {name}.")
         names[name] = None
         classes[number] = values > 0
-    return Scores(tuple(names), Labels(tuple(header[2:]), (2,) * classes.shape[1], classes))
+    return ScoreSigns(tuple(names), Labels(tuple(header[2:]), (2,) * classes.shape[1], classes))
 
 
-def values(path: Path) -> Values:
-    """The scores themselves, as DiTi regresses them."""
-    known = scores(path)
+def read_scores(path: Path) -> Scores:
+    """The scores themselves, as DiTi regresses them. Raises ValueError as `read_signs` does."""
+    signs = read_signs(path)
     table = [[float(word) for word in line.strip().split("\t")[2:]] for line in attribute_table.text_lines(path)[2:]]
-    return Values(known.files, known.labels.names, np.array(table))
+    return Scores(signs.files, signs.labels.names, np.array(table))
 
 
-def file_of(person: str, number: int) -> str:
+def picture_name(person: str, number: int) -> str:
     """The picture of a person: blanks in the name are underscores in the file. Raises ValueError for a path."""
     name = "_".join(person.split())
     if not name or "/" in name or "\\" in name or name.startswith(".") or number < 1:
@@ -184,7 +184,7 @@ def file_of(person: str, number: int) -> str:
     return f"{name}/{name}_{number:04d}.jpg"
 
 
-def _splits(people: Mapping[str, Path], names: Sequence[str]) -> dict[str, Rows]:
+def _read_splits(people: Mapping[str, Path], names: Sequence[str]) -> dict[str, Rows]:
     """Rows of the people that each list names; theirs without scores are passed over."""
     row_of = {name: row for row, name in enumerate(names)}
     splits = {}
@@ -197,7 +197,7 @@ def _splits(people: Mapping[str, Path], names: Sequence[str]) -> dict[str, Rows]
             person, _, count = line.strip().rpartition("\t")
             if not person or not count.isdecimal() or not 0 < int(count) < 10_000:
                 raise ValueError(f"a line of {path} must be a person, a tab and a number, got {line[:200]!r}.")
-            files = (file_of(person, number) for number in range(1, int(count) + 1))
+            files = (picture_name(person, number) for number in range(1, int(count) + 1))
             rows += [row_of[file] for file in files if file in row_of]
         if rows:
             splits[split] = np.sort(np.array(rows, np.int64))

@@ -67,40 +67,39 @@ def files(settings: Settings) -> list[Path]:
     folder = published_files.find_file(
         settings.path, "lpc_sprites", (f"npy/{first}", first), ("Sprites", "sprites")
     ).parent
-    wanted = [
+    paths = [
         folder / f"{action}_{direction}_{kind}_{split}.npy"
         for split, action, direction in product(SPLITS, ACTIONS, DIRECTIONS)
         for kind in ("frames", "attributes")
     ]
-    missing = [path.name for path in wanted if not path.is_file()]
+    missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise SettingsError(
-            f"lpc_sprites needs {len(wanted)} files in {folder}, and {len(missing)} are missing, such as {missing[0]}: "
+            f"lpc_sprites needs {len(paths)} files in {folder}, and {len(missing)} are missing, such as {missing[0]}: "
             f"make them with the scripts at {PAGE}."
         )
-    return wanted
+    return paths
 
 
 def source(settings: Settings) -> ImageSource:
     paths = files(settings)
     pairs = list(zip(paths[::2], paths[1::2]))
-    acts = list(product(SPLITS, range(len(ACTIONS)), range(len(DIRECTIONS))))
-    parts = [sequences(*pair, action, direction) for pair, (_, action, direction) in zip(pairs, acts)]
+    classes = list(product(SPLITS, range(len(ACTIONS)), range(len(DIRECTIONS))))  # of each pair of files
+    parts = [read_sequences(*pair, action, direction) for pair, (_, action, direction) in zip(pairs, classes)]
     ends = np.cumsum([len(part.labels) for part in parts])
-    split_of = np.repeat([split for split, _, _ in acts], [len(part.labels) for part in parts])
-    whole = all(len(part.frames) == SEQUENCES[split] for part, (split, _, _) in zip(parts, acts))
-    notes = "" if whole else f"{ends[-1]:,} frames, and not the 93,312 of the scripts. "
+    split_of = np.repeat([split for split, _, _ in classes], [len(part.labels) for part in parts])
+    complete = all(len(part.frames) == SEQUENCES[split] for part, (split, _, _) in zip(parts, classes))
+    notes = "" if complete else f"{ends[-1]:,} frames, and not the 93,312 of the scripts. "
 
     def read(start: int, stop: int) -> ImageBlock:
         pixels = np.empty((stop - start, SIDE, SIDE, 3), np.uint8)
         for part, path, end in zip(parts, paths[::2], ends.tolist()):
-            begin = end - len(part.labels)
-            low, high = max(start, begin), min(stop, end)
-            for row in range(low, high):
-                pixels[row - start] = _bytes(part.frames[divmod(row - begin, FRAMES)], path)
+            first = end - len(part.labels)
+            for row in range(max(start, first), min(stop, end)):
+                pixels[row - start] = _original_bytes(part.frames[divmod(row - first, FRAMES)], path)
         return ImageBlock(pixels)
 
-    opened = ImageSource(
+    original = ImageSource(
         name="lpc_sprites",
         card=CARD._replace(notes=notes + CARD.notes),
         shape=(3, SIDE, SIDE),
@@ -113,25 +112,25 @@ def source(settings: Settings) -> ImageSource:
         ),
         splits={split: np.flatnonzero(split_of == split) for split in SPLITS},
     )
-    return resize_source(opened, settings.size)
+    return resize_source(original, settings.size)
 
 
-def sequences(frames: Path, attributes: Path, action: int, direction: int) -> Sequences:
+def read_sequences(frames: Path, attributes: Path, action: int, direction: int) -> Sequences:
     """The frames of one file, memory-mapped, and the factors of each. Raises ValueError where they do not fit."""
-    pixels, one_hot = _mapped(frames, (FRAMES, SIDE, SIDE, 3)), _mapped(attributes, (FRAMES, len(WEAR), CLASSES))
+    pixels, one_hot = _map_array(frames, (FRAMES, SIDE, SIDE, 3)), _map_array(attributes, (FRAMES, len(WEAR), CLASSES))
     if len(pixels) != len(one_hot):
         raise ValueError(f"{frames} has {len(pixels):,} sequences, and {attributes.name} has {len(one_hot):,}.")
-    given = np.asarray(one_hot)
-    if not (np.isin(given, (0, 1)).all() and (given.sum(-1) == 1).all()):
+    ones = np.asarray(one_hot)
+    if not (np.isin(ones, (0, 1)).all() and (ones.sum(-1) == 1).all()):
         raise ValueError(f"{attributes} must hold one 1 and five 0 for each kind of wear.")
-    wear = given.argmax(-1).reshape(-1, len(WEAR))
+    wear = ones.argmax(-1).reshape(-1, len(WEAR))
     count = len(wear)
-    act = np.tile([action, direction], (count, 1))
+    movement = np.tile([action, direction], (count, 1))
     number = np.tile(np.arange(FRAMES), count // FRAMES)[:, None]
-    return Sequences(pixels, np.concatenate([wear, act, number], axis=1).astype(np.int64))
+    return Sequences(pixels, np.concatenate([wear, movement, number], axis=1).astype(np.int64))
 
 
-def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _map_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Raises ValueError where the file is no array of floats [sequences, *shape], or is cut short."""
     try:
         rows = npy.ArrayRows(path)
@@ -142,7 +141,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"{path} must be floats [sequences, {', '.join(map(str, shape))}]: {error}.") from error
 
 
-def _bytes(frame: np.ndarray, path: Path) -> np.ndarray:
+def _original_bytes(frame: np.ndarray, path: Path) -> np.ndarray:
     """A frame in [0, 1] as the bytes that it was made from."""
     if not (frame.min() >= 0 and frame.max() <= 1):  # also false where there is a NaN
         raise ValueError(f"{path} must hold numbers in [0, 1], got {frame.min():g} to {frame.max():g}. Make it again.")

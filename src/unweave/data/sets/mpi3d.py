@@ -84,10 +84,10 @@ def build(settings: Settings) -> Dataset:
 
 def files(settings: Settings) -> list[Path]:
     kind = settings.kind
-    wanted = [f"mpi3d_{kind}.npz"]
+    names = [f"mpi3d_{kind}.npz"]
     if kind != "real":
-        wanted.append(f"sim_{kind}_64x_ordered_without_heldout_factors.npz")
-    path = published_files.find_file(settings.path, "mpi3d", wanted, (f"mpi3d_{kind}", f"mpi_{kind}"))
+        names.append(f"sim_{kind}_64x_ordered_without_heldout_factors.npz")
+    path = published_files.find_file(settings.path, "mpi3d", names, (f"mpi3d_{kind}", f"mpi_{kind}"))
     if "complex" in path.name:
         raise SettingsError(
             f"data.path: {path} is mpi3d_real_complex, another set than mpi3d_{kind}: read it with data.name=npz."
@@ -97,10 +97,10 @@ def files(settings: Settings) -> list[Path]:
 
 def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
-    found = published_arrays.naming_damaged_file(path, published_arrays.open_npz_arrays)(path, ("images",))
-    grid = released(found["images"].shape[:1] if "images" in found else (), path)
-    images = published_arrays.grid_images(found, "images", (64, 64, 3), grid, path)
-    opened = ImageSource(
+    arrays = published_arrays.naming_damaged_file(path, published_arrays.open_npz_arrays)(path, ("images",))
+    grid = release_grid(arrays["images"].shape[:1] if "images" in arrays else (), path)
+    images = published_arrays.grid_images(arrays, "images", (64, 64, 3), grid, path)
+    original = ImageSource(
         name=f"mpi3d_{settings.kind}",
         card=CARD,
         shape=(3, 64, 64),
@@ -109,14 +109,14 @@ def source(settings: Settings) -> ImageSource:
         labels=grid,
         in_order=True,
     )
-    return resize_source(opened, settings.size)
+    return resize_source(original, settings.size)
 
 
-def released(length: tuple[int, ...], path: Path) -> FactorGrid:
+def release_grid(length: tuple[int, ...], path: Path) -> FactorGrid:
     """The grid of the release that has so many images. Raises ValueError for any other number."""
     for grid in GRIDS:
         if length == (len(grid),):
             return grid
-    known = " or ".join(f"{len(grid):,} (sizes {', '.join(map(str, grid.sizes))})" for grid in GRIDS)
+    releases = " or ".join(f"{len(grid):,} (sizes {', '.join(map(str, grid.sizes))})" for grid in GRIDS)
     got = f"{length[0]:,} images" if length else "no `images`"
-    raise ValueError(f"{path} has {got}; the releases of MPI3D have {known}. Get it again, or use data.name=npz.")
+    raise ValueError(f"{path} has {got}; the releases of MPI3D have {releases}. Get it again, or use data.name=npz.")

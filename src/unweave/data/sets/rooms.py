@@ -69,7 +69,7 @@ class Rooms(Dataset):
         planes = np.repeat(views[..., :3].transpose(0, 3, 1, 2), 3, axis=3)
         light = views[..., 3:].reshape(len(views), 1, side, 3 * side)
         self._planes = np.ascontiguousarray(np.concatenate([planes, light], axis=1))
-        self._colours = np.tile(hues(HUES).astype(np.uint16), side)  # (hue, byte)
+        self._colours = np.tile(hue_colours(HUES).astype(np.uint16), side)  # (hue, byte)
 
     def __len__(self) -> int:
         return len(GRID)
@@ -89,7 +89,7 @@ class Rooms(Dataset):
         return hashlib.sha256(self._planes.tobytes() + self._colours.tobytes()).hexdigest()[:16]
 
 
-def hues(count: int) -> UInt8[np.ndarray, "count 3"]:
+def hue_colours(count: int) -> UInt8[np.ndarray, "count 3"]:
     """Colours equally far apart on the colour circle, at full saturation and value, from red."""
     hue = np.arange(count)[:, None] / count
     away = np.abs((6 * hue - np.array([0.0, 2.0, 4.0]) + 3) % 6 - 3)  # from pure red, green, blue, in sixths
@@ -117,7 +117,7 @@ def render(side: int = SIDE, rays: int = RAYS) -> Views:
     scales, turns = np.linspace(0.75, 1.25, VIEWS.sizes[0]), np.radians(np.linspace(-30, 30, VIEWS.sizes[2]))
     scale, shape, turn = VIEWS.factors(np.arange(len(VIEWS))).T
     views = np.zeros((len(VIEWS), side, side, 6), np.uint8)
-    _cast(scales[scale], np.ascontiguousarray(shape), turns[turn], rays, views)
+    _cast_rays(scales[scale], np.ascontiguousarray(shape), turns[turn], rays, views)
     return views
 
 
@@ -125,7 +125,7 @@ def render(side: int = SIDE, rays: int = RAYS) -> Views:
 WALL, TOP = 3.7, 3.3
 DISTANCE, HEIGHT, PITCH, ZOOM = 7.6, 3.1, 0.29, 2.4  # of the camera; pitch in radians, zoom 1 / tan(half the angle)
 AMBIENT = 0.42
-CUBE, CYLINDER, SPHERE, CAPSULE = range(4)
+CUBE, CYLINDER, SPHERE = range(3)  # 3 is the capsule
 
 
 @njit(cache=True)
@@ -150,7 +150,7 @@ def _hit(shape, ox, oy, oz, dx, dy, dz):
             return near, -np.sign(dx), 0.0, 0.0
         return (near, 0.0, -np.sign(dy), 0.0) if axis == 1 else (near, 0.0, 0.0, -np.sign(dz))
     if shape == SPHERE:
-        return _ball(ox, oy - 1.05, oz, dx, dy, dz, 1.05)
+        return _hit_ball(ox, oy - 1.05, oz, dx, dy, dz, 1.05)
     radius, low, high = (0.85, 0.0, 1.9) if shape == CYLINDER else (0.62, 0.62, 1.78)
     best = miss
     a, b, c = dx * dx + dz * dz, ox * dx + oz * dz, ox * ox + oz * oz - radius * radius
@@ -165,7 +165,7 @@ def _hit(shape, ox, oy, oz, dx, dy, dz):
             best = (t, 0.0, 1.0, 0.0)
         return best
     for end in (low, high):
-        cap = _ball(ox, oy - end, oz, dx, dy, dz, radius)
+        cap = _hit_ball(ox, oy - end, oz, dx, dy, dz, radius)
         if cap[0] < best[0]:
             best = cap
     return best
@@ -173,7 +173,7 @@ def _hit(shape, ox, oy, oz, dx, dy, dz):
 
 @njit(cache=True)
 @no_type_check
-def _ball(ox, oy, oz, dx, dy, dz, radius):
+def _hit_ball(ox, oy, oz, dx, dy, dz, radius):
     b, c = ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz - radius * radius
     t = -b - np.sqrt(b * b - c) if b * b > c else np.inf
     if not 1e-6 < t < np.inf:
@@ -183,7 +183,7 @@ def _ball(ox, oy, oz, dx, dy, dz, radius):
 
 @njit(cache=True)
 @no_type_check
-def _soft(cosine):
+def _soft_light(cosine):
     """Lambert's law of a wide lamp, that reaches a little around the edge."""
     return max(0.0, (cosine + 0.35) / 1.35)
 
@@ -197,7 +197,7 @@ def _shade(shape, scale, ox, oy, oz, dx, dy, dz, lx, ly, lz):
         hx, hy, hz = lx - dx, ly - dy, lz - dz
         shine = max(0.0, (nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz))
         light = AMBIENT * (0.75 + 0.25 * ny) - 0.16 * (nx * dx + ny * dy + nz * dz)  # from above, and from the camera
-        light = min(0.97, light + 0.52 * _soft(nx * lx + ny * ly + nz * lz))
+        light = min(0.97, light + 0.52 * _soft_light(nx * lx + ny * ly + nz * lz))
         return 2, light, min(1.0 - light, 0.35 * shine**40)
     t = -oy / dy if dy < 0 else np.inf
     x, z = ox + t * dx, oz + t * dz
@@ -212,13 +212,13 @@ def _shade(shape, scale, ox, oy, oz, dx, dy, dz, lx, ly, lz):
     y, along = oy + t * dy, (oz + t * dz if tx < tz else ox + t * dx)
     if t < np.inf and y < TOP:
         crease = (1 - 0.30 * np.exp(-2.2 * y)) * (1 - 0.25 * np.exp(-2.2 * (WALL - along)))
-        return 1, min(1.0, crease * (0.53 + 0.55 * _soft(-lx if tx < tz else -lz))), 0.0
+        return 1, min(1.0, crease * (0.53 + 0.55 * _soft_light(-lx if tx < tz else -lz))), 0.0
     return 3, 0.0, dy
 
 
 @njit(cache=True)
 @no_type_check
-def _cast(scales, shapes, turns, rays, views):
+def _cast_rays(scales, shapes, turns, rays, views):
     side = views.shape[1]
     samples = rays * rays
     for v in range(len(views)):
@@ -254,7 +254,7 @@ def _cast(scales, shapes, turns, rays, views):
                     views[v, row, column, k] = np.uint8(255 * total[k] / samples)
 
 
-def kept(path: Path, make: Callable[[], Views]) -> Views:
+def load_or_make(path: Path, make: Callable[[], Views]) -> Views:
     """The views in a file of the user's cache, made and written there where it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -284,7 +284,7 @@ def cache_file() -> Path:
 
 
 def build(settings: Settings) -> Rooms:
-    views = kept(cache_file(), render)
+    views = load_or_make(cache_file(), render)
     if settings.size < SIDE:
         step = SIDE // settings.size
         blocks = views.reshape(len(views), settings.size, step, settings.size, step, 6)

@@ -74,11 +74,11 @@ def files(settings: Settings) -> list[Path]:
 
 def source(settings: Settings) -> ImageSource:
     path = files(settings)[0]
-    found = published_arrays.open_arrays(path, ("images", "labels"))
-    images = published_arrays.grid_images(found, "images", (64, 64, 3), GRID, path)
-    if "labels" in found:
-        published_arrays.check_row_order(found["labels"], GRID, f"labels in {path}")
-    opened = ImageSource(
+    arrays = published_arrays.open_arrays(path, ("images", "labels"))
+    images = published_arrays.grid_images(arrays, "images", (64, 64, 3), GRID, path)
+    if "labels" in arrays:
+        published_arrays.check_row_order(arrays["labels"], GRID, f"labels in {path}")
+    original = ImageSource(
         name="shapes3d",
         card=CARD,
         shape=(3, 64, 64),
@@ -87,4 +87,4 @@ def source(settings: Settings) -> ImageSource:
         labels=GRID,
         in_order=True,
     )
-    return resize_source(opened, settings.size)
+    return resize_source(original, settings.size)

@@ -28,13 +28,13 @@ from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, r
 CHILD_PROCESS_ONLY = False
 GRID = FactorGrid(("category", "instance", "elevation", "azimuth", "lighting"), (5, 10, 9, 18, 6))
 SIDE = 64
-STORED = 96  # pixels
+STORED_SIDE = 96  # pixels, in the files
 TRAIN, TEST = "smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing"
 FILES = tuple(f"{chunk}-{what}.mat" for chunk in (TRAIN, TEST) for what in ("dat", "cat", "info"))
 PAGE = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 BYTES, INTEGERS = 507333717, 507333716  # magic numbers of types
 TYPES: dict[int, np.dtype] = {BYTES: np.dtype("u1"), INTEGERS: np.dtype("<i4")}
-DAMAGED = (OSError, EOFError, zlib.error, ValueError)
+DAMAGE_ERRORS = (OSError, EOFError, zlib.error, ValueError)
 PUBLISHED = {
     f"{TRAIN}-dat": (131_896_188, "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873"),
     f"{TRAIN}-cat": (348, "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa"),
@@ -93,7 +93,7 @@ def files(settings: Settings) -> list[Path]:
 def source(settings: Settings) -> ImageSource:
     train, test = (chunk[0] for chunk in (files(settings)[:3], files(settings)[3:]))
     half = len(GRID) // 2
-    pictures = [Matrix(path, (half, 2, STORED, STORED), TYPES[BYTES]) for path in (train, test)]
+    pictures = [MatrixFile(path, (half, 2, STORED_SIDE, STORED_SIDE), TYPES[BYTES]) for path in (train, test)]
 
     def read(start: int, stop: int) -> ImageBlock:
         parts = []
@@ -103,43 +103,43 @@ def source(settings: Settings) -> ImageSource:
                 parts.append(matrix.read(low, high)[:, 0])
         return ImageBlock(resize_pixels(np.concatenate(parts)[..., None], (SIDE, SIDE)))
 
-    opened = ImageSource(
+    original = ImageSource(
         name="smallnorb",
         card=CARD,
         shape=(1, SIDE, SIDE),
         count=len(GRID),
         read=read,
-        labels=labels(files(settings)),
+        labels=read_labels(files(settings)),
         splits={"train": np.arange(half), "test": np.arange(half, len(GRID))},
         in_order=True,
     )
-    return resize_source(opened, settings.size)
+    return resize_source(original, settings.size)
 
 
-def labels(paths: list[Path]) -> Labels:
+def read_labels(paths: list[Path]) -> Labels:
     """Classes of all rows. Raises ValueError where they are out of range or not every combination once."""
-    half, whole = len(GRID) // 2, TYPES[INTEGERS]
+    half, dtype = len(GRID) // 2, TYPES[INTEGERS]
     chunks = []
     for _, cat, info in (paths[:3], paths[3:]):
-        category = Matrix(cat, (half,), whole).read(0, half)
-        instance, elevation, azimuth, lighting = Matrix(info, (half, 4), whole).read(0, half).T
+        category = MatrixFile(cat, (half,), dtype).read(0, half)
+        instance, elevation, azimuth, lighting = MatrixFile(info, (half, 4), dtype).read(0, half).T
         if (azimuth % 2).any():
             raise ValueError(f"{info}: azimuths must be even (0, 2 .. 34), got {azimuth[azimuth % 2 != 0][0]}.")
         chunks.append(np.stack([category, instance, elevation, azimuth // 2, lighting], axis=1))
     classes = np.concatenate(chunks).astype(np.int64)
     try:
-        times = np.bincount(GRID.index(classes), minlength=len(GRID))
+        counts = np.bincount(GRID.index(classes), minlength=len(GRID))
     except IndexError as error:
         raise ValueError(f"{paths[1]}, {paths[2]} and those of the test set: {error} They are damaged.") from error
-    if (times != 1).any():
+    if (counts != 1).any():
         raise ValueError(
-            f"{paths[2].parent}: {(times == 0).sum()} combinations of the factors are missing and "
-            f"{(times > 1).sum()} are there twice or more; are training and testing files the same?"
+            f"{paths[2].parent}: {(counts == 0).sum()} combinations of the factors are missing and "
+            f"{(counts > 1).sum()} are there twice or more; are training and testing files the same?"
         )
     return Labels(GRID.names, GRID.sizes, classes)
 
 
-class Matrix:
+class MatrixFile:
     """The rows of one file, in order; asking for earlier rows begins again.
 
     The format: magic number (type), number of dimensions, at least three dimensions, all little-endian 32-bit
@@ -148,29 +148,29 @@ class Matrix:
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
-        self._begin()
+        self._open()
 
-    def _begin(self) -> None:
+    def _open(self) -> None:
         self._file: IO[bytes] | gzip.GzipFile = (
             gzip.GzipFile(self.path) if self.path.suffix == ".gz" else self.path.open("rb")
         )
-        magic, dims = self._integers(2)
+        magic, dims = self._read_integers(2)
         if magic not in TYPES or not 1 <= dims <= 8:
             raise ValueError(f"{self.path} is not in the binary matrix format of NORB: it begins with {magic}, {dims}.")
-        shape = tuple(self._integers(max(3, dims))[:dims])
+        shape = tuple(self._read_integers(max(3, dims))[:dims])
         if shape != self.shape or TYPES[magic] != self.dtype:
             raise ValueError(
                 f"{self.path} holds {TYPES[magic]} {list(shape)}, expected {self.dtype} {list(self.shape)}."
             )
-        self.at = 0
+        self.position = 0
 
-    def _integers(self, count: int) -> list[int]:
-        return np.frombuffer(self._bytes(4 * count), "<i4").tolist()
+    def _read_integers(self, count: int) -> list[int]:
+        return np.frombuffer(self._read_bytes(4 * count), "<i4").tolist()
 
-    def _bytes(self, count: int) -> bytes:
+    def _read_bytes(self, count: int) -> bytes:
         try:
             data = self._file.read(count)
-        except DAMAGED as error:
+        except DAMAGE_ERRORS as error:
             raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
         if len(data) < count:
             raise ValueError(f"{self.path} is cut short: {count - len(data):,} bytes are missing. Get it again.")
@@ -178,25 +178,25 @@ class Matrix:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Rows start .. stop - 1."""
-        if start < self.at:
+        if start < self.position:
             self._file.close()
-            self._begin()
+            self._open()
         row = int(np.prod(self.shape[1:])) * self.dtype.itemsize
-        while self.at < start:
-            skipped = min(start - self.at, 512)
-            self._bytes(skipped * row)
-            self.at += skipped
-        data = self._bytes((stop - start) * row)
-        self.at = stop
+        while self.position < start:
+            skipped = min(start - self.position, 512)
+            self._read_bytes(skipped * row)
+            self.position += skipped
+        data = self._read_bytes((stop - start) * row)
+        self.position = stop
         if stop == self.shape[0]:
-            self._ended()
+            self._check_end()
         return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
 
-    def _ended(self) -> None:
-        """At its end a .gz checks its checksum."""
+    def _check_end(self) -> None:
+        """Raises ValueError where there is more; a .gz checks its checksum when it is read to its end."""
         try:
             more = self._file.read(1)
-        except DAMAGED as error:
+        except DAMAGE_ERRORS as error:
             raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
         if more:
             raise ValueError(f"{self.path} goes on after its last row. Get it again.")

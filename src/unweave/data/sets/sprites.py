@@ -19,7 +19,7 @@ POSES = FactorGrid(("shape", "scale", "orientation"), (3, 4, 8))
 MASKS = FactorGrid((*POSES.names, "x", "y"), (*POSES.sizes, 8, 8))
 GRID = FactorGrid((*MASKS.names, "colour"), (*MASKS.sizes, 6))
 
-FINE = 8  # samples per pixel, along each axis
+SAMPLES = 8  # per pixel, along each axis
 SCALES = (0.55, 0.7, 0.85, 1.0)
 TURN = 90 / 8  # degrees between orientations, counter-clockwise from 0
 NEAR, FAR = 0.28, 0.72  # first and last place of the centre, in parts of the picture's side
@@ -49,7 +49,7 @@ class Sprites(Dataset):
 
     def __init__(self, size: int) -> None:
         self.shape = (3, size, size)
-        self._masks = masks(size)
+        self._masks = draw_masks(size)
 
     def __len__(self) -> int:
         return len(GRID)
@@ -66,23 +66,23 @@ class Sprites(Dataset):
         return hashlib.sha256(self._masks.tobytes() + COLOURS.tobytes()).hexdigest()[:16]
 
 
-def masks(size: int) -> UInt8[np.ndarray, "mask height width"]:
+def draw_masks(size: int) -> UInt8[np.ndarray, "mask height width"]:
     """The part of each pixel that the shape covers, 0 .. 255, for every shape, scale, orientation, x and y."""
-    side = size * FINE
+    side = size * SAMPLES
     middle = (np.arange(side) + 0.5) / side - 0.5
-    moves = np.round((np.linspace(NEAR, FAR, MASKS.sizes[-1]) - 0.5) * side).astype(int)
-    result = np.empty((len(POSES), len(moves), len(moves), size, size), np.uint8)
+    offsets = np.round((np.linspace(NEAR, FAR, MASKS.sizes[-1]) - 0.5) * side).astype(int)
+    result = np.empty((len(POSES), len(offsets), len(offsets), size, size), np.uint8)
     for pose, (shape, scale, turn) in enumerate(POSES.factors(np.arange(len(POSES)))):
         angle = np.radians(TURN * turn)
         x, y = middle[None, :], -middle[:, None]
         u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
         area = np.zeros((side + 1, side + 1), np.int64)  # of the shape, above and left of a sample
         area[1:, 1:] = SHAPES[shape](u / SCALES[scale], v / SCALES[scale]).cumsum(0).cumsum(1)
-        for i, right in enumerate(moves):
-            for j, down in enumerate(moves):
-                edges = [np.clip(np.arange(size + 1) * FINE - move, 0, side) for move in (down, right)]
+        for i, right in enumerate(offsets):
+            for j, down in enumerate(offsets):
+                edges = [np.clip(np.arange(size + 1) * SAMPLES - offset, 0, side) for offset in (down, right)]
                 covered = np.diff(np.diff(area[np.ix_(*edges)], axis=0), axis=1)
-                result[pose, i, j] = (255 * covered + FINE**2 // 2) // FINE**2
+                result[pose, i, j] = (255 * covered + SAMPLES**2 // 2) // SAMPLES**2
     return result.reshape(len(MASKS), size, size)
 
 
