@@ -36,15 +36,15 @@ def test_a_matrix_of_zeros_is_dark():
 
 
 @pytest.mark.parametrize(
-    ("values", "names", "words"),
+    ("values", "names", "message"),
     [
         (SHARES, ["hue"], "a name for each of 2"),
         (-SHARES, ["a", "b"], "0 or more"),
         (SHARES * np.nan, ["a", "b"], "not finite"),
     ],
 )
-def test_what_cannot_be_drawn(values, names, words):
-    with pytest.raises(ValueError, match=words):
+def test_what_cannot_be_drawn(values, names, message):
+    with pytest.raises(ValueError, match=message):
         plot_matrix(values, names)
 
 

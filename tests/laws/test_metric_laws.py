@@ -246,7 +246,7 @@ def table(seed, rows=90, units=3, factors=2, *, binary=False):
     return y @ mixing + 0.3 * rng.normal(size=(rows, units)), y
 
 
-def some(name, seed, rows, units, factors):
+def tables_for(name, seed, rows, units, factors):
     return table(seed, rows * METRICS[name].rows, units, factors, binary=METRICS[name].binary)
 
 
@@ -281,7 +281,7 @@ def untyped():
 @every
 @law()
 def test_every_score_is_a_number_in_its_range(name, seed, rows, units, factors):
-    z, y = some(name, seed, rows, units, factors)
+    z, y = tables_for(name, seed, rows, units, factors)
     for codes in (z, np.random.default_rng(seed).normal(size=z.shape)):
         is_in_range(name, METRICS[name].score(codes, y, 0))
 
@@ -291,12 +291,12 @@ def test_every_score_is_a_number_in_its_range(name, seed, rows, units, factors):
 )
 @law()
 def test_what_does_not_matter(name, change, seed, rows, units, factors):
-    before = some(name, seed, rows, units, factors)
+    before = tables_for(name, seed, rows, units, factors)
     after = LAWS[change](*before, np.random.default_rng(seed))
     scores, changed = (METRICS[name].score(*tables, 0) for tables in (before, after))
-    kept = promised(name, change)
-    expected = {score: pytest.approx(scores[score], rel=1e-6, abs=METRICS[name].noise) for score in kept}
-    assert {score: changed[score] for score in kept} == expected
+    promised_scores = promised(name, change)
+    expected = {score: pytest.approx(scores[score], rel=1e-6, abs=METRICS[name].noise) for score in promised_scores}
+    assert {score: changed[score] for score in promised_scores} == expected
 
 
 @pytest.mark.parametrize("name", [name for name in METRICS if (name, "best") not in COUNTER_EXAMPLES])
@@ -356,7 +356,7 @@ EDGES = {
 @pytest.mark.parametrize("edge", EDGES)
 @law(2)
 def test_an_edge_has_a_result(name, edge, seed, rows, units, factors):
-    z, y = EDGES[edge](*some(name, seed, rows, units, factors))
+    z, y = EDGES[edge](*tables_for(name, seed, rows, units, factors))
     is_in_range(name, METRICS[name].score(z, y, 0))
 
 
@@ -369,11 +369,11 @@ def test_few_rows_have_a_result_or_a_clear_error(name, rows, seed):
     try:
         scores = METRICS[name].score(z, y, 0)
     except ValueError as error:
-        refused = str(error)
+        message = str(error)
     else:
         is_in_range(name, scores)
         return
-    assert any(word in refused for word in ("constant in", "nothing to measure", "folds must be in"))
+    assert any(word in message for word in ("constant in", "nothing to measure", "folds must be in"))
 
 
 @every
@@ -397,7 +397,7 @@ def test_codes_that_are_not_finite_are_refused(name, bad):
 
 @every
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("spoil", "message"),
     [
         (lambda y: y[:-2], "row i of both must be the same image"),
         (lambda y: y[:, :0], "nothing to measure"),
@@ -409,11 +409,11 @@ def test_codes_that_are_not_finite_are_refused(name, bad):
     ],
 )
 @pytest.mark.usefixtures("untyped")
-def test_tables_that_cannot_be_measured_are_refused(name, spoil, words):
+def test_tables_that_cannot_be_measured_are_refused(name, spoil, message):
     z, y = table(0, binary=True)
-    any_number = METRICS[name].real and "class indices" in words
+    any_number = METRICS[name].real and "class indices" in message
     if not METRICS[name].ignores_factors and not any_number:
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match=message):
             METRICS[name].score(z, spoil(y), 0)
 
 
@@ -442,10 +442,10 @@ def test_the_same_seed_gives_the_same_scores_and_the_tables_are_left_as_they_wer
     assert (factors == y).all()
 
 
-@pytest.mark.parametrize(("promise", "place"), [*COUNTER_EXAMPLES.items(), *(((None, None), p) for p in ELSEWHERE)])
-def test_what_is_not_promised_has_a_counter_example(promise, place):
+@pytest.mark.parametrize(("promise", "test_id"), [*COUNTER_EXAMPLES.items(), *(((None, None), p) for p in ELSEWHERE)])
+def test_what_is_not_promised_has_a_counter_example(promise, test_id):
     name, change = promise
-    file, test = place.split("::")
+    file, test = test_id.split("::")
     assert f"def {test}(" in (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
     if name:
         metric, _, score = name.partition(".")
@@ -475,8 +475,8 @@ def test_a_scale_that_is_too_small_or_too_large_loses_the_score():
 
 def test_ties_between_splits_move_dci_on_few_rows():
     z, y = table(1, 240, 2, 1)
-    found = [METRICS["dci"].score(z, y, seed)["completeness"] for seed in range(3)]
-    assert np.ptp(found) > 0.2
+    completeness = [METRICS["dci"].score(z, y, seed)["completeness"] for seed in range(3)]
+    assert np.ptp(completeness) > 0.2
 
 
 def test_a_constant_unit_counts_in_the_base_of_completeness():

@@ -21,7 +21,7 @@ def test_a_long_list_of_places_is_cut():
 
 
 @pytest.mark.parametrize(
-    ("rows", "factors", "words"),
+    ("rows", "factors", "message"),
     [
         (4, np.zeros((5, 1), int), "4 rows and factors 5"),
         (0, np.zeros((0, 1), int), "nothing to measure"),
@@ -29,8 +29,8 @@ def test_a_long_list_of_places_is_cut():
         (2, np.array([[0], [-1]]), "got -1"),
     ],
 )
-def test_refuses_tables_that_do_not_fit(rows, factors, words):
-    with pytest.raises(ValueError, match=words):
+def test_refuses_tables_that_do_not_fit(rows, factors, message):
+    with pytest.raises(ValueError, match=message):
         check_tables(np.zeros((rows, 2)), factors)
 
 

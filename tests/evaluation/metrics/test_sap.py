@@ -93,8 +93,8 @@ def test_continuous_is_in_0_1_and_sees_no_affine_map(seed, rows, width):
     units = rng.normal(size=(rows, width))
     score = sap_continuous(units, factors)["sap"]
     assert 0 <= score <= 1
-    moved = units[:, rng.permutation(width)] * rng.choice([-3.0, -0.5, 2.0], width) + 7
-    assert sap_continuous(moved, factors)["sap"] == pytest.approx(score, abs=1e-9)
+    changed = units[:, rng.permutation(width)] * rng.choice([-3.0, -0.5, 2.0], width) + 7
+    assert sap_continuous(changed, factors)["sap"] == pytest.approx(score, abs=1e-9)
     assert sap_continuous(units, 5 + 2 * factors)["sap"] == pytest.approx(score, abs=1e-9)
 
 
