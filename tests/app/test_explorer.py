@@ -16,6 +16,7 @@ from unweave.cli import edit as cli
 from unweave.editing import verbs
 from unweave.runs.run import Run
 from unweave.runs.units import named
+from unweave.tensors import to_images
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_every_verb_gives_pictures(explorer: Explorer) -> None:
 
 def test_the_gallery_rises(explorer: Explorer) -> None:
     rows = np.array([row for row, _ in explorer.gallery(0, 6)])
-    images = module.to_images(explorer.run.dataset().images(rows))
+    images = to_images(explorer.run.dataset().images(rows))
     with torch.inference_mode():
         codes = explorer.method.encode(images)[:, explorer.units[0].units[0], 0].tolist()
     line = explorer.lines[0]

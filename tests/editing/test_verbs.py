@@ -6,7 +6,6 @@ from PIL import Image
 
 import unweave
 from unweave.method import Sampling
-from unweave.runs.images import read_images
 from unweave.runs.run import Run
 
 FEW = Sampling("ddim", 2)
@@ -49,21 +48,6 @@ def test_a_users_own_image_is_fitted_to_the_run(quick_run: Run, tmp_path: Path) 
     Image.new("RGBA", (50, 40), (255, 0, 0, 128)).save(tmp_path / "me.png")
     edit = unweave.swap(quick_run, images=[tmp_path / "me.png"], partners=[3], units=[1], sampling=FEW)
     assert edit.images.shape == (1, 1, 3, 16, 16)
-
-
-def test_a_message_says_which_image_is_resized(
-    quick_run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    turned = Image.new("RGB", (30, 20))
-    exif = turned.getexif()
-    exif[0x0112] = 6  # lies on its side
-    turned.save(tmp_path / "turned.jpg", exif=exif)
-    Image.new("RGB", (16, 16)).save(tmp_path / "fits.png")
-    with caplog.at_level("INFO", logger="unweave"):
-        read_images(quick_run, [tmp_path / "turned.jpg", tmp_path / "fits.png", 3])
-    assert [record.getMessage() for record in caplog.records] == [
-        "turned.jpg has 30 x 20 pixels: its middle is resized to 16 x 16 (height, width)."
-    ]
 
 
 def test_the_edit_of_an_image_with_itself_is_its_reconstruction(quick_run: Run) -> None:

@@ -32,10 +32,11 @@ from unweave.editing.verbs import difference
 from unweave.figures.overlay import overlay
 from unweave.method import Start, evaluating
 from unweave.runs.codes import check_generative, code_table
-from unweave.runs.run import Run, best_device
+from unweave.runs.images import read_file, read_row
+from unweave.runs.run import Run
 from unweave.runs.unit_ranges import ROWS, kept_lines, lines, one_by_one
 from unweave.runs.units import chosen, name_unit, named
-from unweave.tensors import Images, to_images, to_pixels
+from unweave.tensors import Images, to_pixels
 from unweave.types import Pixels
 
 MAX_SLIDERS = 24  # for the units that move or vary most
@@ -126,19 +127,16 @@ class Explorer:
 
     def partner(self, source: int | Path, file_name: str | None = None) -> Partner:
         """The same, only to take units from: no model is asked."""
-        channels, height, width = self.shape
         if isinstance(source, Path):
             _check_upload_size(source)
             try:
-                pixels = read_image(source, (height, width), channels)
+                image = read_file(source, self.shape)
             except ValueError as error:
                 raise ValueError(str(error).replace(str(source), file_name or source.name)) from None
-        else:
-            if self.dataset is None or not 0 <= source < len(self.dataset):
-                raise ValueError(f"there is no row {source} to look at: upload an image.")
-            pixels = self.dataset.images(np.array([source]))
-        name = file_name or (_relative(source) if isinstance(source, Path) else str(source))
-        return Partner(name, to_images(pixels, best_device()))
+            return Partner(file_name or _relative(source), image)
+        if self.dataset is None or not 0 <= source < len(self.dataset):
+            raise ValueError(f"there is no row {source} to look at: upload an image.")
+        return Partner(file_name or str(source), read_row(self.dataset, source))
 
     def prepare(self, image: Images, seed: int | None, name: str) -> PickedImage:
         """An image of the run's size that begins from the x_T of a seed, or from its own where that is None."""

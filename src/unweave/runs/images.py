@@ -27,31 +27,42 @@ class NamedImages(NamedTuple):
 
 def read_images(run: Run, names: ImageNames) -> NamedImages:
     """The named images at the size that the run was trained on; files are cropped to the middle and resized."""
-    channels, height, width = run.shape()
+    shape = run.shape()
     dataset: Dataset | None = None
     images, labels = [], []
     for name in names:
         if isinstance(name, int) or (str(name).isdecimal() and not Path(str(name)).exists()):
             dataset = dataset or run.dataset()
             row = int(str(name))
-            if not 0 <= row < len(dataset):
-                raise ValueError(
-                    f"row must be in 0..{len(dataset) - 1}, got {row}: {dataset.name} has {len(dataset):,} images."
-                )
-            images.append(to_images(dataset.images(np.array([row]))))
+            images.append(read_row(dataset, row))
             labels.append(f"row {row}")
         else:
             path = Path(str(name))
-            images.append(to_images(read_image(path, (height, width), channels)))
+            images.append(read_file(path, shape))
             labels.append(path.name)
-            if (size := image_size(path)) != (height, width):
+            if (size := image_size(path)) != shape[1:]:
                 logger.info(
                     "%s has %d x %d pixels: its middle is resized to %d x %d (height, width).",
-                    path.name, *size, height, width,
+                    path.name, *size, *shape[1:],
                 )  # fmt: skip
     if not images:
         raise ValueError("there are no images to edit: give row numbers of the data set or paths of image files.")
-    return NamedImages(torch.cat(images).to(best_device()), labels)
+    return NamedImages(torch.cat(images), labels)
+
+
+def read_row(dataset: Dataset, row: int) -> Images:
+    """The one image of a row. Raises ValueError for a row that is not there."""
+    if not 0 <= row < len(dataset):
+        raise ValueError(
+            f"row must be in 0..{len(dataset) - 1}, got {row}: {dataset.name} has {len(dataset):,} images."
+        )
+    return to_images(dataset.images(np.array([row]))).to(best_device())
+
+
+def read_file(path: Path, shape: tuple[int, int, int]) -> Images:
+    """The one image of a file, its middle at this shape (channels, height, width). Raises ValueError that names it."""
+    channels, height, width = shape
+    return to_images(read_image(path, (height, width), channels)).to(best_device())
 
 
 def random_rows(run: Run, count: int, seed: int = 0) -> list[int]:
