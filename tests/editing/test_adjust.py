@@ -11,11 +11,11 @@ def test_every_group_gets_its_values_and_the_rest_stays(stripes, sampling, pairs
     images, _ = pairs
     start = torch.zeros_like(images)
     values = [torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]), torch.tensor([[-1.0, 0.0, 1.0]])]
-    made = adjust_units(stripes, images, [[0, 2], [3]], values, sampling=sampling, start=start)
+    edited = adjust_units(stripes, images, [[0, 2], [3]], values, sampling=sampling, start=start)
     own = reconstruct_images(stripes, images, sampling=sampling, start=start)
     for unit, value in ((0, values[0][0]), (2, values[0][1]), (3, values[1][0])):
-        assert torch.equal(made[..., 2 * unit : 2 * unit + 2], value[None, :, None, None].expand(5, 3, 8, 2))
-    assert torch.equal(made[..., 2:4], own[..., 2:4])
+        assert torch.equal(edited[..., 2 * unit : 2 * unit + 2], value[None, :, None, None].expand(5, 3, 8, 2))
+    assert torch.equal(edited[..., 2:4], own[..., 2:4])
 
 
 def test_no_edit_is_the_reconstruction_and_one_is_a_step_of_a_traversal(stripes, sampling, pairs):

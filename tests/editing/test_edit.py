@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unweave.editing.edit import Edit, Labels, grid_edit
+from unweave.editing.edit import Edit, FigureLabels, grid_edit
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_the_figure_is_drawn_once_and_only_when_somebody_looks() -> None:
         calls.append(1)
         return Image.new("RGB", (30, 20))
 
-    edit = Edit(torch.zeros(1, 3, 8, 8), Labels([], []), draw)
+    edit = Edit(torch.zeros(1, 3, 8, 8), FigureLabels([], []), draw)
     assert calls == []
     assert edit.figure() is edit.figure()
     assert calls == [1]
@@ -28,10 +28,10 @@ def test_the_figure_is_drawn_once_and_only_when_somebody_looks() -> None:
 
 def test_a_notebook_shows_the_figure_and_no_numbers(cells: torch.Tensor) -> None:
     edit = grid_edit(cells, list(cells), ["a", "b"], ["x", "y", "z"], "title")
-    with Image.open(BytesIO(edit._repr_png_())) as shown:
-        assert shown.size == edit.figure().size
+    with Image.open(BytesIO(edit._repr_png_())) as image:
+        assert image.size == edit.figure().size
     assert repr(edit) == (
-        "Edit(images of shape (2, 3, 3, 8, 8), labels=Labels(rows=['a', 'b'], columns=['x', 'y', 'z']))"
+        "Edit(images of shape (2, 3, 3, 8, 8), labels=FigureLabels(rows=['a', 'b'], columns=['x', 'y', 'z']))"
     )
 
 
@@ -47,7 +47,7 @@ def test_saving_replaces_no_file_unasked(cells: torch.Tensor, tmp_path: Path) ->
 
 def test_a_gif_is_the_film_where_there_is_one(cells: torch.Tensor, tmp_path: Path) -> None:
     still = grid_edit(cells, list(cells), [], ["x", "y", "z"], "title")
-    film = Edit(cells, Labels(["a", "b"], ["x", "y", "z"]), still.draw, film=cells)
+    film = Edit(cells, FigureLabels(["a", "b"], ["x", "y", "z"]), still.draw, film=cells)
     for edit, frames in ((still, 1), (film, 4)):  # there and back
         with Image.open(edit.save(tmp_path / f"{frames}.gif")) as saved:
             assert saved.n_frames == frames

@@ -61,9 +61,9 @@ def test_each_unit_by_itself_in_one_go(stripes, sampling, pairs):
     start = make_start(stripes, images, sampling=sampling, seed=0)
     together = swap_each(stripes, images, partners, [[3], [0]], sampling=sampling, start=start, batch=3)
     assert together.shape == (5, 2, 3, 8, 8)
-    for place, unit in enumerate([3, 0]):
+    for index, unit in enumerate([3, 0]):
         alone = swap_units(stripes, images, partners, [unit], sampling=sampling, start=start)
-        assert torch.equal(together[:, place], alone)
+        assert torch.equal(together[:, index], alone)
     assert swap_each(stripes, images, partners, [], sampling=sampling, start=start).shape == (5, 0, 3, 8, 8)
 
 

@@ -26,7 +26,7 @@ LONG_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "long"}
 Kind = TypeVar("Kind", PickedImage, Partner)
 
 
-class ImageSource(NamedTuple):
+class ImagePicker(NamedTuple):
     """Pictures of the data to pick one of, and a place for a file."""
 
     examples: Sequence[tuple[int | Path, Picture]]
@@ -51,7 +51,7 @@ class ImageSource(NamedTuple):
         return events
 
 
-def image_source(explorer: Explorer, label: str, upload_label: str) -> ImageSource:
+def image_picker(explorer: Explorer, label: str, upload_label: str) -> ImagePicker:
     """The gallery and the upload, labelled."""
     examples = explorer.examples()
     gallery = gr.Gallery(
@@ -59,7 +59,7 @@ def image_source(explorer: Explorer, label: str, upload_label: str) -> ImageSour
         allow_preview=False, interactive=False, visible=bool(examples), elem_classes=["pixels", "source"],
     )  # fmt: skip
     upload = gr.File(label=upload_label, file_types=list(IMAGE_ENDINGS), type="filepath", height=135)
-    return ImageSource(examples, gallery, upload, gr.Textbox(visible=False))
+    return ImagePicker(examples, gallery, upload, gr.Textbox(visible=False))
 
 
 def start_seed(start_choice: str) -> int | None:

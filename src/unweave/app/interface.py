@@ -8,9 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from unweave.app import slider_tab, swap_tab, unit_tab
 from unweave.app.components import PICTURE_SECONDS, StorePicture, errors_in_page, picture_store, unit_options
 from unweave.app.explorer import Explorer
+from unweave.app.slider_tab import build_slider_tab, image_panel
+from unweave.app.swap_tab import build_swap_tab
+from unweave.app.unit_tab import build_unit_tab
 
 MAX_UPLOAD_SIZE = "20mb"
 CSS = """
@@ -32,13 +34,13 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True) -> 
     title = f"{explorer.run.method_name} on {explorer.dataset_name()}: one unit at a time"
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(PICTURE_SECONDS, PICTURE_SECONDS)) as page:
         gr.Markdown(f"# {title}\n{len(explorer.units)} units. Pick an image, move a slider, see what it does.")
-        panel = slider_tab.image_panel(explorer)
+        panel = image_panel(explorer)
         with gr.Tab("Sliders"):
-            sliders, slider_events = slider_tab.build(page, explorer, panel, store)
+            sliders, slider_events = build_slider_tab(page, explorer, panel, store)
         with gr.Tab("Swap"):
-            units, swap_events = swap_tab.build(explorer, panel, store)
+            units, swap_events = build_swap_tab(explorer, panel, store)
         with gr.Tab("One unit"):
-            unit = unit_tab.build(explorer, panel, store, rename)
+            unit = build_unit_tab(explorer, panel, store, rename)
 
         def rename_unit(index: int, name: str) -> list[Any]:
             with errors_in_page():

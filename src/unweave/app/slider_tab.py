@@ -10,11 +10,11 @@ from unweave.app.components import (
     INVERTED,
     SEEDED,
     SHORT_WORK,
-    ImageSource,
+    ImagePicker,
     StorePicture,
     command_box,
     errors_in_page,
-    image_source,
+    image_picker,
     require_picked,
     start_seed,
 )
@@ -25,7 +25,7 @@ from unweave.figures.pixels import rgb_pixels
 class ImagePanel(NamedTuple):
     """The upper half of the page, which every tab works on."""
 
-    source: ImageSource
+    source: ImagePicker
     start: gr.Radio
     picked: gr.State
     key: gr.Textbox  # of what the browser shows, which may be the image before the one that is being prepared
@@ -39,7 +39,7 @@ class ImagePanel(NamedTuple):
 def image_panel(explorer: Explorer) -> ImagePanel:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            source = image_source(explorer, "Images of the data", "Your own image")
+            source = image_picker(explorer, "Images of the data", "Your own image")
             start = gr.Radio(
                 [INVERTED, SEEDED], value=INVERTED, label="Begin from",
                 info="its own (inverted x_T) keeps what the units do not hold; a seed shows what they hold alone",
@@ -62,7 +62,7 @@ def image_panel(explorer: Explorer) -> ImagePanel:
     return ImagePanel(source, start, gr.State(None), gr.Textbox(visible="hidden"), pictures, command, reset, save, stop)
 
 
-def build(
+def build_slider_tab(
     page: gr.Blocks, explorer: Explorer, panel: ImagePanel, store: StorePicture
 ) -> tuple[list[gr.Slider], list[Any]]:
     """The sliders, and the events of them and of the panel."""

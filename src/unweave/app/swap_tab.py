@@ -13,7 +13,7 @@ from unweave.app.components import (
     command_box,
     edit_gallery,
     errors_in_page,
-    image_source,
+    image_picker,
     page_error,
     require_picked,
     unit_options,
@@ -23,13 +23,13 @@ from unweave.app.slider_tab import ImagePanel
 from unweave.figures.pixels import rgb_pixels
 
 
-def build(explorer: Explorer, panel: ImagePanel, store: StorePicture) -> tuple[gr.CheckboxGroup, list[Any]]:
+def build_swap_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture) -> tuple[gr.CheckboxGroup, list[Any]]:
     """The boxes to tick units in, and the events."""
     partner_state = gr.State(None)
     count = min(6, len(explorer.units))
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            source = image_source(explorer, "Partner: images of the data", "Your own partner")
+            source = image_picker(explorer, "Partner: images of the data", "Your own partner")
             partner_picture = gr.Image(
                 label="partner", interactive=False, format="png", elem_classes="pixels", alt_text="partner", height=160,
                 buttons=[],

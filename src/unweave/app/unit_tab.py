@@ -25,7 +25,7 @@ class UnitTab(NamedTuple):
     events: list[Any]
 
 
-def build(explorer: Explorer, panel: ImagePanel, store: StorePicture, rename: bool) -> UnitTab:
+def build_unit_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture, rename: bool) -> UnitTab:
     dropdown = gr.Dropdown(unit_options(explorer.names()), value=0, label="Unit")
     with gr.Row():
         traverse_button = gr.Button("From low to high", variant="primary")

@@ -68,7 +68,7 @@ def swap(
 
     inputs = {"images": images, "partners": split_commas(partners), "units": parse_units(units)}
     start = start_options(seed, inverted, steps, sampler)
-    edit_and_save(verbs.swap, run, "swap", {**inputs, **start}, Saving(output, overwrite, json))
+    edit_and_save(verbs.swap, open_target(run, "swap", output, overwrite, json), {**inputs, **start})
 
 
 @app.command()
@@ -86,7 +86,7 @@ def traverse(
 
     inputs = {"images": images, "units": parse_units(units), "steps": points}
     start = start_options(seed, inverted, steps, sampler)
-    edit_and_save(verbs.traverse, run, "traverse", {**inputs, **start}, Saving(output, overwrite, json))
+    edit_and_save(verbs.traverse, open_target(run, "traverse", output, overwrite, json), {**inputs, **start})
 
 
 @app.command()
@@ -109,7 +109,7 @@ def adjust(
 
     inputs = {"images": images, "to": parse_quantiles(to)}
     start = start_options(seed or 0, seed is None, steps, sampler)
-    edit_and_save(verbs.adjust, run, "adjust", {**inputs, **start}, Saving(output, overwrite, json))
+    edit_and_save(verbs.adjust, open_target(run, "adjust", output, overwrite, json), {**inputs, **start})
 
 
 @app.command()
@@ -143,7 +143,7 @@ def interpolate(
     inputs = {"images": images, "partners": split_commas(partners), "units": parse_units(units)}
     start = start_options(seed or 0, seed is None, steps, sampler, inversion)
     options = {**inputs, **start, "steps": weights, "noise": noise}
-    edit_and_save(verbs.interpolate, run, "interpolate", options, Saving(output, overwrite, json))
+    edit_and_save(verbs.interpolate, open_target(run, "interpolate", output, overwrite, json), options)
 
 
 @app.command()
@@ -161,7 +161,7 @@ def reconstruct(
     from unweave.method import Sampling
 
     options = {"images": images, "seed": seed, "sampling": Sampling(sampler, steps, eta)}
-    edit_and_save(verbs.reconstruct, run, "reconstruct", options, Saving(output, overwrite, json))
+    edit_and_save(verbs.reconstruct, open_target(run, "reconstruct", output, overwrite, json), options)
 
 
 @app.command()
@@ -175,7 +175,7 @@ def heatmap(
 
     inputs = {"images": images, "partners": split_commas(partners)}
     start = start_options(seed, inverted, steps, sampler)
-    edit_and_save(verbs.heatmap, run, "heatmap", {**inputs, **start}, Saving(output, overwrite, json))
+    edit_and_save(verbs.heatmap, open_target(run, "heatmap", output, overwrite, json), {**inputs, **start})
 
 
 @app.command()
@@ -187,7 +187,7 @@ def attention(
     from unweave.editing import method_specific
 
     options = {"images": images, **start_options(seed, inverted, steps, sampler)}
-    edit_and_save(method_specific.attention_maps, run, "attention", options, Saving(output, overwrite, json))
+    edit_and_save(method_specific.attention_maps, open_target(run, "attention", output, overwrite, json), options)
 
 
 @app.command()
@@ -209,7 +209,7 @@ def alone(
         raise ValueError("--own uses the image's own units, --partners another's: give one of them.")
     inputs = {"images": images, "partners": [] if own else split_commas(partners), "units": parse_units(units)}
     start = start_options(seed, inverted, steps, sampler)
-    edit_and_save(method_specific.edit_alone, run, "alone", {**inputs, **start}, Saving(output, overwrite, json))
+    edit_and_save(method_specific.edit_alone, open_target(run, "alone", output, overwrite, json), {**inputs, **start})
 
 
 @app.command()
@@ -225,12 +225,11 @@ def fields(
     """
     from unweave.editing import method_specific
 
-    saving = Saving(output, overwrite, json)
-    opened, path = open_target(run, "fields", saving)
+    target = open_target(run, "fields", output, overwrite, json)
     edit = method_specific.field_maps(
-        opened, images, parse_units(units), parse_times(times) or method_specific.TIMES, seed=seed
+        target.run, images, parse_units(units), parse_times(times) or method_specific.TIMES, seed=seed
     )
-    save_and_print(edit, path, {"noise": f"seed {seed}"}, saving)
+    save_and_print(edit, target, {"noise": f"seed {seed}"})
 
 
 @app.command()
@@ -259,16 +258,17 @@ def manipulate(
     if not attribute:
         raise ValueError("--attribute is missing: the name of a factor, or NAME=CLASS; `unweave info RUN` lists them.")
     start = start_options(seed or 0, seed is None, steps, sampler, inversion)
-    saving = Saving(output, overwrite, json)
-    opened, path = open_target(run, "manipulate", saving)
+    target = open_target(run, "manipulate", output, overwrite, json)
     with out.progress_of(quiet=False):
-        edit, classifier = move_attribute(opened, attribute, images, amount or AMOUNTS, kept=kept, rows=rows, **start)
+        edit, classifier = move_attribute(
+            target.run, attribute, images, amount or AMOUNTS, kept=kept, rows=rows, **start
+        )
     if not json and classifier.average_precision is not None:
         out.say(
             f"the classifier's average precision on test rows is {classifier.average_precision:.3f} "
             f"(chance {classifier.prevalence:.3f}), from {len(classifier.kept)} numbers of the code"
         )
-    save_and_print(edit, path, classifier.to_json(), saving)
+    save_and_print(edit, target, classifier.to_json())
 
 
 def start_options(seed: int, inverted: bool, steps: int, sampler: str, inversion: int | None = None) -> dict[str, Any]:
@@ -280,40 +280,38 @@ def start_options(seed: int, inverted: bool, steps: int, sampler: str, inversion
     return {"seed": None if inverted else seed, "sampling": Sampling(sampler, steps, inversion=inversion)}
 
 
-class Saving(NamedTuple):
-    """Where the picture goes, and what is printed."""
+class Target(NamedTuple):
+    """The opened run, where the picture of an edit goes, and what is printed."""
 
-    output: Path | None
+    run: "Run"
+    path: Path
     overwrite: bool
     json: bool
 
 
-def edit_and_save(verb: Callable[..., "Edit"], run: Path, name: str, options: dict[str, Any], saving: Saving) -> None:
-    """Do a verb and write its picture, whose path is checked before the work."""
-    opened, path = open_target(run, name, saving)
-    edit = verb(opened, **options)
-    start = "inverted" if options["seed"] is None else f"seed {options['seed']}"
-    facts = {"x_T": start, "sampling": options["sampling"]._asdict()}
-    save_and_print(edit, path, facts, saving)
-
-
-def open_target(run: Path, name: str, saving: Saving) -> tuple["Run", Path]:
-    """The run, and where the picture of this name will go."""
+def open_target(run_path: Path, name: str, output: Path | None, overwrite: bool, json: bool) -> Target:
+    """Where the picture of this name will go, checked before the work."""
     from unweave.figures.save import check_picture_path, choose_picture_path
     from unweave.runs.run import Run
 
-    opened = Run(run)
-    path = choose_picture_path(opened.pictures, name, saving.output, saving.overwrite)
+    run = Run(run_path)
+    path = choose_picture_path(run.pictures, name, output, overwrite)
     if name == "traverse":
-        check_picture_path(path.with_suffix(".gif"), saving.overwrite)
-    return opened, path
+        check_picture_path(path.with_suffix(".gif"), overwrite)
+    return Target(run, path, overwrite, json)
 
 
-def save_and_print(edit: "Edit", path: Path, facts: dict[str, Any], saving: Saving) -> None:
+def edit_and_save(verb: Callable[..., "Edit"], target: Target, options: dict[str, Any]) -> None:
+    edit = verb(target.run, **options)
+    start = "inverted" if options["seed"] is None else f"seed {options['seed']}"
+    save_and_print(edit, target, {"x_T": start, "sampling": options["sampling"]._asdict()})
+
+
+def save_and_print(edit: "Edit", target: Target, facts: dict[str, Any]) -> None:
     """Write the picture, and beside it the film of an edit that has one; print where they are, or all in JSON."""
-    paths = [path] if edit.film is None else list(dict.fromkeys([path, path.with_suffix(".gif")]))
-    files = [edit.save(target, saving.overwrite) for target in paths]
-    if saving.json:
+    paths = [target.path] if edit.film is None else list(dict.fromkeys([target.path, target.path.with_suffix(".gif")]))
+    files = [edit.save(path, target.overwrite) for path in paths]
+    if target.json:
         out.print_json({"files": files, "shape": list(edit.images.shape), **facts})
     else:
         for file in files:

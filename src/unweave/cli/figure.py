@@ -40,7 +40,7 @@ def attribute_loss(
     words = None if times is None else [word.strip() for word in times.split(",")]
     if words is not None and not all(word.isdecimal() for word in words):
         raise ValueError(f"--times must be numbers separated by commas, such as 100,500; got {times!r}.")
-    found = theory.attribute_losses(
+    losses = theory.attribute_losses(
         run,
         pairs_each=pairs,
         times=theory.TIMES if words is None else [int(word) for word in words],
@@ -50,7 +50,7 @@ def attribute_loss(
         progress=out.progress_line,
     )
     if json:
-        out.print_json(found)
+        out.print_json(losses)
     else:
-        for name in found["files"]:
+        for name in losses["files"]:
             print(name)

@@ -76,7 +76,7 @@ def manipulate(
     classifier = AttributeClassifier(
         attribute=attribute,
         kept=np.flatnonzero(direction.weight.numpy()).tolist(),
-        average_precision=average_precision(direction, test_codes, labels[test]),
+        average_precision=direction_precision(direction, test_codes, labels[test]),
         prevalence=float(labels[test].mean()),
         rows={"train": len(train), "test": len(test)},
         amounts=list(amounts),
@@ -133,7 +133,7 @@ def attribute_labels(
     return (column == positive).astype(np.int64)
 
 
-def average_precision(direction: Direction, codes: torch.Tensor, labels: np.ndarray) -> float | None:
+def direction_precision(direction: Direction, codes: torch.Tensor, labels: np.ndarray) -> float | None:
     """Of the classifier on these rows; None where they are all of one class."""
     if not 0 < labels.mean() < 1:
         return None

@@ -16,7 +16,7 @@ from unweave.figures.save import save_picture
 from unweave.figures.traversal import TraversalFrames, save_gif
 
 
-class Labels(NamedTuple):
+class FigureLabels(NamedTuple):
     """The names of the figure's rows and of its columns (or tiles); a figure of tiles has no rows."""
 
     rows: Sequence[str]
@@ -28,7 +28,7 @@ class Edit:
     """Edited images in [-1, 1], or maps; every verb says of what shape. A notebook shows the figure."""
 
     images: Float[Tensor, "..."]
-    labels: Labels
+    labels: FigureLabels
     draw: Callable[[], Image.Image]  # the figure
     film: TraversalFrames | None = None  # what a GIF shows: frames for each row of the figure
 
@@ -62,4 +62,4 @@ def grid_edit(
     images: Float[Tensor, "..."], cells: Sequence[ImageRow], rows: Sequence[str], columns: Sequence[str], title: str
 ) -> Edit:
     """An edit whose figure is a grid: `cells` has the images of each row."""
-    return Edit(images, Labels(rows, columns), lambda: grid(cells, rows or None, columns, title=title))
+    return Edit(images, FigureLabels(rows, columns), lambda: grid(cells, rows or None, columns, title=title))

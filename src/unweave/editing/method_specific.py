@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from unweave import registry
-from unweave.editing.edit import Edit, Labels, grid_edit
+from unweave.editing.edit import Edit, FigureLabels, grid_edit
 from unweave.editing.inputs import SAMPLING, EditInputs, read_inputs, read_pairs
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import start_label
@@ -42,7 +42,7 @@ def attention_maps(
     title = f"Attention to each unit, {inputs.labels[0]}"
     return Edit(
         maps,
-        Labels([], names),
+        FigureLabels([], names),
         lambda: overlay(maps, inputs.images[0], units=names, title=title, quantity="share of attention"),
     )
 
@@ -67,7 +67,7 @@ def field_maps(
     indices = numbers(inputs.method, inputs.images, units, names)
     with evaluating(inputs.method):
         maps = compute(inputs.method, inputs.images, list(times), seed)[:, indices]
-    labels = Labels(titles(indices, names), [f"t = {time}" for time in times])
+    labels = FigureLabels(titles(indices, names), [f"t = {time}" for time in times])
     title = f"What each unit adds to the noise prediction, {inputs.labels[0]}"
 
     def draw() -> Image.Image:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave.editing.adjust import adjust_units
-from unweave.editing.edit import Edit, Labels, grid_edit
+from unweave.editing.edit import Edit, FigureLabels, grid_edit
 from unweave.editing.heatmap import change_maps
 from unweave.editing.inputs import SAMPLING, read_inputs, read_pairs
 from unweave.editing.interpolate import interpolate_units, interpolation_weights
@@ -110,7 +110,7 @@ def traverse(
     title = f"{inputs.labels[0]}: every unit from low to high ({start_label(seed)})"
     return Edit(
         frames,
-        Labels(rows, [quantile_label(quantile) for quantile in quantiles]),
+        FigureLabels(rows, [quantile_label(quantile) for quantile in quantiles]),
         lambda: traversal(frames[:, :, 0], quantiles, units=rows, title=title),
         film=frames[:, :, 0],
     )
@@ -253,4 +253,4 @@ def heatmap(
     maps = change_maps(inputs.method, inputs.images, inputs.partners, sampling=sampling, start=start, edits=edits)
     names = [group.name for group in groups]
     title = f"Which unit moves which pixels, over {len(inputs.images)} swaps ({start_label(seed)})"
-    return Edit(maps, Labels([], names), lambda: overlay(maps, inputs.images[0], units=names, title=title))
+    return Edit(maps, FigureLabels([], names), lambda: overlay(maps, inputs.images[0], units=names, title=title))
