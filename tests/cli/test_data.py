@@ -34,8 +34,8 @@ def test_info_of_a_folder_with_labels(monkeypatch, capsys, photos, tmp_path):
     sheet = tmp_path / "sheet.png"
     words = [str(photos), "labels=folders", "size=16", "--picture", str(sheet), "--json"]
     assert run(monkeypatch, "info", *words) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["images"], said["factors"], said["contact sheet"]) == (8, {"folder": 2}, str(sheet))
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["images"], printed["factors"], printed["contact sheet"]) == (8, {"folder": 2}, str(sheet))
     assert Image.open(sheet).width > 100
     assert run(monkeypatch, "info", *words) == 1
     assert "sheet.png" in capsys.readouterr().err
@@ -52,9 +52,9 @@ def test_settings_of_data_are_checked(monkeypatch, capsys, photos):
 
 def test_list_knows_what_is_here(monkeypatch, capsys):
     assert run(monkeypatch, "list", "--json") == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["rooms"]["here"] == "built in"
-    assert said["shapes3d"]["here"].startswith("no")
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["rooms"]["here"] == "built in"
+    assert printed["shapes3d"]["here"].startswith("no")
     assert run(monkeypatch, "list") == 0
     assert "hf://OWNER/NAME" in capsys.readouterr().out
 
