@@ -470,19 +470,12 @@ def sets(monkeypatch, tmp_path):
 def test_a_set_is_fetched_with_its_licence_shown_before(site, tmp_path, patience, caplog, sets):
     sets["toy"] = (a_file(site.serve("/a", Answer(DATA))), a_file(site.serve("/b", Answer(DATA)), name="b.npz"))
     with caplog.at_level(logging.INFO, "unweave"):
-        assert download_set("toy", patience=patience) == [tmp_path / "toy" / "a.npz", tmp_path / "toy" / "b.npz"]
+        assert download_set("toy", patience) == [tmp_path / "toy" / "a.npz", tmp_path / "toy" / "b.npz"]
     assert caplog.messages[0] == f"Toy. Licence: CC0. Source: {PAGE}"
     caplog.clear()
-    download_set("toy", lambda card: pytest.fail("asked again"), patience)
+    download_set("toy", patience)
     assert caplog.messages == []
     assert len(site.requests) == 2
-
-
-def test_a_licence_that_is_not_accepted_ends_it(site, tmp_path, patience, sets):
-    sets["toy"] = (a_file(site.serve("/a", Answer(DATA))),)
-    with pytest.raises(ValueError, match="its licence was not accepted"):
-        download_set("toy", lambda card: card.licence != "CC0", patience)
-    assert site.requests == []
 
 
 def test_what_can_be_fetched_is_and_the_rest_is_named(site, tmp_path, patience, sets):
@@ -492,7 +485,7 @@ def test_what_can_be_fetched_is_and_the_rest_is_named(site, tmp_path, patience, 
         a_file(site.serve("/404", Answer(status=404)), name="b.npz"),
     )
     with pytest.raises(NotFetchedError) as error:
-        download_set("toy", patience=patience)
+        download_set("toy", patience)
     assert (tmp_path / "toy" / "a.npz").exists()
     assert "agree to the form" in str(error.value)
     assert str(tmp_path / "toy" / "b.npz") in str(error.value)
@@ -502,7 +495,7 @@ def test_the_whole_set_must_fit(site, tmp_path, patience, monkeypatch, sets):
     sets["toy"] = tuple(a_file(site.serve(f"/{i}", Answer(DATA)), name=f"{i}.npz", bytes=10**9) for i in range(3))
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=2 * 10**9))
     with pytest.raises(OSError, match=r"no space left: 1\.07 GB more are needed in .*toy: 3\.00 GB"):
-        download_set("toy", patience=patience)
+        download_set("toy", patience)
     assert site.requests == []
 
 
@@ -517,7 +510,7 @@ def test_sets_that_have_nothing_to_fetch_or_are_unknown(sets):
 def test_only_one_kind_is_fetched(site, tmp_path, patience, sets):
     one, two = (a_file(site.serve(f"/{kind}", Answer(DATA)), name=kind)._replace(kind=kind) for kind in ("one", "two"))
     sets["toy"] = (one, two)
-    assert download_set("toy", patience=patience) == [tmp_path / "toy" / "one"]
-    assert download_set("toy", patience=patience, kind="two") == [tmp_path / "toy" / "two"]
+    assert download_set("toy", patience) == [tmp_path / "toy" / "one"]
+    assert download_set("toy", patience, kind="two") == [tmp_path / "toy" / "two"]
     with pytest.raises(LookupError, match=r"no kind 'too'\. Did you mean 'two'\? It has: one, two"):
-        download_set("toy", patience=patience, kind="too")
+        download_set("toy", patience, kind="too")

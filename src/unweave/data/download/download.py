@@ -17,7 +17,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,19 +56,13 @@ class Patience(NamedTuple):
 DEFAULT_PATIENCE = Patience()
 
 
-def download_set(
-    name: str,
-    accept: Callable[[Card], bool] | None = None,
-    patience: Patience = DEFAULT_PATIENCE,
-    kind: str | None = None,
-) -> list[Path]:
+def download_set(name: str, patience: Patience = DEFAULT_PATIENCE, kind: str | None = None) -> list[Path]:
     """Every file of the published set `name`, fetched where it is not there: the files, or folders of archives.
 
-    Of a set that comes in several kinds only `kind` is fetched, the first one if it is not named.
-
-    The licence is logged before anything is fetched; `accept` is asked for an answer to it, and False ends here with
-    ValueError. Raises LookupError for a set that has nothing to fetch or is not known, NotFetchedError that names every
-    file that could not be had (after the others were), OSError where the disk is full or may not be written.
+    Of a set that comes in several kinds only `kind` is fetched, the first one if it is not named. The licence is
+    logged before anything is fetched. Raises LookupError for a set that has nothing to fetch or is not known,
+    NotFetchedError that names every file that could not be had (after the others were), OSError where the disk is full
+    or may not be written.
     """
     module = registry.module("data", name)
     remotes = _downloads(module)
@@ -83,8 +77,6 @@ def download_set(
     if absent:
         card: Card = module.CARD
         logger.info("%s. Licence: %s. Source: %s", card.title, card.licence, card.source)
-        if accept is not None and not accept(card):
-            raise ValueError(f"{name} is not fetched: its licence was not accepted.")
         with _errors_with_remedy(folder):
             folder.mkdir(parents=True, exist_ok=True)
         missing = [max(0, (remote.bytes or 0) - _bytes_there(remote, folder)) for remote in absent if remote.urls]
