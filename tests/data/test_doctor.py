@@ -77,7 +77,7 @@ def tar_of(content, directory):
 
 def examine(path, **settings):
     table = dataset_table(str(path)) | settings
-    report = doctor.examine(open_data(table), table)
+    report = doctor.examine_dataset(open_data(table), table)
     return report, {finding.kind: finding for finding in report.findings}
 
 
@@ -137,7 +137,7 @@ def stored(pixels, factors=None, names=("a", "b"), sizes=(), notes=""):
 
 
 def kinds(dataset):
-    return {finding.kind: finding for finding in doctor.examine(dataset, {"name": "mine"}).findings}
+    return {finding.kind: finding for finding in doctor.examine_dataset(dataset, {"name": "mine"}).findings}
 
 
 def test_all_groups_of_duplicates_are_found_over_all_parts(monkeypatch):
@@ -203,4 +203,4 @@ def test_an_npz_and_a_view_have_what_applies(tmp_path):
 def test_folders_that_are_not_there_any_more_are_no_error(tmp_path):
     directory = folder_of({"a.png": encoded(noise()), "b.png": encoded(noise())}, tmp_path / "p")
     dataset = folder.build(folder.Settings(path=directory, size=16))
-    assert doctor.examine(dataset, {"name": "folder", "path": str(tmp_path / "q")}).findings == ()
+    assert doctor.examine_dataset(dataset, {"name": "folder", "path": str(tmp_path / "q")}).findings == ()

@@ -78,7 +78,7 @@ class DoctorReport(NamedTuple):
         return table
 
 
-def examine(dataset: Dataset, table: Mapping[str, Any]) -> DoctorReport:
+def examine_dataset(dataset: Dataset, table: Mapping[str, Any]) -> DoctorReport:
     """Look at every row of a data set, at its factors, and at the files that its [data] table names."""
     findings = [
         *_find_unreadable(dataset),
