@@ -78,6 +78,22 @@ def test_the_doctor_names_a_damaged_file(monkeypatch, capsys, photos):
     assert "9.png" in capsys.readouterr().out
 
 
+def test_findings_are_a_table_with_names_as_they_are(monkeypatch, capsys, tmp_path):
+    (tmp_path / "[red]").mkdir()
+    Image.new("RGB", (40, 40), (200, 0, 0)).save(tmp_path / "[red]" / "[bold]a.png")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8))
+    picture.save(tmp_path / "[red]" / "b.png")
+    assert run(monkeypatch, "doctor", str(tmp_path / "[red]")) == 0
+    printed = capsys.readouterr().out
+    assert "[bold]a.png" in printed
+    assert "[red]: 2 images; " in printed
+
+
+def test_a_healthy_folder_has_nothing_wrong(monkeypatch, capsys, photos):
+    assert run(monkeypatch, "doctor", str(photos), "size=16") == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+
+
 def test_an_unknown_set_cannot_be_got(monkeypatch, capsys):
     assert run(monkeypatch, "get", "shapes3") == 1
     assert "Did you mean 'shapes3d'" in capsys.readouterr().err

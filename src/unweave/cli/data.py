@@ -1,11 +1,16 @@
 """unweave data list | info | get | doctor | cache"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unweave.cli import output
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from unweave.data.doctor import DoctorReport
 
 app = typer.Typer(
     help="Look at data sets, download the published ones, find what is wrong with your own images.",
@@ -125,7 +130,22 @@ def doctor(name_or_path: NameOrPath, settings: SettingWords = None, json: AsJson
     if json:
         output.print_json(report.to_json())
     else:
-        output.print_table(report.table())
+        output.print_table(findings_table(report))
+
+
+def findings_table(report: "DoctorReport") -> "Table":
+    """What the doctor found, the worst first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    bad = sum(finding.severity != "note" for finding in report.findings)
+    summary = f"{bad} of these should be looked at" if bad else "nothing is wrong"
+    caption = f"{escape(report.name)}: {report.images:,} images; {summary}"
+    table = Table("", "found", "for example", "remedy", caption=caption)
+    for finding in report.findings:
+        examples = "\n".join(finding.examples)
+        table.add_row(finding.severity, escape(finding.message), escape(examples), escape(finding.remedy))
+    return table
 
 
 @app.command()

@@ -407,7 +407,7 @@ def in_fork(*works):
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_that_open_the_same_set_at_once(many_pictures, count, tmp_path, undisturbed):
     log = tmp_path / "log"
-    original = conversion.prepare
+    original = conversion.prepare_folder
 
     def logged(source, part):
         with log.open("a") as file:
@@ -416,7 +416,7 @@ def test_processes_that_open_the_same_set_at_once(many_pictures, count, tmp_path
         return original(source, part)
 
     def work():
-        conversion.prepare = logged
+        conversion.prepare_folder = logged
         return open_folder(many_pictures, size=16).digest()
 
     values = in_fork(*[work] * count)

@@ -28,7 +28,7 @@ def small_chunks(monkeypatch):
 
 def test_a_source_becomes_a_file_chunk_by_chunk_in_any_order(tmp_path):
     source = make_source(bad={4: "cut short"}, splits={"test": np.array([1, 9])})
-    plan = conversion.prepare(source, tmp_path / "part")
+    plan = conversion.prepare_folder(source, tmp_path / "part")
     assert conversion.missing_chunks(tmp_path / "part", plan) == [0, 1, 2, 3]
     for chunk in (3, 0, 2, 1):
         conversion.record_chunk(tmp_path / "part", conversion.convert_chunk(source, tmp_path / "part", plan, chunk))
@@ -41,11 +41,11 @@ def test_a_source_becomes_a_file_chunk_by_chunk_in_any_order(tmp_path):
 
 def test_a_plan_is_kept_for_the_same_source_and_made_anew_for_another(tmp_path):
     source = make_source()
-    plan = conversion.prepare(source, tmp_path / "part")
+    plan = conversion.prepare_folder(source, tmp_path / "part")
     conversion.record_chunk(tmp_path / "part", conversion.convert_chunk(source, tmp_path / "part", plan, 2))
-    assert conversion.prepare(source, tmp_path / "part") == plan == conversion.read_plan(tmp_path / "part")
+    assert conversion.prepare_folder(source, tmp_path / "part") == plan == conversion.read_plan(tmp_path / "part")
     assert conversion.missing_chunks(tmp_path / "part", plan) == [0, 1, 3]
-    other_plan = conversion.prepare(make_source(name="b"), tmp_path / "part")
+    other_plan = conversion.prepare_folder(make_source(name="b"), tmp_path / "part")
     assert conversion.missing_chunks(tmp_path / "part", other_plan) == [0, 1, 2, 3]
 
 
@@ -66,7 +66,7 @@ LINES = {
 @pytest.mark.parametrize("line", LINES)
 def test_damaged_lines_are_no_chunks(tmp_path, line):
     source, part = make_source(), tmp_path / "part"
-    plan = conversion.prepare(source, part)
+    plan = conversion.prepare_folder(source, part)
     conversion.record_chunk(part, conversion.convert_chunk(source, part, plan, 0))
     with (part / "done.jsonl").open("a") as file:
         file.write(LINES[line])
@@ -93,12 +93,12 @@ REFUSED = {
 def test_a_source_that_contradicts_itself_is_refused_and_leaves_nothing(tmp_path, case):
     changes, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
-        conversion.prepare(make_source(**changes), tmp_path / "part")
+        conversion.prepare_folder(make_source(**changes), tmp_path / "part")
     assert not (tmp_path / "part").exists()
 
 
 def test_rows_that_are_not_as_announced_are_refused(tmp_path):
     source = make_source(read=lambda start, stop: ImageBlock(PIXELS[:1]))
-    plan = conversion.prepare(source, tmp_path / "part")
+    plan = conversion.prepare_folder(source, tmp_path / "part")
     with pytest.raises(ValueError, match=r"rows 0\.\.2 of a are uint8 \[1, 4, 6, 3\]"):
         conversion.convert_chunk(source, tmp_path / "part", plan, 0)

@@ -16,9 +16,10 @@ from tests.data.download.server import Answer
 
 from unweave import progress
 from unweave.data.dataset import Card
-from unweave.data.download import download
-from unweave.data.download.download import NotFetchedError, Patience, download_file, download_set
+from unweave.data.download import transfer
+from unweave.data.download.download import NotFetchedError, download_file, download_set
 from unweave.data.download.published_files import RemoteFile
+from unweave.data.download.transfer import Patience
 from unweave.progress import Progress, Task
 
 DATA = np.random.default_rng(0).bytes(100_000)
@@ -127,7 +128,7 @@ def test_drops_are_bounded_and_what_came_stays(site, tmp_path, patience, caplog)
 
 
 def test_much_progress_brings_new_patience(site, tmp_path, patience, monkeypatch):
-    monkeypatch.setattr(download, "GOOD_PROGRESS", 5_000)
+    monkeypatch.setattr(transfer, "GOOD_PROGRESS", 5_000)
     url = site.serve("/a", Answer(DATA, drop=10_000, etag='"1"'))
     assert download_file(a_file(url), tmp_path, patience).read_bytes() == DATA
     assert len(site.requests) == 10
