@@ -1,13 +1,12 @@
 """Factors of every row, from arrays, tables and folder names. They are never needed for training."""
 
-import csv
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from unweave.config import SettingsError, nearest
+from unweave.data.reading.csv_tables import is_integer, is_number, read_cells
 from unweave.data.reading.image_source import Labels
 
 
@@ -61,18 +60,18 @@ def from_columns(columns: Mapping[str, Sequence | np.ndarray], source: str) -> L
     )
 
 
-INTEGER, NUMBER = (
-    re.compile(r"[+-]?\d+"),
-    re.compile(r"[+-]?((\d{1,15}(\.\d*)?|\.\d+)([eE][+-]?\d)?|nan|inf)", re.IGNORECASE),
-)
+EXACT = 2.0**53  # below it, different whole numbers are different floats
 
 
 def _as_numbers(words: np.ndarray) -> np.ndarray:
     """The numbers that the words are, where all of them are numbers; else the words. Integers may be of any size."""
     texts = words.astype(str).tolist()
-    if all(INTEGER.fullmatch(word) for word in texts):
-        return np.array([int(word) for word in texts], object)
-    return words.astype(np.float64) if all(NUMBER.fullmatch(word) for word in texts) else words
+    if all(map(is_integer, texts)):
+        return np.array([int(text) for text in texts], object)
+    if not all(map(is_number, texts)):
+        return words
+    numbers = np.array([float(text) for text in texts])
+    return numbers if (np.abs(numbers[np.isfinite(numbers)]) < EXACT).all() else words
 
 
 def _first_repeated(names: Sequence[str]) -> str | None:
@@ -105,9 +104,8 @@ def from_csv(path: Path, files: Sequence[str], factors: Sequence[str] | None) ->
     a cell is empty, and SettingsError for a column that is not there.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *lines = [line for line in csv.reader(file, skipinitialspace=True) if line] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        header, *lines = read_cells(path) or [[]]
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"data.labels: {path} cannot be read as .csv with a header, in UTF-8 and with commas: {error}"
         ) from error
