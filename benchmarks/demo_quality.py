@@ -15,26 +15,26 @@ from pathlib import Path
 from running import unweave
 
 CONFIG = Path(__file__).parents[1] / "configs" / "encdiff_rooms_laptop.toml"
-REPORTED = {
+SCORES = {
     "dci@1": ("disentanglement", "completeness", "informativeness"),
     "factorvae@1": ("eval_accuracy",),
     "mig@1": ("mig",),
 }
 
 
-def one(seed: int, out: Path, words: list[str]) -> dict[str, object]:
-    place = str(out / f"seed-{seed}")
-    unweave("train", str(CONFIG), f"training.seed={seed}", *words, "--run", place, "--resume")
-    facts = json.loads((Path(place) / "run.json").read_text())
-    chosen = [word for name in REPORTED for word in ("--protocol", name)]
-    scores = json.loads(unweave("evaluate", place, *chosen, "--json"))["protocols"]
-    values = {f"{name} {score}": scores[name][score]["value"] for name, kinds in REPORTED.items() for score in kinds}
+def train_and_score(seed: int, out: Path, words: list[str]) -> dict[str, object]:
+    run_dir = str(out / f"seed-{seed}")
+    unweave("train", str(CONFIG), f"training.seed={seed}", *words, "--run", run_dir, "--resume")
+    record = json.loads((Path(run_dir) / "run.json").read_text())
+    protocols = [word for name in SCORES for word in ("--protocol", name)]
+    scores = json.loads(unweave("evaluate", run_dir, *protocols, "--json"))["protocols"]
+    values = {f"{name} {score}": scores[name][score]["value"] for name, kinds in SCORES.items() for score in kinds}
     return {
         "seed": seed,
-        "images": facts["images"],
-        "seconds": facts["seconds"],
-        "precision": facts["precision"],
-        "device": facts["device"],
+        "images": record["images"],
+        "seconds": record["seconds"],
+        "precision": record["precision"],
+        "device": record["device"],
         **values,
     }
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/demo-quality"))
     parser.add_argument("words", nargs="*", help="settings to change, such as method.diffusion=false")
     options = parser.parse_args()
-    rows = [one(seed, options.out, options.words) for seed in options.seeds]
+    rows = [train_and_score(seed, options.out, options.words) for seed in options.seeds]
     numbers = [key for key, value in rows[0].items() if isinstance(value, int | float) and key != "seed"]
     medians = {key: statistics.median(float(str(row[key])) for row in rows) for key in numbers}
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

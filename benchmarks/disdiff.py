@@ -29,33 +29,33 @@ SCORES = {
 }
 
 
-def score(place: Path, rows: int, edits: bool) -> dict[str, float]:
-    chosen = [word for name in SCORES for word in ("--protocol", name)]
-    if not (place / "scores.json").exists():
-        unweave("evaluate", str(place), "--rows", str(rows), "--repeats", "1", *chosen, *(["--edits"] * edits))
-    found = json.loads((place / "scores.json").read_text())["protocols"]
+def score(run_dir: Path, rows: int, edits: bool) -> dict[str, float]:
+    protocols = [word for name in SCORES for word in ("--protocol", name)]
+    if not (run_dir / "scores.json").exists():
+        unweave("evaluate", str(run_dir), "--rows", str(rows), "--repeats", "1", *protocols, *(["--edits"] * edits))
+    scores = json.loads((run_dir / "scores.json").read_text())["protocols"]
     values = {
-        f"{name} {kind}": found[name][kind]["value"]
+        f"{name} {kind}": scores[name][kind]["value"]
         for name, kinds in SCORES.items()
         for kind in kinds
-        if name in found and kind in found[name]
+        if name in scores and kind in scores[name]
     }
-    if (place / "edit_scores.json").exists():
-        precise = json.loads((place / "edit_scores.json").read_text())["protocols"]
-        values["swap-consistency@1"] = precise["swap-consistency@1"]["consistency"]
-        values |= {f"edit-precision@1 {kind}": precise["edit-precision@1"][kind] for kind in ("precision", "reach")}
+    if (run_dir / "edit_scores.json").exists():
+        edit_scores = json.loads((run_dir / "edit_scores.json").read_text())["protocols"]
+        values["swap-consistency@1"] = edit_scores["swap-consistency@1"]["consistency"]
+        values |= {f"edit-precision@1 {kind}": edit_scores["edit-precision@1"][kind] for kind in ("precision", "reach")}
     return values
 
 
-def foundation(options: argparse.Namespace) -> tuple[Path, float]:
+def train_foundation(options: argparse.Namespace) -> tuple[Path, float]:
     """The denoiser's run, and the seconds that it and its autoencoder took."""
     name = Path(options.data).stem
-    autoencoder, denoiser = (options.out / f"{what}-{name}" for what in ("autoencoder", "denoiser"))
+    autoencoder, denoiser = (options.out / f"{network}-{name}" for network in ("autoencoder", "denoiser"))
     data, threads = f"data={options.data}", [f"training.threads={options.threads}"] * (options.threads > 0)
     kind = "laptop-kl" if options.kind == "kl" else "laptop"
     seconds = train("autoencoder", [f"preset={kind}", data, *threads], autoencoder)["seconds"]
-    on = f"foundation.autoencoder.from={autoencoder}"
-    seconds += train("denoiser", [f"preset=laptop-{options.kind}", data, on, *threads], denoiser)["seconds"]
+    stands_on = f"foundation.autoencoder.from={autoencoder}"
+    seconds += train("denoiser", [f"preset=laptop-{options.kind}", data, stands_on, *threads], denoiser)["seconds"]
     return denoiser, seconds
 
 
@@ -74,8 +74,8 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="settings of DisDiff to change, such as method.units=20")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    told = options.out / "records.jsonl"
-    records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+    records_path = options.out / "records.jsonl"
+    records = [json.loads(line) for line in records_path.read_text().splitlines()] if records_path.exists() else []
     data, extra = Path(options.data).stem, " ".join(options.words)
     keys = ("arm", "seed", "data", "images", "words", "kind")
     done = {tuple(record[key] for key in keys): record for record in records}
@@ -85,39 +85,37 @@ def main() -> None:
             key = (arm, seed, data, options.images, words, options.kind)
             if key in done:
                 continue
-            place = options.out / "-".join([arm, data, str(options.images), str(seed), *options.words])
+            run_dir = options.out / "-".join([arm, data, str(options.images), str(seed), *options.words])
             settings = [f"data={options.data}", f"training.seed={seed}"]
             settings += [f"training.threads={options.threads}"] * (options.threads > 0)
             images, before = options.images, 0.0
             if arm.startswith("disdiff"):
-                denoiser, before = foundation(options)
+                denoiser, before = train_foundation(options)
                 settings += [
                     f"foundation.denoiser.from={denoiser}",
                     f"preset=laptop{'' if options.kind == 'kl' else '-vq'}",
                 ]
                 settings += (["method.weight=0"] if arm == "disdiff-0" else []) + options.words
             elif arm == "encdiff-time":
-                near = [record for record in done.values() if record["seed"] == seed and record["data"] == data]
-                theirs = sum(
-                    next(r for r in near if r["arm"] == "disdiff")[of] for of in ("seconds", "foundation_seconds")
-                )
-                ours = next(r for r in near if r["arm"] == "encdiff-images")["seconds"]
-                images = int(options.images * theirs / ours)
-            made = train(arm.split("-")[0], [*settings, f"training.images={images}"], place)
+                earlier = [r for r in done.values() if r["seed"] == seed and r["data"] == data]
+                of_seed = {r["arm"]: r for r in reversed(earlier)}  # the first of each arm
+                disdiff_seconds = sum(of_seed["disdiff"][key] for key in ("seconds", "foundation_seconds"))
+                images = int(options.images * disdiff_seconds / of_seed["encdiff-images"]["seconds"])
+            run_record = train(arm.split("-")[0], [*settings, f"training.images={images}"], run_dir)
             record = {
                 "arm": arm, "seed": seed, "data": data, "images": options.images, "words": words, "kind": options.kind,
-                "seen": images, "seconds": made["seconds"], "foundation_seconds": before, "command": sys.argv,
-                "device": made["device"], "threads": made["threads"], "precision": made["precision"],
-                "scores": score(place, options.rows, options.edits),
+                "seen": images, "seconds": run_record["seconds"], "foundation_seconds": before, "command": sys.argv,
+                "device": run_record["device"], "threads": run_record["threads"], "precision": run_record["precision"],
+                "scores": score(run_dir, options.rows, options.edits),
             }  # fmt: skip
             records.append(record)
             done[key] = record
-            with told.open("a") as file:
+            with records_path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
-    print(table(records))
+    print(markdown_table(records))
 
 
-def table(records: list[dict[str, Any]]) -> str:
+def markdown_table(records: list[dict[str, Any]]) -> str:
     """Markdown: medians over seeds, with the lowest and highest, and the paired differences of lambda and 0."""
     names = list(dict.fromkeys(name for record in records for name in record["scores"]))
     lines = [
@@ -125,13 +123,13 @@ def table(records: list[dict[str, Any]]) -> str:
         f"|---|---|--:|--:|--:|{'--:|' * len(names)}",
     ]
     for key in dict.fromkeys((record["arm"], record["words"], record["data"], record["kind"]) for record in records):
-        some = [r for r in records if (r["arm"], r["words"], r["data"], r["kind"]) == key]
+        of_arm = [r for r in records if (r["arm"], r["words"], r["data"], r["kind"]) == key]
         cells = []
         for name in names:
-            values = sorted(record["scores"][name] for record in some if name in record["scores"])
+            values = sorted(record["scores"][name] for record in of_arm if name in record["scores"])
             cells.append(f"{statistics.median(values):.3f} ({values[0]:.3f}-{values[-1]:.3f})" if values else "")
-        seen, seconds = (statistics.median(record[what] for record in some) for what in ("seen", "seconds"))
-        seeds = len({record["seed"] for record in some})
+        seen, seconds = (statistics.median(record[number] for record in of_arm) for number in ("seen", "seconds"))
+        seeds = len({record["seed"] for record in of_arm})
         arm = f"{key[0]} {key[1]}".strip()
         lines.append(f"| {arm} | {key[2]} ({key[3]}) | {seeds} | {seen:,.0f} | {seconds:.0f} | {' | '.join(cells)} |")
     for data in dict.fromkeys(record["data"] for record in records):

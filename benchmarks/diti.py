@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,10 +21,11 @@ import numpy as np
 import torch
 from running import commit, train
 
-from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.evaluation.probe import probe
+from unweave.evaluation.run_editor import RunEditor
 from unweave.method import Sampling, evaluating
+from unweave.runs.codes import check_generative
 from unweave.runs.run import Run, best_device
 from unweave.tensors import to_images
 
@@ -34,13 +36,13 @@ def errors(run: Run, count: int = 64) -> dict[str, float]:
     """Mean squared error of pixels in [0, 1]: from the code alone (x_T of a seed), and from the inverted x_T."""
     data = run.dataset()
     rows = np.random.default_rng(1).choice(len(data), count, replace=False)
-    images, method, sampling = to_images(data.images(rows), best_device()), run.method(), Sampling("ddim", 50)
-    found = {}
-    for name, seed in (("mse of the code alone", 0), ("mse of inverted x_T", None)):
-        start = make_start(method, images, sampling=sampling, seed=seed)
-        back = reconstruct_images(method, images, sampling=sampling, start=start)
-        found[name] = ((back - images) / 2).square().mean().item()
-    return found
+    editor = RunEditor(check_generative(run.method()), data, Sampling("ddim", 50), seed=0)
+    images = editor.images(rows)
+    rebuilt = {
+        "mse of the code alone": editor.reconstruct(rows),
+        "mse of inverted x_T": replace(editor, seed=None).reconstruct(rows),
+    }
+    return {name: ((back - images) / 2).square().mean().item() for name, back in rebuilt.items()}
 
 
 def inversion(run: Run, count: int = 16) -> list[dict[str, float]]:
@@ -51,20 +53,20 @@ def inversion(run: Run, count: int = 16) -> list[dict[str, float]]:
     data = run.dataset()
     rows = np.random.default_rng(2).choice(len(data), count, replace=False)
     images, method = to_images(data.images(rows), best_device()), cast(Any, run.method())
-    found = []
+    measured = []
     for steps in STEPS:
         for sampler in ("ddim", "dpmsolver++"):
             sampling = Sampling(sampler, steps, clip=False)
             start = make_start(method, images, sampling=sampling, seed=None)
             with evaluating(method):
                 back = method.process.sample(method.predictor(method.encode(images)), start, sampling)
-            each = ((back - images) / 2).square().mean((1, 2, 3)).clamp(min=1e-12)
-            found.append({
-                "steps": steps, "sampler": sampler, "psnr": (-10 * torch.log10(each)).mean().item(),
+            errors_of_images = ((back - images) / 2).square().mean((1, 2, 3)).clamp(min=1e-12)
+            measured.append({
+                "steps": steps, "sampler": sampler, "psnr": (-10 * torch.log10(errors_of_images)).mean().item(),
                 "std of x_T": start.std().item(),
             })  # fmt: skip
-            print(json.dumps(found[-1]), flush=True)
-    return found
+            print(json.dumps(measured[-1]), flush=True)
+    return measured
 
 
 def main() -> None:
@@ -86,8 +88,8 @@ def main() -> None:
         inversion(Run(options.inversion))
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    told = options.out / "records.jsonl"
-    records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+    records_path = options.out / "records.jsonl"
+    records = [json.loads(line) for line in records_path.read_text().splitlines()] if records_path.exists() else []
     data = Path(options.data).stem
     common = [f"data={options.data}", *([f"training.threads={options.threads}"] if options.threads else [])]
     words = " ".join(options.words)
@@ -103,29 +105,29 @@ def main() -> None:
                 few = [f"training.images={options.denoiser_images}"] if options.denoiser_images else []
                 before = train("denoiser", [*common, *few], denoiser)["seconds"]
                 budget.append(f"foundation.denoiser.from={denoiser}")
-            place = options.out / "-".join([arm, data, str(options.images), str(seed), *options.words])
-            made = train(arm, [*common, *budget, f"training.seed={seed}", *options.words], place)
-            run = Run(place)
+            run_dir = options.out / "-".join([arm, data, str(options.images), str(seed), *options.words])
+            run_record = train(arm, [*common, *budget, f"training.seed={seed}", *options.words], run_dir)
+            run = Run(run_dir)
             probed = [probe(run, labels=labels, rows=options.rows) for labels in (options.labels, None)]
             record = {
                 "arm": arm, "seed": seed, "data": data, "asked": options.images, "labels": options.labels,
-                "words": words, "images": made["images"], "seconds": made["seconds"],
+                "words": words, "images": run_record["images"], "seconds": run_record["seconds"],
                 "foundation_seconds": before, "command": sys.argv, "commit": commit(),
-                "device": made["device"], "threads": made["threads"],
+                "device": run_record["device"], "threads": run_record["threads"],
                 "probe": {
-                    one["protocol"]: {name: of["accuracy"] for name, of in one["targets"].items()} | {
-                        "mean": one["mean"]["accuracy"]
-                    } for one in probed
+                    result.protocol: {
+                        name: scores["accuracy"] for name, scores in result.targets.items()
+                    } | {"mean": result.mean["accuracy"]} for result in probed
                 },
                 "errors": errors(run),
             }  # fmt: skip
             records.append(record)
-            with told.open("a") as file:
+            with records_path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
-    print(table([record for record in records if record["data"] == data]))
+    print(markdown_table([record for record in records if record["data"] == data]))
 
 
-def table(records: list[dict[str, Any]]) -> str:
+def markdown_table(records: list[dict[str, Any]]) -> str:
     """Markdown: medians over seeds with the lowest and highest, and paired differences of DiTi and PDAE."""
     if not records:
         return "there is no record yet"
@@ -138,10 +140,10 @@ def table(records: list[dict[str, Any]]) -> str:
             f"|---|--:|--:|{'--:|' * len(names)}",
         ]
         for arm in dict.fromkeys(record["arm"] for record in records):
-            some = [record for record in records if record["arm"] == arm]
-            cells = [spread([record["probe"][protocol][name] for record in some]) for name in names]
-            seconds = statistics.median(record["seconds"] for record in some)
-            lines.append(f"| {arm} | {len(some)} | {seconds:.0f} | {' | '.join(cells)} |")
+            of_arm = [record for record in records if record["arm"] == arm]
+            cells = [median_and_range([record["probe"][protocol][name] for record in of_arm]) for name in names]
+            seconds = statistics.median(record["seconds"] for record in of_arm)
+            lines.append(f"| {arm} | {len(of_arm)} | {seconds:.0f} | {' | '.join(cells)} |")
         pairs: dict[int, dict[str, float]] = {}
         for record in records:
             pairs.setdefault(record["seed"], {})[record["arm"]] = record["probe"][protocol]["mean"]
@@ -150,12 +152,12 @@ def table(records: list[dict[str, Any]]) -> str:
     names = list(records[0]["errors"])
     lines += ["", f"| arm | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
     for arm in dict.fromkeys(record["arm"] for record in records):
-        cells = [spread([r["errors"][name] for r in records if r["arm"] == arm], 5) for name in names]
+        cells = [median_and_range([r["errors"][name] for r in records if r["arm"] == arm], 5) for name in names]
         lines.append(f"| {arm} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def spread(values: list[float], digits: int = 3) -> str:
+def median_and_range(values: list[float], digits: int = 3) -> str:
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 

@@ -40,15 +40,22 @@ def errors(run: Run, count: int) -> dict[str, Any]:
     method: Any = run.method()
     predict = method.predictor(method.encode(images))
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).to(device)
-    alone: dict[str, float] = {}
-    coded: dict[str, float] = {}
+    without_code: dict[str, float] = {}
+    with_code: dict[str, float] = {}
     for time in TIMES:
         t = torch.full((count,), time, device=device)
         abar = method.denoiser.process.abar[t]
         x_t = add_noise(images, noise, abar)
-        for found, eps in ((alone, method.denoiser.features_and_noise(x_t, t)[1]), (coded, predict(x_t, t[0]))):
-            found[str(time)] = (clean_of(eps, x_t, abar) - images).square().mean().item()
-    return {"variance of a pixel": images.var(0).mean().item(), "without the code": alone, "with the code": coded}
+        for errors_by_time, eps in (
+            (without_code, method.denoiser.features_and_noise(x_t, t)[1]),
+            (with_code, predict(x_t, t[0])),
+        ):
+            errors_by_time[str(time)] = (clean_of(eps, x_t, abar) - images).square().mean().item()
+    return {
+        "variance of a pixel": images.var(0).mean().item(),
+        "without the code": without_code,
+        "with the code": with_code,
+    }
 
 
 def main() -> None:
@@ -62,17 +69,25 @@ def main() -> None:
     options = parser.parse_args()
     common = [f"data={options.data}", *([f"training.threads={options.threads}"] if options.threads else [])]
     denoisers = {prediction: options.out / f"denoiser-{prediction}" for prediction in PREDICTIONS}
-    for prediction, place in denoisers.items():
+    for prediction, run_dir in denoisers.items():
         budget = [f"training.images={options.denoiser_images}", f"method.prediction={prediction}"]
-        train("denoiser", [*common, *budget], place)
-    begun, records = commit(), []
+        train("denoiser", [*common, *budget], run_dir)
+    commit_at_start, records = commit(), []
     for name, (prediction, weight, field) in ARMS.items():
-        place = options.out / f"pdae-{prediction}-{weight}"
+        run_dir = options.out / f"pdae-{prediction}-{weight}"
         budget = [f"training.images={options.images}", "training.average=0.98", f"method.weight={weight}"]
         words = [*common, *budget, f"method.field={field}", f"foundation.denoiser.from={denoisers[prediction]}"]
-        facts = train("pdae", words, place)
-        of = {key: facts[key] for key in ("device", "threads", "precision", "seconds", "images")}
-        records.append({"arm": name, "command": sys.argv, "commit": begun, **of, **errors(Run(place), options.count)})
+        run_record = train("pdae", words, run_dir)
+        made_on = {key: run_record[key] for key in ("device", "threads", "precision", "seconds", "images")}
+        records.append(
+            {
+                "arm": name,
+                "command": sys.argv,
+                "commit": commit_at_start,
+                **made_on,
+                **errors(Run(run_dir), options.count),
+            }
+        )
         print(json.dumps(records[-1]), file=sys.stderr)
     print(json.dumps(records, indent=2))
 

@@ -65,7 +65,7 @@ CONFIGS = {
     "release-1e-3": RELEASE + "training.rate=1e-3",
     "release-3e-3": RELEASE + "training.rate=3e-3",
 }
-WARM = {"release-3e-4", "release-1e-3", "release-3e-3"}
+WITH_WARMUP = {"release-3e-4", "release-1e-3", "release-3e-3"}
 """Configurations whose rate rises over the first 5 % of the budget."""
 
 SCORES = {
@@ -83,10 +83,10 @@ PICTURES = {
 """The SCORE of a picture's name: what it is in a record, and in the picture's title."""
 
 
-def train(name: str, words: list[str], data: str, images: int, seed: int, every: int, place: Path) -> None:
-    """Train to the end of the budget, keeping a copy of every checkpoint in PLACE/curve."""
-    warm = [f"training.warmup={images // 20}"] if name in WARM else []
-    settings = [*words, *warm, f"data={data}", f"training.images={images}", f"training.seed={seed}"]
+def train(name: str, words: list[str], data: str, images: int, seed: int, every: int, run_dir: Path) -> None:
+    """Train to the end of the budget, keeping a copy of every checkpoint in RUN/curve."""
+    warmup = [f"training.warmup={images // 20}"] if name in WITH_WARMUP else []
+    settings = [*words, *warmup, f"data={data}", f"training.images={images}", f"training.seed={seed}"]
     settings += [f"training.save={every}", "training.preview=1000000000"]
     command = [
         sys.executable,
@@ -96,82 +96,82 @@ def train(name: str, words: list[str], data: str, images: int, seed: int, every:
         "encdiff",
         *settings,
         "--run",
-        str(place),
+        str(run_dir),
         "--resume",
         "--quiet",
     ]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while child.poll() is None:
-        keep(place)
+        keep_checkpoints(run_dir)
         time.sleep(0.5)
     if child.returncode:
         raise SystemExit(f"{' '.join(command)} ended with exit status {child.returncode}")
-    keep(place)
+    keep_checkpoints(run_dir)
 
 
-def keep(place: Path) -> None:
+def keep_checkpoints(run_dir: Path) -> None:
     """Copy what scores need of every whole checkpoint."""
-    for record in place.glob("checkpoints/[0-9]*/state.json"):
-        copy = place / "curve" / record.parent.name / "checkpoints" / record.parent.name
+    for record in run_dir.glob("checkpoints/[0-9]*/state.json"):
+        copy = run_dir / "curve" / record.parent.name / "checkpoints" / record.parent.name
         if not copy.exists():
             part = copy.with_name(f".{copy.name}")
             shutil.copytree(record.parent, part)
             part.rename(copy)
 
 
-def score(place: Path, rows: int) -> list[dict[str, Any]]:
+def score(run_dir: Path, rows: int) -> list[dict[str, Any]]:
     """Score every kept checkpoint that has no scores yet; images, seconds and scores of each."""
     points = []
-    for snapshot in sorted((place / "curve").iterdir()):
-        shutil.copy(place / "settings.toml", snapshot)
+    for snapshot in sorted((run_dir / "curve").iterdir()):
+        shutil.copy(run_dir / "settings.toml", snapshot)
         if not (snapshot / "scores.json").exists():
-            chosen = [word for name in SCORES for word in ("--protocol", name)]
-            unweave("evaluate", str(snapshot), "--rows", str(rows), "--repeats", "1", *chosen)
+            protocols = [word for name in SCORES for word in ("--protocol", name)]
+            unweave("evaluate", str(snapshot), "--rows", str(rows), "--repeats", "1", *protocols)
         state = json.loads((snapshot / "checkpoints" / snapshot.name / "state.json").read_text())
-        found = json.loads((snapshot / "scores.json").read_text())["protocols"]
-        values = {f"{name} {kind}": found[name][kind]["value"] for name, kinds in SCORES.items() for kind in kinds}
+        scores = json.loads((snapshot / "scores.json").read_text())["protocols"]
+        values = {f"{name} {kind}": scores[name][kind]["value"] for name, kinds in SCORES.items() for kind in kinds}
         points.append({"images": state["seen"], "seconds": round(state["seconds"], 1), **values})
     return points
 
 
-def table(records: list[dict[str, Any]]) -> str:
+def markdown_table(records: list[dict[str, Any]]) -> str:
     """Markdown: the last checkpoint of each run, as medians over seeds, with the lowest and highest."""
     names = [f"{name} {kind}" for name, kinds in SCORES.items() for kind in kinds]
     lines = [
         f"| configuration | data | images | seeds | seconds | {' | '.join(names)} |",
         f"|---|---|--:|--:|--:|{'--:|' * len(names)}",
     ]
-    ends: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    last_points: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for record in records:
         key = (record["configuration"], record["data"], record["images"])
-        ends.setdefault(key, []).append(record["curve"][-1])
-    for (configuration, data, images), last in ends.items():
-        seconds = statistics.median(point["seconds"] for point in last)
+        last_points.setdefault(key, []).append(record["curve"][-1])
+    for (configuration, data, images), points in last_points.items():
+        seconds = statistics.median(point["seconds"] for point in points)
         cells = []
         for name in names:
-            values = sorted(point[name] for point in last)
+            values = sorted(point[name] for point in points)
             cells.append(f"{statistics.median(values):.3f} ({values[0]:.3f}-{values[-1]:.3f})")
-        lines.append(f"| {configuration} | {data} | {images:,} | {len(last)} | {seconds:.0f} | {' | '.join(cells)} |")
+        lines.append(f"| {configuration} | {data} | {images:,} | {len(points)} | {seconds:.0f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def budget(record: dict[str, Any]) -> str:
+def run_label(record: dict[str, Any]) -> str:
     return f"{record['images'] // 1000}k seed {record['seed']}"
 
 
-def draw(records: list[dict[str, Any]], out: Path) -> None:
+def draw_curves(records: list[dict[str, Any]], out: Path) -> None:
     """The curves of every run, against images and against seconds, a picture for each data set and score."""
     for data in dict.fromkeys(record["data"] for record in records):
         for x in ("images", "seconds"):
-            for word, (name, title) in PICTURES.items():
+            for score, (name, title) in PICTURES.items():
                 points = [
-                    {x: point[x], f"{record['configuration']} {budget(record)}": point[name]}
+                    {x: point[x], f"{record['configuration']} {run_label(record)}": point[name]}
                     for record in records
                     if record["data"] == data
                     for point in record["curve"]
                 ]
                 picture = plot_curves(points, x=x, x_label=x, vertical="linear", title=f"{title} on {data}")
-                save_picture(picture, out / f"against-{x}-{data}-{word}.png", overwrite=True)
+                save_picture(picture, out / f"against-{x}-{data}-{score}.png", overwrite=True)
 
 
 def main() -> None:
@@ -190,9 +190,9 @@ def main() -> None:
         if name.split("+")[0] not in CONFIGS:
             parser.error(f"no configuration is called {name.split('+')[0]}: choose of {', '.join(CONFIGS)}")
     options.out.mkdir(parents=True, exist_ok=True)
-    told = options.out / "records.jsonl"
-    records = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
-    begun = commit()
+    records_path = options.out / "records.jsonl"
+    records = [json.loads(line) for line in records_path.read_text().splitlines()] if records_path.exists() else []
+    commit_at_start = commit()
     done = {(record["configuration"], record["seed"], record["images"], record["data"]) for record in records}
     for seed in [] if options.only_report else options.seeds:
         for name in options.configs:
@@ -200,28 +200,28 @@ def main() -> None:
             if (name, seed, options.images, data) in done:
                 continue
             base, *changes = name.split("+")
-            place = options.out / f"{name.replace('/', '-')}-{data}-{options.images}-{seed}"
-            train(base, [*CONFIGS[base].split(), *changes], options.data, options.images, seed, options.every, place)
-            facts = json.loads((place / "run.json").read_text())
+            run_dir = options.out / f"{name.replace('/', '-')}-{data}-{options.images}-{seed}"
+            train(base, [*CONFIGS[base].split(), *changes], options.data, options.images, seed, options.every, run_dir)
+            run_record = json.loads((run_dir / "run.json").read_text())
             record = {
                 "configuration": name,
                 "data": data,
                 "seed": seed,
                 "images": options.images,
                 "command": sys.argv,
-                "commit": begun,
-                "device": facts["device"],
-                "threads": facts["threads"],
-                "precision": facts["precision"],
+                "commit": commit_at_start,
+                "device": run_record["device"],
+                "threads": run_record["threads"],
+                "precision": run_record["precision"],
                 "cores": len(os.sched_getaffinity(0)),
-                "curve": score(place, options.rows),
+                "curve": score(run_dir, options.rows),
             }
             records.append(record)
-            with told.open("a") as file:
+            with records_path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
             print(json.dumps({**record, "curve": record["curve"][-1]}), file=sys.stderr)
-    draw(records, options.out)
-    print(table(records) if options.markdown else json.dumps(records, indent=2))
+    draw_curves(records, options.out)
+    print(markdown_table(records) if options.markdown else json.dumps(records, indent=2))
 
 
 if __name__ == "__main__":

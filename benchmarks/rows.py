@@ -39,8 +39,7 @@ SCORES = {
     "med@1": ("disentanglement",),
 }
 
-
-SHORT = {
+HEADS = {
     "dci@1 disentanglement": "DCI D",
     "dci@1 completeness": "DCI C",
     "dci@1 informativeness": "DCI I",
@@ -51,37 +50,37 @@ SHORT = {
 }
 
 
-def one(row: str, data: str, images: int | None, seed: int, out: Path) -> dict[str, object]:
+def train_and_score(row: str, data: str, images: int | None, seed: int, out: Path) -> dict[str, object]:
     method, *settings = row.split()
-    place = out / re.sub(r"[^\w=.-]+", "-", f"{row} {Path(data).stem} {images or 'preset'} {seed}")
-    own = images is None or any(word.startswith("training.images=") for word in settings)
-    budget = [] if own else [f"training.images={images}"]
+    run_dir = out / re.sub(r"[^\w=.-]+", "-", f"{row} {Path(data).stem} {images or 'preset'} {seed}")
+    has_budget = images is None or any(word.startswith("training.images=") for word in settings)
+    budget = [] if has_budget else [f"training.images={images}"]
     words = [f"data={data}", f"training.seed={seed}", "training.preview=100000000", *budget, *settings]
-    unweave("train", method, *words, "--run", str(place), "--resume", "--quiet")
-    scored = place / "scores.json"
-    if not scored.exists() or not set(SCORES) <= set(json.loads(scored.read_text())["protocols"]):
-        unweave("evaluate", str(place), "--repeats", "1", *(word for name in SCORES for word in ("--protocol", name)))
-    protocols = json.loads(scored.read_text())["protocols"]
-    facts = json.loads((place / "run.json").read_text())
+    unweave("train", method, *words, "--run", str(run_dir), "--resume", "--quiet")
+    scores_path = run_dir / "scores.json"
+    if not scores_path.exists() or not set(SCORES) <= set(json.loads(scores_path.read_text())["protocols"]):
+        unweave("evaluate", str(run_dir), "--repeats", "1", *(word for name in SCORES for word in ("--protocol", name)))
+    protocols = json.loads(scores_path.read_text())["protocols"]
+    record = json.loads((run_dir / "run.json").read_text())
     values = {f"{name} {kind}": protocols[name][kind]["value"] for name, kinds in SCORES.items() for kind in kinds}
-    return {"row": row, "seed": seed, "images": facts["images"], "seconds": facts["seconds"], **values}
+    return {"row": row, "seed": seed, "images": record["images"], "seconds": record["seconds"], **values}
 
 
-def table(results: list[dict[str, object]]) -> str:
+def markdown_table(results: list[dict[str, object]]) -> str:
     """Markdown: medians, with lowest and highest seed in brackets."""
     names = [f"{name} {kind}" for name, kinds in SCORES.items() for kind in kinds]
     lines = [
-        f"| method | images | {' | '.join(SHORT[name] for name in names)} | seconds |",
+        f"| method | images | {' | '.join(HEADS[name] for name in names)} | seconds |",
         f"|---|--:|{'--:|' * len(names)}--:|",
     ]
     for row in dict.fromkeys(str(result["row"]) for result in results):
-        mine = [result for result in results if result["row"] == row]
+        of_row = [result for result in results if result["row"] == row]
         cells = []
         for name in names:
-            values = sorted(float(str(result[name])) for result in mine)
+            values = sorted(float(str(result[name])) for result in of_row)
             cells.append(f"{statistics.median(values):.2f} ({values[0]:.2f}-{values[-1]:.2f})")
-        seconds = statistics.median(float(str(result["seconds"])) for result in mine)
-        lines.append(f"| {row} | {mine[0]['images']:,} | {' | '.join(cells)} | {seconds:.0f} |")
+        seconds = statistics.median(float(str(result["seconds"])) for result in of_row)
+        lines.append(f"| {row} | {of_row[0]['images']:,} | {' | '.join(cells)} | {seconds:.0f} |")
     return "\n".join(lines)
 
 
@@ -94,13 +93,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/rows"))
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
-    begun, results = commit(), []
+    commit_at_start, results = commit(), []
     for row in options.methods:
         for seed in options.seeds:
-            results.append(one(row, options.data, options.images, seed, options.out))
+            results.append(train_and_score(row, options.data, options.images, seed, options.out))
             print(json.dumps(results[-1]), file=sys.stderr)
-    about = {"command": sys.argv, "commit": begun, "cpu": processor_name(), "data": options.data}
-    print(table(results) if options.markdown else json.dumps({**about, "runs": results}, indent=2))
+    about = {"command": sys.argv, "commit": commit_at_start, "cpu": processor_name(), "data": options.data}
+    print(markdown_table(results) if options.markdown else json.dumps({**about, "runs": results}, indent=2))
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ def unweave(*words: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def train(what: str, words: list[str], place: Path) -> dict[str, Any]:
+def train(method: str, words: list[str], run_dir: Path) -> dict[str, Any]:
     """Train to the end of the budget, or go on, without pictures; the record of the run."""
-    unweave("train", what, *words, "training.preview=1000000000", "--run", str(place), "--resume", "--quiet")
-    return json.loads((place / "run.json").read_text())
+    unweave("train", method, *words, "training.preview=1000000000", "--run", str(run_dir), "--resume", "--quiet")
+    return json.loads((run_dir / "run.json").read_text())
 
 
 def commit() -> str:
     """The short name of the commit that is checked out, with -dirty where files differ from it; empty outside git."""
     command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    here = Path(__file__).parent
-    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=here)
-    return said.stdout.strip()
+    folder = Path(__file__).parent
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    return result.stdout.strip()
