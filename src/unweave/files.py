@@ -1,10 +1,12 @@
 """Files that appear whole or not at all."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path | str, content: str | bytes, *, overwrite: bool = True) -> Path:
@@ -18,6 +20,11 @@ def write_atomically(path: Path | str, content: str | bytes, *, overwrite: bool 
     with temporary_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def write_json(path: Path | str, value: Any) -> Path:
+    """Write a value as JSON with sorted keys, so that equal values are equal files. Raises ValueError for NaN."""
+    return write_atomically(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 @contextmanager

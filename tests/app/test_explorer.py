@@ -1,12 +1,14 @@
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, PngImagePlugin
+from tests.evaluation.stored_json import stored
 
 import unweave
 from unweave.app import explorer as module
@@ -14,6 +16,7 @@ from unweave.app.explorer import Explorer
 from unweave.app.export import export_folder
 from unweave.cli import edit as cli
 from unweave.editing import verbs
+from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
 from unweave.runs.units import named
 from unweave.tensors import to_images
@@ -80,9 +83,10 @@ def test_names_are_shown_and_kept(explorer: Explorer) -> None:
 
 
 def test_the_live_units_of_a_report_come_first(explorer: Explorer) -> None:
-    units = [{"word": word, "state": state} for word, state in (("2", "live"), ("0", "dead"), ("1", "live"))]
-    units.append({"word": "0-1", "state": "live"})  # a range that somebody named
-    report = {"weights": explorer.run.digest(), "units": units}
+    facts = ReportFacts.from_json(stored("report-encdiff"))
+    states = [("2", "live"), ("0", "dead"), ("1", "live"), ("0-1", "live")]  # the last is a range that somebody named
+    units = [replace(facts.units[0], word=word, state=state) for word, state in states]
+    report = replace(facts, weights=explorer.run.digest(), units=units).to_json()
     (explorer.run.path / "report.json").write_text(json.dumps(report))
     assert [unit.word for unit in Explorer(explorer.run).units] == ["2", "1"]
     for other in (json.dumps({**report, "weights": "others"}), "[", "[]", json.dumps({"weights": report["weights"]})):

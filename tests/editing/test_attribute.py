@@ -89,7 +89,7 @@ def test_the_other_edits_take_groups(diti_run: Run) -> None:
 
 def test_edit_scores_are_of_groups(diti_run: Run) -> None:
     scores = evaluate_edits(diti_run, sampling=Sampling("ddim", 2))
-    assert len(scores["protocols"]["swap-consistency@1"]["shares"]) == 3
-    changes = np.array(scores["protocols"]["edit-precision@1"]["changes"])
-    assert changes.shape == (3, len(scores["protocols"]["edit-precision@1"]["factor_names"]))
+    assert len(scores.swap_consistency.shares) == 3
+    changes = np.array(scores.edit_precision.measured.changes)
+    assert changes.shape == (3, len(scores.edit_precision.factor_names))
     assert Image.open(diti_run.pictures / "edit-changes.png").width > 200

@@ -8,62 +8,63 @@ import torch
 from PIL import Image
 from tests.conftest import abar_of
 
-from unweave.evaluation import attribute_loss as losses
+from unweave.evaluation.attribute_loss import attribute_loss, attribute_losses, half_lost
 from unweave.runs.run import Run
 
 
 def test_losses_of_every_factor_and_the_slices_that_carry_them(diti_run: Run, tmp_path) -> None:
-    told = []
-    found = losses.attribute_losses(
-        diti_run, pairs_each=4, times=[50, 900], output=tmp_path / "a.png", progress=lambda *words: told.append(words)
+    calls = []
+    measured = attribute_losses(
+        diti_run, pairs_each=4, times=[50, 900], output=tmp_path / "a.png", progress=lambda *words: calls.append(words)
     )
     names = [n for n, size in zip(diti_run.dataset().factor_names, diti_run.dataset().factor_sizes) if size > 1]
-    assert list(found["loss"]) == names
-    assert all(len(loss) == 2 and 0 <= min(loss) <= max(loss) <= 1 for loss in found["loss"].values())
-    assert list(found["slices"]) == ["t0-249", "t250-499", "t500-999"]
-    assert all(0 <= share <= 1 for shares in found["slices"].values() for share in shares)
-    assert json.loads((tmp_path / "a.json").read_text())["loss"] == found["loss"]
+    assert list(measured.losses) == names
+    assert all(len(loss) == 2 and 0 <= min(loss) <= max(loss) <= 1 for loss in measured.losses.values())
+    accuracies = measured.slices.accuracies
+    assert list(accuracies) == ["t0-249", "t250-499", "t500-999"]
+    assert all(0 <= accuracy <= 1 for of_group in accuracies.values() for accuracy in of_group)
+    assert json.loads((tmp_path / "a.json").read_text()) == measured.to_json()
     assert Image.open(tmp_path / "a.png").width > 500
-    assert told[0][1:] == (0, 2 * len(names))
-    assert told[2 * len(names) - 1][1:] == (2 * len(names) - 1, 2 * len(names))
-    assert told[2 * len(names) :] == [(f"probing {name}", done, 3) for done, name in enumerate(found["slices"])]
+    assert calls[0][1:] == (0, 2 * len(names))
+    assert calls[2 * len(names) - 1][1:] == (2 * len(names) - 1, 2 * len(names))
+    assert calls[2 * len(names) :] == [(f"probing {name}", done, 3) for done, name in enumerate(accuracies)]
 
 
 def test_the_denoiser_alone_gives_the_same_losses(diti_run: Run, tmp_path) -> None:
-    place = diti_run.sources().networks()["denoiser"].origin
+    denoiser = diti_run.sources().networks()["denoiser"].origin
     options = {"pairs_each": 4, "times": [500], "seed": 3}
-    one = losses.attribute_losses(diti_run, output=tmp_path / "a.png", **options)
-    two = losses.attribute_losses(place, output=tmp_path / "b.png", **options)
-    assert one["loss"] == two["loss"]
-    assert "slices" not in two
+    one = attribute_losses(diti_run, output=tmp_path / "a.png", **options)
+    two = attribute_losses(denoiser, output=tmp_path / "b.png", **options)
+    assert one.losses == two.losses
+    assert two.slices is None
 
 
 def test_factors_that_are_no_grid_are_refused(diti_run: Run, tmp_path, monkeypatch) -> None:
     whole = diti_run.dataset()
     monkeypatch.setattr(type(whole), "factors", lambda self, rows: np.zeros((len(rows), 6), np.int64))
     with pytest.raises(ValueError, match=r"pairs of images that differ in it alone, and .* is no grid"):
-        losses.attribute_losses(diti_run, pairs_each=2, times=[5], output=tmp_path / "a.png")
+        attribute_losses(diti_run, pairs_each=2, times=[5], output=tmp_path / "a.png")
 
 
 def test_a_method_without_a_denoiser_is_refused(quick_run: Run, tmp_path) -> None:
     with pytest.raises(ValueError, match="stands on no unconditional diffusion model"):
-        losses.attribute_losses(quick_run, output=tmp_path / "a.png")
+        attribute_losses(quick_run, output=tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(("loss", "expected"), [((0.0, 0.2, 0.3), 150), ((0.3, 0.2, 0.3), 0), ((0.0, 0.1, 0.2), None)])
 def test_half_lost_is_where_the_loss_crosses_a_quarter(loss: tuple[float, ...], expected: float | None) -> None:
-    assert losses.half_lost([0, 100, 200], loss) == expected
+    assert half_lost([0, 100, 200], loss) == expected
 
 
 def test_what_is_there_is_not_overwritten_and_times_are_sorted(diti_run: Run, tmp_path) -> None:
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(FileExistsError, match=r"a\.json is there already"):
-        losses.attribute_losses(diti_run, pairs_each=2, times=[5], output=tmp_path / "a.png")
+        attribute_losses(diti_run, pairs_each=2, times=[5], output=tmp_path / "a.png")
     assert (tmp_path / "a.json").read_text() == "{}"
-    found = losses.attribute_losses(diti_run, pairs_each=2, times=[900, 5, 5], output=tmp_path / "b.png")
-    assert found["times"] == [5, 900]
+    measured = attribute_losses(diti_run, pairs_each=2, times=[900, 5, 5], output=tmp_path / "b.png")
+    assert measured.times == [5, 900]
     with pytest.raises(ValueError, match="times is empty"):
-        losses.attribute_losses(diti_run, times=[], output=tmp_path / "c.png")
+        attribute_losses(diti_run, times=[], output=tmp_path / "c.png")
 
 
 ABAR = abar_of("linear")
@@ -88,9 +89,9 @@ def test_without_a_model_the_loss_is_the_closed_form(distance: float) -> None:
     def plain(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         return x_t / ABAR[t].sqrt()[:, None, None, None]
 
-    found = losses.attribute_loss(plain, first, second, ABAR, TIMES, torch.Generator().manual_seed(2))
+    loss = attribute_loss(plain, first, second, ABAR, TIMES, torch.Generator().manual_seed(2))
     expected = gaussian_loss(torch.tensor(distance), ABAR[list(TIMES)])
-    torch.testing.assert_close(torch.tensor(found), expected, atol=0.012, rtol=0)
+    torch.testing.assert_close(torch.tensor(loss), expected, atol=0.012, rtol=0)
     assert expected[0] < expected[-1] <= 0.5
 
 
@@ -102,15 +103,15 @@ def test_a_larger_difference_is_lost_later() -> None:
 
 def test_a_perfect_model_loses_nothing_and_one_that_exchanges_them_everything() -> None:
     first, second = pair(1.0, 8)
-    for said, loss in ((torch.cat([first, second]), 0.0), (torch.cat([second, first]), 1.0)):
-        found = losses.attribute_loss(lambda x, t, said=said: said, first, second, ABAR, [500], torch.Generator())
-        assert found == [loss]
+    for rebuilt, loss in ((torch.cat([first, second]), 0.0), (torch.cat([second, first]), 1.0)):
+        measured = attribute_loss(lambda x, t: rebuilt, first, second, ABAR, [500], torch.Generator())  # noqa: B023
+        assert measured == [loss]
 
 
 def test_what_does_not_fit_is_refused() -> None:
     first, second = pair(1.0, 4)
     rng = torch.Generator()
     with pytest.raises(ValueError, match=r"times must be in 0\.\.999"):
-        losses.attribute_loss(lambda x, t: x, first, second, ABAR, [1000], rng)
+        attribute_loss(lambda x, t: x, first, second, ABAR, [1000], rng)
     with pytest.raises(ValueError, match="one shape"):
-        losses.attribute_loss(lambda x, t: x, first, second[:2], ABAR, [10], rng)
+        attribute_loss(lambda x, t: x, first, second[:2], ABAR, [10], rng)

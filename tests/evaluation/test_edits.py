@@ -4,34 +4,37 @@ import numpy as np
 import pytest
 from rich.console import Console
 from tests.data.in_memory import InMemory
+from tests.evaluation.stored_json import key_tree, stored
 
+from unweave.cli.tables import edits_table
 from unweave.data import views
 from unweave.data.dataset import Card
 from unweave.data.reading.image_source import Labels
 from unweave.data.sets.sprites import GRID
-from unweave.evaluation.edits import _renderer, evaluate_edits, table
+from unweave.evaluation.edits import _renderer, evaluate_edits
 from unweave.method import Sampling
 from unweave.runs.run import Run
 
 
 @pytest.mark.slow
 def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
-    told: list[tuple[str, int, int]] = []
-    scores = evaluate_edits(quick_run, sampling=Sampling("ddim", 2), progress=lambda *said: told.append(said))
-    assert [done for _, done, _ in told] == list(range(15))
-    assert {total for *_, total in told} == {15}
-    assert json.loads((quick_run.path / "edit_scores.json").read_text()) == json.loads(json.dumps(scores))
-    consistency = scores["protocols"]["swap-consistency@1"]
-    assert 0 <= consistency["consistency"] <= 1
-    assert len(consistency["shares"]) == 4
-    precision = scores["protocols"]["edit-precision@1"]
-    assert precision["factor_names"] == list(quick_run.dataset().factor_names)
-    assert precision["summary"]["ceiling_precision"] > 0.4  # true pictures; the probe is the limit
-    assert precision["summary"]["ceiling_precision"] > precision["summary"]["edit_precision"]
-    assert np.array(precision["changes"]).shape == (4, len(precision["factor_names"]))
+    calls: list[tuple[str, int, int]] = []
+    scores = evaluate_edits(quick_run, sampling=Sampling("ddim", 2), progress=lambda *words: calls.append(words))
+    assert [done for _, done, _ in calls] == list(range(15))
+    assert {total for *_, total in calls} == {15}
+    written = json.loads((quick_run.path / "edit_scores.json").read_text())
+    assert written == json.loads(json.dumps(scores.to_json()))
+    assert 0 <= scores.swap_consistency.consistency <= 1
+    assert len(scores.swap_consistency.shares) == 4
+    precision = scores.edit_precision
+    assert precision.factor_names == list(quick_run.dataset().factor_names)
+    assert precision.summary["ceiling_precision"] > 0.4  # true pictures; the probe is the limit
+    assert precision.summary["ceiling_precision"] > precision.summary["edit_precision"]
+    assert np.array(precision.measured.changes).shape == (4, len(precision.factor_names))
+    assert key_tree(written) == key_tree(stored("edit_scores"))
     console = Console(width=160)
     with console.capture() as captured:
-        console.print(table(scores, "runs/a"))
+        console.print(edits_table(scores, "runs/a"))
     assert "swap consistency" in captured.get()
     assert quick_run.dataset().factor_names[0] in captured.get()
 
@@ -39,10 +42,10 @@ def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
 @pytest.mark.slow
 def test_swaps_are_measured_on_a_split(quick_run: Run) -> None:
     scores = evaluate_edits(quick_run, split="test", sampling=Sampling("ddim", 2))
-    assert scores["data"]["name"] == "sprites (test)"
-    assert scores["data"]["split"] == "test"
-    assert scores["rows_used"]["probe"] + scores["rows_used"]["edited"] == 3_686
-    assert "ceiling_precision" in scores["protocols"]["edit-precision@1"]["summary"]
+    assert scores.data["name"] == "sprites (test)"
+    assert scores.data["split"] == "test"
+    assert scores.probe_rows + scores.edited_rows == 3_686
+    assert "ceiling_precision" in scores.edit_precision.summary
 
 
 def test_pictures_of_changed_factors_are_of_the_full_set(quick_run: Run) -> None:

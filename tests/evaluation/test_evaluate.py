@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.conftest import QUICK
+from tests.evaluation.stored_json import key_tree, stored
 
 import unweave
 from unweave.data.views import View, base_dataset, split_rows
@@ -18,13 +19,18 @@ CHEAP = ["mig@1", "factorvae@1"]
 def test_scores_have_the_schema_and_are_written(quick_run: Run) -> None:
     scores = unweave.evaluate(quick_run, rows=500, protocols=CHEAP, repeats=2)
     assert set(scores["protocols"]) == set(CHEAP)
-    for measured in scores["protocols"].values():
-        for numbers in measured.values():
-            assert numbers["low"] <= numbers["value"] <= numbers["high"]
+    for intervals in scores["protocols"].values():
+        for interval in intervals.values():
+            assert interval["low"] <= interval["value"] <= interval["high"]
     assert (scores["rows"], scores["seed"], scores["weights"]) == (500, 0, quick_run.digest())
     assert scores["data"]["factors"] == {"shape": 3, "scale": 4, "orientation": 8, "x": 8, "y": 8, "colour": 6}
     assert "metric noise of one training run" in scores["interval"]
     assert json.loads((quick_run.path / "scores.json").read_text()) == scores
+
+
+def test_the_json_has_the_keys_that_it_had(quick_run: Run) -> None:
+    scores = unweave.evaluate(quick_run, rows=510, protocols=["mig@1", "factorvae@1", "dci-2k@1"], repeats=1)
+    assert key_tree(scores) == key_tree(stored("scores"))
 
 
 def test_codes_are_encoded_once_and_protocols_add_up(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,8 +80,8 @@ def test_another_set_is_fitted_to_the_run_or_refused(quick_run: Run, tmp_path: P
 def test_earlier_scores_are_never_lost(quick_run: Run) -> None:
     unweave.evaluate(quick_run, rows=70, protocols=["mig@1"], repeats=1)
     unweave.evaluate(quick_run, rows=80, protocols=["mig@1"], repeats=1)
-    kept = [json.loads(path.read_text())["rows"] for path in quick_run.path.glob("scores-*.json")]
-    assert 70 in kept
+    rows = [json.loads(path.read_text())["rows"] for path in quick_run.path.glob("scores-*.json")]
+    assert 70 in rows
     assert quick_run.scores()["rows"] == 80
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from unweave.evaluation.model import codes_of, evaluate_model
+from unweave.evaluation.model import encode_in_batches, evaluate_model
 from unweave.evaluation.scores import evaluate_tables
 
 RNG = np.random.default_rng(0)
@@ -24,7 +24,7 @@ def test_the_scores_are_those_of_the_codes():
 
 def test_tensors_with_gradients_and_vector_units_are_welcome():
     weight = torch.ones(1, requires_grad=True)
-    tensors = codes_of(lambda images: torch.tensor(encode(images)) * weight, IMAGES)
+    tensors = encode_in_batches(lambda images: torch.tensor(encode(images)) * weight, IMAGES)
     assert (tensors == encode(IMAGES)).all()
     scores = evaluate_model(
         lambda images: encode(images)[..., None] * [0.6, 0.8], IMAGES, FACTORS, protocols=["med-unreduced@1"]
@@ -43,4 +43,4 @@ def test_tensors_with_gradients_and_vector_units_are_welcome():
 )
 def test_what_is_no_code(bad, words):
     with pytest.raises(ValueError, match=words):
-        codes_of(bad, IMAGES, batch=50)
+        encode_in_batches(bad, IMAGES, batch=50)

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.conftest import shared
+from tests.evaluation.stored_json import key_tree, stored
 from typer.testing import CliRunner
 
 import unweave
 from unweave.cli.main import app
+from unweave.cli.tables import probe_table
 from unweave.data import views
 from unweave.data.formats import npz
 from unweave.editing import attribute, verbs
 from unweave.editing.attribute import manipulate
 from unweave.editing.attribute_direction import FitSettings
-from unweave.evaluation import probe
+from unweave.evaluation import probe as module
+from unweave.evaluation.probe import ProbeTargets, number_targets, probe, rows_of_splits
 from unweave.method import Sampling
 from unweave.runs.run import Run
 
@@ -41,39 +44,45 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_factors_are_classified_and_the_result_is_kept(diti_run: Run) -> None:
-    found = probe.probe(diti_run, rows=300, labels=5)
-    assert found["protocol"] == "probe-accuracy-5@2"
-    assert found["scored_weights"] == "averaged"  # as DiTi's authors score it
-    assert list(found["targets"]) == list(diti_run.dataset().factor_names)
-    assert found["rows"] == {"train": 300, "valid": 300, "test": 300}
-    again = probe.probe(diti_run, rows=300)
-    kept = json.loads((diti_run.path / "probes.json").read_text())
-    assert found in kept.values()
-    assert again in kept.values()
-    assert len([key for key in kept if key.startswith("probe-accuracy")]) == 2
-    assert found["splits"] == "random, seed 0"
-    assert found["test_rows_in_training"] == 300  # the run saw all images, without labels
-    assert probe.table(again, "run").row_count == len(found["targets"]) + 1
+    few_labels = probe(diti_run, rows=300, labels=5)
+    assert few_labels.protocol == "probe-accuracy-5@2"
+    assert few_labels.scored_weights == "averaged"  # as DiTi's authors score it
+    assert list(few_labels.targets) == list(diti_run.dataset().factor_names)
+    assert few_labels.rows == {"train": 300, "valid": 300, "test": 300}
+    all_labels = probe(diti_run, rows=300)
+    probes = json.loads((diti_run.path / "probes.json").read_text())
+    assert few_labels.to_json() in probes.values()
+    assert all_labels.to_json() in probes.values()
+    assert len([key for key in probes if key.startswith("probe-accuracy")]) == 2
+    assert few_labels.splits == "random, seed 0"
+    assert few_labels.test_rows_in_training == 300  # the run saw all images, without labels
+    assert probe_table(all_labels, "run").row_count == len(few_labels.targets) + 1
+
+
+def test_the_json_has_the_keys_that_it_had(diti_run: Run) -> None:
+    new, before = probe(diti_run, rows=300, labels=5), stored("probes")
+    of_an_earlier_version = next(kept for key, kept in before.items() if key.startswith("probe-accuracy-5@2"))
+    assert key_tree(json.loads(json.dumps(new.to_json()))) == key_tree(of_an_earlier_version)
 
 
 def test_attributes_are_ranked_by_either_protocol(diti_run: Run, labelled: Path) -> None:
-    ours = probe.probe(diti_run, data=str(labelled))
-    theirs = probe.probe(diti_run, data=str(labelled), published=True)
-    assert ours["protocol"] == "probe-ap@2"
-    assert theirs["protocol"] == "probe-ap-adam@2"
-    assert ours["targets"]["bright"]["average_precision"] > 0.95
-    assert ours["rows"] == {"train": 160, "valid": 20, "test": 20}
-    assert 0.2 < ours["targets"]["coin"]["average_precision"] < 0.95
+    ours = probe(diti_run, data=str(labelled))
+    theirs = probe(diti_run, data=str(labelled), published=True)
+    assert ours.protocol == "probe-ap@2"
+    assert theirs.protocol == "probe-ap-adam@2"
+    assert ours.targets["bright"]["average_precision"] > 0.95
+    assert ours.rows == {"train": 160, "valid": 20, "test": 20}
+    assert 0.2 < ours.targets["coin"]["average_precision"] < 0.95
 
 
 def test_another_set_may_have_settings(diti_run: Run, labelled: Path) -> None:
     words = ["probe", str(diti_run.path), "--data", str(labelled), "--json"]
-    whole, kept = (
+    whole, part = (
         json.loads(CliRunner().invoke(app, [*words, *more]).stdout) for more in ([], ["--set", "view.keep.bright=[1]"])
     )
     assert sum(whole["rows"].values()) == 200
-    assert sum(kept["rows"].values()) == (np.load(labelled)["level"] > 0.5).sum()
-    assert kept["data"]["settings"]["view"] == "{'keep': {'bright': [1]}}"
+    assert sum(part["rows"].values()) == (np.load(labelled)["level"] > 0.5).sum()
+    assert part["data"]["settings"]["view"] == "{'keep': {'bright': [1]}}"
     for more, message in (
         (["--set", "crop=8"], "give both"),
         (["--data", str(labelled), "--set", "size=8"], "--set size=8"),
@@ -92,34 +101,34 @@ def test_numbers_are_read_from_a_file(kind: str, diti_run: Run, labelled: Path, 
     elif kind == "csv":
         path = str(tmp_path / "level.csv")
         Path(path).write_text("brightness\n" + "\n".join(map(str, level)))
-    found = probe.probe(diti_run, data=str(labelled), targets=path)
+    result = probe(diti_run, data=str(labelled), targets=path)
     name = "brightness" if kind == "csv" else "target 0"
-    assert found["protocol"] == "probe-regression@2"
-    assert found["targets"][name]["r"] > 0.8
-    assert found["targets"][name]["mse"] < 0.04  # of a variance of 0.08
+    assert result.protocol == "probe-regression@2"
+    assert result.targets[name]["r"] > 0.8
+    assert result.targets[name]["mse"] < 0.04  # of a variance of 0.08
 
 
 def test_rows_without_targets_are_left_out(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
     level = np.load(labelled)["level"].copy()
     level[:100] = np.nan
     np.save(tmp_path / "half.npy", level)
-    found = probe.probe(diti_run, data=str(labelled), targets=tmp_path / "half.npy")
-    assert sum(found["rows"].values()) == 100
+    result = probe(diti_run, data=str(labelled), targets=tmp_path / "half.npy")
+    assert sum(result.rows.values()) == 100
 
 
 def test_published_splits_are_used_and_validation_is_taken_from_training_where_there_is_none() -> None:
     dataset = npz_of({"train": np.arange(80), "test": np.arange(80, 100)})
-    parts = probe.parts_of(dataset, AIMS, 1_000, 0)
+    parts = rows_of_splits(dataset, TARGETS, 1_000, 0)
     assert {name: len(rows) for name, rows in parts.items()} == {"train": 72, "valid": 8, "test": 20}
     assert set(parts["train"]) | set(parts["valid"]) == set(range(80))
     assert parts["test"].tolist() == list(range(80, 100))
     with pytest.raises(ValueError, match="needs train and test"):
-        probe.parts_of(npz_of({"train": np.arange(80)}), AIMS, 1_000, 0)
-    whole = probe.parts_of(dataset, AIMS, 1_000, 0, hold_out=False)
+        rows_of_splits(npz_of({"train": np.arange(80)}), TARGETS, 1_000, 0)
+    whole = rows_of_splits(dataset, TARGETS, 1_000, 0, hold_out=False)
     assert len(whole["train"]) == 80
 
 
-AIMS = probe.Targets(["one"], np.zeros((100, 1)))
+TARGETS = ProbeTargets(["one"], np.zeros((100, 1)))
 
 
 def npz_of(splits: dict[str, np.ndarray]):
@@ -155,7 +164,7 @@ class Blank(npz.Dataset):
 )
 def test_what_cannot_be_probed_is_refused(options: dict, message: str, diti_run: Run) -> None:
     with pytest.raises(ValueError, match=message):
-        probe.probe(diti_run, rows=100, **options)
+        probe(diti_run, rows=100, **options)
 
 
 def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
@@ -178,9 +187,9 @@ def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: 
         ("flat.npy", r"shape \[200, 0\]"),
     ):
         with pytest.raises(ValueError, match=message):
-            probe.probe(diti_run, data=str(labelled), targets=tmp_path / file)
+            probe(diti_run, data=str(labelled), targets=tmp_path / file)
     with pytest.raises(ValueError, match="cannot be read as numbers"):
-        probe.probe(diti_run, data=str(labelled), targets=f"{labelled}:nothing")
+        probe(diti_run, data=str(labelled), targets=f"{labelled}:nothing")
 
 
 def test_scores_of_lfw_are_matched_by_file(tmp_path: Path) -> None:
@@ -199,11 +208,11 @@ def test_scores_of_lfw_are_matched_by_file(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     table = tmp_path / "other" / "lfw_attributes.txt"
     table.write_text("\n".join([*head, *lines[:0:-1]]) + "\n")  # backwards, and without the first picture
-    aims = probe._numbers(dataset, table)
-    assert aims.names == ["Male", "Asian"]
+    table_targets = number_targets(dataset, table)
+    assert table_targets.names == ["Male", "Asian"]
     assert dataset.files[0] == "Ada_L/Ada_L_0001.jpg"
-    assert np.isnan(aims.values[0]).all()
-    for file, values in list(zip(dataset.files, aims.values))[1:]:
+    assert np.isnan(table_targets.values[0]).all()
+    for file, values in list(zip(dataset.files, table_targets.values))[1:]:
         person, number = Path(file).stem.rsplit("_", 1)
         assert values == pytest.approx(levels[person.replace("_", " "), int(number)])
 
@@ -220,21 +229,21 @@ def test_sets_of_both_kinds_rank_what_is_yes_or_no_and_classify_the_rest(
     )
     np.savez(tmp_path / "both.npz", images=images, factors=factors, factor_names=np.array(["bright", "kind", "rare"]))
     with caplog.at_level("INFO", logger="unweave"):
-        found = probe.probe(diti_run, data=str(tmp_path / "both.npz"))
+        result = probe(diti_run, data=str(tmp_path / "both.npz"))
     assert "both is read at 16 x 16 pixels (height, width)" in caplog.text
-    assert found["targets"]["bright"]["average_precision"] > 0.9
-    assert "average_precision" not in found["targets"]["kind"]
-    assert "accuracy" in found["targets"]["kind"]
-    assert found["protocol"] == "probe-ap+accuracy@2"
-    each = [found["targets"][name]["chance of accuracy"] for name in ("bright", "kind")]
-    assert found["targets"]["rare"]["accuracy"] is None
-    assert found["mean"]["chance of accuracy"] == pytest.approx(np.mean(each))  # of the targets that accuracy is over
-    published = probe.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)
-    assert published["targets"]["kind"] == {}
-    assert probe.table(published, "run").row_count == 4
-    monkeypatch.setattr(probe, "ROWS", 10)
-    assert sum(probe.probe(diti_run, data=str(tmp_path / "both.npz"), published=True)["rows"].values()) == 120
-    assert max(probe.probe(diti_run, data=str(tmp_path / "both.npz"))["rows"].values()) == 10
+    assert result.targets["bright"]["average_precision"] > 0.9
+    assert "average_precision" not in result.targets["kind"]
+    assert "accuracy" in result.targets["kind"]
+    assert result.protocol == "probe-ap+accuracy@2"
+    each = [result.targets[name]["chance of accuracy"] for name in ("bright", "kind")]
+    assert result.targets["rare"]["accuracy"] is None
+    assert result.mean["chance of accuracy"] == pytest.approx(np.mean(each))  # of the targets that accuracy is over
+    published = probe(diti_run, data=str(tmp_path / "both.npz"), published=True)
+    assert published.targets["kind"] == {}
+    assert probe_table(published, "run").row_count == 4
+    monkeypatch.setattr(module, "ROWS", 10)
+    assert sum(probe(diti_run, data=str(tmp_path / "both.npz"), published=True).rows.values()) == 120
+    assert max(probe(diti_run, data=str(tmp_path / "both.npz")).rows.values()) == 10
 
 
 @pytest.mark.slow
@@ -264,10 +273,10 @@ def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path, mo
     names = {"pose_straight", "pose_left", "pose_right", "pose_up", "sunglasses_sunglasses", "expression_happy"}
     assert names <= set(dataset.factor_names)
     for published in (False, True):
-        found = probe.probe(run, published=published)
-        assert sum(found["rows"].values()) == 624
-        assert found["rows"]["test"] == len(dataset.splits["test"])
-        assert found["mean"]["average_precision"] > found["mean"]["chance of average_precision"]
+        result = probe(run, published=published)
+        assert sum(result.rows.values()) == 624
+        assert result.rows["test"] == len(dataset.splits["test"])
+        assert result.mean["average_precision"] > result.mean["chance of average_precision"]
     monkeypatch.setattr(attribute, "FitSettings", lambda kept: FitSettings(kept=kept, steps=200))
     edit, classifier = manipulate(run, "sunglasses_sunglasses", [0], (0.0, 0.3), kept=4, sampling=Sampling("ddim", 3))
     assert edit.images.shape == (1, 2, 3, 16, 16)

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from unweave.evaluation import scores as report
+from unweave.cli.tables import published_table
+from unweave.evaluation.protocols import PROTOCOLS
 from unweave.evaluation.published import SHARED, Register, comparison, published, register
 
 RAW = json.loads((resources.files("unweave.evaluation") / "published.json").read_text("utf-8"))
@@ -16,10 +17,17 @@ SHAPES = {"name": "shapes3d", "factors": dict(zip("abcdef", (10, 10, 10, 8, 4, 1
 
 def scores(protocols, data=None):
     spread = {
-        protocol: {score: {"value": value, "low": value - 0.01, "high": value + 0.01} for score, value in some.items()}
-        for protocol, some in protocols.items()
+        protocol: {
+            score: {"value": value, "low": value - 0.01, "high": value + 0.01} for score, value in values.items()
+        }
+        for protocol, values in protocols.items()
     }
     return {"protocols": spread, "data": data or {}, "interval": "extremes over 3 repeats"}
+
+
+def compared(scores, data):
+    """The table of scores beside what is published."""
+    return published_table(comparison(scores, data))
 
 
 def printed(table, width=120):
@@ -34,11 +42,11 @@ def flowed(text):
     return " ".join(text.split())
 
 
-def one(data, method, protocol, score, **also):
-    found = [row for row in published(data, protocol, score) if row.method == method]
-    found = [row for row in found if all(getattr(row, key) == value for key, value in also.items())]
-    assert len(found) == 1
-    return found[0]
+def only_row(data, method, protocol, score, **also):
+    rows = [row for row in published(data, protocol, score) if row.method == method]
+    rows = [row for row in rows if all(getattr(row, key) == value for key, value in also.items())]
+    assert len(rows) == 1
+    return rows[0]
 
 
 @pytest.mark.parametrize(
@@ -59,12 +67,12 @@ def one(data, method, protocol, score, **also):
     ],
 )
 def test_a_number_is_the_one_of_the_source(data, method, protocol, score, mean, spread, seeds):
-    row = one(data, method, protocol, score)
+    row = only_row(data, method, protocol, score)
     assert (row.mean, row.spread, row.seeds) == (mean, spread, seeds)
 
 
 def test_a_curve_has_its_budgets():
-    row = one("shapes3d", "EncDiff (re-run)", "factorvae@1", "eval_accuracy", budget="7,500 steps of 128")
+    row = only_row("shapes3d", "EncDiff (re-run)", "factorvae@1", "eval_accuracy", budget="7,500 steps of 128")
     assert (row.mean, row.status, row.role, row.seeds) == (0.967, "rerun", "curve", 1)
 
 
@@ -81,18 +89,18 @@ def test_only_what_was_checked_has_a_protocol_of_ours():
     for row in register().records:
         if "@" in row.protocol:
             assert row.protocol in SHARED
-            assert row.score in report.PROTOCOLS[row.protocol].means
+            assert row.score in PROTOCOLS[row.protocol].means
             assert row.method.startswith(("EncDiff", "DisDiff"))  # the evaluation code of no other was read
             assert row.data in ("shapes3d", "mpi3d_toy")  # on Cars3D the released loaders misalign the labels
-    assert not any(protocol in report.PROTOCOLS and protocol not in SHARED for protocol in register().protocols)
+    assert not any(protocol in PROTOCOLS and protocol not in SHARED for protocol in register().protocols)
 
 
 def test_the_best_comes_first():
     for name in register().data:
-        for protocol, told in register().protocols.items():
+        for protocol, definition in register().protocols.items():
             for score in {row.score for row in published(name, protocol)}:
                 means = [row.mean for row in published(name, protocol, score)]
-                assert means == sorted(means, reverse=told.better == "higher")
+                assert means == sorted(means, reverse=definition.better == "higher")
 
 
 def test_what_is_remembered_says_so():
@@ -103,7 +111,7 @@ def test_what_is_remembered_says_so():
 
 
 @pytest.mark.parametrize(
-    ("data", "method", "protocol", "said"),
+    ("data", "method", "protocol", "warning"),
     [
         ("cars3d", "FDAE", "dci-unchecked", "misprints this as 0.232 +/- 0.418"),
         ("cars3d", "DyGA", "dci-unchecked", "misprint of FDAE's 0.418"),
@@ -119,17 +127,17 @@ def test_what_is_remembered_says_so():
         ("shapes3d", "EncDiff", "ssim-encdiff", "not standard SSIM"),
     ],
 )
-def test_a_doubtful_number_carries_its_warning(data, method, protocol, said):
+def test_a_doubtful_number_carries_its_warning(data, method, protocol, warning):
     for row in published(data, protocol):
         if row.method == method:
             assert "Warning: " in row.note
-            assert said in row.note
+            assert warning in row.note
     assert any(row.method == method for row in published(data, protocol))
 
 
 def test_both_labels_of_a_row_are_kept():
     for method in ("FactorVAE", "beta-TCVAE", "DAVA", "ClosedForm (GAN)", "DisDiff (VQ)"):
-        real = one("mpi3d_real", method, "dci-unchecked", "disentanglement")
+        real = only_row("mpi3d_real", method, "dci-unchecked", "disentanglement")
         toy = next(row for row in published("mpi3d_toy", score="disentanglement") if row.method == method)
         assert (real.mean, real.spread) == (toy.mean, toy.spread)
         assert "Warning" in real.note
@@ -149,7 +157,7 @@ def test_an_unknown_data_set_names_the_nearest_and_all():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"protocol": "tad@1"}, "not told in the file"),
         ({"data": "unheard-of"}, "not told in the file"),
@@ -163,9 +171,9 @@ def test_an_unknown_data_set_names_the_nearest_and_all():
         ({"mena": 0.5}, "Extra inputs"),
     ],
 )
-def test_a_damaged_record_is_refused(change, said):
+def test_a_damaged_record_is_refused(change, message):
     record = next(row for row in RAW["records"] if "spread" in row)
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         Register.model_validate(RAW | {"records": [record | change]})
 
 
@@ -182,7 +190,7 @@ def test_a_record_twice_is_refused():
 
 
 def test_yours_comes_first_then_the_same_protocol_then_others():
-    table = comparison(scores({"dci@1": {"disentanglement": 0.5}}, SHAPES), "Shapes3D")
+    table = compared(scores({"dci@1": {"disentanglement": 0.5}}, SHAPES), "Shapes3D")
     methods, protocols, means = (list(map(str, table.columns[i].cells)) for i in range(3))
     assert methods[:2] == ["dci", "yours"]
     assert protocols[0] == "disentanglement"
@@ -195,7 +203,7 @@ def test_yours_comes_first_then_the_same_protocol_then_others():
 
 
 def test_the_row_of_a_paper_says_spread_seeds_source_and_status():
-    text = printed(comparison(scores({"factorvae@1": {"eval_accuracy": 0.95}}, SHAPES), "shapes3d"))
+    text = printed(compared(scores({"factorvae@1": {"eval_accuracy": 0.95}}, SHAPES), "shapes3d"))
     line = next(line for line in text.splitlines() if "±0.000" in line and "factorvae@1" in line)
     for part in ("EncDiff", "0.999", "15", "paper"):
         assert part in line
@@ -208,42 +216,42 @@ def test_the_row_of_a_paper_says_spread_seeds_source_and_status():
 
 
 def test_what_is_remembered_is_marked_in_the_table():
-    text = printed(comparison(scores({"ap@1": {"ap": 0.6}}, {"name": "celeba"}), "celeba"))
+    text = printed(compared(scores({"ap@1": {"ap": 0.6}}, {"name": "celeba"}), "celeba"))
     assert text.count("FROM MEMORY") == len(published("celeba", "ap-diti"))
     assert "not checked against the paper" in flowed(text)
     assert "Published, but not measured by you: fid, tad." in flowed(text)
 
 
 def test_lower_is_better_for_some():
-    table = comparison(scores({"fid@1": {"fid": 50.0}}, {"name": "celeba"}), "celeba")
+    table = compared(scores({"fid@1": {"fid": 50.0}}, {"name": "celeba"}), "celeba")
     means = [float(cell) for cell in map(str, table.columns[2].cells) if cell][1:]
     assert means == sorted(means)
 
 
 def test_a_variant_of_a_protocol_is_never_the_same():
-    table = comparison(scores({"dci-2k@1": {"disentanglement": 0.9}}, SHAPES), "shapes3d")
+    table = compared(scores({"dci-2k@1": {"disentanglement": 0.9}}, SHAPES), "shapes3d")
     assert all(str(cell).startswith("≠ ") for cell in list(table.columns[1].cells)[2:])
 
 
 def test_other_data_are_said_to_be_other():
-    some = {"mig@1": {"mig": 0.3}}
-    rooms = printed(comparison(scores(some, SHAPES | {"name": "rooms", "images": 51_840}), "shapes3d"))
+    mig = {"mig@1": {"mig": 0.3}}
+    rooms = printed(compared(scores(mig, SHAPES | {"name": "rooms", "images": 51_840}), "shapes3d"))
     assert "NOT THE PUBLISHED DATA: 'rooms' has 51,840 images, not 480,000" in flowed(rooms)
-    small = printed(comparison(scores(some, SHAPES | {"shape": [3, 32, 32]}), "shapes3d"))
+    small = printed(compared(scores(mig, SHAPES | {"shape": [3, 32, 32]}), "shapes3d"))
     assert "images of [32, 32] pixels, not [64, 64]" in flowed(small)
-    tables = printed(comparison(scores(some, {"factor_sizes": [4, 24]}), "cars3d"))
+    tables = printed(compared(scores(mig, {"factor_sizes": [4, 24]}), "cars3d"))
     assert "what you scored has factors of [4, 24] values, not [4, 24, 183]" in flowed(tables)
-    assert "on your word" in flowed(printed(comparison(scores(some, {"factor_sizes": [24, 4, 183]}), "cars3d")))
-    assert "called 'mine'" in flowed(printed(comparison(scores(some, SHAPES | {"name": "mine"}), "shapes3d")))
+    assert "on your word" in flowed(printed(compared(scores(mig, {"factor_sizes": [24, 4, 183]}), "cars3d")))
+    assert "called 'mine'" in flowed(printed(compared(scores(mig, SHAPES | {"name": "mine"}), "shapes3d")))
 
 
 def test_a_constant_factor_is_no_difference():
     sizes = {"factor_sizes": [1, 3, 6, 40, 32, 32]}
-    assert "NOT THE" not in printed(comparison(scores({"mig@1": {"mig": 0.3}}, sizes), "dsprites"))
+    assert "NOT THE" not in printed(compared(scores({"mig@1": {"mig": 0.3}}, sizes), "dsprites"))
 
 
 def test_nothing_to_compare_is_said():
-    table = comparison(scores({"sap@1": {"sap": 0.1}}, {"name": "celeba"}), "celeba")
+    table = compared(scores({"sap@1": {"sap": 0.1}}, {"name": "celeba"}), "celeba")
     assert table.row_count == 0
     text = flowed(printed(table))
     assert "Nothing to compare" in text
@@ -251,7 +259,7 @@ def test_nothing_to_compare_is_said():
 
 
 def test_ablations_and_curves_are_counted_not_shown():
-    text = printed(comparison(scores({"factorvae@1": {"eval_accuracy": 0.9}}, SHAPES), "shapes3d"))
+    text = printed(compared(scores({"factorvae@1": {"eval_accuracy": 0.9}}, SHAPES), "shapes3d"))
     hidden = [row for row in published("shapes3d", score="eval_accuracy") if row.role != "headline"]
     assert f"left out: {len(hidden)}." in flowed(text)
     assert "AdaGN" not in text
@@ -259,10 +267,10 @@ def test_ablations_and_curves_are_counted_not_shown():
 
 def test_the_table_fits_into_120_columns():
     for name in register().data:
-        some = {f"{metric}@1": {} for metric in {row.metric for row in published(name)}}
+        all_scores = {f"{metric}@1": {} for metric in {row.metric for row in published(name)}}
         for row in published(name):
-            some[f"{row.metric}@1"][row.score] = 0.5
-        body, _, _ = printed(comparison(scores(some, {"name": name}), name)).partition("Spread of yours")
+            all_scores[f"{row.metric}@1"][row.score] = 0.5
+        body, _, _ = printed(compared(scores(all_scores, {"name": name}), name)).partition("Spread of yours")
         headline = sum(row.role == "headline" for row in published(name))
         sections = len({(row.metric, row.score) for row in published(name)})
         rows = [line for line in body.splitlines() if line[:1].strip() or line[1:2].strip()]

@@ -250,8 +250,10 @@ class Explorer:
         """
         words = list(range(self.count)) if self.dataset is None else one_by_one(self.method, self.count)
         known = set(map(str, words))
-        units = (self.run.own_report() or {}).get("units", [])
-        live = [unit["word"] for unit in units if unit["state"] == "live" and unit["word"] in known]
+        report = self.run.own_report()
+        live: list[int | str] = []
+        if report is not None:
+            live += [unit.word for unit in report.in_state("live") if unit.word in known]
         if live:
             return live[:MAX_SLIDERS]
         if isinstance(words[0], str):

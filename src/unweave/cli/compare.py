@@ -21,13 +21,11 @@ def command(
     A run without a report gets one first (about a minute). Of three or more seeds of one recipe UDR is measured. Factor
     scores are those that `unweave evaluate RUN` has written.
     """
-    from unweave.evaluation import compare
-    from unweave.evaluation.report.unit_facts import nothing
+    from unweave.cli import tables
+    from unweave.evaluation.compare import compare
 
-    silent = (nothing, lambda _: None)
-    tick, say = silent if quiet else (output.progress_line, output.say)
-    found = compare.compare(runs, tick=tick, say=say)
+    comparison = compare(runs) if quiet else compare(runs, progress=output.progress_line, say=output.say)
     if json:
-        output.print_json(found)
+        output.print_json(comparison.to_json())
     else:
-        output.print_table(compare.table(found))
+        output.print_table(tables.comparison_table(comparison))

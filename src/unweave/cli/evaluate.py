@@ -1,11 +1,14 @@
 """unweave evaluate"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from unweave.cli import output
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def command(
@@ -59,117 +62,158 @@ def command(
         raise ValueError("--edits measures a run on its own data set: leave --data out.")
     if runs and (figures is not None or save is not None):
         raise ValueError("--figures and --output go with --codes: a run keeps its scores and pictures itself.")
+    measuring = Measuring(protocol, repeats, seed)
     if codes is not None and factors is not None:
-        _tables(codes, factors, data, protocol, repeats, seed, compare, figures, save, json)
+        _evaluate_codes(codes, factors, measuring, CodeOutput(data, compare, figures, save, json))
     else:
-        options = {"data": data, "split": split, "rows": rows, "protocols": protocol, "repeats": repeats, "seed": seed}
-        _runs(runs or [], options | {"weights": weights}, compare, edits, json)
+        rows_of_runs = RowsOfRuns(data, split, rows, weights)  # type: ignore[arg-type]
+        _evaluate_runs(runs or [], measuring, rows_of_runs, RunOutput(compare, edits, json))
 
 
-def _tables(
-    codes: Path,
-    factors: Path,
-    data: str | None,
-    protocol: list[str] | None,
-    repeats: int,
-    seed: int,
-    compare: bool,
-    figures: Path | None,
-    save: Path | None,
-    json: bool,
-) -> None:
-    from unweave.evaluation import published
-    from unweave.evaluation import scores as report
+class Measuring(NamedTuple):
+    protocols: list[str] | None
+    repeats: int
+    seed: int
 
-    if compare and data is None:
+
+class CodeOutput(NamedTuple):
+    """What is printed and written of codes."""
+
+    data: str | None  # what they are of
+    compare: bool
+    figures: Path | None
+    save: Path | None
+    json: bool
+
+
+class RowsOfRuns(NamedTuple):
+    """What runs are scored on, and which of their weights."""
+
+    data: str | None
+    split: str | None
+    rows: int
+    weights: Literal["averaged", "raw"] | None
+
+
+class RunOutput(NamedTuple):
+    """What is printed of runs."""
+
+    compare: bool
+    edits: bool
+    json: bool
+
+
+def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, wanted: CodeOutput) -> None:
+    from unweave.cli import tables
+    from unweave.evaluation.published import comparison, published
+    from unweave.evaluation.scores import evaluate_tables
+    from unweave.evaluation.tables import read_tables
+    from unweave.files import write_json
+
+    if wanted.compare and wanted.data is None:
         raise ValueError("--compare needs --data NAME with --codes: the data set that the codes are of.")
-    if compare and data is not None:
-        published.published(data)  # an unknown name is said before the work
-    for place in (save, figures):
-        if place is not None and place.exists():
-            raise FileExistsError(f"{place} is there already: choose another name.")
-    read = report.read_tables(codes, factors)
-    scores = report.evaluate_tables(
-        read.units,
-        read.factors,
-        unreduced=read.unreduced,
-        explained=read.explained,
-        factor_names=read.factor_names,
-        protocols=protocol,
-        repeats=repeats,
-        seed=seed,
+    if wanted.compare and wanted.data is not None:
+        published(wanted.data)  # an unknown name is said before the work
+    for path in (wanted.save, wanted.figures):
+        if path is not None and path.exists():
+            raise FileExistsError(f"{path} is there already: choose another name.")
+    code_tables = read_tables(codes, factors)
+    scores = evaluate_tables(
+        code_tables.units,
+        code_tables.factors,
+        unreduced=code_tables.unreduced,
+        explained=code_tables.explained,
+        factor_names=code_tables.factor_names,
+        protocols=measuring.protocols,
+        repeats=measuring.repeats,
+        seed=measuring.seed,
         progress=output.progress_line,
     )
-    if data is not None:
-        scores["data"]["name"] = data
-    if save is not None:
-        report.write(scores, save)
-    if figures is not None:
+    if wanted.data is not None:
+        scores["data"]["name"] = wanted.data
+    if wanted.save is not None:
+        write_json(wanted.save, scores)
+    if wanted.figures is not None:
         from unweave.figures.matrix import plot_score_matrices
         from unweave.figures.save import save_picture
 
         for name, picture in plot_score_matrices(scores["matrices"], scores["data"]["factor_names"]).items():
-            output.say(str(save_picture(picture, figures / name)))
-    if json:
+            output.say(str(save_picture(picture, wanted.figures / name)))
+    if wanted.json:
         output.print_json(scores)
         return
-    output.print_table(report.table(scores))
-    if compare and data is not None:
-        output.print_table(published.comparison(scores, data))
+    output.print_table(tables.scores_table(scores))
+    if wanted.compare and wanted.data is not None:
+        output.print_table(tables.published_table(comparison(scores, wanted.data)))
 
 
-def _runs(runs: list[Path], options: dict[str, Any], compare: bool, edits: bool, json: bool) -> None:
+def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, wanted: RunOutput) -> None:
+    from unweave.cli import tables
     from unweave.data.views import base_dataset
-    from unweave.evaluation import evaluate, published, seeds
-    from unweave.evaluation import scores as report
-    from unweave.runs import data as data_
+    from unweave.evaluation.evaluate import agreement, check_seeds, evaluate
+    from unweave.evaluation.published import comparison, published
+    from unweave.evaluation.seeds import over_runs
+    from unweave.runs.data import dataset_for
     from unweave.runs.run import Run
 
-    opened = [Run(run) for run in runs]
-    if len(opened) > 1:
-        evaluate.check_seeds(opened)
-    dataset = base_dataset(data_.dataset_for(opened[0], options["data"], options["split"]))
-    if compare:
-        published.published(dataset.name)  # an unknown name is said before the work
-    found: dict[str, Any] = {}
-    if dataset.factor_names or not (edits or len(opened) > 2):  # else there are scores without labels to give
-        found = {str(run.path): evaluate.evaluate(run, **options, progress=output.progress_line) for run in opened}
-    said: dict[str, Any] = {"runs": found} if len(opened) > 1 else dict(*found.values())
-    tables = []
-    if len(opened) > 1 and found:
-        over = seeds.over_runs(list(found.values()))
-        said["method"] = {name: {score: one._asdict() for score, one in of.items()} for name, of in over.items()}
-        tables.append(_told(seeds.table(over), list(found.values())))
-    elif found:
-        tables.append(_told(report.table(said), [said]))
-    if len(opened) > 2:
-        said["udr"] = evaluate.agreement(opened, **{name: one for name, one in options.items() if name in _CODES})
-        tables.append(evaluate.agreement_table(said["udr"]))
-    if edits:
-        from unweave.evaluation import edits as edit_scores
-
-        chosen = {
-            "split": options["split"],
-            "seed": options["seed"],
-            "weights": options["weights"],
-            "progress": output.progress_line,
+    runs = [Run(path) for path in paths]
+    if len(runs) > 1:
+        check_seeds(runs)
+    dataset = base_dataset(dataset_for(runs[0], scored.data, scored.split))
+    if wanted.compare:
+        published(dataset.name)  # an unknown name is said before the work
+    scores: dict[str, dict[str, Any]] = {}
+    if dataset.factor_names or not (wanted.edits or len(runs) > 2):  # else there are scores without labels to give
+        for run in runs:
+            scores[str(run.path)] = evaluate(
+                run,
+                data=scored.data,
+                split=scored.split,
+                rows=scored.rows,
+                seed=measuring.seed,
+                protocols=measuring.protocols,
+                repeats=measuring.repeats,
+                weights=scored.weights,
+                progress=output.progress_line,
+            )
+    result: dict[str, Any] = {"runs": scores} if len(runs) > 1 else dict(*scores.values())
+    printed = []
+    if len(runs) > 1 and scores:
+        intervals = over_runs(list(scores.values()))
+        result["method"] = {
+            name: {score: interval._asdict() for score, interval in of_protocol.items()}
+            for name, of_protocol in intervals.items()
         }
-        said["edits"] = {str(run.path): edit_scores.evaluate_edits(run, **chosen) for run in opened}
-        tables += [edit_scores.table(measured, run) for run, measured in said["edits"].items()]
-    if compare:
-        tables += [published.comparison(scores, dataset.name) for scores in found.values()]
-    if json:
-        output.print_json(said)
+        printed.append(_with_part(tables.intervals_table(intervals), list(scores.values())))
+    elif scores:
+        printed.append(_with_part(tables.scores_table(result), [result]))
+    if len(runs) > 2:
+        agreed = agreement(
+            runs, data=scored.data, split=scored.split, rows=scored.rows, seed=measuring.seed, weights=scored.weights
+        )
+        result["udr"] = agreed.to_json()
+        printed.append(tables.agreement_table(agreed))
+    if wanted.edits:
+        from unweave.evaluation.edits import evaluate_edits
+
+        result["edits"] = {}
+        for run in runs:
+            edit_scores = evaluate_edits(
+                run, split=scored.split, seed=measuring.seed, weights=scored.weights, progress=output.progress_line
+            )
+            result["edits"][str(run.path)] = edit_scores.to_json()
+            printed.append(tables.edits_table(edit_scores, str(run.path)))
+    if wanted.compare:
+        printed += [tables.published_table(comparison(of_run, dataset.name)) for of_run in scores.values()]
+    if wanted.json:
+        output.print_json(result)
         return
-    for table in tables:
+    for table in printed:
         output.print_table(table)
 
 
-def _told(table: Any, scores: list[dict[str, Any]]) -> Any:
+def _with_part(table: "Table", scores: list[dict[str, Any]]) -> "Table":
     """The table with a line on what part of the data was scored, where it was a part."""
-    parts = dict.fromkeys(one["data"]["part"] for one in scores if "part" in one["data"])
+    parts = dict.fromkeys(of_run["data"]["part"] for of_run in scores if "part" in of_run["data"])
     table.caption = "\n".join([*parts, str(table.caption or "")]).strip()
     return table
-
-
-_CODES = ("data", "split", "rows", "seed", "weights")

@@ -35,22 +35,22 @@ def attribute_loss(
     in that factor alone. Needs data whose factors form a grid.
     """
     from unweave.cli import output as out
-    from unweave.evaluation import attribute_loss as theory
+    from unweave.evaluation.attribute_loss import TIMES, attribute_losses
 
     words = None if times is None else [word.strip() for word in times.split(",")]
     if words is not None and not all(word.isdecimal() for word in words):
         raise ValueError(f"--times must be numbers separated by commas, such as 100,500; got {times!r}.")
-    losses = theory.attribute_losses(
+    losses = attribute_losses(
         run,
         pairs_each=pairs,
-        times=theory.TIMES if words is None else [int(word) for word in words],
+        times=TIMES if words is None else [int(word) for word in words],
         seed=seed,
         output=output,
         overwrite=overwrite,
         progress=out.progress_line,
     )
     if json:
-        out.print_json(losses)
+        out.print_json({**losses.to_json(), "files": [str(path) for path in losses.files]})
     else:
-        for name in losses["files"]:
-            print(name)
+        for path in losses.files:
+            print(path)

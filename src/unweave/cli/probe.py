@@ -39,9 +39,9 @@ def command(
     Trained on the data's training split, its penalty chosen on the validation split, measured on the test split.
     """
     from unweave import config
-    from unweave.cli import output
+    from unweave.cli import output, tables
     from unweave.data.open import dataset_table
-    from unweave.evaluation import probe
+    from unweave.evaluation.probe import probe
 
     if weights not in ("averaged", "raw", None):
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
@@ -50,12 +50,12 @@ def command(
     refused = next((text for text in changes or [] if text.partition("=")[0] in ("size", "name", "path")), None)
     if refused is not None:
         raise ValueError(f"--set {refused}: the size is that of the run's images, and --data says which set it is.")
-    table = None if data is None else config.merge(dataset_table(data), *map(config.word, changes or []))
-    found = probe.probe(
-        run, data=table, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
+    settings = None if data is None else config.merge(dataset_table(data), *map(config.word, changes or []))
+    scores = probe(
+        run, data=settings, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
         weights=weights,  # type: ignore[arg-type]
     )  # fmt: skip
     if json:
-        output.print_json(found)
+        output.print_json(scores.to_json())
     else:
-        output.print_table(probe.table(found, str(run)))
+        output.print_table(tables.probe_table(scores, str(run)))

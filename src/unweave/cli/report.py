@@ -35,8 +35,8 @@ def command(
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
     from unweave.config import word
+    from unweave.evaluation.report.measure import no_progress
     from unweave.evaluation.report.report import check_output, next_steps, report
-    from unweave.evaluation.report.unit_facts import nothing
     from unweave.method import Sampling
     from unweave.training.on_images import run_of
 
@@ -44,18 +44,18 @@ def command(
     tables = [word(text) for text in words or []]
     with out.progress_of(quiet):
         run = run_of(what, *tables, method=method)
-    made = report(
+    written = report(
         run,
         data=data,
         sampling=Sampling("dpmsolver++", steps),
         seed=seed,
         output=output,
         overwrite=overwrite,
-        tick=nothing if quiet else out.progress_line,
+        progress=no_progress if quiet else out.progress_line,
     )
     if json:
-        out.print_json({"page": str(made.page), **made.facts})
+        out.print_json({"page": str(written.page), **written.facts.to_json()})
         return
-    print(made.page)
-    for line in [] if quiet else next_steps(made):
+    print(written.page)
+    for line in [] if quiet else next_steps(written):
         out.say(line)

@@ -1,6 +1,7 @@
 """The verb that looks at a frozen model: at which time-steps does noise destroy each factor, and which slice has it?"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from unweave import registry
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import partial_grid, sample_pairs
-from unweave.evaluation import scores
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeSplit, ProbeTable
 from unweave.figures.curve import plot_curves
 from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import choose_picture_path, save_picture
+from unweave.files import write_json
 from unweave.models.diffusion.noising import add_noise, clean_of
 from unweave.models.foundation import FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
 from unweave.models.latents import Space
@@ -33,6 +34,39 @@ Rebuild = Callable[[Images, Times], Images]
 """Noised images (or latents) and their times -> images, the model's one-step guess of what they were."""
 
 
+@dataclass(frozen=True)
+class Slices:
+    """How well each group of units predicts each factor: accuracy above chance, in [0, 1]."""
+
+    accuracies: dict[str, list[float]]  # group -> one of each factor
+    factors: list[str]
+
+
+@dataclass(frozen=True)
+class AttributeLosses:
+    """The loss of every factor at every time, and how much of each factor every group of units holds."""
+
+    times: list[int]
+    losses: dict[str, list[float]]  # factor -> its loss at each time, in [0, 1]; 1/2 is all lost
+    distances: dict[str, float]  # factor -> mean l2 distance of two images that differ in it alone
+    pairs: int  # of images, for each factor
+    seed: int
+    data: str
+    half_lost: dict[str, float | None]  # factor -> the time at which half of what is lost is lost
+    slices: Slices | None  # None for a method without groups of units
+    files: list[Path]  # that were written
+
+    def to_json(self) -> dict[str, Any]:
+        """What is written beside the picture."""
+        values: dict[str, Any] = {
+            "times": self.times, "loss": self.losses, "distance": self.distances, "pairs": self.pairs,
+            "seed": self.seed, "data": self.data, "half_lost": self.half_lost,
+        }  # fmt: skip
+        if self.slices is not None:
+            values |= {"slices": self.slices.accuracies, "factors": self.slices.factors}
+        return values
+
+
 def attribute_losses(
     run: Run | str | Path,
     *,
@@ -42,23 +76,23 @@ def attribute_losses(
     output: Path | None = None,
     overwrite: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> AttributeLosses:
     """The loss of every factor over time under the frozen denoiser of a run (or a denoiser's run), with a picture.
 
     Pairs of images differ in one factor alone, by a class drawn at random. Where the run's method has groups of units
     (the stages of DiTi), a second picture shows how well each group predicts each factor. Written as JSON beside the
     picture. Raises ValueError for a run without an unconditional denoiser, and for data whose factors are no grid.
     """
-    opened_run = run if isinstance(run, Run) else Run(run)
-    denoiser, space = denoiser_of(opened_run)
+    run = run if isinstance(run, Run) else Run(run)
+    denoiser, space = denoiser_of(run)
     times = sorted(set(times))
     if not times:
         raise ValueError("times is empty: give time-steps in 0..999.")
-    target = choose_picture_path(opened_run.pictures, "attribute-loss", output, overwrite)
-    told = target.with_suffix(".json")
-    if told.exists() and not overwrite:
-        raise FileExistsError(f"{told} is there already: choose another --output, or give --overwrite.")
-    dataset = views.base_dataset(opened_run.dataset())
+    picture_path = choose_picture_path(run.pictures, "attribute-loss", output, overwrite)
+    json_path = picture_path.with_suffix(".json")
+    if json_path.exists() and not overwrite:
+        raise FileExistsError(f"{json_path} is there already: choose another --output, or give --overwrite.")
+    dataset = views.base_dataset(run.dataset())
     try:
         dataset_grid = partial_grid(dataset)
     except ValueError as error:
@@ -73,44 +107,46 @@ def attribute_losses(
         return space.decode(clean_of(eps, x_t, denoiser.process.abar[t])).float()
 
     names = [name for name, size in zip(dataset_grid.grid.names, dataset_grid.grid.sizes) if size > 1]
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        if progress:
-            progress("rebuilding noised images", done, len(names) * len(times))
-        done += 1
-
     losses: dict[str, list[float]] = {}
     distances: dict[str, float] = {}
-    for name in names:
+    for position, name in enumerate(names):
         try:
             drawn = sample_pairs(dataset_grid, pairs_each, [name], np.random.default_rng(seed))
         except ValueError as error:
             raise ValueError(f"no pairs of images differ in {name} alone: {error}") from None
         first, second = (to_images(dataset.images(rows), device) for rows in drawn.T)
         rng = torch.Generator().manual_seed(seed)
+
+        def before_time(index: int, finished: int = position * len(times)) -> None:
+            if progress:
+                progress("rebuilding noised images", finished + index, len(names) * len(times))
+
         with torch.inference_mode():
             losses[name] = attribute_loss(
-                rebuild, first, second, denoiser.process.abar, times, rng, encode=space.encode, tick=tick
+                rebuild, first, second, denoiser.process.abar, times, rng, encode=space.encode, before_time=before_time
             )
         distances[name] = (first - second).square().sum((1, 2, 3)).sqrt().mean().item()
-    carried = slices(opened_run, dataset, seed, progress=progress)
-    result: dict[str, Any] = {
-        "times": list(times), "loss": losses, "distance": distances, "pairs": pairs_each, "seed": seed,
-        "data": dataset.name, "half_lost": {name: half_lost(times, loss) for name, loss in losses.items()}, **carried,
-    }  # fmt: skip
-    save_picture(picture(result), target, overwrite=overwrite)
-    scores.write(result, told)
-    return {**result, "files": [str(target), str(told)]}
+    measured = AttributeLosses(
+        times=times,
+        losses=losses,
+        distances=distances,
+        pairs=pairs_each,
+        seed=seed,
+        data=dataset.name,
+        half_lost={name: half_lost(times, loss) for name, loss in losses.items()},
+        slices=slices(run, dataset, seed, progress=progress),
+        files=[picture_path, json_path],
+    )
+    save_picture(picture(measured), picture_path, overwrite=overwrite)
+    write_json(json_path, measured.to_json())
+    return measured
 
 
 def denoiser_of(run: Run) -> tuple[FrozenDenoiser, Space]:
     """The frozen unconditional denoiser that a run is or stands on, and the space it works in."""
     if run.method_name == "denoiser":
-        shape = run.shape()
-        own = FoundationSettings(denoiser=NetworkSource(**{"from": str(run.path)}, recipe=None))
-        foundation = open_foundation(own, shape, len(run.dataset()))
+        source = NetworkSource(**{"from": str(run.path)}, recipe=None)
+        foundation = open_foundation(FoundationSettings(denoiser=source), run.shape(), len(run.dataset()))
     else:
         foundation = run.foundation()
     if foundation.denoiser is None:
@@ -137,53 +173,53 @@ def slices(
     seed: int,
     count: int = 3_000,
     progress: Callable[[str, int, int], None] | None = None,
-) -> dict[str, Any]:
-    """How well each group of units predicts each factor: accuracy above chance, in [0, 1]; nothing without groups."""
+) -> Slices | None:
+    """How well each group of units predicts each factor, on `count` random rows; None without groups."""
     if run.method_name in registry.names("pretraining"):
-        return {}
-    trained = run.method(run.scored())
-    if len(trained.groups()) < 2:
-        return {}
+        return None
+    method = run.method(run.scored())
+    if len(method.groups()) < 2:
+        return None
     rows = np.random.default_rng(seed).permutation(len(dataset))[:count]
     factors = dataset.factors(rows)
     assert factors is not None
-    codes = encode_rows(trained, dataset, rows)  # [rows, unit, dim]
+    codes = encode_rows(method, dataset, rows)  # [rows, unit, dim]
     train, valid, test = np.split(np.arange(len(rows)), [len(rows) // 2, 3 * len(rows) // 5])
-    carried = {}
-    for done, (name, units) in enumerate(trained.groups().items()):
+    accuracies = {}
+    for index, (name, units) in enumerate(method.groups().items()):
         if progress:
-            progress(f"probing {name}", done, len(trained.groups()))
-        of_group = codes[:, list(units)].reshape(len(rows), -1)
-        parts = ProbeSplit(*(ProbeTable(of_group[part], factors[part]) for part in (train, valid, test)))
-        found = linear_probe.probe_classes(parts)
-        carried[name] = [
+            progress(f"probing {name}", index, len(method.groups()))
+        group_codes = codes[:, list(units)].reshape(len(rows), -1)
+        parts = ProbeSplit(*(ProbeTable(group_codes[part], factors[part]) for part in (train, valid, test)))
+        probed = linear_probe.probe_classes(parts)
+        accuracies[name] = [
             max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0
-            for score, chance in zip(found.scores["accuracy"], found.chance["accuracy"])
+            for score, chance in zip(probed.scores["accuracy"], probed.chance["accuracy"])
         ]
-    return {"slices": carried, "factors": list(dataset.factor_names)}
+    return Slices(accuracies, list(dataset.factor_names))
 
 
-def picture(result: dict[str, Any]) -> Image.Image:
+def picture(measured: AttributeLosses) -> Image.Image:
     """Curves of the losses, and below them the matrix of slices and factors, where there is one."""
-    rows = [
-        {"time": time, **{name: loss[i] for name, loss in result["loss"].items()}}
-        for i, time in enumerate(result["times"])
+    points = [
+        {"time": time, **{name: loss[i] for name, loss in measured.losses.items()}}
+        for i, time in enumerate(measured.times)
     ]
-    title = f"When noise destroys each factor of {result['data']} (0.5: all of it is lost)"
-    above = plot_curves(rows, x="time", x_label="time-step t", vertical="linear", title=title)
-    if "slices" not in result:
-        return above
-    below = plot_matrix(
-        np.array(list(result["slices"].values()), np.float64),
-        result["factors"],
-        units=list(result["slices"]),
+    title = f"When noise destroys each factor of {measured.data} (0.5: all of it is lost)"
+    curves = plot_curves(points, x="time", x_label="time-step t", vertical="linear", title=title)
+    if measured.slices is None:
+        return curves
+    cells = plot_matrix(
+        np.array(list(measured.slices.accuracies.values()), np.float64),
+        measured.slices.factors,
+        units=list(measured.slices.accuracies),
         title="How well each slice of the code predicts each factor",
         quantity="accuracy above chance",
         high=1.0,
     )
-    sheet = Image.new("RGB", (max(above.width, below.width), above.height + below.height), "white")
-    sheet.paste(above, (0, 0))
-    sheet.paste(below, (0, above.height))
+    sheet = Image.new("RGB", (max(curves.width, cells.width), curves.height + cells.height), "white")
+    sheet.paste(curves, (0, 0))
+    sheet.paste(cells, (0, curves.height))
     return sheet
 
 
@@ -195,15 +231,15 @@ def attribute_loss(
     times: Sequence[int],
     rng: torch.Generator,
     encode: Callable[[Images], Float[Tensor, "..."]] = lambda images: images,
-    tick: Callable[[], None] = lambda: None,
+    before_time: Callable[[int], None] = lambda index: None,
     batch: int = 64,
 ) -> list[float]:
     """The loss at each time, from pairs of images that differ in one attribute; in [0, 1], 1/2 is all lost.
 
     Half the sum of P(x0_hat(x_t) is closer to the second image than to the first), x_t being a noised first image, and
     the same with the two exchanged; closer by the l2 distance of pixels. `encode` takes images to where the diffusion
-    works. `tick` is called before each time. At most `batch` images are rebuilt at a time. Raises ValueError for pairs
-    of several shapes or times outside 0 .. 999.
+    works. `before_time(index)` is called before each time. At most `batch` images are rebuilt at a time. Raises
+    ValueError for pairs of several shapes or times outside 0 .. 999.
     """
     if first.shape != second.shape or not len(first):
         raise ValueError(f"pairs must be of one shape, got {tuple(first.shape)} and {tuple(second.shape)}.")
@@ -212,14 +248,14 @@ def attribute_loss(
     own, other = torch.cat([first, second]), torch.cat([second, first])
     latents = torch.cat([encode(chunk) for chunk in own.split(batch)])
     losses = []
-    for time in times:
-        tick()
-        taken = 0
+    for index, time in enumerate(times):
+        before_time(index)
+        mistaken = 0
         for z, right, wrong in zip(latents.split(batch), own.split(batch), other.split(batch)):
             t = torch.full((len(z),), time, device=z.device)
             eps = torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)
             guess = rebuild(add_noise(z, eps, abar[t]), t)
             to_right, to_wrong = ((guess - image).square().sum((1, 2, 3)) for image in (right, wrong))
-            taken += int((to_wrong < to_right).sum())
-        losses.append(taken / len(own))
+            mistaken += int((to_wrong < to_right).sum())
+        losses.append(mistaken / len(own))
     return losses

@@ -1,32 +1,22 @@
 """Runs side by side: what can be said of them without labels, beside their scores where factors are known."""
 
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.table import Table
 from scipy.stats import spearmanr
 
 from unweave.config import SettingsError
-from unweave.evaluation import evaluate
-from unweave.evaluation.report import report
-from unweave.evaluation.report.unit_facts import SAMPLING, Tick, nothing
-from unweave.method import Sampling
+from unweave.evaluation.evaluate import agreement, settings_without_seed
+from unweave.evaluation.report.measure import SAMPLING, Progress, no_progress
+from unweave.evaluation.report.report import report
+from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
 
-SHOWN = {
-    "swap consistency": "swap", "live units": "live", "copies": "copies", "dead units": "dead",
-    "not looked at": "not looked at", "psnr units alone": "PSNR units", "psnr inverted": "PSNR x_T", "udr": "UDR",
-    "dci@1": "DCI D", "factorvae@1": "F-VAE", "mig@1": "MIG",
-}  # fmt: skip
-"""What the table calls the numbers."""
-
-LABEL_FREE = ("swap consistency", "live units", "copies", "dead units", "psnr units alone", "psnr inverted", "udr")
-SCORED = {
+SCORES = {
     "dci@1": "disentanglement",
     "factorvae@1": "eval_accuracy",
     "mig@1": "mig",
@@ -34,12 +24,64 @@ SCORED = {
 """The scores with factors that stand beside the label-free ones, where `unweave evaluate` has measured them."""
 
 UDR_ROWS = 10_000
-FEWEST = 4  # scored runs that a rank correlation is given of
+MIN_RANKED = 4  # scored runs that a rank correlation is given of
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """What is known of a run; numbers that nobody can measure, or has measured, are None."""
+
+    run: str
+    method: str
+    data: str
+    digest: str  # of the data
+    seed: int
+    images: int  # that training saw
+    swap_consistency: float | None
+    live_units: int
+    copies: int
+    dead_units: int
+    not_looked_at: int
+    psnr_units_alone: float | None
+    psnr_inverted: float | None
+    udr: float | None
+    scores: dict[str, float | None]  # by protocol (see `SCORES`)
+
+    def label_free(self) -> dict[str, float | None]:
+        """The numbers that need no labels, by name; for all but dead units and copies, higher is better."""
+        return {
+            "swap consistency": self.swap_consistency, "live units": self.live_units, "copies": self.copies,
+            "dead units": self.dead_units, "psnr units alone": self.psnr_units_alone,
+            "psnr inverted": self.psnr_inverted, "udr": self.udr,
+        }  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "run": self.run, "method": self.method, "data": self.data, "digest": self.digest, "seed": self.seed,
+            "images": self.images, "swap consistency": self.swap_consistency, "live units": self.live_units,
+            "copies": self.copies, "dead units": self.dead_units, "not looked at": self.not_looked_at,
+            "psnr units alone": self.psnr_units_alone, "psnr inverted": self.psnr_inverted, "udr": self.udr,
+            **self.scores,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """Runs side by side, and how each label-free number ranks them compared with DCI disentanglement."""
+
+    runs: list[ComparedRun]
+    agreement: dict[str, float]  # Spearman's correlation; empty where it cannot be measured
+
+    def to_json(self) -> dict[str, Any]:
+        return {"runs": [run.to_json() for run in self.runs], "agreement": self.agreement}
 
 
 def compare(
-    runs: Sequence[Run | str | Path], *, tick: Tick = nothing, say: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
+    runs: Sequence[Run | str | Path],
+    *,
+    progress: Progress = no_progress,
+    say: Callable[[str], None] = lambda text: None,
+) -> RunComparison:
     """Label-free facts and factor scores of every run, and how well the first rank runs as the second do.
 
     The facts are those of `report` at its defaults, which is made where a run has none of its present weights (about a
@@ -48,51 +90,14 @@ def compare(
     these runs, where four or more have both; runs of one data set only. Foundations, which have no units, and runs
     that have no checkpoint are left out, and said. Raises ValueError for fewer than two others.
     """
-    opened = [run for run in (run if isinstance(run, Run) else Run(run) for run in runs) if _has_units(run, say)]
-    if len(opened) < 2:
+    loaded = [run if isinstance(run, Run) else Run(run) for run in runs]
+    with_units = [run for run in loaded if _has_units(run, say)]
+    if len(with_units) < 2:
         raise ValueError("compare at least two runs.")
-    rows = []
-    for run in opened:
-        facts = _facts(run, tick, say)
-        units = [unit["state"] for unit in facts["units"]]
-        rebuilt = facts.get("reconstruction", {})
-        rows.append({
-            "run": str(run.path), "method": run.method_name, "data": facts["data"]["name"],
-            "digest": facts["data"]["digest"], "seed": run.settings.training.seed, "images": facts["images seen"],
-            "swap consistency": facts.get("swap_consistency"),
-            "live units": units.count("live"), "copies": units.count("copy"), "dead units": units.count("dead"),
-            "not looked at": facts["not looked at"],
-            "psnr units alone": rebuilt.get("units alone", {}).get("psnr"),
-            "psnr inverted": rebuilt.get("units and inverted x_T", {}).get("psnr"),
-            "udr": None, **_scored(run),
-        })  # fmt: skip
-    for place, value in _udr(opened, tick, say).items():
-        rows[place]["udr"] = value
-    return {"runs": rows, "agreement": _agreement(rows)}
-
-
-def table(found: Mapping[str, Any]) -> Table:
-    """For people: what all runs share is said once, and what nobody has measured is left out."""
-    rows = found["runs"]
-    given = ("method", "data", "seed", "images")
-    shared = {key: rows[0][key] for key in given if len({row[key] for row in rows}) == 1}
-    known = [key for key in SHOWN if any(row[key] not in (None, 0) or key == "live units" for row in rows)]
-    names = {key: key for key in given if key not in shared} | {key: SHOWN[key] for key in known}
-    title = ", ".join(f"{key} {_cell(value)}" for key, value in shared.items())
-    result = Table(title=title or None, title_justify="left", caption=_said(found), caption_justify="left")
-    result.box, result.padding = box.SIMPLE_HEAD, (0, 1, 0, 0)
-    result.add_column("run", overflow="fold")
-    for key, name in names.items():
-        result.add_column(name.replace(" ", "\n"), justify="left" if key in given[:2] else "right", no_wrap=True)
-    for name, row in zip(_short([row["run"] for row in rows]), rows):
-        result.add_row(name, *(_cell(row[key]) for key in names))
-    return result
-
-
-def _short(paths: Sequence[str]) -> list[str]:
-    """Paths without the folder that they share."""
-    common = Path(os.path.commonpath([Path(path).parent for path in paths])) if len(set(paths)) > 1 else Path()
-    return [str(Path(path).relative_to(common)) for path in paths]
+    compared = [_describe(run, _report_facts(run, progress, say)) for run in with_units]
+    for position, value in _udr(with_units, progress, say).items():
+        compared[position] = replace(compared[position], udr=value)
+    return RunComparison(compared, _rank_agreement(compared))
 
 
 def _has_units(run: Run, say: Callable[[str], None]) -> bool:
@@ -104,68 +109,73 @@ def _has_units(run: Run, say: Callable[[str], None]) -> bool:
     return True
 
 
-def _facts(run: Run, tick: Tick, say: Callable[[str], None]) -> dict[str, Any]:
-    known = run.own_report()
-    if known is not None and known["data"]["trained on"]:
-        settings = known["settings"]
-        if settings["seed"] == 0 and Sampling(**settings["sampling"]) == SAMPLING:
-            return known
+def _describe(run: Run, facts: ReportFacts) -> ComparedRun:
+    rebuilt = facts.reconstruction
+    return ComparedRun(
+        run=str(run.path),
+        method=run.method_name,
+        data=facts.data.name,
+        digest=facts.data.digest,
+        seed=run.settings.training.seed,
+        images=facts.images_seen,
+        swap_consistency=facts.swap_consistency,
+        live_units=len(facts.in_state("live")),
+        copies=len(facts.in_state("copy")),
+        dead_units=len(facts.in_state("dead")),
+        not_looked_at=facts.not_looked_at,
+        psnr_units_alone=None if rebuilt is None else rebuilt.units_alone.psnr,
+        psnr_inverted=None if rebuilt is None or rebuilt.inverted is None else rebuilt.inverted.psnr,
+        udr=None,
+        scores=_scores(run),
+    )
+
+
+def _report_facts(run: Run, progress: Progress, say: Callable[[str], None]) -> ReportFacts:
+    """Those of the run's report if it was made as `report` does by default, else of a new one."""
+    stored = run.own_report()
+    if (
+        stored is not None
+        and stored.data.trained_on
+        and (stored.settings.seed, stored.settings.sampling) == (0, SAMPLING)
+    ):
+        return stored
     say(f"a report of {run.path}")
-    return report.report(run, tick=tick).facts
+    return report(run, progress=progress).facts
 
 
-def _scored(run: Run) -> dict[str, float | None]:
+def _scores(run: Run) -> dict[str, float | None]:
     protocols = (run.own_scores() or {}).get("protocols", {})
-    return {name: protocols.get(name, {}).get(kind, {}).get("value") for name, kind in SCORED.items()}
+    return {name: protocols.get(name, {}).get(score, {}).get("value") for name, score in SCORES.items()}
 
 
-def _udr(runs: Sequence[Run], tick: Tick, say: Callable[[str], None]) -> dict[int, float]:
-    """UDR-lasso of the runs that have two or more others of their settings, by place."""
+def _udr(runs: Sequence[Run], progress: Progress, say: Callable[[str], None]) -> dict[int, float]:
+    """UDR-lasso of the runs that have two or more others of their settings, by position."""
     groups: dict[str, list[int]] = {}
-    for place, run in enumerate(runs):
-        groups.setdefault(json.dumps(evaluate.but_for_seed(run), sort_keys=True, default=str), []).append(place)
-    found: dict[int, float] = {}
-    several = [places for places in groups.values() if len(places) > 2]
-    for done, places in enumerate(several):
-        tick(f"udr of {runs[places[0]].path.name} and {len(places) - 1} more", done, len(several))
+    for position, run in enumerate(runs):
+        key = json.dumps(settings_without_seed(run), sort_keys=True, default=str)
+        groups.setdefault(key, []).append(position)
+    udr: dict[int, float] = {}
+    several = [positions for positions in groups.values() if len(positions) > 2]
+    for index, positions in enumerate(several):
+        progress(f"udr of {runs[positions[0]].path.name} and {len(positions) - 1} more", index, len(several))
         try:
-            measured = evaluate.agreement([runs[place] for place in places], rows=UDR_ROWS)
-            ranking = measured["protocols"]["udr-lasso@1"]
+            measured = agreement([runs[position] for position in positions], rows=UDR_ROWS)
         except (ValueError, LookupError, SettingsError) as error:
             say(f"no udr: {error}")
             continue
-        found |= {place: ranking[str(runs[place].path)] for place in places}
-    return found
+        scores = measured.protocols["udr-lasso@1"]
+        udr |= {position: scores[str(runs[position].path)] for position in positions}
+    return udr
 
 
-def _agreement(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _rank_agreement(runs: Sequence[ComparedRun]) -> dict[str, float]:
     """Spearman's correlation of label-free numbers with DCI disentanglement, over runs on one data set."""
-    found: dict[str, float] = {}
-    if len({row["digest"] for row in rows}) > 1:
-        return found
-    for key in LABEL_FREE:
-        pairs = [(row[key], row["dci@1"]) for row in rows if row[key] is not None and row["dci@1"] is not None]
-        first, second = (np.array(side) for side in zip(*pairs)) if pairs else (np.empty(0), np.empty(0))
-        if len(pairs) >= FEWEST and np.ptp(first) > 0 and np.ptp(second) > 0:
-            found[key] = float(spearmanr(first, second).statistic)
-    return found
-
-
-def _said(found: Mapping[str, Any]) -> str:
-    """How to read the table."""
-    text = "swap consistency, PSNR, UDR and scores: higher is better"
-    scored = sum(row["dci@1"] is not None for row in found["runs"])
-    if found["agreement"]:
-        told = ", ".join(f"{SHOWN[key]} {value:+.2f}" for key, value in found["agreement"].items())
-        text += f"; rank correlation with DCI D over these runs: {told}"
-    elif 0 < scored < FEWEST:
-        text += f"; how well they agree with DCI D is told from {FEWEST} scored runs on"
-    elif not scored:
-        text += "; `unweave evaluate RUN` adds the scores with factors, where there are any"
-    return text
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    correlations: dict[str, float] = {}
+    if len({run.digest for run in runs}) > 1:
+        return correlations
+    for name in runs[0].label_free():
+        both = [(run.label_free()[name], run.scores["dci@1"]) for run in runs]
+        pairs = np.array([pair for pair in both if None not in pair], np.float64).reshape(-1, 2)
+        if len(pairs) >= MIN_RANKED and (np.ptp(pairs, axis=0) > 0).all():
+            correlations[name] = float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+    return correlations

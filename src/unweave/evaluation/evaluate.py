@@ -1,25 +1,23 @@
 """The verbs that measure: encode images with a run, and score a run's units against known factors."""
 
 import json
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
-from unweave.data import sampling
-from unweave.evaluation import scores as report
+from unweave.data.sampling import sample_rows
 from unweave.evaluation.metrics.udr import udr_lasso, udr_spearman
+from unweave.evaluation.scores import Scores, evaluate_tables
 from unweave.figures.matrix import plot_score_matrices
 from unweave.figures.save import save_picture
-from unweave.runs import reduction as reduce
+from unweave.files import write_json
+from unweave.runs import reduction
 from unweave.runs.codes import code_table
 from unweave.runs.data import dataset_for, describe_part
 from unweave.runs.run import Run, Weights
-
-logger = logging.getLogger(__name__)
 
 ROWS = 50_000
 """Rows that are encoded for scores, drawn without replacement from the whole data set."""
@@ -36,34 +34,34 @@ def evaluate(
     repeats: int = 3,
     weights: Weights | None = None,
     progress: Callable[[str, int, int], None] | None = None,
-) -> report.Scores:
-    """The scores of a run's units, written to its scores.json (see `evaluation.report.evaluate_tables`).
+) -> Scores:
+    """The scores of a run's units, written to its scores.json (see `evaluation.scores.evaluate_tables`).
 
     `rows` random rows of the data set (the run's own unless `data` names another; of it, a `split` such as "test", see
-    `fitting`) are encoded once; `seed` names the rows and the metrics' draws. `weights` are those that the method's
-    authors scored unless given: raw ones in eval mode for EncDiff, averaged ones for DiTi (`Run.scored`). Scores on the
-    run's own data of other protocols with the same rows, seed and weights are kept in the file. Where a part of the
-    data is scored or was trained on, `data` says which, and how many of the scored rows the run was trained on. Raises
-    ValueError for a data set without factors.
+    `runs.data.dataset_for`) are encoded once; `seed` names the rows and the metrics' draws. `weights` are those that
+    the method's authors scored unless given: raw ones in eval mode for EncDiff, averaged ones for DiTi (`Run.scored`).
+    Scores on the run's own data of other protocols with the same rows, seed and weights are kept in the file. Where a
+    part of the data is scored or was trained on, `data` says which, and how many of the scored rows the run was trained
+    on. Raises ValueError for a data set without factors.
     """
-    opened = run if isinstance(run, Run) else Run(run)
-    weights = weights or opened.scored()
-    dataset = dataset_for(opened, data, split)
-    named = sampling.sample_rows(len(dataset), rows, seed)
-    factors = dataset.factors(named)
+    run = run if isinstance(run, Run) else Run(run)
+    weights = weights or run.scored()
+    dataset = dataset_for(run, data, split)
+    scored_rows = sample_rows(len(dataset), rows, seed)
+    factors = dataset.factors(scored_rows)
     if factors is None:
         raise ValueError(
             f"{dataset.name} has no known factors, so its units cannot be scored; "
-            f"look at `unweave edit traverse {opened.path}` instead."
+            f"look at `unweave edit traverse {run.path}` instead."
         )
-    table = code_table(opened, dataset, named, seed, weights)
-    reduction = reduce.fit(table)
+    table = code_table(run, dataset, scored_rows, seed, weights)
+    fitted = reduction.fit(table)
     try:
-        scores = report.evaluate_tables(
-            reduce.apply(reduction, table),
+        scores = evaluate_tables(
+            reduction.apply(fitted, table),
             factors,
             unreduced=table.reshape(len(table), -1),
-            explained=reduction.explained.tolist() if table.shape[2] > 1 else None,
+            explained=fitted.explained.tolist() if table.shape[2] > 1 else None,
             factor_names=dataset.factor_names,
             protocols=protocols,
             repeats=repeats,
@@ -71,8 +69,8 @@ def evaluate(
             progress=progress,
         )
     except ValueError as error:
-        raise ValueError(f"{dataset.name}, {len(named):,} rows: {error}") from error
-    scores["weights"] = opened.digest()
+        raise ValueError(f"{dataset.name}, {len(scored_rows):,} rows: {error}") from error
+    scores["weights"] = run.digest()
     scores["data"] = {
         "name": dataset.name,
         "digest": dataset.digest(),
@@ -80,12 +78,25 @@ def evaluate(
         "images": len(dataset),
         "factors": dict(zip(dataset.factor_names, dataset.factor_sizes)),
         **scores["data"],
-        **describe_part(opened, dataset, named, split, own=data is None),
+        **describe_part(run, dataset, scored_rows, split, own=data is None),
     }
     scores["scored_weights"] = weights
     if data is None:
-        _write(opened, scores)
+        _store(run, scores)
     return scores
+
+
+@dataclass(frozen=True)
+class SeedAgreement:
+    """How well every run agrees with the others: protocol -> run -> score, 0 or more, higher is better."""
+
+    protocols: dict[str, dict[str, float]]
+    rows: int
+    seed: int
+    scored_weights: Weights
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def agreement(
@@ -96,33 +107,33 @@ def agreement(
     rows: int = ROWS,
     seed: int = 0,
     weights: Weights | None = None,
-) -> dict[str, Any]:
+) -> SeedAgreement:
     """`udr-lasso@1` and `udr-spearman@1` of every run: how well runs of several seeds agree; no factors needed.
 
     On 10,000 random rows (all, where there are fewer) of those that `evaluate` encodes. Raises ValueError for fewer
     than three runs, and for runs that are not seeds of one method and data set (see `check_seeds`).
     """
-    opened = [run if isinstance(run, Run) else Run(run) for run in runs]
-    check_seeds(opened)
-    weights = weights or opened[0].scored()
+    loaded = [run if isinstance(run, Run) else Run(run) for run in runs]
+    check_seeds(loaded)
+    weights = weights or loaded[0].scored()
     tables = []
-    for run in opened:
+    for run in loaded:
         dataset = dataset_for(run, data, split)
-        named = sampling.sample_rows(len(dataset), rows, seed)
-        table = code_table(run, dataset, named, seed, weights)
-        drawn = np.random.default_rng(seed).permutation(len(table))[:10_000]
-        tables.append(reduce.apply(reduce.fit(table), table)[drawn])
-    names = [str(run.path) for run in opened]
+        encoded_rows = sample_rows(len(dataset), rows, seed)
+        table = code_table(run, dataset, encoded_rows, seed, weights)
+        compared = np.random.default_rng(seed).permutation(len(table))[:10_000]
+        tables.append(reduction.apply(reduction.fit(table), table)[compared])
+    names = [str(run.path) for run in loaded]
     rankings = {"udr-lasso@1": udr_lasso(tables), "udr-spearman@1": udr_spearman(tables)}
     protocols = {name: dict(zip(names, ranking.scores.tolist())) for name, ranking in rankings.items()}
-    return {"protocols": protocols, "rows": len(tables[0]), "seed": seed, "scored_weights": weights}
+    return SeedAgreement(protocols, len(tables[0]), seed, weights)
 
 
 def check_seeds(runs: Sequence[Run]) -> None:
-    """Raise ValueError, which names what else differs, unless the runs differ in their training seed alone."""
+    """Nothing, where the runs differ in their training seed alone. Raises ValueError that names what else differs."""
     if len({run.digest() for run in runs}) < len(runs):
         raise ValueError("two of these runs are the same: an interval over runs needs different training seeds.")
-    first, *others = [but_for_seed(run) for run in runs]
+    first, *others = [settings_without_seed(run) for run in runs]
     for run, settings in zip(runs[1:], others):
         different = sorted(key for key in first.keys() | settings.keys() if first.get(key) != settings.get(key))
         if different:
@@ -132,7 +143,7 @@ def check_seeds(runs: Sequence[Run]) -> None:
             )
 
 
-def but_for_seed(run: Run) -> dict[str, Any]:
+def settings_without_seed(run: Run) -> dict[str, Any]:
     """The settings of a run by dotted key, but for its seed and what does not change the result."""
     tables = run.settings.model_dump()
     flat = {
@@ -145,35 +156,26 @@ def but_for_seed(run: Run) -> dict[str, Any]:
     return {key: value for key, value in flat.items() if key not in left_out}
 
 
-def agreement_table(found: Mapping[str, Any]) -> Table:
-    """For people."""
-    protocols = found["protocols"]
-    result = Table("run", *protocols, caption="agreement between runs, label-free; 0 or more, higher is better")
-    for run in next(iter(protocols.values())):
-        result.add_row(run, *(f"{of[run]:.4g}" for of in protocols.values()))
-    return result
-
-
-def _write(run: Run, scores: report.Scores) -> None:
+def _store(run: Run, scores: Scores) -> None:
     """scores.json, with the protocols that an earlier evaluation of the very same codes has already measured.
 
     Scores of a split are in scores-SPLIT.json; those of other codes (rows, seed, weights) are kept beside the newest as
     scores-1.json, scores-2.json, ...
     """
-    end = f"-{scores['data']['split']}" if "split" in scores["data"] else ""
-    path, pictures = run.path / f"scores{end}.json", run.path / f"matrices{end}"
-    before = json.loads(path.read_text()) if path.is_file() else None
-    same = ("rows", "seed", "weights", "data", "scored_weights", "interval")
-    if before is not None and all(before.get(key) == scores[key] for key in same):
-        for kept in ("protocols", "rows_used", "matrices"):
-            scores[kept] = {**before.get(kept, {}), **scores[kept]}
-    elif before is not None:
+    suffix = f"-{scores['data']['split']}" if "split" in scores["data"] else ""
+    path, pictures = run.path / f"scores{suffix}.json", run.path / f"matrices{suffix}"
+    earlier = json.loads(path.read_text()) if path.is_file() else None
+    same_codes = ("rows", "seed", "weights", "data", "scored_weights", "interval")
+    if earlier is not None and all(earlier.get(key) == scores[key] for key in same_codes):
+        for key in ("protocols", "rows_used", "matrices"):
+            scores[key] = {**earlier.get(key, {}), **scores[key]}
+    elif earlier is not None:
         number = 1
-        while (aside := run.path / f"scores{end}-{number}.json").exists():
+        while (numbered := run.path / f"scores{suffix}-{number}.json").exists():
             number += 1
-        path.rename(aside)
+        path.rename(numbered)
         if pictures.exists():
-            pictures.rename(run.path / f"matrices{end}-{number}")
-    report.write(scores, path)
+            pictures.rename(run.path / f"matrices{suffix}-{number}")
+    write_json(path, scores)
     for name, picture in plot_score_matrices(scores["matrices"], scores["data"]["factor_names"]).items():
         save_picture(picture, pictures / name, overwrite=True)

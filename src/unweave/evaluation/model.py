@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from unweave import types
-from unweave.evaluation import scores
-from unweave.runs import reduction as reduce
+from unweave.evaluation.scores import Scores, evaluate_tables
+from unweave.runs import reduction
 from unweave.types import FactorTable, Pixels
 
 Encode = Callable[[Pixels], Any]
 """uint8 images [rows, height, width, channel] -> codes [rows, units] or [rows, unit, dim]: an array or a tensor."""
 
 
-def codes_of(encode: Encode, images: Pixels, *, batch: int = 250) -> np.ndarray:
+def encode_in_batches(encode: Encode, images: Pixels, *, batch: int = 250) -> np.ndarray:
     """The codes that a function gives for images, [rows, units] or [rows, unit, dim], in batches of `batch`.
 
     A tensor is taken to the CPU and into NumPy; the function sets its own device and eval mode. Raises ValueError for
@@ -27,8 +27,8 @@ def codes_of(encode: Encode, images: Pixels, *, batch: int = 250) -> np.ndarray:
     parts = []
     for first in range(0, len(images), batch):
         chunk = images[first : first + batch]
-        given = encode(chunk)
-        part = np.asarray(given.detach().cpu() if callable(getattr(given, "detach", None)) else given)
+        encoded = encode(chunk)
+        part = np.asarray(encoded.detach().cpu() if callable(getattr(encoded, "detach", None)) else encoded)
         if part.ndim not in (2, 3) or len(part) != len(chunk) or part.dtype.kind not in "fiu":
             raise ValueError(
                 f"encode gave {part.dtype} of shape {list(part.shape)} for {len(chunk)} images; "
@@ -40,17 +40,15 @@ def codes_of(encode: Encode, images: Pixels, *, batch: int = 250) -> np.ndarray:
     return codes
 
 
-def evaluate_model(
-    encode: Encode, images: Pixels, factors: FactorTable, *, batch: int = 250, **options: Any
-) -> scores.Scores:
-    """The scores of any model's units: `evaluation.report.evaluate_tables` of what `encode` gives for these images.
+def evaluate_model(encode: Encode, images: Pixels, factors: FactorTable, *, batch: int = 250, **options: Any) -> Scores:
+    """The scores of any model's units: `evaluation.scores.evaluate_tables` of what `encode` gives for these images.
 
     Row i of `factors` is image i. Vector units are reduced to their first principal component each. `options` are
     those of `evaluate_tables`: protocols, repeats, seed, factor_names, progress.
     """
-    codes = codes_of(encode, images, batch=batch)
+    codes = encode_in_batches(encode, images, batch=batch)
     if codes.ndim == 2:
-        return scores.evaluate_tables(codes, factors, **options)
-    reduction = reduce.fit(codes)
-    wide, kept = codes.reshape(len(codes), -1), reduction.explained.tolist()
-    return scores.evaluate_tables(reduce.apply(reduction, codes), factors, unreduced=wide, explained=kept, **options)
+        return evaluate_tables(codes, factors, **options)
+    fitted = reduction.fit(codes)
+    unreduced, explained = codes.reshape(len(codes), -1), fitted.explained.tolist()
+    return evaluate_tables(reduction.apply(fitted, codes), factors, unreduced=unreduced, explained=explained, **options)

@@ -2,20 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
-from rich.table import Table
 
 from unweave.data import views
 from unweave.data.dataset import Dataset
+from unweave.data.reading.csv_tables import is_number, read_cells, to_numbers
 from unweave.data.sets import lfw
-from unweave.evaluation import scores as report
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeScores, ProbeSplit, ProbeTable
-from unweave.evaluation.tables import is_number
+from unweave.files import write_json
 from unweave.runs.codes import encode_rows
 from unweave.runs.data import dataset_for
 from unweave.runs.run import Run, Weights
@@ -27,11 +27,32 @@ ROWS = 50_000
 PARTS = ("train", "valid", "test")
 
 
-class Targets(NamedTuple):
+class ProbeTargets(NamedTuple):
     """What is to be read from codes, for every row of a data set."""
 
     names: list[str]
     values: np.ndarray  # [rows, targets]; NaN rows have none
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What linear models read from the codes of a run, and how that was measured."""
+
+    protocol: str
+    data: dict[str, Any]  # name and digest; settings, where they were given
+    targets_of: str  # "factors", or the file of the targets
+    rows: dict[str, int]  # of train, valid and test
+    splits: str  # who made them
+    test_rows_in_training: int | None  # of the run's own, unlabelled training set; None for other data
+    seed: int
+    weights: str
+    scored_weights: Weights
+    targets: dict[str, dict[str, float | None]]  # target -> score -> value; None where it cannot be measured
+    mean: dict[str, float | None]  # over the targets that have the score
+
+    def to_json(self) -> dict[str, Any]:
+        """As probes.json keeps it."""
+        return asdict(self)
 
 
 def probe(
@@ -44,7 +65,7 @@ def probe(
     rows: int | None = None,
     seed: int = 0,
     weights: Weights | None = None,
-) -> dict[str, Any]:
+) -> ProbeResult:
     """What linear models read from the codes of a run, target by target; written to the run's probes.json.
 
     Targets are the factors of the data set (its own, or of `data`: a name, a path, or a table of settings): attributes
@@ -59,64 +80,68 @@ def probe(
     numbers keeps the epoch that is best on the *test* rows. Raises ValueError where there is nothing to read, and where
     rows and targets differ in number.
     """
-    opened = run if isinstance(run, Run) else Run(run)
-    weights = weights or opened.scored()
+    run = run if isinstance(run, Run) else Run(run)
+    weights = weights or run.scored()
     # without the view of the training set: splits are of the full set
-    dataset = dataset_for(opened, data, "all")
-    view = views.parse_view(opened.settings.data.get("view", {}))
+    dataset = dataset_for(run, data, "all")
+    view = views.parse_view(run.settings.data.get("view", {}))
     if labels is not None and (targets is not None or published):
         raise ValueError("labels=N takes N rows of each class: it needs classes, and the probe of this library.")
-    aims = _numbers(dataset, targets) if targets is not None else _factors(dataset)
+    target_table = number_targets(dataset, targets) if targets is not None else _factor_targets(dataset)
     if rows is None:
         rows = len(dataset) if published else ROWS
-    named = parts_of(dataset, aims, rows, seed, view.split_seed, hold_out=not (published and targets is not None))
-    numbers = list(range(len(aims.names))) if targets is not None else []
+    split_rows = rows_of_splits(
+        dataset, target_table, rows, seed, view.split_seed, hold_out=not (published and targets is not None)
+    )
+    numbers = list(range(len(target_table.names))) if targets is not None else []
     kinds: dict[linear_probe.TargetKind, list[int]] = {"numbers": numbers} if numbers else _kinds(dataset, published)
-    method = opened.method(weights)
-    codes = {name: encode_rows(method, dataset, part).reshape(len(part), -1) for name, part in named.items()}
-    tables = ProbeSplit(*(ProbeTable(codes[name], aims.values[part]) for name, part in named.items()))
-    found: list[dict[str, float | None]] = [{} for _ in aims.names]
+    method = run.method(weights)
+    codes = {name: encode_rows(method, dataset, part).reshape(len(part), -1) for name, part in split_rows.items()}
+    tables = ProbeSplit(*(ProbeTable(codes[name], target_table.values[part]) for name, part in split_rows.items()))
+    scores: list[dict[str, float | None]] = [{} for _ in target_table.names]
     for kind, columns in kinds.items():
-        some = ProbeSplit(*(ProbeTable(part.units, part.targets[:, columns]) for part in tables))
-        probed = _probed(some, kind, labels, published, seed)
-        for place, j in enumerate(columns):
-            found[j] |= {score: _or_none(values[place]) for score, values in probed.scores.items()}
+        of_kind = ProbeSplit(*(ProbeTable(part.units, part.targets[:, columns]) for part in tables))
+        probed = _fit_probe(of_kind, kind, labels, published, seed)
+        for position, j in enumerate(columns):
+            scores[j] |= {score: _finite_or_none(values[position]) for score, values in probed.scores.items()}
             for score, values in probed.chance.items():  # a target that cannot be measured has none either
-                found[j][f"chance of {score}"] = None if found[j][score] is None else _or_none(values[place])
-            found[j]["epoch" if published else f"penalty of {kind}"] = _or_none(probed.chosen[place])
-    names = dict.fromkeys(score for one in found for score in one)
-    measured = [score for score in names if not score.startswith(("epoch", "penalty"))]
+                scores[j][f"chance of {score}"] = (
+                    None if scores[j][score] is None else _finite_or_none(values[position])
+                )
+            scores[j]["epoch" if published else f"penalty of {kind}"] = _finite_or_none(probed.chosen[position])
+    names = dict.fromkeys(score for target in scores for score in target)
+    averaged = [score for score in names if not score.startswith(("epoch", "penalty"))]
     whole = views.base_dataset(dataset)
     trained = views.apply_view(whole, view) if data is None else None
-    result: dict[str, Any] = {
-        "protocol": _protocol(list(kinds), labels, published),
-        "data": {"name": dataset.name, "digest": dataset.digest()}
-        | ({"settings": {key: str(value) for key, value in data.items()}} if isinstance(data, Mapping) else {}),
-        "targets_of": str(targets) if targets is not None else "factors",
-        "rows": {name: len(part) for name, part in named.items()},
-        "splits": "the publishers'" if dataset.splits else f"random, seed {view.split_seed}",
-        "test_rows_in_training": None
+    settings = {"settings": {key: str(value) for key, value in data.items()}} if isinstance(data, Mapping) else {}
+    result = ProbeResult(
+        protocol=_protocol_id(list(kinds), labels, published),
+        data={"name": dataset.name, "digest": dataset.digest(), **settings},
+        targets_of=str(targets) if targets is not None else "factors",
+        rows={name: len(part) for name, part in split_rows.items()},
+        splits="the publishers'" if dataset.splits else f"random, seed {view.split_seed}",
+        test_rows_in_training=None
         if trained is None
-        else int(np.isin(named["test"], views.base_rows(trained, np.arange(len(trained)))).sum()),
-        "seed": seed,
-        "weights": opened.digest(),
-        "scored_weights": weights,
-        "targets": dict(zip(aims.names, found)),
-        "mean": {score: _mean([one[score] for one in found if score in one]) for score in measured},
-    }
-    _write(opened, result)
+        else int(np.isin(split_rows["test"], views.base_rows(trained, np.arange(len(trained)))).sum()),
+        seed=seed,
+        weights=run.digest(),
+        scored_weights=weights,
+        targets=dict(zip(target_table.names, scores)),
+        mean={score: _mean([target[score] for target in scores if score in target]) for score in averaged},
+    )
+    _store(run, result)
     return result
 
 
-def _probed(
+def _fit_probe(
     tables: ProbeSplit, kind: linear_probe.TargetKind, labels: int | None, published: bool, seed: int
 ) -> ProbeScores:
     if published and kind != "classes":
         return linear_probe.probe_with_adam(tables, kind, seed=seed)
     if kind == "numbers":
         return linear_probe.probe_numbers(tables)
-    read = linear_probe.probe_attributes if kind == "attributes" else linear_probe.probe_classes
-    return read(tables, labels=labels, seed=seed)
+    fit = linear_probe.probe_attributes if kind == "attributes" else linear_probe.probe_classes
+    return fit(tables, labels=labels, seed=seed)
 
 
 def _kinds(dataset: Dataset, published: bool) -> dict[linear_probe.TargetKind, list[int]]:
@@ -132,24 +157,24 @@ def _kinds(dataset: Dataset, published: bool) -> dict[linear_probe.TargetKind, l
     return kinds if published or not others else {**kinds, "classes": others}
 
 
-def _protocol(kinds: Sequence[linear_probe.TargetKind], labels: int | None, published: bool) -> str:
-    named = {"classes": "accuracy", "attributes": "ap", "numbers": "regression"}
-    what = "+".join(named[kind] for kind in kinds)
-    return f"probe-{what}{'-adam' if published else ''}{'' if labels is None else f'-{labels}'}@2"
+def _protocol_id(kinds: Sequence[linear_probe.TargetKind], labels: int | None, published: bool) -> str:
+    words = {"classes": "accuracy", "attributes": "ap", "numbers": "regression"}
+    measured = "+".join(words[kind] for kind in kinds)
+    return f"probe-{measured}{'-adam' if published else ''}{'' if labels is None else f'-{labels}'}@2"
 
 
-def parts_of(
-    dataset: Dataset, aims: Targets, rows: int, seed: int, split_seed: int = 0, hold_out: bool = True
+def rows_of_splits(
+    dataset: Dataset, targets: ProbeTargets, rows: int, seed: int, split_seed: int = 0, hold_out: bool = True
 ) -> dict[str, Rows]:
     """The rows of training, validation and test that have targets, at most `rows` of each.
 
     Where the publishers have no validation split, it is a tenth of the training rows; without `hold_out` these stay in
     training as well, for a protocol that looks at no validation.
     """
-    finite = np.isfinite(aims.values.astype(np.float64))
-    known = np.asarray(finite.all(1))
-    if not known.any():
-        empty = [name for name, some in zip(aims.names, np.asarray(finite.any(0)).tolist()) if not some]
+    finite = np.isfinite(targets.values.astype(np.float64))
+    complete = np.asarray(finite.all(1))
+    if not complete.any():
+        empty = [name for name, has_values in zip(targets.names, np.asarray(finite.any(0)).tolist()) if not has_values]
         raise ValueError(f"no row has all targets as finite numbers{': ' if empty else ''}{', '.join(empty)}.")
     if not dataset.splits and len(dataset) < 10:
         raise ValueError(f"{dataset.name} has {len(dataset)} images: too few to split; a probe needs ten or more.")
@@ -157,110 +182,88 @@ def parts_of(
     if dataset.splits and not {"train", "test"} <= set(dataset.splits):
         raise ValueError(f"{dataset.name} has the splits {', '.join(dataset.splits)}: a probe needs train and test.")
     names = dataset.splits or PARTS
-    found = {name: views.split_rows(dataset, name, split_seed) for name in PARTS if name in names}
-    if "valid" not in found:
-        train = random.permutation(found["train"])
-        found["valid"] = train[: max(1, len(train) // 10)]
-        found["train"] = train[len(found["valid"]) :] if hold_out else train
+    splits = {name: views.split_rows(dataset, name, split_seed) for name in PARTS if name in names}
+    if "valid" not in splits:
+        train = random.permutation(splits["train"])
+        splits["valid"] = train[: max(1, len(train) // 10)]
+        splits["train"] = train[len(splits["valid"]) :] if hold_out else train
     result = {}
     for name in PARTS:
-        part = found[name][known[found[name]]]
+        part = splits[name][complete[splits[name]]]
         result[name] = np.sort(random.permutation(part)[:rows])
         if not len(part):
             raise ValueError(f"the split {name!r} of {dataset.name} has no rows with targets.")
     return result
 
 
-def _factors(dataset: Dataset) -> Targets:
+def _factor_targets(dataset: Dataset) -> ProbeTargets:
     values = dataset.factors(np.arange(len(dataset)))
     if values is None:
         raise ValueError(f"{dataset.name} has no known factors: give numbers to predict, with targets=FILE.")
-    return Targets(list(dataset.factor_names), values)
+    return ProbeTargets(list(dataset.factor_names), values)
 
 
-def _numbers(dataset: Dataset, given: str | Path) -> Targets:
+def number_targets(dataset: Dataset, source: str | Path) -> ProbeTargets:
     """Real-valued targets of every row of the data set."""
-    path, _, key = str(given).partition(".npz:")
+    path, _, key = str(source).partition(".npz:")
     file = Path(f"{path}.npz" if key else path)
     if not file.is_file():
         raise ValueError(f"there is no file {str(file)!r} with targets.")
     if file.name == lfw.TABLE:
         scores = lfw.read_scores(file)
-        at = {name: i for i, name in enumerate(scores.files)}
-        lines = [at.get(name, -1) for name in dataset.files]
+        line_of = {name: i for i, name in enumerate(scores.files)}
+        lines = [line_of.get(name, -1) for name in dataset.files]
         if not lines or max(lines) < 0:
             raise ValueError(f"{file} has scores of other pictures than those of {dataset.name}.")
         table = scores.values[lines]
         table[np.array(lines) < 0] = np.nan
-        return Targets(list(scores.names), table)
+        return ProbeTargets(list(scores.names), table)
     names: list[str] = []
     try:
         if file.suffix == ".csv":
-            text = file.read_text()
-            if not text.strip():
+            cells = read_cells(file)
+            if not cells:
                 raise ValueError("it is empty")
-            head = text.splitlines()[0].split(",")
-            header = not all(is_number(word) for word in head)
-            names = [word.strip() for word in head] if header else []
-            table = np.loadtxt(file, delimiter=",", skiprows=int(header), ndmin=2)
+            if not all(map(is_number, cells[0])):
+                names = [cell.strip() for cell in cells.pop(0)]
+            table = to_numbers(cells)
         else:
             loaded = np.load(file, allow_pickle=False)
             table = np.asarray(loaded[key] if key else loaded, np.float64)
     except (KeyError, ValueError, OSError, TypeError, IndexError, EOFError, BadZipFile) as error:
         raise ValueError(
-            f"{given} cannot be read as numbers: {str(error).splitlines()[0]}. Give a .npy or .csv with a row for each "
-            "image, or an array of an .npz as FILE.npz:NAME."
+            f"{source} cannot be read as numbers: {str(error).splitlines()[0]}. Give a .npy or .csv with a row for "
+            "each image, or an array of an .npz as FILE.npz:NAME."
         ) from None
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or len(table) != len(dataset) or not table.shape[1]:
         raise ValueError(
-            f"{given} has an array of shape {list(table.shape)}; {dataset.name} needs one row for each of its "
+            f"{source} has an array of shape {list(table.shape)}; {dataset.name} needs one row for each of its "
             f"{len(dataset):,} images."
         )
     if names and (len(names) != table.shape[1] or len(set(names)) < len(names) or "" in names):
         raise ValueError(
-            f"{given} has {table.shape[1]} columns of numbers under the names {', '.join(names)}: give each its own."
+            f"{source} has {table.shape[1]} columns of numbers under the names {', '.join(names)}: give each its own."
         )
-    return Targets(names or [f"target {j}" for j in range(table.shape[1])], table.astype(np.float64))
+    return ProbeTargets(names or [f"target {j}" for j in range(table.shape[1])], table.astype(np.float64))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None
 
 
-def _or_none(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _write(run: Run, result: Mapping[str, Any]) -> None:
+def _store(run: Run, result: ProbeResult) -> None:
     """probes.json: by what was probed and how, so that another probe does not overwrite this one."""
     path = run.path / "probes.json"
-    before = json.loads(path.read_text()) if path.is_file() else {}
-    rows = ", ".join(map(str, result["rows"].values()))
+    earlier = json.loads(path.read_text()) if path.is_file() else {}
+    rows = ", ".join(map(str, result.rows.values()))
     key = (
-        f"{result['protocol']}: {result['targets_of']} of {result['data']['name']} ({result['data']['digest']}), "
-        f"rows {rows}, seed {result['seed']}, {result['scored_weights']} weights {result['weights']}"
+        f"{result.protocol}: {result.targets_of} of {result.data['name']} ({result.data['digest']}), "
+        f"rows {rows}, seed {result.seed}, {result.scored_weights} weights {result.weights}"
     )
-    report.write({**before, key: dict(result)}, path)
-
-
-def table(result: Mapping[str, Any], run: str) -> Table:
-    """For people."""
-    names = list(result["mean"])
-    drawn = Table("target", *names, title=f"Linear probes of {run}: {result['protocol']}")
-    for target, found in result["targets"].items():
-        drawn.add_row(target, *(_said(found.get(name)) for name in names))
-    drawn.add_section()
-    drawn.add_row("mean", *(_said(result["mean"][name]) for name in names))
-    sizes = ", ".join(f"{count:,} {name}" for name, count in result["rows"].items())
-    known = result["test_rows_in_training"]
-    drawn.caption = (
-        f"{result['data']['name']}: {sizes} rows ({result['splits']} splits); {result['scored_weights']} weights"
-        + (f"; {known:,} of the test rows were in the run's (unlabelled) training set" if known else "")
-    )
-    return drawn
-
-
-def _said(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    write_json(path, {**earlier, key: result.to_json()})

@@ -42,52 +42,52 @@ class Evidence(NamedTuple):
     unreduced: WideTable  # every number of every unit; the same table where units are numbers
 
 
-class Measured(NamedTuple):
+class ProtocolResult(NamedTuple):
     scores: dict[str, float]
     rows: dict[str, int]  # the sizes that were in fact used
     matrices: dict[str, Matrix] = {}  # noqa: RUF012 - of a tuple, never written to
 
 
 class Protocol(NamedTuple):
-    run: Callable[[Evidence, int], Measured]  # (evidence, seed)
+    run: Callable[[Evidence, int], ProtocolResult]  # (evidence, seed)
     about: str
     sizes: dict[str, int]
     means: dict[str, str]  # what each score says, with its range and direction
 
 
-def default(factors: FactorTable) -> tuple[str, ...]:
+def default_protocols(factors: FactorTable) -> tuple[str, ...]:
     """The protocols that suit these factors: `DEFAULT`, and those of attributes where every factor is yes or no."""
     return DEFAULT + (ATTRIBUTES if factors.max(initial=0) <= 1 else ())
 
 
-def _together(evidence: Evidence, count: int, seed: int) -> Tables:
+def _common_rows(evidence: Evidence, count: int, seed: int) -> Tables:
     """`count` rows for a metric that has no training."""
     units, factors, _ = evidence
     drawn = rows_to_score(factors, count, np.random.RandomState(seed))
     return Tables(units[drawn], factors[drawn])
 
 
-def _apart(units: WideTable, factors: FactorTable, train: int, test: int, seed: int) -> tuple[Tables, Tables]:
+def _separate_rows(units: WideTable, factors: FactorTable, train: int, test: int, seed: int) -> tuple[Tables, Tables]:
     first, second = rows_to_train_and_test(factors, train, test, np.random.RandomState(seed))
     return Tables(units[first], factors[first]), Tables(units[second], factors[second])
 
 
 def _on_rows(
     metric: Callable[[UnitTable, FactorTable], dict[str, float]], count: int = 10_000
-) -> Callable[[Evidence, int], Measured]:
-    def run(evidence: Evidence, seed: int) -> Measured:
-        drawn = _together(evidence, count, seed)
-        return Measured(metric(*drawn), {"rows": len(drawn.units)})
+) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        drawn = _common_rows(evidence, count, seed)
+        return ProtocolResult(metric(*drawn), {"rows": len(drawn.units)})
 
     return run
 
 
 def _on_split(
     metric: Callable[[Tables, Tables, int], dict[str, float]], train: int = 10_000, test: int = 5_000
-) -> Callable[[Evidence, int], Measured]:
-    def run(evidence: Evidence, seed: int) -> Measured:
-        parts = _apart(evidence.units, evidence.factors, train, test, seed)
-        return Measured(metric(*parts, seed), _sizes(parts))
+) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        parts = _separate_rows(evidence.units, evidence.factors, train, test, seed)
+        return ProtocolResult(metric(*parts, seed), _sizes(parts))
 
     return run
 
@@ -96,49 +96,51 @@ def _sizes(parts: tuple[Tables, Tables]) -> dict[str, int]:
     return {"train": len(parts[0].units), "test": len(parts[1].units)}
 
 
-def _mig(evidence: Evidence, seed: int) -> Measured:
-    drawn = _together(evidence, 10_000, seed)
+def _mig(evidence: Evidence, seed: int) -> ProtocolResult:
+    drawn = _common_rows(evidence, 10_000, seed)
     information = mutual_information(discretise(drawn.units), drawn.factors)
-    return Measured(
+    return ProtocolResult(
         mig_from_information(information, drawn.factors), {"rows": len(drawn.units)}, {"information": information}
     )
 
 
-def _dci(train: int, test: int) -> Callable[[Evidence, int], Measured]:
-    def run(evidence: Evidence, seed: int) -> Measured:
-        parts = _apart(evidence.units, evidence.factors, train, test, seed)
+def _dci(train: int, test: int) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        parts = _separate_rows(evidence.units, evidence.factors, train, test, seed)
         predicted = dci.predict_factors(*parts, seed=seed)
-        return Measured(dci.dci_scores(predicted), _sizes(parts), {"importance": predicted.importance})
+        return ProtocolResult(dci.dci_scores(predicted), _sizes(parts), {"importance": predicted.importance})
 
     return run
 
 
-def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], Measured]:
-    def run(evidence: Evidence, seed: int) -> Measured:
-        train, test = _apart(units(evidence), evidence.factors, 10_000, 10_000, seed)
+def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        train, test = _separate_rows(units(evidence), evidence.factors, 10_000, 10_000, seed)
         share = med.information_share(*train)
         scores = med.med_scores(share)
         for k in (1, 2):
             best = med.med_scores(share[med.top_units(share, k)])
             scores |= {f"top{k}_{name}": score for name, score in best.items()}
-        return Measured(scores | med.informativeness(train, test), _sizes((train, test)))
+        return ProtocolResult(scores | med.informativeness(train, test), _sizes((train, test)))
 
     return run
 
 
 def _voting(
     metric: Callable[[UnitTable, FactorTable, np.random.RandomState], dict[str, float]], sizes: dict[str, int]
-) -> Callable[[Evidence, int], Measured]:
-    def run(evidence: Evidence, seed: int) -> Measured:
-        return Measured(metric(evidence.units, evidence.factors, np.random.RandomState(seed)), dict(sizes))
+) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        return ProtocolResult(metric(evidence.units, evidence.factors, np.random.RandomState(seed)), dict(sizes))
 
     return run
 
 
-def _unsupervised(evidence: Evidence, seed: int) -> Measured:
-    drawn = _together(evidence, 10_000, seed)
+def _unsupervised(evidence: Evidence, seed: int) -> ProtocolResult:
+    drawn = _common_rows(evidence, 10_000, seed)
     scores = unsupervised(drawn.units)
-    return Measured({name: one for name, one in scores.items() if np.isfinite(one)}, {"rows": len(drawn.units)})
+    return ProtocolResult(
+        {name: score for name, score in scores.items() if np.isfinite(score)}, {"rows": len(drawn.units)}
+    )
 
 
 _VOTES = {"rows": 10_000, "train": 10_000, "test": 5_000, "batch": 64}

@@ -11,9 +11,6 @@ from importlib import resources
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveInt, model_validator
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from unweave.config import Frozen, nearest
 
@@ -22,59 +19,59 @@ SHARED = ("betavae@1", "dci@1", "factorvae@1", "mig@1")
 
 MARKS = {"paper": "paper", "second-hand": "second-hand", "memory": "FROM MEMORY", "rerun": "re-run"}
 
-Said = Annotated[str, Field(min_length=1)]
+NonEmpty = Annotated[str, Field(min_length=1)]
 
 
-class Published(Frozen):
+class PublishedScore(Frozen):
     """One published number."""
 
-    data: Said  # the variant, as the source labels it
-    method: Said
-    metric: Said  # the family of protocols: `dci` of `dci@1`, `dci-lasso`, ...
-    protocol: Said
-    score: Said  # as our protocols name it: eval_accuracy, disentanglement, mig, tad, ...
+    data: NonEmpty  # the variant, as the source labels it
+    method: NonEmpty
+    metric: NonEmpty  # the family of protocols: `dci` of `dci@1`, `dci-lasso`, ...
+    protocol: NonEmpty
+    score: NonEmpty  # as our protocols name it: eval_accuracy, disentanglement, mig, tad, ...
     mean: FiniteFloat
     spread: Annotated[NonNegativeFloat, Field(allow_inf_nan=False)] | None = None
     spread_of: str = ""
     seeds: PositiveInt | None = None  # None where the source does not say
     budget: str = ""  # training steps, where one method has several rows
-    source: Said  # "short name: where"
+    source: NonEmpty  # "short name: where"
     status: Literal["paper", "second-hand", "memory", "rerun"]
     """Read in the paper that measured it; in another's table; remembered; or a third party's run, not peer-reviewed."""
     role: Literal["headline", "ablation", "curve"] = "headline"
     note: str = ""
 
     @model_validator(mode="after")
-    def _explained(self) -> "Published":
+    def _explained(self) -> "PublishedScore":
         if (self.spread is None) != (self.spread_of == ""):
             raise ValueError("a spread needs a spread_of, and the other way round.")
         return self
 
 
-class Variant(Frozen):
+class DataVariant(Frozen):
     """A data set as papers use it; what is not known is left out."""
 
-    title: Said
+    title: NonEmpty
     factor_sizes: tuple[PositiveInt, ...] = ()
     images: PositiveInt | None = None
     size: PositiveInt | None = None  # height and width in pixels
     note: str = ""
 
 
-class Definition(Frozen):
+class PublishedProtocol(Frozen):
     """A protocol that something was published under."""
 
-    metric: Said
+    metric: NonEmpty
     better: Literal["higher", "lower"]
-    about: Said
+    about: NonEmpty
 
 
 class Register(Frozen):
     """The whole of published.json."""
 
-    data: dict[str, Variant]
-    protocols: dict[str, Definition]
-    records: tuple[Published, ...]
+    data: dict[str, DataVariant]
+    protocols: dict[str, PublishedProtocol]
+    records: tuple[PublishedScore, ...]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Register":
@@ -99,71 +96,101 @@ def register() -> Register:
     return Register.model_validate_json((resources.files("unweave.evaluation") / "published.json").read_text("utf-8"))
 
 
-def published(data: str, protocol: str | None = None, score: str | None = None) -> list[Published]:
+def published(data: str, protocol: str | None = None, score: str | None = None) -> list[PublishedScore]:
     """The numbers published on a data-set variant, by metric and score, the best first.
 
     `protocol` and `score` keep only theirs. Names of variants may be in capitals and have '-' for '_'. Raises
     LookupError for a data set of which nothing is known.
     """
-    name = _variant(data)
+    name = _variant_name(data)
     rows = [
         record
         for record in register().records
         if record.data == name and protocol in (None, record.protocol) and score in (None, record.score)
     ]
-    return sorted(rows, key=lambda row: (row.metric, row.score, *_rank(row)))
+    return sorted(rows, key=lambda row: (row.metric, row.score, *_best_first(row)))
 
 
-def comparison(scores: Mapping[str, Any], data: str) -> Table:
-    """Scores (see `evaluation.report.evaluate_tables`) beside what is published on a data-set variant, for people.
+class ComparisonRow(NamedTuple):
+    """A number of yours or a published one, as texts."""
+
+    method: str
+    protocol: str  # begins with "≠" where it is another protocol than yours
+    mean: str
+    spread: str
+    seeds: str
+    source: str
+    status: str
+    notes: str  # numbers of footnotes
+    origin: Literal["yours", "published", "remembered"]
+
+
+class ComparisonSection(NamedTuple):
+    """A score that has published rows: yours first, then those of the same protocol, then others."""
+
+    metric: str
+    score: str
+    rows: list[ComparisonRow]
+
+
+class PublishedComparison(NamedTuple):
+    """Your scores beside published ones, for people."""
+
+    title: str
+    sections: list[ComparisonSection]
+    notes: list[str]  # lines below the table, footnotes last
+
+
+def comparison(scores: Mapping[str, Any], data: str) -> PublishedComparison:
+    """Scores (see `evaluation.scores.evaluate_tables`) beside what is published on a data-set variant, for people.
 
     One section for each score that has published rows: yours, then the published of the same protocol, best first, then
     those of other protocols of the metric, which are not like for like and are marked "≠". Ablations and training
-    curves are counted, not shown. The caption says whether your data are the variant, what has no published number,
+    curves are counted, not shown. The notes say whether your data are the variant, what has no published number,
     and the footnotes. Raises LookupError for a data set of which nothing is known.
     """
-    name = _variant(data)
-    title, rows = register().data[name].title, published(name)
-    metrics = {row.metric for row in rows}
-    yours: dict[tuple[str, str], list[Ours]] = {}
-    for protocol, measured in scores["protocols"].items():
-        for score, interval in measured.items():
-            yours.setdefault((_metric(protocol, metrics), score), []).append(Ours(protocol, interval))
-    table = Table(title=f"Published on {title}, beside yours", box=SIMPLE_HEAD, pad_edge=False, caption_justify="left")
-    for column in ("method", "protocol", "mean", "spread", "seeds", "source", "status", "notes"):
-        table.add_column(column, justify="right" if column == "mean" else "left", overflow="fold")
-    notes, shown = Footnotes(), list[Published]()
-    for (metric, score), ours in yours.items():
-        theirs = [row for row in rows if (row.metric, row.score, row.role) == (metric, score, "headline")]
+    name = _variant_name(data)
+    title, records = register().data[name].title, published(name)
+    metrics = {record.metric for record in records}
+    measured: dict[tuple[str, str], list[OwnScore]] = {}
+    for protocol, intervals in scores["protocols"].items():
+        for score, interval in intervals.items():
+            measured.setdefault((_metric(protocol, metrics), score), []).append(OwnScore(protocol, interval))
+    sections, footnotes, compared = list[ComparisonSection](), Footnotes(), list[PublishedScore]()
+    for (metric, score), ours in measured.items():
+        theirs = [
+            record for record in records if (record.metric, record.score, record.role) == (metric, score, "headline")
+        ]
         if theirs:
-            table.add_row(metric, score, style="bold")
-            _section(table, ours, theirs, notes)
-            shown += theirs
-    said = [_difference(scores.get("data") or {}, name), register().data[name].note]
-    if shown:
-        said.append(f"Spread of yours: {scores.get('interval', 'not said')}.")
+            sections.append(ComparisonSection(metric, score, _section_rows(ours, theirs, footnotes)))
+            compared += theirs
+    notes = [_difference(scores.get("data") or {}, name), register().data[name].note]
+    if compared:
+        notes.append(f"Spread of yours: {scores.get('interval', 'not said')}.")
     else:
-        said.append(f"Nothing to compare: none of your scores has a published number on {title}.")
-    if left_out := sum((row.metric, row.score) in yours and row.role != "headline" for row in rows):
-        said.append(f"Ablations and points of training curves that are left out: {left_out}.")
-    compared = {row.metric for row in shown}
-    if unmatched := [protocol for protocol in scores["protocols"] if _metric(protocol, metrics) not in compared]:
-        said.append(f"Nothing published here for: {', '.join(unmatched)}.")
-    if others := sorted(metrics - compared):
-        said.append(f"Published, but not measured by you: {', '.join(others)}.")
-    abouts = {row.protocol: register().protocols[row.protocol].about for row in shown}
-    said += [f"{protocol}: {about}." for protocol, about in abouts.items()]
-    table.caption = Text("\n".join([line for line in said if line] + notes.lines()), style="not italic not dim")
-    return table
+        notes.append(f"Nothing to compare: none of your scores has a published number on {title}.")
+    left_out = sum((record.metric, record.score) in measured and record.role != "headline" for record in records)
+    if left_out:
+        notes.append(f"Ablations and points of training curves that are left out: {left_out}.")
+    compared_metrics = {record.metric for record in compared}
+    unmatched = [protocol for protocol in scores["protocols"] if _metric(protocol, metrics) not in compared_metrics]
+    if unmatched:
+        notes.append(f"Nothing published here for: {', '.join(unmatched)}.")
+    if unmeasured := sorted(metrics - compared_metrics):
+        notes.append(f"Published, but not measured by you: {', '.join(unmeasured)}.")
+    abouts = {record.protocol: register().protocols[record.protocol].about for record in compared}
+    notes += [f"{protocol}: {about}." for protocol, about in abouts.items()]
+    lines = [line for line in notes if line] + footnotes.lines()
+    return PublishedComparison(f"Published on {title}, beside yours", sections, lines)
 
 
-class Ours(NamedTuple):
+class OwnScore(NamedTuple):
     protocol: str
     interval: Mapping[str, float]  # value, low, high
 
 
 class Footnotes:
-    """Texts that are said once, below the table, by number."""
+    """Texts that are printed once, below the table, by number."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -175,24 +202,27 @@ class Footnotes:
         return [f"[{number}] {text}" for text, number in self.numbers.items()]
 
 
-def _section(table: Table, ours: list[Ours], theirs: list[Published], notes: Footnotes) -> None:
-    for one in ours:
-        value, low, high = (f"{one.interval[part]:.4g}" for part in ("value", "low", "high"))
-        table.add_row("yours", one.protocol, value, f"{low} to {high}", "", "", "measured", "", style="bold green")
-    same = {one.protocol for one in ours}
-    for row in sorted(theirs, key=lambda row: (row.protocol not in same, *_rank(row))):
-        cells = (
-            row.method,
-            row.protocol if row.protocol in same else f"≠ {row.protocol}",
-            _number(row.mean),
-            "" if row.spread is None else f"±{_number(row.spread)}",
-            "?" if row.seeds is None else str(row.seeds),
-            f"{row.source.partition(':')[0]} {notes.mark(row.source)}",
-            MARKS[row.status],
-            notes.mark(row.budget, row.spread_of, row.note),
+def _section_rows(ours: list[OwnScore], theirs: list[PublishedScore], footnotes: Footnotes) -> list[ComparisonRow]:
+    rows = []
+    for own in ours:
+        value, low, high = (f"{own.interval[part]:.4g}" for part in ("value", "low", "high"))
+        rows.append(ComparisonRow("yours", own.protocol, value, f"{low} to {high}", "", "", "measured", "", "yours"))
+    protocols = {own.protocol for own in ours}
+    for record in sorted(theirs, key=lambda record: (record.protocol not in protocols, *_best_first(record))):
+        rows.append(
+            ComparisonRow(
+                method=record.method,
+                protocol=record.protocol if record.protocol in protocols else f"≠ {record.protocol}",
+                mean=_format_number(record.mean),
+                spread="" if record.spread is None else f"±{_format_number(record.spread)}",
+                seeds="?" if record.seeds is None else str(record.seeds),
+                source=f"{record.source.partition(':')[0]} {footnotes.mark(record.source)}",
+                status=MARKS[record.status],
+                notes=footnotes.mark(record.budget, record.spread_of, record.note),
+                origin="remembered" if record.status == "memory" else "published",
+            )
         )
-        table.add_row(*map(Text, cells), style="yellow" if row.status == "memory" else "")
-    table.add_section()
+    return rows
 
 
 def _difference(ours: Mapping[str, Any], name: str) -> str:
@@ -207,20 +237,20 @@ def _difference(ours: Mapping[str, Any], name: str) -> str:
         wrong.append(f"{ours['images']:,} images, not {variant.images:,}")
     if variant.size and "shape" in ours and list(ours["shape"][1:]) != [variant.size] * 2:
         wrong.append(f"images of {list(ours['shape'][1:])} pixels, not {[variant.size] * 2}")
-    called = ours.get("name")
+    own_name = ours.get("name")
     if wrong:
-        yours = repr(called) if called else "what you scored"
+        yours = repr(own_name) if own_name else "what you scored"
         return (
             f"NOT THE PUBLISHED DATA: {yours} has {'; '.join(wrong)} as {variant.title}. Take the rows as orientation."
         )
-    if not called:
+    if not own_name:
         return f"Codes do not tell their data set: it is on your word that they are of {variant.title}."
-    if _plain(called) != name:
-        return f"Yours is called {called!r}: it is on your word that it is {variant.title}."
+    if _normalised(own_name) != name:
+        return f"Yours is called {own_name!r}: it is on your word that it is {variant.title}."
     return ""
 
 
-def _rank(row: Published) -> tuple[float, str, str]:
+def _best_first(row: PublishedScore) -> tuple[float, str, str]:
     """Best first."""
     better = register().protocols[row.protocol].better
     return (-row.mean if better == "higher" else row.mean, row.method, row.budget)
@@ -233,18 +263,18 @@ def _metric(protocol: str, metrics: set[str]) -> str:
     return max(fits, key=len, default=base)
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     """Three decimals where they say it all, so that columns align; else four digits."""
     return f"{value:.3f}" if abs(value) < 10 and round(value, 3) == value else f"{value:.4g}"
 
 
-def _plain(name: str) -> str:
+def _normalised(name: str) -> str:
     return name.strip().lower().replace("-", "_").replace(" ", "_")
 
 
-def _variant(data: str) -> str:
-    name, known = _plain(data), register().data
-    if name not in known:
-        there = ", ".join(known)
-        raise LookupError(f"nothing is known to be published on {data!r}.{nearest(name, known)} There is: {there}.")
+def _variant_name(data: str) -> str:
+    name, variants = _normalised(data), register().data
+    if name not in variants:
+        listed = ", ".join(variants)
+        raise LookupError(f"nothing is known to be published on {data!r}.{nearest(name, variants)} There is: {listed}.")
     return name

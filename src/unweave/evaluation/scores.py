@@ -1,23 +1,17 @@
 """Tables -> every score, with its interval: the content of scores.json. Needs no run and no torch."""
 
-import json
-import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from unweave.config import nearest
 from unweave.evaluation.metrics.checks import check_scale, check_tables
 from unweave.evaluation.protocols import DEFAULT as DEFAULT
 from unweave.evaluation.protocols import PROTOCOLS as PROTOCOLS
-from unweave.evaluation.protocols import Evidence, Protocol, default
+from unweave.evaluation.protocols import Evidence, Protocol, default_protocols
 from unweave.evaluation.tables import read_tables as read_tables
 from unweave.types import FactorTable, UnitTable, WideTable
-
-SHOWN = 40  # numbers that a caption lists one by one
 
 Scores = dict[str, Any]
 """What scores.json holds; see `evaluate_tables`."""
@@ -37,14 +31,13 @@ def evaluate_tables(
 ) -> Scores:
     """The scores of these codes under each protocol: value, low and high of every score.
 
-    Protocols are those that suit the factors (`protocols.default`) unless named. Repeat r runs with seed + r; `value`
-    is that of `seed` itself, which on a complete grid is the reference's for seed 0, `low` and `high` are the extremes
-    of all. The interval is metric noise of these codes, not what another training run would give. `matrices` holds
-    importances and mutual informations [unit][factor] of the first repeat, with `factor_names` (factor 0, ... unless
-    given). `weights` is None and `data` describes the factors; whoever evaluates a run adds their digests.
+    Protocols are those that suit the factors (`protocols.default_protocols`) unless named. Repeat r runs with seed + r;
+    `value` is that of `seed` itself, which on a complete grid is the reference's for seed 0, `low` and `high` are the
+    extremes of all. The interval is metric noise of these codes, not what another training run would give. `matrices`
+    holds importances and mutual informations [unit][factor] of the first repeat, with `factor_names` (factor 0, ...
+    unless given). `weights` is None and `data` describes the factors; whoever evaluates a run adds their digests.
     `unreduced` are the numbers of vector units before they were reduced to one each, `explained` the shares of variance
-    that the reduction kept. `progress(protocol, done, total)`
-    is called before each repeat.
+    that the reduction kept. `progress(protocol, done, total)` is called before each repeat.
 
     `rows_used` says how many rows were drawn, and how: see `protocols`. Raises LookupError for an unknown protocol,
     ValueError for tables that cannot be measured.
@@ -53,8 +46,8 @@ def evaluate_tables(
     check_scale(units)
     if unreduced is not None:
         check_tables(unreduced, factors)
-    names = tuple(dict.fromkeys(default(factors) if protocols is None else protocols))
-    chosen = {name: _protocol(name) for name in names}
+    names = tuple(dict.fromkeys(default_protocols(factors) if protocols is None else protocols))
+    selected = {name: _protocol(name) for name in names}
     if repeats < 1:
         raise ValueError(f"repeats must be 1 or more, got {repeats}.")
     labels = list(factor_names or (f"factor {j}" for j in range(factors.shape[1])))
@@ -62,24 +55,24 @@ def evaluate_tables(
         raise ValueError(f"there are {factors.shape[1]} factors and {len(labels)} names for them: {labels}.")
     evidence = Evidence(units, factors, units if unreduced is None else unreduced)
     scores: Scores = {}
-    used: dict[str, dict[str, int]] = {}
+    rows_used: dict[str, dict[str, int]] = {}
     matrices: dict[str, dict[str, list[list[float]]]] = {}
-    for i, (name, protocol) in enumerate(chosen.items()):
-        measured = []
+    for i, (name, protocol) in enumerate(selected.items()):
+        results = []
         for repeat in range(repeats):
             if progress:
-                progress(name, i * repeats + repeat, len(chosen) * repeats)
-            measured.append(protocol.run(evidence, seed + repeat))
-        everywhere = [score for score in measured[0].scores if all(score in one.scores for one in measured)]
-        scores[name] = {score: _interval([one.scores[score] for one in measured]) for score in everywhere}
-        used[name] = measured[0].rows
-        if measured[0].matrices:
-            matrices[name] = {kind: matrix.round(6).tolist() for kind, matrix in measured[0].matrices.items()}
+                progress(name, i * repeats + repeat, len(selected) * repeats)
+            results.append(protocol.run(evidence, seed + repeat))
+        common = [score for score in results[0].scores if all(score in result.scores for result in results)]
+        scores[name] = {score: _interval([result.scores[score] for result in results]) for score in common}
+        rows_used[name] = results[0].rows
+        if results[0].matrices:
+            matrices[name] = {kind: matrix.round(6).tolist() for kind, matrix in results[0].matrices.items()}
     return {
         "protocols": scores,
         "matrices": matrices,
         "rows": len(units),
-        "rows_used": used,
+        "rows_used": rows_used,
         "seed": seed,
         "weights": None,
         "data": {
@@ -92,43 +85,6 @@ def evaluate_tables(
         "interval": f"minimum and maximum over {repeats} repeats of the metric's own seed: "
         "metric noise of one training run, not training noise",
     }
-
-
-def write(scores: Scores, path: Path) -> None:
-    """Stores scores as JSON with sorted keys; the file appears whole or not at all."""
-    text = json.dumps(scores, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        part.write_text(text)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def table(scores: Scores) -> Table:
-    """Scores as a table for people, with the range and direction of each."""
-    told = [f"low and high: {scores['interval']}."]
-    if deviations := scores["data"].get("deviations"):
-        told.append(f"standard deviations of the units: {_few(deviations, '.3g')}")
-    if explained := scores["data"].get("explained"):
-        told.append(f"share of each unit's variance in its first component: {_few(explained, '.2f')}")
-    result = Table("protocol", "score", "value", "low", "high", "meaning", caption="\n".join(told))
-    for name, measured in scores["protocols"].items():
-        for i, (score, interval) in enumerate(measured.items()):
-            meaning = PROTOCOLS[name].means.get(score, "") if name in PROTOCOLS else ""
-            numbers = [f"{interval[part]:.4g}" for part in ("value", "low", "high")]
-            result.add_row("" if i else name, score, *numbers, meaning)
-        result.add_section()
-    return result
-
-
-def _few(values: Sequence[float], form: str) -> str:
-    """The numbers, or of more than a person reads the lowest, the median and the highest."""
-    if len(values) > SHOWN:
-        low, middle, high = (format(float(np.quantile(values, at)), form) for at in (0, 0.5, 1))
-        return f"{low} to {high}, median {middle}, of {len(values)}"
-    return ", ".join(format(value, form) for value in values)
 
 
 def _protocol(name: str) -> Protocol:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.table import Table
 from scipy.stats import t
 
 
@@ -15,6 +14,10 @@ class Interval(NamedTuple):
     low: float | None
     high: float | None
     runs: int
+
+
+Intervals = Mapping[str, Mapping[str, Interval]]
+"""Protocol -> score -> its interval over runs."""
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -33,27 +36,10 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
 
 def over_runs(scores: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Interval]]:
     """The interval of every score that all runs have, of the scores.json of each."""
-    result: dict[str, dict[str, Interval]] = {}
-    for protocol, measured in scores[0]["protocols"].items():
-        for score in measured:
-            values = [one["protocols"].get(protocol, {}).get(score, {}).get("value") for one in scores]
+    intervals: dict[str, dict[str, Interval]] = {}
+    for protocol, first in scores[0]["protocols"].items():
+        for score in first:
+            values = [run["protocols"].get(protocol, {}).get(score, {}).get("value") for run in scores]
             if None not in values:
-                result.setdefault(protocol, {})[score] = t_interval(values)
-    return result
-
-
-def table(intervals: Mapping[str, Mapping[str, Interval]]) -> Table:
-    """For people."""
-    runs = next((one.runs for measured in intervals.values() for one in measured.values()), 0)
-    caption = (
-        f"low and high: 95 % t-interval of the mean over {runs} runs: what other seeds of the method would give."
-        if runs >= 3
-        else f"means of {runs} runs; an interval needs three or more."
-    )
-    result = Table("protocol", "score", "mean", "low", "high", caption=caption)
-    for protocol, measured in intervals.items():
-        for i, (score, one) in enumerate(measured.items()):
-            numbers = ["" if value is None else f"{value:.4g}" for value in (one.mean, one.low, one.high)]
-            result.add_row("" if i else protocol, score, *numbers)
-        result.add_section()
-    return result
+                intervals.setdefault(protocol, {})[score] = t_interval(values)
+    return intervals

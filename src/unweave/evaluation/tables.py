@@ -1,6 +1,5 @@
 """Code and factor tables from .npy, .npz and .csv files, so that any model's codes can be scored."""
 
-import csv
 import pickle
 import zipfile
 from pathlib import Path
@@ -10,12 +9,13 @@ import numpy as np
 from jaxtyping import Int
 
 from unweave import types
+from unweave.data.reading.csv_tables import is_number, read_cells
 from unweave.evaluation.metrics.checks import check_tables
-from unweave.runs import reduction as reduce
+from unweave.runs import reduction
 from unweave.types import FactorTable, UnitTable, WideTable
 
 
-class Read(NamedTuple):
+class CodeTables(NamedTuple):
     """Codes and factors of the same rows, ready for the metrics."""
 
     units: UnitTable
@@ -25,7 +25,7 @@ class Read(NamedTuple):
     factor_names: list[str] | None  # the header of a .csv
 
 
-def read_tables(codes_path: Path, factors_path: Path) -> Read:
+def read_tables(codes_path: Path, factors_path: Path) -> CodeTables:
     """Codes and factors of the same rows, ready for the metrics.
 
     Codes are [rows, units], or [rows, unit, dim], of which each unit's first principal component is taken. Factors are
@@ -37,51 +37,52 @@ def read_tables(codes_path: Path, factors_path: Path) -> Read:
     Raises ValueError for a missing or unreadable file, another shape, numbers that are not finite or, in the factors,
     not whole, and tables of different lengths.
     """
-    codes = _units(_array(codes_path, ("codes", "units"), None)[0], codes_path)
-    labels, names = _array(factors_path, ("factors",), len(codes))
-    factors = _factors(labels, factors_path)
-    reduction = reduce.fit(codes) if codes.ndim == 3 else None
-    units = codes if reduction is None else reduce.apply(reduction, codes)
+    codes = _check_codes(_read_array(codes_path, ("codes", "units"), None)[0], codes_path)
+    labels, names = _read_array(factors_path, ("factors",), len(codes))
+    factors = _class_numbers(labels, factors_path)
+    fitted = reduction.fit(codes) if codes.ndim == 3 else None
+    units = codes if fitted is None else reduction.apply(fitted, codes)
     check_tables(units, factors)
-    explained = None if reduction is None else reduction.explained.tolist()
-    return Read(units, factors, codes.reshape(len(codes), -1), explained, names)
+    explained = None if fitted is None else fitted.explained.tolist()
+    return CodeTables(units, factors, codes.reshape(len(codes), -1), explained, names)
 
 
-def _array(path: Path, keys: tuple[str, ...], rows: int | None) -> tuple[np.ndarray, list[str] | None]:
+def _read_array(path: Path, keys: tuple[str, ...], rows: int | None) -> tuple[np.ndarray, list[str] | None]:
     """The table in a file, and the names of its columns where it has any; `rows` of factors, None of codes."""
     if path.suffix.lower() == ".csv":
-        return _csv(path, rows)
+        return _read_csv(path, rows)
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded, None
         with loaded:
-            known = list(loaded)
-            found = [key for key in keys if key in known] or known
-            if len(found) == 1 or found[0] in keys:
-                table = loaded[found[0]]
-                names = loaded["factor_names"].tolist() if "factor_names" in known else []
+            stored_keys = list(loaded)
+            candidates = [key for key in keys if key in stored_keys] or stored_keys
+            if len(candidates) == 1 or candidates[0] in keys:
+                table = loaded[candidates[0]]
+                names = loaded["factor_names"].tolist() if "factor_names" in stored_keys else []
                 return table, list(map(str, names)) if table.ndim == 2 and len(names) == table.shape[1] else None
     except FileNotFoundError:
         raise ValueError(f"there is no file {str(path)!r}.") from None
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise ValueError(f"{path} cannot be read as .npy or .npz: {error} Write it with numpy.save.") from None
-    wanted = " or ".join(map(repr, keys))
-    raise ValueError(f"{path} has the arrays {', '.join(known) or '(none)'}; expected {wanted}, or one array alone.")
+    expected = " or ".join(map(repr, keys))
+    raise ValueError(
+        f"{path} has the arrays {', '.join(stored_keys) or '(none)'}; expected {expected}, or one array alone."
+    )
 
 
-def _csv(path: Path, rows: int | None) -> tuple[np.ndarray, list[str] | None]:
+def _read_csv(path: Path, rows: int | None) -> tuple[np.ndarray, list[str] | None]:
     """The numbers of a .csv and its header; words, which factors (`rows` of them) may have, by their number.
 
     The first line is a header if it has a word over a column of numbers, counts the columns of codes from 0, as pandas
     writes them, or is one line more than there are rows.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
+        lines = [[cell.strip() for cell in line] for line in read_cells(path)]
     except FileNotFoundError:
         raise ValueError(f"there is no file {str(path)!r}.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as .csv: {error}.") from None
     widths = {len(line) for line in lines}
     if len(widths) != 1:
@@ -110,21 +111,13 @@ def _csv(path: Path, rows: int | None) -> tuple[np.ndarray, list[str] | None]:
         return np.array(lines, np.float64), header
     if rows is None:
         raise ValueError(f"{path}: codes must be numbers; there are words in it.")
-    return np.array([_numbered(column) for column in columns]).T, header
+    return np.array([_number_words(column) for column in columns]).T, header
 
 
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
 
-def is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbered(column: tuple[str, ...]) -> list[float]:
+def _number_words(column: tuple[str, ...]) -> list[float]:
     """A column of numbers as they are, one with words by the alphabetical order of its different cells."""
     if all(map(is_number, column)):
         return [float(cell) for cell in column]
@@ -132,10 +125,10 @@ def _numbered(column: tuple[str, ...]) -> list[float]:
     return [float(order[cell]) for cell in column]
 
 
-def _units(array: np.ndarray, path: Path) -> np.ndarray:
+def _check_codes(array: np.ndarray, path: Path) -> np.ndarray:
     if array.ndim not in (2, 3) or array.dtype.kind not in "fiub":
         raise ValueError(
-            f"{path}: codes must be numbers of shape [rows, units] or [rows, unit, dim], got {_said(array)}."
+            f"{path}: codes must be numbers of shape [rows, units] or [rows, unit, dim], got {_shape_label(array)}."
         )
     if not array.size:
         raise ValueError(f"{path}: nothing to measure: codes have shape {list(array.shape)}.")
@@ -144,21 +137,23 @@ def _units(array: np.ndarray, path: Path) -> np.ndarray:
     return codes
 
 
-def _factors(array: np.ndarray, path: Path) -> FactorTable:
+def _class_numbers(array: np.ndarray, path: Path) -> FactorTable:
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         remedy = " Use labels[:, None] for one factor." if array.ndim == 1 else ""
         remedy += " Number text labels with numpy.unique(..., return_inverse=True)." if array.dtype.kind in "US" else ""
-        raise ValueError(f"{path}: factors must be whole numbers of shape [rows, factors], got {_said(array)}.{remedy}")
-    types.check_finite(array, f"factors in {path}")
-    broken = np.flatnonzero((array != np.round(array)).any(0)).tolist() if array.dtype.kind == "f" else []
-    if broken:
         raise ValueError(
-            f"{path}: factor columns {broken} are not whole numbers. The metrics need classes: "
+            f"{path}: factors must be whole numbers of shape [rows, factors], got {_shape_label(array)}.{remedy}"
+        )
+    types.check_finite(array, f"factors in {path}")
+    not_whole = np.flatnonzero((array != np.round(array)).any(0)).tolist() if array.dtype.kind == "f" else []
+    if not_whole:
+        raise ValueError(
+            f"{path}: factor columns {not_whole} are not whole numbers. The metrics need classes: "
             "bin a continuous factor first, for example with numpy.digitize into 10 quantiles, or leave it out."
         )
     columns: list[Int[np.ndarray, "rows"]] = [np.unique(column, return_inverse=True)[1] for column in array.T]
     return np.stack(columns, axis=1).astype(np.int64) if columns else array.astype(np.int64)
 
 
-def _said(array: np.ndarray) -> str:
+def _shape_label(array: np.ndarray) -> str:
     return f"{array.dtype} of shape {list(array.shape)}"

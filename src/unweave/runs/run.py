@@ -40,6 +40,7 @@ from unweave.models import diffusers_folder
 from unweave.models.foundation import Foundation, FoundationSettings, check_digests, local_folders, open_foundation
 from unweave.runs import builtin, checkpoint, hub, log, model_card
 from unweave.runs import reduction as reduce
+from unweave.runs.report_facts import ReportFacts
 from unweave.runs.settings import RunSettings, to_toml
 
 Weights = Literal["averaged", "raw"]
@@ -282,14 +283,14 @@ class Run:
         scores = self.scores()
         return scores if scores is not None and scores.get("weights") == self.digest() else None
 
-    def own_report(self) -> dict[str, Any] | None:
+    def own_report(self) -> ReportFacts | None:
         """What `unweave report` last wrote, if it is of the newest checkpoint's weights and can be read."""
         path = self.path / "report.json"
         try:
-            found = json.loads(path.read_text()) if path.is_file() else None
-        except ValueError:
+            facts = ReportFacts.from_json(json.loads(path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return found if isinstance(found, dict) and found.get("weights") == self.digest() else None
+        return facts if facts.weights == self.digest() else None
 
     def history(self) -> list[dict[str, Any]]:
         """The records of log.jsonl."""

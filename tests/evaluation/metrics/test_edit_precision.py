@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unweave.data.factors import FactorGrid
-from unweave.evaluation.metrics.edit_precision import Editor, edit_precision, from_grid, summary
+from unweave.evaluation.metrics.edit_precision import Editor, edit_precision, render_from_grid, summary
 from unweave.evaluation.metrics.image_probe import Probe
 
 GRID = FactorGrid(("a", "b", "c"), (4, 3, 5))
@@ -42,7 +42,7 @@ def measure(editor, **options):
 
 
 def test_one_unit_per_factor_scores_one():
-    measured = measure(oracle([[2], [0], [1], []]), render=from_grid(GRID, images))
+    measured = measure(oracle([[2], [0], [1], []]), render=render_from_grid(GRID, images))
     assert (measured.precision, measured.reach) == (1, 1)
     assert measured.unit == [1, 2, 0]
     assert measured.changes == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]]
@@ -114,7 +114,7 @@ def test_changes_are_counted_against_the_reconstruction():
         classes[:, unit] = GRID.factors(second)[:, unit]
         return draw(classes)
 
-    measured = measure(Editor(2, edit, forget), render=from_grid(GRID, images))
+    measured = measure(Editor(2, edit, forget), render=render_from_grid(GRID, images))
     assert measured.changes == [[1, 0, 0], [0, 1, 0]]
     assert measured.assigned == ([1, 1, 0], [1, 1, pytest.approx(measured.unedited_reach[2])])
     assert measured.unedited_changes[:2] == [0, 0]
@@ -126,7 +126,7 @@ def test_changes_are_counted_against_the_reconstruction():
 def test_a_poor_probe_lowers_the_ceiling_too():
     """A probe that takes class 0 of a for class 1 misses changes; one that mixes a into b sees too many."""
     blind = Probe(lambda images: np.maximum(images[:, 0, 0].astype(int), [1, 0, 0]), [0.75, 1, 1])
-    render = from_grid(GRID, images)
+    render = render_from_grid(GRID, images)
     measured = edit_precision(oracle([[0], [1], [2]]), blind, ROWS, FACTORS, render=render, pairs=(200, 600))
     assert measured.assigned == measured.ceiling
     assert measured.precision == 1
@@ -174,7 +174,7 @@ def test_the_same_seed_draws_the_same_pairs_and_the_halves_are_apart():
 def test_a_constant_factor_is_left_out_and_the_result_is_plain():
     rows = ROWS[FACTORS[:, 1] == 2]
     editor = oracle([[0], [1], [2]])
-    measured = edit_precision(editor, PROBE, rows, FACTORS[rows], render=from_grid(GRID, images))
+    measured = edit_precision(editor, PROBE, rows, FACTORS[rows], render=render_from_grid(GRID, images))
     assert measured.factors == [0, 2]
     assert measured.unit == [0, 2]
     assert measured.probe_accuracy == [1.0, 0.8]
@@ -190,7 +190,7 @@ def test_the_summary_holds_the_means():
     assert short["probe_accuracy"] == pytest.approx(0.9)
     assert short["random_unit_precision"] == pytest.approx(np.mean([0.25, 0.25, 0.5]))
     assert "ceiling_reach" not in short
-    assert summary(measure(oracle([[0]]), render=from_grid(GRID, images)))["ceiling_reach"] == 1
+    assert summary(measure(oracle([[0]]), render=render_from_grid(GRID, images)))["ceiling_reach"] == 1
 
 
 def test_errors():

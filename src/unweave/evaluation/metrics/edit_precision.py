@@ -79,9 +79,9 @@ def edit_precision(
     """
     measured = _varying(editor, probe, rows, factors)
     random = np.random.default_rng(seed)
-    places = random.permutation(len(rows))
+    order = random.permutation(len(rows))
     assigning, measuring = (
-        _pairs(half, count, factors[:, measured], random) for half, count in zip(np.array_split(places, 2), pairs)
+        _pairs(half, count, factors[:, measured], random) for half, count in zip(np.array_split(order, 2), pairs)
     )
 
     def outcome(pair: _Pairs) -> _Outcome:
@@ -92,11 +92,11 @@ def edit_precision(
         after = [_labels(probe, images, "edit", shape)[:, measured] for images in edits]
         return _Outcome(before, np.stack(after))
 
-    split, held = outcome(assigning), outcome(measuring)
-    unit = _assign(_changed(assigning, split))
-    changes, reach = _changed(measuring, held), _reached(measuring, held)
-    every = np.arange(len(measured))
-    assigned = _shares(_pure(changes)[unit, every], reach[unit, every])
+    assigning_outcome, measuring_outcome = outcome(assigning), outcome(measuring)
+    unit = _assign(_changed(assigning, assigning_outcome))
+    changes, reach = _changed(measuring, measuring_outcome), _reached(measuring, measuring_outcome)
+    columns = np.arange(len(measured))
+    assigned = _shares(_pure(changes)[unit, columns], reach[unit, columns])
     differ = measuring.own != measuring.theirs
     return EditPrecision(
         precision=float(np.mean(assigned.precision)),
@@ -109,14 +109,14 @@ def edit_precision(
         probe_accuracy=[probe.accuracy[j] for j in measured],
         ceiling=None if render is None else _ceiling(render, probe, rows, factors, measured, measuring),
         random_unit=_shares(_pure(changes).mean(0), reach.mean(0)),
-        unedited_changes=_rate(held.before != measuring.own, differ).tolist(),
-        unedited_reach=_rate(held.before == measuring.theirs, differ).tolist(),
+        unedited_changes=_rate(measuring_outcome.before != measuring.own, differ).tolist(),
+        unedited_reach=_rate(measuring_outcome.before == measuring.theirs, differ).tolist(),
     )
 
 
 def summary(measured: EditPrecision) -> dict[str, float]:
     """The means over the measured factors of everything a table of results should show, under a name each."""
-    beside = {
+    context = {
         "probe_accuracy": measured.probe_accuracy,
         "random_unit_precision": measured.random_unit.precision,
         "random_unit_reach": measured.random_unit.reach,
@@ -124,12 +124,12 @@ def summary(measured: EditPrecision) -> dict[str, float]:
         "unedited_reach": measured.unedited_reach,
     }
     if measured.ceiling is not None:
-        beside |= {"ceiling_precision": measured.ceiling.precision, "ceiling_reach": measured.ceiling.reach}
+        context |= {"ceiling_precision": measured.ceiling.precision, "ceiling_reach": measured.ceiling.reach}
     scores = {"edit_precision": measured.precision, "reach": measured.reach}
-    return scores | {name: float(np.mean(values)) for name, values in beside.items()}
+    return scores | {name: float(np.mean(values)) for name, values in context.items()}
 
 
-def from_grid(grid: FactorGrid, images: Callable[[Rows], Pixels]) -> Render:
+def render_from_grid(grid: FactorGrid, images: Callable[[Rows], Pixels]) -> Render:
     """The renderer of a data set whose rows are a complete grid of factors: it looks up the row."""
 
     def render(first: Rows, second: Rows, factor: int) -> Pixels:
@@ -141,7 +141,7 @@ def from_grid(grid: FactorGrid, images: Callable[[Rows], Pixels]) -> Render:
 
 
 class _Pairs(NamedTuple):
-    first: Rows  # places in the given rows
+    first: Rows  # positions in the given rows
     second: Rows
     own: FactorTable  # classes of the first
     theirs: FactorTable  # classes of the second

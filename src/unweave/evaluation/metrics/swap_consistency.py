@@ -1,19 +1,22 @@
 """Swap consistency: does a swapped unit, read back from the image, change that unit alone? Ours, from no paper."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from unweave import types
 from unweave.evaluation.metrics.edit_precision import Editor
 from unweave.types import Pixels, Rows
 
-STILL = 0.05  # of the largest standard deviation
+STILL_BELOW = 0.05  # of the largest standard deviation
 
 Encode = Callable[[Pixels], np.ndarray]
 """Images -> float codes, [rows, units] or [rows, unit, dim]."""
+
+PairRows = Int[np.ndarray, "pairs"]
+Codes = Float[np.ndarray, "rows unit dim"]
 
 
 class SwapConsistency(NamedTuple):
@@ -51,16 +54,28 @@ def swap_consistency(editor: Editor, encode: Encode, rows: Rows, *, pairs: int =
         raise ValueError(
             f"expected 2 rows, 2 pairs and 1 unit or more, got {len(rows)} rows, {pairs} pairs, {editor.units} units."
         )
+    first, second = random_pairs(rows, pairs, seed)
+    shape = (pairs, editor.units)
+    unedited = _encode(encode, editor.reconstruct(first), "reconstruct", shape)
+    edited = (_encode(encode, editor.edit(first, second, unit), "edit", shape) for unit in range(editor.units))
+    return consistency_of_codes(unedited, edited)
+
+
+def random_pairs(rows: Rows, count: int, seed: int) -> tuple[PairRows, PairRows]:
+    """Pairs of two different rows each, as `swap_consistency` draws them."""
     random = np.random.default_rng(seed)
-    at = random.integers(len(rows), size=pairs)
-    first, second = rows[at], rows[(at + random.integers(1, len(rows), size=pairs)) % len(rows)]
-    unedited = _codes(encode, editor.reconstruct(first), "reconstruct", (pairs, editor.units))
+    positions = random.integers(len(rows), size=count)
+    return rows[positions], rows[(positions + random.integers(1, len(rows), size=count)) % len(rows)]
+
+
+def consistency_of_codes(unedited: Codes, edited: Iterable[Codes]) -> SwapConsistency:
+    """`swap_consistency` from the codes of unedited reconstructions, and of the same pairs after each unit's swap."""
+    unedited, units = _finite(unedited), unedited.shape[1]
     variance = np.square(unedited - unedited.mean(0)).sum(2).mean(0)  # (unit)
-    varies = (variance > 0) & (variance >= STILL**2 * variance.max())
-    changes = np.zeros((editor.units, editor.units))  # (swapped, changed)
-    for unit in range(editor.units):
-        moved = _codes(encode, editor.edit(first, second, unit), "edit", (pairs, editor.units)) - unedited
-        changes[unit, varies] = np.square(moved).sum((0, 2))[varies] / variance[varies]
+    varies = (variance > 0) & (variance >= STILL_BELOW**2 * variance.max())
+    changes = np.zeros((units, units))  # (swapped, changed)
+    for unit, codes in enumerate(edited):
+        changes[unit, varies] = np.square(_finite(codes) - unedited).sum((0, 2))[varies] / variance[varies]
     total = changes.sum(1, keepdims=True)
     landing = np.divide(changes, total, out=np.zeros_like(changes), where=total > 0)
     live = np.flatnonzero(varies & (total[:, 0] > 0))
@@ -74,7 +89,12 @@ def swap_consistency(editor: Editor, encode: Encode, rows: Rows, *, pairs: int =
     )
 
 
-def _codes(encode: Encode, images: Pixels, source: str, shape: tuple[int, int]) -> Float[np.ndarray, "rows unit dim"]:
+def _finite(codes: Codes) -> Codes:
+    types.check_finite(codes)
+    return codes.astype(np.float64)
+
+
+def _encode(encode: Encode, images: Pixels, source: str, shape: tuple[int, int]) -> Codes:
     pairs, units = shape
     if len(images) != pairs:
         raise ValueError(f"{source} gave {len(images)} images for {pairs} pairs; it must give one for each.")
@@ -84,5 +104,4 @@ def _codes(encode: Encode, images: Pixels, source: str, shape: tuple[int, int]) 
             f"expected codes of shape [{pairs}, {units}] or [{pairs}, {units}, dim] of {pairs} images and {units} "
             f"units, got {list(codes.shape)}."
         )
-    types.check_finite(codes)
-    return codes.reshape(pairs, units, -1).astype(np.float64)
+    return codes.reshape(pairs, units, -1)

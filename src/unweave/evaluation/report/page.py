@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from io import BytesIO
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,42 +14,49 @@ from PIL import Image, features
 
 from unweave.data.reading.image_files import resize_pixels
 from unweave.figures.overlay import blend
-from unweave.types import Pixels
+from unweave.runs.report_facts import PixelError, ReportFacts, UnitFacts
 
 GAP = 2  # white pixels between images of a strip
-SIDE = 72  # pixels on the screen that an image of a strip is high, at least
-MOST = 96  # pixels of a side that are kept of larger images, so that the page stays small
-EXACT = 48  # pixels of a side up to which images are stored without loss
+MIN_HEIGHT = 72  # pixels on the screen that an image of a strip is high, at least
+MAX_STORED = 96  # pixels of a side that are kept of larger images, so that the page stays small
+MAX_LOSSLESS = 48  # pixels of a side up to which images are stored without loss
 
 
-@dataclass
-class Pictures:
+Strip = UInt8[np.ndarray, "_ height width channel"]
+"""Images that stand side by side."""
+
+
+class Ends(NamedTuple):
+    """Real images with the lowest and with the highest values of a unit."""
+
+    lowest: Strip
+    highest: Strip
+
+
+@dataclass(frozen=True)
+class ReportPictures:
     """What the page shows, by the word that asks for a unit."""
 
-    strips: dict[str, list[Pixels]] = field(default_factory=dict)  # per image of the traversal: its steps
+    strips: dict[str, list[Strip]] = field(default_factory=dict)  # of each image of the traversal, its steps
     maps: dict[str, Float[np.ndarray, "height width"]] = field(default_factory=dict)
-    under: UInt8[np.ndarray, "height width channel"] | None = None  # what the maps are laid over
-    ends: dict[tuple[str, str], Pixels] = field(default_factory=dict)  # (word, "lowest" or "highest")
-    rebuilt: dict[str, Pixels] = field(default_factory=dict)
+    background: UInt8[np.ndarray, "height width channel"] | None = None  # what the maps are laid over
+    ends: dict[str, Ends] = field(default_factory=dict)
+    rebuilt: dict[str, Strip] = field(default_factory=dict)  # by caption
 
 
-def page(facts: Mapping[str, Any], pictures: Pictures) -> str:
+def render_page(facts: ReportFacts, pictures: ReportPictures) -> str:
     """The whole page of `unweave.report`'s facts, as text in UTF-8."""
-    units = facts["units"]
-    live = [unit for unit in units if unit["state"] == "live"]
-    copies = [unit for unit in units if unit["state"] == "copy"]
-    dead = [unit for unit in units if unit["state"] == "dead"]
-    data = facts["data"]
-    names = {unit["word"]: unit["name"] for unit in units}
-    title = f"What varies in {data['name']}"
+    live, copies, dead = (facts.in_state(state) for state in ("live", "copy", "dead"))
+    names = {unit.word: unit.name for unit in facts.units}
+    title = f"What varies in {facts.data.name}"
     parts = [
-        f"<header><h1>{escape(title)}</h1>{_summary(facts, live, copies, dead)}</header>",
+        f"<header><h1>{escape(title)}</h1>{_summary(facts)}</header>",
         _contents(live),
         *(_card(unit, pictures, names, f"u{number}") for number, unit in enumerate(live)),
         _folded(f"Copies: {len(copies)}", "They rise and fall with a unit above.", copies, pictures, names),
         _folded(f"Dead units: {len(dead)}", "They do next to nothing.", dead, pictures, names),
         _rebuilt(facts, pictures),
-        _how(facts),
+        _method_notes(facts),
     ]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -60,126 +67,133 @@ def page(facts: Mapping[str, Any], pictures: Pictures) -> str:
     )
 
 
-def _summary(facts: Mapping[str, Any], live: Sequence[Any], copies: Sequence[Any], dead: Sequence[Any]) -> str:
-    data, more = facts["data"], facts["not looked at"]
-    _, height, width = data["shape"]
-    units = [f"Units of {escape(facts['method'])}: {len(live)} live"]
-    units += [f"{len(some)} {what}" for some, what in ((copies, "copies"), (dead, "dead")) if some]
-    units += [f"{more} that vary less were not looked at"] if more else []
+def _summary(facts: ReportFacts) -> str:
+    data, omitted = facts.data, facts.not_looked_at
+    live, copies, dead = (len(facts.in_state(state)) for state in ("live", "copy", "dead"))
+    _, height, width = data.shape
+    units = [f"Units of {escape(facts.method)}: {live} live"]
+    units += [f"{count} {state}" for count, state in ((copies, "copies"), (dead, "dead")) if count]
+    units += [f"{omitted} that vary less were not looked at"] if omitted else []
     text = (
-        f"{', '.join(units)}. {data['images']:,} images at {width} x {height} pixels; training saw "
-        f"{facts['images seen']:,} images, with repeats."
+        f"{', '.join(units)}. {data.images:,} images at {width} x {height} pixels; training saw "
+        f"{facts.images_seen:,} images, with repeats."
     )
-    if "swap_consistency" in facts:
+    if facts.swap_consistency is not None:
         text += (
-            f" Swap consistency {facts['swap_consistency']:.2f}: the share of what a swapped unit changes, read back "
+            f" Swap consistency {facts.swap_consistency:.2f}: the share of what a swapped unit changes, read back "
             "from the picture, that lands in the unit itself (1 is best)."
         )
-    if "no edits" in facts:
-        text += " " + escape(facts["no edits"])
-    if not data["trained on"]:
+    if facts.no_edits is not None:
+        text += " " + escape(facts.no_edits)
+    if not data.trained_on:
         text += " <strong>These are not the images that the run was trained on.</strong>"
     return f"<p>{text}</p><p class=soft>No label was used to find the units, to rank or to fold them.</p>"
 
 
-def _contents(live: Sequence[Mapping[str, Any]]) -> str:
+def _contents(live: Sequence[UnitFacts]) -> str:
     """Links to the units, with bars relative to the strongest."""
     if not live:
         return "<p><strong>No unit does anything.</strong> Train longer (training.images=...).</p>"
     bars = "".join(
-        f'<li><a href="#u{number}">{escape(unit["name"])}</a>{_bar(unit, live[0])}<span>{_amount(unit)}</span></li>'
+        f'<li><a href="#u{number}">{escape(unit.name)}</a>{_bar(unit, live[0])}<span>{_amount(unit)}</span></li>'
         for number, unit in enumerate(live)
     )
-    what = "how far pixels move when a unit comes from another image" if "share" in live[0] else "spread"
-    return f'<nav aria-label="units"><h2>Units, by {what}</h2><ol class=bars>{bars}</ol></nav>'
+    ranking = "spread" if live[0].swap is None else "how far pixels move when a unit comes from another image"
+    return f'<nav aria-label="units"><h2>Units, by {ranking}</h2><ol class=bars>{bars}</ol></nav>'
 
 
-def _bar(unit: Mapping[str, Any], strongest: Mapping[str, Any]) -> str:
-    of = "share" if "share" in unit else "spread"
-    return f'<i><b style="width:{100 * unit[of] / (strongest[of] or 1):.1f}%"></b></i>'
+def _bar(unit: UnitFacts, strongest: UnitFacts) -> str:
+    own, most = (one.values.spread if one.swap is None else one.swap.share for one in (unit, strongest))
+    return f'<i><b style="width:{100 * own / (most or 1):.1f}%"></b></i>'
 
 
-def _amount(unit: Mapping[str, Any]) -> str:
-    return f"{unit['share']:.0%}" if "share" in unit else f"{unit['spread']:.3g}"
+def _amount(unit: UnitFacts) -> str:
+    return f"{unit.values.spread:.3g}" if unit.swap is None else f"{unit.swap.share:.0%}"
 
 
-def _card(unit: Mapping[str, Any], pictures: Pictures, names: Mapping[str, str], anchor: str | None = None) -> str:
+def _card(unit: UnitFacts, pictures: ReportPictures, names: Mapping[str, str], anchor: str | None = None) -> str:
     """Everything about a unit; `anchor` is where a link to it leads. Folded ones have none, and a lower heading."""
-    word, name, level = unit["word"], escape(unit["name"]), 2 if anchor else 3
-    numbers = []
-    if "share" in unit:
-        numbers.append(f"moves pixels by {unit['amount']:.4f} on average ({unit['share']:.0%} of all units' change)")
-        consistency = unit["swap_consistency"]
-        numbers.append(
-            "it hardly varies in rebuilt pictures" if consistency is None else f"swap consistency {consistency:.2f}"
-        )
-    if unit["numbers"] > 1:
-        numbers.append(
-            f"{unit['numbers']} numbers, drawn along their first principal component ({unit['explained']:.0%} of their "
-            "variance), the rest at its mean"
-        )
-    if "copy of" in unit:
-        numbers.append(f"a copy of {escape(names[unit['copy of']])}")
-    if "follows" in unit:
-        follows = unit["follows"]
-        numbers.append(
-            f"follows <strong>{escape(str(follows['factor']))}</strong>: tells {follows['information']:.0%} of it "
-            f"beyond chance, purity {follows['purity']:.0%}"
-        )
-    near = sorted(unit["correlations"].items(), key=lambda pair: -abs(pair[1]))[:3]
-    if near:
-        told = ", ".join(f"{escape(names[other])} ({value:+.2f})" for other, value in near)
-        numbers.append(f"rank correlation with {told}")
-    low, high = unit["range"]["2 %"], unit["range"]["98 %"]
-    facts = "".join(f"<li>{text}</li>" for text in numbers)
-    asked = f'<span class="soft"> --units {escape(word)}</span>' if unit["name"] != f"unit {word}" else ""
-    at = f' id="{anchor}"' if anchor else ""
-    heading = f"<h{level}{at}>{name}{asked}</h{level}>"
-    left = _map(unit, pictures) + _histogram(unit) + f"<ul>{facts}</ul>"
+    name, level = escape(unit.name), 2 if anchor else 3
+    word = f'<span class="soft"> --units {escape(unit.word)}</span>' if unit.name != f"unit {unit.word}" else ""
+    target = f' id="{anchor}"' if anchor else ""
+    heading = f"<h{level}{target}>{name}{word}</h{level}>"
+    sentences = "".join(f"<li>{text}</li>" for text in _sentences(unit, names))
+    left = _map(unit, pictures) + _histogram(unit) + f"<ul>{sentences}</ul>"
     strips = "".join(
-        f"<div>{_image(_joined(strip), f'{name} from low to high, image {at + 1}')}</div>"
-        for at, strip in enumerate(pictures.strips.get(word, []))
+        f"<div>{_image(_joined(strip), f'{name} from low to high, image {number}')}</div>"
+        for number, strip in enumerate(pictures.strips.get(unit.word, []), 1)
     )
     if strips:
-        ends = f"<div class=ends><span>{low:.3g}</span><span>{high:.3g}</span></div>"
-        strips = f"<h{level + 1}>From low to high, all else fixed</h{level + 1}>{ends}{strips}"
-    real = "".join(
-        f"<figure>{_image(_joined(some), f'real images where {name} is {end}')}<figcaption>{end}</figcaption></figure>"
-        for end in ("lowest", "highest")
-        if (some := pictures.ends.get((word, end))) is not None
-    )
+        low, high = unit.values.range.low, unit.values.range.high
+        scale = f"<div class=ends><span>{low:.3g}</span><span>{high:.3g}</span></div>"
+        strips = f"<h{level + 1}>From low to high, all else fixed</h{level + 1}>{scale}{strips}"
+    real = _real_images(name, pictures.ends.get(unit.word))
     right = strips + (f"<h{level + 1}>Real images at either end</h{level + 1}>{real}" if real else "")
     return f"<article>{heading}<div class=card><div class=left>{left}</div><div>{right}</div></div></article>"
 
 
-def _map(unit: Mapping[str, Any], pictures: Pictures) -> str:
-    values = pictures.maps.get(unit["word"])
-    if values is None or pictures.under is None:
+def _real_images(name: str, ends: Ends | None) -> str:
+    figures = []
+    for end, images in ({} if ends is None else ends._asdict()).items():
+        image = _image(_joined(images), f"real images where {name} is {end}")
+        figures.append(f"<figure>{image}<figcaption>{end}</figcaption></figure>")
+    return "".join(figures)
+
+
+def _sentences(unit: UnitFacts, names: Mapping[str, str]) -> list[str]:
+    """What is known of a unit, in HTML."""
+    sentences = []
+    if unit.swap is not None:
+        share, consistency = unit.swap.share, unit.swap.consistency
+        sentences.append(f"moves pixels by {unit.swap.amount:.4f} on average ({share:.0%} of all units' change)")
+        sentences.append(
+            "it hardly varies in rebuilt pictures" if consistency is None else f"swap consistency {consistency:.2f}"
+        )
+    if unit.size > 1:
+        sentences.append(
+            f"{unit.size} numbers, drawn along their first principal component ({unit.values.explained:.0%} of their "
+            "variance), the rest at its mean"
+        )
+    if unit.copy_of is not None:
+        sentences.append(f"a copy of {escape(names[unit.copy_of])}")
+    if unit.follows is not None:
+        sentences.append(
+            f"follows <strong>{escape(unit.follows.factor)}</strong>: tells {unit.follows.information:.0%} of it "
+            f"beyond chance, purity {unit.follows.purity:.0%}"
+        )
+    if nearest := sorted(unit.values.correlations.items(), key=lambda pair: -abs(pair[1]))[:3]:
+        others = ", ".join(f"{escape(names[word])} ({value:+.2f})" for word, value in nearest)
+        sentences.append(f"rank correlation with {others}")
+    return sentences
+
+
+def _map(unit: UnitFacts, pictures: ReportPictures) -> str:
+    values = pictures.maps.get(unit.word)
+    if values is None or pictures.background is None:
         return ""
-    grey = np.repeat(pictures.under.mean(2, keepdims=True), 3, axis=2)
-    shown = blend(values / max(float(values.max()), 1e-12), 0.6 * grey + 80)
-    image = _image(shown, f"where {escape(unit['name'])} acts", 2 * SIDE)
+    grey = np.repeat(pictures.background.mean(2, keepdims=True), 3, axis=2)
+    heat = blend(values / max(float(values.max()), 1e-12), 0.6 * grey + 80)
+    image = _image(heat, f"where {escape(unit.name)} acts", 2 * MIN_HEIGHT)
     return f"<figure>{image}<figcaption>where it acts: mean change, up to {values.max():.3f}</figcaption></figure>"
 
 
-def _histogram(unit: Mapping[str, Any]) -> str:
-    counts = unit["histogram"]["counts"]
-    high = max([*counts, 1])
+def _histogram(unit: UnitFacts) -> str:
+    low, high, counts = unit.values.histogram.low, unit.values.histogram.high, unit.values.histogram.counts
+    tallest = max([*counts, 1])
     bars = "".join(
-        f'<rect x="{8 * at}" y="{40 - 40 * count / high:.1f}" width="7" height="{40 * count / high:.1f}"/>'
-        for at, count in enumerate(counts)
+        f'<rect x="{8 * i}" y="{40 - 40 * count / tallest:.1f}" width="7" height="{40 * count / tallest:.1f}"/>'
+        for i, count in enumerate(counts)
     )
-    low, top = unit["histogram"]["from"], unit["histogram"]["to"]
-    label = f"histogram of {escape(unit['name'])} from {low:.3g} to {top:.3g}"
+    label = f"histogram of {escape(unit.name)} from {low:.3g} to {high:.3g}"
     return (
         f'<figure><svg role="img" aria-label="{label}" viewBox="0 0 {8 * len(counts)} 40" preserveAspectRatio="none">'
         f"{bars}</svg>"
-        f"<figcaption class=ends><span>{low:.3g}</span><span>{top:.3g}</span></figcaption></figure>"
+        f"<figcaption class=ends><span>{low:.3g}</span><span>{high:.3g}</span></figcaption></figure>"
     )
 
 
 def _folded(
-    title: str, text: str, units: Sequence[Mapping[str, Any]], pictures: Pictures, names: Mapping[str, str]
+    title: str, text: str, units: Sequence[UnitFacts], pictures: ReportPictures, names: Mapping[str, str]
 ) -> str:
     if not units:
         return ""
@@ -187,54 +201,57 @@ def _folded(
     return f"<details><summary>{title}</summary><p>{text}</p>{cards}</details>"
 
 
-def _rebuilt(facts: Mapping[str, Any], pictures: Pictures) -> str:
-    if "reconstruction" not in facts:
+def _rebuilt(facts: ReportFacts, pictures: ReportPictures) -> str:
+    if facts.reconstruction is None:
         return ""
-    rows = []
+    errors: dict[str, PixelError | None] = {
+        "units alone": facts.reconstruction.units_alone,
+        "units and inverted x_T": facts.reconstruction.inverted,
+    }
+    figures = []
     for name, images in pictures.rebuilt.items():
-        error = facts["reconstruction"].get(name)
-        told = f": MSE {error['mse']:.4f}, PSNR {error['psnr']:.1f} dB" if error else ""
+        error = errors.get(name)
+        numbers = f": MSE {error.mse:.4f}, PSNR {error.psnr:.1f} dB" if error else ""
         image = _image(_joined(images), escape(name))
-        rows.append(f"<figure>{image}<figcaption>{escape(name)}{told}</figcaption></figure>")
-    inverted = len(facts["reconstruction"]) > 1
+        figures.append(f"<figure>{image}<figcaption>{escape(name)}{numbers}</figcaption></figure>")
     text = "Images rebuilt from their units alone" + (
-        ", and with the noise that the diffusion model comes back from (inverted x_T), which keeps what the units do "
-        "not hold."
-        if inverted
-        else "; this method has nothing else to rebuild them from."
+        "; this method has nothing else to rebuild them from."
+        if facts.reconstruction.inverted is None
+        else ", and with the noise that the diffusion model comes back from (inverted x_T), which keeps what the units "
+        "do not hold."
     )
-    return f"<article><h2>What the units hold</h2><p>{text}</p>{''.join(rows)}</article>"
+    return f"<article><h2>What the units hold</h2><p>{text}</p>{''.join(figures)}</article>"
 
 
-def _how(facts: Mapping[str, Any]) -> str:
-    used, run = facts["settings"], escape(shlex.quote(facts["run"]))
-    sampler, drawn = used["sampling"], "reconstruction" in facts
+def _method_notes(facts: ReportFacts) -> str:
+    settings, run, rebuilt = facts.settings, escape(shlex.quote(facts.run)), facts.reconstruction
+    sampling = settings.sampling
     text = [
-        f"Run <code>{escape(facts['run'])}</code>, weights {escape(facts['weights'])}.",
-        f"{used['rows']:,} images were encoded.",
+        f"Run <code>{escape(facts.run)}</code>, weights {escape(facts.weights)}.",
+        f"{settings.rows:,} images were encoded.",
     ]
-    if drawn:
-        begins = (
-            f", from the x_T of seed {used['seed']} ({escape(sampler['sampler'])}, {sampler['steps']} steps)"
-            if len(facts["reconstruction"]) > 1
-            else ""
+    if rebuilt is not None:
+        start = (
+            ""
+            if rebuilt.inverted is None
+            else f", from the x_T of seed {settings.seed} ({escape(sampling.sampler)}, {sampling.steps} steps)"
         )
         text.append(
-            f"Change and swap consistency: {used['pairs']} random pairs, every unit of the first taken from the second"
-            f"{begins}."
+            f"Change and swap consistency: {settings.pairs} random pairs, every unit of the first taken from the second"
+            f"{start}."
         )
-    strength = "moves pixels less" if drawn else "varies less"
+    strength = "varies less" if rebuilt is None else "moves pixels less"
     text.append(
-        f"A unit is dead that {strength} than {used['faint below']:.0%} of the strongest, and a copy where its rank "
-        f"correlation with a stronger one is {used['copies from']} or more."
+        f"A unit is dead that {strength} than {settings.faint_below:.0%} of the strongest, and a copy where its rank "
+        f"correlation with a stronger one is {settings.copies_from} or more."
     )
-    if any("follows" in unit for unit in facts["units"]):
+    if any(unit.follows is not None for unit in facts.units):
         text.append(
             "Factors are only shown: what a unit tells of one is I(unit; factor) / H(factor) over 20 bins, less what a "
             "shuffled factor gives; purity is its part among all factors."
         )
     text.append("The numbers are in the JSON beside this page.")
-    word = facts["units"][0]["word"]
+    word = facts.units[0].word
     return (
         f"<footer><h2>How this was made</h2><p>{' '.join(text)}</p>"
         f"<p>Edit: <code>unweave edit traverse {run}</code> or <code>unweave app {run}</code>. "
@@ -242,22 +259,22 @@ def _how(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _joined(images: Pixels) -> UInt8[np.ndarray, "tall wide 3"]:
+def _joined(images: Strip) -> UInt8[np.ndarray, "tall wide 3"]:
     """Images side by side, with white between them."""
     rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
     height, width = images.shape[1:3]
-    if height > MOST:
-        rgb = resize_pixels(rgb, (MOST, max(1, round(MOST * width / height))))
+    if height > MAX_STORED:
+        rgb = resize_pixels(rgb, (MAX_STORED, max(1, round(MAX_STORED * width / height))))
     padded = np.pad(rgb, ((0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=255)  # (image, height, width + gap, 3)
     return np.concatenate(list(padded), 1)[:, :-GAP]
 
 
-def _image(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = SIDE) -> str:
+def _image(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = MIN_HEIGHT) -> str:
     """An <img> with its bytes inside, a whole multiple of its size and at least `side` high; `alt` is HTML already."""
     content = BytesIO()
     picture = Image.fromarray(pixels)
     if features.check("webp"):
-        picture.save(content, "WEBP", quality=85, method=4, lossless=pixels.shape[0] <= EXACT)
+        picture.save(content, "WEBP", quality=85, method=4, lossless=pixels.shape[0] <= MAX_LOSSLESS)
     else:
         picture.save(content, "PNG")
     kind = "webp" if features.check("webp") else "png"

@@ -1,29 +1,30 @@
 """What varies in a pile of images: one page about every unit of a run, from images alone.
 
-`report` writes report.html, which opens from disk, and report.json, its numbers. What is measured is in unit_facts.
+`report` writes report.html, which opens from disk, and report.json, its numbers. `measure_units` says what is measured.
 """
 
 import re
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from unweave.evaluation import scores
-from unweave.evaluation.report import page
-from unweave.evaluation.report.unit_facts import SAMPLING, Tick, look, nothing
-from unweave.files import write_atomically
+from unweave.evaluation.report.measure import SAMPLING, Progress, measure_units, no_progress
+from unweave.evaluation.report.page import render_page
+from unweave.files import write_atomically, write_json
 from unweave.method import Sampling
 from unweave.runs.data import dataset_for
+from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
 
 
-class Report(NamedTuple):
+class RunReport(NamedTuple):
     """The page, the same as JSON, and its content."""
 
     page: Path
     json: Path
-    facts: dict[str, Any]
+    facts: ReportFacts
 
 
 def report(
@@ -34,45 +35,45 @@ def report(
     seed: int = 0,
     output: Path | None = None,
     overwrite: bool = False,
-    tick: Tick = nothing,
-) -> Report:
+    progress: Progress = no_progress,
+) -> RunReport:
     """Which units a run has, what each does to the pictures, and which are worth a look; no labels are needed.
 
     `data` are other images to look at the run with than its own. What is measured, and when a unit counts as dead or as
-    a copy, is said by `unit_facts.look`. For images without a run, `unweave.train` comes first (`unweave report IMAGES`
+    a copy, is said by `measure_units`. For images without a run, `unweave.train` comes first (`unweave report IMAGES`
     does both).
 
     The page goes to the run's report.html (of other data: report-NAME.html) unless `output` names another .html; the
     JSON lies beside it. A report that is there already is kept as report-1.html, ...; another file only goes with
-    `overwrite`. `tick(what, done, total)` is called while it is made. Raises LookupError for what is no run, TypeError
-    for a foundation, which has no units.
+    `overwrite`. `progress(what, done, total)` is called while it is made. Raises LookupError for what is no run,
+    TypeError for a foundation, which has no units.
     """
     check_output(output, overwrite)
     run = run if isinstance(run, Run) else Run(run)
-    began = time.monotonic()
+    start = time.monotonic()
     dataset = dataset_for(run, data)
-    facts, pictures = look(run, dataset, sampling, seed, tick)
-    facts["seconds"] = round(time.monotonic() - began, 1)
+    facts, pictures = measure_units(run, dataset, sampling, seed, progress)
+    facts = replace(facts, seconds=round(time.monotonic() - start, 1))
     name = "report" if data is None else "report-" + re.sub(r"[^\w.-]+", "-", dataset.name)
-    target = output or run.path / f"{name}.html"
-    text = page.page(facts, pictures)
+    page_path = output or run.path / f"{name}.html"
+    page = render_page(facts, pictures)
     if output is None:
-        _set_aside(target)
-    scores.write(facts, target.with_suffix(".json"))
-    write_atomically(target, text)
-    return Report(target, target.with_suffix(".json"), facts)
+        _set_aside(page_path)
+    json_path = write_json(page_path.with_suffix(".json"), facts.to_json())
+    write_atomically(page_path, page)
+    return RunReport(page_path, json_path, facts)
 
 
-def next_steps(made: Report) -> list[str]:
-    """What to do with a report, as lines for the person who made it."""
-    live = [unit for unit in made.facts["units"] if unit["state"] == "live"]
-    run = shlex.quote(made.facts["run"])
+def next_steps(report: RunReport) -> list[str]:
+    """What to do with a report, as lines for the person who asked for it."""
+    live = report.facts.in_state("live")
+    run = shlex.quote(report.facts.run)
     if not live:
         return ["no unit moves the pictures: train longer (training.images=...)"]
-    words = [f"unweave name {run} {live[0]['word']} 'wall colour'", f"unweave app {run}"]
+    commands = [f"unweave name {run} {live[0].word} 'wall colour'", f"unweave app {run}"]
     return [
-        f"live units, strongest first: {', '.join(unit['name'] for unit in live[:12])}",
-        f"next: open the page; {'   or: '.join(words)}",
+        f"live units, strongest first: {', '.join(unit.name for unit in live[:12])}",
+        f"next: open the page; {'   or: '.join(commands)}",
     ]
 
 
@@ -87,14 +88,14 @@ def check_output(output: Path | None, overwrite: bool) -> None:
             raise FileExistsError(f"{path} is there already: choose another --output, or give --overwrite.")
 
 
-def _set_aside(target: Path) -> None:
+def _set_aside(page_path: Path) -> None:
     """An earlier report there, page or JSON, keeps its content under the next free number."""
-    both = [target, target.with_suffix(".json")]
+    both = [page_path, page_path.with_suffix(".json")]
     if not any(path.exists() for path in both):
         return
     number = 1
-    while any(path.with_stem(f"{target.stem}-{number}").exists() for path in both):
+    while any(path.with_stem(f"{page_path.stem}-{number}").exists() for path in both):
         number += 1
     for path in both:
         if path.exists():
-            path.rename(path.with_stem(f"{target.stem}-{number}"))
+            path.rename(path.with_stem(f"{page_path.stem}-{number}"))

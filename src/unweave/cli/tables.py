@@ -1,0 +1,198 @@
+"""Every table that is printed for people: results of the library as rich tables."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:  # a table of settings needs no torch
+    from unweave.evaluation.compare import ComparedRun, RunComparison
+    from unweave.evaluation.edits import EditScores
+    from unweave.evaluation.evaluate import SeedAgreement
+    from unweave.evaluation.probe import ProbeResult
+    from unweave.evaluation.published import PublishedComparison
+    from unweave.evaluation.scores import Scores
+    from unweave.evaluation.seeds import Intervals
+
+MAX_LISTED = 40  # numbers that a caption lists one by one
+
+
+def scores_table(scores: "Scores") -> Table:
+    """Scores with their intervals, and the range and direction of each."""
+    from unweave.evaluation.protocols import PROTOCOLS
+
+    caption = [f"low and high: {scores['interval']}."]
+    if deviations := scores["data"].get("deviations"):
+        caption.append(f"standard deviations of the units: {_format_numbers(deviations, '.3g')}")
+    if explained := scores["data"].get("explained"):
+        caption.append(f"share of each unit's variance in its first component: {_format_numbers(explained, '.2f')}")
+    table = Table("protocol", "score", "value", "low", "high", "meaning", caption="\n".join(caption))
+    for name, intervals in scores["protocols"].items():
+        for i, (score, interval) in enumerate(intervals.items()):
+            meaning = PROTOCOLS[name].means.get(score, "") if name in PROTOCOLS else ""
+            numbers = [f"{interval[part]:.4g}" for part in ("value", "low", "high")]
+            table.add_row("" if i else name, score, *numbers, meaning)
+        table.add_section()
+    return table
+
+
+def intervals_table(intervals: "Intervals") -> Table:
+    """Intervals over training seeds."""
+    runs = next((interval.runs for scores in intervals.values() for interval in scores.values()), 0)
+    caption = (
+        f"low and high: 95 % t-interval of the mean over {runs} runs: what other seeds of the method would give."
+        if runs >= 3
+        else f"means of {runs} runs; an interval needs three or more."
+    )
+    table = Table("protocol", "score", "mean", "low", "high", caption=caption)
+    for protocol, scores in intervals.items():
+        for i, (score, interval) in enumerate(scores.items()):
+            numbers = ["" if value is None else f"{value:.4g}" for value in interval[:3]]
+            table.add_row("" if i else protocol, score, *numbers)
+        table.add_section()
+    return table
+
+
+def agreement_table(agreement: "SeedAgreement") -> Table:
+    """How well runs of several seeds agree."""
+    protocols = agreement.protocols
+    table = Table("run", *protocols, caption="agreement between runs, label-free; 0 or more, higher is better")
+    for run in next(iter(protocols.values())):
+        table.add_row(run, *(f"{scores[run]:.4g}" for scores in protocols.values()))
+    return table
+
+
+def edits_table(scores: "EditScores", run: str) -> Table:
+    """Edit scores of a run: the means, and a line for every factor."""
+    consistency, precision = scores.swap_consistency, scores.edit_precision
+    table = Table(
+        "what",
+        "value",
+        "beside it",
+        title=f"Edits of {run} ({scores.scored_weights} weights): one unit swapped in from another image",
+        title_justify="left",
+    )
+    units = f"{len(consistency.live)} live units of {len(consistency.shares)}"
+    table.add_row("swap consistency", f"{consistency.consistency:.3f}", units)
+    if precision is not None:
+        means, measured = precision.summary, precision.measured
+        for name, score in (("precision", "edit_precision"), ("reach", "reach")):
+            beside = [
+                f"a random unit {means[f'random_unit_{name}']:.3f}",
+                f"probe's accuracy {means['probe_accuracy']:.3f}",
+            ]
+            if f"ceiling_{name}" in means:
+                beside.insert(0, f"true pictures {means[f'ceiling_{name}']:.3f}")
+            table.add_row(f"edit {name}", f"{means[score]:.3f}", ", ".join(beside))
+        table.add_section()
+        for j, name in enumerate(precision.factor_names):
+            table.add_row(
+                name,
+                f"{measured.assigned.precision[j]:.3f}",
+                f"unit {measured.unit[j]}; reach {measured.assigned.reach[j]:.3f}; "
+                f"probe's accuracy {measured.probe_accuracy[j]:.3f}",
+            )
+    return table
+
+
+def probe_table(scores: "ProbeResult", run: str) -> Table:
+    """What linear models read, target by target."""
+
+    def cell(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    names = list(scores.mean)
+    table = Table("target", *names, title=f"Linear probes of {run}: {scores.protocol}")
+    for target, values in scores.targets.items():
+        table.add_row(target, *(cell(values.get(name)) for name in names))
+    table.add_section()
+    table.add_row("mean", *(cell(scores.mean[name]) for name in names))
+    sizes = ", ".join(f"{count:,} {name}" for name, count in scores.rows.items())
+    trained = scores.test_rows_in_training
+    table.caption = f"{scores.data['name']}: {sizes} rows ({scores.splits} splits); {scores.scored_weights} weights" + (
+        f"; {trained:,} of the test rows were in the run's (unlabelled) training set" if trained else ""
+    )
+    return table
+
+
+def published_table(comparison: "PublishedComparison") -> Table:
+    """Scores beside what is published on their data set."""
+    table = Table(title=comparison.title, box=SIMPLE_HEAD, pad_edge=False, caption_justify="left")
+    for column in ("method", "protocol", "mean", "spread", "seeds", "source", "status", "notes"):
+        table.add_column(column, justify="right" if column == "mean" else "left", overflow="fold")
+    styles = {"yours": "bold green", "published": "", "remembered": "yellow"}
+    for section in comparison.sections:
+        table.add_row(section.metric, section.score, style="bold")
+        for row in section.rows:
+            table.add_row(*map(Text, row[:-1]), style=styles[row.origin])
+        table.add_section()
+    table.caption = Text("\n".join(comparison.notes), style="not italic not dim")
+    return table
+
+
+COMPARED = {
+    "swap consistency": "swap", "live units": "live", "copies": "copies", "dead units": "dead",
+    "not looked at": "not looked at", "psnr units alone": "PSNR units", "psnr inverted": "PSNR x_T", "udr": "UDR",
+    "dci@1": "DCI D", "factorvae@1": "F-VAE", "mig@1": "MIG",
+}  # fmt: skip
+"""The numbers of a compared run, and the heads of their columns."""
+
+
+def comparison_table(comparison: "RunComparison") -> Table:
+    """Runs side by side: what all share is said once, and what nobody has measured is left out."""
+    rows = [run.to_json() for run in comparison.runs]
+    settings = ("method", "data", "seed", "images")
+    shared = {key: rows[0][key] for key in settings if len({row[key] for row in rows}) == 1}
+    measured = [key for key in COMPARED if any(row[key] not in (None, 0) or key == "live units" for row in rows)]
+    heads = {key: key for key in settings if key not in shared} | {key: COMPARED[key] for key in measured}
+    title = ", ".join(f"{key} {_cell(value)}" for key, value in shared.items())
+    caption = _how_to_read(comparison)
+    table = Table(title=title or None, title_justify="left", caption=caption, caption_justify="left")
+    table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
+    table.add_column("run", overflow="fold")
+    for key, head in heads.items():
+        is_text = key in ("method", "data")
+        table.add_column(head.replace(" ", "\n"), justify="left" if is_text else "right", no_wrap=True)
+    for name, row in zip(_without_common_folder(comparison.runs), rows):
+        table.add_row(name, *(_cell(row[key]) for key in heads))
+    return table
+
+
+def _without_common_folder(runs: "Sequence[ComparedRun]") -> list[str]:
+    paths = [Path(run.run) for run in runs]
+    common = Path(os.path.commonpath([path.parent for path in paths])) if len(set(paths)) > 1 else Path()
+    return [str(path.relative_to(common)) for path in paths]
+
+
+def _how_to_read(comparison: "RunComparison") -> str:
+    from unweave.evaluation.compare import MIN_RANKED
+
+    text = "swap consistency, PSNR, UDR and scores: higher is better"
+    scored = sum(run.scores["dci@1"] is not None for run in comparison.runs)
+    if comparison.agreement:
+        correlations = ", ".join(f"{COMPARED[key]} {value:+.2f}" for key, value in comparison.agreement.items())
+        text += f"; rank correlation with DCI D over these runs: {correlations}"
+    elif 0 < scored < MIN_RANKED:
+        text += f"; how well they agree with DCI D is told from {MIN_RANKED} scored runs on"
+    elif not scored:
+        text += "; `unweave evaluate RUN` adds the scores with factors, where there are any"
+    return text
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _format_numbers(values: Sequence[float], spec: str) -> str:
+    """The numbers, or of more than a person reads the lowest, the median and the highest."""
+    if len(values) > MAX_LISTED:
+        low, middle, high = (format(float(np.quantile(values, share)), spec) for share in (0, 0.5, 1))
+        return f"{low} to {high}, median {middle}, of {len(values)}"
+    return ", ".join(format(value, spec) for value in values)

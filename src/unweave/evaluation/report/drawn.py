@@ -1,0 +1,99 @@
+"""What a decoder makes of units: swaps, traversals and reconstructions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from unweave.evaluation.metrics.image.mse import mse
+from unweave.evaluation.metrics.image.psnr import psnr
+from unweave.evaluation.metrics.swap_consistency import consistency_of_codes, random_pairs
+from unweave.evaluation.report.page import Strip
+from unweave.evaluation.run_editor import RunEditor
+from unweave.runs.report_facts import PixelError, Reconstruction, SwapEffect
+from unweave.runs.unit_ranges import UnitValues, read_back
+from unweave.runs.units import Choice
+from unweave.tensors import to_pixels
+from unweave.types import Rows
+
+PAIRS = 64  # of images, whose units are swapped
+TRAVERSED, STEPS = 3, 7  # images whose units are traversed, and the steps of it
+REBUILT, REBUILT_SHOWN = 32, 8  # images that are rebuilt, and those of them that are shown
+
+
+@dataclass(frozen=True)
+class SwapMeasures:
+    """What swaps of every choice (unit or group) do to pictures, and to the codes that are read back from them."""
+
+    effects: list[SwapEffect]
+    consistency: float  # the mean over the choices that vary in rebuilt pictures
+    maps: Float[np.ndarray, "choice height width"]  # mean absolute change of pixels in [0, 1]
+
+
+def measure_swaps(
+    editor: RunEditor,
+    choices: Sequence[Choice],
+    omitted: list[int],
+    rows: Rows,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> SwapMeasures:
+    """Swaps between random pairs of these rows. The `omitted` units are swapped too, all at once, so that what lands in
+    them is counted. `progress(what, done, total)` is called before each choice.
+    """
+    swapped = [*choices, Choice("the rest", omitted, "rest")] if omitted else list(choices)
+    first, second = random_pairs(rows, PAIRS, seed)
+    unedited = editor.reconstruct(first)
+    unedited_codes = read_back(editor.method, to_pixels(unedited), swapped)
+    maps, codes = [], []
+    for i, choice in enumerate(swapped):
+        progress(f"swapping {choice.name}", i, len(swapped))
+        edited = editor.swap(first, second, choice.units)
+        maps.append(((edited - unedited).abs() / 2).mean((0, 1)).cpu().numpy())
+        codes.append(read_back(editor.method, to_pixels(edited), swapped))
+    measured = consistency_of_codes(unedited_codes, codes)
+    readable = [i for i in measured.live if i < len(choices)]
+    maps_of_choices = np.stack(maps[: len(choices)]).astype(np.float64)
+    amounts = maps_of_choices.mean((1, 2))
+    effects = [
+        SwapEffect(
+            amount=float(amount),
+            share=float(amount / max(amounts.sum(), 1e-12)),
+            consistency=measured.shares[i] if i in readable else None,
+        )
+        for i, amount in enumerate(amounts)
+    ]
+    consistency = float(np.mean([measured.shares[i] for i in readable])) if readable else 0.0
+    return SwapMeasures(effects, consistency, maps_of_choices)
+
+
+def traversal_strips(
+    editor: RunEditor, measured: UnitValues, positions: Sequence[int], rows: Rows
+) -> dict[str, list[Strip]]:
+    """By the word of each of these choices: of each of three images, the choice from its 2 % to its 98 % quantile."""
+    rows = rows[:TRAVERSED]
+    shares = np.linspace(0.02, 0.98, STEPS).tolist()
+    lines = [measured.line(i).points(shares) for i in positions]
+    frames = editor.traverse(rows, [measured.choices[i].units for i in positions], lines)
+    return {
+        measured.choices[i].word: [to_pixels(steps[:, image]) for image in range(len(rows))]
+        for i, steps in zip(positions, frames)  # (step, image, channel, height, width)
+    }
+
+
+def measure_reconstruction(editor: RunEditor, rows: Rows) -> tuple[Reconstruction, dict[str, Strip]]:
+    """Errors of images from their units alone, and from the inverted x_T; and the first of them, by a caption."""
+    rows = rows[:REBUILT]
+    originals = to_pixels(editor.images(rows))
+
+    def error(rebuilt: Strip) -> PixelError:
+        return PixelError(mse(originals, rebuilt)["mse"], psnr(originals, rebuilt, data_range=255)["psnr"])
+
+    units_alone = to_pixels(editor.reconstruct(rows))
+    shown = {"image": originals[:REBUILT_SHOWN], "units alone": units_alone[:REBUILT_SHOWN]}
+    if not editor.has_start():  # nothing but units: both are the same
+        return Reconstruction(error(units_alone), None), shown
+    inverted = to_pixels(replace(editor, seed=None).reconstruct(rows))
+    shown["units and inverted x_T"] = inverted[:REBUILT_SHOWN]
+    return Reconstruction(error(units_alone), error(inverted)), shown
