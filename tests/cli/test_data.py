@@ -34,8 +34,8 @@ def test_info_of_a_folder_with_labels(monkeypatch, capsys, photos, tmp_path):
     sheet = tmp_path / "sheet.png"
     words = [str(photos), "labels=folders", "size=16", "--picture", str(sheet), "--json"]
     assert run(monkeypatch, "info", *words) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["images"], said["factors"], said["contact sheet"]) == (8, {"folder": 2}, str(sheet))
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["images"], printed["factors"], printed["contact sheet"]) == (8, {"folder": 2}, str(sheet))
     assert Image.open(sheet).width > 100
     assert run(monkeypatch, "info", *words) == 1
     assert "sheet.png" in capsys.readouterr().err
@@ -52,9 +52,9 @@ def test_settings_of_data_are_checked(monkeypatch, capsys, photos):
 
 def test_list_knows_what_is_here(monkeypatch, capsys):
     assert run(monkeypatch, "list", "--json") == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["rooms"]["here"] == "built in"
-    assert said["shapes3d"]["here"].startswith("no")
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["rooms"]["here"] == "built in"
+    assert printed["shapes3d"]["here"].startswith("no")
     assert run(monkeypatch, "list") == 0
     assert "hf://OWNER/NAME" in capsys.readouterr().out
 
@@ -76,6 +76,22 @@ def test_the_doctor_names_a_damaged_file(monkeypatch, capsys, photos):
     (photos / "a" / "9.png").write_bytes(b"no image")
     assert run(monkeypatch, "doctor", str(photos), "--json") == 0
     assert "9.png" in capsys.readouterr().out
+
+
+def test_findings_are_a_table_with_names_as_they_are(monkeypatch, capsys, tmp_path):
+    (tmp_path / "[red]").mkdir()
+    Image.new("RGB", (40, 40), (200, 0, 0)).save(tmp_path / "[red]" / "[bold]a.png")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8))
+    picture.save(tmp_path / "[red]" / "b.png")
+    assert run(monkeypatch, "doctor", str(tmp_path / "[red]")) == 0
+    printed = capsys.readouterr().out
+    assert "[bold]a.png" in printed
+    assert "[red]: 2 images; " in printed
+
+
+def test_a_healthy_folder_has_nothing_wrong(monkeypatch, capsys, photos):
+    assert run(monkeypatch, "doctor", str(photos), "size=16") == 0
+    assert "nothing is wrong" in capsys.readouterr().out
 
 
 def test_an_unknown_set_cannot_be_got(monkeypatch, capsys):

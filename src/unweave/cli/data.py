@@ -1,11 +1,16 @@
 """unweave data list | info | get | doctor | cache"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unweave.cli import output
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from unweave.data.doctor import DoctorReport
 
 app = typer.Typer(
     help="Look at data sets, download the published ones, find what is wrong with your own images.",
@@ -13,42 +18,42 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-What = Annotated[
+NameOrPath = Annotated[
     str, typer.Argument(metavar="X", help="a name (see `unweave data list`) or a path: folder, .zip, .npz, .h5, ...")
 ]
-Words = Annotated[
+SettingWords = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="settings of the data set, such as size=32")
 ]
-Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
+AsJson = Annotated[bool, typer.Option("--json", help="print as JSON")]
 
 
 @app.command("list")
-def names(json: Json = False) -> None:
+def list_(json: AsJson = False) -> None:
     """List the data sets there are by name, and which of them are on this machine."""
     from unweave.data.open import ACCEPTED_PATHS, list_datasets
 
-    known = list_datasets()
+    datasets = list_datasets()
     if json:
-        output.print_json(known)
+        output.print_json(datasets)
         return
     from rich.table import Table
 
     table = Table("name", "what", "here", "licence")
-    for name, about in known.items():
-        table.add_row(name, about["title"], about["here"], about["licence"])
+    for name, facts in datasets.items():
+        table.add_row(name, facts["title"], facts["here"], facts["licence"])
     output.print_table(table)
     print(f"any path works as well: {ACCEPTED_PATHS}")
 
 
 @app.command()
 def info(
-    what: What,
-    words: Words = None,
+    name_or_path: NameOrPath,
+    settings: SettingWords = None,
     picture: Annotated[
         Path | None, typer.Option(help="where the contact sheet goes; beside the cache if not given")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the picture if it is there")] = False,
-    json: Json = False,
+    json: AsJson = False,
 ) -> None:
     """Say what a data set holds: counts, sizes, factors, licence, known label defects; and draw a contact sheet.
 
@@ -57,21 +62,21 @@ def info(
         unweave data info photos/ labels=folders size=128
         unweave data info mine.zip --picture sheet.png
     """
-    facts = of_data(what, words or [], picture, overwrite)
+    facts = dataset_facts(name_or_path, settings or [], picture, overwrite)
     if json:
         output.print_json(facts)
     else:
         output.print_facts(facts)
 
 
-def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) -> dict[str, Any]:
+def dataset_facts(name_or_path: str, settings: list[str], picture: Path | None, overwrite: bool) -> dict[str, Any]:
     """The facts of a data set, with the path of its contact sheet."""
     from unweave.data.cache import cache
     from unweave.data.describe import contact_sheet, describe_dataset
     from unweave.data.open import open_data
     from unweave.figures.save import save_picture
 
-    dataset = open_data(table(what, words))
+    dataset = open_data(data_table(name_or_path, settings))
     if picture is not None:
         return describe_dataset(dataset) | {
             "contact sheet": str(save_picture(contact_sheet(dataset), picture, overwrite=overwrite))
@@ -86,28 +91,28 @@ def of_data(what: str, words: list[str], picture: Path | None, overwrite: bool) 
     return describe_dataset(dataset) | {"contact sheet": str(path)}
 
 
-def table(what: str, words: list[str]) -> dict[str, Any]:
+def data_table(name_or_path: str, settings: list[str]) -> dict[str, Any]:
     """The [data] table for a name or a path, with key=value words laid over it."""
     from unweave import config
     from unweave.data.open import dataset_table
 
-    return config.merge(dataset_table(what), *map(config.word, words))
+    return config.merge(dataset_table(name_or_path), *map(config.word, settings))
 
 
 @app.command()
 def get(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a published data set; see `unweave data list`")],
     kind: Annotated[str | None, typer.Option(help="of mpi3d: toy (if not given), realistic or real")] = None,
-    json: Json = False,
+    json: AsJson = False,
 ) -> None:
     """Download a published data set, with its licence shown; an interrupted download is resumed.
 
     Files go to $UNWEAVE_DATA, or ~/.local/share/unweave. Where a site wants a login, this says what to do.
     """
-    from unweave.data.download import download
+    from unweave.data.download.download import download_set
 
     with output.progress_of(quiet=False):
-        paths = download.download_set(name, kind=kind)
+        paths = download_set(name, kind=kind)
     if json:
         output.print_json({"files": [str(path) for path in paths]})
     else:
@@ -115,17 +120,32 @@ def get(
 
 
 @app.command()
-def doctor(what: What, words: Words = None, json: Json = False) -> None:
+def doctor(name_or_path: NameOrPath, settings: SettingWords = None, json: AsJson = False) -> None:
     """Find what is wrong with a data set: corrupt, duplicate, tiny, blank, odd files; gaps in its factors."""
-    from unweave.data import doctor as doctor_
+    from unweave.data.doctor import examine_dataset
     from unweave.data.open import open_data
 
-    settings = table(what, words or [])
-    report = doctor_.examine(open_data(settings), settings)
+    table = data_table(name_or_path, settings or [])
+    report = examine_dataset(open_data(table), table)
     if json:
         output.print_json(report.to_json())
     else:
-        output.print_table(report.table())
+        output.print_table(findings_table(report))
+
+
+def findings_table(report: "DoctorReport") -> "Table":
+    """What the doctor found, the worst first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    bad = sum(finding.severity != "note" for finding in report.findings)
+    summary = f"{bad} of these should be looked at" if bad else "nothing is wrong"
+    caption = f"{escape(report.name)}: {report.images:,} images; {summary}"
+    table = Table("", "found", "for example", "remedy", caption=caption)
+    for finding in report.findings:
+        examples = "\n".join(finding.examples)
+        table.add_row(finding.severity, escape(finding.message), escape(examples), escape(finding.remedy))
+    return table
 
 
 @app.command()
@@ -134,7 +154,7 @@ def cache(
         list[str] | None,
         typer.Option(metavar="NAME", help="delete the caches of this name or folder, repeatable; or 'all'"),
     ] = None,
-    json: Json = False,
+    json: AsJson = False,
 ) -> None:
     """Show the cache of converted data sets, or clear it; what is cleared is converted again when it is next used."""
     from unweave.data.cache.cache import root

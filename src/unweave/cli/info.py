@@ -99,7 +99,7 @@ def of_data(what: str, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     from unweave.cli import data
 
     try:
-        return data.of_data(what, [], picture, overwrite)
+        return data.dataset_facts(what, [], picture, overwrite)
     except LookupError as error:
         raise LookupError(
             f"{what!r} is no run and no method ({', '.join(registry.trainable_names())}); {error}"

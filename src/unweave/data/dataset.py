@@ -20,7 +20,7 @@ class Card(NamedTuple):
     citation: str = ""
     notes: str = ""  # known label defects and other traps
 
-    def of_first(self, count: int, total: int) -> "Card":
+    def of_first_rows(self, count: int, total: int) -> "Card":
         """The card of the first `count` of the set's `total` images: where they are fewer, the notes begin with it."""
         return self if count == total else self._replace(notes=f"The first {count:,} of {total:,}. {self.notes}")
 

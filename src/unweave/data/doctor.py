@@ -14,8 +14,6 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
-from rich.markup import escape
-from rich.table import Table
 
 from unweave import progress
 from unweave.data import views
@@ -66,19 +64,8 @@ class DoctorReport(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         return {"data": self.name, "images": self.images, "findings": [finding.to_json() for finding in self.findings]}
 
-    def table(self) -> Table:
-        bad = sum(finding.severity != "note" for finding in self.findings)
-        summary = f"{bad} of these should be looked at" if bad else "nothing is wrong"
-        table = Table(
-            "", "found", "for example", "remedy", caption=f"{escape(self.name)}: {self.images:,} images; {summary}"
-        )
-        for finding in self.findings:
-            examples = "\n".join(finding.examples)
-            table.add_row(finding.severity, escape(finding.message), escape(examples), escape(finding.remedy))
-        return table
 
-
-def examine(dataset: Dataset, table: Mapping[str, Any]) -> DoctorReport:
+def examine_dataset(dataset: Dataset, table: Mapping[str, Any]) -> DoctorReport:
     """Look at every row of a data set, at its factors, and at the files that its [data] table names."""
     findings = [
         *_find_unreadable(dataset),

@@ -18,7 +18,7 @@ from unweave.editing.decoding import decode
 from unweave.editing.edit import Edit, grid_edit
 from unweave.editing.inputs import SAMPLING, read_inputs
 from unweave.editing.start import start_label
-from unweave.method import Method, Sampling, evaluating
+from unweave.method import Sampling, evaluating
 from unweave.runs.codes import encode_images, encode_rows
 from unweave.runs.data import dataset_for, view_settings
 from unweave.runs.images import ImageNames
@@ -71,8 +71,15 @@ def manipulate(
         raise ValueError(
             f"{attribute} is the same in all training rows of {dataset.name}, so nothing tells it: choose another."
         )
-    direction = learn_direction(method, dataset, train, labels, FitSettings(kept=kept), attribute)
-    test_codes = torch.from_numpy(encode_rows(method, dataset, test)).flatten(1)
+    train_codes, test_codes = (
+        torch.from_numpy(encode_rows(method, dataset, part)).flatten(1) for part in (train, test)
+    )
+    with progress.task(f"learning the direction of {attribute}") as task:
+
+        def tick(step: int, total: int) -> None:
+            task.update(step, total=total)
+
+        direction = fit_direction(train_codes, torch.from_numpy(labels[train]), FitSettings(kept=kept), tick=tick)
     classifier = AttributeClassifier(
         attribute=attribute,
         kept=np.flatnonzero(direction.weight.numpy()).tolist(),
@@ -101,17 +108,6 @@ def train_and_test_rows(dataset: Dataset, split_seed: int, count: int) -> tuple[
     rng = np.random.default_rng(0)
     train = rng.permutation(views.split_rows(dataset, "train", split_seed))[:count]
     return train, rng.permutation(views.split_rows(dataset, "test", split_seed))[:MAX_ROWS]
-
-
-def learn_direction(
-    method: Method, dataset: Dataset, rows: np.ndarray, labels: np.ndarray, settings: FitSettings, name: str
-) -> Direction:
-    """The direction of labels (0 or 1 for every row of the data), learnt from these rows."""
-    codes = torch.from_numpy(encode_rows(method, dataset, rows)).flatten(1)
-    with progress.task(f"learning the direction of {name}") as task:
-        return fit_direction(
-            codes, torch.from_numpy(labels[rows]), settings, tick=lambda step, total: task.update(step, total=total)
-        )
 
 
 def attribute_labels(

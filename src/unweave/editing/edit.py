@@ -29,7 +29,7 @@ class Edit:
 
     images: Float[Tensor, "..."]
     labels: FigureLabels
-    draw: Callable[[], Image.Image]  # the figure
+    draw: Callable[[], Image.Image]  # the figure; holds tensors of images, and no model
     film: TraversalFrames | None = None  # what a GIF shows: frames for each row of the figure
 
     def __repr__(self) -> str:

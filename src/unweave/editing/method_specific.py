@@ -38,12 +38,12 @@ def attention_maps(
     with evaluating(inputs.method):
         coarse = compute(inputs.method, inputs.images, inputs.start(sampling, seed), sampling)
     maps = torch.nn.functional.interpolate(coarse, size=inputs.images.shape[2:], mode="bilinear")[0]
-    names = titles(range(len(maps)), named(inputs.run))
+    names, first = titles(range(len(maps)), named(inputs.run)), inputs.images[0]
     title = f"Attention to each unit, {inputs.labels[0]}"
     return Edit(
         maps,
         FigureLabels([], names),
-        lambda: overlay(maps, inputs.images[0], units=names, title=title, quantity="share of attention"),
+        lambda: overlay(maps, first, units=names, title=title, quantity="share of attention"),
     )
 
 
@@ -68,11 +68,11 @@ def field_maps(
     with evaluating(inputs.method):
         maps = compute(inputs.method, inputs.images, list(times), seed)[:, indices]
     labels = FigureLabels(titles(indices, names), [f"t = {time}" for time in times])
-    title = f"What each unit adds to the noise prediction, {inputs.labels[0]}"
+    title, size = f"What each unit adds to the noise prediction, {inputs.labels[0]}", inputs.images.shape[2:]
 
     def draw() -> Image.Image:
-        high, (height, width) = float(maps[0].max()) or 1.0, inputs.images.shape[2:]
-        enlarged = torch.nn.functional.interpolate(maps[0], size=(height, width), mode="nearest")
+        high = float(maps[0].max()) or 1.0
+        enlarged = torch.nn.functional.interpolate(maps[0], size=size, mode="nearest")
         cells = [colourise(row.cpu().numpy() / high) for row in enlarged]
         table = grid(cells, labels.rows, labels.columns, title=title)
         return add_colour_bar(table, colourise(np.linspace(0, 1, 256)), high, "mean size")

@@ -251,6 +251,6 @@ def heatmap(
     groups, start = inputs.units(None), inputs.start(sampling, seed)
     edits = [group.units for group in groups]
     maps = change_maps(inputs.method, inputs.images, inputs.partners, sampling=sampling, start=start, edits=edits)
-    names = [group.name for group in groups]
+    names, first = [group.name for group in groups], inputs.images[0]
     title = f"Which unit moves which pixels, over {len(inputs.images)} swaps ({start_label(seed)})"
-    return Edit(maps, FigureLabels([], names), lambda: overlay(maps, inputs.images[0], units=names, title=title))
+    return Edit(maps, FigureLabels([], names), lambda: overlay(maps, first, units=names, title=title))

@@ -26,14 +26,14 @@ fork = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory):
+def many_pictures(tmp_path_factory):
     """2,100 pictures with names a to z, and one that is damaged."""
-    place, rng = tmp_path_factory.mktemp("many") / "pictures", np.random.default_rng(0)
-    place.mkdir()
+    directory, rng = tmp_path_factory.mktemp("many") / "pictures", np.random.default_rng(0)
+    directory.mkdir()
     for i, pixels in enumerate(rng.integers(0, 256, (2_100, 8, 8, 3), dtype=np.uint8)):
-        Image.fromarray(pixels).save(place / f"{i:04}.bmp")
-    (place / "1500.bmp").write_bytes(b"BM, cut short")
-    return place
+        Image.fromarray(pixels).save(directory / f"{i:04}.bmp")
+    (directory / "1500.bmp").write_bytes(b"BM, cut short")
+    return directory
 
 
 def aged(path, seconds):
@@ -50,7 +50,7 @@ def open_folder(path, size=64):
 
 
 def sets():
-    return sorted(place.name for place in (cache.root() / "sets").glob("*"))
+    return sorted(folder.name for folder in (cache.root() / "sets").glob("*"))
 
 
 def child(code, **environment):
@@ -69,11 +69,11 @@ def child(code, **environment):
     )
 
 
-def wait_for(true, process, seconds=20):
-    end = time.monotonic() + seconds
-    while not true():
+def wait_for(condition, process, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
+        assert time.monotonic() < deadline
         time.sleep(0.002)
 
 
@@ -83,8 +83,8 @@ def lines_done():
 
 def counted(monkeypatch, module, name):
     """The arguments of every call of a function."""
-    calls, whole = [], vars(module)[name]
-    monkeypatch.setattr(module, name, lambda *given: (calls.append(given), whole(*given))[1])
+    calls, original = [], vars(module)[name]
+    monkeypatch.setattr(module, name, lambda *arguments: (calls.append(arguments), original(*arguments))[1])
     return calls
 
 
@@ -113,9 +113,9 @@ def test_other_bytes_or_another_size_are_another_set(noise):
     images = np.load(noise)["images"].copy()
     images[7, 0, 0, 0] ^= 1
     np.savez(noise, images=images, factors=np.load(noise)["factors"])
-    other = open_npz(noise)
-    assert len({first.folder, small.folder, other.folder}) == 3
-    assert len({first.digest(), small.digest(), other.digest()}) == 3
+    changed = open_npz(noise)
+    assert len({first.folder, small.folder, changed.folder}) == 3
+    assert len({first.digest(), small.digest(), changed.digest()}) == 3
 
 
 def test_a_folder_is_not_its_own_only_subfolder(tmp_path):
@@ -126,18 +126,18 @@ def test_a_folder_is_not_its_own_only_subfolder(tmp_path):
 
 
 def test_names_of_files_need_not_be_text(tmp_path):
-    place = os.fsencode(tmp_path / "p")
-    os.mkdir(place)
+    path = os.fsencode(tmp_path / "p")
+    os.mkdir(path)
     Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
-    os.rename(tmp_path / "a.png", place + b"/\xff.png")
+    os.rename(tmp_path / "a.png", path + b"/\xff.png")
     assert len(open_folder(tmp_path / "p")) == 1
 
 
 def test_files_that_change_while_they_are_read_are_not_cached(noise, monkeypatch):
-    whole = npz.source
+    original = npz.source
 
     def slow(settings):
-        source = whole(settings)
+        source = original(settings)
         aged(noise, 10)
         return source
 
@@ -173,17 +173,17 @@ folder.build(folder.Settings(path=Path({!r})))
 
 
 @pytest.fixture(scope="module")
-def undisturbed(many, tmp_path_factory):
+def undisturbed(many_pictures, tmp_path_factory):
     """What the folder gives when nobody disturbs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNWEAVE_CACHE", str(tmp_path_factory.mktemp("undisturbed")))
-        return open_folder(many)
+        return open_folder(many_pictures)
 
 
 @pytest.fixture
-def killed(many):
+def killed(many_pictures):
     """A conversion of `many` that SIGKILL ended when two of its four chunks were done."""
-    process = child(SLOWLY.format(str(many)))
+    process = child(SLOWLY.format(str(many_pictures)))
     wait_for(lambda: lines_done() >= 2, process)
     process.kill()
     process.communicate()
@@ -191,19 +191,19 @@ def killed(many):
     return cache.root() / "sets" / sets()[0]
 
 
-def resumed(many, monkeypatch):
+def resumed(many_pictures, monkeypatch):
     """The set, and the rows that were read to finish it."""
     read = counted(monkeypatch, folder, "decode_image")
-    dataset = open_folder(many)
+    dataset = open_folder(many_pictures)
     return dataset, {int(path.stem) for path, *_ in read}
 
 
-def test_a_killed_conversion_goes_on(many, killed, undisturbed, monkeypatch):
+def test_a_killed_conversion_goes_on(many_pictures, killed, undisturbed, monkeypatch):
     chunks = [record["chunk"] for record in conversion.finished_chunks(killed)]
-    done = {row for chunk in chunks for row in range(chunk * 682, (chunk + 1) * 682)}
-    dataset, read = resumed(many, monkeypatch)
-    assert len(done) >= 2 * 682
-    assert read == set(range(2_100)) - done
+    finished = {row for chunk in chunks for row in range(chunk * 682, (chunk + 1) * 682)}
+    dataset, read = resumed(many_pictures, monkeypatch)
+    assert len(finished) >= 2 * 682
+    assert read == set(range(2_100)) - finished
     assert dataset.digest() == undisturbed.digest()
     assert dataset.bad == undisturbed.bad
     assert list(dataset.bad) == [1500]
@@ -211,22 +211,22 @@ def test_a_killed_conversion_goes_on(many, killed, undisturbed, monkeypatch):
     assert not killed.exists()
 
 
-def test_what_is_damaged_of_a_killed_conversion_is_done_again(many, killed, undisturbed, monkeypatch):
+def test_what_is_damaged_of_a_killed_conversion_is_done_again(many_pictures, killed, undisturbed, monkeypatch):
     with (killed / "images.npy").open("r+b") as file:
         file.seek(128 + 12_288 * 700)  # in the second chunk
         file.write(b"damage")
     lines = (killed / "done.jsonl").read_bytes()
     (killed / "done.jsonl").write_bytes(lines + b'{"chunk": 2, "crc": 12\xff')  # cut off, and the disk wrote rubbish
-    dataset, read = resumed(many, monkeypatch)
+    dataset, read = resumed(many_pictures, monkeypatch)
     assert {700, 1_363} < read
     assert not {0, 681} & read
     assert dataset.digest() == undisturbed.digest()
 
 
-def test_a_line_cut_in_the_middle_is_one_chunk_again(many, killed, undisturbed, monkeypatch):
+def test_a_line_cut_in_the_middle_is_one_chunk_again(many_pictures, killed, undisturbed, monkeypatch):
     lines = (killed / "done.jsonl").read_text().splitlines()
     (killed / "done.jsonl").write_text(lines[0] + "\n" + lines[1][: len(lines[1]) // 2])
-    dataset, read = resumed(many, monkeypatch)
+    dataset, read = resumed(many_pictures, monkeypatch)
     assert read == set(range(682, 2_100))
     assert dataset.digest() == undisturbed.digest()
 
@@ -248,9 +248,9 @@ def test_a_conversion_with_a_damaged_file_begins_again(noise, name, monkeypatch)
         dataset.folder.rename(part)
 
 
-def test_ctrl_c_leaves_what_is_done_and_no_noise(many, undisturbed):
+def test_ctrl_c_leaves_what_is_done_and_no_noise(many_pictures, undisturbed):
     listens = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # nohup has it ignored
-    process = child(listens + "import logging\nlogging.basicConfig()\n" + SLOWLY.format(str(many)))
+    process = child(listens + "import logging\nlogging.basicConfig()\n" + SLOWLY.format(str(many_pictures)))
     wait_for(lambda: lines_done() >= 1, process)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=10)
@@ -258,51 +258,51 @@ def test_ctrl_c_leaves_what_is_done_and_no_noise(many, undisturbed):
     assert stderr.count("Traceback") == 1  # that of the process itself
     assert stderr.rstrip().endswith("KeyboardInterrupt")
     assert lines_done() >= 1
-    assert open_folder(many).digest() == undisturbed.digest()
+    assert open_folder(many_pictures).digest() == undisturbed.digest()
 
 
 @pytest.mark.slow
-def test_ctrl_c_at_several_processes_ends_them_all_at_once(many, undisturbed):
+def test_ctrl_c_at_several_processes_ends_them_all_at_once(many_pictures, undisturbed):
     process = child(
         "from unweave.data.cache import cache\ncache.PARALLEL_FROM = 1\n"
         "import os\nos.sched_getaffinity = lambda _: {0, 1}\n"
-        + f"folder.build(folder.Settings(path=Path({str(many)!r})))",
+        + f"folder.build(folder.Settings(path=Path({str(many_pictures)!r})))",
     )
     wait_for(lambda: lines_done() >= 1, process)
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=10)  # also waits for whoever else holds stderr
     if process.returncode:
         assert stderr.count("Traceback") == 1
-    assert open_folder(many).digest() == undisturbed.digest()
+    assert open_folder(many_pictures).digest() == undisturbed.digest()
 
 
 # what is damaged afterwards
 
 
-def flip(path, at):
+def flip(path, position):
     data = bytearray(path.read_bytes())
-    data[at] ^= 4
+    data[position] ^= 4
     path.write_bytes(data)
     aged(path, 60)
 
 
 DAMAGE = {
-    "a byte of the images": lambda place: flip(place / "images.npy", 5_000),
-    "the header of the images": lambda place: flip(place / "images.npy", 40),
-    "the images cut short": lambda place: os.truncate(place / "images.npy", 5_000),
-    "no images": lambda place: os.truncate(place / "images.npy", 0),
-    "images gone": lambda place: (place / "images.npy").unlink(),
-    "a byte of the labels": lambda place: flip(place / "labels.npy", 200),
-    "the labels cut short": lambda place: os.truncate(place / "labels.npy", 200),
-    "no labels": lambda place: (place / "labels.npy").unlink(),
-    "the splits": lambda place: os.truncate(place / "splits.npz", 10),
-    "a byte of the splits": lambda place: flip(place / "splits.npz", 3),
-    "the card cut short": lambda place: os.truncate(place / "meta.json", 60),
-    "a name in the card": lambda place: (place / "meta.json").write_text(
-        (place / "meta.json").read_text().replace("factor_0", "factor_9")
+    "a byte of the images": lambda directory: flip(directory / "images.npy", 5_000),
+    "the header of the images": lambda directory: flip(directory / "images.npy", 40),
+    "the images cut short": lambda directory: os.truncate(directory / "images.npy", 5_000),
+    "no images": lambda directory: os.truncate(directory / "images.npy", 0),
+    "images gone": lambda directory: (directory / "images.npy").unlink(),
+    "a byte of the labels": lambda directory: flip(directory / "labels.npy", 200),
+    "the labels cut short": lambda directory: os.truncate(directory / "labels.npy", 200),
+    "no labels": lambda directory: (directory / "labels.npy").unlink(),
+    "the splits": lambda directory: os.truncate(directory / "splits.npz", 10),
+    "a byte of the splits": lambda directory: flip(directory / "splits.npz", 3),
+    "the card cut short": lambda directory: os.truncate(directory / "meta.json", 60),
+    "a name in the card": lambda directory: (directory / "meta.json").write_text(
+        (directory / "meta.json").read_text().replace("factor_0", "factor_9")
     ),
-    "no card": lambda place: (place / "meta.json").unlink(),
-    "an empty card": lambda place: (place / "meta.json").write_text("null"),
+    "no card": lambda directory: (directory / "meta.json").unlink(),
+    "an empty card": lambda directory: (directory / "meta.json").write_text("null"),
 }
 
 
@@ -339,8 +339,8 @@ def test_a_cache_that_may_only_be_read(noise):
     first = open_npz(noise)
     for file in first.folder.iterdir():
         aged(file, 30)  # it was copied to where it is
-    for place in takewhile(lambda place: place != Path(tempfile.gettempdir()), noise.parents):
-        place.chmod(0o755)
+    for parent in takewhile(lambda parent: parent != Path(tempfile.gettempdir()), noise.parents):
+        parent.chmod(0o755)
 
     def read():
         os.setuid(65534)
@@ -357,8 +357,8 @@ def test_a_cache_that_may_only_be_read(noise):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
 def test_a_file_that_may_not_be_read_is_named(noise):
-    for place in takewhile(lambda place: place != Path(tempfile.gettempdir()), noise.parents):
-        place.chmod(0o755)
+    for parent in takewhile(lambda parent: parent != Path(tempfile.gettempdir()), noise.parents):
+        parent.chmod(0o755)
     noise.chmod(0o600)
 
     def read():
@@ -405,35 +405,37 @@ def in_fork(*works):
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_processes_that_open_the_same_set_at_once(many, count, tmp_path, undisturbed):
+def test_processes_that_open_the_same_set_at_once(many_pictures, count, tmp_path, undisturbed):
     log = tmp_path / "log"
-    whole = conversion.prepare
+    original = conversion.prepare_folder
 
-    def begun(source, part):
+    def logged(source, part):
         with log.open("a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(0.05)
-        return whole(source, part)
+        return original(source, part)
 
     def work():
-        conversion.prepare = begun
-        return open_folder(many, size=16).digest()
+        conversion.prepare_folder = logged
+        return open_folder(many_pictures, size=16).digest()
 
     values = in_fork(*[work] * count)
     assert len(set(values)) == 1
-    assert values[0] == open_folder(many, size=16).digest()
+    assert values[0] == open_folder(many_pictures, size=16).digest()
     assert len(log.read_text().splitlines()) == 1  # one of them made it
     assert len(sets()) == 1
 
 
 @pytest.mark.slow
-def test_several_processes_convert_as_one_does(many, undisturbed, monkeypatch):
+def test_several_processes_convert_as_one_does(many_pictures, undisturbed, monkeypatch):
     monkeypatch.setattr(cache, "PARALLEL_FROM", 100)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     workers = []
-    whole = cache.Worker
-    monkeypatch.setattr(cache, "Worker", lambda *given, **named: workers.append(whole(*given, **named)) or workers[-1])
-    dataset = open_folder(many)
+    original = cache.Worker
+    monkeypatch.setattr(
+        cache, "Worker", lambda *arguments, **keywords: workers.append(original(*arguments, **keywords)) or workers[-1]
+    )
+    dataset = open_folder(many_pictures)
     assert len(workers) == 2
     assert (dataset.folder / "images.npy").read_bytes() == (undisturbed.folder / "images.npy").read_bytes()
     assert (dataset.digest(), dataset.bad) == (undisturbed.digest(), undisturbed.bad)
@@ -533,17 +535,17 @@ def test_a_set_takes_no_memory_of_its_own(tmp_path):
     assert float(grown) < 40
 
 
-def test_two_sets_do_not_wait_for_each_other(noise, many):
-    place = open_npz(noise).folder
-    with cache.FileLock(cache.root() / "locks" / f"{place.name}.lock"):
+def test_two_sets_do_not_wait_for_each_other(noise, many_pictures):
+    path = open_npz(noise).folder
+    with cache.FileLock(cache.root() / "locks" / f"{path.name}.lock"):
         assert len(open_npz(noise, size=8)) == 50
 
 
 def test_unreadable_rows_are_left_out_of_everything(tmp_path, caplog):
     for i in range(30):
-        place = tmp_path / "p" / "ab"[i % 2]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (8 * i, 0, 0)).save(place / f"{i:02}.png")
+        parent = tmp_path / "p" / "ab"[i % 2]
+        parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (8 * i, 0, 0)).save(parent / f"{i:02}.png")
     for i in range(0, 30, 2):
         if i > 3:
             (tmp_path / "p" / "a" / f"{i:02}.png").write_bytes(b"?")

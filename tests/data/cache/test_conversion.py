@@ -11,9 +11,11 @@ from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 4, 6, 3), dtype=np.uint8)
 
 
-def made(pixels=PIXELS, labels=None, bad=None, **changes):
+def make_source(pixels=PIXELS, labels=None, bad=None, **changes):
     def read(start, stop):
-        return ImageBlock(pixels[start:stop], {row: why for row, why in (bad or {}).items() if start <= row < stop})
+        return ImageBlock(
+            pixels[start:stop], {row: reason for row, reason in (bad or {}).items() if start <= row < stop}
+        )
 
     facts = {"name": "a", "card": Card("t", "s", "l"), "shape": (3, 4, 6), "count": 10, "read": read, "labels": labels}
     return ImageSource(**(facts | changes))
@@ -25,8 +27,8 @@ def small_chunks(monkeypatch):
 
 
 def test_a_source_becomes_a_file_chunk_by_chunk_in_any_order(tmp_path):
-    source = made(bad={4: "cut short"}, splits={"test": np.array([1, 9])})
-    plan = conversion.prepare(source, tmp_path / "part")
+    source = make_source(bad={4: "cut short"}, splits={"test": np.array([1, 9])})
+    plan = conversion.prepare_folder(source, tmp_path / "part")
     assert conversion.missing_chunks(tmp_path / "part", plan) == [0, 1, 2, 3]
     for chunk in (3, 0, 2, 1):
         conversion.record_chunk(tmp_path / "part", conversion.convert_chunk(source, tmp_path / "part", plan, chunk))
@@ -38,13 +40,13 @@ def test_a_source_becomes_a_file_chunk_by_chunk_in_any_order(tmp_path):
 
 
 def test_a_plan_is_kept_for_the_same_source_and_made_anew_for_another(tmp_path):
-    source = made()
-    plan = conversion.prepare(source, tmp_path / "part")
+    source = make_source()
+    plan = conversion.prepare_folder(source, tmp_path / "part")
     conversion.record_chunk(tmp_path / "part", conversion.convert_chunk(source, tmp_path / "part", plan, 2))
-    assert conversion.prepare(source, tmp_path / "part") == plan == conversion.read_plan(tmp_path / "part")
+    assert conversion.prepare_folder(source, tmp_path / "part") == plan == conversion.read_plan(tmp_path / "part")
     assert conversion.missing_chunks(tmp_path / "part", plan) == [0, 1, 3]
-    other = conversion.prepare(made(name="b"), tmp_path / "part")
-    assert conversion.missing_chunks(tmp_path / "part", other) == [0, 1, 2, 3]
+    other_plan = conversion.prepare_folder(make_source(name="b"), tmp_path / "part")
+    assert conversion.missing_chunks(tmp_path / "part", other_plan) == [0, 1, 2, 3]
 
 
 LINES = {
@@ -63,13 +65,13 @@ LINES = {
 
 @pytest.mark.parametrize("line", LINES)
 def test_damaged_lines_are_no_chunks(tmp_path, line):
-    source, part = made(), tmp_path / "part"
-    plan = conversion.prepare(source, part)
+    source, part = make_source(), tmp_path / "part"
+    plan = conversion.prepare_folder(source, part)
     conversion.record_chunk(part, conversion.convert_chunk(source, part, plan, 0))
     with (part / "done.jsonl").open("a") as file:
         file.write(LINES[line])
     assert conversion.missing_chunks(part, plan) == [1, 2, 3]
-    assert [json.loads(kept)["chunk"] for kept in (part / "done.jsonl").read_text().splitlines()] == [0]
+    assert [json.loads(record)["chunk"] for record in (part / "done.jsonl").read_text().splitlines()] == [0]
 
 
 REFUSED = {
@@ -91,12 +93,12 @@ REFUSED = {
 def test_a_source_that_contradicts_itself_is_refused_and_leaves_nothing(tmp_path, case):
     changes, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
-        conversion.prepare(made(**changes), tmp_path / "part")
+        conversion.prepare_folder(make_source(**changes), tmp_path / "part")
     assert not (tmp_path / "part").exists()
 
 
 def test_rows_that_are_not_as_announced_are_refused(tmp_path):
-    source = made(read=lambda start, stop: ImageBlock(PIXELS[:1]))
-    plan = conversion.prepare(source, tmp_path / "part")
+    source = make_source(read=lambda start, stop: ImageBlock(PIXELS[:1]))
+    plan = conversion.prepare_folder(source, tmp_path / "part")
     with pytest.raises(ValueError, match=r"rows 0\.\.2 of a are uint8 \[1, 4, 6, 3\]"):
         conversion.convert_chunk(source, tmp_path / "part", plan, 0)

@@ -11,10 +11,10 @@ from unweave.data.cache.file_digests import digest_of_files, stamp_of_files
 def files(tmp_path):
     """Three files of a folder, written an hour ago."""
     (tmp_path / "in" / "deep").mkdir(parents=True)
-    made = [tmp_path / "in" / name for name in ("a", "b", "deep/c")]
-    for i, file in enumerate(made):
+    paths = [tmp_path / "in" / name for name in ("a", "b", "deep/c")]
+    for i, file in enumerate(paths):
         write(file, bytes([i]) * 1000, 3600)
-    return made
+    return paths
 
 
 def write(file, content, age):
@@ -22,83 +22,85 @@ def write(file, content, age):
     os.utime(file, (time.time() - age,) * 2)
 
 
-def name(files, base, memory=Path("/dev/null/none")):
-    return digest_of_files(files, base, memory)
+def digest_for(files, base, digests=Path("/dev/null/none")):
+    return digest_of_files(files, base, digests)
 
 
 def test_it_names_bytes_names_and_order(files, tmp_path):
-    first = name(files, tmp_path / "in")
+    first = digest_for(files, tmp_path / "in")
     assert len(first) == 64
-    assert name(files, tmp_path / "in") == first
-    assert name(files[::-1], tmp_path / "in") != first
-    assert name(files[:2], tmp_path / "in") != first
-    assert name(files, tmp_path) != first
+    assert digest_for(files, tmp_path / "in") == first
+    assert digest_for(files[::-1], tmp_path / "in") != first
+    assert digest_for(files[:2], tmp_path / "in") != first
+    assert digest_for(files, tmp_path) != first
     write(files[2], b"\2" * 999 + b"\3", 3600)
-    changed = name(files, tmp_path / "in")
+    changed = digest_for(files, tmp_path / "in")
     assert changed != first
     files[2].rename(tmp_path / "in" / "deep" / "d")
-    assert name([*files[:2], tmp_path / "in" / "deep" / "d"], tmp_path / "in") != changed
+    assert digest_for([*files[:2], tmp_path / "in" / "deep" / "d"], tmp_path / "in") != changed
 
 
 def test_a_folder_may_be_called_otherwise(files, tmp_path):
-    first = name(files, tmp_path / "in")
+    first = digest_for(files, tmp_path / "in")
     (tmp_path / "in").rename(tmp_path / "out")
     moved = [tmp_path / "out" / file.relative_to(tmp_path / "in") for file in files]
-    assert name(moved, tmp_path / "out") == first
+    assert digest_for(moved, tmp_path / "out") == first
     os.chdir(tmp_path)
-    assert name([file.relative_to(tmp_path) for file in moved], Path("out")) == first
+    assert digest_for([file.relative_to(tmp_path) for file in moved], Path("out")) == first
 
 
 def test_a_file_outside_counts_by_its_bare_name(files, tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         write(tmp_path / folder / "labels.csv", b"file,label", 3600)
-    one, two = (name([*files, tmp_path / folder / "labels.csv"], tmp_path / "in") for folder in ("one", "two"))
+    one, two = (digest_for([*files, tmp_path / folder / "labels.csv"], tmp_path / "in") for folder in ("one", "two"))
     assert one == two
 
 
 def test_files_are_read_once(files, tmp_path, monkeypatch):
-    first = name(files, tmp_path, tmp_path / "memory")
-    opened = []
-    whole = Path.open
+    first = digest_for(files, tmp_path, tmp_path / "memory")
+    opened_paths = []
+    original = Path.open
     monkeypatch.setattr(
-        Path, "open", lambda path, *given, **named: (opened.append(path), whole(path, *given, **named))[1]
+        Path,
+        "open",
+        lambda path, *arguments, **keywords: (opened_paths.append(path), original(path, *arguments, **keywords))[1],
     )
-    assert name(files, tmp_path, tmp_path / "memory") == first
-    assert {path.parent for path in opened} <= {tmp_path / "memory"}
+    assert digest_for(files, tmp_path, tmp_path / "memory") == first
+    assert {path.parent for path in opened_paths} <= {tmp_path / "memory"}
     os.utime(files[0], (1, 1))
-    assert name(files, tmp_path, tmp_path / "memory") == first
-    assert files[1] in opened
+    assert digest_for(files, tmp_path, tmp_path / "memory") == first
+    assert files[1] in opened_paths
 
 
 def test_a_file_that_just_changed_is_read_again(files, tmp_path):
     write(files[0], b"now", 0.2)
-    name(files, tmp_path, tmp_path / "memory")
+    digest_for(files, tmp_path, tmp_path / "memory")
     assert not (tmp_path / "memory").exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"0" * 63, b"\xff" * 64])
 def test_a_damaged_memory_is_passed_over(files, tmp_path, damage):
-    first = name(files, tmp_path, tmp_path / "memory")
-    (known,) = (tmp_path / "memory").iterdir()
-    known.write_bytes(damage)
-    assert name(files, tmp_path, tmp_path / "memory") == first
-    assert known.read_text() == first
+    first = digest_for(files, tmp_path, tmp_path / "memory")
+    (digest_file,) = (tmp_path / "memory").iterdir()
+    digest_file.write_bytes(damage)
+    assert digest_for(files, tmp_path, tmp_path / "memory") == first
+    assert digest_file.read_text() == first
 
 
 def test_what_is_remembered_is_of_one_base(files, tmp_path):
-    assert name(files, tmp_path, tmp_path / "memory") != name(files, tmp_path / "in", tmp_path / "memory")
+    assert digest_for(files, tmp_path, tmp_path / "memory") != digest_for(files, tmp_path / "in", tmp_path / "memory")
 
 
 def test_without_a_place_to_remember_it_works(files, tmp_path):
     (tmp_path / "memory").write_text("a file, no folder")
-    assert name(files, tmp_path, tmp_path / "memory") == name(files, tmp_path)
+    assert digest_for(files, tmp_path, tmp_path / "memory") == digest_for(files, tmp_path)
 
 
 def test_many_files_give_the_same_however_they_are_handed_out(files, tmp_path, monkeypatch):
-    first = name(files * 3, tmp_path)
+    first = digest_for(files * 3, tmp_path)
     monkeypatch.setattr("unweave.data.cache.file_digests.BATCH", 2)
-    assert name(files * 3, tmp_path) == first
+    assert digest_for(files * 3, tmp_path) == first
 
 
 def test_stamps_tell_a_change_of_time_size_or_place(files, tmp_path):

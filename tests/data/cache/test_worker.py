@@ -61,13 +61,13 @@ def source(settings):
 @pytest.fixture
 def foreign(tmp_path, monkeypatch):
     """Opens the set of another package in this mood."""
-    place = tmp_path / "site"
-    (place / "foreign-1.dist-info").mkdir(parents=True)
-    (place / "foreign-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1\n")
-    (place / "foreign-1.dist-info" / "entry_points.txt").write_text("[unweave.data]\nforeign = unweave_foreign\n")
-    (place / "unweave_foreign.py").write_text(FOREIGN)
+    site = tmp_path / "site"
+    (site / "foreign-1.dist-info").mkdir(parents=True)
+    (site / "foreign-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1\n")
+    (site / "foreign-1.dist-info" / "entry_points.txt").write_text("[unweave.data]\nforeign = unweave_foreign\n")
+    (site / "unweave_foreign.py").write_text(FOREIGN)
     (tmp_path / "file.bin").write_bytes(b"x")
-    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.syspath_prepend(str(site))
     sys.modules.pop("unweave_foreign", None)
 
     def build(mood):
@@ -102,14 +102,16 @@ def test_errors_of_a_child_keep_their_type(foreign, mood, kind, text):
     with pytest.raises(kind, match=text) as error:
         foreign(mood)
     assert type(error.value) in (kind, worker.CrashedError)
-    left = [place.name for place in (cache.root() / "sets").glob("*")]
-    assert left == []  # nothing was converted
+    names = [folder.name for folder in (cache.root() / "sets").glob("*")]
+    assert names == []  # nothing was converted
 
 
 def test_children_are_gone_afterwards(foreign, monkeypatch):
     children, popen = [], subprocess.Popen
     monkeypatch.setattr(
-        subprocess, "Popen", lambda *given, **named: children.append(popen(*given, **named)) or children[-1]
+        subprocess,
+        "Popen",
+        lambda *arguments, **keywords: children.append(popen(*arguments, **keywords)) or children[-1],
     )
     for mood in ("", "crash", "settings"):
         with pytest.MonkeyPatch.context() as patch:
@@ -135,11 +137,11 @@ def test_a_module_in_the_current_folder_does_not_replace_one_of_python(foreign, 
 def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
     code = "import sys, time\nsys.stdin.readline()\nprint('{}', flush=True)\ntime.sleep(60)"
     popen = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda _, **named: popen([sys.executable, "-c", code], **named))
-    started = worker.Worker("a", {}, tmp_path, prepare=False)
-    started.open()
-    started.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert started.child.returncode == -9
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **keywords: popen([sys.executable, "-c", code], **keywords))
+    process = worker.Worker("a", {}, tmp_path, prepare=False)
+    process.open()
+    process.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert process.child.returncode == -9
 
 
 # several converters

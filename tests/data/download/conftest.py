@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.data.download.server import Site, served
 
-from unweave.data.download.download import Patience
+from unweave.data.download.transfer import Patience
 
 
 @pytest.fixture

@@ -34,16 +34,16 @@ class Site:
 
     address: str = ""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
-    asked: list[tuple[str, str | None]] = field(default_factory=list)  # path and Range of every request
-    over: threading.Event = field(default_factory=threading.Event)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)  # path and Range of every request
+    closing: threading.Event = field(default_factory=threading.Event)
 
-    def at(self, path: str, *answers: Answer) -> str:
+    def serve(self, path: str, *answers: Answer) -> str:
         """Give these answers at the path; its address."""
         self.answers[path] = list(answers)
         return self.address + path
 
     def ranges(self, path: str) -> list[str | None]:
-        return [asked for where, asked in self.asked if where == path]
+        return [range_header for requested_path, range_header in self.requests if requested_path == path]
 
 
 @contextmanager
@@ -60,11 +60,11 @@ def served() -> Iterator[Site]:
 
         def do_GET(self):
             self.close_connection = True
-            site.asked.append((self.path, self.headers["Range"]))
+            site.requests.append((self.path, self.headers["Range"]))
             answers = site.answers.get(self.path, [Answer(status=404)])
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
             with suppress(ConnectionError):
-                give(self, answer, site.over)
+                send_answer(self, answer, site.closing)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads, server.block_on_close = True, False
@@ -77,18 +77,18 @@ def served() -> Iterator[Site]:
     try:
         yield site
     finally:
-        site.over.set()
+        site.closing.set()
         alarm.cancel()
         server.shutdown()
         server.server_close()
 
 
-def give(handler: BaseHTTPRequestHandler, answer: Answer, over: threading.Event) -> None:
+def send_answer(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:
     """Send an answer."""
     if answer.hang == -1:
-        over.wait(60)
+        closing.wait(60)
         return
-    start, status = begin(handler, answer)
+    start, status = status_and_start(handler, answer)
     body = answer.data[start:] if status < 300 else answer.data
     handler.send_response(status)
     if status == 206:
@@ -96,29 +96,32 @@ def give(handler: BaseHTTPRequestHandler, answer: Answer, over: threading.Event)
     if status == 416:
         handler.send_header("Content-Range", f"bytes */{len(answer.data)}")
         body = b""
-    said = {"ETag": answer.etag, "Last-Modified": answer.modified, "Content-Type": answer.kind}
-    said |= {"Location": answer.location, "Transfer-Encoding": "chunked" if answer.chunked else None}
-    said |= {"Content-Length": str(len(body)) if answer.length and not answer.chunked else None, "Connection": "close"}
-    for name, value in (said | answer.headers).items():
+    headers = {"ETag": answer.etag, "Last-Modified": answer.modified, "Content-Type": answer.kind}
+    headers |= {"Location": answer.location, "Transfer-Encoding": "chunked" if answer.chunked else None}
+    headers |= {
+        "Content-Length": str(len(body)) if answer.length and not answer.chunked else None,
+        "Connection": "close",
+    }
+    for name, value in (headers | answer.headers).items():
         if value is not None:
             handler.send_header(name, value)
     handler.end_headers()
     stop = min(len(body), *(limit for limit in (answer.drop, answer.hang) if limit is not None), len(body))
-    for at in range(0, stop, 1000):
+    for position in range(0, stop, 1000):
         time.sleep(answer.pause)
-        piece = body[at : min(at + 1000, stop)]
+        piece = body[position : min(position + 1000, stop)]
         handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if answer.chunked else piece)
     if answer.hang is not None:
-        over.wait(60)
+        closing.wait(60)
     elif answer.chunked and answer.drop is None:
         handler.wfile.write(b"0\r\n\r\n")
 
 
-def begin(handler: BaseHTTPRequestHandler, answer: Answer) -> tuple[int, int]:
+def status_and_start(handler: BaseHTTPRequestHandler, answer: Answer) -> tuple[int, int]:
     """The first byte that is sent, and the status."""
-    asked, known = handler.headers["Range"], handler.headers["If-Range"]
-    same = known is None or not answer.if_range or known in (answer.etag, answer.modified)
-    if answer.status != 200 or asked is None or not answer.ranges or not same:
+    range_header, validator = handler.headers["Range"], handler.headers["If-Range"]
+    unchanged = validator is None or not answer.if_range or validator in (answer.etag, answer.modified)
+    if answer.status != 200 or range_header is None or not answer.ranges or not unchanged:
         return 0, answer.status
-    start = int(asked.removeprefix("bytes=").removesuffix("-"))
+    start = int(range_header.removeprefix("bytes=").removesuffix("-"))
     return start, 206 if start < len(answer.data) else 416

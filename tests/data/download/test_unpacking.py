@@ -16,18 +16,18 @@ from unweave.progress import Task
 FILES = {"data/cars/a.mat": b"a" * 700, "data/b c.txt": b"", "é.bin": bytes(range(256)) * 4}
 
 
-def tarred(path, files=FILES, mode="w:gz", kind=tarfile.REGTYPE, **more):
+def write_tar(path, files=FILES, mode="w:gz", kind=tarfile.REGTYPE, **fields):
     with tarfile.open(path, mode) as file:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size, info.type, info.mode = len(data), kind, 0o4777
-            for key, value in more.items():
+            for key, value in fields.items():
                 setattr(info, key, value)
             file.addfile(info, io.BytesIO(data))
     return path
 
 
-def zipped(path, files=FILES, mode=0):
+def write_zip(path, files=FILES, mode=0):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.mkdir("empty/")
         for name, data in files.items():
@@ -37,20 +37,20 @@ def zipped(path, files=FILES, mode=0):
     return path
 
 
-def there(folder):
+def contents_of(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("ending", ["zip", "tar", "gz", "bz2", "xz"])
 def test_every_kind_of_archive(tmp_path, ending):
     archive = tmp_path / f"a.{ending}"
-    zipped(archive) if ending == "zip" else tarred(archive, mode="w:" if ending == "tar" else f"w:{ending}")
+    write_zip(archive) if ending == "zip" else write_tar(archive, mode="w:" if ending == "tar" else f"w:{ending}")
     task, done = Task(), []
     task.update = done.append
     unpack(archive, tmp_path, "12", task)
-    found = there(tmp_path)
-    assert {name: found[name] for name in FILES} == FILES
-    assert set(found) - set(FILES) == {archive.name, f"{archive.name}.unpacked"}
+    contents = contents_of(tmp_path)
+    assert {name: contents[name] for name in FILES} == FILES
+    assert set(contents) - set(FILES) == {archive.name, f"{archive.name}.unpacked"}
     assert done[-1] == sum(map(len, FILES.values()))
     assert is_unpacked(tmp_path, archive.name, "12")
     assert is_unpacked(tmp_path, archive.name, None)
@@ -59,7 +59,7 @@ def test_every_kind_of_archive(tmp_path, ending):
 
 
 def test_what_is_there_is_not_unpacked_again_and_what_is_missing_is(tmp_path):
-    archive = zipped(tmp_path / "a.zip")
+    archive = write_zip(tmp_path / "a.zip")
     unpack(archive, tmp_path, "12", Task())
     (tmp_path / "é.bin").write_bytes(bytes(1024))  # of the same size: is not read
     with pytest.MonkeyPatch.context() as patch:
@@ -73,7 +73,7 @@ def test_what_is_there_is_not_unpacked_again_and_what_is_missing_is(tmp_path):
 
 @pytest.mark.parametrize("moment", ["_extract", "_check_not_in_the_way"])
 def test_a_process_that_stops_halfway_is_noticed(tmp_path, monkeypatch, moment):
-    archive = zipped(tmp_path / "a.zip")
+    archive = write_zip(tmp_path / "a.zip")
     calls = []
 
     def stop(*arguments):
@@ -93,13 +93,13 @@ def test_a_process_that_stops_halfway_is_noticed(tmp_path, monkeypatch, moment):
     unpack(archive, tmp_path, "12", Task())
     assert is_unpacked(tmp_path, "a.zip", "12")
     assert not left.exists()
-    assert "junk" not in there(tmp_path)
+    assert "junk" not in contents_of(tmp_path)
 
 
 @pytest.mark.parametrize(
     "name", ["../x", "a/../../x", "/etc/x", "C:/x", "a\\..\\x", "a\nb", "..", "x" * 300, "a/" * 600 + "x"]
 )
-@pytest.mark.parametrize("make", [tarred, zipped])
+@pytest.mark.parametrize("make", [write_tar, write_zip])
 def test_a_path_that_leaves_the_folder_is_refused(tmp_path, make, name):
     folder = tmp_path / "set"
     folder.mkdir()
@@ -111,31 +111,31 @@ def test_a_path_that_leaves_the_folder_is_refused(tmp_path, make, name):
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
 def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
-    archive = tarred(tmp_path / "a.tgz", {"x": b""}, kind=kind, linkname="/etc/passwd")
+    archive = write_tar(tmp_path / "a.tgz", {"x": b""}, kind=kind, linkname="/etc/passwd")
     with pytest.raises(ValueError, match="x in it is a link or a device"):
         unpack(archive, tmp_path, "12", Task())
-    assert list(there(tmp_path)) == ["a.tgz"]
+    assert list(contents_of(tmp_path)) == ["a.tgz"]
 
 
 def test_links_in_a_zip_are_refused(tmp_path):
     with pytest.raises(ValueError, match="x in it is a link or a device"):
-        unpack(zipped(tmp_path / "a.zip", {"x": b"/etc/passwd"}, mode=0o120777), tmp_path, "12", Task())
+        unpack(write_zip(tmp_path / "a.zip", {"x": b"/etc/passwd"}, mode=0o120777), tmp_path, "12", Task())
 
 
-@pytest.mark.parametrize(("second", "why"), [("./x", "x is in it twice"), ("x/y", "File exists|Not a directory")])
-def test_a_file_twice_or_below_a_file_is_refused(tmp_path, second, why):
-    archive = tarred(tmp_path / "a.tgz", {"x": b"1", second: b"1"})
-    with pytest.raises(ValueError, match=why):
+@pytest.mark.parametrize(("second", "message"), [("./x", "x is in it twice"), ("x/y", "File exists|Not a directory")])
+def test_a_file_twice_or_below_a_file_is_refused(tmp_path, second, message):
+    archive = write_tar(tmp_path / "a.tgz", {"x": b"1", second: b"1"})
+    with pytest.raises(ValueError, match=message):
         unpack(archive, tmp_path, "12", Task())
 
 
-@pytest.mark.parametrize("make", [tarred, zipped])
+@pytest.mark.parametrize("make", [write_tar, write_zip])
 def test_a_bomb_is_refused(tmp_path, make, monkeypatch):
     monkeypatch.setattr(unpacking, "ALWAYS_ALLOWED", 1 << 20)
     archive = make(tmp_path / "a", {f"{i}": bytes(1 << 20) for i in range(4)})
     with pytest.raises(ValueError, match=r"its [0-9,]+ bytes become more than [0-9,]+: it is damaged or a trap"):
         unpack(archive, tmp_path, "12", Task())
-    assert list(there(tmp_path)) == ["a"]
+    assert list(contents_of(tmp_path)) == ["a"]
 
 
 def test_a_header_that_would_fill_the_memory_is_refused(tmp_path):
@@ -147,7 +147,7 @@ def test_a_header_that_would_fill_the_memory_is_refused(tmp_path):
 
 
 def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):
-    archive = zipped(tmp_path / "a.zip", {"x": b"abc" * 100})
+    archive = write_zip(tmp_path / "a.zip", {"x": b"abc" * 100})
     data = archive.read_bytes()
     lied = data.replace(struct.pack("<L", 300), struct.pack("<L", 200))
     assert lied != data
@@ -160,7 +160,7 @@ def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):
 def test_a_damaged_archive_is_an_error_or_unpacked_whole(tmp_path, mode):
     files = {f"{i}.bin": np.random.default_rng(i).bytes(900) for i in range(5)}
     archive = tmp_path / "a"
-    data = (zipped(archive, files) if mode == "zip" else tarred(archive, files, mode)).read_bytes()
+    data = (write_zip(archive, files) if mode == "zip" else write_tar(archive, files, mode)).read_bytes()
     rng = np.random.default_rng(0)
     damaged = [data[: len(data) * i // 5] for i in range(5)]
     for _ in range(20):
@@ -174,7 +174,7 @@ def test_a_damaged_archive_is_an_error_or_unpacked_whole(tmp_path, mode):
         (folder / "a").write_bytes(content)
         try:
             unpack(folder / "a", folder, "12", Task())
-            assert len(there(folder)) == len(files) + 2
+            assert len(contents_of(folder)) == len(files) + 2
         except ValueError:
             refused += 1
             assert os.listdir(folder) == ["a"]
@@ -188,7 +188,7 @@ def test_something_else_is_no_archive(tmp_path):
 
 
 def test_other_files_are_not_overwritten(tmp_path):
-    archive = zipped(tmp_path / "a.zip")
+    archive = write_zip(tmp_path / "a.zip")
     (tmp_path / "é.bin").write_text("mine")
     with pytest.raises(ValueError, match=r"é\.bin is in the way of .*: move it elsewhere first"):
         unpack(archive, tmp_path, "12", Task())
@@ -196,19 +196,19 @@ def test_other_files_are_not_overwritten(tmp_path):
     (tmp_path / "data").write_text("mine")
     with pytest.raises(ValueError, match=r"data is in the way"):
         unpack(archive, tmp_path, "12", Task())
-    assert sorted(there(tmp_path)) == ["a.zip", "data"]
+    assert sorted(contents_of(tmp_path)) == ["a.zip", "data"]
 
 
 def test_no_space_is_not_damage(tmp_path, monkeypatch):
-    archive = zipped(tmp_path / "a.zip")
+    archive = write_zip(tmp_path / "a.zip")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
     with pytest.raises(OSError, match="no space left"):
         unpack(archive, tmp_path, "12", Task())
     assert os.listdir(tmp_path) == ["a.zip"]
 
 
-@pytest.mark.parametrize("said", ["", "[]", "{}", json.dumps({"sha256": "12", "files": {"a.zip/x": 1}})])
-def test_a_damaged_record_means_nothing(tmp_path, said):
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"sha256": "12", "files": {"a.zip/x": 1}})])
+def test_a_damaged_record_means_nothing(tmp_path, text):
     (tmp_path / "a.zip").write_text("")
-    (tmp_path / "a.zip.unpacked").write_text(said)
+    (tmp_path / "a.zip.unpacked").write_text(text)
     assert not is_unpacked(tmp_path, "a.zip", "12")

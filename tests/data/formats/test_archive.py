@@ -73,8 +73,8 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path):
     for name, data in CONTENT.items():
         (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "a" / name).write_bytes(data)
-    whole = folder.build(folder.Settings(path=tmp_path / "a", size=16))
-    assert load(pack(tmp_path / "b.zip")).digest() == whole.digest()
+    from_folder = folder.build(folder.Settings(path=tmp_path / "a", size=16))
+    assert load(pack(tmp_path / "b.zip")).digest() == from_folder.digest()
 
 
 def test_parts_are_read_in_any_order(tmp_path):
@@ -94,11 +94,11 @@ def test_damaged_images_are_named_and_left_out(tmp_path, name, caplog, monkeypat
     with caplog.at_level(logging.INFO, "unweave"):
         dataset = load(pack(tmp_path / name, content))
     assert dataset.images(np.arange(3))[:, 8, 8, 0].tolist() == [0, 1, 2]
-    said = caplog.text
+    log = caplog.text
     for bad in ("0a.png", "1a.jpg", "1b.gif"):
-        assert f"{name}: {bad} cannot be read and is left out: " in said
-    assert "1c.png cannot be read and is left out: it has 50,001 bytes, more than 50,000" in said
-    assert "4 of 7 files could not be read and are left out" in said
+        assert f"{name}: {bad} cannot be read and is left out: " in log
+    assert "1c.png cannot be read and is left out: it has 50,001 bytes, more than 50,000" in log
+    assert "4 of 7 files could not be read and are left out" in log
 
 
 def test_a_damaged_member_of_a_zip_is_a_bad_row(tmp_path, caplog):
@@ -137,8 +137,8 @@ def test_folder_names_are_factors_without_the_one_they_are_packed_in(tmp_path):
         dataset = load(pack(tmp_path / "a.zip", {top + name: data for name, data in inside.items()}), labels="folders")
         assert (dataset.factor_names, dataset.factor_sizes) == (("folder",), (2,))
         assert dataset.factors(np.arange(3))[:, 0].tolist() == [0, 0, 1]
-    one = load(pack(tmp_path / "a.zip", {"cat/1.png": image}), labels="folders")
-    assert (one.factor_names, one.factor_sizes) == (("folder",), (1,))
+    dataset_of_one = load(pack(tmp_path / "a.zip", {"cat/1.png": image}), labels="folders")
+    assert (dataset_of_one.factor_names, dataset_of_one.factor_sizes) == (("folder",), (1,))
 
 
 def test_a_csv_beside_the_archive(tmp_path):
@@ -167,8 +167,8 @@ def test_what_cannot_be_read_is_explained(tmp_path):
         load(pack(tmp_path / "a.zip", {"x.png": b""}))
     with pytest.raises(archive.RefusedArchiveError, match=r"'\.\./x\.png', a path that escapes"):
         load(pack(tmp_path / "a.zip", {"../x.png": picture((1, 2, 3)), "y.png": picture((1, 2, 3))}))
-    whole = pack(tmp_path / "a.tgz").read_bytes()
-    for data in (b"", b"hello, this is text", whole[: len(whole) // 2]):
+    content = pack(tmp_path / "a.tgz").read_bytes()
+    for data in (b"", b"hello, this is text", content[: len(content) // 2]):
         (tmp_path / "a.tgz").write_bytes(data)
         with pytest.raises(ValueError, match=r"a\.tgz cannot be read as a zip or tar"):
             load(tmp_path / "a.tgz")
@@ -189,11 +189,11 @@ def header(name, size=0, **fields):
     return info
 
 
-def write_tar(path, content, mode="w:", more=()):
+def write_tar(path, content, mode="w:", headers=()):
     with tarfile.open(path, mode, format=tarfile.PAX_FORMAT) as file:
         for name, data in content.items():
             file.addfile(header(name, len(data)), io.BytesIO(data))
-        for info in more:
+        for info in headers:
             file.addfile(info)
     return path
 
@@ -243,12 +243,12 @@ def test_other_and_hidden_members_are_left_out_and_the_last_of_a_name_counts(tmp
             with pytest.warns(UserWarning, match="Duplicate"):
                 file.writestr("a.png", b"new")
     else:
-        more = [header("./a.png", 3), header("e.png", type=tarfile.DIRTYPE)]
+        headers = [header("./a.png", 3), header("e.png", type=tarfile.DIRTYPE)]
         with tarfile.open(path, "w:gz" if name == "a.tgz" else "w:") as file:
             for member, data in content.items():
                 file.addfile(header(member, len(data)), io.BytesIO(data))
-            file.addfile(more[0], io.BytesIO(b"new"))
-            file.addfile(more[1])
+            file.addfile(headers[0], io.BytesIO(b"new"))
+            file.addfile(headers[1])
     opened = open_png(path)
     read = {member.name: opened.read(member, 9) for member in opened.members}
     assert read == {"a.png": b"new", "b.PNG": b"1", "folder.png/c.png": b"7"}
@@ -268,7 +268,7 @@ def test_paths_that_escape_are_refused(tmp_path, name, kind):
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.BLKTYPE])
 def test_links_and_devices_are_refused(tmp_path, kind):
-    path = write_tar(tmp_path / "a.tar", {"a.png": b"1"}, more=[header("b.png", type=kind, linkname="a.png")])
+    path = write_tar(tmp_path / "a.tar", {"a.png": b"1"}, headers=[header("b.png", type=kind, linkname="a.png")])
     with pytest.raises(archive.RefusedArchiveError, match=r"holds 'b\.png', a link, a device .*--dereference"):
         open_png(path)
 
@@ -278,8 +278,8 @@ def test_links_in_a_zip_and_files_with_holes_are_refused(tmp_path):
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr(link, "/etc/passwd")
-    more = [header("b.png", pax_headers={"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999"})]
-    write_tar(tmp_path / "a.tar", {}, more=more)
+    headers = [header("b.png", pax_headers={"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999"})]
+    write_tar(tmp_path / "a.tar", {}, headers=headers)
     for name in ("a.zip", "a.tar"):
         with pytest.raises(archive.RefusedArchiveError, match=r"holds 'b\.png', a link"):
             open_png(tmp_path / name)
@@ -297,17 +297,17 @@ def test_encrypted_and_unusual_zips_are_refused(tmp_path):
 
 
 def test_zip_bombs_are_refused_by_what_they_announce(tmp_path):
-    whole = write_zip(tmp_path / "a.zip", {"a.png": bytes(1 << 20)}).read_bytes()
-    at, end = whole.index(b"PK\1\2"), bytearray(whole[whole.index(b"PK\5\6") :])
-    entry = whole[at : whole.index(b"PK\5\6")]
+    content = write_zip(tmp_path / "a.zip", {"a.png": bytes(1 << 20)}).read_bytes()
+    position, end = content.index(b"PK\1\2"), bytearray(content[content.index(b"PK\5\6") :])
+    entry = content[position : content.index(b"PK\5\6")]
     shared = [
         entry.replace(b"a.png", b"%c.png" % letter) for letter in range(97, 117)
     ]  # all of one compressed megabyte
-    alone = bytearray(entry)
-    struct.pack_into("<I", alone, 24, 20 << 20)  # announces 20 MB
-    for entries in (shared, [alone]):
+    single = bytearray(entry)
+    struct.pack_into("<I", single, 24, 20 << 20)  # announces 20 MB
+    for entries in (shared, [single]):
         struct.pack_into("<HHI", end, 8, len(entries), len(entries), len(entries) * len(entry))
-        (tmp_path / "a.zip").write_bytes(whole[:at] + b"".join(entries) + end)
+        (tmp_path / "a.zip").write_bytes(content[:position] + b"".join(entries) + end)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(archive, "ALWAYS_ALLOWED", 16 << 20)
             with pytest.raises(
@@ -358,10 +358,10 @@ def test_lists_of_members_are_bounded(tmp_path, monkeypatch):
 def test_archives_that_are_cut_short_are_refused_wherever_it_is(tmp_path, name):
     path = tmp_path / name
     write_zip(path, MEMBERS) if name == "a.zip" else write_tar(path, MEMBERS, TAR_MODES[name])
-    whole = path.read_bytes()
-    end = len(whole) if name != "a.tar" else whole.rindex(MEMBERS["a/3.png"]) + 903 + 800  # zeros follow
+    content = path.read_bytes()
+    end = len(content) if name != "a.tar" else content.rindex(MEMBERS["a/3.png"]) + 903 + 800  # zeros follow
     for size in [0, 1, 5, *range(100, end, end // 12), end - 1 if name != "a.tar" else end // 1024 * 1024]:
-        path.write_bytes(whole[:size])
+        path.write_bytes(content[:size])
         with pytest.raises(ValueError, match=r"cannot be read as a zip or tar") as error:
             open_png(path)
         assert name in str(error.value)
@@ -370,9 +370,9 @@ def test_archives_that_are_cut_short_are_refused_wherever_it_is(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
 def test_a_damaged_header_in_the_middle_is_no_end(tmp_path, name):
     path = write_tar(tmp_path / "a.tar", MEMBERS)
-    whole = bytearray(path.read_bytes())
-    whole[whole.index(b"a/2.png") + 110] ^= 0x55
-    (tmp_path / name).write_bytes(whole if name == "a.tar" else gzip.compress(whole))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"a/2.png") + 110] ^= 0x55
+    (tmp_path / name).write_bytes(content if name == "a.tar" else gzip.compress(content))
     with pytest.raises(ValueError, match=r"cannot be read as a zip or tar.*(checksum|header)"):
         open_png(tmp_path / name)
 
@@ -387,15 +387,15 @@ def test_negative_sizes_are_refused(tmp_path):
 
 def test_mutated_archives_raise_nothing_else(tmp_path):
     rng = np.random.default_rng(0)
-    fine, said = 0, []
+    fine, messages = 0, []
     for name in ("a.zip", *TAR_MODES):
         path = tmp_path / name
         write_zip(path, MEMBERS) if name == "a.zip" else write_tar(path, MEMBERS, TAR_MODES[name])
-        whole = np.frombuffer(path.read_bytes(), np.uint8)
+        content = np.frombuffer(path.read_bytes(), np.uint8)
         for _ in range(20):
-            data = whole.copy()
-            at = rng.integers(0, len(data), rng.integers(1, 9))
-            data[at] = rng.integers(0, 256, len(at))
+            data = content.copy()
+            positions = rng.integers(0, len(data), rng.integers(1, 9))
+            data[positions] = rng.integers(0, 256, len(positions))
             path.write_bytes(data[: rng.integers(1, 2 * len(data))].tobytes())
             try:
                 opened = open_png(path)
@@ -403,7 +403,7 @@ def test_mutated_archives_raise_nothing_else(tmp_path):
                     opened.read(member, 10_000)
                     fine += 1
             except ValueError as error:
-                said.append(str(error))
+                messages.append(str(error))
     assert fine > 50
-    assert len(said) > 20
-    assert all(said)
+    assert len(messages) > 20
+    assert all(messages)

@@ -23,9 +23,9 @@ def encoded(kind, image=None, **options):
 def test_bytes_and_files_of_every_format_are_the_same(kind, tmp_path):
     data = encoded(kind)
     (tmp_path / "a.png").write_bytes(data)
-    one, other = decode_image(data, (16, 16), 3), decode_image(tmp_path / "a.png", (16, 16), 3)
-    assert (one == other).all()
-    assert one.std() > 10
+    from_bytes, from_file = decode_image(data, (16, 16), 3), decode_image(tmp_path / "a.png", (16, 16), 3)
+    assert (from_bytes == from_file).all()
+    assert from_bytes.std() > 10
 
 
 def test_only_formats_of_pictures_are_decoded(monkeypatch):

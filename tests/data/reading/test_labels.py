@@ -9,11 +9,11 @@ FILES = ("a/1.png", "a/2.png", "b/3.png")
 
 @pytest.fixture
 def read(tmp_path):
-    def written(text, files=FILES, wanted=None, encoding="utf-8"):
+    def read_text(text, files=FILES, factors=None, encoding="utf-8"):
         (tmp_path / "l.csv").write_bytes(text.encode(encoding))
-        return labels.from_csv(tmp_path / "l.csv", files, wanted)
+        return labels.from_csv(tmp_path / "l.csv", files, factors)
 
-    return written
+    return read_text
 
 
 def test_rows_are_found_by_path_in_any_order_and_others_passed_over(read):
@@ -48,10 +48,10 @@ def test_a_mark_at_the_start_blanks_and_windows_lines(read):
 
 def test_columns_are_chosen(read):
     text = "file,x,y,angle\n1.png,1,2,0.5\n2.png,1,3,0.7\n3.png,2,3,0.1\n"
-    got = read(text, wanted=("y", "x"))
+    got = read(text, factors=("y", "x"))
     assert (got.names, got.classes.tolist()) == (("y", "x"), [[0, 0], [1, 0], [1, 1]])
     with pytest.raises(SettingsError, match=r"has no column 'angel'\. Did you mean 'angle'\? It has: x, y, angle"):
-        read(text, wanted=("angel",))
+        read(text, factors=("angel",))
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,12 @@ def test_nested_folders_are_a_factor_each_and_numbers_are_in_order():
 
 
 @pytest.mark.parametrize(
-    ("files", "said"), [(("a/1.png", "2.png"), "0 and 1"), (("1.png",), "0"), (("a/1.png", "a/b/1.png"), "1 and 2")]
+    ("files", "depths"), [(("a/1.png", "2.png"), "0 and 1"), (("1.png",), "0"), (("a/1.png", "a/b/1.png"), "1 and 2")]
 )
-def test_folders_of_different_depths_are_refused(files, said):
-    with pytest.raises(ValueError, match=f"every image of here in a folder, all at one depth; they lie {said} folders"):
+def test_folders_of_different_depths_are_refused(files, depths):
+    with pytest.raises(
+        ValueError, match=f"every image of here in a folder, all at one depth; they lie {depths} folders"
+    ):
         labels.from_folders(files, "here")
 
 

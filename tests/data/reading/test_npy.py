@@ -90,10 +90,10 @@ def test_headers_that_are_no_array_of_rows(tmp_path, text, message):
 def test_damage_is_a_value_error_whatever_it_is(tmp_path):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, images=IMAGES, factors=np.arange(2000)[:, None])
-    whole = path.read_bytes()
+    content = path.read_bytes()
     outcomes = set()
-    for at in range(0, len(whole), 23):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+    for position in range(0, len(content), 23):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 0x55]) + content[position + 1 :])
         try:
             names = npy.array_names(path)
             images = npy.ArrayRows(path, "images").read(0, 20) if "images" in names else None
@@ -111,13 +111,13 @@ def test_rows_after_damage_begin_again(tmp_path):
     images = np.tile(IMAGES, (10, 1, 1, 1))
     np.save(tmp_path / "a.npy", images)
     rows = npy.ArrayRows(tmp_path / "a.npy")
-    whole = (tmp_path / "a.npy").read_bytes()
-    (tmp_path / "a.npy").write_bytes(whole[:-100])
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content[:-100])
     with pytest.raises(ValueError, match="it ends before row 200 of 200 is whole"):
         rows.read(198, 200)
     with pytest.raises(ValueError, match="it ends after row 199 of 200"):
         rows.read(0, 1)
-    (tmp_path / "a.npy").write_bytes(whole)
+    (tmp_path / "a.npy").write_bytes(content)
     assert (rows.read(0, 200) == images).all()
 
 

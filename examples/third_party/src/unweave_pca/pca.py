@@ -48,8 +48,8 @@ class PCA(Generative):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         units = self.encode(batch.images).squeeze(-1)
         count = units.shape[1]
-        kept = torch.randint(1, count + 1, (len(units), 1), generator=rng).to(units.device)
-        nested = units * (torch.arange(count, device=units.device) < kept)
+        lengths = torch.randint(1, count + 1, (len(units), 1), generator=rng).to(units.device)
+        nested = units * (torch.arange(count, device=units.device) < lengths)
         error = (self.decoder(nested).float() - batch.images.flatten(1)).square().mean()
         return Loss(error, {"reconstruction": error})
 

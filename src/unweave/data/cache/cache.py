@@ -189,7 +189,7 @@ def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> Non
             plan, converters = conversion.read_plan(part), [first.convert]
         else:
             source = _with_our_errors(module.source, name)(settings)
-            plan = conversion.prepare(source, part)
+            plan = conversion.prepare_folder(source, part)
             converters = [lambda chunk: _with_our_errors(conversion.convert_chunk, name)(source, part, plan, chunk)]
         chunks = conversion.missing_chunks(part, plan)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -26,7 +26,7 @@ CHUNK_BYTES = 8 << 20  # bytes of images that are converted at once
 VERSION = 1  # counts up when the same source would give other bytes; part of every key
 
 
-def prepare(source: ImageSource, folder: Path) -> dict[str, Any]:
+def prepare_folder(source: ImageSource, folder: Path) -> dict[str, Any]:
     """The plan of the conversion in this folder, which is made, or made anew where it is damaged or of other images.
 
     Raises ValueError for a source that contradicts itself, OSError for no space.

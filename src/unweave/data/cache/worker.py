@@ -113,7 +113,9 @@ class Worker:
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is not None:
             self.child.kill()
         self.close()
@@ -168,7 +170,7 @@ def serve() -> None:
         request = json.loads(sys.stdin.readline())
         module, folder = registry.module("data", request["name"]), Path(request["folder"])
         source = module.source(module.Settings.model_validate(request["settings"]))
-        plan = conversion.prepare(source, folder) if request["prepare"] else conversion.read_plan(folder)
+        plan = conversion.prepare_folder(source, folder) if request["prepare"] else conversion.read_plan(folder)
         conversion.check_unchanged(source, plan)
         answer({})
         for line in sys.stdin:

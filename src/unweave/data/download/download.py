@@ -16,13 +16,12 @@ first download is recorded, and later ones are compared with it.
 import hashlib
 import json
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -33,11 +32,8 @@ from unweave.data.disk_space import FULL_DISK, check_download_space, no_download
 from unweave.data.download import unpacking
 from unweave.data.download.partial_file import READ_BYTES, PartialFile
 from unweave.data.download.published_files import RemoteFile, data_home
-from unweave.data.download.transfer import AddressRefusedError, DroppedConnectionError, NoAnswerError, transfer
+from unweave.data.download.transfer import DEFAULT_PATIENCE, AddressRefusedError, Patience, transfer_with_retries
 from unweave.files import write_atomically
-from unweave.progress import Task
-
-GOOD_PROGRESS = 16 << 20  # bytes; a try that brought as many is no failure, and the pauses begin again
 
 logger = logging.getLogger("unweave")
 
@@ -46,29 +42,13 @@ class NotFetchedError(OSError):
     """A file that could not be had; the message says why, and how to get it by hand."""
 
 
-class Patience(NamedTuple):
-    """How long an address is given. One that never answers is left at once for the next."""
-
-    timeout: float = 30.0  # seconds without a byte, after which a try has failed
-    pauses: tuple[float, ...] = (1.0, 3.0, 9.0, 27.0)  # seconds before each further try of a file that had begun
-
-
-DEFAULT_PATIENCE = Patience()
-
-
-def download_set(
-    name: str,
-    accept: Callable[[Card], bool] | None = None,
-    patience: Patience = DEFAULT_PATIENCE,
-    kind: str | None = None,
-) -> list[Path]:
+def download_set(name: str, patience: Patience = DEFAULT_PATIENCE, kind: str | None = None) -> list[Path]:
     """Every file of the published set `name`, fetched where it is not there: the files, or folders of archives.
 
-    Of a set that comes in several kinds only `kind` is fetched, the first one if it is not named.
-
-    The licence is logged before anything is fetched; `accept` is asked for an answer to it, and False ends here with
-    ValueError. Raises LookupError for a set that has nothing to fetch or is not known, NotFetchedError that names every
-    file that could not be had (after the others were), OSError where the disk is full or may not be written.
+    Of a set that comes in several kinds only `kind` is fetched, the first one if it is not named. The licence is
+    logged before anything is fetched. Raises LookupError for a set that has nothing to fetch or is not known,
+    NotFetchedError that names every file that could not be had (after the others were), OSError where the disk is full
+    or may not be written.
     """
     module = registry.module("data", name)
     remotes = _downloads(module)
@@ -83,8 +63,6 @@ def download_set(
     if absent:
         card: Card = module.CARD
         logger.info("%s. Licence: %s. Source: %s", card.title, card.licence, card.source)
-        if accept is not None and not accept(card):
-            raise ValueError(f"{name} is not fetched: its licence was not accepted.")
         with _errors_with_remedy(folder):
             folder.mkdir(parents=True, exist_ok=True)
         missing = [max(0, (remote.bytes or 0) - _bytes_there(remote, folder)) for remote in absent if remote.urls]
@@ -264,11 +242,11 @@ def _fetch(remote: RemoteFile, folder: Path, patience: Patience) -> str:
             with progress.task(f"checking what is there of {remote.file}", unit="B") as task:
                 part = PartialFile(path, task)
             with part, progress.task(f"fetching {remote.file}", remote.bytes, "B", part.size) as task:
-                _transfer_patiently(url, part, wanted, task, patience)
+                transfer_with_retries(url, part, wanted, task, patience)
                 if part.joined and _difference(remote, expected, part.size, part.sha256.hexdigest()):
                     logger.warning("%s: its pieces do not fit together; it is fetched from the beginning", remote.file)
                     part.restart({})
-                    _transfer_patiently(url, part, wanted, task, patience)
+                    transfer_with_retries(url, part, wanted, task, patience)
                 sha256 = part.sha256.hexdigest()
                 difference = _difference(remote, expected, part.size, sha256)
                 part.finish(wrong_path if difference else path)
@@ -284,26 +262,6 @@ def _fetch(remote: RemoteFile, folder: Path, patience: Patience) -> str:
             logger.info("no sha256 of %s was published: this one is recorded and compared from now on", remote.file)
         return sha256
     raise NotFetchedError(_instructions(remote, path, reasons))
-
-
-def _transfer_patiently(url: str, part: PartialFile, remote: RemoteFile, task: Task, patience: Patience) -> None:
-    """Try this address until the file is whole. Raises AddressRefusedError with the last reason."""
-    pauses, tries, size_before, has_begun = iter(patience.pauses), 0, part.size, False
-    while True:
-        try:
-            tries += 1
-            return transfer(url, part, remote, task, patience.timeout)
-        except (NoAnswerError, DroppedConnectionError) as error:
-            has_begun = has_begun or isinstance(error, DroppedConnectionError)
-            if part.size > size_before + GOOD_PROGRESS:
-                pauses, size_before = iter(patience.pauses), part.size
-            pause = next(pauses, None) if has_begun else None
-            if pause is None:
-                raise AddressRefusedError(
-                    f"{error}, in the last of {tries} tries" if tries > 1 else str(error)
-                ) from error
-            logger.warning("%s: %s; it goes on in %g s", remote.file, error, pause)
-            time.sleep(pause)
 
 
 def _instructions(remote: RemoteFile, path: Path, reasons: list[str]) -> str:

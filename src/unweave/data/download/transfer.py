@@ -1,16 +1,19 @@
-"""One file from one address into its part, going on from where an earlier try stopped. See download.py.
+"""One file from one address into its part, going on from where an earlier try stopped.
 
 A part goes on where the server says that the file is still the same, or where its sha256 is known and the whole file
 is compared with it in the end; else it begins again. Standard library only; addresses and redirects are http(s).
 """
 
+import logging
 import re
 import socket
 import ssl
 import string
+import time
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPMessage, HTTPResponse
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -21,8 +24,11 @@ from unweave.progress import Task
 
 SNIFF_BYTES = 256  # bytes that tell a web page from a file
 SPACE_CHECK_BYTES = 32 << 20  # bytes after which the free space is looked at again
+GOOD_PROGRESS = 16 << 20  # bytes; a try that brought as many is no failure, and the pauses begin again
 MAX_REDIRECTS = 10  # redirects that are followed
 MARKUP_ENDINGS = (".html", ".htm", ".xml", ".xhtml", ".svg")  # files that may begin like a web page
+
+logger = logging.getLogger("unweave")
 
 
 class AddressRefusedError(Exception):
@@ -37,7 +43,37 @@ class DroppedConnectionError(Exception):
     """The file had begun to arrive and the connection failed; a later try may go on."""
 
 
-def transfer(url: str, part: PartialFile, remote: RemoteFile, task: Task, timeout: float) -> None:
+class Patience(NamedTuple):
+    """How long an address is given. One that never answers is left at once for the next."""
+
+    timeout: float = 30.0  # seconds without a byte, after which a try has failed
+    pauses: tuple[float, ...] = (1.0, 3.0, 9.0, 27.0)  # seconds before each further try of a file that had begun
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+def transfer_with_retries(url: str, part: PartialFile, remote: RemoteFile, task: Task, patience: Patience) -> None:
+    """Try this address until the file is whole. Raises AddressRefusedError with the last reason."""
+    pauses, tries, size_before, has_begun = iter(patience.pauses), 0, part.size, False
+    while True:
+        try:
+            tries += 1
+            return transfer_once(url, part, remote, task, patience.timeout)
+        except (NoAnswerError, DroppedConnectionError) as error:
+            has_begun = has_begun or isinstance(error, DroppedConnectionError)
+            if part.size > size_before + GOOD_PROGRESS:
+                pauses, size_before = iter(patience.pauses), part.size
+            pause = next(pauses, None) if has_begun else None
+            if pause is None:
+                raise AddressRefusedError(
+                    f"{error}, in the last of {tries} tries" if tries > 1 else str(error)
+                ) from error
+            logger.warning("%s: %s; it goes on in %g s", remote.file, error, pause)
+            time.sleep(pause)
+
+
+def transfer_once(url: str, part: PartialFile, remote: RemoteFile, task: Task, timeout: float) -> None:
     """Bring the part to the end of the file at this address, in one try.
 
     `timeout` is in seconds, for the connection and for each silence. Raises the three errors above, and OSError where

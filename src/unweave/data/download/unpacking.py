@@ -29,8 +29,8 @@ from unweave.files import write_atomically
 from unweave.progress import Task
 
 MAX_FILES = 5_000_000  # files in an archive
-MAX_RATIO = 200  # bytes that one byte of an archive may become, beyond the first SMALL
-ALWAYS_ALLOWED = 16 << 20  # bytes
+MAX_RATIO = 200  # bytes that one byte of an archive may become, beyond those that are always allowed
+ALWAYS_ALLOWED = 16 << 20  # bytes that may come out however small the archive is
 COPY_BYTES = 1 << 20  # bytes that are copied at once
 MAX_READ_BYTES = 1 << 26  # bytes that a decoder may ask for at once
 
@@ -41,7 +41,15 @@ DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {
 }
 """How tar files are packed, by their first bytes."""
 
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
+DAMAGE_ERRORS = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+)
 """What the decoders raise for damaged archives, besides OSError and RuntimeError."""
 
 
@@ -111,7 +119,7 @@ def _extract_all(archive: Path, staging: Path, task: Task) -> dict[str, int]:
         return sizes
     except (NoSpaceError, PermissionError):
         raise
-    except (*DAMAGED, RuntimeError, MemoryError, OSError) as error:
+    except (*DAMAGE_ERRORS, RuntimeError, MemoryError, OSError) as error:
         if isinstance(error, OSError) and error.errno in FULL_DISK:
             raise
         raise ValueError(

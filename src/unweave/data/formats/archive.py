@@ -24,7 +24,7 @@ from unweave.config import Frozen
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset
 from unweave.data.formats.folder import label_files, read_labels
-from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES, Picture, decode_image
+from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, existing_file, read_one_by_one
 
 CHILD_PROCESS_ONLY = False
@@ -81,7 +81,7 @@ def source(settings: Settings) -> ImageSource:
         raise ValueError(f"there is no image in {path}; looked for {looked_for}, not in archives inside it.")
 
     def read(start: int, stop: int) -> ImageBlock:
-        def picture(row: int) -> Picture:
+        def picture(row: int) -> ImagePixels:
             return decode_image(archive.read(archive.members[row], MAX_FILE_BYTES), size, 3)
 
         return read_one_by_one(start, stop, size, picture, lambda row: f"{path}: {names[row]}")

@@ -77,7 +77,7 @@ def source(settings: Settings) -> ImageSource:
 
     return ImageSource(
         name=Path(settings.path).name,
-        card=_card(dataset, settings, is_folder),
+        card=_dataset_card(dataset, settings, is_folder),
         shape=(3, *size),
         count=len(rows),
         read=read,
@@ -285,7 +285,7 @@ def _read_factors(dataset: Any, names: Sequence[str] | None, column: str, where:
     return labels.from_columns(columns, where) if columns else None
 
 
-def _card(dataset: Any, settings: Settings, is_folder: bool) -> Card:
+def _dataset_card(dataset: Any, settings: Settings, is_folder: bool) -> Card:
     info, name = dataset.info, Path(settings.path).name
     return Card(
         title=name,

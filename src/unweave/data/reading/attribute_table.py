@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unweave.data.reading.image_files import IMAGE_ENDINGS, Box, Picture, decode_image
+from unweave.data.reading.image_files import IMAGE_ENDINGS, Box, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, Labels, read_one_by_one
 from unweave.types import FactorTable, Rows
 
@@ -110,10 +110,10 @@ def picture_reader(
 ) -> Callable[[int, int], ImageBlock]:
     """Reads row i from files[i], its `box` (the middle square, if None) resized to size x size.
 
-    A row without a file, or whose file cannot be read, is bad by its name in `named`.
+    A row without a file, or whose file cannot be read, is bad by its name in `row_names`.
     """
 
-    def picture(row: int) -> Picture:
+    def picture(row: int) -> ImagePixels:
         file = files[row]
         if file is None:
             raise ValueError("there is no such file")

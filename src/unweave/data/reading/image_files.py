@@ -15,7 +15,7 @@ IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000",
 """What is decoded, whatever the ending says. Pillow knows more, such as PostScript, for which it starts a program."""
 MAX_FILE_BYTES = 256 << 20  # bytes of one image file; above it the file is not read
 
-Picture = UInt8[np.ndarray, "height width channel"]
+ImagePixels = UInt8[np.ndarray, "height width channel"]
 ResizedPixels = UInt8[np.ndarray, "rows new_height new_width channel"]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
@@ -42,7 +42,9 @@ def image_size(path: Path) -> tuple[int, int]:
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def decode_image(data: bytes | Path, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
+def decode_image(
+    data: bytes | Path, size: tuple[int, int] | None, channels: int, box: Box | None = None
+) -> ImagePixels:
     """The picture in these bytes (or this file), its box (the middle, if None) resized to size = (height, width).
 
     Raises ValueError that says what is wrong: damaged, cut short, too large (256 MB, or 179 million pixels), a box
@@ -54,8 +56,8 @@ def decode_image(data: bytes | Path, size: tuple[int, int] | None, channels: int
             if isinstance(data, Path):
                 if data.stat().st_size > MAX_FILE_BYTES:
                     raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
-                return _decode_opened(Image.open(data, formats=IMAGE_FORMATS), size, channels, box)
-            return _decode_opened(Image.open(io.BytesIO(data), formats=IMAGE_FORMATS), size, channels, box)
+                return _decode_opened_image(Image.open(data, formats=IMAGE_FORMATS), size, channels, box)
+            return _decode_opened_image(Image.open(io.BytesIO(data), formats=IMAGE_FORMATS), size, channels, box)
     except MemoryError:
         raise ValueError("it does not fit into memory") from None
     except Exception as error:  # decoders of damaged files raise anything
@@ -65,14 +67,16 @@ def decode_image(data: bytes | Path, size: tuple[int, int] | None, channels: int
         raise ValueError(reason or type(error).__name__) from error
 
 
-def _decode_opened(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None) -> Picture:
+def _decode_opened_image(
+    image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None
+) -> ImagePixels:
     with image:
         if size is not None and box is None:
             image.draft(None, (2 * size[1], 2 * size[0]))  # large JPEGs: decode at no more than is needed
-        return to_pixels(image, size, channels, box)
+        return _to_picture(image, size, channels, box)
 
 
-def to_pixels(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> Picture:
+def _to_picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> ImagePixels:
     """A Pillow image as pixels: upright, over white, 8 bits, its box (the middle, if None) resized to the size."""
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F":
@@ -110,7 +114,7 @@ def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> ResizedPixels:
 
 
 def middle_box(shape: tuple[int, int], proportions: tuple[int, int]) -> Box:
-    """The largest centred box with the proportions of `want`; both are (height, width)."""
+    """The largest centred box with these proportions; both are (height, width)."""
     height, width = shape
     scale = min(height / proportions[0], width / proportions[1])
     left, top = (width - proportions[1] * scale) / 2, (height - proportions[0] * scale) / 2

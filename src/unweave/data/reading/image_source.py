@@ -19,7 +19,7 @@ import numpy as np
 from unweave.config import SettingsError
 from unweave.data.dataset import Card
 from unweave.data.factors import FactorGrid
-from unweave.data.reading.image_files import Picture, resize_pixels
+from unweave.data.reading.image_files import ImagePixels, resize_pixels
 from unweave.types import FactorTable, Pixels, Rows
 
 
@@ -55,7 +55,7 @@ class ImageSource:
 
 
 def read_one_by_one(
-    start: int, stop: int, size: tuple[int, int], read: Callable[[int], Picture], name_of: Callable[[int], str]
+    start: int, stop: int, size: tuple[int, int], read: Callable[[int], ImagePixels], name_of: Callable[[int], str]
 ) -> ImageBlock:
     """Rows start .. stop - 1 read one by one, as RGB; one whose `read` raises ValueError is bad, by its name."""
     pixels = np.zeros((stop - start, *size, 3), np.uint8)

@@ -14,7 +14,7 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from unweave.config import SettingsError
-from unweave.data.reading.image_files import Box, Picture, decode_image
+from unweave.data.reading.image_files import Box, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, read_one_by_one
 
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
@@ -102,7 +102,7 @@ def open_images(file: Path, key: str | None, size: int, box: Box | None = None) 
     def read(start: int, stop: int) -> ImageBlock:
         with damage(), environment.begin() as transaction:
 
-            def picture(row: int) -> Picture:
+            def picture(row: int) -> ImagePixels:
                 data = transaction.get(key_of_row(row))
                 if data is None:
                     raise ValueError("there is no such key")

@@ -60,7 +60,7 @@ def source(settings: Settings) -> ImageSource:
     count = lmdb_images.rows_used("LSUN bedrooms", stored, COUNT, settings.count)
     return ImageSource(
         name="bedroom" if count == COUNT else f"bedroom-{count}",
-        card=CARD.of_first(count, COUNT),
+        card=CARD.of_first_rows(count, COUNT),
         shape=(3, settings.size, settings.size),
         count=count,
         read=read,

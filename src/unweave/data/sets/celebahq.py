@@ -69,7 +69,7 @@ def source(settings: Settings) -> ImageSource:
     count = lmdb_images.rows_used("CelebA-HQ", stored, COUNT, settings.count)
     return ImageSource(
         name="celebahq" if count == COUNT else f"celebahq-{count}",
-        card=CARD.of_first(count, COUNT),
+        card=CARD.of_first_rows(count, COUNT),
         shape=(3, settings.size, settings.size),
         count=count,
         read=read,

@@ -84,7 +84,7 @@ def source(settings: Settings) -> ImageSource:
     splits = {"test": np.arange(min(count, TEST)), "train": np.arange(TEST, count)}
     return ImageSource(
         name="ffhq" if count == COUNT else f"ffhq-{count}",
-        card=CARD.of_first(count, COUNT),
+        card=CARD.of_first_rows(count, COUNT),
         shape=(3, settings.size, settings.size),
         count=count,
         read=read,

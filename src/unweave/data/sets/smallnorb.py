@@ -109,14 +109,14 @@ def source(settings: Settings) -> ImageSource:
         shape=(1, SIDE, SIDE),
         count=len(GRID),
         read=read,
-        labels=read_labels(files(settings)),
+        labels=read_classes(files(settings)),
         splits={"train": np.arange(half), "test": np.arange(half, len(GRID))},
         in_order=True,
     )
     return resize_source(original, settings.size)
 
 
-def read_labels(paths: list[Path]) -> Labels:
+def read_classes(paths: list[Path]) -> Labels:
     """Classes of all rows. Raises ValueError where they are out of range or not every combination once."""
     half, dtype = len(GRID) // 2, TYPES[INTEGERS]
     chunks = []
