@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to write; a temporary folder if not given")
     options = parser.parse_args()
-    method = encdiff.build(encdiff.Settings(), Foundation((3, 64, 64), 1))
+    method = encdiff.build(encdiff.EncDiffSettings(), Foundation((3, 64, 64), 1))
     players, settings = method.players(), TrainingSettings()
     optimisers = loop.optimisers(players, settings)
     for parameter in method.parameters():

@@ -34,14 +34,14 @@ SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 
 def build(release: bool, changes: dict[str, int]) -> disdiff.DisDiff:
     """DisDiff on untrained latents: the laptop preset's sizes, or the release's."""
     size, name = (64, "release") if release else (32, "laptop-kl")
-    coder = autoencoder.Settings(**autoencoder.PRESETS[name]["method"])
+    coder = autoencoder.AutoencoderSettings(**autoencoder.PRESETS[name]["method"])
     space = LatentSpace(autoencoder.build_network(coder, 3, size), (3, size, size))
-    s = denoiser.Settings(**denoiser.PRESETS[name]["method"])
+    s = denoiser.DenoiserSettings(**denoiser.PRESETS[name]["method"])
     depth, side, _ = space.shape
     unet = unconditional_unet(side, depth, UNetShape(s.channels, s.attention, s.layers, s.heads, s.groups, s.dropout))
     preset = disdiff.PRESETS["release" if release else "laptop"]["method"]
     foundation = Foundation((3, size, size), 1, space, FrozenDenoiser(unet, SCHEDULE))
-    method = disdiff.build(disdiff.Settings(**{**preset, **changes}), foundation)
+    method = disdiff.build(disdiff.DisDiffSettings(**{**preset, **changes}), foundation)
     for parameter in method.field.parameters():  # layers that begin at zero would hide the work of others
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.02)

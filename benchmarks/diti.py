@@ -26,7 +26,8 @@ from unweave.evaluation.probe import probe
 from unweave.evaluation.run_editor import RunEditor
 from unweave.method import Sampling, evaluating
 from unweave.runs.codes import check_generative
-from unweave.runs.run import Run, best_device
+from unweave.runs.model import best_device
+from unweave.runs.run import Run
 from unweave.tensors import to_images
 
 STEPS = (20, 50, 100, 200)

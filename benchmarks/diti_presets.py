@@ -18,7 +18,8 @@ import torch
 from running import commit, train
 
 from unweave.models.diffusion.noising import add_noise, clean_of
-from unweave.runs.run import Run, best_device
+from unweave.runs.model import best_device
+from unweave.runs.run import Run
 from unweave.tensors import to_images
 
 TIMES = (999, 900, 800, 600, 400, 200)

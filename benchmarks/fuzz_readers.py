@@ -389,13 +389,17 @@ def serve(originals: Path, sample: Path) -> None:
 
 def outcome(kind: Kind, sample: Path) -> dict[str, Any]:
     """Open and read the data set, in this process; "what" is right, or begins with WRONG."""
+    from dataclasses import replace
+
     from unweave import registry
     from unweave.data.cache import cache, entries
+    from unweave.data.dataset import find_dataset
     from unweave.data.digest import dataset_digest
     from unweave.data.open import open_data
 
     try:
-        registry.module("data", kind.module).CHILD_PROCESS_ONLY = False  # type: ignore[attr-defined]
+        module = registry.module("data", kind.module)
+        module.DATASET = replace(find_dataset(kind.module), child_process_only=False)  # type: ignore[attr-defined]
         dataset = open_data(table(kind, sample))
         if dataset_digest(dataset) != dataset.digest() or open_data(table(kind, sample)).digest() != dataset.digest():
             return {"what": "WRONG: the cache is not what was said"}
@@ -453,10 +457,10 @@ class Child:
 
 def outcome_of_crash(case: Case, sample: Path) -> dict[str, Any]:
     """What a crash becomes in use: opened in the usual way, by a child of the cache's own."""
-    from unweave import registry
+    from unweave.data.dataset import find_dataset
     from unweave.data.open import open_data
 
-    if not registry.module("data", KINDS[case.kind].module).CHILD_PROCESS_ONLY:
+    if not find_dataset(KINDS[case.kind].module).child_process_only:
         return {"what": "WRONG: crash of a reader that runs in the user's process"}
     with tempfile.TemporaryDirectory() as folder:
         before = os.environ.get("UNWEAVE_CACHE")

@@ -26,7 +26,8 @@ from unweave.evaluation.metrics.image.mse import mse
 from unweave.evaluation.metrics.image.ssim import ssim
 from unweave.method import Generative, Sampling, evaluating
 from unweave.runs.codes import encode_images
-from unweave.runs.run import Run, best_device
+from unweave.runs.model import best_device
+from unweave.runs.run import Run
 from unweave.tensors import to_images, to_pixels
 from unweave.training.record import processor_name
 

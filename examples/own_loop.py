@@ -27,7 +27,7 @@ BATCH = 32
 def main() -> None:
     torch.manual_seed(0)
     dataset = open_data({"name": "rooms", "size": 32})
-    settings = encdiff.Settings(**encdiff.PRESETS["laptop"]["method"])
+    settings = encdiff.EncDiffSettings(**encdiff.PRESETS["laptop"]["method"])
     method = encdiff.build(settings, Foundation(dataset.shape, len(dataset)))
     (player,) = method.players()
     optimiser = torch.optim.AdamW(player.parameters, lr=1e-3)

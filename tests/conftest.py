@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -53,6 +55,11 @@ class Recorder(Progress, Task):
 
     def message(self, text: str) -> None:
         self.messages.append(text)
+
+
+def patch_dataset(patch: pytest.MonkeyPatch, module: ModuleType, **changes: object) -> None:
+    """Another function or constant in the definition of a data set."""
+    patch.setattr(module, "DATASET", replace(module.DATASET, **changes))
 
 
 MAY_SKIP = ("no decoder", "root may read everything", "needs another user")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError, merge, parse, read, word
+from unweave.config import Frozen, SettingsError, merge, parse, parse_word, read
 
 
 class Inner(Frozen):
@@ -37,19 +37,19 @@ def test_toml_round_trip(tmp_path_factory: pytest.TempPathFactory, table: dict) 
 
 @given(st.lists(KEYS, min_size=1, max_size=3), st.one_of(st.integers(), st.booleans()))
 def test_words_become_nested_tables(keys: list[str], value: object) -> None:
-    table = word(f"{'.'.join(keys)}={str(value).lower()}")
+    table = parse_word(f"{'.'.join(keys)}={str(value).lower()}")
     for key in keys:
         table = table[key]
     assert table == value
 
 
 def test_words_are_toml_or_else_text() -> None:
-    assert word("training.rate=1e-4") == {"training": {"rate": 1e-4}}
-    assert word("data=rooms") == {"data": "rooms"}
-    assert word("method.channels=[64, 128]") == {"method": {"channels": [64, 128]}}
+    assert parse_word("training.rate=1e-4") == {"training": {"rate": 1e-4}}
+    assert parse_word("data=rooms") == {"data": "rooms"}
+    assert parse_word("method.channels=[64, 128]") == {"method": {"channels": [64, 128]}}
     for wrong in ("training.images", "=3", "a..b=1"):
         with pytest.raises(SettingsError, match=r"expected dotted\.key=value"):
-            word(wrong)
+            parse_word(wrong)
 
 
 @given(st.dictionaries(KEYS, st.dictionaries(KEYS, st.integers())))

@@ -80,7 +80,7 @@ def killed_while_training(method: str, place: Path, rng: random.Random, on: Path
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["encdiff", "factorvae", "disdiff"])
 def test_killed_runs_end_bit_identical(tmp_path: Path, method: str, disdiff_run: Run) -> None:
-    on = Path(disdiff_run.sources().networks()["denoiser"].origin) if method == "disdiff" else None
+    on = Path(disdiff_run.network_sources().networks()["denoiser"].origin) if method == "disdiff" else None
     rng = random.Random(0)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     end(start(method, whole, on=on))

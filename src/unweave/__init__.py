@@ -103,7 +103,7 @@ def from_pretrained(source: str, **options: Any) -> "Run":
     from unweave.runs import hub
     from unweave.runs.run import Run
 
-    return Run(hub.checked(hub.fetch(str(source), **options)))
+    return Run(hub.check_shared(hub.fetch(str(source), **options)))
 
 
 def __getattr__(name: str) -> Any:

@@ -20,9 +20,18 @@ class SettingsError(ValueError):
 
 
 class Frozen(BaseModel):
-    """The base of every `Settings`: immutable, and unknown keys are errors."""
+    """The base of all settings: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class NamedSettings(Frozen):
+    """The base of settings that are found by their name in the registry: of a method, a foundation, a data set.
+
+    Each has a field `name: Literal["x"] = "x"`, so that a table of a settings file says whose it is.
+    """
+
+    name: str
 
 
 S = TypeVar("S", bound=BaseModel)
@@ -44,7 +53,7 @@ def read(path: Path) -> Table:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
 
 
-def word(text: str) -> Table:
+def parse_word(text: str) -> Table:
     """One `dotted.key=value` word as nested tables. The value is read as TOML, else as a string."""
     key, equals, value = text.partition("=")
     if not equals or not all(key.split(".")):

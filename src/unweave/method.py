@@ -12,7 +12,7 @@ batch, so nothing supervised can leak into training.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unweave import registry
+from unweave.config import NamedSettings
 from unweave.tensors import Images, Scalar, Units
+from unweave.types import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,26 @@ class Sampling(NamedTuple):
     eta: float = 0.0  # 0 is deterministic (edits), 1 adds DDPM's noise back at every step
     clip: bool = True  # keep the predicted x_0 in [-1, 1] at every step, in methods that do so (PDAE, DiTi, Diff-AE)
     inversion: int | None = None  # steps of the way from the image to its x_T, where they are not `steps`
+
+
+@dataclass(frozen=True)
+class MethodDefinition:
+    """All that the rest needs to know of a method, or of a network that methods stand on; its file has one, METHOD."""
+
+    settings: type[NamedSettings]
+    build: Callable[[Any, Any], "Trainable"]  # (settings, Foundation): the untrained method
+    presets: Mapping[str, Mapping[str, Any]]  # named tables of settings
+    citation: str  # BibTeX
+    extra_verbs: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)  # see editing/method_specific
+    scored_weights: Weights = "raw"  # those that its authors scored
+
+
+def find_method(name: str) -> MethodDefinition:
+    """The definition of a method or a foundation. Raises LookupError with the nearest name."""
+    definition = vars(registry.trainable(name)).get("METHOD")
+    if not isinstance(definition, MethodDefinition):
+        raise LookupError(f"the module of {name!r} has no METHOD = MethodDefinition(...): see unweave/method.py.")
+    return definition
 
 
 class Trainable(nn.Module, ABC):

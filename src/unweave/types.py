@@ -1,5 +1,7 @@
 """The array shapes that metrics see: rows x units, rows x factors (NumPy side, no torch)."""
 
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
@@ -17,6 +19,10 @@ Pixels = UInt8[np.ndarray, "rows height width channel"]
 
 Rows = Int[np.ndarray, "rows"]
 """Row numbers of a data set."""
+
+
+Weights = Literal["averaged", "raw"]
+"""The averaged weights (EMA), which edits use, or those that were trained."""
 
 
 def check_finite(values: np.ndarray, what: str = "codes") -> None:

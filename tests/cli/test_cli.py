@@ -321,7 +321,7 @@ def test_bad_input_to_diti_gives_one_clear_message(
     capsys: pytest.CaptureFixture,
 ) -> None:
     (tmp_path / "empty.csv").write_text("")
-    denoiser = diti_run.sources().networks()["denoiser"].origin
+    denoiser = diti_run.network_sources().networks()["denoiser"].origin
     shutil.copytree(denoiser, tmp_path / "short")
     config = tmp_path / "short" / "scheduler" / "scheduler_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "num_train_timesteps": 500}))

@@ -184,11 +184,11 @@ def test_an_npz_and_a_view_have_what_applies(tmp_path):
     assert set(findings) == {"duplicates"}
     report, findings = examine(tmp_path / "a.npz", view={"split": "all"})
     assert findings["duplicates"].examples == ("row 0 = row 5",)
-    assert npz.build(npz.Settings(path=tmp_path / "a.npz")).digest()
+    assert npz.build(npz.NpzSettings(path=tmp_path / "a.npz")).digest()
     assert report.images == 6
 
 
 def test_folders_that_are_not_there_any_more_are_no_error(tmp_path):
     directory = folder_of({"a.png": encoded(noise()), "b.png": encoded(noise())}, tmp_path / "p")
-    dataset = folder.build(folder.Settings(path=directory, size=16))
+    dataset = folder.build(folder.FolderSettings(path=directory, size=16))
     assert doctor.examine_dataset(dataset, {"name": "folder", "path": str(tmp_path / "q")}).findings == ()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import patch_dataset
 
 from unweave.data.cache import cache
 from unweave.data.formats import folder
@@ -83,10 +84,10 @@ def test_what_is_wrong(fuzzer, sample, monkeypatch):
         raise AttributeError("'NoneType' object has no attribute 'x'")
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "files", broken)
+        patch_dataset(patch, folder, files=broken)
         assert outcome(fuzzer, sample) == "WRONG: AttributeError"
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "files", lambda _: int("x"))
+        patch_dataset(patch, folder, files=lambda _: int("x"))
         assert outcome(fuzzer, sample) == "WRONG: ValueError from test_fuzz.py"
     with monkeypatch.context() as patch:
         patch.setattr(cache.shutil, "rmtree", lambda *_, **__: None)

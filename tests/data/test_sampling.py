@@ -39,7 +39,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def test_a_grid_is_found_in_any_order():
     assert sampling.complete_grid(DATASETS["in order"]) == DatasetGrid(GRID)
-    assert sampling.complete_grid(sprites.build(sprites.Settings(size=16))).row_of is None
+    assert sampling.complete_grid(sprites.build(sprites.SpritesSettings(size=16))).row_of is None
     dataset_grid = sampling.complete_grid(SHUFFLED)
     rows = dataset_grid.rows(np.arange(24))
     assert (SHUFFLED.factors(rows) == GRID.factors(np.arange(24))).all()

@@ -8,6 +8,7 @@ from unweave.config import SettingsError
 from unweave.data import sampling
 from unweave.data.dataset import Card, Dataset
 from unweave.data.factors import FactorGrid
+from unweave.data.open import dataset_settings
 from unweave.data.reading.image_source import Labels
 from unweave.data.views import (
     Correlation,
@@ -16,7 +17,6 @@ from unweave.data.views import (
     apply_view,
     base_dataset,
     base_rows,
-    parse_view,
     select_split,
     split_rows,
 )
@@ -203,6 +203,11 @@ def test_classes_that_no_row_has_are_not_drawn():
         apply_view(numbered(), never)
 
 
+def view_of(table):
+    """The view in a [data] table."""
+    return dataset_settings({"name": "sprites", "view": table}).view
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -221,11 +226,11 @@ def test_classes_that_no_row_has_are_not_drawn():
 )
 def test_what_cannot_be_chosen_is_explained(table, message):
     with pytest.raises(SettingsError, match=message):
-        apply_view(numbered(), parse_view(table))
+        apply_view(numbered(), view_of(table))
 
 
 def test_factors_that_are_not_known_cannot_be_chosen():
     for table in ({"keep": {"hue": [0]}}, {"correlate": {"factors": ["hue", "size"]}}):
         with pytest.raises(SettingsError, match="mine has no known factors"):
-            apply_view(numbered(labels=False), parse_view(table))
+            apply_view(numbered(labels=False), view_of(table))
     assert apply_view(numbered(labels=False), ViewSettings(split="train")).factors(np.array([0])) is None

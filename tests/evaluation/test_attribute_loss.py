@@ -31,7 +31,7 @@ def test_losses_of_every_factor_and_the_slices_that_carry_them(diti_run: Run, tm
 
 
 def test_the_denoiser_alone_gives_the_same_losses(diti_run: Run, tmp_path) -> None:
-    denoiser = diti_run.sources().networks()["denoiser"].origin
+    denoiser = diti_run.network_sources().networks()["denoiser"].origin
     options = {"pairs_each": 4, "times": [500], "seed": 3}
     one = attribute_losses(diti_run, output=tmp_path / "a.png", **options)
     two = attribute_losses(denoiser, output=tmp_path / "b.png", **options)

@@ -22,9 +22,9 @@ SMALL = {
 def build(name: str) -> Method:
     module = registry.module("methods", name)
     torch.manual_seed(0)
-    settings = {**module.PRESETS["laptop"].get("method", {}), **SMALL.get(name, {})}
+    settings = {**module.METHOD.presets["laptop"].get("method", {}), **SMALL.get(name, {})}
     foundation = Foundation((3, 16, 16), 100, denoiser=small_denoiser(prediction="v"))
-    method = module.build(module.Settings(**settings), foundation)
+    method = module.build(module.METHOD.settings(**settings), foundation)
     assert isinstance(method, Method)
     return method
 

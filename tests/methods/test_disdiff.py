@@ -20,7 +20,7 @@ from unweave.methods import disdiff
 from unweave.methods.disdiff import (
     PRESETS,
     DisDiff,
-    Settings,
+    DisDiffSettings,
     draw_alone,
     field_maps,
     invariance,
@@ -31,7 +31,8 @@ from unweave.methods.disdiff import (
 from unweave.models import foundation
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.sampling import sample
-from unweave.models.foundation import Foundation, FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
+from unweave.models.foundation import Foundation, FrozenDenoiser, open_foundation
+from unweave.models.foundation_settings import FoundationSettings, NetworkSource
 from unweave.models.pretraining import denoiser as pretraining
 from unweave.runs import reduction
 from unweave.runs.plan import plan
@@ -60,7 +61,7 @@ SHORT = Sampling("ddim", 3)
 def quick(foundation: Foundation | None = None, awake: bool = True, **changes: Any) -> DisDiff:
     """A tiny method; `awake` has random numbers in place of the zeros that its last layers begin with."""
     torch.manual_seed(0)
-    built = disdiff.build(Settings(**{**TINY, **changes}), foundation or pixels())
+    built = disdiff.build(DisDiffSettings(**{**TINY, **changes}), foundation or pixels())
     if awake:
         wake(built.field)
     return built
@@ -595,7 +596,7 @@ def test_the_frozen_prediction_has_no_gradient() -> None:
 
 
 def test_trap_lambda_is_what_the_settings_say_and_not_1() -> None:
-    assert Settings().weight == 0.05
+    assert DisDiffSettings().weight == 0.05
     releases = {name: preset["method"].get("weight", 0.05) for name, preset in PRESETS.items() if "release" in name}
     assert releases == {name: 0.01 if name == "release-mpi3d" else 0.05 for name in releases}
     assert plan("disdiff", {"preset": "release"}).method["weight"] == 0.05
@@ -724,7 +725,7 @@ def test_any_conditioning_by_time_can_be_stood_on(condition: str, changes: dict[
 
 def test_no_foundation_says_how_to_have_one() -> None:
     with pytest.raises(SettingsError, match=r"foundation\.denoiser\.from"):
-        disdiff.build(Settings(**TINY), Foundation(SHAPE, 100))
+        disdiff.build(DisDiffSettings(**TINY), Foundation(SHAPE, 100))
 
 
 def test_trap_the_foundation_is_the_averaged_denoiser_and_not_the_raw_one(tmp_path: Path) -> None:
@@ -910,12 +911,12 @@ def test_the_weight_is_of_latents_or_of_pictures(monkeypatch: pytest.MonkeyPatch
     assert by_pixels[0] == pytest.approx(by_pixels[1])  # pixels are their own latents
 
 
-# Settings
+# DisDiffSettings
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_complete_and_name_a_foundation_that_there_is(name: str) -> None:
-    Settings(**PRESETS[name]["method"])
+    DisDiffSettings(**PRESETS[name]["method"])
     recipe = PRESETS[name]["foundation"]["denoiser"]["recipe"]
     assert recipe["preset"] in pretraining.PRESETS
     settings = plan("disdiff", {"preset": name})
@@ -932,21 +933,21 @@ def test_trap_the_number_of_units_is_ambiguous_so_all_three_are_presets() -> Non
         name: plan("disdiff", {"preset": name}).method["units"] for name in ("release", "release-6", "release-20")
     }
     assert counts == {"release": 10, "release-6": 6, "release-20": 20}
-    assert Settings().dim == 32
+    assert DisDiffSettings().dim == 32
 
 
 def test_the_release_preset_is_the_release() -> None:
     training = PRESETS["release"]["training"]
     assert (training["batch"], training["average"], training["warmup"]) == (128, 0.9999, 10_000 * 128)
     assert training["rate"] == pytest.approx(2e-6 * 128)
-    s = Settings()
+    s = DisDiffSettings()
     assert (s.encoder_width, s.encoder_halvings, s.encoder_norm, s.identity_width) == (128, 4, "batch", 128)
     assert (s.weight_by, s.identity, s.condition) == ("latent", "orthogonal", "scale_shift")
 
 
 def test_the_encoder_has_the_size_of_the_release() -> None:
     for units, millions in ((6, 1.516), (10, 1.778)):
-        encoder = disdiff.build_encoder(Settings(units=units), (3, 64, 64))
+        encoder = disdiff.build_encoder(DisDiffSettings(units=units), (3, 64, 64))
         assert sum(p.numel() for p in encoder.parameters()) / 1e6 == pytest.approx(millions, abs=1e-3)
 
 

@@ -7,7 +7,7 @@ from tests.conftest import QUICK
 
 from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import encdiff
-from unweave.methods.encdiff import PRESETS, EncDiff, Settings, attention_maps
+from unweave.methods.encdiff import PRESETS, EncDiff, EncDiffSettings, attention_maps
 from unweave.models.foundation import Foundation
 from unweave.models.latents import LatentSpace
 from unweave.models.pretraining import autoencoder
@@ -28,7 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def quick(**changes: Any) -> EncDiff:
     torch.manual_seed(0)
-    return encdiff.build(Settings(**{**PRESETS["laptop"]["method"], "patch": 2, **QUICK, **changes}), SHAPE)
+    return encdiff.build(EncDiffSettings(**{**PRESETS["laptop"]["method"], "patch": 2, **QUICK, **changes}), SHAPE)
 
 
 def batch(count: int = 8) -> Batch:
@@ -110,12 +110,12 @@ def test_samplers_never_ask_for_a_time_that_training_left_out() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_complete_settings(name: str) -> None:
-    settings = Settings(**PRESETS[name]["method"])
+    settings = EncDiffSettings(**PRESETS[name]["method"])
     assert len(settings.attention) == len(settings.channels)
 
 
 def test_the_release_preset_is_the_release() -> None:
-    s = Settings(**PRESETS["release"]["method"])
+    s = EncDiffSettings(**PRESETS["release"]["method"])
     assert (s.units, s.token, s.schedule, s.loss, s.prediction) == (20, 16, "sqrt_linear", "l1", "eps")
     assert PRESETS["release"]["training"]["rate"] == pytest.approx(2e-6 * 128)
     assert quick().averaged == ("unet",)
@@ -137,9 +137,11 @@ def test_settings_that_do_not_fit_say_what_would(changes: dict[str, Any], messag
 
 def test_it_works_in_the_latents_of_an_autoencoder() -> None:
     torch.manual_seed(0)
-    latent = autoencoder.Settings(channels=(8, 8), layers=1, groups=4, codebook=16, latent=4, adversarial=0.0)
+    latent = autoencoder.AutoencoderSettings(
+        channels=(8, 8), layers=1, groups=4, codebook=16, latent=4, adversarial=0.0
+    )
     space = LatentSpace(autoencoder.build_network(latent, 3, 16), (3, 16, 16))
-    settings = Settings(**{**PRESETS["laptop"]["method"], **QUICK, "patch": 1})
+    settings = EncDiffSettings(**{**PRESETS["laptop"]["method"], **QUICK, "patch": 1})
     method = encdiff.build(settings, Foundation((3, 16, 16), 100, space))
     assert method.unet.config.in_channels == 4
     assert not [name for name in method.state_dict() if name.startswith("space")]

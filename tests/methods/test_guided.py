@@ -9,7 +9,7 @@ from tests.conftest import latent_foundation, small_denoiser
 
 from unweave import registry
 from unweave.config import SettingsError, parse
-from unweave.method import Batch, Sampling, evaluating
+from unweave.method import Batch, Sampling, evaluating, find_method
 from unweave.methods import diffae, diti, pdae
 from unweave.models.diffusion.noising import (
     add_noise,
@@ -36,12 +36,12 @@ def foundation(**config: object) -> Foundation:
 def pdae_of(**settings: object) -> pdae.PDAE:
     torch.manual_seed(0)
     predicts = {"prediction": "v"} if settings.get("weight") == "clean" else {}
-    return perturbed(pdae.build(pdae.Settings(**{**NARROW, **settings}), foundation(**predicts)))
+    return perturbed(pdae.build(pdae.PDAESettings(**{**NARROW, **settings}), foundation(**predicts)))
 
 
 def diti_of(**settings: object) -> diti.DiTi:
     torch.manual_seed(0)
-    return perturbed(diti.build(diti.Settings(**{**SLICED, **settings}), foundation()))
+    return perturbed(diti.build(diti.DiTiSettings(**{**SLICED, **settings}), foundation()))
 
 
 def perturbed(method):
@@ -133,19 +133,19 @@ def test_sampling_adds_the_shift_and_clips_x0(kind: str, shift) -> None:
 
 
 def test_the_uneven_widths_are_those_of_the_release() -> None:
-    settings = diti.Settings()
+    settings = diti.DiTiSettings()
     assert diti.slice_widths(settings) == [2, 2, 2, 4, 8, 8, 9, *[25] * 12, 27, *[8] * 11, 12, *[1] * 31, 19]
     assert [diti.stage_of_blocks(settings).count(i) for i in range(5)] == [4, 3, 13, 12, 32]
-    assert diti.slice_widths(diti.Settings(edges=(1000,), widths=(512,))) == [8] * 64
+    assert diti.slice_widths(diti.DiTiSettings(edges=(1000,), widths=(512,))) == [8] * 64
     assert [len(units) for units in diti.stage_units(settings).values()] == [10, 25, 327, 100, 50]
     assert list(diti.stage_units(settings)) == ["t0-62", "t63-109", "t110-312", "t313-499", "t500-999"]
 
 
 def test_blocks_are_indexed_by_the_original_time() -> None:
-    method = diti.build(diti.Settings(), Foundation((3, 16, 16), 10, denoiser=small_denoiser()))
+    method = diti.build(diti.DiTiSettings(), Foundation((3, 16, 16), 10, denoiser=small_denoiser()))
     t = torch.arange(1000)
     assert torch.equal(method.mask.block(t), torch.tensor([int(time * 64 / 1000) for time in range(1000)]))
-    ends = list(accumulate(diti.slice_widths(diti.Settings())))
+    ends = list(accumulate(diti.slice_widths(diti.DiTiSettings())))
     assert method.mask.count(t).tolist() == [ends[int(time * 64 / 1000)] for time in range(1000)]
     assert torch.equal(method.mask.count(torch.tensor([0, 15, 16, 999])), torch.tensor([2, 2, 4, 512]))
 
@@ -199,7 +199,7 @@ def test_in_the_last_block_the_mask_is_none() -> None:
 
 def test_the_published_mask_is_none_in_the_last_of_64_blocks() -> None:
     torch.manual_seed(0)
-    settings = diti.Settings(encoder_widths=(32, 32))
+    settings = diti.DiTiSettings(encoder_widths=(32, 32))
     method = diti.build(settings, foundation())
     assert method.mask.count(torch.tensor([983, 984, 985, 999])).tolist() == [493, 493, 512, 512]
 
@@ -265,19 +265,19 @@ def test_groups_are_stages_and_time_ranges() -> None:
 def test_slices_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
     """When settings are read, so before a foundation is made."""
     with pytest.raises(SettingsError, match=message) as raised:
-        parse(diti.Settings, {**SLICED, **settings}, "method")
+        parse(diti.DiTiSettings, {**SLICED, **settings}, "method")
     assert "value error" not in str(raised.value).lower()
 
 
 def test_errors_of_x0_of_a_model_that_predicts_the_noise_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"PDAE with method\.weight=clean.*method\.weight=snr method\.field=score"):
-        pdae.build(pdae.Settings(**NARROW, weight="clean"), foundation())
+        pdae.build(pdae.PDAESettings(**NARROW, weight="clean"), foundation())
 
 
 def test_without_a_denoiser_the_remedy_is_named() -> None:
     for module, settings in ((pdae, NARROW), (diti, SLICED)):
         with pytest.raises(SettingsError, match=r"foundation\.denoiser\.from"):
-            module.build(module.Settings(**settings), Foundation((3, 16, 16), 10))
+            module.build(module.METHOD.settings(**settings), Foundation((3, 16, 16), 10))
 
 
 DIFFAE = {"dim": 8, "encoder_channels": (8, 8), "channels": (8, 16), "attention": (False, True), "groups": 4}
@@ -286,7 +286,7 @@ DIFFAE = {"dim": 8, "encoder_channels": (8, 8), "channels": (8, 16), "attention"
 def diffae_of(**settings: object) -> diffae.DiffAE:
     torch.manual_seed(0)
     table = {**DIFFAE, "layers": 1, "dropout": 0.0, **settings}
-    return perturbed(diffae.build(diffae.Settings(**table), Foundation((3, 16, 16), 10)))
+    return perturbed(diffae.build(diffae.DiffAESettings(**table), Foundation((3, 16, 16), 10)))
 
 
 def test_every_block_of_diffae_has_the_time_and_then_the_code() -> None:
@@ -336,8 +336,10 @@ def test_a_diffae_that_cannot_be_built_says_why(settings: dict[str, object], mes
 )
 def test_networks_of_the_published_sizes_run(name: str, preset: str, expected: float | None) -> None:
     module = registry.trainable(name)
-    size = module.PRESETS[preset]["data"]["size"]
-    built = module.build(module.Settings(**module.PRESETS[preset]["method"]), Foundation((3, size, size), 10))
+    size = module.METHOD.presets[preset]["data"]["size"]
+    built = module.build(
+        module.METHOD.settings(**module.METHOD.presets[preset]["method"]), Foundation((3, size, size), 10)
+    )
     if expected is not None:
         assert sum(p.numel() for p in built.parameters()) == pytest.approx(expected, rel=0.1)
     loss = built(Batch(torch.zeros(1, 3, size, size), torch.arange(1), 0), torch.Generator().manual_seed(0))
@@ -351,13 +353,14 @@ def test_networks_of_the_published_sizes_run(name: str, preset: str, expected: f
 @pytest.mark.parametrize("name", ["pdae", "diti"])
 def test_gradient_decoders_have_the_published_sizes(name: str, preset: str, base: str, expected: float) -> None:
     module, denoiser = registry.trainable(name), registry.trainable("denoiser")
-    settings = module.PRESETS[preset]
+    settings = module.METHOD.presets[preset]
     size = settings["data"]["size"]
     assert settings["foundation"]["denoiser"]["recipe"]["preset"] == base
     with torch.device("meta"):
-        frozen = denoiser.build(denoiser.Settings(**denoiser.PRESETS[base]["method"]), Foundation((3, size, size), 10))
+        settings_of_base = denoiser.DenoiserSettings(**denoiser.PRESETS[base]["method"])
+        frozen = denoiser.build(settings_of_base, Foundation((3, size, size), 10))
         foundation = Foundation((3, size, size), 10, denoiser=FrozenDenoiser(frozen.unet, frozen.process.config))
-        method = module.build(module.Settings(**settings["method"]), foundation)
+        method = module.build(module.METHOD.settings(**settings["method"]), foundation)
     trained = sum(p.numel() for part in (method.decoder, method.condition) for p in part.parameters())
     assert trained == pytest.approx(expected, rel=0.07)  # diffusers' resampling layers are smaller
 
@@ -370,7 +373,7 @@ def test_any_denoiser_will_do(name: str, kind: str) -> None:
     shape = (1, 16, 16) if kind == "grey" else (3, 16, 16)
     base = Foundation(shape, 10, denoiser=small_denoiser(16, 1)) if kind == "grey" else latent_foundation(kind)
     torch.manual_seed(0)
-    method = perturbed(module.build(module.Settings(**(SLICED if name == "diti" else NARROW)), base))
+    method = perturbed(module.build(module.METHOD.settings(**(SLICED if name == "diti" else NARROW)), base))
     assert method.bounded is (kind == "grey")
     pictures = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
     assert method(Batch(pictures, torch.arange(2), 0), torch.Generator().manual_seed(0)).total.isfinite()
@@ -386,7 +389,7 @@ def test_any_denoiser_will_do(name: str, kind: str) -> None:
 @pytest.mark.parametrize("name", ["pdae", "diti"])
 @pytest.mark.parametrize("preset", ["release", "release-128", "release-even", "laptop"])
 def test_presets_name_a_denoiser_of_their_own_images(name: str, preset: str) -> None:
-    if preset not in registry.trainable(name).PRESETS:
+    if preset not in find_method(name).presets:
         assert (name, preset) == ("pdae", "release-even")
         return
     settings = plan(name, {"preset": preset, "data": {"name": "folder", "path": "faces"}})
@@ -396,6 +399,6 @@ def test_presets_name_a_denoiser_of_their_own_images(name: str, preset: str) -> 
 
 def test_heads_that_do_not_fit_are_refused() -> None:
     module = registry.trainable("denoiser")
-    settings = module.Settings(channels=(24, 64), attention=(True, False), heads=4, groups=8)
+    settings = module.METHOD.settings(channels=(24, 64), attention=(True, False), heads=4, groups=8)
     with pytest.raises(ValueError, match="multiples of the width of a head"):
         module.build(settings, Foundation((3, 16, 16), 10))

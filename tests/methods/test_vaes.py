@@ -6,7 +6,7 @@ import torch
 
 import unweave
 from unweave import registry
-from unweave.method import Batch
+from unweave.method import Batch, find_method
 from unweave.methods import annealedvae, betatcvae, betavae, dipvae, factorvae
 from unweave.methods._vae import SWEEP, Posterior, Variational, kl
 from unweave.models.foundation import Foundation
@@ -18,7 +18,7 @@ FOUNDATION = Foundation((3, 64, 64), 100)
 def build(name: str, **settings: object) -> Variational:
     module = registry.module("methods", name)
     torch.manual_seed(0)
-    method = module.build(module.Settings(**settings), FOUNDATION)
+    method = module.build(module.METHOD.settings(**settings), FOUNDATION)
     assert isinstance(method, Variational)
     return method
 
@@ -40,14 +40,14 @@ def test_the_networks_are_those_of_the_sweep(name: str) -> None:
     assert counts[0] == convolutions + (1024 * 256 + 256) + (256 * 20 + 20)
     up = (64 * 16 * 64 + 64) + (64 * 16 * 32 + 32) + (32 * 16 * 32 + 32) + (32 * 16 * 3 + 3)
     assert counts[1] == (10 * 256 + 256) + (256 * 1024 + 1024) + up
-    training = registry.module("methods", name).PRESETS["sweep"]["training"]
+    training = find_method(name).presets["sweep"]["training"]
     assert training["images"] == 300_000 * training["batch"]
     assert method.averaged == ()
 
 
 def test_networks_of_other_sides_say_what_they_need() -> None:
     with pytest.raises(ValueError, match="multiples of 16, got 40 x 40"):
-        betavae.build(betavae.Settings(), Foundation((3, 40, 40), 1))
+        betavae.build(betavae.BetaVAESettings(), Foundation((3, 40, 40), 1))
 
 
 def test_beta_weighs_the_kl() -> None:
@@ -141,7 +141,7 @@ def test_gamma_of_annealing_and_presets_are_complete() -> None:
         SWEEP["laptop"]["training"]["images"], rel=0.01
     )
     for name in NAMES:
-        assert set(registry.module("methods", name).PRESETS) == {"sweep", "laptop"}
+        assert set(find_method(name).presets) == {"sweep", "laptop"}
 
 
 @pytest.mark.slow

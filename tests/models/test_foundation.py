@@ -23,7 +23,8 @@ from unweave.models import diffusers_folder
 from unweave.models.diffusers_folder import digest, load, local_folder, scheduler_config
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.noising import read_scheduler_config
-from unweave.models.foundation import Foundation, FoundationSettings, check_digests, open_foundation
+from unweave.models.foundation import Foundation, check_digests, open_foundation
+from unweave.models.foundation_settings import FoundationSettings
 from unweave.models.latents import LatentSpace, PixelSpace
 
 IMAGE = (3, 16, 16)

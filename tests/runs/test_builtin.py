@@ -49,7 +49,7 @@ def test_what_is_in_its_place_is_kept(packaged: str) -> None:
 
 
 def test_other_paths_are_left_alone(tmp_path: Path) -> None:
-    assert builtin.place(tmp_path / "a") == tmp_path / "a"
+    assert builtin.run_dir(tmp_path / "a") == tmp_path / "a"
 
 
 def test_a_copy_with_a_hole_is_not_used(packaged: str) -> None:

@@ -70,10 +70,10 @@ def test_the_card_says_what_it_is(quick_run: Run, folder: Path) -> None:
         "protocols": {"mig@1": {"mig": {"value": 0.25, "low": 0.2, "high": 0.3}}},
         "rows": 100, "seed": 0, "weights": "abc",
     }  # fmt: skip
-    from unweave.runs.model_card import scored
+    from unweave.runs.model_card import scores_table
 
-    assert "| mig@1 | mig | 0.250 | 0.200 to 0.300 |" in scored(scores)
-    assert "metric noise" in scored(scores)
+    assert "| mig@1 | mig | 0.250 | 0.200 to 0.300 |" in scores_table(scores)
+    assert "metric noise" in scores_table(scores)
 
 
 def test_pickles_strangers_and_changed_files_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from typing import Any
 import pytest
 
 from unweave.config import SettingsError
+from unweave.data.formats import npz
+from unweave.data.sets import rooms, sprites
+from unweave.data.settings import ViewSettings
 from unweave.runs.plan import default_run_dir, differing, plan
 from unweave.runs.run import write_settings
+from unweave.runs.settings import without_none
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -13,7 +17,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_is_a_complete_plan(path: Path) -> None:
     settings = plan(path)
-    assert settings.method["name"]
+    assert settings.method.name
     assert settings.training.images > 0
 
 
@@ -24,9 +28,9 @@ def test_there_are_configs() -> None:
 def test_a_method_name_brings_the_laptop_preset_and_later_tables_win() -> None:
     settings = plan("encdiff", {"data": "sprites"}, {"data": {"size": 16}}, {"method": {"units": 7}})
     assert settings.preset == "laptop"
-    assert settings.data == {"name": "sprites", "size": 16}
-    assert (settings.method["units"], settings.method["prediction"]) == (7, "x0")
-    assert plan("encdiff", {"preset": "release"}).method["prediction"] == "eps"
+    assert settings.data == sprites.SpritesSettings(size=16)
+    assert (settings.method.units, settings.method.prediction) == (7, "x0")
+    assert plan("encdiff", {"preset": "release"}).method.prediction == "eps"
 
 
 def test_settings_of_a_plan_are_a_plan_again(tmp_path: Path) -> None:
@@ -98,15 +102,15 @@ def test_another_data_set_does_not_inherit_the_path_of_the_one_before(tmp_path: 
     (tmp_path / "a.toml").write_text(
         f'[method]\nname = "encdiff"\n[data]\nname = "npz"\npath = "{tmp_path}/x.npz"\nsize = 16\n'
     )
-    assert plan(tmp_path / "a.toml", {"data": "sprites"}).data == {"name": "sprites", "size": 16}
+    assert plan(tmp_path / "a.toml", {"data": "sprites"}).data == sprites.SpritesSettings(size=16)
 
 
 def test_data_are_written_with_their_defaults_and_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert plan("encdiff", {"preset": "release"}).data == {"name": "rooms", "size": 64}
+    assert plan("encdiff", {"preset": "release"}).data == rooms.RoomsSettings(size=64)
     table = plan("encdiff", {"data": {"name": "npz", "path": "x.npz"}}).data
-    assert table == {"name": "npz", "path": str(tmp_path / "x.npz"), "size": 32}
-    assert plan("encdiff", {"data": {"size": 64}}).data == {"name": "rooms", "size": 64}
+    assert table == npz.NpzSettings(path=tmp_path / "x.npz", size=32)
+    assert plan("encdiff", {"data": {"size": 64}}).data == rooms.RoomsSettings(size=64)
 
 
 VIEW = {"split": "train", "split_seed": 0, "keep": {"shape": [0, 1]}, "leave_out": {}}
@@ -117,7 +121,7 @@ def test_a_view_is_kept_with_its_defaults_only_where_there_is_one(tmp_path: Path
 
     given = [{"data": "rooms"}, {"data": {"view": {"split": "train"}}}, {"data": {"view": {"keep": {"shape": [0, 1]}}}}]
     settings = plan("encdiff", *given)
-    assert settings.data == {"name": "rooms", "size": 32, "view": VIEW}
+    assert without_none(settings.data.model_dump(mode="json")) == {"name": "rooms", "size": 32, "view": VIEW}
     run = create(tmp_path / "run", settings)
     assert run.settings == settings
     assert plan(run.path / "settings.toml") == settings
@@ -130,9 +134,9 @@ def test_a_view_goes_with_its_data_in_any_order_of_words(tmp_path: Path) -> None
     words = [{"data": {"view": {"split": "train"}}}, {"data": "rooms"}, {"data": {"view": {"keep": {"shape": [0, 1]}}}}]
     for what in ("encdiff", tmp_path / "a.toml"):
         for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
-            assert plan(what, *[words[i] for i in order]).data["view"] == VIEW
-    assert plan(tmp_path / "a.toml", {"data": {"size": 16}}).data["view"]["split"] == "valid"
-    assert "view" not in plan(tmp_path / "a.toml", {"data": "rooms"}).data, "another data set has other factors"
+            assert plan(what, *[words[i] for i in order]).data.view == ViewSettings(**VIEW)
+    assert plan(tmp_path / "a.toml", {"data": {"size": 16}}).data.view.split == "valid"
+    assert plan(tmp_path / "a.toml", {"data": "rooms"}).data.view is None, "another data set has other factors"
 
 
 @pytest.mark.parametrize(
@@ -160,11 +164,11 @@ def test_a_set_of_the_hub_keeps_its_name_and_labels_beside_an_archive_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert plan("encdiff", {"data": "hf://owner/name"}).data["path"] == "owner/name"
+    assert str(plan("encdiff", {"data": "hf://owner/name"}).data.path) == "owner/name"
     data = {"name": "archive", "path": "a.zip", "labels": "l.csv"}
-    assert plan("encdiff", {"data": data}).data["labels"] == "l.csv"
+    assert str(plan("encdiff", {"data": data}).data.labels) == "l.csv"
     (tmp_path / "l.csv").write_text("")
-    assert plan("encdiff", {"data": data}).data["labels"] == str(tmp_path / "l.csv")
+    assert str(plan("encdiff", {"data": data}).data.labels) == str(tmp_path / "l.csv")
 
 
 def test_a_misspelt_view_is_named() -> None:

@@ -92,4 +92,4 @@ def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path
     assert units.named(unweave.from_pretrained(str(shared.path))) == {"wall": "1", "floor": "2"}
     (shared.path / "settings.toml").write_text("")
     with pytest.raises(ValueError, match=r"settings\.toml"):
-        hub.checked(shared.path)
+        hub.check_shared(shared.path)

@@ -14,8 +14,8 @@ from tests.conftest import Recorder
 import unweave
 from unweave import config, progress
 from unweave.cli import main as cli
-from unweave.config import SettingsError, word
-from unweave.models.foundation import NetworkSource
+from unweave.config import SettingsError, parse_word
+from unweave.models.foundation_settings import NetworkSource
 from unweave.runs.plan import plan
 from unweave.runs.run import Run
 from unweave.training import memory, recipes
@@ -156,7 +156,7 @@ def test_a_command_says_every_setting_of_a_recipe() -> None:
     )
     assert words[:3] == ["unweave", "train", "autoencoder"]
     assert words[-3:] == ["--run", "/a b/c", "--resume"]
-    tables = [word(text) for text in words[3:-3]]
+    tables = [parse_word(text) for text in words[3:-3]]
     told: dict[str, Any] = {}
     for table in tables:
         told = config.merge(told, table)
@@ -207,19 +207,20 @@ def test_a_foundation_that_is_no_table_is_told(table: dict[str, Any]) -> None:
 
 def test_a_word_names_a_foundation(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(whole)
-    planned = plan("denoiser", word("foundation.denoiser.from=denoiser"), {"data": DATA})
+    planned = plan("denoiser", parse_word("foundation.denoiser.from=denoiser"), {"data": DATA})
     source = planned.foundation.denoiser
     assert source is not None
     assert source.origin == str(whole / "denoiser"), "where it is does not depend on where one goes on"
     assert source.recipe is None
     assert recipes.is_finished(Path(source.origin))
-    hub = plan("denoiser", word("foundation.denoiser.from=google/ddpm-cifar10-32")).foundation.denoiser
+    hub = plan("denoiser", parse_word("foundation.denoiser.from=google/ddpm-cifar10-32")).foundation.denoiser
     assert hub is not None
     assert hub.origin == "google/ddpm-cifar10-32"
 
 
 def test_a_run_of_a_denoiser_is_a_foundation_and_brings_its_autoencoder(whole: Path) -> None:
-    from unweave.models.foundation import FoundationSettings, open_foundation
+    from unweave.models.foundation import open_foundation
+    from unweave.models.foundation_settings import FoundationSettings
 
     found = open_foundation(
         FoundationSettings.model_validate({"denoiser": {"from": str(whole / "denoiser")}}), (3, 16, 16), 1

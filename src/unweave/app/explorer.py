@@ -17,7 +17,6 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from unweave import registry
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import IMAGE_FORMATS, read_image
@@ -30,7 +29,7 @@ from unweave.editing.swap import swap_units
 from unweave.editing.traverse import traverse_units
 from unweave.editing.verbs import difference
 from unweave.figures.overlay import overlay
-from unweave.method import Start, evaluating
+from unweave.method import Start, evaluating, find_method
 from unweave.runs.codes import check_generative, code_table
 from unweave.runs.images import read_file, read_row
 from unweave.runs.run import Run
@@ -81,7 +80,7 @@ class Explorer:
         self.lines = lines(self.run, self.units)
         self.lock = Lock()  # the model draws for one person at a time
         self.has_start = self.method.start(1, torch.Generator().manual_seed(0)) is not None
-        self.extras = registry.module("methods", self.run.method_name).extras
+        self.extras = find_method(self.run.method_name).extra_verbs
 
     def names(self) -> list[str]:
         """What the units are called now."""
@@ -102,7 +101,7 @@ class Explorer:
 
     def dataset_name(self) -> str:
         """Of the data set; where that is gone, the name that the settings opened it by."""
-        return str(self.run.settings.data["name"]) if self.dataset is None else self.dataset.name
+        return self.run.settings.data.name if self.dataset is None else self.dataset.name
 
     def examples(self, count: int = 12) -> list[tuple[int | Path, Picture]]:
         """Random rows of the run's data with their images, to begin with.

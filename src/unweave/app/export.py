@@ -50,7 +50,7 @@ def export_folder(explorer: Explorer, folder: Path) -> Path:
     """
     if not registry.module("methods", explorer.run.method_name).__name__.startswith("unweave."):
         raise ValueError(f"{explorer.run.method_name} is not in this package, which is what the folder would carry.")
-    with hub.whole(folder) as temporary:
+    with hub.new_folder(folder) as temporary:
         explorer.run.save_pretrained(temporary / "run", half=True)
         keep_lines(temporary / "run", explorer.units, explorer.lines)
         examples = temporary / "run" / "examples"

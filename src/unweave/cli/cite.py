@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from unweave import registry
 from unweave.cli import output
 
 
@@ -14,11 +13,12 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Print the BibTeX of what a run stands on: its method and its data set."""
+    from unweave.method import find_method
     from unweave.runs.run import Run
 
     opened = Run(run)
     card = opened.record().get("data", {})
-    entries = {"method": registry.trainable(opened.method_name).CITATION, "data": card.get("citation", "")}
+    entries = {"method": find_method(opened.method_name).citation, "data": card.get("citation", "")}
     if json:
         output.print_json({**entries, "data licence": card.get("licence"), "data source": card.get("source")})
         return

@@ -96,7 +96,7 @@ def data_table(name_or_path: str, settings: list[str]) -> dict[str, Any]:
     from unweave import config
     from unweave.data.open import dataset_table
 
-    return config.merge(dataset_table(name_or_path), *map(config.word, settings))
+    return config.merge(dataset_table(name_or_path), *map(config.parse_word, settings))
 
 
 @app.command()

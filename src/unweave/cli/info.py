@@ -27,7 +27,7 @@ def command(
         unweave info encdiff
         unweave info rooms --picture sheet.png
     """
-    place = builtin.place(what)
+    place = builtin.run_dir(what)
     is_run = (place / "settings.toml").is_file()
     if is_run:
         facts = of_run(place, picture, overwrite)
@@ -47,7 +47,6 @@ def command(
 def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     """What a run is, how far it got and what it scored."""
     from unweave.runs.run import Run
-    from unweave.runs.units import named
 
     run = Run(path)
     state = run.state()
@@ -61,11 +60,9 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
     last = history[-1] if history else {}
     return {
         "run": str(path),
-        "method": run.settings.method,
-        "data": run.settings.data,
-        "names of units": named(run),
+        "method": run.tables["method"],
         "images seen": state["seen"],
-        "of": run.settings.training.images,
+        "of": run.tables["training"]["images"],
         "seconds": round(state["seconds"], 1),
         "last loss": {key: value for key, value in last.items() if key not in ("seen", "seconds")},
         "weights": run.digest(),
@@ -84,13 +81,15 @@ def of_run(path: Path, picture: Path | None, overwrite: bool) -> dict[str, Any]:
 
 def of_method(name: str) -> dict[str, Any]:
     """A method's settings, presets and citation."""
-    module = registry.trainable(name)
+    from unweave.method import find_method
+
+    definition = find_method(name)
     return {
         "method": name,
-        "about": (module.__doc__ or "").strip(),
-        "settings": module.Settings.model_json_schema(),
-        "presets": module.PRESETS,
-        "citation": module.CITATION,
+        "about": (registry.trainable(name).__doc__ or "").strip(),
+        "settings": definition.settings.model_json_schema(),
+        "presets": definition.presets,
+        "citation": definition.citation,
     }
 
 

@@ -83,8 +83,9 @@ def main() -> None:
     logging.getLogger("unweave").setLevel(logging.INFO)
     malloc.keep()
     try:
-        if sys.argv[1:2] == ["train"] and "--help" in sys.argv and set(sys.argv) & set(registry.trainable_names()):
-            output.show_settings(min(set(sys.argv) & set(registry.trainable_names())))
+        methods = set(sys.argv) & set(registry.trainable_names())
+        if sys.argv[1:2] == ["train"] and "--help" in sys.argv and methods:
+            output.show_settings(min(methods), [word for word in sys.argv if "=" in word])
             return
         app()
     except KeyboardInterrupt:

@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -48,29 +49,32 @@ def _said(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def settings_rows(model: Any) -> list[tuple[str, str, str]]:
-    """(name, default, description) of every field of a settings model."""
+def settings_rows(settings: BaseModel) -> list[tuple[str, str, str]]:
+    """(name, value, description) of every field of some settings."""
     return [
-        (name, "" if field.is_required() else repr(field.default), field.description or "")
-        for name, field in model.model_fields.items()
+        (name, repr(getattr(settings, name)), field.description or "")
+        for name, field in type(settings).model_fields.items()
+        if name != "name"
     ]
 
 
-def show_settings(method: str) -> None:
-    """Every setting of a method and of training, with its default, and the method's presets."""
+def show_settings(method: str, words: Sequence[str] = ()) -> None:
+    """Every setting of a method and of training, with the value that it has under these words (a preset, changes)."""
     from unweave import registry
-    from unweave.runs.settings import TrainingSettings
+    from unweave.config import parse_word
+    from unweave.method import find_method
+    from unweave.runs.plan import plan
 
-    module = registry.trainable(method)
-    print((module.__doc__ or "").strip())
-    for title, model in (("method", module.Settings), ("training", TrainingSettings)):
-        table = Table(title=f"[{title}]", title_justify="left")
-        for column in ("setting", "default", "meaning"):
+    settings = plan(method, *map(parse_word, words))
+    print((registry.trainable(method).__doc__ or "").strip())
+    for title, part in (("method", settings.method), ("training", settings.training)):
+        table = Table(title=f"[{title}] with preset={settings.preset}", title_justify="left")
+        for column in ("setting", "value", "meaning"):
             table.add_column(column, overflow="fold")
-        for name, default, description in settings_rows(model):
-            table.add_row(f"{title}.{name}", default, description)
+        for name, value, description in settings_rows(part):
+            table.add_row(f"{title}.{name}", value, description)
         print_table(table)
-    for name, tables in module.PRESETS.items():
+    for name, tables in find_method(method).presets.items():
         changes = [f"{table}.{key}={value}" for table, keys in tables.items() for key, value in keys.items()]
         print(f"preset={name}: {'  '.join(changes)}")
 

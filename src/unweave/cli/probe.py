@@ -50,7 +50,7 @@ def command(
     refused = next((text for text in changes or [] if text.partition("=")[0] in ("size", "name", "path")), None)
     if refused is not None:
         raise ValueError(f"--set {refused}: the size is that of the run's images, and --data says which set it is.")
-    settings = None if data is None else config.merge(dataset_table(data), *map(config.word, changes or []))
+    settings = None if data is None else config.merge(dataset_table(data), *map(config.parse_word, changes or []))
     scores = probe(
         run, data=settings, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
         weights=weights,  # type: ignore[arg-type]

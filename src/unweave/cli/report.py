@@ -34,14 +34,14 @@ def command(
 
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
-    from unweave.config import word
+    from unweave.config import parse_word
     from unweave.evaluation.report.measure import no_progress
     from unweave.evaluation.report.report import check_output, next_steps, report
     from unweave.method import Sampling
     from unweave.training.on_images import run_of
 
     check_output(output, overwrite)
-    tables = [word(text) for text in words or []]
+    tables = [parse_word(text) for text in words or []]
     with out.progress_of(quiet):
         run = run_of(what, *tables, method=method)
     written = report(

@@ -46,10 +46,10 @@ def command(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
-    from unweave.config import word
+    from unweave.config import parse_word
     from unweave.training.train import train
 
-    tables = [word(text) for text in words or []]
+    tables = [parse_word(text) for text in words or []]
     with output.progress_of(quiet):
         trained = train(
             what, *tables, run=run, resume=resume, overwrite=overwrite, foundations=foundations, convert=convert

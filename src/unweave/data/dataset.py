@@ -5,9 +5,13 @@ Training asks for images only; factors are read by evaluation and by nothing els
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from unweave import registry
+from unweave.data.settings import DatasetSettings
 from unweave.types import FactorTable, Pixels, Rows
 
 
@@ -48,3 +52,34 @@ class Dataset(ABC):
     @abstractmethod
     def digest(self) -> str:
         """A short hexadecimal name of the content, the same for the same images and factors."""
+
+
+def no_files(settings: Any) -> Any:
+    """Of a set that is not made from files."""
+    raise LookupError(f"{settings.name} is not made from files.")
+
+
+@dataclass(frozen=True)
+class DatasetDefinition:
+    """All that the rest needs to know of a data set or a format; its file has one, DATASET.
+
+    A set on disk says in `files` what it is made of and in `source` how they are read (see data/reading/image_source);
+    the cache converts them once, in child processes alone where a C library could take this process down.
+    """
+
+    settings: type[DatasetSettings]
+    build: Callable[[Any], Dataset]  # of its settings; a view is applied by `open_data`
+    card: Card | None = None
+    downloads: tuple[Any, ...] = ()  # of data/download/published_files.RemoteFile
+    files: Callable[[Any], list[Path]] = no_files
+    source: Callable[[Any], Any] = no_files
+    child_process_only: bool = False
+    version: int = 1  # counts up when the same files give other pictures
+
+
+def find_dataset(name: str) -> DatasetDefinition:
+    """The definition of a data set or a format. Raises LookupError with the nearest name."""
+    definition = vars(registry.module("data", name)).get("DATASET")
+    if not isinstance(definition, DatasetDefinition):
+        raise LookupError(f"the module of {name!r} has no DATASET = DatasetDefinition(...): see data/dataset.py.")
+    return definition

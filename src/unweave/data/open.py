@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse
-from unweave.data.dataset import Card, Dataset
-from unweave.data.views import ViewSettings, apply_view, parse_view
+from unweave.data.dataset import Dataset, DatasetDefinition, find_dataset
+from unweave.data.settings import DatasetSettings, ViewSettings
+from unweave.data.views import apply_view
 
 PATH_FORMATS = ("folder", "npz", "archive", "hdf5", "lmdb", "huggingface")  # data sets that are given as a path
 FORMAT_BY_ENDING = {
@@ -54,24 +54,32 @@ ACCEPTED_PATHS = (
 )
 
 
-def open_data(what: str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Dataset:
-    """A data set by name, by path, or by its [data] table; a set on disk is converted once and memory-mapped.
+def open_data(
+    what: DatasetSettings | str | Path | Mapping[str, Any], settings: Mapping[str, Any] | None = None
+) -> Dataset:
+    """A data set by its settings, by name, by path, or by its [data] table; one on disk is converted once and
+    memory-mapped.
 
     `settings` are those of the data set, such as {"size": 32}; `view` chooses a part of it (see `ViewSettings`). Raises
     LookupError for what is neither a name nor a path, TypeError for what is no text at all, SettingsError and
     ValueError for what cannot be used.
     """
-    if not isinstance(what, str | Path | Mapping):
-        raise TypeError(f"expected the name or the path of a data set, or its table, got {type(what).__name__}.")
-    table = merge(what if isinstance(what, Mapping) else dataset_table(str(what)), settings or {})
+    if not isinstance(what, DatasetSettings):
+        if not isinstance(what, str | Path | Mapping):
+            raise TypeError(f"expected the name or the path of a data set, or its table, got {type(what).__name__}.")
+        what = dataset_settings(merge(what if isinstance(what, Mapping) else dataset_table(str(what)), settings or {}))
+    dataset = find_dataset(what.name).build(what)
+    assert isinstance(dataset, Dataset), f"build of data set {what.name!r} must give a Dataset"
+    return dataset if what.view is None else apply_view(dataset, what.view)
+
+
+def dataset_settings(table: Mapping[str, Any]) -> DatasetSettings:
+    """A [data] table as the settings of that data set. Raises SettingsError that names every bad key."""
     if "name" not in table:
         raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
-    module = registry.module("data", table["name"])
-    view = parse_view(table["view"]) if "view" in table else ViewSettings()
-    own = {key: value for key, value in table.items() if key not in ("name", "view")}
-    dataset = module.build(parse(module.Settings, own, "data", ("view",)))
-    assert isinstance(dataset, Dataset), f"build of data set {table['name']!r} must give a Dataset"
-    return apply_view(dataset, view)
+    if not isinstance(table.get("view", {}), Mapping | ViewSettings):
+        raise SettingsError(f"data.view must be a table, as by data.view.split=train, got {table['view']!r}.")
+    return parse(find_dataset(str(table["name"])).settings, table, "data")
 
 
 def dataset_table(text: str) -> Table:
@@ -115,21 +123,20 @@ def list_datasets() -> dict[str, dict[str, str]]:
     for name in registry.names("data"):
         if name in PATH_FORMATS:
             continue
-        module = registry.module("data", name)
-        card: Card | None = vars(module).get("CARD")  # a third party's may have none
+        dataset = find_dataset(name)
         datasets[name] = {
-            "title": card.title if card else name,
-            "here": _availability(name, module) if "DOWNLOADS" in vars(module) else "built in",
-            "licence": card.licence if card else "",
+            "title": dataset.card.title if dataset.card else name,
+            "here": _availability(name, dataset) if dataset.downloads else "built in",
+            "licence": dataset.card.licence if dataset.card else "",
         }
     return datasets
 
 
-def _availability(name: str, module: ModuleType) -> str:
+def _availability(name: str, dataset: DatasetDefinition) -> str:
     try:
-        module.files(module.Settings())
+        dataset.files(dataset.settings(name=name))
     except SettingsError:
-        return f"no: `unweave data get {name}`" if any(file.urls for file in module.DOWNLOADS) else "no: by hand"
+        return f"no: `unweave data get {name}`" if any(file.urls for file in dataset.downloads) else "no: by hand"
     except (ValueError, OSError) as error:
         return f"not whole: {error}"
     return "yes"

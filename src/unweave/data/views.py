@@ -2,13 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
-from pydantic import Field
 
-from unweave.config import Frozen, SettingsError, nearest, parse
+from unweave.config import SettingsError, nearest
 from unweave.data.dataset import Dataset
 from unweave.data.factors import FactorGrid, check_range
 from unweave.data.sampling import (
@@ -19,33 +17,13 @@ from unweave.data.sampling import (
     read_factors,
     row_chunks,
 )
+from unweave.data.settings import Correlation, ViewSettings
 from unweave.types import FactorTable, Pixels, Rows
 
 SPLITS = ("all", "train", "valid", "test")
 
 BaseRows = Int[np.ndarray, "chosen"]
 """Row numbers of the data set that a view shows a part of."""
-
-
-class Correlation(Frozen):
-    factors: tuple[str, str] = Field(description="two factors that rise together")
-    sigma: float = Field(default=0.2, gt=0, description="in parts of a factor's range: 0.2 is strong, 1 is weak")
-    images: int | None = Field(default=None, ge=1, description="rows to draw, with repeats; as many as there are")
-    seed: int = Field(default=0, ge=0, description="of the draws")
-
-
-class ViewSettings(Frozen):
-    """The table [data.view], which every data set takes. It is applied from the top to the bottom."""
-
-    split: Literal["all", "train", "valid", "test"] = Field(
-        default="all", description="the publishers' own where there is one, else a random 80, 10 and 10 %"
-    )
-    split_seed: int = Field(default=0, ge=0, description="of a random split")
-    keep: dict[str, tuple[int, ...]] = Field(default={}, description="FACTOR = [classes]: rows that have one of them")
-    leave_out: dict[str, tuple[int, ...]] = Field(
-        default={}, description="FACTOR = [classes]: rows that have one of them in every listed factor are left out"
-    )
-    correlate: Correlation | None = Field(default=None, description="two factors whose classes are drawn together")
 
 
 class View(Dataset):
@@ -124,13 +102,6 @@ def select_unseen(dataset: Dataset, settings: ViewSettings) -> Dataset:
     if not len(rows):
         raise SettingsError(f"the run was trained on every row of {dataset.name}: none is unseen.")
     return View(dataset, rows, f"{dataset.name} (unseen)")
-
-
-def parse_view(table: Any) -> ViewSettings:
-    """The settings in a [data.view] table. Raises SettingsError where they cannot be used."""
-    if not isinstance(table, Mapping):
-        raise SettingsError(f"data.view must be a table, as by data.view.split=train, got {table!r}.")
-    return parse(ViewSettings, table, "data.view")
 
 
 def apply_view(dataset: Dataset, settings: ViewSettings) -> Dataset:

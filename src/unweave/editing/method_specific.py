@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from unweave import registry
 from unweave.editing.edit import Edit, FigureLabels, grid_edit
 from unweave.editing.inputs import SAMPLING, EditInputs, read_inputs, read_pairs
 from unweave.editing.reconstruct import reconstruct_images
@@ -16,7 +15,7 @@ from unweave.editing.start import start_label
 from unweave.figures.colours import add_colour_bar, colourise
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
-from unweave.method import Sampling, evaluating
+from unweave.method import Sampling, evaluating, find_method
 from unweave.runs.codes import encode_images
 from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
@@ -116,9 +115,8 @@ def edit_alone(
 
 
 def method_extra(inputs: EditInputs, name: str, what: str) -> Callable[..., Tensor]:
-    """A function that the run's method lists as an extra. Raises ValueError where it does not."""
-    method_name = inputs.run.method_name
-    extras: dict[str, Callable[..., Tensor]] = registry.module("methods", method_name).extras
+    """A function that the run's method lists among its extra verbs. Raises ValueError where it does not."""
+    extras = find_method(inputs.run.method_name).extra_verbs
     if name not in extras:
-        raise ValueError(f"{method_name} has no {what}; it has: {', '.join(extras) or 'no extras'}.")
+        raise ValueError(f"{inputs.run.method_name} has no {what}; it has: {', '.join(extras) or 'no extras'}.")
     return extras[name]

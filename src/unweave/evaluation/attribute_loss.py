@@ -22,10 +22,12 @@ from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import choose_picture_path, save_picture
 from unweave.files import write_json
 from unweave.models.diffusion.noising import add_noise, clean_of
-from unweave.models.foundation import FoundationSettings, FrozenDenoiser, NetworkSource, open_foundation
+from unweave.models.foundation import FrozenDenoiser, open_foundation
+from unweave.models.foundation_settings import FoundationSettings, NetworkSource
 from unweave.models.latents import Space
 from unweave.runs.codes import encode_rows
-from unweave.runs.run import Run, best_device
+from unweave.runs.model import best_device
+from unweave.runs.run import Run
 from unweave.tensors import Images, Times, to_images
 
 TIMES = tuple(range(20, 1000, 40))
@@ -177,7 +179,7 @@ def slices(
     """How well each group of units predicts each factor, on `count` random rows; None without groups."""
     if run.method_name in registry.names("pretraining"):
         return None
-    method = run.method(run.scored())
+    method = run.method(run.scored_weights())
     if len(method.groups()) < 2:
         return None
     rows = np.random.default_rng(seed).permutation(len(dataset))[:count]

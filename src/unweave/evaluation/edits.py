@@ -29,11 +29,11 @@ from unweave.files import write_json
 from unweave.method import Sampling
 from unweave.runs.codes import check_generative
 from unweave.runs.data import dataset_for, describe_part
-from unweave.runs.run import Run, Weights
+from unweave.runs.run import Run
 from unweave.runs.unit_ranges import read_back
 from unweave.runs.units import Choice, choices, named
 from unweave.tensors import to_pixels
-from unweave.types import Pixels, Rows
+from unweave.types import Pixels, Rows, Weights
 
 PROBE_ROWS, EDITED_ROWS = 5_000, 2_000
 """Rows that the probe is trained on, and other rows that are edited."""
@@ -112,7 +112,7 @@ def evaluate_edits(
     TypeError for a method without a decoder.
     """
     run = run if isinstance(run, Run) else Run(run)
-    weights = weights or run.scored()
+    weights = weights or run.scored_weights()
     dataset = dataset_for(run, None, split)
     method = check_generative(run.method(weights))
     order = np.random.default_rng(seed).permutation(len(dataset))

@@ -17,7 +17,8 @@ from unweave.files import write_json
 from unweave.runs import reduction
 from unweave.runs.codes import code_table
 from unweave.runs.data import dataset_for, describe_part
-from unweave.runs.run import Run, Weights
+from unweave.runs.run import Run
+from unweave.types import Weights
 
 ROWS = 50_000
 """Rows that are encoded for scores, drawn without replacement from the whole data set."""
@@ -45,7 +46,7 @@ def evaluate(
     on. Raises ValueError for a data set without factors.
     """
     run = run if isinstance(run, Run) else Run(run)
-    weights = weights or run.scored()
+    weights = weights or run.scored_weights()
     dataset = dataset_for(run, data, split)
     scored_rows = sample_rows(len(dataset), rows, seed)
     factors = dataset.factors(scored_rows)
@@ -115,7 +116,7 @@ def agreement(
     """
     loaded = [run if isinstance(run, Run) else Run(run) for run in runs]
     check_seeds(loaded)
-    weights = weights or loaded[0].scored()
+    weights = weights or loaded[0].scored_weights()
     tables = []
     for run in loaded:
         dataset = dataset_for(run, data, split)

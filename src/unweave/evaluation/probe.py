@@ -17,9 +17,9 @@ from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeScores, ProbeSplit, ProbeTable
 from unweave.files import write_json
 from unweave.runs.codes import encode_rows
-from unweave.runs.data import dataset_for
-from unweave.runs.run import Run, Weights
-from unweave.types import Rows
+from unweave.runs.data import dataset_for, view_settings
+from unweave.runs.run import Run
+from unweave.types import Rows, Weights
 
 ROWS = 50_000
 """Rows of each part that are encoded at most, unless the protocol is the published one, which takes them all."""
@@ -81,10 +81,10 @@ def probe(
     rows and targets differ in number.
     """
     run = run if isinstance(run, Run) else Run(run)
-    weights = weights or run.scored()
+    weights = weights or run.scored_weights()
     # without the view of the training set: splits are of the full set
     dataset = dataset_for(run, data, "all")
-    view = views.parse_view(run.settings.data.get("view", {}))
+    view = view_settings(run)
     if labels is not None and (targets is not None or published):
         raise ValueError("labels=N takes N rows of each class: it needs classes, and the probe of this library.")
     target_table = number_targets(dataset, targets) if targets is not None else _factor_targets(dataset)

@@ -13,7 +13,7 @@ from unweave.editing.start import make_start
 from unweave.editing.swap import swap_units
 from unweave.editing.traverse import traverse_units
 from unweave.method import Generative, Sampling, Start
-from unweave.runs.run import best_device
+from unweave.runs.model import best_device
 from unweave.tensors import Images, to_images
 from unweave.types import Rows
 

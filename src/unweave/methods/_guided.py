@@ -14,7 +14,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import NamedSettings, SettingsError
 from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
 from unweave.models.diffusion.noising import mean_shift, per_image, score_shift, snr, velocity_shift
 from unweave.models.diffusion.process import Process
@@ -29,7 +29,7 @@ from unweave.tensors import Images, PerImage, Times, Units
 Code = Float[Tensor, "batch dim"]
 
 
-class Settings(Frozen):
+class GuidedSettings(NamedSettings):
     """Defaults are the published ones for 64 px."""
 
     dim: int = Field(512, ge=1, description="numbers of an image's code; each is a unit")
@@ -105,7 +105,7 @@ class Guided(Generative):
     on a model that predicts the noise.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation, name: str, mask: CodeMask) -> None:
+    def __init__(self, settings: GuidedSettings, foundation: Foundation, name: str, mask: CodeMask) -> None:
         super().__init__()
         self.denoiser = foundation.required_denoiser(name)
         check_splittable(self.denoiser.unet)

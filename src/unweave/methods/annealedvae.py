@@ -4,12 +4,12 @@ Burgess et al., "Understanding disentangling in beta-VAE", 2018, arXiv:1804.0359
 Networks, loss and optimiser are those of the disentanglement_lib sweep (arXiv:1811.12359).
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from unweave.config import Frozen
-from unweave.method import Batch, Player
+from unweave.config import NamedSettings
+from unweave.method import Batch, MethodDefinition, Player
 from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
 from unweave.models.foundation import Foundation
 
@@ -22,9 +22,10 @@ CITATION = """@article{burgess2018understanding,
 }"""
 
 
-class Settings(Frozen):
+class AnnealedVAESettings(NamedSettings):
     """The sweep's capacities are 5, 10, 25, 50, 75 and 100 nats."""
 
+    name: Literal["annealedvae"] = "annealedvae"
     units: int = Field(10, ge=1, description="number of units N")
     capacity: float = Field(25.0, ge=0, description="KL at the end of the rise, in nats")
     gamma: float = Field(1000.0, ge=0, description="weight of the distance from the capacity")
@@ -43,7 +44,7 @@ class AnnealedVAE(Variational):
     C rises linearly with the images seen, from 0 to `capacity`.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: AnnealedVAESettings, foundation: Foundation) -> None:
         super().__init__(foundation.shape, settings.units)
         self.settings = settings
 
@@ -57,8 +58,8 @@ class AnnealedVAE(Variational):
         return Regulariser(s.gamma * (divergence - capacity).abs(), {"kl": divergence})
 
 
-extras: dict[str, Any] = {}
-
-
-def build(settings: Settings, foundation: Foundation) -> AnnealedVAE:
+def build(settings: AnnealedVAESettings, foundation: Foundation) -> AnnealedVAE:
     return AnnealedVAE(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=AnnealedVAESettings, build=build, presets=PRESETS, citation=CITATION)

@@ -4,13 +4,13 @@ Chen, Li, Grosse, Duvenaud, "Isolating sources of disentanglement in variational
 arXiv:1802.04942. Networks, loss and optimiser are those of the disentanglement_lib sweep (arXiv:1811.12359).
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import logsumexp
 
-from unweave.config import Frozen
-from unweave.method import Batch, Player
+from unweave.config import NamedSettings
+from unweave.method import Batch, MethodDefinition, Player
 from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl, log_densities
 from unweave.models.foundation import Foundation
 from unweave.tensors import Scalar
@@ -24,9 +24,10 @@ CITATION = """@inproceedings{chen2018isolating,
 }"""
 
 
-class Settings(Frozen):
+class BetaTCVAESettings(NamedSettings):
     """The sweep's values of beta are 1, 2, 4, 6, 8 and 10."""
 
+    name: Literal["betatcvae"] = "betatcvae"
     units: int = Field(10, ge=1, description="number of units N")
     beta: float = Field(6.0, ge=1, description="weight of the total correlation; 1 is a plain VAE")
 
@@ -41,7 +42,7 @@ class BetaTCVAE(Variational):
     paper's minibatch-weighted sampling (its Eq. 5) differs by a constant, which has no gradient.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: BetaTCVAESettings, foundation: Foundation) -> None:
         super().__init__(foundation.shape, settings.units)
         self.settings = settings
 
@@ -62,8 +63,8 @@ def total_correlation(posterior: Posterior, z: Codes) -> Scalar:
     return (joint - marginals).mean()
 
 
-extras: dict[str, Any] = {}
-
-
-def build(settings: Settings, foundation: Foundation) -> BetaTCVAE:
+def build(settings: BetaTCVAESettings, foundation: Foundation) -> BetaTCVAE:
     return BetaTCVAE(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=BetaTCVAESettings, build=build, presets=PRESETS, citation=CITATION)

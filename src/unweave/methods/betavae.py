@@ -4,12 +4,12 @@ Higgins et al., "beta-VAE: Learning basic visual concepts with a constrained var
 Networks, loss and optimiser are those of the disentanglement_lib sweep (arXiv:1811.12359).
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from unweave.config import Frozen
-from unweave.method import Batch, Player
+from unweave.config import NamedSettings
+from unweave.method import Batch, MethodDefinition, Player
 from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
 from unweave.models.foundation import Foundation
 
@@ -22,9 +22,10 @@ CITATION = """@inproceedings{higgins2017beta,
 }"""
 
 
-class Settings(Frozen):
+class BetaVAESettings(NamedSettings):
     """The sweep's values of beta are 1, 2, 4, 6, 8 and 16; 1 is a plain VAE."""
 
+    name: Literal["betavae"] = "betavae"
     units: int = Field(10, ge=1, description="number of units N")
     beta: float = Field(4.0, ge=0, description="weight of the KL term; 1 is a plain VAE")
 
@@ -35,7 +36,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = SWEEP
 class BetaVAE(Variational):
     """Loss: -log p(x|z) + beta KL(q(z|x) || p(z)) (Eq. 4 of the paper, without its constant)."""
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: BetaVAESettings, foundation: Foundation) -> None:
         super().__init__(foundation.shape, settings.units)
         self.settings = settings
 
@@ -47,8 +48,8 @@ class BetaVAE(Variational):
         return Regulariser(self.settings.beta * divergence, {"kl": divergence})
 
 
-extras: dict[str, Any] = {}
-
-
-def build(settings: Settings, foundation: Foundation) -> BetaVAE:
+def build(settings: BetaVAESettings, foundation: Foundation) -> BetaVAE:
     return BetaVAE(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=BetaVAESettings, build=build, presets=PRESETS, citation=CITATION)

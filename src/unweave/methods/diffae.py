@@ -4,15 +4,15 @@ Preechakul, Chatthee, Wizadwongsa, Suwajanakorn, "Diffusion autoencoders: toward
 representation", CVPR 2022, arXiv:2111.15640. Its latent diffusion model for unconditional samples is left out.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers.models.autoencoders.vae import Encoder
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave.config import Frozen
-from unweave.method import Batch, Generative, Loss, Player, Sampling, Start, UnitGroups
+from unweave.config import NamedSettings
+from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start, UnitGroups
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
 from unweave.models.diffusion.process import Process
@@ -31,12 +31,11 @@ CITATION = """@inproceedings{preechakul2022diffusion,
   note      = {arXiv:2111.15640}
 }"""
 
-SCORED = "averaged"
 
-
-class Settings(Frozen):
+class DiffAESettings(NamedSettings):
     """Defaults are the published ones for 64 px."""
 
+    name: Literal["diffae"] = "diffae"
     dim: int = Field(512, ge=1, description="numbers of an image's code; each is a unit")
     encoder_channels: tuple[int, ...] = Field((64, 128, 256, 512, 512), description="encoder widths, fine to coarse")
     channels: tuple[int, ...] = Field((64, 128, 256, 512), description="U-Net widths, fine to coarse")
@@ -82,7 +81,7 @@ class DiffAE(Generative):
     averaged over positions; no flips while training, because a flip may be a factor.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: DiffAESettings, foundation: Foundation) -> None:
         super().__init__()
         self.settings = s = settings
         self.space = foundation.diffusion_space()
@@ -150,10 +149,7 @@ class DiffAE(Generative):
         return lambda x_t, t: self.predict(x_t, t, units)
 
 
-extras: dict[str, Any] = {}
-
-
-def check_sizes(settings: Settings, foundation: Foundation) -> None:
+def check_sizes(settings: DiffAESettings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
     _, rows, columns = foundation.diffusion_space().shape
     multiple = 2 ** (len(settings.channels) - 1)
@@ -177,5 +173,10 @@ def check_sizes(settings: Settings, foundation: Foundation) -> None:
         raise ValueError(f"all widths must be divisible by method.groups ({settings.groups}).")
 
 
-def build(settings: Settings, foundation: Foundation) -> DiffAE:
+def build(settings: DiffAESettings, foundation: Foundation) -> DiffAE:
     return DiffAE(settings, foundation)
+
+
+METHOD = MethodDefinition(
+    settings=DiffAESettings, build=build, presets=PRESETS, citation=CITATION, scored_weights="averaged"
+)

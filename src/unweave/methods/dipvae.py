@@ -11,8 +11,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from unweave.config import Frozen
-from unweave.method import Batch, Player
+from unweave.config import NamedSettings
+from unweave.method import Batch, MethodDefinition, Player
 from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
 from unweave.models.foundation import Foundation
 from unweave.tensors import Scalar
@@ -26,9 +26,10 @@ CITATION = """@inproceedings{kumar2018variational,
 }"""
 
 
-class Settings(Frozen):
+class DIPVAESettings(NamedSettings):
     """The sweep's values of off_diagonal are 1, 2, 5, 10, 20 and 50, with a diagonal of 10 times (I) or once (II)."""
 
+    name: Literal["dipvae"] = "dipvae"
     units: int = Field(10, ge=1, description="number of units N")
     variant: Literal["I", "II"] = Field("I", description="covariance of the posterior means (I) or of the samples (II)")
     off_diagonal: float = Field(10.0, ge=0, description="weight of squared covariances of two units")
@@ -48,7 +49,7 @@ class DIPVAE(Variational):
     C is the batch's covariance of the posterior means (I), or that plus the mean posterior variance (II).
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: DIPVAESettings, foundation: Foundation) -> None:
         super().__init__(foundation.shape, settings.units)
         self.settings = settings
         ratio = 10.0 if settings.variant == "I" else 1.0
@@ -78,8 +79,8 @@ def identity_distances(covariance: Float[Tensor, "unit unit"]) -> tuple[Scalar, 
     return (variances - 1).square().sum(), covariance.square().sum() - variances.square().sum()
 
 
-extras: dict[str, Any] = {}
-
-
-def build(settings: Settings, foundation: Foundation) -> DIPVAE:
+def build(settings: DIPVAESettings, foundation: Foundation) -> DIPVAE:
     return DIPVAE(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=DIPVAESettings, build=build, presets=PRESETS, citation=CITATION)

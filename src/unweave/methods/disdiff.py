@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from unweave.config import Frozen
-from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
+from unweave.config import NamedSettings
+from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start
 from unweave.models.diffusion.balance import Balance
 from unweave.models.diffusion.noising import STEPS, add_noise, clean_of, distance, mean_shift, per_image, score_shift
 from unweave.models.diffusion.process import Process
@@ -39,9 +39,10 @@ Fields = Float[Tensor, "batch chosen depth rows columns"]
 """A correction of the noise prediction for every unit, or for those that are asked for."""
 
 
-class Settings(Frozen):
+class DisDiffSettings(NamedSettings):
     """Defaults are the released code's, but for `units` (see `DisDiff`) and `weight`, whose flag there is 1."""
 
+    name: Literal["disdiff"] = "disdiff"
     units: int = Field(10, ge=2, description="number of units N; 6, 10 and 20 all occur in release and papers")
     dim: int = Field(32, ge=1, description="numbers per unit")
     encoder_width: int = Field(128, ge=8, description="channels of the encoder")
@@ -148,7 +149,7 @@ class DisDiff(Generative):
     the objective as EncDiff's do, to learn in minutes: l2, every noise level counting the same (`balance`), and SOAP.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: DisDiffSettings, foundation: Foundation) -> None:
         super().__init__()
         self.denoiser = foundation.required_denoiser("DisDiff")
         check_identities(settings)
@@ -273,7 +274,7 @@ class DisDiff(Generative):
 class SubFields(nn.Module):
     """G: the gradient decoder, what conditions it on a unit's vector, and what tells it which unit it is."""
 
-    def __init__(self, settings: Settings, denoiser: FrozenDenoiser) -> None:
+    def __init__(self, settings: DisDiffSettings, denoiser: FrozenDenoiser) -> None:
         super().__init__()
         width = time_width(denoiser.unet)
         decoder = GradientDecoder if settings.condition == "scale_shift" else AttentionDecoder
@@ -332,7 +333,7 @@ def unit_distances(one: Units, other: Units) -> Float[Tensor, "batch unit"]:
     return torch.linalg.vector_norm(one - other, dim=2)
 
 
-def build_encoder(settings: Settings, shape: tuple[int, int, int]) -> nn.Module:
+def build_encoder(settings: DisDiffSettings, shape: tuple[int, int, int]) -> nn.Module:
     outputs = settings.units * settings.dim
     return residual_encoder(shape, outputs, settings.encoder_width, settings.encoder_norm, settings.encoder_halvings)
 
@@ -362,10 +363,7 @@ def draw_alone(method: DisDiff, units: Units, start: Start, sampling: Sampling, 
     return method.draw(units, start, sampling, chosen)
 
 
-extras = {"fields": field_maps, "alone": draw_alone}
-
-
-def check_identities(settings: Settings) -> None:
+def check_identities(settings: DisDiffSettings) -> None:
     """Raises ValueError where settings do not fit together."""
     if settings.identity == "orthogonal" and settings.units > settings.identity_width:
         raise ValueError(
@@ -373,5 +371,14 @@ def check_identities(settings: Settings) -> None:
         )
 
 
-def build(settings: Settings, foundation: Foundation) -> DisDiff:
+def build(settings: DisDiffSettings, foundation: Foundation) -> DisDiff:
     return DisDiff(settings, foundation)
+
+
+METHOD = MethodDefinition(
+    settings=DisDiffSettings,
+    build=build,
+    presets=PRESETS,
+    citation=CITATION,
+    extra_verbs={"fields": field_maps, "alone": draw_alone},
+)

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unweave.config import SettingsError
-from unweave.method import UnitGroups
+from unweave.method import MethodDefinition, UnitGroups
 from unweave.methods import _guided
 from unweave.methods._guided import Code
 from unweave.models.diffusion.noising import STEPS
@@ -31,12 +31,11 @@ CITATION = """@inproceedings{yue2024exploring,
   note      = {arXiv:2401.11430}
 }"""
 
-SCORED = "averaged"
 
-
-class Settings(_guided.Settings):
+class DiTiSettings(_guided.GuidedSettings):
     """Defaults are the released uneven widths ('diti64')."""
 
+    name: Literal["diti"] = "diti"
     blocks: int = Field(64, ge=1, le=STEPS, description="blocks of equal length in time; each opens a slice")
     edges: tuple[int, ...] = Field(
         (50, 100, 300, 500, 1000), description="where each stage ends in time; the last is 1000"
@@ -50,7 +49,7 @@ class Settings(_guided.Settings):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> "Settings":
+    def _fits(self) -> "DiTiSettings":
         check_slices(self)
         return self
 
@@ -69,7 +68,7 @@ class PrefixMask(_guided.CodeMask):
     as training.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DiTiSettings) -> None:
         super().__init__()
         self.settings = settings
         self.ends: Tensor
@@ -103,23 +102,23 @@ class DiTi(_guided.Guided):
     adds that loss to the plain one.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: DiTiSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, "DiTi", PrefixMask(settings))
         self.unit_groups = UnitGroups(stage_units(settings), partial(units_of_range, settings))
 
 
-def block_starts(settings: Settings) -> list[int]:
+def block_starts(settings: DiTiSettings) -> list[int]:
     """The first time of each block, and 1000: block b has the times t with floor(t · blocks / 1000) = b."""
     return [-(-STEPS * block // settings.blocks) for block in range(settings.blocks + 1)]
 
 
-def stage_of_blocks(settings: Settings) -> list[int]:
+def stage_of_blocks(settings: DiTiSettings) -> list[int]:
     """The stage of each block: that of where it begins as a real number, 15.625 steps apart for 64 blocks."""
     starts = [block * STEPS / settings.blocks for block in range(settings.blocks)]
     return [next(i for i, edge in enumerate(settings.edges) if start < edge) for start in starts]
 
 
-def slice_widths(settings: Settings) -> list[int]:
+def slice_widths(settings: DiTiSettings) -> list[int]:
     """Numbers of the code that each block opens: its stage's width shared evenly, the rest in its last block."""
     stages = stage_of_blocks(settings)
     widths = [settings.widths[i] // stages.count(i) for i in stages]
@@ -129,12 +128,12 @@ def slice_widths(settings: Settings) -> list[int]:
     return widths
 
 
-def slice_ends(settings: Settings) -> list[int]:
+def slice_ends(settings: DiTiSettings) -> list[int]:
     """How many numbers of the code are open in each block."""
     return list(accumulate(slice_widths(settings)))
 
 
-def stage_units(settings: Settings) -> dict[str, list[int]]:
+def stage_units(settings: DiTiSettings) -> dict[str, list[int]]:
     """The units that each stage opens, by the times at which it does: {"t0-49": [0, ..., 9], ...}."""
     stages, ends, starts = stage_of_blocks(settings), slice_ends(settings), block_starts(settings)
     units, opened = {}, 0
@@ -146,7 +145,7 @@ def stage_units(settings: Settings) -> dict[str, list[int]]:
     return units
 
 
-def units_of_range(settings: Settings, name: str) -> list[int] | None:
+def units_of_range(settings: DiTiSettings, name: str) -> list[int] | None:
     """The units that open at a range of times, such as t100-299, or in a range of blocks, such as b16-23."""
     match = re.fullmatch(r"([bt])(\d+)(?:-(\d+))?", name)
     if match is None:
@@ -155,14 +154,14 @@ def units_of_range(settings: Settings, name: str) -> list[int] | None:
     return units_of_times(settings, first, last) if match[1] == "t" else units_of_blocks(settings, first, last)
 
 
-def units_of_times(settings: Settings, first: int, last: int) -> list[int]:
+def units_of_times(settings: DiTiSettings, first: int, last: int) -> list[int]:
     """The units that open at the times first .. last. Raises ValueError for times outside 0 .. 999."""
     if not 0 <= first <= last < STEPS:
         raise ValueError(f"a time range must lie in 0..{STEPS - 1} and not run backwards, got {first}-{last}.")
     return units_of_blocks(settings, first * settings.blocks // STEPS, last * settings.blocks // STEPS)
 
 
-def units_of_blocks(settings: Settings, first: int, last: int) -> list[int]:
+def units_of_blocks(settings: DiTiSettings, first: int, last: int) -> list[int]:
     """The units that open in the blocks first .. last. Raises ValueError for blocks that there are not, or that open
     none."""
     if not 0 <= first <= last < settings.blocks:
@@ -176,10 +175,7 @@ def units_of_blocks(settings: Settings, first: int, last: int) -> list[int]:
     return units
 
 
-extras: dict[str, Any] = {}
-
-
-def check_slices(settings: Settings) -> None:
+def check_slices(settings: DiTiSettings) -> None:
     """Raises SettingsError where stages do not fit the code or the blocks."""
     edges, widths = settings.edges, settings.widths
     if len(edges) != len(widths):
@@ -204,5 +200,10 @@ def check_slices(settings: Settings) -> None:
         )
 
 
-def build(settings: Settings, foundation: Foundation) -> DiTi:
+def build(settings: DiTiSettings, foundation: Foundation) -> DiTi:
     return DiTi(settings, foundation)
+
+
+METHOD = MethodDefinition(
+    settings=DiTiSettings, build=build, presets=PRESETS, citation=CITATION, scored_weights="averaged"
+)

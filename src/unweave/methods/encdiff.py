@@ -13,8 +13,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave.config import Frozen
-from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
+from unweave.config import NamedSettings
+from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start
 from unweave.models.attention import RecordingAttention
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
@@ -44,9 +44,10 @@ CITATION = """@inproceedings{yang2024encdiff,
 }"""
 
 
-class Settings(Frozen):
+class EncDiffSettings(NamedSettings):
     """Defaults are the released code's, but for `patch` (see `EncDiff`)."""
 
+    name: Literal["encdiff"] = "encdiff"
     units: int = Field(20, ge=1, description="number of units N; the release has 20")
     tokens: Literal["scalar", "vector"] = Field(
         "scalar", description="one number per unit, lifted by an MLP, or a vector (EncDiff-V)"
@@ -175,7 +176,7 @@ class EncDiff(Generative):
     float32 also where the U-Net runs in bfloat16.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: EncDiffSettings, foundation: Foundation) -> None:
         super().__init__()
         check_sizes(settings, foundation)
         self.settings = settings
@@ -296,10 +297,7 @@ def attention_maps(
     return total / len(recorder.maps)
 
 
-extras = {"attention": attention_maps}
-
-
-def check_sizes(settings: Settings, foundation: Foundation) -> None:
+def check_sizes(settings: EncDiffSettings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
     _, height, width = foundation.diffusion_space().shape
     levels = len(settings.channels)
@@ -321,5 +319,10 @@ def check_sizes(settings: Settings, foundation: Foundation) -> None:
         )
 
 
-def build(settings: Settings, foundation: Foundation) -> EncDiff:
+def build(settings: EncDiffSettings, foundation: Foundation) -> EncDiff:
     return EncDiff(settings, foundation)
+
+
+METHOD = MethodDefinition(
+    settings=EncDiffSettings, build=build, presets=PRESETS, citation=CITATION, extra_verbs={"attention": attention_maps}
+)

@@ -4,7 +4,7 @@ Kim & Mnih, "Disentangling by factorising", ICML 2018, arXiv:1802.05983. Network
 the disentanglement_lib sweep (arXiv:1811.12359).
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unweave.config import Frozen
-from unweave.method import Batch, Loss, Player
+from unweave.config import NamedSettings
+from unweave.method import Batch, Loss, MethodDefinition, Player
 from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl, sample_posterior
 from unweave.models.critic import mlp_critic
 from unweave.models.foundation import Foundation
@@ -28,9 +28,10 @@ CITATION = """@inproceedings{kim2018disentangling,
 }"""
 
 
-class Settings(Frozen):
+class FactorVAESettings(NamedSettings):
     """The sweep's values of gamma are 10, 20, 30, 40, 50 and 100."""
 
+    name: Literal["factorvae"] = "factorvae"
     units: int = Field(10, ge=1, description="number of units N")
     gamma: float = Field(30.0, ge=0, description="weight of the total correlation; 0 is a plain VAE")
     critic_width: int = Field(1000, ge=1, description="width of the critic's six hidden layers")
@@ -50,7 +51,7 @@ class FactorVAE(Variational):
     critic's code is sampled anew after the step of the VAE, where the sweep steps both on one sample.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: FactorVAESettings, foundation: Foundation) -> None:
         super().__init__(foundation.shape, settings.units)
         self.settings = settings
         self.critic = mlp_critic(settings.units, settings.critic_width)
@@ -96,8 +97,8 @@ def cross_entropy(logits: Logits, truth: int) -> Scalar:
     return functional.cross_entropy(logits, torch.full((len(logits),), truth, device=logits.device))
 
 
-extras: dict[str, Any] = {}
-
-
-def build(settings: Settings, foundation: Foundation) -> FactorVAE:
+def build(settings: FactorVAESettings, foundation: Foundation) -> FactorVAE:
     return FactorVAE(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=FactorVAESettings, build=build, presets=PRESETS, citation=CITATION)

@@ -5,9 +5,9 @@ NeurIPS 2022, arXiv:2212.12990. Stands on an unconditional denoiser (foundation.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from unweave.method import UnitGroups
+from unweave.method import MethodDefinition, UnitGroups
 from unweave.methods import _guided
 from unweave.methods._guided import Code
 from unweave.models.foundation import Foundation
@@ -21,11 +21,11 @@ CITATION = """@inproceedings{zhang2022pdae,
   note      = {arXiv:2212.12990}
 }"""
 
-SCORED = "averaged"
 
-
-class Settings(_guided.Settings):
+class PDAESettings(_guided.GuidedSettings):
     """Those of `_guided.Settings`, with the published defaults for 64 px."""
+
+    name: Literal["pdae"] = "pdae"
 
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = _guided.presets()
@@ -44,13 +44,15 @@ class NoMask(_guided.CodeMask):
 class PDAE(_guided.Guided):
     """Loss: mean of lambda_t (eps - (eps_0 + s_t G(x_t, t, z)))² (see `_guided.Guided`); z is seen at all times."""
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: PDAESettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, "PDAE", NoMask())
         self.unit_groups = UnitGroups({"code": range(settings.dim)})
 
 
-extras: dict[str, Any] = {}
-
-
-def build(settings: Settings, foundation: Foundation) -> PDAE:
+def build(settings: PDAESettings, foundation: Foundation) -> PDAE:
     return PDAE(settings, foundation)
+
+
+METHOD = MethodDefinition(
+    settings=PDAESettings, build=build, presets=PRESETS, citation=CITATION, scored_weights="averaged"
+)

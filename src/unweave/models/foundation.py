@@ -6,43 +6,17 @@ from typing import Any, NamedTuple
 
 import torch
 from diffusers import UNet2DModel
-from pydantic import ConfigDict, Field
 from torch import nn
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.models import diffusers_folder
 from unweave.models.diffusion.noising import noise_of, read_scheduler_config
 from unweave.models.diffusion.process import Process
+from unweave.models.foundation_settings import FoundationSettings
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.gradient_decoder import UNetFeatures, decoder_half, encoder_half
 from unweave.models.latents import LatentSpace, PixelSpace, Space
 from unweave.tensors import Images, Times
-
-
-class NetworkSource(Frozen):
-    """Where a frozen network comes from, and how to make it when it is not there."""
-
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
-    origin: str = Field(
-        alias="from", description="a run, a folder in diffusers' layout, or owner/name on the Hub", min_length=1
-    )
-    recipe: str | dict[str, Any] | None = Field(
-        None, description="settings file, method name or tables that `unweave train` makes it from"
-    )
-
-
-class FoundationSettings(Frozen):
-    """The table [foundation]: the frozen networks that a method stands on."""
-
-    autoencoder: NetworkSource | None = Field(
-        None, description="the space that diffusion works in; pixels if not given"
-    )
-    denoiser: NetworkSource | None = Field(None, description="a trained unconditional diffusion model")
-
-    def networks(self) -> dict[str, NetworkSource]:
-        """Those that are set, in the order in which they are made."""
-        both = {"autoencoder": self.autoencoder, "denoiser": self.denoiser}
-        return {name: source for name, source in both.items() if source is not None}
 
 
 class FrozenDenoiser(nn.Module):

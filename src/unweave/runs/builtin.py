@@ -14,10 +14,10 @@ def names() -> list[str]:
     return [f"{PREFIX}{path.parent.name}" for path in sorted(MODELS.glob("*/settings.toml"))]
 
 
-def place(path: Path | str) -> Path:
+def run_dir(path: Path | str) -> Path:
     """The run directory of builtin:NAME, runs/builtin-NAME, copied from the package on first use; others as they are.
 
-    A copy, so that pictures and scores have a place of the user's own and the package stays as it is. Raises
+    A copy, so that pictures and scores have a folder of the user's own and the package stays as it is. Raises
     LookupError for a name that is not there, FileExistsError where the directory holds something else or only a part.
     """
     text = str(path)
@@ -33,7 +33,7 @@ def place(path: Path | str) -> Path:
     return target
 
 
-def copy_of(path: Path) -> str | None:
+def original_of(path: Path) -> str | None:
     """The name of the model that a run directory is a copy of; None for other runs."""
     name = path.name.replace("-", ":", 1)
     return name if name in names() else None
@@ -46,9 +46,9 @@ def _copy(source: Path, target: Path) -> None:
         copy = Path(temporary) / target.name
         for path in sorted(source.rglob("*")):
             if path.is_file():  # copyfile: a package that is read-only makes a copy that is not
-                place = copy / path.relative_to(source)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, place)
+                file = copy / path.relative_to(source)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, file)
         try:
             copy.rename(target)
         except OSError:

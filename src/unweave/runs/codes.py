@@ -20,9 +20,9 @@ from unweave.data.dataset import Dataset
 from unweave.method import Generative, Method, evaluating
 from unweave.runs.data import dataset_for
 from unweave.runs.images import ImageNames, read_images
-from unweave.runs.run import Run, Weights
+from unweave.runs.run import Run
 from unweave.tensors import Images, Units, to_images
-from unweave.types import Rows, check_finite
+from unweave.types import Rows, Weights, check_finite
 
 
 def encode(

@@ -10,6 +10,7 @@ import numpy as np
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.open import dataset_table, open_data
+from unweave.data.settings import ViewSettings
 from unweave.runs.run import Run
 from unweave.types import Rows
 
@@ -27,7 +28,7 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     if data is None and split is None:
         return run.dataset()
     if data is None:
-        dataset = open_data({key: value for key, value in run.settings.data.items() if key != "view"})
+        dataset = open_data(run.settings.data.model_copy(update={"view": None}))
     else:
         shape = run.shape()
         table = dict(data) if isinstance(data, Mapping) else dataset_table(data)
@@ -50,9 +51,9 @@ def _log_once(text: str) -> None:
     logger.info(text)
 
 
-def view_settings(run: Run) -> views.ViewSettings:
+def view_settings(run: Run) -> ViewSettings:
     """The part of its data set that a run was trained on."""
-    return views.parse_view(run.settings.data.get("view", {}))
+    return run.settings.data.view or ViewSettings()
 
 
 def describe_part(run: Run, dataset: Dataset, rows: Rows, split: str | None, *, own: bool) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def describe_part(run: Run, dataset: Dataset, rows: Rows, split: str | None, *, 
     view, whole = view_settings(run), views.base_dataset(dataset)
     if split is not None:
         part = {"split": split, "split_seed": None if whole.splits or split in ("all", "unseen") else view.split_seed}
-    if own and (split is not None or "view" in run.settings.data):
+    if own and (split is not None or run.settings.data.view is not None):
         trained = views.apply_view(whole, view)
         trained_rows = views.base_rows(trained, np.arange(len(trained)))
         count = int(np.isin(views.base_rows(dataset, rows), trained_rows).sum())

@@ -1,22 +1,28 @@
 """Folders to share: what they must hold, how they come from the Hub and go there. Nothing in them is ever unpickled.
 
 A shared folder is a run without its optimiser, with a model card, with the parts that are diffusers' own in diffusers'
-layout, and with the sha256 of every file that makes the model what it is (digests.json; see `bears`).
+layout, and with the sha256 of every file that makes the model what it is (digests.json; see `is_part_of_model`).
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from diffusers import ModelMixin
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from unweave.method import Method
+from unweave.models import diffusers_folder
+from unweave.models.foundation import local_folders
+from unweave.models.foundation_settings import FoundationSettings
 from unweave.runs import builtin, checkpoint
+from unweave.runs.run import Run
+from unweave.runs.settings import to_toml
 
 DIGESTS = "digests.json"
 COPIED = ("log.jsonl", "units.safetensors", "names.json")
@@ -44,49 +50,66 @@ def copy_exported(run: Path, folder: Path) -> None:
         shutil.copyfile(run / "model_index.json", folder / "model_index.json")
 
 
-def pack(
-    run: Path,
-    at: Path,
-    weights: Mapping[str, Tensor] | None,
-    parts: Callable[[Path], None],
-    texts: Mapping[str, str],
-    picture: Path | None,
-    folder: Path,
-) -> Path:
-    """Write the run with its checkpoint `at` into a new folder, whole or not at all; `texts` are files by name.
-
-    With `weights` (see `halved`) they are written in place of the checkpoint's. `parts` writes what else belongs to
-    the model. Raises FileExistsError where the folder has content.
-    """
-    with whole(folder) as temporary:
-        kept = temporary / "checkpoints" / at.name
-        kept.mkdir(parents=True)
-        record = checkpoint.verified(at)
-        parts(temporary)
-        if weights is not None:
-            save_file(dict(weights), kept / "weights.safetensors")
-            shared = {"weights.safetensors": checkpoint.digest(kept / "weights.safetensors")}
-        else:
-            for name in ("weights.safetensors", "average.safetensors"):
-                if name in record["sha256"]:  # a run that was shared in half has no average of its own
-                    shutil.copy2(at / name, kept)
-            shared = {name: digest for name, digest in record["sha256"].items() if (kept / name).is_file()}
-        checkpoint.write_record(kept, {**record, "sha256": shared})
+def share(run: Run, folder: Path, half: bool) -> Path:
+    """Write a run into a new folder, whole or not at all (see `Run.save_pretrained`)."""
+    trained, checkpoint_dir = run.trained("averaged", "cpu"), run.checkpoint()
+    if half and not isinstance(trained, Method):
+        raise ValueError(f"{run.path} holds a foundation, which is shared whole: leave --half out.")
+    with new_folder(folder) as temporary:
+        changes = half and (checkpoint_dir / "average.safetensors").is_file()  # not the weights scored
+        _write_checkpoint(checkpoint_dir, halved(trained) if half else None, temporary)
+        diffusers_folder.copy_networks(local_folders(run.network_sources()), temporary / "foundation")
+        if not isinstance(trained, Method):
+            copy_exported(run.path, temporary)
+        elif not half:
+            write_parts(trained, temporary)
         for name in COPIED:
-            if (run / name).is_file():
-                shutil.copy2(run / name, temporary)
-        if picture is not None:
+            if (run.path / name).is_file():
+                shutil.copy2(run.path / name, temporary)
+        if (picture := run.preview()) is not None:
             shutil.copy2(picture, temporary / "preview.png")
-        for name, text in texts.items():
+        for name, text in _texts(run, changes).items():
             (temporary / name).write_text(text)
-        bound = [file for file in files(temporary) if bears(file.relative_to(temporary))]
+        bound = [file for file in visible_files(temporary) if is_part_of_model(file.relative_to(temporary))]
         digests = {str(file.relative_to(temporary)): checkpoint.digest(file) for file in bound}
         (temporary / DIGESTS).write_text(json.dumps(digests, indent=2))
     return folder
 
 
+def _write_checkpoint(checkpoint_dir: Path, half: Mapping[str, Tensor] | None, folder: Path) -> None:
+    """Copy a checkpoint without its optimiser; or write these weights in place of its own."""
+    copy = folder / "checkpoints" / checkpoint_dir.name
+    copy.mkdir(parents=True)
+    record = checkpoint.verified(checkpoint_dir)
+    if half is not None:
+        save_file(dict(half), copy / "weights.safetensors")
+        digests = {"weights.safetensors": checkpoint.digest(copy / "weights.safetensors")}
+    else:
+        for name in ("weights.safetensors", "average.safetensors"):
+            if name in record["sha256"]:  # a run that was shared in half has no average of its own
+                shutil.copy2(checkpoint_dir / name, copy)
+        digests = {name: digest for name, digest in record["sha256"].items() if (copy / name).is_file()}
+    checkpoint.write_record(copy, {**record, "sha256": digests})
+
+
+def _texts(run: Run, changes: bool) -> dict[str, str]:
+    """Card, settings, record and scores (if the weights are those scored), without what names this machine."""
+    data = run.settings.data
+    if path := data.model_dump().get("path"):  # names of this machine stay here
+        data = data.model_copy(update={"path": Path(path).name})
+    settings = run.settings.model_copy(update={"data": data, "foundation": FoundationSettings()})
+    record = {key: value for key, value in run.record().items() if key != "command"}
+    scores = None if changes else run.own_scores()
+    return {
+        "README.md": run.card(changes),
+        "settings.toml": to_toml(settings),
+        "run.json": json.dumps(record, indent=2),
+        **({} if scores is None else {"scores.json": json.dumps(scores, indent=2)}),
+    }
+
+
 @contextmanager
-def whole(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path) -> Iterator[Path]:
     """A place to write a new folder in, which appears under its name when all is written, or not at all.
 
     Raises FileExistsError where the folder has content.
@@ -115,13 +138,13 @@ def halved(method: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def files(folder: Path) -> list[Path]:
+def visible_files(folder: Path) -> list[Path]:
     """Every file below a folder that is not hidden."""
     inside = sorted(path for path in folder.rglob("*") if path.is_file())
     return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
-def bears(name: Path) -> bool:
+def is_part_of_model(name: Path) -> bool:
     """Whether a file makes the model what it is. Cards, scores, reports and names of units may change, pictures too."""
     if name.suffix == ".json" and len(name.parts) == 1:
         return name.name in (
@@ -132,15 +155,15 @@ def bears(name: Path) -> bool:
     return name.suffix in (".safetensors", ".toml", ".json")
 
 
-def checked(folder: Path) -> Path:
+def check_shared(folder: Path) -> Path:
     """The folder, if it is one of ours and as it was written.
 
     Raises LookupError where it is not a shared run, and ValueError where it holds pickles, where a file is missing, has
     another digest, or was not among those that were shared; each says what is in the folder.
     """
-    found = files(folder)
-    inside = f" In {folder}: {_listed(folder, found)}."
-    pickles = [path.name for path in found if path.suffix.lower() in PICKLES]
+    files = visible_files(folder)
+    inside = f" In {folder}: {_listed(folder, files)}."
+    pickles = [path.name for path in files if path.suffix.lower() in PICKLES]
     if pickles:
         raise ValueError(f"{pickles[0]} may hold a pickle, which can run code, so this folder is not opened.{inside}")
     if not (folder / DIGESTS).is_file():
@@ -154,8 +177,10 @@ def checked(folder: Path) -> Path:
             raise ValueError(f"{name} is missing; fetch the folder again.{inside}")
         if checkpoint.digest(folder / name) != expected:
             raise ValueError(f"{name} is not the file that was shared (its digest differs); fetch it again.{inside}")
-    names = [path.relative_to(folder) for path in found]
-    strangers = [str(name) for name in names if bears(name) and str(name) not in digests and name.parts[0] != "codes"]
+    names = [path.relative_to(folder) for path in files]
+    strangers = [
+        str(name) for name in names if is_part_of_model(name) and str(name) not in digests and name.parts[0] != "codes"
+    ]
     if strangers or "settings.toml" not in digests:
         what = strangers[0] if strangers else "settings.toml"
         raise ValueError(f"{what} was not among the files that were shared; fetch the folder again.{inside}")
@@ -168,7 +193,7 @@ def fetch(source: str, **options: Any) -> Path:
     Files that may be pickles are not even downloaded. Options are those of `huggingface_hub.snapshot_download`:
     revision, cache_dir, local_files_only, token.
     """
-    folder = builtin.place(source)
+    folder = builtin.run_dir(source)
     if folder.is_dir():
         return folder
     name, _, revision = source.partition("@")
@@ -182,8 +207,9 @@ def fetch(source: str, **options: Any) -> Path:
         raise LookupError(f"{source!r} cannot be had from the Hub: {str(error).splitlines()[0]}") from error
 
 
-def push(folder: Path, repository: str, client: Any, private: bool) -> str:
-    """Upload a folder that `pack` made in place of what the repository holds; returns the address of the commit."""
+def push(folder: Path, repository: str, private: bool, client: Any = None) -> str:
+    """Upload a shared folder in place of what the repository holds; returns the address of the commit."""
+    client = client or HfApi()
     client.create_repo(repository, private=private, exist_ok=True)
     commit = client.upload_folder(
         repo_id=repository, folder_path=folder, delete_patterns="*", commit_message="Share a run of unweave"
@@ -191,6 +217,6 @@ def push(folder: Path, repository: str, client: Any, private: bool) -> str:
     return str(commit)
 
 
-def _listed(folder: Path, found: Iterable[Path]) -> str:
-    names = [str(path.relative_to(folder)) for path in found]
+def _listed(folder: Path, files: Iterable[Path]) -> str:
+    names = [str(path.relative_to(folder)) for path in files]
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "nothing"

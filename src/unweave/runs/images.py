@@ -11,7 +11,8 @@ import torch
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import image_size, read_image
 from unweave.data.sampling import sample_rows
-from unweave.runs.run import Run, best_device
+from unweave.runs.model import best_device
+from unweave.runs.run import Run
 from unweave.tensors import Images, to_images
 
 logger = logging.getLogger(__name__)

@@ -3,25 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+from unweave import registry
+from unweave.method import find_method
+from unweave.runs.run import Run
+
 BIBTEX = "```bibtex\n{}\n```"
 
 
-def text(
-    method: Mapping[str, Any],
-    training: Mapping[str, Any],
-    record: Mapping[str, Any],
-    state: Mapping[str, Any],
-    weights: str,
-    scores: Mapping[str, Any] | None,
-    citations: Mapping[str, str],
-    about: str,
-    picture: str | None,
-) -> str:
-    """Markdown with the front matter of the Hub: data, budget, hardware, seed, scores with protocols, citation."""
+def card_of(run: Run, half: bool) -> str:
+    """Markdown with the front matter of the Hub: data, budget, hardware, seed, scores with protocols, citation.
+
+    With `half` it is the card of weights that are others than those that were scored.
+    """
+    method, training = run.settings.method.model_dump(mode="json"), run.settings.training.model_dump(mode="json")
+    record, state, scores = run.record(), run.state(), None if half else run.own_scores()
+    module = registry.trainable(run.method_name)
+    citations = [find_method(run.method_name).citation, record.get("data", {}).get("citation", "")]
+    weights = "averaged where the method averages, float16" if half else state["sha256"]["weights.safetensors"]
     data = record.get("data", {})
     name, title = str(method["name"]), data.get("title", "unnamed images")
     settings = {key: value for key, value in method.items() if key != "name"}
-    made = {
+    origin = {
         "images seen": f"{state['seen']:,} of {training['images']:,}, in batches of {training['batch']}",
         "seed": training["seed"],
         "time": f"{state['seconds']:.0f} s",
@@ -34,30 +36,30 @@ def text(
     parts = [
         "---\nlibrary_name: unweave\ntags: [disentanglement, unsupervised, image-editing]\n---",
         f"# {name} on {title}",
-        about.strip(),
+        (module.__doc__ or "").strip(),
         "Trained without labels by [unweave]: images in, a set of units out, each to be changed on its own.",
-        *([f"![reconstructions and swaps]({picture})"] if picture else []),
+        *(["![reconstructions and swaps](preview.png)"] if run.preview() else []),
         "## Use",
         '```python\nimport unweave\n\nrun = unweave.from_pretrained(".")  # this folder, or owner/name on the Hub\n'
         'codes = unweave.encode(run, images=["photo.png"])\n```',
         "## Data",
-        table({key: data[key] for key in ("title", "source", "licence", "notes", "digest") if data.get(key)}),
+        markdown_table({key: data[key] for key in ("title", "source", "licence", "notes", "digest") if data.get(key)}),
         "The licence of the data, where there is one, may bind what is trained on them.",
         "## Training",
-        table(made),
+        markdown_table(origin),
         "## Settings",
-        table(settings),
+        markdown_table(settings),
         "## Scores",
-        scored(scores),
+        scores_table(scores),
         "## Citation",
-        *(BIBTEX.format(entry.strip()) for entry in citations.values() if entry.strip().startswith("@")),
-        *(entry.strip() for entry in citations.values() if entry.strip() and not entry.strip().startswith("@")),
+        *(BIBTEX.format(entry.strip()) for entry in citations if entry.strip().startswith("@")),
+        *(entry.strip() for entry in citations if entry.strip() and not entry.strip().startswith("@")),
         "[unweave]: https://pypi.org/project/unweave",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def scored(scores: Mapping[str, Any] | None) -> str:
+def scores_table(scores: Mapping[str, Any] | None) -> str:
     """One row per protocol and score, with its interval and what that is an interval of."""
     if not scores:
         return "Not scored: the data have no factors, or nobody ran `unweave evaluate`."
@@ -67,11 +69,11 @@ def scored(scores: Mapping[str, Any] | None) -> str:
             low, high = score.get("low"), score.get("high")
             interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
             rows.append(f"| {protocol} | {name} | {score['value']:.3f} | {interval} |")
-    said = f"{scores['rows']:,} rows, seed {scores['seed']}, weights {scores['weights']}; "
-    return "\n".join(rows) + f"\n\n{said}intervals are metric noise of this one training run."
+    note = f"{scores['rows']:,} rows, seed {scores['seed']}, weights {scores['weights']}; "
+    return "\n".join(rows) + f"\n\n{note}intervals are metric noise of this one training run."
 
 
-def table(facts: Mapping[str, Any]) -> str:
+def markdown_table(facts: Mapping[str, Any]) -> str:
     """A Markdown table of names and values."""
     rows = [f"| {key} | {str(value).replace('|', chr(92) + '|')} |" for key, value in facts.items()]
     return "\n".join(["| | |", "|---|---|", *rows])

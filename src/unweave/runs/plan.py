@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from unweave import registry
-from unweave.config import SettingsError, Table, merge, nearest, parse, read
-from unweave.data import views
-from unweave.data.open import dataset_table
+from unweave.config import SettingsError, Table, merge, nearest, read
+from unweave.data.open import dataset_settings, dataset_table
+from unweave.method import find_method
 from unweave.runs.run import Run
-from unweave.runs.settings import RunSettings, without_none
+from unweave.runs.settings import RunSettings, settings_of, without_none
 
 DEFAULT_PRESET = "laptop"
 DEFAULT_DATA = {"data": {"name": "rooms"}}
@@ -28,47 +28,45 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> RunSettings:
     the file. `data` may be the name of a data set or a path. Every table is checked here, before anything is made.
     Raises SettingsError and LookupError, both with the nearest name.
     """
-    by_name: Table = {"preset": DEFAULT_PRESET, "method": {"name": str(what)}}
-    given = read(Path(what)) if str(what).endswith(".toml") else by_name
-    given = _laid(_with_data(given), _laid(*map(_with_data, tables)))  # so that the order of single words is the same
-    unknown = sorted(set(given) - set(RunSettings.model_fields))
-    if unknown:
-        known = list(RunSettings.model_fields)
-        raise SettingsError(
-            f"{unknown[0]} is not a table of settings.{nearest(unknown[0], known)} {', '.join(known)} are."
-        )
-    method = given.get("method")
+    bare: Table = {"preset": DEFAULT_PRESET, "method": {"name": str(what)}}
+    base = read(Path(what)) if str(what).endswith(".toml") else bare
+    complete = _overlay(
+        _named_data(base), _overlay(*map(_named_data, tables))
+    )  # single words in any order are the same
+    method, preset = complete.get("method"), complete.get("preset")
     if not isinstance(method, Mapping) or "name" not in method:
         raise SettingsError(f"method.name is missing in {what}; there is: {', '.join(registry.trainable_names())}.")
-    module = registry.trainable(str(method["name"]))
-    preset = given.get("preset")
-    if preset is not None and preset not in module.PRESETS:
-        near, known = nearest(str(preset), module.PRESETS), list(module.PRESETS)
-        raise SettingsError(f"{method['name']} has no preset {preset!r}.{near} It has: {', '.join(known)}.")
-    presets = dict(module.PRESETS[preset]) if preset else {}
-    if isinstance(given.get("foundation"), Mapping):
-        presets["foundation"] = _not_named(presets.get("foundation", {}), given["foundation"])
-    given = merge(presets, {} if "name" in given.get("data", {}) else DEFAULT_DATA, given)
-    given["data"] = _complete_data(given["data"])
-    if "foundation" in given:
-        given["foundation"] = _complete_foundation(given["foundation"], given["data"])
-    own = {key: value for key, value in given["method"].items() if key != "name"}
-    complete = parse(module.Settings, own, "method").model_dump(mode="json")
-    return parse(RunSettings, {**given, "method": {"name": method["name"], **complete}}, "")
+    presets = preset_of(str(method["name"]), preset) if preset else {}
+    if isinstance(complete.get("foundation"), Mapping):
+        presets["foundation"] = _without_replaced(presets.get("foundation", {}), complete["foundation"])
+    complete = merge(presets, {} if "name" in complete.get("data", {}) else DEFAULT_DATA, complete)
+    complete["data"] = _complete_data(complete["data"])
+    if "foundation" in complete:
+        complete["foundation"] = _complete_foundation(complete["foundation"], complete["data"])
+    return settings_of(complete)
+
+
+def preset_of(method: str, preset: Any) -> Table:
+    """The tables of a method's preset. Raises SettingsError with the nearest name where there is none of this name."""
+    presets = find_method(method).presets
+    if preset not in presets:
+        near, known = nearest(str(preset), presets), list(presets)
+        raise SettingsError(f"{method} has no preset {preset!r}.{near} It has: {', '.join(known)}.")
+    return dict(presets[preset])
 
 
 def default_run_dir(settings: RunSettings, resume: bool = False) -> Path:
     """runs/METHOD-DATA or METHOD-DATA-2, -3, ...: the first free one; to resume, the newest of these settings."""
-    data = settings.data.get("path")
-    name = f"{settings.method['name']}-{Path(data).stem if data else settings.data['name']}"
-    place, number, same, near = Path("runs") / name, 1, None, None
-    while place.exists():
-        if resume and (place / "settings.toml").is_file():
-            differ = set(differing(Run(place).settings, settings))
-            same, near = (same if differ else place), (place if differ <= set(RESUMABLE) else near)
+    path = settings.data.model_dump().get("path")  # of sets on disk
+    name = f"{settings.method.name}-{Path(path).stem if path else settings.data.name}"
+    run_dir, number, same, near = Path("runs") / name, 1, None, None
+    while run_dir.exists():
+        if resume and (run_dir / "settings.toml").is_file():
+            names = set(differing(Run(run_dir).settings, settings))
+            same, near = (same if names else run_dir), (run_dir if names <= set(RESUMABLE) else near)
         number += 1
-        place = Path("runs") / f"{name}-{number}"
-    return same or near or place
+        run_dir = Path("runs") / f"{name}-{number}"
+    return same or near or run_dir
 
 
 def differing(one: RunSettings, other: RunSettings) -> list[str]:
@@ -81,13 +79,13 @@ def differing(one: RunSettings, other: RunSettings) -> list[str]:
     return (["preset"] if one.preset != other.preset else []) + names
 
 
-def _with_data(table: Mapping[str, Any]) -> Table:
+def _named_data(table: Mapping[str, Any]) -> Table:
     """The table with `data` as a table, where it is the name of a data set or a path."""
     data = table.get("data")
     return {**table, "data": dataset_table(str(data))} if isinstance(data, str | Path) else dict(table)
 
 
-def _not_named(presets: Table, given: Mapping[str, Any]) -> Table:
+def _without_replaced(presets: Table, own: Mapping[str, Any]) -> Table:
     """The foundations of a preset but for those that the person names, by a place or by a recipe of their own.
 
     A table of a recipe changes the preset's: foundation.denoiser.recipe.training.images=10000.
@@ -96,7 +94,7 @@ def _not_named(presets: Table, given: Mapping[str, Any]) -> Table:
     def changes(source: Any) -> bool:
         return isinstance(source, Mapping) and isinstance(source.get("recipe"), Mapping)
 
-    return {name: source for name, source in presets.items() if name not in given or changes(given[name])}
+    return {name: source for name, source in presets.items() if name not in own or changes(own[name])}
 
 
 def _complete_foundation(table: Any, data: Table) -> Table:
@@ -123,17 +121,17 @@ def _complete_source(source: Table, data: Table) -> Table:
         if not isinstance(recipe.get("method"), Mapping) or "name" not in recipe["method"]:
             raise SettingsError("a recipe must say method.name (denoiser or autoencoder), or be a file or such a name.")
         recipe = merge({"data": data}, recipe)
-        made = [recipe["method"]["name"], recipe.get("preset", DEFAULT_PRESET)]
-        origin = origin or f"runs/{'-'.join([*made, _said(data)])}"
+        words = [recipe["method"]["name"], recipe.get("preset", DEFAULT_PRESET)]
+        origin = origin or f"runs/{'-'.join([*words, _data_label(data)])}"
     elif isinstance(recipe, str):
         origin = origin or f"runs/{Path(recipe).stem}"
         recipe = str(Path(recipe).resolve())
     local = origin is not None and (recipe is not None or Path(str(origin)).expanduser().is_dir())
-    place = {"from": str(Path(str(origin)).expanduser().resolve()) if local else origin}
-    return without_none({**source, "recipe": recipe, **place})
+    absolute = {"from": str(Path(str(origin)).expanduser().resolve()) if local else origin}
+    return without_none({**source, "recipe": recipe, **absolute})
 
 
-def _said(data: Table) -> str:
+def _data_label(data: Table) -> str:
     """A data set in the name of a run: with a digest where its name does not say all of it (paths, views)."""
     path, plain = data.get("path"), set(data) <= {"name", "size"}
     name = Path(path).stem if path else data["name"]
@@ -143,7 +141,7 @@ def _said(data: Table) -> str:
     return "-".join(words)
 
 
-def _laid(*tables: Table) -> Table:
+def _overlay(*tables: Table) -> Table:
     """Tables laid over each other; another data set does not inherit the settings of the one before, but its size."""
     result: Table = {}
     for table in tables:
@@ -155,14 +153,8 @@ def _laid(*tables: Table) -> Table:
 
 
 def _complete_data(table: Mapping[str, Any]) -> Table:
-    """A [data] table with its defaults, and with an absolute path; a view is completed where there is one."""
-    if "name" not in table:
-        raise SettingsError(f"data.name is missing; there is: {', '.join(registry.names('data'))}.")
-    settings = registry.module("data", str(table["name"])).Settings
-    own = parse(
-        settings, {key: value for key, value in table.items() if key not in ("name", "view")}, "data", ("view",)
-    )
-    paths = {key: value.expanduser() for key, value in own if isinstance(value, Path)}
+    """A [data] table with its defaults, and with an absolute path."""
+    settings = dataset_settings(table)
+    paths = {key: value.expanduser() for key, value in settings if isinstance(value, Path)}
     absolute = {key: str(path.resolve()) for key, path in paths.items() if key == "path" or path.exists()}
-    view = {"view": views.parse_view(table["view"]).model_dump(mode="json")} if "view" in table else {}
-    return without_none({"name": table["name"], **own.model_dump(mode="json"), **absolute, **view})
+    return without_none({**settings.model_dump(mode="json"), **absolute})

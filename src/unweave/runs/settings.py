@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
-from unweave.config import Frozen
-from unweave.models.foundation import FoundationSettings
+from unweave import registry
+from unweave.config import Frozen, NamedSettings, SettingsError, nearest, parse
+from unweave.data.open import dataset_settings
+from unweave.data.settings import DatasetSettings
+from unweave.models.foundation_settings import FoundationSettings
 
 Decay = Literal["constant", "cosine", "late"]
 """How the learning rate falls after its warm-up (see `training.schedule`)."""
@@ -50,12 +53,44 @@ class RunSettings(Frozen):
     """Every table of settings.toml; a file with these settings repeats the run."""
 
     preset: str | None = Field(None, description="named settings of the method, which the tables below change")
-    method: dict[str, Any] = Field(description="name, and the method's own settings")
+    method: SerializeAsAny[NamedSettings] = Field(description="name, and the method's own settings")
     foundation: FoundationSettings = Field(
         FoundationSettings(), description="frozen networks that the method stands on"
     )
-    data: dict[str, Any] = Field(description="name (and path), and the data set's own settings")
+    data: SerializeAsAny[DatasetSettings] = Field(description="name (and path), and the data set's own settings")
     training: TrainingSettings = Field(TrainingSettings(), description="budget, rates, precision, seed")
+
+
+def settings_of(tables: Mapping[str, Any]) -> RunSettings:
+    """Tables, as a settings file has them, as typed settings: those of the method are of the class in its file.
+
+    Raises SettingsError that names the table and every bad key, LookupError for a method that there is not.
+    """
+    unknown = sorted(set(tables) - set(RunSettings.model_fields))
+    if unknown:
+        known = list(RunSettings.model_fields)
+        raise SettingsError(
+            f"{unknown[0]} is not a table of settings.{nearest(unknown[0], known)} {', '.join(known)} are."
+        )
+    data = tables.get("data")
+    if not isinstance(data, Mapping | DatasetSettings):
+        raise SettingsError("data is missing: it is a table, such as data.name=rooms.")
+    own = {
+        "method": method_settings(tables.get("method")),
+        "data": data if isinstance(data, DatasetSettings) else dataset_settings(data),
+    }
+    return parse(RunSettings, {**tables, **own}, "")
+
+
+def method_settings(table: Any) -> NamedSettings:
+    """The [method] table as the settings of that method."""
+    from unweave.method import find_method
+
+    if isinstance(table, NamedSettings):
+        return table
+    if not isinstance(table, Mapping) or "name" not in table:
+        raise SettingsError(f"method.name is missing; there is: {', '.join(registry.trainable_names())}.")
+    return parse(find_method(str(table["name"])).settings, table, "method")
 
 
 def to_toml(settings: RunSettings) -> str:

@@ -14,7 +14,8 @@ from unweave.data import sampling
 from unweave.method import Method, evaluating
 from unweave.runs import reduction as reduce
 from unweave.runs.codes import code_table
-from unweave.runs.run import Run, best_device
+from unweave.runs.model import best_device
+from unweave.runs.run import Run
 from unweave.runs.units import Choice
 from unweave.tensors import to_images
 from unweave.types import Pixels

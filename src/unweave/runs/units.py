@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from unweave.files import write_atomically
 from unweave.method import Method, evaluating
 from unweave.runs.codes import check_generative, check_units, encode_images
-from unweave.runs.run import Run, write_text
+from unweave.runs.run import Run
 from unweave.tensors import Images
 
 Chosen = Sequence[int | str]
@@ -131,7 +132,7 @@ def name_unit(run: Run | str | Path, unit: int | str, text: str, method: Method 
         if _means_units(method, text, count):
             raise ValueError(f"{text!r} already means units of this run: choose a name that is no number or group.")
         kept[text] = word
-    write_text(run.path / "names.json", json.dumps(kept, indent=2, ensure_ascii=False))
+    write_atomically(run.path / "names.json", json.dumps(kept, indent=2, ensure_ascii=False))
     return kept
 
 

@@ -24,7 +24,7 @@ def run_of(
     raises, ValueError for settings or a method beside a run and for fewer than two images, LookupError for a folder of
     runs and for what is not there.
     """
-    folder = what.path if isinstance(what, Run) else builtin.place(what)
+    folder = what.path if isinstance(what, Run) else builtin.run_dir(what)
     if isinstance(what, Run) or (folder / "settings.toml").is_file():
         if tables or method is not None:
             raise ValueError(

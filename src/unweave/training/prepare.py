@@ -16,7 +16,8 @@ from unweave.data.open import open_data
 from unweave.method import Batch
 from unweave.models.foundation import open_foundation
 from unweave.runs import checkpoint
-from unweave.runs.run import Run, build
+from unweave.runs.model import build
+from unweave.runs.run import Run
 from unweave.runs.settings import TrainingSettings
 from unweave.training import loop, malloc, memory
 from unweave.training.batches import batches
@@ -51,7 +52,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
     players = method.to(accelerator.device).train().players()
     probe = first_batch(settings.training, dataset, accelerator)
-    memory.check(players, probe, settings.training, accelerator, pieces="piece" in settings.method)
+    memory.check(players, probe, settings.training, accelerator, pieces="piece" in type(settings.method).model_fields)
 
     run_dir = _of_main_process(accelerator, experiment.run_dir)
     if accelerator.is_main_process:

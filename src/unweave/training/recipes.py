@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from unweave.config import SettingsError
 from unweave.models.diffusers_folder import find_network
-from unweave.models.foundation import NetworkSource
+from unweave.models.foundation_settings import NetworkSource
 from unweave.runs import checkpoint
 from unweave.runs.plan import RESUMABLE, differing, plan
 from unweave.runs.run import Run

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.conftest import patch_dataset
 
 from unweave.data.cache import cache, conversion
 from unweave.data.digest import dataset_digest
@@ -42,11 +43,11 @@ def aged(path, seconds):
 
 
 def open_npz(path, size=None):
-    return npz.build(npz.Settings(path=path, size=size))
+    return npz.build(npz.NpzSettings(path=path, size=size))
 
 
 def open_folder(path, size=64):
-    return folder.build(folder.Settings(path=path, size=size))
+    return folder.build(folder.FolderSettings(path=path, size=size))
 
 
 def sets():
@@ -88,12 +89,16 @@ def counted(monkeypatch, module, name):
     return calls
 
 
+def converted_again(settings):
+    raise AssertionError("the files are read again")
+
+
 # what names a set
 
 
 def test_a_set_is_converted_once_and_its_source_read_once(noise, monkeypatch):
     first = open_npz(noise)
-    monkeypatch.setattr(npz, "source", None)
+    patch_dataset(monkeypatch, npz, source=converted_again)
     second = open_npz(noise)
     assert second.folder == first.folder
     assert (second.images(np.arange(50)) == np.load(noise)["images"]).all()
@@ -141,7 +146,7 @@ def test_files_that_change_while_they_are_read_are_not_cached(noise, monkeypatch
         aged(noise, 10)
         return source
 
-    monkeypatch.setattr(npz, "source", slow)
+    patch_dataset(monkeypatch, npz, source=slow)
     with pytest.raises(ValueError, match="files of npz changed while they were read"):
         open_npz(noise)
     assert sets() == []
@@ -168,7 +173,7 @@ def slowly(*given):
     time.sleep(0.15)
     return record
 conversion.convert_chunk = slowly
-folder.build(folder.Settings(path=Path({!r})))
+folder.build(folder.FolderSettings(path=Path({!r})))
 """
 
 
@@ -266,7 +271,7 @@ def test_ctrl_c_at_several_processes_ends_them_all_at_once(many_pictures, undist
     process = child(
         "from unweave.data.cache import cache\ncache.PARALLEL_FROM = 1\n"
         "import os\nos.sched_getaffinity = lambda _: {0, 1}\n"
-        + f"folder.build(folder.Settings(path=Path({str(many_pictures)!r})))",
+        + f"folder.build(folder.FolderSettings(path=Path({str(many_pictures)!r})))",
     )
     wait_for(lambda: lines_done() >= 1, process)
     os.kill(process.pid, signal.SIGINT)
@@ -325,7 +330,7 @@ def test_a_copied_cache_is_checked_once_and_taken(noise, monkeypatch, caplog):
     first = open_npz(noise)
     shutil.copytree(cache.root(), noise.parent / "copy", copy_function=shutil.copyfile)
     monkeypatch.setenv("UNWEAVE_CACHE", str(noise.parent / "copy"))
-    monkeypatch.setattr(npz, "source", None)  # not converted again
+    patch_dataset(monkeypatch, npz, source=converted_again)  # not converted again
     checked = counted(monkeypatch, cache, "dataset_digest")
     copy = open_npz(noise)
     assert (copy.digest(), copy.folder.parent.parent) == (first.digest(), noise.parent / "copy")
@@ -446,7 +451,7 @@ def test_several_processes_convert_as_one_does(many_pictures, undisturbed, monke
 
 
 def test_a_reader_in_this_process_has_the_same_errors(noise, monkeypatch):
-    monkeypatch.setattr(npz, "source", lambda _: 1 // 0)
+    patch_dataset(monkeypatch, npz, source=lambda _: 1 // 0)
     with pytest.raises(ValueError, match="npz cannot be read: ZeroDivisionError"):
         open_npz(noise)
 
@@ -511,7 +516,7 @@ import numpy as np
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) / 1024
-dataset = npz.build(npz.Settings(path=Path({!r})))
+dataset = npz.build(npz.NpzSettings(path=Path({!r})))
 rng, before = np.random.default_rng(0), anonymous()
 top = max(anonymous() for _ in range(60) if dataset.images(rng.integers(0, len(dataset), 256)).any())
 dataset._digest = None
@@ -549,7 +554,7 @@ def test_unreadable_rows_are_left_out_of_everything(tmp_path, caplog):
     for i in range(0, 30, 2):
         if i > 3:
             (tmp_path / "p" / "a" / f"{i:02}.png").write_bytes(b"?")
-    dataset = folder.build(folder.Settings(path=tmp_path / "p", size=8, labels="folders"))
+    dataset = folder.build(folder.FolderSettings(path=tmp_path / "p", size=8, labels="folders"))
     assert len(dataset) == len(dataset.files) == 17
     assert dataset.files[:3] == ("a/00.png", "a/02.png", "b/01.png")
     assert dataset.factors(np.arange(17))[:, 0].tolist() == [0] * 2 + [1] * 15

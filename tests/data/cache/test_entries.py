@@ -9,7 +9,7 @@ from unweave.data.formats import npz
 
 def test_entries_are_listed_and_deleted(noise):
     assert entries.list_entries() == []
-    first = npz.build(npz.Settings(path=noise))
+    first = npz.build(npz.NpzSettings(path=noise))
     (entry,) = entries.list_entries()
     assert entry[:3] == (first.folder, "noise", 50)
     assert entry.whole
@@ -30,11 +30,11 @@ def test_entries_are_listed_and_deleted(noise):
         entries.delete_entry(entry)
         entries.delete_entry(entry)  # it may be gone
     assert entries.list_entries() == []
-    assert npz.build(npz.Settings(path=noise)).digest() == first.digest()
+    assert npz.build(npz.NpzSettings(path=noise)).digest() == first.digest()
 
 
 def test_a_set_in_the_making_is_not_deleted(noise):
-    folder = npz.build(npz.Settings(path=noise)).folder
+    folder = npz.build(npz.NpzSettings(path=noise)).folder
     entry = entries.list_entries()[0]
     with (
         entries.FileLock(cache.root() / "locks" / f"{folder.name}.lock"),

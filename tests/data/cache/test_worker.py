@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from unweave import registry
 from unweave.config import SettingsError
 from unweave.data.cache import cache, worker
+from unweave.data.dataset import find_dataset
 
 FOREIGN = '''
 """A set of another package whose reader may crash: 24 grey images, as bright as their number."""
@@ -18,12 +18,12 @@ import os, signal
 from pathlib import Path
 import numpy as np
 from unweave.data.reading.image_source import ImageBlock, ImageSource
-from unweave.data.dataset import Card
-from unweave.config import Frozen, SettingsError
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.settings import DatasetSettings
+from unweave.config import SettingsError
 
-CHILD_PROCESS_ONLY = True
-
-class Settings(Frozen):
+class ForeignSettings(DatasetSettings):
+    name: str = "foreign"
     path: Path
     mood: str = ""
 
@@ -55,6 +55,8 @@ def source(settings):
             return ImageBlock(np.zeros((stop - start, 8, 8, 1), np.uint8), {99: "bad"})
         return ImageBlock(np.repeat(np.arange(start, stop, dtype=np.uint8), 64).reshape(-1, 8, 8, 1))
     return ImageSource("foreign", Card("t", "s", "l"), (1, 8, 8), 24, read)
+
+DATASET = DatasetDefinition(ForeignSettings, lambda settings: None, files=files, source=source, child_process_only=True)
 '''
 
 
@@ -72,7 +74,7 @@ def foreign(tmp_path, monkeypatch):
 
     def build(mood):
         (tmp_path / "file.mood").write_text(mood)
-        settings = registry.module("data", "foreign").Settings(path=tmp_path / "file.bin")
+        settings = find_dataset("foreign").settings(path=tmp_path / "file.bin")
         return cache.open_cached("foreign", settings)
 
     return build

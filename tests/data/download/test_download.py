@@ -15,11 +15,12 @@ import pytest
 from tests.data.download.server import Answer
 
 from unweave import progress
-from unweave.data.dataset import Card
+from unweave.data.dataset import Card, DatasetDefinition
 from unweave.data.download import transfer
 from unweave.data.download.download import NotFetchedError, download_file, download_set
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.download.transfer import Patience
+from unweave.data.settings import DatasetSettings
 from unweave.progress import Progress, Task
 
 DATA = np.random.default_rng(0).bytes(100_000)
@@ -461,7 +462,7 @@ def sets(monkeypatch, tmp_path):
 
     def module(name):
         new_module = ModuleType(name)
-        vars(new_module).update({"DOWNLOADS": downloads[name], "CARD": card} if downloads[name] else {})
+        new_module.DATASET = DatasetDefinition(DatasetSettings, lambda settings: None, card, downloads[name])
         return new_module
 
     monkeypatch.setattr("unweave.registry.import_module", module)

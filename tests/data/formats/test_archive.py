@@ -55,7 +55,7 @@ def pack(path, content=CONTENT):
 
 
 def load(path, **settings):
-    return archive.build(archive.Settings(path=path, size=16, **settings))
+    return archive.build(archive.ArchiveSettings(path=path, size=16, **settings))
 
 
 @pytest.mark.parametrize("name", ["a.zip", *MODES])
@@ -73,14 +73,14 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path):
     for name, data in CONTENT.items():
         (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "a" / name).write_bytes(data)
-    from_folder = folder.build(folder.Settings(path=tmp_path / "a", size=16))
+    from_folder = folder.build(folder.FolderSettings(path=tmp_path / "a", size=16))
     assert load(pack(tmp_path / "b.zip")).digest() == from_folder.digest()
 
 
 def test_parts_are_read_in_any_order(tmp_path):
     content = {f"{i}.png": picture((i, 0, 0)) for i in range(200, 240)}
     for name in ("a.zip", "a.tar", "a.tgz"):
-        source = archive.source(archive.Settings(path=pack(tmp_path / name, content), size=8))
+        source = archive.source(archive.ArchiveSettings(path=pack(tmp_path / name, content), size=8))
         assert source.in_order == (name == "a.tgz")
         for start, stop in ((30, 40), (0, 10), (5, 35)):
             assert source.read(start, stop).pixels[:, 4, 4, 0].tolist() == [*range(200 + start, 200 + stop)]

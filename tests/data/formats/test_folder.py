@@ -3,6 +3,7 @@ import logging
 import numpy as np
 import pytest
 from PIL import Image
+from tests.conftest import patch_dataset
 
 from unweave.config import SettingsError
 from unweave.data.formats import folder
@@ -15,7 +16,7 @@ def save(path, colour=(200, 10, 10), size=(30, 20), mode="RGB", **options):
 
 
 def load(path, size=16):
-    return folder.build(folder.Settings(path=path, size=size))
+    return folder.build(folder.FolderSettings(path=path, size=size))
 
 
 def test_nested_images_of_every_ending_in_the_order_of_their_paths(tmp_path):
@@ -153,7 +154,7 @@ def test_a_folder_that_changes_while_it_is_read_is_not_kept(tmp_path, monkeypatc
         return open_source(settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "source", change_and_open)
+        patch_dataset(patch, folder, source=change_and_open)
         with pytest.raises(ValueError, match="files of folder changed while they were read"):
             load(tmp_path / "set")
     assert len(load(tmp_path / "set")) == 4

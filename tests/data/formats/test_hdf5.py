@@ -27,7 +27,7 @@ def saved(tmp_path):
 
 
 def source(path, **settings):
-    return hdf5.source(hdf5.Settings(path=path, **settings))
+    return hdf5.source(hdf5.HDF5Settings(path=path, **settings))
 
 
 def test_images_and_factors_are_converted_in_a_child(saved, monkeypatch):
@@ -35,7 +35,7 @@ def test_images_and_factors_are_converted_in_a_child(saved, monkeypatch):
     factors = np.array([[10, -1], [30, 5], [10, 5], [20, 7]], np.int16)
     path = saved(images=GREY, factors=factors, factor_names=names)
     monkeypatch.setattr(h5py, "File", None)  # this process does not open it
-    dataset = hdf5.build(hdf5.Settings(path=path))
+    dataset = hdf5.build(hdf5.HDF5Settings(path=path))
     assert (dataset.name, dataset.shape, len(dataset)) == ("mine", (1, 8, 8), 4)
     assert (dataset.images(np.array([2, 0]))[..., 0] == GREY[[2, 0]]).all()
     assert (dataset.factor_names, dataset.factor_sizes) == (("a", "b"), (3, 3))
@@ -45,10 +45,10 @@ def test_images_and_factors_are_converted_in_a_child(saved, monkeypatch):
 def test_errors_of_the_child_keep_their_words(saved):
     path = saved(images=GREY)
     with pytest.raises(SettingsError, match=r"data\.key: .*mine\.h5 has no 'imgs'\. Did you mean data\.key=images\?"):
-        hdf5.build(hdf5.Settings(path=path, key="imgs"))
+        hdf5.build(hdf5.HDF5Settings(path=path, key="imgs"))
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(ValueError, match=r"mine\.h5 is cut short"):
-        hdf5.build(hdf5.Settings(path=path))
+        hdf5.build(hdf5.HDF5Settings(path=path))
 
 
 @pytest.mark.parametrize("chunks", [None, (1, 12, 10, 3), (7, 12, 10, 3), (60, 12, 10, 3), (13, 5, 4, 2)])
@@ -243,7 +243,7 @@ def test_reading_parts_of_chunks_takes_no_more_memory_with_every_read(tmp_path):
     with h5py.File(tmp_path / "many.h5", "w") as file:
         file.create_dataset("images", (200 * 64, 64, 64, 3), "u1", chunks=(64, 64, 64, 3), fillvalue=7)
         file["images"][::64, 0, 0, 0] = 9
-    source = hdf5.source(hdf5.Settings(path=tmp_path / "many.h5"))
+    source = hdf5.source(hdf5.HDF5Settings(path=tmp_path / "many.h5"))
     source.read(0, 10)
     before = anonymous()
     for start in range(60, 190 * 64, 64):

@@ -59,7 +59,7 @@ def folder(tmp_path_factory):
 
 
 def load(path, **settings):
-    return huggingface.build(huggingface.Settings(path=path, size=16, **settings))
+    return huggingface.build(huggingface.HuggingFaceSettings(path=path, size=16, **settings))
 
 
 def greys(dataset):
@@ -78,7 +78,7 @@ def test_a_saved_folder_with_splits(folder):
 
 
 def test_parts_are_read_in_any_order(folder):
-    source = huggingface.source(huggingface.Settings(path=folder / "pets", size=8))
+    source = huggingface.source(huggingface.HuggingFaceSettings(path=folder / "pets", size=8))
     assert [source.read(a, b).pixels[:, 4, 4, 0].tolist() for a, b in ((3, 5), (0, 2))] == [[160, 210], [10, 60]]
 
 
@@ -87,7 +87,7 @@ def test_only_the_files_of_the_split_name_the_content(folder, tmp_path):
     (tmp_path / "pets" / "train" / "cache-1.arrow").write_bytes(b"made by datasets")
     names = [
         path.relative_to(tmp_path / "pets").as_posix()
-        for path in huggingface.files(huggingface.Settings(path=tmp_path / "pets"))
+        for path in huggingface.files(huggingface.HuggingFaceSettings(path=tmp_path / "pets"))
     ]
     assert names == [
         "dataset_dict.json",
@@ -212,7 +212,7 @@ def test_folders_that_are_not_whole_or_something_else(folder, tmp_path):
         ({"path": folder / "pets", "revision": "v1"}, r"data\.revision is for data sets on the Hub"),
     ):
         with pytest.raises(SettingsError, match=message):
-            huggingface.build(huggingface.Settings(**settings))
+            huggingface.build(huggingface.HuggingFaceSettings(**settings))
     shutil.copytree(folder / "alone", path)
     table = path / "data-00000-of-00001.arrow"
     whole = table.read_bytes()

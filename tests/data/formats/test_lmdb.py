@@ -29,7 +29,7 @@ def write(path, values, subdir=True):
 
 
 def load(path, **settings):
-    return lmdb.build(lmdb.Settings(path=path, size=16, **settings))
+    return lmdb.build(lmdb.LMDBSettings(path=path, size=16, **settings))
 
 
 def greys(dataset):
@@ -55,7 +55,7 @@ def test_rows_are_in_the_order_of_the_index_or_of_the_keys(published, key):
 def test_without_a_length_rows_are_counted_and_others_passed_over(tmp_path):
     values = {f"{i}": encoded(colour) for i, colour in enumerate(COLOURS)} | {"8": encoded(0), "about": b"text"}
     file = write(tmp_path / "one.mdb", values, subdir=False)
-    numbered = lmdb.source(lmdb.Settings(path=file, key="{index}"))
+    numbered = lmdb.source(lmdb.LMDBSettings(path=file, key="{index}"))
     assert (numbered.name, numbered.count) == ("one", 6)  # 7 is missing
     pixels = numbered.read(2, 4).pixels
     assert pixels.shape == (2, 64, 64, 3)
@@ -83,13 +83,13 @@ def test_the_crop_is_a_box_in_pixels(tmp_path):
     target = io.BytesIO()
     picture.save(target, "png")
     path = write(tmp_path / "a", {"a": target.getvalue()})
-    source = lmdb.source(lmdb.Settings(path=path, size=16, crop=(5, 10, 25, 30)))
+    source = lmdb.source(lmdb.LMDBSettings(path=path, size=16, crop=(5, 10, 25, 30)))
     assert source.read(0, 1).pixels[:, 4:-4, 4:-4].min() == 255
-    large = lmdb.Settings(path=path, crop=(5, 10, 45, 30))
+    large = lmdb.LMDBSettings(path=path, crop=(5, 10, 45, 30))
     shutil.copytree(path, tmp_path / "b")
     assert "do not hold the crop" in lmdb.source(large.model_copy(update={"path": tmp_path / "b"})).read(0, 1).bad[0]
     with pytest.raises(SettingsError, match="left, top, right, bottom"):
-        lmdb.build(lmdb.Settings(path=path, crop=(5, 10, 5, 30)))
+        lmdb.build(lmdb.LMDBSettings(path=path, crop=(5, 10, 5, 30)))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_holds_no_such_images_is_explained(tmp_path, case):
     values, key, message = WRONG[case]
     path = write(tmp_path / "a", values)
     with pytest.raises(ValueError, match=message):
-        lmdb.source(lmdb.Settings(path=path, key=key))
+        lmdb.source(lmdb.LMDBSettings(path=path, key=key))
 
 
 def test_foreign_and_truncated_files_are_explained(tmp_path, published):
@@ -152,7 +152,7 @@ def test_foreign_and_truncated_files_are_explained(tmp_path, published):
     for i, content in enumerate((b"", b"hello, this is text", b"\0" * 9000, whole[:100], whole[: len(whole) // 2])):
         (tmp_path / f"{i}.mdb").write_bytes(content)
         with pytest.raises(ValueError, match=r"cannot be read as an LMDB|is cut short: it has"):
-            lmdb.source(lmdb.Settings(path=tmp_path / f"{i}.mdb"))
+            lmdb.source(lmdb.LMDBSettings(path=tmp_path / f"{i}.mdb"))
 
 
 @pytest.mark.parametrize("page", [2, 3])

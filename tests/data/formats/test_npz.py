@@ -14,7 +14,7 @@ GREY = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8)
 def load(tmp_path):
     def save_and_build(size=None, **arrays):
         np.savez_compressed(tmp_path / "mine.npz", **arrays)
-        return npz.build(npz.Settings(path=tmp_path / "mine.npz", size=size))
+        return npz.build(npz.NpzSettings(path=tmp_path / "mine.npz", size=size))
 
     return save_and_build
 
@@ -78,9 +78,9 @@ def test_what_cannot_be_used_is_explained(load, case):
 def test_files_that_are_no_npz_are_explained(tmp_path):
     path = tmp_path / "mine.npz"
     with pytest.raises(SettingsError, match=r"does not exist; expected an \.npz"):
-        npz.build(npz.Settings(path=path))
+        npz.build(npz.NpzSettings(path=path))
     with pytest.raises(SettingsError, match="is a folder"):
-        npz.build(npz.Settings(path=tmp_path))
+        npz.build(npz.NpzSettings(path=tmp_path))
     np.savez_compressed(path, images=np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8))
     whole = path.read_bytes()
     damaged = bytearray(whole)
@@ -88,11 +88,11 @@ def test_files_that_are_no_npz_are_explained(tmp_path):
     for content in (b"", b"hello, this is text", whole[: len(whole) // 2], bytes(damaged)):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"cannot be read as \.npz, or is cut short"):
-            npz.build(npz.Settings(path=path))
+            npz.build(npz.NpzSettings(path=path))
     with path.open("wb") as file:
         np.save(file, GREY)
     with pytest.raises(ValueError, match="single array"):
-        npz.build(npz.Settings(path=path))
+        npz.build(npz.NpzSettings(path=path))
 
 
 REAL = {"dsprites_grid46k": (46_080, 1, (3, 6, 10, 16, 16)), "lpc_sprites": (11_664, 3, (6, 6, 6, 6, 3, 3))}
@@ -103,7 +103,7 @@ def test_real_files(name):
     path = SHARED / name / f"{name}.npz"
     if not path.exists():
         pytest.skip("the shared data is not here")
-    dataset = npz.build(npz.Settings(path=path))
+    dataset = npz.build(npz.NpzSettings(path=path))
     count, channels, sizes = REAL[name]
     assert (len(dataset), dataset.shape, dataset.factor_sizes) == (count, (channels, 64, 64), sizes)
     factors = dataset.factors(np.arange(count))

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_lmdb_of_diff_ae_and_the_middle_of_its_pictures(folder):
-    dataset = bedroom.build(bedroom.Settings(path=folder, count=4))
+    dataset = bedroom.build(bedroom.BedroomSettings(path=folder, count=4))
     assert (dataset.name, dataset.shape, len(dataset)) == ("bedroom-4", (3, 128, 128), 4)
     images = dataset.images(np.arange(4)).astype(int)
     assert abs(images[..., 0].mean((1, 2)) - 50 * np.arange(4)).max() < 3
@@ -39,10 +39,10 @@ def test_the_lmdb_of_diff_ae_and_the_middle_of_its_pictures(folder):
 
 def test_the_number_of_pictures_is_checked(folder):
     with pytest.raises(ValueError, match=r"LSUN bedrooms has 3,033,042 images, and the files hold 5"):
-        bedroom.build(bedroom.Settings(path=folder))
+        bedroom.build(bedroom.BedroomSettings(path=folder))
 
 
 def test_a_missing_set_is_explained(tmp_path):
     with pytest.raises(SettingsError, match=r"bedroom needs bedroom256\.lmdb"):
-        bedroom.build(bedroom.Settings(path=tmp_path))
+        bedroom.build(bedroom.BedroomSettings(path=tmp_path))
     assert all(remote.login and not remote.urls for remote in bedroom.DOWNLOADS)

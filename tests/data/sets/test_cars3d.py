@@ -36,7 +36,7 @@ def small(monkeypatch):
 
 
 def open_source(path):
-    return cars3d.source(cars3d.Settings(path=path))
+    return cars3d.source(cars3d.Cars3DSettings(path=path))
 
 
 def test_the_grid_is_the_published_one():
@@ -91,10 +91,10 @@ def test_other_numbers_of_files_are_refused_by_name(tmp_path):
 def test_a_folder_that_is_not_there_is_explained(tmp_path, monkeypatch):
     monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path))
     with pytest.raises(SettingsError, match=r"183 \.mat files .*unweave data get cars3d"):
-        cars3d.build(cars3d.Settings())
+        cars3d.build(cars3d.Cars3DSettings())
     (tmp_path / "nips2015-analogy-data.tar.gz").write_bytes(b"x")
     with pytest.raises(SettingsError, match="is a file; unpack it"):
-        cars3d.build(cars3d.Settings(path=tmp_path / "nips2015-analogy-data.tar.gz"))
+        cars3d.build(cars3d.Cars3DSettings(path=tmp_path / "nips2015-analogy-data.tar.gz"))
 
 
 @pytest.mark.usefixtures("small")
@@ -144,12 +144,12 @@ def test_what_the_child_says_reaches_the_caller(whole):
     broken = whole / "car_003_mesh.mat"
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"car_003_mesh\.mat cannot be read as a MATLAB file"):
-        cars3d.build(cars3d.Settings(path=whole))
+        cars3d.build(cars3d.Cars3DSettings(path=whole))
 
 
 @pytest.mark.slow
 def test_the_whole_set_goes_through_the_child(whole):
-    dataset = cars3d.build(cars3d.Settings(path=whole))
+    dataset = cars3d.build(cars3d.Cars3DSettings(path=whole))
     assert (dataset.name, len(dataset), dataset.factor_sizes) == ("cars3d", 17_568, (4, 24, 183))
     rows = cars3d.GRID.index(np.array([[2, 3, 0], [2, 3, 181], [2, 3, 182]]))
     assert dataset.images(rows)[:, 0, 0].tolist() == [[5, 125, 35], [5, 125, 35], [95, 125, 35]]

@@ -53,7 +53,7 @@ def copy(original, tmp_path):
 
 
 def load(path, **settings):
-    return celeba.build(celeba.Settings(path=path, **settings))
+    return celeba.build(celeba.CelebASettings(path=path, **settings))
 
 
 def test_attributes_splits_and_order(original):
@@ -179,7 +179,7 @@ def test_the_published_sizes_are_demanded_of_the_published_number(monkeypatch, c
     with pytest.raises(
         ValueError, match=r"CelebA has 40 attributes .* has 4 and \{'train': 6, 'valid': 2, 'test': 2\}"
     ):
-        celeba.source(celeba.Settings(path=copy))
+        celeba.source(celeba.CelebASettings(path=copy))
 
 
 def test_real_faces_in_the_layout_of_celeba(tmp_path):

@@ -35,7 +35,7 @@ def small(monkeypatch):
 
 
 def open_source(path):
-    return dsprites.source(dsprites.Settings(path=path))
+    return dsprites.source(dsprites.DSpritesSettings(path=path))
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +72,18 @@ def test_another_order_and_other_pixels_are_refused(tmp_path, name):
 def test_what_the_child_says_reaches_the_caller(tmp_path, monkeypatch):
     path = write(tmp_path / dsprites.FILES[0])
     with pytest.raises(ValueError, match=r"must be uint8 \[737280, 64, 64\], got uint8 \[144, 64, 64\]"):
-        dsprites.build(dsprites.Settings(path=path, variant="colour"))
+        dsprites.build(dsprites.DSpritesSettings(path=path, variant="colour"))
     monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match=r"dsprites needs dsprites_ndarray.*npz or .*hdf5"):
-        dsprites.build(dsprites.Settings())
+        dsprites.build(dsprites.DSpritesSettings())
 
 
 def test_all_variants_use_one_conversion(plain, monkeypatch):
     calls = []
     monkeypatch.setattr(dsprites.cache, "open_cached", lambda name, settings: calls.append((name, settings)) or plain)
-    names = [dsprites.build(dsprites.Settings(variant=v, seed=3)).name for v in ("plain", "colour", "noisy")]
+    names = [dsprites.build(dsprites.DSpritesSettings(variant=v, seed=3)).name for v in ("plain", "colour", "noisy")]
     assert names == ["dsprites", "dsprites_colour", "dsprites_noisy"]
-    assert calls == [("dsprites", dsprites.Settings())] * 3
+    assert calls == [("dsprites", dsprites.DSpritesSettings())] * 3
 
 
 def painted(plain, variant, seed=0):
@@ -146,7 +146,7 @@ def test_variants_and_seeds_have_digests_of_their_own(plain):
     assert len({dataset.digest() for dataset in datasets}) == 5
     assert painted(plain, "noisy").digest() == painted(plain, "noisy").digest()
     with pytest.raises(ValueError, match="greater than or equal to 0"):
-        dsprites.Settings(seed=-1)
+        dsprites.DSpritesSettings(seed=-1)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_lmdb_of_diff_ae(folder):
-    dataset = ffhq.build(ffhq.Settings(path=folder, count=12))
+    dataset = ffhq.build(ffhq.FFHQSettings(path=folder, count=12))
     assert (dataset.name, dataset.shape, len(dataset), dataset.factor_names) == ("ffhq-12", (3, 64, 64), 12, ())
     assert abs(dataset.images(np.arange(12)).mean((1, 2, 3)) - 20 * np.arange(12)).max() < 1
     assert dataset.splits["test"].tolist() == list(range(12))
@@ -36,9 +36,9 @@ def test_the_lmdb_of_diff_ae(folder):
 
 def test_the_number_of_pictures_is_checked(folder):
     with pytest.raises(ValueError, match=r"FFHQ has 70,000 images, and the files hold 12.* set data\.count=12"):
-        ffhq.build(ffhq.Settings(path=folder))
+        ffhq.build(ffhq.FFHQSettings(path=folder))
     with pytest.raises(ValueError, match=r"data\.count=13, and the files hold 12"):
-        ffhq.source(ffhq.Settings(path=folder / "ffhq256.lmdb" / "data.mdb", count=13))
+        ffhq.source(ffhq.FFHQSettings(path=folder / "ffhq256.lmdb" / "data.mdb", count=13))
 
 
 def thumbnails(path, numbers):
@@ -51,17 +51,17 @@ def thumbnails(path, numbers):
 
 def test_the_publishers_thumbnails_in_the_order_of_their_numbers(tmp_path):
     path = thumbnails(tmp_path / "thumbnails128x128", range(10))
-    dataset = ffhq.build(ffhq.Settings(path=tmp_path, count=9, size=32))
+    dataset = ffhq.build(ffhq.FFHQSettings(path=tmp_path, count=9, size=32))
     assert dataset.images(np.arange(9))[:, 16, 16, 0].tolist() == list(range(9))
     (path / "00004" / "00005.png").unlink()
     with pytest.raises(ValueError, match=r"must hold 00005\.png and so on, none left out; found 00006\.png"):
-        ffhq.source(ffhq.Settings(path=path, count=9))
+        ffhq.source(ffhq.FFHQSettings(path=path, count=9))
 
 
 def test_the_first_10000_are_for_testing(monkeypatch, tmp_path):
     monkeypatch.setattr(ffhq, "_open_images", lambda path, size: ffhq.CountedImages(70_000, lambda start, stop: None))
     (tmp_path / "ffhq256.lmdb").mkdir()
-    source = ffhq.source(ffhq.Settings(path=tmp_path))
+    source = ffhq.source(ffhq.FFHQSettings(path=tmp_path))
     assert (source.name, source.count) == ("ffhq", 70_000)
     assert (source.splits["test"] == np.arange(10_000)).all()
     assert (source.splits["train"] == np.arange(10_000, 70_000)).all()
@@ -69,5 +69,5 @@ def test_the_first_10000_are_for_testing(monkeypatch, tmp_path):
 
 def test_a_missing_set_is_explained(tmp_path):
     with pytest.raises(SettingsError, match=r"ffhq needs ffhq256\.lmdb or .*thumbnails128x128.* data\.path="):
-        ffhq.build(ffhq.Settings(path=tmp_path))
+        ffhq.build(ffhq.FFHQSettings(path=tmp_path))
     assert all(remote.login and not remote.urls for remote in ffhq.DOWNLOADS)

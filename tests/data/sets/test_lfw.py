@@ -35,7 +35,7 @@ def folder(tmp_path):
 
 
 def load(path, **settings):
-    return lfw.build(lfw.Settings(path=path, **settings))
+    return lfw.build(lfw.LFWSettings(path=path, **settings))
 
 
 def test_scored_pictures_and_the_signs_of_their_scores(folder):

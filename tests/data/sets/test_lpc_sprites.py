@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def load(path):
-    return lpc_sprites.build(lpc_sprites.Settings(path=path))
+    return lpc_sprites.build(lpc_sprites.LPCSpritesSettings(path=path))
 
 
 def test_every_frame_is_a_row_with_the_bytes_it_was_made_from(tmp_path):
@@ -57,7 +57,7 @@ def test_every_frame_is_a_row_with_the_bytes_it_was_made_from(tmp_path):
 
 
 def test_reading_in_any_pieces_gives_the_same(folder):
-    source = lpc_sprites.source(lpc_sprites.Settings(path=folder / "npy"))
+    source = lpc_sprites.source(lpc_sprites.LPCSpritesSettings(path=folder / "npy"))
     whole = source.read(0, source.count).pixels
     for start, stop in ((13, 40), (0, 1), (140, 150), (215, 216)):
         assert (source.read(start, stop).pixels == whole[start:stop]).all()
@@ -65,7 +65,7 @@ def test_reading_in_any_pieces_gives_the_same(folder):
 
 def test_one_is_255(tmp_path):
     frames, _ = write(tmp_path, divisor=255)
-    pixels = lpc_sprites.source(lpc_sprites.Settings(path=tmp_path)).read(0, 16).pixels
+    pixels = lpc_sprites.source(lpc_sprites.LPCSpritesSettings(path=tmp_path)).read(0, 16).pixels
     assert abs(pixels.astype(int) - frames[:16]).max() <= 1
 
 

@@ -19,7 +19,7 @@ def small(monkeypatch):
 
 
 def load(path, **settings):
-    return mpi3d.build(mpi3d.Settings(path=path, **settings))
+    return mpi3d.build(mpi3d.MPI3DSettings(path=path, **settings))
 
 
 def test_the_two_releases_and_their_order():
@@ -58,7 +58,7 @@ def test_kinds_are_found_by_name_in_their_folders(tmp_path):
 def test_other_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path))
     with pytest.raises(SettingsError, match=r"needs mpi3d_real\.npz, which is not in"):
-        mpi3d.build(mpi3d.Settings(kind="real"))
+        mpi3d.build(mpi3d.MPI3DSettings(kind="real"))
     path = tmp_path / "mpi3d_toy.npz"
     np.savez(path, images=pixels(7))
     with pytest.raises(ValueError, match=r"7 images; the releases of MPI3D have 1,036,800 .* or 460,800"):

@@ -6,7 +6,7 @@ from unweave.data.sets import rooms
 
 @pytest.fixture(scope="module")
 def whole():
-    return rooms.build(rooms.Settings())
+    return rooms.build(rooms.RoomsSettings())
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_the_corner_moves_with_orientation(views):
 
 
 def test_shapes_differ_at_32_pixels():
-    small = rooms.build(rooms.Settings(size=32))
+    small = rooms.build(rooms.RoomsSettings(size=32))
     looks = [image(small, 0, 3, 6, 0, shape, 7) for shape in range(4)]
     for i in range(4):
         for j in range(i):
@@ -84,7 +84,7 @@ def test_shapes_differ_at_32_pixels():
 def test_32_pixels_are_the_mean_of_64(whole):
     rows = np.random.default_rng(1).integers(0, len(whole), 20)
     large = whole.images(rows).reshape(20, 32, 2, 32, 2, 3).mean((2, 4))
-    assert abs(rooms.build(rooms.Settings(size=32)).images(rows) - large).max() <= 3
+    assert abs(rooms.build(rooms.RoomsSettings(size=32)).images(rows) - large).max() <= 3
 
 
 def test_hues_are_equally_spaced_and_pure():
@@ -138,4 +138,4 @@ def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
 
 def test_other_sizes_are_refused():
     with pytest.raises(ValueError, match="64 or 32"):
-        rooms.Settings(size=48)
+        rooms.RoomsSettings(size=48)

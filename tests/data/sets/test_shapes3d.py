@@ -29,7 +29,7 @@ def small(monkeypatch):
 
 
 def open_source(path):
-    return shapes3d.source(shapes3d.Settings(path=path))
+    return shapes3d.source(shapes3d.Shapes3DSettings(path=path))
 
 
 def read(source, step):
@@ -140,19 +140,19 @@ def test_damage_inside_is_named(tmp_path):
 def test_what_the_child_says_reaches_the_caller(tmp_path):
     path = write(tmp_path / "3dshapes.h5", PIXELS[:60], None)
     with pytest.raises(ValueError, match=r"must be uint8 \[480000, 64, 64, 3\], got uint8 \[60, 64, 64, 3\]"):
-        shapes3d.build(shapes3d.Settings(path=tmp_path))
+        shapes3d.build(shapes3d.Shapes3DSettings(path=tmp_path))
     path.write_bytes(path.read_bytes()[:-5000])
     with pytest.raises(ValueError, match=r"3dshapes\.h5 cannot be read, or is cut short: .*truncated"):
-        shapes3d.build(shapes3d.Settings(path=tmp_path))
+        shapes3d.build(shapes3d.Shapes3DSettings(path=tmp_path))
 
 
 def test_a_file_that_is_not_there_is_explained(tmp_path, monkeypatch):
     monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path))
     with pytest.raises(SettingsError, match=r"unweave data get shapes3d"):
-        shapes3d.build(shapes3d.Settings())
+        shapes3d.build(shapes3d.Shapes3DSettings())
     (tmp_path / "shapes3d").mkdir()
     (tmp_path / "shapes3d" / "3dshapes.h5").write_bytes(b"")
-    assert shapes3d.files(shapes3d.Settings()) == [tmp_path / "shapes3d" / "3dshapes.h5"]
+    assert shapes3d.files(shapes3d.Shapes3DSettings()) == [tmp_path / "shapes3d" / "3dshapes.h5"]
 
 
 def test_scratch_room_has_no_name_and_is_refused_on_a_full_disk(tmp_path, monkeypatch):
@@ -174,4 +174,4 @@ def test_links_are_not_followed(tmp_path):
     with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
         file["images"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "images")
     with pytest.raises(ValueError, match="is a link, which the published file does not have"):
-        shapes3d.source(shapes3d.Settings(path=tmp_path / "3dshapes.h5"))
+        shapes3d.source(shapes3d.Shapes3DSettings(path=tmp_path / "3dshapes.h5"))

@@ -53,7 +53,7 @@ def small(monkeypatch):
 
 
 def load(path):
-    return smallnorb.build(smallnorb.Settings(path=path))
+    return smallnorb.build(smallnorb.SmallNORBSettings(path=path))
 
 
 def test_the_published_sizes():
@@ -80,7 +80,7 @@ def test_left_camera_unsigned_training_first(tmp_path, zipped):
 @pytest.mark.usefixtures("small")
 def test_rows_can_be_read_again_from_any_place(tmp_path):
     write(tmp_path)
-    source = smallnorb.source(smallnorb.Settings(path=tmp_path))
+    source = smallnorb.source(smallnorb.SmallNORBSettings(path=tmp_path))
     for start, stop in [(HALF - 2, HALF + 3), (5, 9), (2 * HALF - 1, 2 * HALF), (0, 1)]:
         assert (source.read(start, stop).pixels[:, 0, 0, 0] == PICTURES[start:stop, 0, 0, 0]).all()
 
@@ -143,7 +143,7 @@ def test_other_types_and_shapes_are_named(tmp_path):
 def test_files_that_are_not_there_are_explained(tmp_path, monkeypatch):
     monkeypatch.setenv("UNWEAVE_DATA", str(tmp_path))
     with pytest.raises(SettingsError, match=r"training-dat\.mat or .*dat\.mat\.gz.*unweave data get smallnorb"):
-        smallnorb.build(smallnorb.Settings())
+        smallnorb.build(smallnorb.SmallNORBSettings())
     (tmp_path / "a.mat").write_bytes(b"x")
     with pytest.raises(SettingsError, match="expected the folder of the six files"):
         load(tmp_path / "a.mat")

@@ -36,7 +36,7 @@ def test_area_is_that_of_the_shape(masks):
 
 
 def test_colours_are_the_six_hues():
-    dataset = sprites.build(sprites.Settings(size=16))
+    dataset = sprites.build(sprites.SpritesSettings(size=16))
     images = dataset.images(np.arange(6))
     assert images.max((1, 2)).tolist() == sprites.COLOURS.tolist()
 
@@ -50,4 +50,4 @@ def test_the_orientation_of_a_square_is_unambiguous_but_90_degrees_would_repeat(
 
 def test_sizes_out_of_range_are_refused():
     with pytest.raises(ValueError, match="less than or equal to 128"):
-        sprites.Settings(size=1000)
+        sprites.SpritesSettings(size=1000)

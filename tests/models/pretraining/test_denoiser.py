@@ -21,7 +21,7 @@ from unweave.models.diffusion import noising
 from unweave.models.foundation import Foundation
 from unweave.models.latents import LatentSpace
 from unweave.models.pretraining import denoiser
-from unweave.models.pretraining.denoiser import PRESETS, Denoiser, Settings
+from unweave.models.pretraining.denoiser import PRESETS, Denoiser, DenoiserSettings
 
 QUICK: dict[str, Any] = {"channels": (8, 16), "attention": (False, True), "layers": 1, "heads": 2, "groups": 4}
 IMAGE = (3, 16, 16)
@@ -45,7 +45,7 @@ def latents(kind: str = "vq") -> LatentSpace:
 
 def quick(space: LatentSpace | None = None, **changes: Any) -> Denoiser:
     torch.manual_seed(0)
-    return denoiser.build(Settings(**{**QUICK, **changes}), Foundation(IMAGE, 100, space))
+    return denoiser.build(DenoiserSettings(**{**QUICK, **changes}), Foundation(IMAGE, 100, space))
 
 
 def batch(count: int = 8) -> Batch:
@@ -186,7 +186,7 @@ def test_the_preview_is_of_images_and_the_same_for_the_same_seed(space: str | No
 
 def test_the_release_unet_has_its_parameters() -> None:
     """Found here: 28,699,267; the release has 29.4 M, with a convolution more in each attention block."""
-    model = denoiser.build(Settings(), Foundation((3, 16, 16), 1))
+    model = denoiser.build(DenoiserSettings(), Foundation((3, 16, 16), 1))
     count = sum(parameter.numel() for parameter in model.unet.parameters())
     assert count == 28_699_267
     assert count == pytest.approx(29.4e6, rel=0.03)
@@ -196,7 +196,7 @@ def test_the_release_unet_has_its_parameters() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_complete_settings(name: str) -> None:
-    settings = Settings(**PRESETS[name]["method"])
+    settings = DenoiserSettings(**PRESETS[name]["method"])
     side = PRESETS[name]["data"]["size"] // (4 if "foundation" in PRESETS[name] else 1)
     denoiser.check_sizes(settings, (3, side, side))
     assert len(settings.attention) == len(settings.channels)

@@ -4,14 +4,14 @@ Each step asks for the best reconstruction from the first k units, k drawn anew:
 ICML 2014, arXiv:1402.0915), which for a linear autoencoder has the principal components as its solution.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from unweave.config import Frozen
-from unweave.method import Batch, Generative, Loss, Player, Sampling, Start
+from unweave.config import NamedSettings
+from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start
 from unweave.models.foundation import Foundation
 from unweave.tensors import Images, Units
 
@@ -23,7 +23,8 @@ CITATION = """@inproceedings{rippel2014learning,
 }"""
 
 
-class Settings(Frozen):
+class PCASettings(NamedSettings):
+    name: Literal["pca"] = "pca"
     units: int = Field(10, ge=1, description="number of components")
 
 
@@ -35,7 +36,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 class PCA(Generative):
     """Loss: E over k of ||x - decode(first k units)||^2 / pixels."""
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: PCASettings, foundation: Foundation) -> None:
         super().__init__()
         self.shape = foundation.shape
         pixels = foundation.shape[0] * foundation.shape[1] * foundation.shape[2]
@@ -66,8 +67,8 @@ class PCA(Generative):
         return self.decoder(units.squeeze(-1)).unflatten(1, self.shape).clamp(-1, 1)
 
 
-extras: dict[str, Any] = {}
-
-
-def build(settings: Settings, foundation: Foundation) -> PCA:
+def build(settings: PCASettings, foundation: Foundation) -> PCA:
     return PCA(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=PCASettings, build=build, presets=PRESETS, citation=CITATION)

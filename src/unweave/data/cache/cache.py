@@ -20,18 +20,18 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from unweave import progress, registry
-from unweave.config import Frozen
+from unweave import progress
 from unweave.data.cache import conversion, file_digests
 from unweave.data.cache.cached_dataset import CachedDataset
 from unweave.data.cache.worker import Worker, convert_chunks
+from unweave.data.dataset import DatasetDefinition, find_dataset
 from unweave.data.digest import dataset_digest
 from unweave.data.disk_space import FULL_DISK, no_cache_space
+from unweave.data.settings import DatasetSettings
 from unweave.files import write_atomically
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
@@ -48,29 +48,28 @@ def root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "unweave"
 
 
-def open_cached(name: str, settings: Frozen) -> CachedDataset:
+def open_cached(name: str, settings: DatasetSettings) -> CachedDataset:
     """The data set `name` with these settings, converted first where the cache does not have it.
 
-    Raises what the module's `files` and `source` raise, ValueError for content that cannot be used, OSError where
+    Raises what its definition's `files` and `source` raise, ValueError for content that cannot be used, OSError where
     files may not be read or there is no space. An interrupt leaves what is converted; the next call goes on.
     """
-    module = registry.module("data", name)
-    pixel_settings = {
-        key: value for key, value in settings.model_dump().items() if key != "path" and not isinstance(value, Path)
-    }
+    definition = find_dataset(name)
+    own = settings.model_dump(exclude={"name", "view", "path"})
+    pixel_settings = {key: value for key, value in own.items() if not isinstance(value, Path)}
     try:
-        files = module.files(settings)
+        files = definition.files(settings)
         stamp = file_digests.stamp_of_files(files)
         content = file_digests.digest_of_files(files, _base_folder(settings, files), root() / "contents")
         recipe = json.dumps(
-            [conversion.VERSION, vars(module).get("VERSION", 1), name, pixel_settings, content],
+            [conversion.VERSION, definition.version, name, pixel_settings, content],
             sort_keys=True,
             default=str,
         )
         folder = root() / "sets" / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
         dataset = read_if_intact(folder)
         if dataset is None:
-            dataset = _make(name, module, settings, folder, stamp)
+            dataset = _make(name, definition, settings, folder, stamp)
     except OSError as error:
         explained = _with_remedy(error)
         if explained is error:
@@ -80,7 +79,7 @@ def open_cached(name: str, settings: Frozen) -> CachedDataset:
     return dataset
 
 
-def _base_folder(settings: Frozen, files: list[Path]) -> Path:
+def _base_folder(settings: DatasetSettings, files: list[Path]) -> Path:
     """The folder whose relative paths name the files: the one that holds what was asked for, else that of them all."""
     path = settings.model_dump().get("path")
     if isinstance(path, Path):
@@ -137,7 +136,9 @@ def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
     write_atomically(folder / "meta.json", json.dumps(meta | {"check": _meta_checksum(meta)}))
 
 
-def _make(name: str, module: ModuleType, settings: Frozen, folder: Path, stamp: str) -> CachedDataset:
+def _make(
+    name: str, definition: DatasetDefinition, settings: DatasetSettings, folder: Path, stamp: str
+) -> CachedDataset:
     """The set, made by this process or by another one that is at it already; `stamp` is that of its source files."""
     locks = root() / "locks"
     for parent in (locks, folder.parent):
@@ -156,7 +157,7 @@ def _make(name: str, module: ModuleType, settings: Frozen, folder: Path, stamp: 
                 shutil.rmtree(folder)
             part = folder.with_name(f"{folder.name}.part")
             try:
-                _convert(name, module, settings, part)
+                _convert(name, definition, settings, part)
             except KeyboardInterrupt:
                 logger.warning("stopped; what is converted is kept, and the same command goes on with it")
                 raise
@@ -164,7 +165,7 @@ def _make(name: str, module: ModuleType, settings: Frozen, folder: Path, stamp: 
                 if not conversion.any_chunk_finished(part):  # else kept: the next try goes on, should the cause be gone
                     shutil.rmtree(part, ignore_errors=True)
                 raise
-            if file_digests.stamp_of_files(module.files(settings)) != stamp:
+            if file_digests.stamp_of_files(definition.files(settings)) != stamp:
                 shutil.rmtree(part)
                 raise ValueError(f"files of {name} changed while they were read: try again when they are complete.")
             dataset = _finish(part, folder)
@@ -173,30 +174,30 @@ def _make(name: str, module: ModuleType, settings: Frozen, folder: Path, stamp: 
         lock.release()
 
 
-def _title(name: str, settings: Frozen) -> str:
+def _title(name: str, settings: DatasetSettings) -> str:
     """What a person calls the set: the name of its file or folder, or else of the published set."""
     path = settings.model_dump().get("path")
     return path.name if isinstance(path, Path) else str(path or name)
 
 
-def _convert(name: str, module: ModuleType, settings: Frozen, part: Path) -> None:
+def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings, part: Path) -> None:
     """Fill the folder of a conversion, from where an earlier process left it."""
     table = settings.model_dump(mode="json")
     with ExitStack() as stack:
-        if module.CHILD_PROCESS_ONLY:
+        if definition.child_process_only:
             first = stack.enter_context(Worker(name, table, part, prepare=True))
             first.open()
             plan, converters = conversion.read_plan(part), [first.convert]
         else:
-            source = _with_our_errors(module.source, name)(settings)
+            source = _with_our_errors(definition.source, name)(settings)
             plan = conversion.prepare_folder(source, part)
             converters = [lambda chunk: _with_our_errors(conversion.convert_chunk, name)(source, part, plan, chunk)]
         chunks = conversion.missing_chunks(part, plan)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if plan["count"] >= PARALLEL_FROM and not plan["in_order"] and min(cores, len(chunks)) > 1:
-            count = min(cores, len(chunks), 16) - len(converters) * module.CHILD_PROCESS_ONLY
+            count = min(cores, len(chunks), 16) - len(converters) * definition.child_process_only
             others = [stack.enter_context(Worker(name, table, part, prepare=False)).convert for _ in range(count)]
-            converters = [*(converters if module.CHILD_PROCESS_ONLY else []), *others]
+            converters = [*(converters if definition.child_process_only else []), *others]
         channels, height, width = plan["shape"]
         total = plan["count"]
         all_chunks = -(-total // plan["chunk"])

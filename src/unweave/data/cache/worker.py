@@ -165,11 +165,11 @@ def serve() -> None:
         print(json.dumps(message), file=answers, flush=True)
 
     try:
-        from unweave import registry
+        from unweave.data.dataset import find_dataset
 
         request = json.loads(sys.stdin.readline())
-        module, folder = registry.module("data", request["name"]), Path(request["folder"])
-        source = module.source(module.Settings.model_validate(request["settings"]))
+        definition, folder = find_dataset(request["name"]), Path(request["folder"])
+        source = definition.source(definition.settings.model_validate(request["settings"]))
         plan = conversion.prepare_folder(source, folder) if request["prepare"] else conversion.read_plan(folder)
         conversion.check_unchanged(source, plan)
         answer({})

@@ -20,14 +20,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from unweave import progress, registry
 from unweave.config import nearest
-from unweave.data.dataset import Card
+from unweave.data.dataset import find_dataset
 from unweave.data.disk_space import FULL_DISK, check_download_space, no_download_space
 from unweave.data.download import unpacking
 from unweave.data.download.partial_file import READ_BYTES, PartialFile
@@ -50,10 +49,10 @@ def download_set(name: str, patience: Patience = DEFAULT_PATIENCE, kind: str | N
     NotFetchedError that names every file that could not be had (after the others were), OSError where the disk is full
     or may not be written.
     """
-    module = registry.module("data", name)
-    remotes = _downloads(module)
+    definition = find_dataset(name)
+    remotes = definition.downloads
     if not remotes:
-        others = [other for other in registry.names("data") if _downloads(registry.module("data", other))]
+        others = [other for other in registry.names("data") if find_dataset(other).downloads]
         raise LookupError(
             f"{name} has nothing to download.{nearest(name, others)} These sets have: {', '.join(others) or 'none'}."
         )
@@ -61,7 +60,8 @@ def download_set(name: str, patience: Patience = DEFAULT_PATIENCE, kind: str | N
     folder = data_home() / name
     absent = [remote for remote in remotes if not _is_present(remote, folder)]
     if absent:
-        card: Card = module.CARD
+        card = definition.card
+        assert card is not None, f"{name} is downloaded and says nothing of its licence"
         logger.info("%s. Licence: %s. Source: %s", card.title, card.licence, card.source)
         with _errors_with_remedy(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -76,10 +76,6 @@ def download_set(name: str, patience: Patience = DEFAULT_PATIENCE, kind: str | N
     if failures:
         raise NotFetchedError("\n".join(failures))
     return paths
-
-
-def _downloads(module: ModuleType) -> tuple[RemoteFile, ...]:
-    return vars(module).get("DOWNLOADS", ())
 
 
 def _of_kind(remotes: Sequence[RemoteFile], name: str, kind: str | None) -> tuple[RemoteFile, ...]:

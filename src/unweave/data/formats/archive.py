@@ -20,14 +20,13 @@ from typing import IO, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from unweave.config import Frozen
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.formats.folder import label_files, read_labels
 from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, existing_file, read_one_by_one
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = False
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 TAR_OPENERS: dict[bytes, Callable[[Any], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
@@ -46,7 +45,8 @@ DAMAGE_ERRORS = (
 """What the libraries raise for damaged archives."""
 
 
-class Settings(Frozen):
+class ArchiveSettings(DatasetSettings):
+    name: Literal["archive"] = "archive"
     path: Path
     size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
     labels: Path | Literal["folders"] | None = Field(
@@ -57,7 +57,7 @@ class Settings(Frozen):
     factors: tuple[str, ...] | None = Field(default=None, description="the columns of the CSV to use; all if not set")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: ArchiveSettings) -> Dataset:
     """Rows are in the order of the members' names; in a compressed tar, which has no index, in the archive's own order.
 
     A member that cannot be read is named in a warning and left out; hidden ones, and archives in the archive, are
@@ -67,12 +67,12 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("archive", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: ArchiveSettings) -> list[Path]:
     path = existing_file(settings.path, f"an archive ({', '.join(ARCHIVES)})")
     return [path, *label_files(_beside(settings.labels, path))]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: ArchiveSettings) -> ImageSource:
     path, size = settings.path.expanduser(), (settings.size, settings.size)
     archive = open_archive(path, IMAGE_ENDINGS)
     names = [member.name for member in archive.members]
@@ -319,3 +319,6 @@ def _checked(read: Callable[[ArchiveMember, int], bytes]) -> Callable[[ArchiveMe
         return data
 
     return checked
+
+
+DATASET = DatasetDefinition(settings=ArchiveSettings, build=build, files=files, source=source)

@@ -7,17 +7,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.reading import labels
 from unweave.data.reading.image_files import IMAGE_ENDINGS, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = False
 
-
-class Settings(Frozen):
+class FolderSettings(DatasetSettings):
+    name: Literal["folder"] = "folder"
     path: Path
     size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
     labels: Path | Literal["folders"] | None = Field(
@@ -26,7 +26,7 @@ class Settings(Frozen):
     factors: tuple[str, ...] | None = Field(default=None, description="the columns of the CSV to use; all if not set")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: FolderSettings) -> Dataset:
     """Rows are in the order of the relative paths. A file that cannot be read is named in a warning and left out.
 
     Raises SettingsError where there is no such folder, ValueError where it holds no readable image.
@@ -34,7 +34,7 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("folder", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: FolderSettings) -> list[Path]:
     path = settings.path.expanduser()
     if not path.is_dir():
         problem = "is a file" if path.exists() else "does not exist"
@@ -74,7 +74,7 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_ENDINGS
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: FolderSettings) -> ImageSource:
     path = settings.path.expanduser()
     images, size = image_paths(path), (settings.size, settings.size)
 
@@ -104,3 +104,6 @@ def read_labels(
     if setting == "folders":
         return labels.from_folders(names, where)
     return labels.from_csv(Path(setting).expanduser(), names, factors)
+
+
+DATASET = DatasetDefinition(settings=FolderSettings, build=build, files=files, source=source)

@@ -8,20 +8,20 @@ refused. The file is opened in a child process only, which its damage may crash.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError, nearest
+from unweave.config import SettingsError, nearest
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.formats._image_arrays import check_dimensions, conversion_hint, count_channels, sample_size
 from unweave.data.reading import labels
 from unweave.data.reading.image_files import resize_pixels
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, existing_file
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = True
 MAX_UNPACKED_BYTES = 1 << 30  # to read one image, or all factors
 ONE_READER_BYTES = 64 << 20  # to unpack for one image, from which one process reads alone, to save memory
 READ_BYTES = 16 << 20  # of images that are read at once
@@ -29,7 +29,8 @@ MAX_NAMED = 20  # arrays that are named where the one of the settings is not the
 MAX_LINKS = 16  # soft links that are followed, one after the other
 
 
-class Settings(Frozen):
+class HDF5Settings(DatasetSettings):
+    name: Literal["hdf5"] = "hdf5"
     path: Path
     key: str = Field(default="images", description="the array of the images; groups before it, as in train/images")
     factors_key: str | None = Field(
@@ -40,16 +41,16 @@ class Settings(Frozen):
     )
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: HDF5Settings) -> Dataset:
     """Raises SettingsError where there is no such file or array, ValueError where its content cannot be used."""
     return cache.open_cached("hdf5", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: HDF5Settings) -> list[Path]:
     return [existing_file(settings.path, "an HDF5 file")]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: HDF5Settings) -> ImageSource:
     path = files(settings)[0]
 
     def open_images() -> tuple[Any, int, Labels | None]:
@@ -227,7 +228,7 @@ def _format_dtype(dtype: np.dtype) -> str:
     return {"O": "objects of varying length", "V": "records", "S": "text"}.get(dtype.kind, str(dtype))
 
 
-def _read_factors(file: Any, settings: Settings, images: Any, path: Path) -> Labels | None:
+def _read_factors(file: Any, settings: HDF5Settings, images: Any, path: Path) -> Labels | None:
     """The factors, where there are some. Raises ValueError where they cannot be used."""
     beside = "/".join([*settings.key.strip("/").split("/")[:-1], "factors"])
     if settings.factors_key is None and file.get(beside, getlink=True) is None:
@@ -259,3 +260,6 @@ def _read_factor_names(file: Any, images: Any, factors: Any, path: Path) -> np.n
     if not all(isinstance(word, str) for word in strings):
         raise ValueError(f"factor_names in {path} must be strings, got {strings[:3]}.")
     return np.array(strings, dtype=str)
+
+
+DATASET = DatasetDefinition(settings=HDF5Settings, build=build, files=files, source=source, child_process_only=True)

@@ -7,23 +7,24 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError, nearest
+from unweave.config import SettingsError, nearest
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.reading import labels
 from unweave.data.reading.image_files import MAX_FILE_BYTES, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = False
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-class Settings(Frozen):
+class HuggingFaceSettings(DatasetSettings):
+    name: Literal["huggingface"] = "huggingface"
     path: str | Path = Field(description="a folder written by save_to_disk, or OWNER/NAME of a data set on the Hub")
     split: str | None = Field(default=None, description="train if not set, or the only one of a folder")
     subset: str | None = Field(default=None, description="the configuration of a data set on the Hub that has several")
@@ -35,7 +36,7 @@ class Settings(Frozen):
     size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: HuggingFaceSettings) -> Dataset:
     """Rows are the data set's own. An image that cannot be read is named in a warning and left out.
 
     A data set of the Hub is downloaded first where it is not there yet. Raises SettingsError for a folder, split or
@@ -44,7 +45,7 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("huggingface", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: HuggingFaceSettings) -> list[Path]:
     if not _is_folder(settings):
         return [Path(file["filename"]) for file in _load_from_hub(settings).cache_files]
     path = Path(settings.path).expanduser()
@@ -59,7 +60,7 @@ def files(settings: Settings) -> list[Path]:
     )
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: HuggingFaceSettings) -> ImageSource:
     is_folder, where = _is_folder(settings), str(settings.path)
     dataset = _load_from_disk(settings) if is_folder else _load_from_hub(settings)
     roots = [Path(settings.path).expanduser().resolve()] if is_folder else _download_folders()
@@ -112,7 +113,7 @@ def _import_datasets() -> Any:
     return datasets
 
 
-def _is_folder(settings: Settings) -> bool:
+def _is_folder(settings: HuggingFaceSettings) -> bool:
     """Whether the path is a folder. Raises SettingsError where it is neither that nor a name on the Hub."""
     path = Path(settings.path).expanduser()
     if path.is_dir():
@@ -126,7 +127,7 @@ def _is_folder(settings: Settings) -> bool:
     return False
 
 
-def _find_split(settings: Settings) -> tuple[Path, list[str]]:
+def _find_split(settings: HuggingFaceSettings) -> tuple[Path, list[str]]:
     """The folder of the split, and all splits. Raises SettingsError where there is none."""
     path = Path(settings.path).expanduser()
     for name, value in (("revision", settings.revision), ("subset", settings.subset)):
@@ -170,7 +171,7 @@ def _read_names(path: Path, select: Callable[[Any], list[str]]) -> list[str]:
     return names
 
 
-def _load_from_disk(settings: Settings) -> Any:
+def _load_from_disk(settings: HuggingFaceSettings) -> Any:
     folder, datasets = _find_split(settings)[0], _import_datasets()
     try:
         return datasets.load_from_disk(str(folder.resolve()), keep_in_memory=False)
@@ -183,7 +184,7 @@ def _load_from_disk(settings: Settings) -> Any:
         ) from error
 
 
-def _load_from_hub(settings: Settings) -> Any:
+def _load_from_hub(settings: HuggingFaceSettings) -> Any:
     name, datasets = str(settings.path), _import_datasets()
     try:
         dataset = datasets.load_dataset(
@@ -285,7 +286,7 @@ def _read_factors(dataset: Any, names: Sequence[str] | None, column: str, where:
     return labels.from_columns(columns, where) if columns else None
 
 
-def _dataset_card(dataset: Any, settings: Settings, is_folder: bool) -> Card:
+def _dataset_card(dataset: Any, settings: HuggingFaceSettings, is_folder: bool) -> Card:
     info, name = dataset.info, Path(settings.path).name
     return Card(
         title=name,
@@ -294,3 +295,6 @@ def _dataset_card(dataset: Any, settings: Settings, is_folder: bool) -> Card:
         citation=str(info.citation or ""),
         notes=str(info.description or "")[:1000],
     )
+
+
+DATASET = DatasetDefinition(settings=HuggingFaceSettings, build=build, files=files, source=source)

@@ -10,20 +10,21 @@ sets `ffhq`, `celebahq` and `bedroom` check their sizes, too.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.reading import lmdb_images
 from unweave.data.reading.image_files import Box
 from unweave.data.reading.image_source import ImageSource
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = True
 
-
-class Settings(Frozen):
+class LMDBSettings(DatasetSettings):
+    name: Literal["lmdb"] = "lmdb"
     path: Path = Field(description="the folder of the LMDB, or its data.mdb")
     key: str | None = Field(
         default=None,
@@ -33,7 +34,7 @@ class Settings(Frozen):
     crop: Box | None = Field(default=None, description="pixels: left, top, right, bottom; None: the middle square")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: LMDBSettings) -> Dataset:
     """An image that cannot be decoded is named by its key in a warning and left out.
 
     Raises SettingsError for a path without an LMDB and for a bad key, ValueError for an LMDB that cannot be used,
@@ -42,7 +43,7 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("lmdb", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: LMDBSettings) -> list[Path]:
     if settings.key is not None:
         lmdb_images.check_key(settings.key)
     if settings.crop is not None and not (settings.crop[0] < settings.crop[2] and settings.crop[1] < settings.crop[3]):
@@ -50,7 +51,7 @@ def files(settings: Settings) -> list[Path]:
     return [lmdb_images.data_file(settings.path)]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: LMDBSettings) -> ImageSource:
     file = files(settings)[0]
     count, read = lmdb_images.open_images(file, settings.key, settings.size, settings.crop)
     title = file.resolve().parent.stem if file.name == "data.mdb" else file.stem
@@ -61,3 +62,6 @@ def source(settings: Settings) -> ImageSource:
         count=count,
         read=read,
     )
+
+
+DATASET = DatasetDefinition(settings=LMDBSettings, build=build, files=files, source=source, child_process_only=True)

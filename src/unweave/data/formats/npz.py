@@ -6,39 +6,40 @@ integers of any values; `factor_names` is [F] strings. Other arrays in the file 
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.formats._image_arrays import check_dimensions, conversion_hint, count_channels, sample_size
 from unweave.data.reading import labels, npy
 from unweave.data.reading.image_source import ImageBlock, ImageSource, existing_file, resize_source
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = False
 HOW_TO_MAKE = "np.savez(path, images=images), where images is uint8 [N, H, W, C]"
 MAX_IMAGE_BYTES = 256 << 20
 
 
-class Settings(Frozen):
+class NpzSettings(DatasetSettings):
+    name: Literal["npz"] = "npz"
     path: Path
     size: int | None = Field(
         default=None, ge=8, description="pixels; the middle square is resized to it. None: as stored"
     )
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: NpzSettings) -> Dataset:
     """Raises SettingsError where there is no such file, ValueError where its content cannot be used."""
     return cache.open_cached("npz", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: NpzSettings) -> list[Path]:
     return [existing_file(settings.path, "an .npz file")]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: NpzSettings) -> ImageSource:
     path = files(settings)[0]
     try:
         single = path.suffix.lower() == ".npy"
@@ -83,3 +84,6 @@ def _sides(rows: npy.ArrayRows, path: Path) -> tuple[int, int, int]:
     if rows.dtype != np.uint8:
         raise ValueError(f"{where} must be uint8 (0..255), {conversion_hint(rows.read(0, sample_size(shape)))}.")
     return shape[1], shape[2], count_channels(shape, where)
+
+
+DATASET = DatasetDefinition(settings=NpzSettings, build=build, files=files, source=source)

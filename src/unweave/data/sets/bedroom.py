@@ -6,18 +6,18 @@ bilinear one, and show pictures flipped at random, too.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
-from unweave.config import Frozen
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import lmdb_images
 from unweave.data.reading.image_source import ImageSource
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = True
 COUNT, KEY = 3_033_042, "256-{index:07d}"
 FILES = ("bedroom256.lmdb", "bedroom256", "bedroom.lmdb", "data.mdb")
 PAGE = "https://github.com/fyu/lsun"
@@ -37,13 +37,14 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class BedroomSettings(DatasetSettings):
+    name: Literal["bedroom"] = "bedroom"
     path: Path | None = Field(default=None, description="the LMDB, or the folder that holds it")
     size: int = Field(default=128, ge=8, le=256, description="pixels; 128 is usual")
     count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 3,033,042")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: BedroomSettings) -> Dataset:
     """A picture that cannot be read is named in a warning and left out.
 
     Raises SettingsError where the set is not there, ValueError where it cannot be used or has not 3,033,042 pictures.
@@ -51,11 +52,11 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("bedroom", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: BedroomSettings) -> list[Path]:
     return [lmdb_images.data_file(published_files.find_file(settings.path, "bedroom", FILES, ("lsun", "LSUN")))]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: BedroomSettings) -> ImageSource:
     stored, read = lmdb_images.open_images(files(settings)[0], KEY, settings.size)
     count = lmdb_images.rows_used("LSUN bedrooms", stored, COUNT, settings.count)
     return ImageSource(
@@ -65,3 +66,14 @@ def source(settings: Settings) -> ImageSource:
         count=count,
         read=read,
     )
+
+
+DATASET = DatasetDefinition(
+    settings=BedroomSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+    child_process_only=True,
+)

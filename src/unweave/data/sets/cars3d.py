@@ -10,22 +10,23 @@ file system's listing, which differs between machines, or in that of the archive
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_files import resize_pixels
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
+from unweave.data.settings import DatasetSettings
 from unweave.types import Pixels
 
-CHILD_PROCESS_ONLY = True
 GRID = FactorGrid(("elevation", "azimuth", "object_type"), (4, 24, 183))
 SIDE = 64
 ARCHIVE = "nips2015-analogy-data.tar.gz"
@@ -58,14 +59,15 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class Cars3DSettings(DatasetSettings):
+    name: Literal["cars3d"] = "cars3d"
     path: Path | None = Field(
         default=None, description="the folder of the 183 .mat files, or one that holds it; not set: where it is kept"
     )
     size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: Cars3DSettings) -> Dataset:
     """64 x 64 RGB, a complete grid.
 
     Raises SettingsError where there is no such folder, ValueError where it does not hold 183 files of cars or one of
@@ -74,7 +76,7 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("cars3d", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: Cars3DSettings) -> list[Path]:
     """The 183 files, sorted by name."""
     path = settings.path
     if path is not None and path.expanduser().is_file():
@@ -115,7 +117,7 @@ def format_names(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" ... and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: Cars3DSettings) -> ImageSource:
     paths = files(settings)
     cars: np.ndarray | None = None
 
@@ -160,3 +162,14 @@ def read_car(path: Path) -> Pixels:
         raise ValueError(f"{path} has {got}; expected uint8 [128, 128, 3, {azimuths}, {elevations}].")
     views = np.ascontiguousarray(array.transpose(4, 3, 0, 1, 2))  # elevation, azimuth, height, width, channel
     return resize_pixels(views.reshape(-1, *views.shape[2:]), (SIDE, SIDE))
+
+
+DATASET = DatasetDefinition(
+    settings=Cars3DSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+    child_process_only=True,
+)

@@ -21,16 +21,16 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import attribute_table
 from unweave.data.reading.image_files import Box, decode_image
 from unweave.data.reading.image_source import ImageSource
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = False
 COUNT, ATTRIBUTES = 202_599, 40
 SPLITS = {"train": 162_770, "valid": 19_867, "test": 19_962}
 WIDTH, HEIGHT = 178, 218
@@ -59,7 +59,8 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class CelebASettings(DatasetSettings):
+    name: Literal["celeba"] = "celeba"
     path: Path | None = Field(default=None, description="the folder of the set; None: where `unweave data get` puts it")
     size: int = Field(default=64, ge=8, le=1024, description="pixels; the crop is resized to size x size")
     crop: Literal["d2c", "tad", "centre"] = Field(
@@ -76,7 +77,7 @@ class CelebAFiles(NamedTuple):
     partition: Path | None
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: CelebASettings) -> Dataset:
     """A picture that is missing or cannot be read is named in a warning and left out.
 
     Raises SettingsError where the set is not there, ValueError where its text files do not agree with each other or
@@ -85,7 +86,7 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("celeba", settings)
 
 
-def find_files(settings: Settings) -> CelebAFiles:
+def find_files(settings: CelebASettings) -> CelebAFiles:
     table = published_files.find_file(settings.path, "celeba", (TABLE, f"Anno/{TABLE}"), ("CelebA", "celeba_anno"))
     root = table.parent.parent if table.parent.name == "Anno" else table.parent
     folders = [root / folder for folder in (*FOLDERS, ".")]
@@ -97,13 +98,13 @@ def find_files(settings: Settings) -> CelebAFiles:
     return CelebAFiles(images, names, table, next((file for file in partitions if file.is_file()), None))
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: CelebASettings) -> list[Path]:
     images, names, table, partition = find_files(settings)
     pictures = [images / name for name in names.values()]
     return [*pictures, table, *([partition] if partition else [])]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: CelebASettings) -> ImageSource:
     images, names, table, partition = find_files(settings)
     attributes = attribute_table.read_attributes(table)
     count = len(attributes.files)
@@ -160,3 +161,13 @@ def _check_crop(crop: str, paths: list[Path | None]) -> None:
             )
         if path:
             return
+
+
+DATASET = DatasetDefinition(
+    settings=CelebASettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+)

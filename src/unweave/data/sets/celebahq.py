@@ -6,19 +6,19 @@ Diff-AE's loader. Resized with Pillow's Lanczos filter, antialiased; that loader
 """
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import attribute_table, lmdb_images
 from unweave.data.reading.image_source import ImageSource, Labels
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = True
 COUNT, ATTRIBUTES, KEY = 30_000, 40, "256-{index:05d}"
 FILES = ("celebahq256.lmdb", "celebahq256", "celebahq.lmdb", "data.mdb")
 TABLE = "CelebAMask-HQ-attribute-anno.txt"
@@ -39,13 +39,14 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class CelebAHQSettings(DatasetSettings):
+    name: Literal["celebahq"] = "celebahq"
     path: Path | None = Field(default=None, description="the LMDB, or the folder that holds it")
     size: int = Field(default=64, ge=8, le=256, description="pixels; 64 and 128 are usual")
     count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 30,000")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: CelebAHQSettings) -> Dataset:
     """A picture that cannot be read is named in a warning and left out.
 
     Raises SettingsError where the set is not there, ValueError where it cannot be used, has not 30,000 pictures, or the
@@ -54,7 +55,7 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("celebahq", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: CelebAHQSettings) -> list[Path]:
     file = lmdb_images.data_file(
         published_files.find_file(settings.path, "celebahq", FILES, ("CelebAMask-HQ", "celeba_hq"))
     )
@@ -63,7 +64,7 @@ def files(settings: Settings) -> list[Path]:
     return [file, *[table for table in tables if table.is_file()][:1]]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: CelebAHQSettings) -> ImageSource:
     file, *tables = files(settings)
     stored, read = lmdb_images.open_images(file, KEY, settings.size)
     count = lmdb_images.rows_used("CelebA-HQ", stored, COUNT, settings.count)
@@ -87,3 +88,14 @@ def _read_labels(table: Path, count: int) -> Labels:
         raise ValueError(f"{table} must have {ATTRIBUTES} attributes of 0.jpg to {count - 1}.jpg, got {problem}.")
     rows = np.array([row_of[f"{row}.jpg"] for row in range(count)])
     return Labels(attributes.names, (2,) * len(attributes.names), attributes.classes[rows])
+
+
+DATASET = DatasetDefinition(
+    settings=CelebAHQSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+    child_process_only=True,
+)

@@ -19,17 +19,16 @@ import numpy as np
 from jaxtyping import UInt8, UInt64
 from pydantic import Field
 
-from unweave.config import Frozen
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
+from unweave.data.settings import DatasetSettings
 from unweave.types import FactorTable, Pixels, Rows
 
-CHILD_PROCESS_ONLY = True
 GRID = FactorGrid(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
 STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 FILES = (f"{STEM}.npz", f"{STEM}.hdf5")
@@ -67,7 +66,8 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class DSpritesSettings(DatasetSettings):
+    name: Literal["dsprites"] = "dsprites"
     path: Path | None = Field(
         default=None, description="the .npz or .hdf5, or the folder that holds it; not set: where it is kept"
     )
@@ -78,22 +78,22 @@ class Settings(Frozen):
     size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: DSpritesSettings) -> Dataset:
     """64 x 64, grey (plain) or RGB (colour, noisy), a complete grid in the published order.
 
     Raises SettingsError where the file is not found, ValueError where it is damaged or another one, ImportError where
     h5py is missing.
     """
-    shared = Settings(path=settings.path, size=settings.size)  # one copy on disk for all variants
+    shared = DSpritesSettings(path=settings.path, size=settings.size)  # one copy on disk for all variants
     plain = cache.open_cached("dsprites", shared)
     return plain if settings.variant == "plain" else PaintedSprites(plain, settings.variant, settings.seed)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: DSpritesSettings) -> list[Path]:
     return [published_files.find_file(settings.path, "dsprites", FILES)]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: DSpritesSettings) -> ImageSource:
     path = files(settings)[0]
     arrays = published_arrays.open_arrays(path, ("imgs", "latents_classes", "latents/classes"))
     images = published_arrays.grid_images(arrays, "imgs", (64, 64), GRID, path)
@@ -176,3 +176,15 @@ def splitmix64(state: UInt64[np.ndarray, "*any"]) -> UInt64[np.ndarray, "*any"]:
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))
+
+
+DATASET = DatasetDefinition(
+    settings=DSpritesSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+    child_process_only=True,
+    version=VERSION,
+)

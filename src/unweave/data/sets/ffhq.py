@@ -9,21 +9,21 @@ with a bilinear one.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import attribute_table, lmdb_images
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.data.reading.image_source import ImageSource
 from unweave.data.reading.lmdb_images import CountedImages
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = True
 COUNT, TEST, KEY = 70_000, 10_000, "256-{index:05d}"
 FILES = ("ffhq256.lmdb", "ffhq256", "ffhq.lmdb", "data.mdb", "thumbnails128x128")
 PAGE = "https://github.com/NVlabs/ffhq-dataset"
@@ -42,13 +42,14 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class FFHQSettings(DatasetSettings):
+    name: Literal["ffhq"] = "ffhq"
     path: Path | None = Field(default=None, description="the LMDB, the folder thumbnails128x128, or what holds one")
     size: int = Field(default=64, ge=8, le=256, description="pixels; 64 and 128 are usual")
     count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 70,000")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: FFHQSettings) -> Dataset:
     """A picture that cannot be read is named in a warning and left out.
 
     Raises SettingsError where the set is not there, ValueError where it cannot be used or has not 70,000 pictures.
@@ -56,12 +57,12 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("ffhq", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: FFHQSettings) -> list[Path]:
     path = _find(settings)
     return _numbered_pictures(path) or [lmdb_images.data_file(path)]
 
 
-def _find(settings: Settings) -> Path:
+def _find(settings: FFHQSettings) -> Path:
     """The LMDB, or the folder of numbered pictures."""
     path = settings.path
     if path is not None and path.expanduser().is_dir() and path.name in FILES:
@@ -77,7 +78,7 @@ def _numbered_pictures(path: Path) -> list[Path]:
     return sorted(pictures, key=lambda file: file.name)
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: FFHQSettings) -> ImageSource:
     path = _find(settings)
     stored, read = _open_images(path, settings.size)
     count = lmdb_images.rows_used("FFHQ", stored, COUNT, settings.count)
@@ -105,3 +106,14 @@ def _open_images(path: Path, size: int) -> CountedImages:
     return CountedImages(
         len(pictures), attribute_table.picture_reader(pictures, [file.name for file in pictures], size, None)
     )
+
+
+DATASET = DatasetDefinition(
+    settings=FFHQSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+    child_process_only=True,
+)

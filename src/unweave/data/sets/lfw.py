@@ -13,23 +13,23 @@ DiTi's protocol resizes the picture to 1.1 times the size and keeps the middle: 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import attribute_table
 from unweave.data.reading.image_files import Box
 from unweave.data.reading.image_source import ImageSource, Labels
+from unweave.data.settings import DatasetSettings
 from unweave.types import Rows
 
-CHILD_PROCESS_ONLY = False
 COUNT, ATTRIBUTES, SIDE = 13_143, 73, 250
 TABLE, FOLDER = "lfw_attributes.txt", "lfw_funneled"
 SPLIT_FILES = {"train": "peopleDevTrain.txt", "test": "peopleDevTest.txt"}
@@ -58,7 +58,8 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class LFWSettings(DatasetSettings):
+    name: Literal["lfw"] = "lfw"
     path: Path | None = Field(default=None, description="the folder of the set; None: where `unweave data get` puts it")
     size: int = Field(default=64, ge=8, le=1024, description="pixels; the crop is resized to size x size")
     crop: int | None = Field(
@@ -81,7 +82,7 @@ class ScoreSigns(NamedTuple):
     labels: Labels
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: LFWSettings) -> Dataset:
     """A picture that has scores and is missing or cannot be read is named in a warning and left out.
 
     Raises SettingsError where the set is not there, ValueError where its text files cannot be used.
@@ -89,13 +90,13 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("lfw", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: LFWSettings) -> list[Path]:
     images, table, people = _find_files(settings)
     pictures = [path for path in images.glob("*/*.jpg") if path.is_file()]
     return [*sorted(pictures, key=Path.as_posix), table, *people.values()]
 
 
-def _find_files(settings: Settings) -> tuple[Path, Path, dict[str, Path]]:
+def _find_files(settings: LFWSettings) -> tuple[Path, Path, dict[str, Path]]:
     table = published_files.find_file(settings.path, "lfw", (TABLE,), ("lfw-py", "lfw_home"))
     images = table.parent / FOLDER
     if not images.is_dir():
@@ -104,7 +105,7 @@ def _find_files(settings: Settings) -> tuple[Path, Path, dict[str, Path]]:
     return images, table, people
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: LFWSettings) -> ImageSource:
     images, table, people = _find_files(settings)
     names, labels = read_signs(table)
     present = {path.relative_to(images).as_posix() for path in images.glob("*/*.jpg")}
@@ -202,3 +203,13 @@ def _read_splits(people: Mapping[str, Path], names: Sequence[str]) -> dict[str, 
         if rows:
             splits[split] = np.sort(np.array(rows, np.int64))
     return splits
+
+
+DATASET = DatasetDefinition(
+    settings=LFWSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+)

@@ -12,21 +12,21 @@ becomes 255. Another number of sequences is read, too; the card says so.
 
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.reading import npy
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, resize_source
+from unweave.data.settings import DatasetSettings
 from unweave.types import FactorTable
 
-CHILD_PROCESS_ONLY = False
 ACTIONS, DIRECTIONS, SPLITS = ("walk", "spellcard", "slash"), ("front", "left", "right"), ("train", "test")
 WEAR, CLASSES, FRAMES, SIDE = ("body", "bottomwear", "topwear", "hair"), 6, 8, 64
 SEQUENCES = {"train": 1_000, "test": 296}
@@ -43,7 +43,8 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class LPCSpritesSettings(DatasetSettings):
+    name: Literal["lpc_sprites"] = "lpc_sprites"
     path: Path | None = Field(
         default=None, description="npy/, or the folder that holds it; None: see `unweave data get`"
     )
@@ -57,12 +58,12 @@ class Sequences(NamedTuple):
     labels: FactorTable
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: LPCSpritesSettings) -> Dataset:
     """Raises SettingsError where a file is missing, ValueError where one cannot be used."""
     return cache.open_cached("lpc_sprites", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: LPCSpritesSettings) -> list[Path]:
     first = f"{ACTIONS[0]}_{DIRECTIONS[0]}_frames_{SPLITS[0]}.npy"
     folder = published_files.find_file(
         settings.path, "lpc_sprites", (f"npy/{first}", first), ("Sprites", "sprites")
@@ -81,7 +82,7 @@ def files(settings: Settings) -> list[Path]:
     return paths
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: LPCSpritesSettings) -> ImageSource:
     paths = files(settings)
     pairs = list(zip(paths[::2], paths[1::2]))
     classes = list(product(SPLITS, range(len(ACTIONS)), range(len(DIRECTIONS))))  # of each pair of files
@@ -146,3 +147,13 @@ def _original_bytes(frame: np.ndarray, path: Path) -> np.ndarray:
     if not (frame.min() >= 0 and frame.max() <= 1):  # also false where there is a NaN
         raise ValueError(f"{path} must hold numbers in [0, 1], got {frame.min():g} to {frame.max():g}. Make it again.")
     return np.minimum(np.round(frame * np.float32(256)), 255).astype(np.uint8)
+
+
+DATASET = DatasetDefinition(
+    settings=LPCSpritesSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+)

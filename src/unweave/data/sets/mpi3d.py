@@ -9,16 +9,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = False
 NAMES = (
     "object_color",
     "object_shape",
@@ -63,7 +63,8 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class MPI3DSettings(DatasetSettings):
+    name: Literal["mpi3d"] = "mpi3d"
     path: Path | None = Field(
         default=None, description="the .npz, or the folder that holds mpi3d_toy.npz etc.; not set: where it is kept"
     )
@@ -73,7 +74,7 @@ class Settings(Frozen):
     size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: MPI3DSettings) -> Dataset:
     """64 x 64 RGB, a complete grid in the published order; `factor_sizes` say which release it is.
 
     Raises SettingsError where the file is not found or is mpi3d_real_complex, ValueError where it is damaged or has
@@ -82,7 +83,7 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("mpi3d", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: MPI3DSettings) -> list[Path]:
     kind = settings.kind
     names = [f"mpi3d_{kind}.npz"]
     if kind != "real":
@@ -95,7 +96,7 @@ def files(settings: Settings) -> list[Path]:
     return [path]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: MPI3DSettings) -> ImageSource:
     path = files(settings)[0]
     arrays = published_arrays.naming_damaged_file(path, published_arrays.open_npz_arrays)(path, ("images",))
     grid = release_grid(arrays["images"].shape[:1] if "images" in arrays else (), path)
@@ -120,3 +121,13 @@ def release_grid(length: tuple[int, ...], path: Path) -> FactorGrid:
     releases = " or ".join(f"{len(grid):,} (sizes {', '.join(map(str, grid.sizes))})" for grid in GRIDS)
     got = f"{length[0]:,} images" if length else "no `images`"
     raise ValueError(f"{path} has {got}; the releases of MPI3D have {releases}. Get it again, or use data.name=npz.")
+
+
+DATASET = DatasetDefinition(
+    settings=MPI3DSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+)

@@ -20,9 +20,9 @@ import numpy as np
 from jaxtyping import UInt8
 from numba import njit
 
-from unweave.config import Frozen
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.factors import FactorGrid
+from unweave.data.settings import DatasetSettings
 from unweave.types import FactorTable, Pixels, Rows
 
 SIDE = 64  # pixels; the side of the ray-cast picture
@@ -38,7 +38,8 @@ Views = UInt8[np.ndarray, "view height width 6"]
 logger = logging.getLogger("unweave")
 
 
-class Settings(Frozen):
+class RoomsSettings(DatasetSettings):
+    name: Literal["rooms"] = "rooms"
     size: Literal[64, 32] = 64  # pixels; 32 is the 2 x 2 average of 64
 
 
@@ -283,10 +284,13 @@ def cache_file() -> Path:
     return Path(home) / "unweave" / f"rooms-v{VERSION}-{SIDE}.npz"
 
 
-def build(settings: Settings) -> Rooms:
+def build(settings: RoomsSettings) -> Rooms:
     views = load_or_make(cache_file(), render)
     if settings.size < SIDE:
         step = SIDE // settings.size
         blocks = views.reshape(len(views), settings.size, step, settings.size, step, 6)
         views = blocks.mean(axis=(2, 4), dtype=np.float32).astype(np.uint8)
     return Rooms(views)
+
+
+DATASET = DatasetDefinition(settings=RoomsSettings, build=build, card=CARD)

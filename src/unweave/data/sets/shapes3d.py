@@ -5,19 +5,19 @@ the released code of DisDiff and EncDiff reads). Where there are `labels`, the o
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
-from unweave.config import Frozen
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = True
 GRID = FactorGrid(
     ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"),
     (10, 10, 10, 8, 4, 15),
@@ -52,14 +52,15 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class Shapes3DSettings(DatasetSettings):
+    name: Literal["shapes3d"] = "shapes3d"
     path: Path | None = Field(
         default=None, description="3dshapes.h5 or 3dshapes.npz, or the folder that holds it; not set: where it is kept"
     )
     size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: Shapes3DSettings) -> Dataset:
     """64 x 64 RGB, a complete grid in the published order.
 
     Raises SettingsError where the file is not found, ValueError where it is damaged or another one, ImportError where
@@ -68,11 +69,11 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("shapes3d", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: Shapes3DSettings) -> list[Path]:
     return [published_files.find_file(settings.path, "shapes3d", FILES, ("3dshapes",))]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: Shapes3DSettings) -> ImageSource:
     path = files(settings)[0]
     arrays = published_arrays.open_arrays(path, ("images", "labels"))
     images = published_arrays.grid_images(arrays, "images", (64, 64, 3), GRID, path)
@@ -88,3 +89,14 @@ def source(settings: Settings) -> ImageSource:
         in_order=True,
     )
     return resize_source(original, settings.size)
+
+
+DATASET = DatasetDefinition(
+    settings=Shapes3DSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+    child_process_only=True,
+)

@@ -11,21 +11,21 @@ factor (it draws the instance at random).
 import gzip
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError
+from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
 from unweave.data.factors import FactorGrid
 from unweave.data.reading.image_files import resize_pixels
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, resize_source
+from unweave.data.settings import DatasetSettings
 
-CHILD_PROCESS_ONLY = False
 GRID = FactorGrid(("category", "instance", "elevation", "azimuth", "lighting"), (5, 10, 9, 18, 6))
 SIDE = 64
 STORED_SIDE = 96  # pixels, in the files
@@ -68,14 +68,15 @@ CARD = Card(
 )
 
 
-class Settings(Frozen):
+class SmallNORBSettings(DatasetSettings):
+    name: Literal["smallnorb"] = "smallnorb"
     path: Path | None = Field(
         default=None, description="the folder of the six .mat or .mat.gz files; not set: where they are kept"
     )
     size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
 
 
-def build(settings: Settings) -> Dataset:
+def build(settings: SmallNORBSettings) -> Dataset:
     """64 x 64 grey; splits `train` and `test` are the publishers'.
 
     Raises SettingsError where a file is not found, ValueError that names the file where it is damaged or another one.
@@ -83,14 +84,14 @@ def build(settings: Settings) -> Dataset:
     return cache.open_cached("smallnorb", settings)
 
 
-def files(settings: Settings) -> list[Path]:
+def files(settings: SmallNORBSettings) -> list[Path]:
     path = settings.path
     if path is not None and path.expanduser().is_file():
         raise SettingsError(f"data.path: {path} is a file; expected the folder of the six files of small NORB.")
     return [published_files.find_file(path, "smallnorb", (name, f"{name}.gz"), ("small_norb",)) for name in FILES]
 
 
-def source(settings: Settings) -> ImageSource:
+def source(settings: SmallNORBSettings) -> ImageSource:
     train, test = (chunk[0] for chunk in (files(settings)[:3], files(settings)[3:]))
     half = len(GRID) // 2
     pictures = [MatrixFile(path, (half, 2, STORED_SIDE, STORED_SIDE), TYPES[BYTES]) for path in (train, test)]
@@ -200,3 +201,13 @@ class MatrixFile:
             raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
         if more:
             raise ValueError(f"{self.path} goes on after its last row. Get it again.")
+
+
+DATASET = DatasetDefinition(
+    settings=SmallNORBSettings,
+    build=build,
+    card=CARD,
+    downloads=DOWNLOADS,
+    files=files,
+    source=source,
+)

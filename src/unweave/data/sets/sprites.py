@@ -5,14 +5,15 @@ Unlike dSprites, orientations span 90 degrees and not 360, so that no two classe
 """
 
 import hashlib
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from pydantic import Field
 
-from unweave.config import Frozen
-from unweave.data.dataset import Card, Dataset
+from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.factors import FactorGrid
+from unweave.data.settings import DatasetSettings
 from unweave.types import FactorTable, Pixels, Rows
 
 POSES = FactorGrid(("shape", "scale", "orientation"), (3, 4, 8))
@@ -27,7 +28,8 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 COLOURS = np.array([RED, (255, 255, 0), GREEN, (0, 255, 255), BLUE, (255, 0, 255)], np.uint8)  # hues 0, 60 .. 300
 
 
-class Settings(Frozen):
+class SpritesSettings(DatasetSettings):
+    name: Literal["sprites"] = "sprites"
     size: int = Field(default=32, ge=16, le=128)  # pixels
 
 
@@ -107,5 +109,8 @@ def heart(u: Plane, v: Plane) -> Inside:
 SHAPES = (square, ellipse, heart)
 
 
-def build(settings: Settings) -> Sprites:
+def build(settings: SpritesSettings) -> Sprites:
     return Sprites(settings.size)
+
+
+DATASET = DatasetDefinition(settings=SpritesSettings, build=build, card=CARD)

@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unweave.config import Frozen, SettingsError
-from unweave.method import Batch, Loss, Player, Pretraining, PreviewImages
+from unweave.config import NamedSettings, SettingsError
+from unweave.method import Batch, Loss, MethodDefinition, Player, Pretraining, PreviewImages
 from unweave.models.critic import patch_critic
 from unweave.models.foundation import Foundation
 from unweave.models.frozen import FrozenNetwork
@@ -31,9 +31,10 @@ CITATION = """@inproceedings{rombach2022high,
 }"""
 
 
-class Settings(Frozen):
+class AutoencoderSettings(NamedSettings):
     """Defaults are the VQ autoencoder of the EncDiff and DisDiff releases, 64 px to 16 x 16 x 3."""
 
+    name: Literal["autoencoder"] = "autoencoder"
     kind: Literal["vq", "kl"] = Field("vq", description="'vq': a codebook; 'kl': a Gaussian posterior")
     channels: tuple[int, ...] = Field((32, 64, 128), description="widths, fine to coarse; each but the last halves")
     layers: int = Field(2, ge=1, description="residual blocks per level")
@@ -116,7 +117,7 @@ class Autoencoder(Pretraining):
     they also learn a variance of the reconstruction, which is fixed here.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: AutoencoderSettings, foundation: Foundation) -> None:
         super().__init__()
         check_sizes(settings, foundation)
         self.settings = settings
@@ -194,7 +195,7 @@ class ImageCritic(nn.Module):
         return Loss(hinge * float(counts), {"hinge": hinge})
 
 
-def build_network(settings: Settings, channels: int, size: int) -> VQModel | AutoencoderKL:
+def build_network(settings: AutoencoderSettings, channels: int, size: int) -> VQModel | AutoencoderKL:
     """diffusers' autoencoder of these sizes."""
     levels = len(settings.channels)
     shared: dict[str, Any] = {
@@ -259,7 +260,7 @@ def frozen_extractor(name: str) -> Extractor:
     return FrozenExtractor(extractor) if isinstance(extractor, nn.Module) else extractor
 
 
-def check_sizes(settings: Settings, foundation: Foundation) -> None:
+def check_sizes(settings: AutoencoderSettings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
     _, height, width = foundation.shape
     multiple = 2 ** (len(settings.channels) - 1)
@@ -277,5 +278,8 @@ def check_sizes(settings: Settings, foundation: Foundation) -> None:
         )
 
 
-def build(settings: Settings, foundation: Foundation) -> Autoencoder:
+def build(settings: AutoencoderSettings, foundation: Foundation) -> Autoencoder:
     return Autoencoder(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=AutoencoderSettings, build=build, presets=PRESETS, citation=CITATION)

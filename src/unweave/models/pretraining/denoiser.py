@@ -11,8 +11,8 @@ import torch
 from diffusers import DDIMScheduler
 from pydantic import Field
 
-from unweave.config import Frozen
-from unweave.method import Batch, Loss, Player, Pretraining, PreviewImages, Sampling
+from unweave.config import NamedSettings
+from unweave.method import Batch, Loss, MethodDefinition, Player, Pretraining, PreviewImages, Sampling
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
@@ -30,9 +30,10 @@ CITATION = """@inproceedings{ho2020denoising,
 }"""
 
 
-class Settings(Frozen):
+class DenoiserSettings(NamedSettings):
     """Defaults are the latent diffusion model of the DisDiff release (16 x 16 x 3 latents)."""
 
+    name: Literal["denoiser"] = "denoiser"
     channels: tuple[int, ...] = Field((64, 128, 256, 256), description="U-Net widths, fine to coarse")
     attention: tuple[bool, ...] = Field(
         (True, True, True, False), description="which levels attend; the middle always does"
@@ -115,7 +116,7 @@ class Denoiser(Pretraining):
     parameters where it has 29.4 M, because diffusers' attention has no extra convolution.
     """
 
-    def __init__(self, settings: Settings, foundation: Foundation) -> None:
+    def __init__(self, settings: DenoiserSettings, foundation: Foundation) -> None:
         super().__init__()
         self.settings = settings
         self.space = foundation.diffusion_space()
@@ -164,7 +165,7 @@ class Denoiser(Pretraining):
         (folder / "model_index.json").write_text(json.dumps(index, indent=2))
 
 
-def check_sizes(settings: Settings, shape: tuple[int, int, int]) -> None:
+def check_sizes(settings: DenoiserSettings, shape: tuple[int, int, int]) -> None:
     """Raises ValueError where settings and latents do not fit together."""
     _, rows, columns = shape
     multiple = 2 ** (len(settings.channels) - 1)
@@ -185,5 +186,8 @@ def check_sizes(settings: Settings, shape: tuple[int, int, int]) -> None:
         )
 
 
-def build(settings: Settings, foundation: Foundation) -> Denoiser:
+def build(settings: DenoiserSettings, foundation: Foundation) -> Denoiser:
     return Denoiser(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=DenoiserSettings, build=build, presets=PRESETS, citation=CITATION)

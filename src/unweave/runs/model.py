@@ -1,0 +1,60 @@
+"""The networks of a run: built from its settings, with the weights of its newest checkpoint."""
+
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from unweave.method import Method, Pretraining, Trainable, find_method
+from unweave.models.foundation import Foundation, check_digests, open_foundation
+from unweave.runs.run import Run
+from unweave.runs.settings import RunSettings
+from unweave.types import Weights
+
+
+def build(settings: RunSettings, foundation: Foundation) -> Trainable:
+    """What an experiment trains, untrained: a method, or a foundation of methods."""
+    name = settings.method.name
+    trainable = find_method(name).build(settings.method, foundation)
+    assert isinstance(trainable, Method | Pretraining), f"build of {name!r} must give a Method or a Pretraining"
+    return trainable
+
+
+def load_trained(run: Run, weights: Weights = "averaged", device: Any = None) -> Trainable:
+    """What was trained, a method or a foundation, in eval mode."""
+    checkpoint = run.checkpoint()
+    trainable = build(run.settings, load_foundation(run))
+    trainable.load_state_dict(load_file(checkpoint / "weights.safetensors"))
+    if weights == "averaged" and (checkpoint / "average.safetensors").is_file():
+        trainable.load_state_dict(load_file(checkpoint / "average.safetensors"), strict=False)
+    return trainable.to(device or best_device()).eval()
+
+
+def load_method(run: Run, weights: Weights = "averaged", device: Any = None) -> Method:
+    """The trained method in eval mode. Raises TypeError for a run that made a foundation, which has no units."""
+    trained = load_trained(run, weights, device)
+    if not isinstance(trained, Method):
+        raise TypeError(
+            f"{run.path} holds a foundation ({run.method_name}), which has no units to score or edit: "
+            f"train a method on it, with foundation.{run.method_name}.from={run.path}."
+        )
+    return trained
+
+
+def load_foundation(run: Run) -> Foundation:
+    """What the method was built on. Raises LookupError where a frozen network is gone, ValueError where it changed."""
+    stored = run.state()["foundation"]
+    try:
+        foundation = open_foundation(run.network_sources(), run.shape(), stored["rows"])
+    except LookupError as error:
+        raise LookupError(
+            f"{run.path} stands on a network that is not where it was: {error} Put it back, or write its new "
+            f"place into {run.path / 'settings.toml'} (from, in [foundation])."
+        ) from None
+    check_digests(stored.get("digests", {}), foundation.digests, run.path, stored.get("commits"))
+    return foundation
+
+
+def best_device() -> torch.device:
+    """The accelerator where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
