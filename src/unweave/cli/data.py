@@ -1,16 +1,11 @@
 """unweave data list | info | get | doctor | cache"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from unweave.cli import output
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from unweave.data.doctor import DoctorReport
+from unweave.cli import output, tables
 
 app = typer.Typer(
     help="Look at data sets, download the published ones, find what is wrong with your own images.",
@@ -36,12 +31,7 @@ def list_(json: AsJson = False) -> None:
     if json:
         output.print_json(datasets)
         return
-    from rich.table import Table
-
-    table = Table("name", "what", "here", "licence")
-    for name, facts in datasets.items():
-        table.add_row(name, facts["title"], facts["here"], facts["licence"])
-    output.print_table(table)
+    output.print_table(tables.datasets_table(datasets))
     print(f"any path works as well: {ACCEPTED_PATHS}")
 
 
@@ -130,22 +120,7 @@ def doctor(name_or_path: NameOrPath, settings: SettingWords = None, json: AsJson
     if json:
         output.print_json(report.to_json())
     else:
-        output.print_table(findings_table(report))
-
-
-def findings_table(report: "DoctorReport") -> "Table":
-    """What the doctor found, the worst first."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    bad = sum(finding.severity != "note" for finding in report.findings)
-    summary = f"{bad} of these should be looked at" if bad else "nothing is wrong"
-    caption = f"{escape(report.name)}: {report.images:,} images; {summary}"
-    table = Table("", "found", "for example", "remedy", caption=caption)
-    for finding in report.findings:
-        examples = "\n".join(finding.examples)
-        table.add_row(finding.severity, escape(finding.message), escape(examples), escape(finding.remedy))
-    return table
+        output.print_table(tables.findings_table(report))
 
 
 @app.command()
@@ -173,10 +148,4 @@ def cache(
     if json:
         output.print_json([entry.to_json() for entry in entries])
         return
-    from rich.table import Table
-
-    table = Table("name", "rows", "size", "MB", "made", "folder", caption=f"in {root()}")
-    for entry in entries:
-        date = entry.date if entry.whole else f"{entry.date}, not whole"
-        table.add_row(entry.name, f"{entry.images:,}", entry.size, f"{entry.bytes / 1e6:,.1f}", date, entry.folder.name)
-    output.print_table(table)
+    output.print_table(tables.cache_table(entries, root()))

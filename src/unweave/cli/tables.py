@@ -1,16 +1,19 @@
 """Every table that is printed for people: results of the library as rich tables."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # a table of settings needs no torch
+    from unweave.data.cache.entries import CacheEntry
+    from unweave.data.doctor import DoctorReport
     from unweave.evaluation.compare import ComparedRun, RunComparison
     from unweave.evaluation.edits import EditScores
     from unweave.evaluation.evaluate import SeedAgreement
@@ -182,6 +185,35 @@ def _how_to_read(comparison: "RunComparison") -> str:
     elif not scored:
         text += "; `unweave evaluate RUN` adds the scores with factors, where there are any"
     return text
+
+
+def datasets_table(datasets: Mapping[str, Mapping[str, str]]) -> Table:
+    """The data sets there are by name."""
+    table = Table("name", "what", "here", "licence")
+    for name, about in datasets.items():
+        table.add_row(name, about["title"], about["here"], about["licence"])
+    return table
+
+
+def findings_table(report: "DoctorReport") -> Table:
+    """What the doctor found, the worst first."""
+    bad = sum(finding.severity != "note" for finding in report.findings)
+    summary = f"{bad} of these should be looked at" if bad else "nothing is wrong"
+    caption = f"{escape(report.name)}: {report.images:,} images; {summary}"
+    table = Table("", "found", "for example", "remedy", caption=caption)
+    for finding in report.findings:
+        examples = "\n".join(finding.examples)
+        table.add_row(finding.severity, escape(finding.message), escape(examples), escape(finding.remedy))
+    return table
+
+
+def cache_table(entries: "Sequence[CacheEntry]", root: Path) -> Table:
+    """The converted data sets in the cache."""
+    table = Table("name", "rows", "size", "MB", "made", "folder", caption=f"in {root}")
+    for entry in entries:
+        date = entry.date if entry.whole else f"{entry.date}, not whole"
+        table.add_row(entry.name, f"{entry.images:,}", entry.size, f"{entry.bytes / 1e6:,.1f}", date, entry.folder.name)
+    return table
 
 
 def _cell(value: Any) -> str:

@@ -131,7 +131,7 @@ def agreement(
 
 
 def check_seeds(runs: Sequence[Run]) -> None:
-    """Nothing, where the runs differ in their training seed alone. Raises ValueError that names what else differs."""
+    """Raise ValueError, which names what else differs, unless the runs differ in their training seed alone."""
     if len({run.digest() for run in runs}) < len(runs):
         raise ValueError("two of these runs are the same: an interval over runs needs different training seeds.")
     first, *others = [settings_without_seed(run) for run in runs]
