@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from unweave.evaluation.evaluate import evaluate
     from unweave.evaluation.model import evaluate_model
     from unweave.evaluation.report.report import report
-    from unweave.evaluation.scores import evaluate_tables, read_tables
+    from unweave.evaluation.scores import evaluate_tables
+    from unweave.evaluation.tables import read_tables
     from unweave.method import Sampling
     from unweave.runs.codes import encode
     from unweave.runs.plan import plan
@@ -48,7 +49,7 @@ _HOME = {
     "name_unit": "runs.units",
     "open_data": "data.open",
     "plan": "runs.plan",
-    "read_tables": "evaluation.scores",
+    "read_tables": "evaluation.tables",
     "reconstruct": "editing.verbs",
     "report": "evaluation.report.report",
     "Run": "runs.run",

@@ -51,10 +51,10 @@ def test_the_command_gives_the_references_values_with_no_further_arguments(kind,
     codes = GOLDEN / f"dsprites46k-{kind}.npy"
     words = ["evaluate", "--codes", str(codes), "--factors", str(tmp_path / "grid.npy"), "--json"]
     words += [] if kind == "mixed-4" else ["--repeats", "1"]  # which saves time; `value` is the same
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-m", "unweave", *words], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
-    measured = json.loads(said)["protocols"]
+    measured = json.loads(printed)["protocols"]
     expected = json.loads((GOLDEN / f"dsprites46k-{kind}.json").read_text())
     wrong = {}
     for theirs, key, ours, score, tolerance in NAMES:

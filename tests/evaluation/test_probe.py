@@ -61,7 +61,7 @@ def test_factors_are_classified_and_the_result_is_kept(diti_run: Run) -> None:
 
 def test_the_json_has_the_keys_that_it_had(diti_run: Run) -> None:
     new, before = probe(diti_run, rows=300, labels=5), stored("probes")
-    of_an_earlier_version = next(kept for key, kept in before.items() if key.startswith("probe-accuracy-5@2"))
+    of_an_earlier_version = next(result for key, result in before.items() if key.startswith("probe-accuracy-5@2"))
     assert key_tree(json.loads(json.dumps(new.to_json()))) == key_tree(of_an_earlier_version)
 
 

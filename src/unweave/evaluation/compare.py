@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from unweave.config import SettingsError
 from unweave.evaluation.evaluate import agreement, settings_without_seed
-from unweave.evaluation.report.measure import SAMPLING, Progress, no_progress
+from unweave.evaluation.report.measure import SAMPLING, ProgressCallback, no_progress
 from unweave.evaluation.report.report import report
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
@@ -79,7 +79,7 @@ class RunComparison:
 def compare(
     runs: Sequence[Run | str | Path],
     *,
-    progress: Progress = no_progress,
+    progress: ProgressCallback = no_progress,
     say: Callable[[str], None] = lambda text: None,
 ) -> RunComparison:
     """Label-free facts and factor scores of every run, and how well the first rank runs as the second do.
@@ -130,7 +130,7 @@ def _describe(run: Run, facts: ReportFacts) -> ComparedRun:
     )
 
 
-def _report_facts(run: Run, progress: Progress, say: Callable[[str], None]) -> ReportFacts:
+def _report_facts(run: Run, progress: ProgressCallback, say: Callable[[str], None]) -> ReportFacts:
     """Those of the run's report if it was made as `report` does by default, else of a new one."""
     stored = run.own_report()
     if (
@@ -148,7 +148,7 @@ def _scores(run: Run) -> dict[str, float | None]:
     return {name: protocols.get(name, {}).get(score, {}).get("value") for name, score in SCORES.items()}
 
 
-def _udr(runs: Sequence[Run], progress: Progress, say: Callable[[str], None]) -> dict[int, float]:
+def _udr(runs: Sequence[Run], progress: ProgressCallback, say: Callable[[str], None]) -> dict[int, float]:
     """UDR-lasso of the runs that have two or more others of their settings, by position."""
     groups: dict[str, list[int]] = {}
     for position, run in enumerate(runs):

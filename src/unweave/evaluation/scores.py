@@ -7,10 +7,7 @@ import numpy as np
 
 from unweave.config import nearest
 from unweave.evaluation.metrics.checks import check_scale, check_tables
-from unweave.evaluation.protocols import DEFAULT as DEFAULT
-from unweave.evaluation.protocols import PROTOCOLS as PROTOCOLS
-from unweave.evaluation.protocols import Evidence, Protocol, default_protocols
-from unweave.evaluation.tables import read_tables as read_tables
+from unweave.evaluation.protocols import PROTOCOLS, Evidence, Protocol, default_protocols
 from unweave.types import FactorTable, UnitTable, WideTable
 
 Scores = dict[str, Any]

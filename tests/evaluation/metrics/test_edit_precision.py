@@ -152,17 +152,17 @@ def test_scores_are_in_range_and_the_order_of_the_units_does_not_matter(seed, or
 
 
 def test_the_same_seed_draws_the_same_pairs_and_the_halves_are_apart():
-    asked = []
+    row_sets = []
 
     def edit(first, second, unit):
-        asked.append((set(first.tolist()), set(second.tolist())))
+        row_sets.append((set(first.tolist()), set(second.tolist())))
         assert (first != second).all()
         return oracle([[0]]).edit(first, second, 0)
 
     places = ROWS[10:50]
     editor = Editor(1, edit, images)
     measured = edit_precision(editor, PROBE, places, FACTORS[10:50], pairs=(400, 400), seed=3)
-    (first, second), (third, fourth) = asked
+    (first, second), (third, fourth) = row_sets
     assert first == second
     assert third == fourth
     assert first | third == set(places.tolist())

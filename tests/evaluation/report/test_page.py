@@ -5,9 +5,9 @@ import pytest
 from sklearn.datasets import load_sample_image
 from tests.evaluation.stored_json import stored
 
-from unweave.evaluation.report.drawn import STEPS, TRAVERSED
+from unweave.evaluation.report.drawings import STEPS, TRAVERSED
 from unweave.evaluation.report.measure import EXTREMES, MAX_UNITS
-from unweave.evaluation.report.page import Ends, ReportPictures, render_page
+from unweave.evaluation.report.page import ExtremeImages, ReportPictures, render_page
 from unweave.runs.report_facts import ReportFacts
 
 FACTS = ReportFacts.from_json(stored("report-encdiff"))
@@ -16,15 +16,15 @@ FACTS = ReportFacts.from_json(stored("report-encdiff"))
 @pytest.mark.slow
 def test_a_page_of_photographs_stays_below_five_megabytes() -> None:
     photo = load_sample_image("china.jpg")  # 427 x 640: detail everywhere
-    shown = np.stack([photo[at : at + 128, 2 * at : 2 * at + 128] for at in range(0, 240, 20)])
+    crops = np.stack([photo[at : at + 128, 2 * at : 2 * at + 128] for at in range(0, 240, 20)])
     unit = replace(FACTS.units[0], values=replace(FACTS.units[0].values, correlations={}))
     words = [str(number) for number in range(MAX_UNITS)]
     facts = replace(FACTS, units=[replace(unit, word=word, name=word) for word in words])
     pictures = ReportPictures(
-        strips={word: [shown[:STEPS]] * TRAVERSED for word in words},
-        maps={word: shown[0].mean(2) for word in words},
-        background=shown[0],
-        ends={word: Ends(shown[:EXTREMES], shown[:EXTREMES]) for word in words},
+        strips={word: [crops[:STEPS]] * TRAVERSED for word in words},
+        maps={word: crops[0].mean(2) for word in words},
+        background=crops[0],
+        ends={word: ExtremeImages(crops[:EXTREMES], crops[:EXTREMES]) for word in words},
     )
     assert 1e6 < len(render_page(facts, pictures)) < 5e6
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
-from unweave.evaluation.report.drawn import PAIRS, SwapMeasures, measure_reconstruction, measure_swaps, traversal_strips
-from unweave.evaluation.report.page import Ends, ReportPictures, Strip
+from unweave.evaluation.metrics.swap_consistency import random_pairs
+from unweave.evaluation.report.drawings import SwapMeasures, measure_reconstruction, measure_swaps, traversal_strips
+from unweave.evaluation.report.page import ExtremeImages, ReportPictures
 from unweave.evaluation.report.unit_values import COPIES_FROM, followed_factors, unit_states, value_facts
 from unweave.evaluation.run_editor import RunEditor
 from unweave.method import Generative, Method, Sampling
@@ -22,6 +23,7 @@ from unweave.types import Rows
 
 SAMPLING = Sampling("dpmsolver++", 10)
 ROWS = 5_000  # that are encoded
+PAIRS = 64  # of images, whose units are swapped
 MAX_UNITS = 32  # that are looked at; the ones that vary most
 EXTREMES = 8  # images at either end of a unit
 FAINT_BELOW = 0.02  # of the change by the strongest unit (without a decoder: of its spread); below it a unit is dead
@@ -29,7 +31,7 @@ PROGRESS_STEPS = MAX_UNITS + 4  # encoding, the swaps of units and of the rest, 
 
 NO_DECODER = "{} has no decoder, so nothing is known of what its units draw."
 
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -37,7 +39,7 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 
 def measure_units(
-    run: Run, dataset: Dataset, sampling: Sampling, seed: int, progress: Progress = no_progress
+    run: Run, dataset: Dataset, sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
 ) -> tuple[ReportFacts, ReportPictures]:
     """The facts of a report (but for the seconds that it took), and the pictures that go with them.
 
@@ -59,7 +61,7 @@ def measure_units(
     method = run.method()
     progress("encoding", 0, PROGRESS_STEPS)
     codes = code_table(run, dataset, rows, seed, "averaged")
-    choices, omitted = looked_at(method, codes, named(run))
+    choices, omitted = select_units(method, codes, named(run))
     measured = measure(codes, choices)
     shuffled = np.random.default_rng(seed).permutation(rows)
     values = value_facts(measured)
@@ -80,7 +82,7 @@ def measure_units(
         word, original = choices[i].word, states[i].copy_of
         extremes = None if states[i].state == "dead" else _extremes(measured.values[:, i], rows)
         if extremes is not None:
-            ends[word] = Ends(dataset.images(extremes.lowest), dataset.images(extremes.highest))
+            ends[word] = ExtremeImages(dataset.images(extremes.lowest), dataset.images(extremes.highest))
         unit = UnitFacts(
             word=word,
             name=choices[i].name,
@@ -94,14 +96,7 @@ def measure_units(
             highest=None if extremes is None else _file_names(dataset, extremes.highest),
         )
         units.append(unit)
-    pictures = ReportPictures(strips=strips, ends=ends)
-    if drawn is not None:
-        pictures = replace(
-            pictures,
-            maps={choice.word: change for choice, change in zip(choices, drawn.swaps.maps)},
-            background=dataset.images(shuffled[:1])[0],
-            rebuilt=drawn.rebuilt,
-        )
+    pictures = replace(ReportPictures() if drawn is None else drawn.pictures, strips=strips, ends=ends)
     facts = ReportFacts(
         run=str(run.path),
         method=run.method_name,
@@ -124,18 +119,21 @@ class Drawings(NamedTuple):
 
     swaps: SwapMeasures
     reconstruction: Reconstruction
-    rebuilt: dict[str, Strip]
+    pictures: ReportPictures  # maps of the swaps, and reconstructions
 
 
 def _measure_drawings(
-    editor: RunEditor, choices: list[Choice], omitted: list[int], rows: Rows, seed: int, progress: Progress
+    editor: RunEditor, choices: list[Choice], omitted: list[int], rows: Rows, seed: int, progress: ProgressCallback
 ) -> Drawings:
     def before_swap(what: str, done: int, total: int) -> None:
         progress(what, done * (MAX_UNITS + 1) // total + 1, PROGRESS_STEPS)
 
-    swaps = measure_swaps(editor, choices, omitted, rows, seed, before_swap)
+    swaps = measure_swaps(editor, choices, omitted, random_pairs(rows, PAIRS, seed), before_swap)
     progress("reconstructions", MAX_UNITS + 2, PROGRESS_STEPS)
-    return Drawings(swaps, *measure_reconstruction(editor, rows))
+    reconstruction, rebuilt = measure_reconstruction(editor, rows)
+    maps = {choice.word: change for choice, change in zip(choices, swaps.maps)}
+    background = editor.dataset.images(rows[:1])[0]
+    return Drawings(swaps, reconstruction, ReportPictures(maps=maps, background=background, rebuilt=rebuilt))
 
 
 def _about_data(run: Run, dataset: Dataset) -> ReportData:
@@ -149,7 +147,7 @@ def _about_data(run: Run, dataset: Dataset) -> ReportData:
     )
 
 
-def looked_at(method: Method, codes: np.ndarray, names: Mapping[str, str]) -> tuple[list[Choice], list[int]]:
+def select_units(method: Method, codes: np.ndarray, names: Mapping[str, str]) -> tuple[list[Choice], list[int]]:
     """The units or groups that vary most and those that a person named otherwise; and the units that are in none."""
     count = codes.shape[1]
     words = one_by_one(method, count)

@@ -26,7 +26,7 @@ Strip = UInt8[np.ndarray, "_ height width channel"]
 """Images that stand side by side."""
 
 
-class Ends(NamedTuple):
+class ExtremeImages(NamedTuple):
     """Real images with the lowest and with the highest values of a unit."""
 
     lowest: Strip
@@ -40,7 +40,7 @@ class ReportPictures:
     strips: dict[str, list[Strip]] = field(default_factory=dict)  # of each image of the traversal, its steps
     maps: dict[str, Float[np.ndarray, "height width"]] = field(default_factory=dict)
     background: UInt8[np.ndarray, "height width channel"] | None = None  # what the maps are laid over
-    ends: dict[str, Ends] = field(default_factory=dict)
+    ends: dict[str, ExtremeImages] = field(default_factory=dict)
     rebuilt: dict[str, Strip] = field(default_factory=dict)  # by caption
 
 
@@ -132,7 +132,7 @@ def _card(unit: UnitFacts, pictures: ReportPictures, names: Mapping[str, str], a
     return f"<article>{heading}<div class=card><div class=left>{left}</div><div>{right}</div></div></article>"
 
 
-def _real_images(name: str, ends: Ends | None) -> str:
+def _real_images(name: str, ends: ExtremeImages | None) -> str:
     figures = []
     for end, images in ({} if ends is None else ends._asdict()).items():
         image = _image(_joined(images), f"real images where {name} is {end}")

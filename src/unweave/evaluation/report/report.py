@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from unweave.evaluation.report.measure import SAMPLING, Progress, measure_units, no_progress
+from unweave.evaluation.report.measure import SAMPLING, ProgressCallback, measure_units, no_progress
 from unweave.evaluation.report.page import render_page
 from unweave.files import write_atomically, write_json
 from unweave.method import Sampling
@@ -35,7 +35,7 @@ def report(
     seed: int = 0,
     output: Path | None = None,
     overwrite: bool = False,
-    progress: Progress = no_progress,
+    progress: ProgressCallback = no_progress,
 ) -> RunReport:
     """Which units a run has, what each does to the pictures, and which are worth a look; no labels are needed.
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from unweave.evaluation.metrics.image.mse import mse
 from unweave.evaluation.metrics.image.psnr import psnr
-from unweave.evaluation.metrics.swap_consistency import consistency_of_codes, random_pairs
+from unweave.evaluation.metrics.swap_consistency import consistency_of_codes
 from unweave.evaluation.report.page import Strip
 from unweave.evaluation.run_editor import RunEditor
 from unweave.runs.report_facts import PixelError, Reconstruction, SwapEffect
@@ -17,7 +17,6 @@ from unweave.runs.units import Choice
 from unweave.tensors import to_pixels
 from unweave.types import Rows
 
-PAIRS = 64  # of images, whose units are swapped
 TRAVERSED, STEPS = 3, 7  # images whose units are traversed, and the steps of it
 REBUILT, REBUILT_SHOWN = 32, 8  # images that are rebuilt, and those of them that are shown
 
@@ -35,15 +34,14 @@ def measure_swaps(
     editor: RunEditor,
     choices: Sequence[Choice],
     omitted: list[int],
-    rows: Rows,
-    seed: int,
+    pairs: tuple[Rows, Rows],
     progress: Callable[[str, int, int], None],
 ) -> SwapMeasures:
-    """Swaps between random pairs of these rows. The `omitted` units are swapped too, all at once, so that what lands in
-    them is counted. `progress(what, done, total)` is called before each choice.
+    """Swaps from the second row into the first of each pair. The `omitted` units are swapped too, all at once, so that
+    what lands in them is counted. `progress(what, done, total)` is called before each choice.
     """
     swapped = [*choices, Choice("the rest", omitted, "rest")] if omitted else list(choices)
-    first, second = random_pairs(rows, PAIRS, seed)
+    first, second = pairs
     unedited = editor.reconstruct(first)
     unedited_codes = read_back(editor.method, to_pixels(unedited), swapped)
     maps, codes = [], []
