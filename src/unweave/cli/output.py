@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
 from unweave import progress
+from unweave.cli import tables
 
 
 def print_json(value: Any) -> None:
@@ -32,30 +32,7 @@ def print_table(table: Table) -> None:
 
 def print_facts(facts: Mapping[str, Any]) -> None:
     """Names and values on stdout, one below the other."""
-    table = Table(show_header=False)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
-    for key, value in facts.items():
-        if value not in ("", {}, []):
-            table.add_row(key, " x ".join(map(str, value)) if key == "shape" else _said(value))
-    print_table(table)
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{key}: {_said(inner)}" for key, inner in value.items()) or "-"
-    if isinstance(value, list):
-        return "\n".join(map(str, value)) or "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def settings_rows(settings: BaseModel) -> list[tuple[str, str, str]]:
-    """(name, value, description) of every field of some settings."""
-    return [
-        (name, repr(getattr(settings, name)), field.description or "")
-        for name, field in type(settings).model_fields.items()
-        if name != "name"
-    ]
+    print_table(tables.facts_table(facts))
 
 
 def show_settings(method: str, words: Sequence[str] = ()) -> None:
@@ -67,15 +44,10 @@ def show_settings(method: str, words: Sequence[str] = ()) -> None:
 
     settings = plan(method, *map(parse_word, words))
     print((registry.trainable(method).__doc__ or "").strip())
-    for title, part in (("method", settings.method), ("training", settings.training)):
-        table = Table(title=f"[{title}] with preset={settings.preset}", title_justify="left")
-        for column in ("setting", "value", "meaning"):
-            table.add_column(column, overflow="fold")
-        for name, value, description in settings_rows(part):
-            table.add_row(f"{title}.{name}", value, description)
-        print_table(table)
-    for name, tables in find_method(method).presets.items():
-        changes = [f"{table}.{key}={value}" for table, keys in tables.items() for key, value in keys.items()]
+    for section, part in (("method", settings.method), ("training", settings.training)):
+        print_table(tables.settings_table(section, part, settings.preset))
+    for name, sections in find_method(method).presets.items():
+        changes = [f"{section}.{key}={value}" for section, keys in sections.items() for key, value in keys.items()]
         print(f"preset={name}: {'  '.join(changes)}")
 
 

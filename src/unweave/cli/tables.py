@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
@@ -187,6 +188,28 @@ def _how_to_read(comparison: "RunComparison") -> str:
     return text
 
 
+def facts_table(facts: Mapping[str, Any]) -> Table:
+    """Names and values, one below the other; what is empty is left out."""
+    table = Table(show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        if value not in ("", {}, []):
+            table.add_row(key, " x ".join(map(str, value)) if key == "shape" else _format_value(value))
+    return table
+
+
+def settings_table(section: str, settings: BaseModel, preset: str | None) -> Table:
+    """Every setting of a method or of training, with its value under a preset."""
+    table = Table(title=f"[{section}] with preset={preset}", title_justify="left")
+    for column in ("setting", "value", "meaning"):
+        table.add_column(column, overflow="fold")
+    for name, field in type(settings).model_fields.items():
+        if name != "name":
+            table.add_row(f"{section}.{name}", repr(getattr(settings, name)), field.description or "")
+    return table
+
+
 def datasets_table(datasets: Mapping[str, Mapping[str, str]]) -> Table:
     """The data sets there are by name."""
     table = Table("name", "what", "here", "licence")
@@ -214,6 +237,14 @@ def cache_table(entries: "Sequence[CacheEntry]", root: Path) -> Table:
         date = entry.date if entry.whole else f"{entry.date}, not whole"
         table.add_row(entry.name, f"{entry.images:,}", entry.size, f"{entry.bytes / 1e6:,.1f}", date, entry.folder.name)
     return table
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_format_value(inner)}" for key, inner in value.items()) or "-"
+    if isinstance(value, list):
+        return "\n".join(map(str, value)) or "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _cell(value: Any) -> str:
