@@ -64,10 +64,10 @@ def command(
         raise ValueError("--figures and --output go with --codes: a run keeps its scores and pictures itself.")
     measuring = Measuring(protocol, repeats, seed)
     if codes is not None and factors is not None:
-        _evaluate_codes(codes, factors, measuring, CodeOutput(data, compare, figures, save, json))
+        _evaluate_codes(codes, factors, measuring, CodeOptions(data, compare, figures, save, json))
     else:
         rows_of_runs = RowsOfRuns(data, split, rows, weights)  # type: ignore[arg-type]
-        _evaluate_runs(runs or [], measuring, rows_of_runs, RunOutput(compare, edits, json))
+        _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, json))
 
 
 class Measuring(NamedTuple):
@@ -76,7 +76,7 @@ class Measuring(NamedTuple):
     seed: int
 
 
-class CodeOutput(NamedTuple):
+class CodeOptions(NamedTuple):
     """What is printed and written of codes."""
 
     data: str | None  # what they are of
@@ -95,7 +95,7 @@ class RowsOfRuns(NamedTuple):
     weights: Literal["averaged", "raw"] | None
 
 
-class RunOutput(NamedTuple):
+class RunOptions(NamedTuple):
     """What is printed of runs."""
 
     compare: bool
@@ -103,18 +103,18 @@ class RunOutput(NamedTuple):
     json: bool
 
 
-def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, wanted: CodeOutput) -> None:
+def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, options: CodeOptions) -> None:
     from unweave.cli import tables
     from unweave.evaluation.published import comparison, published
     from unweave.evaluation.scores import evaluate_tables
     from unweave.evaluation.tables import read_tables
     from unweave.files import write_json
 
-    if wanted.compare and wanted.data is None:
+    if options.compare and options.data is None:
         raise ValueError("--compare needs --data NAME with --codes: the data set that the codes are of.")
-    if wanted.compare and wanted.data is not None:
-        published(wanted.data)  # an unknown name is said before the work
-    for path in (wanted.save, wanted.figures):
+    if options.compare and options.data is not None:
+        published(options.data)  # an unknown name is said before the work
+    for path in (options.save, options.figures):
         if path is not None and path.exists():
             raise FileExistsError(f"{path} is there already: choose another name.")
     code_tables = read_tables(codes, factors)
@@ -129,25 +129,25 @@ def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, wanted: Co
         seed=measuring.seed,
         progress=output.progress_line,
     )
-    if wanted.data is not None:
-        scores["data"]["name"] = wanted.data
-    if wanted.save is not None:
-        write_json(wanted.save, scores)
-    if wanted.figures is not None:
+    if options.data is not None:
+        scores["data"]["name"] = options.data
+    if options.save is not None:
+        write_json(options.save, scores)
+    if options.figures is not None:
         from unweave.figures.matrix import plot_score_matrices
         from unweave.figures.save import save_picture
 
         for name, picture in plot_score_matrices(scores["matrices"], scores["data"]["factor_names"]).items():
-            output.say(str(save_picture(picture, wanted.figures / name)))
-    if wanted.json:
+            output.say(str(save_picture(picture, options.figures / name)))
+    if options.json:
         output.print_json(scores)
         return
     output.print_table(tables.scores_table(scores))
-    if wanted.compare and wanted.data is not None:
-        output.print_table(tables.published_table(comparison(scores, wanted.data)))
+    if options.compare and options.data is not None:
+        output.print_table(tables.published_table(comparison(scores, options.data)))
 
 
-def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, wanted: RunOutput) -> None:
+def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, options: RunOptions) -> None:
     from unweave.cli import tables
     from unweave.data.views import base_dataset
     from unweave.evaluation.evaluate import agreement, check_seeds, evaluate
@@ -160,10 +160,10 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
     if len(runs) > 1:
         check_seeds(runs)
     dataset = base_dataset(dataset_for(runs[0], scored.data, scored.split))
-    if wanted.compare:
+    if options.compare:
         published(dataset.name)  # an unknown name is said before the work
     scores: dict[str, dict[str, Any]] = {}
-    if dataset.factor_names or not (wanted.edits or len(runs) > 2):  # else there are scores without labels to give
+    if dataset.factor_names or not (options.edits or len(runs) > 2):  # else there are scores without labels to give
         for run in runs:
             scores[str(run.path)] = evaluate(
                 run,
@@ -193,7 +193,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
         )
         result["udr"] = agreed.to_json()
         printed.append(tables.agreement_table(agreed))
-    if wanted.edits:
+    if options.edits:
         from unweave.evaluation.edits import evaluate_edits
 
         result["edits"] = {}
@@ -203,9 +203,9 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
             )
             result["edits"][str(run.path)] = edit_scores.to_json()
             printed.append(tables.edits_table(edit_scores, str(run.path)))
-    if wanted.compare:
+    if options.compare:
         printed += [tables.published_table(comparison(of_run, dataset.name)) for of_run in scores.values()]
-    if wanted.json:
+    if options.json:
         output.print_json(result)
         return
     for table in printed:

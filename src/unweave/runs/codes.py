@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from rich.console import Console
-from rich.progress import Progress
 from torch import nn
 
+from unweave import progress
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.method import Generative, Method, evaluating
@@ -60,17 +58,18 @@ def encode(
 def encode_rows(method: Method, dataset: Dataset, rows: Rows, batch: int = 250) -> Float[np.ndarray, "rows unit dim"]:
     """The codes of the images at these rows, in float32, on the device of the method's parameters.
 
-    The method encodes in eval mode; afterwards every sub-module is in the mode it was in. A progress bar appears on
-    stderr after three seconds. Raises ValueError where there are no rows or codes are not finite.
+    The method encodes in eval mode; afterwards every sub-module is in the mode it was in. Raises ValueError where there
+    are no rows or codes are not finite.
     """
     if not len(rows):
         raise ValueError("there are no rows to encode.")
     device = next((tensor.device for tensor in _tensors(method)), torch.device("cpu"))
     parts = []
-    with evaluating(method):
-        for part in _with_bar(np.split(rows, range(batch, len(rows), batch))):
-            units = method.encode(to_images(dataset.images(part), device))
+    with evaluating(method), progress.task("encoding", len(rows), "images") as task:
+        for start in range(0, len(rows), batch):
+            units = method.encode(to_images(dataset.images(rows[start : start + batch]), device))
             parts.append(units.float().cpu().numpy())
+            task.update(min(start + batch, len(rows)))
     codes = np.concatenate(parts)
     check_finite(codes, "codes of this method")
     return codes
@@ -150,14 +149,3 @@ def _read(path: Path) -> Float[np.ndarray, "rows unit dim"] | None:
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
     yield from module.parameters()
     yield from module.buffers()
-
-
-def _with_bar(parts: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The parts, with a progress bar on an interactive stderr once three seconds have passed."""
-    console = Console(stderr=True)
-    began = time.monotonic()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("encoding", total=len(parts), visible=False)
-        for part in parts:
-            yield part
-            progress.update(task, advance=1, visible=time.monotonic() - began > 3)
