@@ -38,7 +38,7 @@ def test_training_goes_on_without(
         run = unweave.train(
             "encdiff",
             data={"name": "sprites", "size": 16},
-            method=quick_run.settings.method,
+            method=quick_run.tables["method"],
             training={"images": 32, "batch": 32, "precision": "float32", "warmup": 0, "compile": True},
             run=tmp_path / "run",
         )

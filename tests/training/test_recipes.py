@@ -15,6 +15,7 @@ import unweave
 from unweave import config, progress
 from unweave.cli import main as cli
 from unweave.config import SettingsError, parse_word
+from unweave.data.sets.sprites import SpritesSettings
 from unweave.models.foundation_settings import NetworkSource
 from unweave.runs.plan import plan
 from unweave.runs.run import Run
@@ -181,7 +182,7 @@ def test_a_recipe_by_name_has_the_data_of_the_experiment() -> None:
     source = plan("denoiser", {"foundation": {"autoencoder": {"recipe": "autoencoder"}}}, {"data": DATA}).foundation
     assert source.autoencoder is not None
     recipe = recipes.recipe_of("autoencoder", source.autoencoder)
-    assert plan(recipe.what, recipe.table).data == {"name": "sprites", "size": 16}
+    assert plan(recipe.what, recipe.table).data == SpritesSettings(size=16)
 
 
 def test_places_are_given_where_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from unweave.models.pretraining import autoencoder
 from unweave.models.pretraining.autoencoder import (
     PRESETS,
     Autoencoder,
+    AutoencoderSettings,
     ImageCritic,
-    Settings,
     build_network,
     gradient_ratio,
     perceptual_distance,
@@ -40,7 +40,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def quick(side: int = 32, **changes: Any) -> Autoencoder:
     """An autoencoder of 32 px, the smallest power of two that the critic's five convolutions can take."""
     torch.manual_seed(0)
-    return autoencoder.build(Settings(**{**QUICK, **changes}), Foundation((3, side, side), 100))
+    return autoencoder.build(AutoencoderSettings(**{**QUICK, **changes}), Foundation((3, side, side), 100))
 
 
 def batch(count: int = 4, seen: int = 0) -> Batch:
@@ -228,7 +228,7 @@ def test_the_preview_shows_each_image_and_what_comes_back(changes: dict[str, Any
 
 def test_the_release_has_its_parameters() -> None:
     """Found here: encoder 1,403,363, decoder 2,068,547, codebook 6,144; with the 1x1 convolutions 3,478,078."""
-    network = build_network(Settings(), 3, 64)
+    network = build_network(AutoencoderSettings(), 3, 64)
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
     assert counts["encoder"] == pytest.approx(1.403e6, rel=0.02)
     assert counts["decoder"] == pytest.approx(2.069e6, rel=0.02)
@@ -243,7 +243,7 @@ def test_the_release_has_its_parameters() -> None:
 def test_presets_quarter_the_side(name: str, latent: int) -> None:
     preset = PRESETS[name]
     size = preset["data"]["size"]
-    settings = Settings(**preset["method"])
+    settings = AutoencoderSettings(**preset["method"])
     autoencoder.check_sizes(settings, Foundation((3, size, size), 1))
     with torch.no_grad():
         encoded = build_network(settings, 3, size).encode(torch.zeros(1, 3, size, size))
@@ -300,7 +300,7 @@ def test_sizes_that_do_not_fit_say_what_would(side: int, changes: dict[str, Any]
     with pytest.raises(ValueError, match=message):
         quick(side, **changes)
     with pytest.raises(ValueError, match="got 16 x 32"):
-        autoencoder.build(Settings(**QUICK), Foundation((3, 16, 32), 1))
+        autoencoder.build(AutoencoderSettings(**QUICK), Foundation((3, 16, 32), 1))
 
 
 def test_images_too_small_for_the_critic_are_told_before_the_first_step() -> None:
