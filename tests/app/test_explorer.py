@@ -18,7 +18,7 @@ from unweave.cli import edit as cli
 from unweave.editing import verbs
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
-from unweave.runs.units import named
+from unweave.runs.units import unit_names
 from unweave.tensors import to_images
 
 
@@ -69,7 +69,7 @@ def test_the_gallery_rises(explorer: Explorer) -> None:
     images = to_images(explorer.run.dataset().images(rows))
     with torch.inference_mode():
         codes = explorer.method.encode(images)[:, explorer.units[0].units[0], 0].tolist()
-    line = explorer.lines[0]
+    line = explorer.ranges[0]
     signed = [code * float(line.direction[0, 0]) for code in codes]
     assert signed == sorted(signed)
 
@@ -77,7 +77,7 @@ def test_the_gallery_rises(explorer: Explorer) -> None:
 def test_names_are_shown_and_kept(explorer: Explorer) -> None:
     assert explorer.rename(0, "hue")[0] == "hue"
     assert explorer.names()[0] == "hue"
-    assert named(explorer.run) == {"hue": explorer.units[0].word}
+    assert unit_names(explorer.run) == {"hue": explorer.units[0].word}
     with pytest.raises(ValueError, match="name"):
         explorer.rename(1, "7")
 

@@ -294,7 +294,7 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor.get_by_label("Name of the unit").fill("wall colour")
     visitor.get_by_role("button", name="Rename").click()
     visitor.wait_for_timeout(1_500)
-    assert units.named(Run(served.run)) == {"wall colour": first}
+    assert units.unit_names(Run(served.run)) == {"wall colour": first}
     visitor.reload()
     visitor.get_by_text("wall colour").first.wait_for(timeout=20_000)
     visitor.get_by_role("tab", name="Swap").click()

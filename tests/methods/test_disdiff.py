@@ -600,8 +600,8 @@ def test_trap_lambda_is_what_the_settings_say_and_not_1() -> None:
     releases = {name: preset["method"].get("weight", 0.05) for name, preset in PRESETS.items() if "release" in name}
     assert releases == {name: 0.01 if name == "release-mpi3d" else 0.05 for name in releases}
     assert plan("disdiff", {"preset": "release"}).method.weight == 0.05
-    assert plan("disdiff", {"preset": "release-mpi3d"}).method["weight"] == 0.01
-    assert plan("disdiff", {"preset": "release-mpi3d", "method": {"weight": 0.2}}).method["weight"] == 0.2
+    assert plan("disdiff", {"preset": "release-mpi3d"}).method.weight == 0.01
+    assert plan("disdiff", {"preset": "release-mpi3d", "method": {"weight": 0.2}}).method.weight == 0.2
     method, tenfold = quick(), quick(weight=0.5)
     assert forward(tenfold).terms["weight"].item() == pytest.approx(10 * forward(method).terms["weight"].item())
 
@@ -929,9 +929,7 @@ def test_presets_are_complete_and_name_a_foundation_that_there_is(name: str) -> 
 
 
 def test_trap_the_number_of_units_is_ambiguous_so_all_three_are_presets() -> None:
-    counts = {
-        name: plan("disdiff", {"preset": name}).method.units for name in ("release", "release-6", "release-20")
-    }
+    counts = {name: plan("disdiff", {"preset": name}).method.units for name in ("release", "release-6", "release-20")}
     assert counts == {"release": 10, "release-6": 6, "release-20": 20}
     assert DisDiffSettings().dim == 32
 

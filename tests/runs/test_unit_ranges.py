@@ -3,15 +3,15 @@ import pytest
 import torch
 
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import lines, measure, one_by_one, pack, widest
-from unweave.runs.units import Choice
+from unweave.runs.unit_ranges import default_selection, measure_values, most_varying, pack_groups, unit_ranges
+from unweave.runs.units import UnitGroup
 
-CHOICES = [Choice("a", [0], "0"), Choice("b", [1, 2], "1-2")]
+CHOICES = [UnitGroup("a", [0], "0"), UnitGroup("b", [1, 2], "1-2")]
 
 
 def test_groups_are_vectors_filled_up_to_one_length() -> None:
     codes = np.arange(12.0).reshape(2, 3, 2)
-    packed = pack(codes, CHOICES)
+    packed = pack_groups(codes, CHOICES)
     assert packed.shape == (2, 2, 4)
     assert packed[1].tolist() == [[6, 7, 0, 0], [8, 9, 10, 11]]
 
@@ -21,29 +21,34 @@ def test_points_are_codes_on_the_first_principal_component() -> None:
     along = rng.normal(size=(500, 1))
     group = along * np.array([3.0, 4.0]) + 1
     codes = np.concatenate([rng.normal(size=(500, 1)), group], 1)[..., None]
-    values = measure(codes, CHOICES)
-    points = values.line(1).points([0.0, 0.5, 1.0])
+    values = measure_values(codes, CHOICES)
+    points = values.range_of(1).codes_at([0.0, 0.5, 1.0])
     assert points.shape == (3, 2, 1)
     ends = torch.from_numpy(np.stack([group[along.argmin()], group[along.argmax()]])).float()
     torch.testing.assert_close(points[[0, 2], :, 0], ends, atol=1e-4, rtol=1e-4)
     median = np.median(codes[:, 0, 0])
-    assert float(values.line(0).points([0.5])) == pytest.approx(median, abs=1e-6)
+    assert float(values.range_of(0).codes_at([0.5])) == pytest.approx(median, abs=1e-6)
 
 
 def test_a_line_goes_from_the_lowest_value_to_the_highest_and_back(quick_run: Run, diti_run: Run) -> None:
-    stages = [Choice(name, list(units), name) for name, units in diti_run.method().groups().items()]
-    for run, choices in ((quick_run, [Choice("a", [0], "0"), Choice("b", [2], "2")]), (diti_run, stages)):
-        for choice, line in zip(choices, lines(run, choices)):
+    stages = [UnitGroup(name, list(units), name) for name, units in diti_run.method().groups().items()]
+    for run, choices in ((quick_run, [UnitGroup("a", [0], "0"), UnitGroup("b", [2], "2")]), (diti_run, stages)):
+        for choice, line in zip(choices, unit_ranges(run, choices)):
             assert line.mean.shape == (len(choice.units), 1)
-            shares = [line.share(line.point(share)) for share in (0.0, 0.25, 0.5, 1.0)]
+            shares = [line.quantile_of(line.code_at(share)) for share in (0.0, 0.25, 0.5, 1.0)]
             assert shares == pytest.approx([0.0, 0.25, 0.5, 1.0], abs=1e-3)
-            levels = [float((line.point(share).numpy() * line.direction).sum()) for share in (0.1, 0.9)]
+            levels = [float((line.code_at(share).numpy() * line.direction).sum()) for share in (0.1, 0.9)]
             assert levels[0] < levels[1]
 
 
 def test_vector_units_move_along_their_principal_component() -> None:
     codes = np.random.default_rng(0).normal(size=(500, 2, 3)) * [[[3, 1, 0.1], [0.1, 2, 0.2]]] + 5
-    points = measure(codes, [Choice("a", [0], "0"), Choice("b", [1], "1")]).line(0).points([0.02, 0.98]).numpy()
+    points = (
+        measure_values(codes, [UnitGroup("a", [0], "0"), UnitGroup("b", [1], "1")])
+        .range_of(0)
+        .codes_at([0.02, 0.98])
+        .numpy()
+    )
     assert points.shape == (2, 1, 3)
     assert np.ptp(points, axis=0)[0, 0] > 8  # along the first axis, where the spread is
     assert np.ptp(points, axis=0)[0, 2] < 1
@@ -51,11 +56,11 @@ def test_vector_units_move_along_their_principal_component() -> None:
 
 def test_what_varies_most_is_kept_in_its_order() -> None:
     codes = np.random.default_rng(0).normal(size=(100, 4, 1)) * np.array([1.0, 5.0, 0.1, 3.0])[:, None]
-    choices = [Choice(str(at), [at], str(at)) for at in range(4)]
-    assert [choice.word for choice in widest(codes, choices, 2)] == ["1", "3"]
-    assert widest(codes, choices, 9) == choices
+    choices = [UnitGroup(str(at), [at], str(at)) for at in range(4)]
+    assert [choice.word for choice in most_varying(codes, choices, 2)] == ["1", "3"]
+    assert most_varying(codes, choices, 9) == choices
 
 
 def test_a_single_group_is_looked_at_unit_by_unit(quick_run: Run, diti_run: Run) -> None:
-    assert one_by_one(quick_run.method(), 4) == [0, 1, 2, 3]
-    assert one_by_one(diti_run.method(), 24) == list(diti_run.method().groups())
+    assert default_selection(quick_run.method(), 4) == [0, 1, 2, 3]
+    assert default_selection(diti_run.method(), 24) == list(diti_run.method().groups())

@@ -9,7 +9,7 @@ import unweave
 from unweave.method import Sampling
 from unweave.runs import hub, units
 from unweave.runs.run import Run
-from unweave.runs.units import Choice
+from unweave.runs.units import UnitGroup
 
 FEW = Sampling("ddim", 2)
 
@@ -28,9 +28,9 @@ def test_a_name_is_taken_wherever_a_unit_is(copy: Run, tmp_path: Path) -> None:
     )
     assert torch.equal(by_name, by_number)
     method = copy.method()
-    listed = units.chosen(method, 4, None, units.named(copy))
+    listed = units.resolve_groups(method, 4, None, units.unit_names(copy))
     assert [choice.name for choice in listed] == ["unit 0", "unit 1", "unit 2", "wall colour"]
-    assert listed[3] == Choice("wall colour", [3], "3")
+    assert listed[3] == UnitGroup("wall colour", [3], "3")
     frames = unweave.traverse(copy, [0], ["wall colour", 0], sampling=FEW).images
     assert frames.shape[0] == 2
 
@@ -41,7 +41,9 @@ def test_a_unit_has_one_name_and_a_name_one_unit(copy: Run) -> None:
     assert units.name_unit(copy, "02", "floor") == {"floor": "2"}
     assert units.name_unit(copy, "0-1", "both") == {"floor": "2", "both": "0-1"}
     assert units.name_unit(copy, "both", "pair") == {"floor": "2", "pair": "0-1"}
-    assert units.chosen(copy.method(), 4, ["pair"], units.named(copy)) == [Choice("pair", [0, 1], "0-1")]
+    assert units.resolve_groups(copy.method(), 4, ["pair"], units.unit_names(copy)) == [
+        UnitGroup("pair", [0, 1], "0-1")
+    ]
     assert units.name_unit(copy, 2, "") == {"pair": "0-1"}
 
 
@@ -49,7 +51,7 @@ def test_a_unit_has_one_name_and_a_name_one_unit(copy: Run) -> None:
 def test_names_that_cannot_be_told_from_units(copy: Run, text: str) -> None:
     with pytest.raises(ValueError, match="name"):
         units.name_unit(copy, 1, text)
-    assert units.named(copy) == {}
+    assert units.unit_names(copy) == {}
 
 
 @pytest.mark.parametrize("text", ["t100-200", "t2000", "b3"])
@@ -66,30 +68,30 @@ def test_units_and_names_that_are_not_there(copy: Run) -> None:
         unweave.swap(copy, [0], [1], ["floor"], sampling=FEW)
     (copy.path / "names.json").write_text("[3")
     with pytest.raises(ValueError, match=r"names\.json is damaged"):
-        units.named(copy)
+        units.unit_names(copy)
 
 
 def test_names_never_stand_for_what_means_units_already(copy: Run, diti_run: Run) -> None:
     (copy.path / "names.json").write_text('{"3": "0", "0-1": "2", "-1": "0"}')
-    names = units.named(copy)
-    assert units.chosen(copy.method(), 4, [3, "0-1"], names) == [
-        Choice("unit 3", [3], "3"),
-        Choice("units 0-1", [0, 1], "0-1"),
+    names = units.unit_names(copy)
+    assert units.resolve_groups(copy.method(), 4, [3, "0-1"], names) == [
+        UnitGroup("unit 3", [3], "3"),
+        UnitGroup("units 0-1", [0, 1], "0-1"),
     ]
     for wrong in (-1, "-1", 4):
         with pytest.raises(ValueError, match=r"0\.\.3"):
-            units.chosen(copy.method(), 4, [wrong], names)
+            units.resolve_groups(copy.method(), 4, [wrong], names)
     method = diti_run.method()
-    assert units.chosen(method, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(method.group("t0-249"))
+    assert units.resolve_groups(method, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(method.group("t0-249"))
 
 
 def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path: Path) -> None:
     units.name_unit(copy, 1, "wall")
     shared = unweave.from_pretrained(str(copy.save_pretrained(tmp_path / "shared")))
-    assert units.named(shared) == {"wall": "1"}
+    assert units.unit_names(shared) == {"wall": "1"}
     units.name_unit(shared, 2, "floor")
     (shared.path / "edit_scores.json").write_text(json.dumps({}))
-    assert units.named(unweave.from_pretrained(str(shared.path))) == {"wall": "1", "floor": "2"}
+    assert units.unit_names(unweave.from_pretrained(str(shared.path))) == {"wall": "1", "floor": "2"}
     (shared.path / "settings.toml").write_text("")
     with pytest.raises(ValueError, match=r"settings\.toml"):
         hub.check_shared(shared.path)

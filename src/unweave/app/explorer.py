@@ -33,8 +33,8 @@ from unweave.method import Start, evaluating, find_method
 from unweave.runs.codes import check_generative, code_table
 from unweave.runs.images import read_file, read_row
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import ROWS, kept_lines, lines, one_by_one
-from unweave.runs.units import chosen, name_unit, named
+from unweave.runs.unit_ranges import MEASURED_ROWS, default_selection, read_ranges, unit_ranges
+from unweave.runs.units import name_unit, resolve_groups, unit_names
 from unweave.tensors import Images, to_pixels
 from unweave.types import Pixels
 
@@ -74,10 +74,10 @@ class Explorer:
         self.method = check_generative(self.run.method())
         self.count = self.run.statistics().quantiles.shape[1]
         self.shape = self.run.shape()
-        exported = kept_lines(self.run)
+        exported = read_ranges(self.run)
         self.dataset = None if exported else self._open_dataset()
-        self.units = chosen(self.method, self.count, list(exported) or self._live_units(), {})
-        self.lines = lines(self.run, self.units)
+        self.units = resolve_groups(self.method, self.count, list(exported) or self._live_units(), {})
+        self.ranges = unit_ranges(self.run, self.units)
         self.lock = Lock()  # the model draws for one person at a time
         self.has_start = self.method.start(1, torch.Generator().manual_seed(0)) is not None
         self.extras = find_method(self.run.method_name).extra_verbs
@@ -85,7 +85,7 @@ class Explorer:
     def names(self) -> list[str]:
         """What the units are called now."""
         words = [unit.word for unit in self.units]
-        return [unit.name for unit in chosen(self.method, self.count, words, named(self.run))]
+        return [unit.name for unit in resolve_groups(self.method, self.count, words, unit_names(self.run))]
 
     def rename(self, index: int, name: str) -> list[str]:
         """Give a unit a name; returns all of them. Raises ValueError for a name that cannot be one."""
@@ -143,7 +143,7 @@ class Explorer:
             start = make_start(self.method, image, sampling=SAMPLING, seed=seed)
             reconstruction = reconstruct_images(self.method, image, sampling=SAMPLING, start=start)
             code = self.method.encode(image)[0]
-        positions = [round(line.share(code[unit.units]), 2) for line, unit in zip(self.lines, self.units)]
+        positions = [round(line.quantile_of(code[unit.units]), 2) for line, unit in zip(self.ranges, self.units)]
         return PickedImage(uuid4().hex, name, image, seed, start, reconstruction, positions)
 
     def edit(self, picked: PickedImage, positions: Sequence[float]) -> tuple[Pixels, Pixels, str]:
@@ -156,7 +156,7 @@ class Explorer:
             black = to_pixels(difference(picked.reconstruction, picked.reconstruction))
             return to_pixels(picked.reconstruction), black, self.command("reconstruct", picked)
         edits = [self.units[index].units for index in moved]
-        points = [self.lines[index].point(positions[index]) for index in moved]
+        points = [self.ranges[index].code_at(positions[index]) for index in moved]
         with self.lock:
             edited = adjust_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
         quantiles = ",".join(f"{self.units[index].word}={positions[index]:.2f}" for index in moved)
@@ -183,7 +183,7 @@ class Explorer:
     ) -> Iterator[tuple[int, Pixels]]:
         """One unit after the other at these quantiles: its index and the pictures."""
         for index in indices:
-            edits, points = [self.units[index].units], [self.lines[index].points(quantiles)]
+            edits, points = [self.units[index].units], [self.ranges[index].codes_at(quantiles)]
             with self.lock:
                 frames = traverse_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
             yield index, to_pixels(frames[0, :, 0])
@@ -225,8 +225,8 @@ class Explorer:
         """Real images along a unit, from its lowest value to its highest: row and picture. None where data are gone."""
         if self.dataset is None:
             return []
-        rows = sampling.sample_rows(len(self.dataset), ROWS, 0)
-        table, line = code_table(self.run, self.dataset, rows, 0, "averaged"), self.lines[index]
+        rows = sampling.sample_rows(len(self.dataset), MEASURED_ROWS, 0)
+        table, line = code_table(self.run, self.dataset, rows, 0, "averaged"), self.ranges[index]
         values = ((table[:, self.units[index].units] - line.mean) * line.direction).sum((1, 2))
         order = rows[np.argsort(values, kind="stable")]
         along = order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]
@@ -247,7 +247,7 @@ class Explorer:
 
         Groups are measured on the data; where those are gone, there are single units.
         """
-        words = list(range(self.count)) if self.dataset is None else one_by_one(self.method, self.count)
+        words = list(range(self.count)) if self.dataset is None else default_selection(self.method, self.count)
         known = set(map(str, words))
         report = self.run.own_report()
         live: list[int | str] = []

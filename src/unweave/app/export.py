@@ -11,7 +11,7 @@ from unweave import registry
 from unweave.app.explorer import Explorer
 from unweave.figures.pixels import rgb_pixels
 from unweave.runs import hub
-from unweave.runs.unit_ranges import keep_lines
+from unweave.runs.unit_ranges import write_ranges
 
 APP = '''"""The explorer of an unweave run: `pip install -r requirements.txt`, `python app.py`; or a Gradio Space."""
 
@@ -52,7 +52,7 @@ def export_folder(explorer: Explorer, folder: Path) -> Path:
         raise ValueError(f"{explorer.run.method_name} is not in this package, which is what the folder would carry.")
     with hub.new_folder(folder) as temporary:
         explorer.run.save_pretrained(temporary / "run", half=True)
-        keep_lines(temporary / "run", explorer.units, explorer.lines)
+        write_ranges(temporary / "run", explorer.units, explorer.ranges)
         examples = temporary / "run" / "examples"
         examples.mkdir()
         for number, (_, image) in enumerate(explorer.examples()):

@@ -28,7 +28,7 @@ def command(
 
     if unit is not None and text is None:
         raise ValueError(f"what shall unit {unit} be called? `unweave name RUN {unit} \"wall colour\"`; '' forgets it.")
-    names = units.named(Run(run)) if unit is None or text is None else units.name_unit(run, unit, text)
+    names = units.unit_names(Run(run)) if unit is None or text is None else units.name_unit(run, unit, text)
     if json:
         output.print_json(names)
     else:

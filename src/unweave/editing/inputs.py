@@ -12,7 +12,7 @@ from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import check_generative
 from unweave.runs.images import ImageNames, random_rows, read_images
 from unweave.runs.run import Run
-from unweave.runs.units import Choice, Chosen, choices, named
+from unweave.runs.units import UnitGroup, UnitSelection, select_groups, unit_names
 from unweave.tensors import Images
 
 SAMPLING = Sampling("dpmsolver++", 20)
@@ -27,9 +27,9 @@ class EditInputs:
     labels: list[str]  # of the images
     partners: Float[Tensor, "..."]  # one for each image; the images themselves where units come from no others
 
-    def units(self, listed: Chosen | None) -> list[Choice]:
+    def units(self, listed: UnitSelection | None) -> list[UnitGroup]:
         """The listed units, ranges, groups and names of the run; if none are listed, its groups or all units."""
-        return choices(self.method, self.images, listed, named(self.run))
+        return select_groups(self.method, self.images, listed, unit_names(self.run))
 
     def start(self, sampling: Sampling, seed: int | None) -> Start:
         """Where the images begin: `seed` None is their inverted x_T."""

@@ -19,7 +19,7 @@ from unweave.method import Sampling, evaluating, find_method
 from unweave.runs.codes import encode_images
 from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
-from unweave.runs.units import Chosen, named, numbers, titles
+from unweave.runs.units import UnitSelection, select_units, unit_names, unit_titles
 
 TIMES = (20, 100, 250, 400, 550, 700, 850, 980)
 
@@ -37,7 +37,7 @@ def attention_maps(
     with evaluating(inputs.method):
         coarse = compute(inputs.method, inputs.images, inputs.start(sampling, seed), sampling)
     maps = torch.nn.functional.interpolate(coarse, size=inputs.images.shape[2:], mode="bilinear")[0]
-    names, first = titles(range(len(maps)), named(inputs.run)), inputs.images[0]
+    names, first = unit_titles(range(len(maps)), unit_names(inputs.run)), inputs.images[0]
     title = f"Attention to each unit, {inputs.labels[0]}"
     return Edit(
         maps,
@@ -49,7 +49,7 @@ def attention_maps(
 def field_maps(
     run: Run | str | Path,
     images: ImageNames | None = None,
-    units: Chosen | None = None,
+    units: UnitSelection | None = None,
     times: Sequence[int] = TIMES,
     *,
     seed: int = 0,
@@ -62,11 +62,11 @@ def field_maps(
     """
     inputs = read_inputs(run, images, 1)
     compute = method_extra(inputs, "fields", "gradient fields")
-    names = named(inputs.run)
-    indices = numbers(inputs.method, inputs.images, units, names)
+    names = unit_names(inputs.run)
+    indices = select_units(inputs.method, inputs.images, units, names)
     with evaluating(inputs.method):
         maps = compute(inputs.method, inputs.images, list(times), seed)[:, indices]
-    labels = FigureLabels(titles(indices, names), [f"t = {time}" for time in times])
+    labels = FigureLabels(unit_titles(indices, names), [f"t = {time}" for time in times])
     title, size = f"What each unit adds to the noise prediction, {inputs.labels[0]}", inputs.images.shape[2:]
 
     def draw() -> Image.Image:
@@ -83,7 +83,7 @@ def edit_alone(
     run: Run | str | Path,
     images: ImageNames | None = None,
     partners: ImageNames | None = None,
-    units: Chosen | None = None,
+    units: UnitSelection | None = None,
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
@@ -97,8 +97,8 @@ def edit_alone(
     own = partners is not None and len(partners) == 0
     inputs = read_inputs(run, images, 3, sampling) if own else read_pairs(run, images, partners, 3, sampling)
     compute = method_extra(inputs, "alone", "single fields")
-    names = named(inputs.run)
-    indices = numbers(inputs.method, inputs.images, units, names)
+    names = unit_names(inputs.run)
+    indices = select_units(inputs.method, inputs.images, units, names)
     edits = [[unit] for unit in indices] + ([indices] if len(indices) > 1 else [])
     start = inputs.start(sampling, seed)
     rebuilt = reconstruct_images(inputs.method, inputs.images, sampling=sampling, start=start)
@@ -108,7 +108,7 @@ def edit_alone(
     originals = [inputs.images] if own else [inputs.images, inputs.partners]
     cells = torch.cat([torch.stack([*originals, rebuilt], 1), edited], 1)
     columns = ["image", "rebuilt"] if own else ["image", "partner", "rebuilt"]
-    columns += [f"only {title}" for title in titles(indices, names)]
+    columns += [f"only {title}" for title in unit_titles(indices, names)]
     columns += ["all of them"] if len(indices) > 1 else []
     title = f"The fields of single units, {'of the image' if own else 'of the partner'} ({start_label(seed)})"
     return grid_edit(edited, list(cells), inputs.labels, columns, title)

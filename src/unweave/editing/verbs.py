@@ -28,8 +28,8 @@ from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import encode_images
 from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import lines
-from unweave.runs.units import Choice, Chosen
+from unweave.runs.unit_ranges import unit_ranges
+from unweave.runs.units import UnitGroup, UnitSelection
 from unweave.tensors import Images
 
 
@@ -37,7 +37,7 @@ def swap(
     run: Run | str | Path,
     images: ImageNames | None = None,
     partners: ImageNames | None = None,
-    units: Chosen | None = None,
+    units: UnitSelection | None = None,
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
@@ -58,7 +58,7 @@ def swap_images(
     method: Method,
     images: Images,
     partners: Float[Tensor, "..."],
-    groups: Sequence[Choice],
+    groups: Sequence[UnitGroup],
     *,
     sampling: Sampling,
     seed: int | None,
@@ -81,7 +81,7 @@ def swap_images(
 def traverse(
     run: Run | str | Path,
     images: ImageNames | None = None,
-    units: Chosen | None = None,
+    units: UnitSelection | None = None,
     *,
     steps: int = 7,
     seed: int | None = 0,
@@ -103,7 +103,9 @@ def traverse(
         span = statistics.quantiles[98] - statistics.quantiles[2]
         units = np.sort(np.argsort(-span, kind="stable")[:10]).tolist()
     groups = inputs.units(units)
-    points = [torch.stack([line.point(quantile) for quantile in quantiles]) for line in lines(inputs.run, groups)]
+    points = [
+        torch.stack([line.code_at(quantile) for quantile in quantiles]) for line in unit_ranges(inputs.run, groups)
+    ]
     edits, start = [group.units for group in groups], inputs.start(sampling, seed)
     frames = traverse_units(inputs.method, inputs.images, edits, points, sampling=sampling, start=start)
     rows = [group.name for group in groups]
@@ -140,7 +142,7 @@ def adjust(
     units = [unit for edit in edits for unit in edit]
     if len(set(units)) < len(units):
         raise ValueError(f"a unit can be in one place only, and one is set twice in {', '.join(map(str, to))}.")
-    values = [line.point(quantile) for line, quantile in zip(lines(inputs.run, groups), to.values())]
+    values = [line.code_at(quantile) for line, quantile in zip(unit_ranges(inputs.run, groups), to.values())]
     start = inputs.start(sampling, seed)
     rebuilt = reconstruct_images(inputs.method, inputs.images, sampling=sampling, start=start)
     edited = adjust_units(inputs.method, inputs.images, edits, values, sampling=sampling, start=start)
@@ -165,7 +167,7 @@ def interpolate(
     run: Run | str | Path,
     images: ImageNames | None = None,
     partners: ImageNames | None = None,
-    units: Chosen | None = None,
+    units: UnitSelection | None = None,
     *,
     steps: int | Sequence[float | int] = 7,
     seed: int | None = None,

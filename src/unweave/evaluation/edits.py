@@ -30,8 +30,8 @@ from unweave.method import Sampling
 from unweave.runs.codes import check_generative
 from unweave.runs.data import dataset_for, describe_part
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import read_back
-from unweave.runs.units import Choice, choices, named
+from unweave.runs.unit_ranges import encode_packed
+from unweave.runs.units import UnitGroup, select_groups, unit_names
 from unweave.tensors import to_pixels
 from unweave.types import Pixels, Rows, Weights
 
@@ -118,12 +118,12 @@ def evaluate_edits(
     order = np.random.default_rng(seed).permutation(len(dataset))
     probe_rows, edited_rows = np.split(order[: PROBE_ROWS + EDITED_ROWS], [min(PROBE_ROWS, 2 * len(order) // 3)])
     run_editor = RunEditor(method, dataset, sampling, seed)
-    units = choices(method, run_editor.images(edited_rows[:1]), None, named(run))
+    units = select_groups(method, run_editor.images(edited_rows[:1]), None, unit_names(run))
     factors, classes = dataset.factors(probe_rows), dataset.factors(edited_rows)
     batches = (len(units) + 1) * (1 if factors is None else 3)
     editor = _editor(run_editor, units, progress=_counted(progress, batches))
     consistency = swap_consistency(
-        editor, lambda pixels: read_back(method, pixels, units), edited_rows, pairs=CONSISTENCY_PAIRS, seed=seed
+        editor, lambda pixels: encode_packed(method, pixels, units), edited_rows, pairs=CONSISTENCY_PAIRS, seed=seed
     )
     precision = None
     if factors is not None and classes is not None:
@@ -136,7 +136,7 @@ def evaluate_edits(
         picture = plot_matrix(
             np.array(measured.changes, np.float64),
             precision.factor_names,
-            units=[unit.name for unit in units] if method.groups() or named(run) else None,
+            units=[unit.name for unit in units] if method.groups() or unit_names(run) else None,
             title="Share of swaps that change each factor",
             high=1.0,
         )
@@ -161,7 +161,7 @@ def evaluate_edits(
     return scores
 
 
-def _editor(run_editor: RunEditor, units: Sequence[Choice], progress: Callable[[str], None]) -> Editor:
+def _editor(run_editor: RunEditor, units: Sequence[UnitGroup], progress: Callable[[str], None]) -> Editor:
     """The run as the metrics see it; `progress(what)` is called before each batch of images."""
 
     def edit(rows: Rows, partners: Rows, unit: int) -> Pixels:

@@ -12,131 +12,133 @@ from torch import Tensor
 
 from unweave.data import sampling
 from unweave.method import Method, evaluating
-from unweave.runs import reduction as reduce
+from unweave.runs import reduction as reduction_
 from unweave.runs.codes import code_table
 from unweave.runs.model import best_device
 from unweave.runs.run import Run
-from unweave.runs.units import Choice
+from unweave.runs.units import UnitGroup
 from unweave.tensors import to_images
 from unweave.types import Pixels
 
-KEPT = "explorer.json"  # in the run of a folder that `unweave app --export` wrote
-ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
+RANGES_FILE = "explorer.json"  # in the run of a folder that `unweave app --export` wrote
+MEASURED_ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
 
 
-class Line(NamedTuple):
+class UnitRange(NamedTuple):
     """A unit or group from its lowest value to its highest, along its first principal component."""
 
     mean: Float[np.ndarray, "unit dim"]
     direction: Float[np.ndarray, "unit dim"]  # of length 1
     levels: Float[np.ndarray, "percent"]  # of 0, 1, .. 100 %
 
-    def point(self, share: float) -> Float[Tensor, "unit dim"]:
+    def code_at(self, share: float) -> Float[Tensor, "unit dim"]:
         """The code at a quantile in [0, 1]."""
-        return self.points([share])[0]
+        return self.codes_at([share])[0]
 
-    def points(self, shares: Sequence[float]) -> Float[Tensor, "step unit dim"]:
+    def codes_at(self, shares: Sequence[float]) -> Float[Tensor, "step unit dim"]:
         """The codes at these quantiles, each in [0, 1]."""
         levels = np.interp(shares, np.linspace(0, 1, len(self.levels)), self.levels)
         return torch.from_numpy(self.mean + levels[:, None, None] * self.direction).float()
 
-    def share(self, code: Float[Tensor, "unit dim"]) -> float:
+    def quantile_of(self, code: Float[Tensor, "unit dim"]) -> float:
         """The quantile of a code, in [0, 1]."""
         level = float(((code.cpu().double().numpy() - self.mean) * self.direction).sum())
         return float(np.interp(level, self.levels, np.linspace(0, 1, len(self.levels))))
 
 
 class UnitValues(NamedTuple):
-    """The number of every choice (unit or group) on some rows: of a vector, its first principal component."""
+    """The number of every group of units on some rows: of a vector, its first principal component."""
 
-    choices: Sequence[Choice]
+    groups: Sequence[UnitGroup]
     dim: int
-    reduction: reduce.Reduction
-    values: Float[np.ndarray, "rows choice"]
+    reduction: reduction_.Reduction
+    values: Float[np.ndarray, "rows group"]
 
-    def line(self, place: int) -> Line:
-        """A choice from its lowest value on these rows to its highest."""
-        units = len(self.choices[place].units)
+    def range_of(self, index: int) -> UnitRange:
+        """A group from its lowest value on these rows to its highest."""
+        units = len(self.groups[index].units)
         mean, direction = (
-            part[place][: units * self.dim].reshape(units, self.dim)
+            part[index][: units * self.dim].reshape(units, self.dim)
             for part in (self.reduction.mean, self.reduction.direction)
         )
-        return Line(mean, direction, np.quantile(self.values[:, place].astype(np.float64), np.linspace(0, 1, 101)))
+        return UnitRange(mean, direction, np.quantile(self.values[:, index].astype(np.float64), np.linspace(0, 1, 101)))
 
 
-def measure(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice]) -> UnitValues:
-    """The values of these choices over rows that are encoded."""
-    packed = pack(codes, choices)
-    reduction = reduce.fit(packed)
-    return UnitValues(choices, codes.shape[2], reduction, reduce.apply(reduction, packed))
+def measure_values(codes: Float[np.ndarray, "rows unit dim"], groups: Sequence[UnitGroup]) -> UnitValues:
+    """The values of these groups over rows that are encoded."""
+    packed = pack_groups(codes, groups)
+    reduction = reduction_.fit(packed)
+    return UnitValues(groups, codes.shape[2], reduction, reduction_.apply(reduction, packed))
 
 
-def pack(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice]) -> Float[np.ndarray, "rows choice long"]:
-    """The units [rows, choice, dim]; groups are vectors of what is in them, filled up with zeros to one length."""
-    longest = max(len(choice.units) for choice in choices) * codes.shape[2]
-    groups = [codes[:, choice.units].reshape(len(codes), -1) for choice in choices]
-    return np.stack([np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups], 1)
+def pack_groups(
+    codes: Float[np.ndarray, "rows unit dim"], groups: Sequence[UnitGroup]
+) -> Float[np.ndarray, "rows group long"]:
+    """The units [rows, group, dim]; groups are vectors of what is in them, filled up with zeros to one length."""
+    longest = max(len(group.units) for group in groups) * codes.shape[2]
+    parts = [codes[:, group.units].reshape(len(codes), -1) for group in groups]
+    return np.stack([np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in parts], 1)
 
 
-def read_back(method: Method, pixels: Pixels, choices: Sequence[Choice]) -> Float[np.ndarray, "rows choice long"]:
-    """The codes of stored images, packed by choice."""
+def encode_packed(method: Method, pixels: Pixels, groups: Sequence[UnitGroup]) -> Float[np.ndarray, "rows group long"]:
+    """The codes of stored images, packed by group."""
     with evaluating(method):
         parts = [method.encode(part) for part in to_images(pixels, best_device()).split(250)]
-    return pack(torch.cat(parts).float().cpu().numpy(), choices)
+    return pack_groups(torch.cat(parts).float().cpu().numpy(), groups)
 
 
-def one_by_one(method: Method, count: int) -> list[int | str]:
+def default_selection(method: Method, count: int) -> list[int | str]:
     """What to look at: the groups of a method, unless it has one alone or none; else its single units."""
     groups = list(method.groups())
     return list(groups) if len(groups) > 1 else list(range(count))
 
 
-def widest(codes: Float[np.ndarray, "rows unit dim"], choices: Sequence[Choice], most: int) -> list[Choice]:
-    """At most `most` choices, those that vary most, in their order."""
-    spread = [float(np.square(codes[:, choice.units].std(0)).sum()) for choice in choices]
+def most_varying(codes: Float[np.ndarray, "rows unit dim"], groups: Sequence[UnitGroup], most: int) -> list[UnitGroup]:
+    """At most `most` groups, those that vary most, in their order."""
+    spread = [float(np.square(codes[:, group.units].std(0)).sum()) for group in groups]
     kept = np.sort(np.argsort(-np.array(spread), kind="stable")[:most])
-    return [choices[place] for place in kept]
+    return [groups[index] for index in kept]
 
 
-def lines(run: Run, choices: Sequence[Choice]) -> list[Line]:
-    """The line of every choice: of single units from the run's statistics, of groups from rows of its data.
+def unit_ranges(run: Run, groups: Sequence[UnitGroup]) -> list[UnitRange]:
+    """The range of every group: of single units from the run's statistics, of groups from rows of its data.
 
-    A folder that `unweave app --export` wrote brings those of its choices along. Raises LookupError for a run without
+    A folder that `unweave app --export` wrote brings those of its groups along. Raises LookupError for a run without
     statistics, and where there are groups and the data are gone.
     """
-    found = kept_lines(run)
-    grouped = [choice for choice in choices if len(choice.units) > 1 and choice.word not in found]
-    found |= dict(zip((choice.word for choice in grouped), _grouped(run, grouped) if grouped else []))
+    ranges = read_ranges(run)
+    grouped = [group for group in groups if len(group.units) > 1 and group.word not in ranges]
+    ranges |= dict(zip((group.word for group in grouped), _grouped(run, grouped) if grouped else []))
     statistics = run.statistics()
     mean, direction, _ = statistics.reduction
-    for choice in choices:
-        if len(choice.units) == 1 and choice.word not in found:
-            unit = choice.units
-            found[choice.word] = Line(mean[unit], direction[unit], statistics.quantiles[:, unit[0]].astype(np.float64))
-    return [found[choice.word] for choice in choices]
+    for group in groups:
+        if len(group.units) == 1 and group.word not in ranges:
+            levels = statistics.quantiles[:, group.units[0]].astype(np.float64)
+            ranges[group.word] = UnitRange(mean[group.units], direction[group.units], levels)
+    return [ranges[group.word] for group in groups]
 
 
-def keep_lines(folder: Path, choices: Sequence[Choice], lines: Sequence[Line]) -> None:
+def write_ranges(folder: Path, groups: Sequence[UnitGroup], ranges: Sequence[UnitRange]) -> None:
     """Write them into the folder of a run that will have neither report nor data."""
-    found = {
-        choice.word: {part: array.tolist() for part, array in line._asdict().items()}
-        for choice, line in zip(choices, lines)
+    tables = {
+        group.word: {part: array.tolist() for part, array in unit_range._asdict().items()}
+        for group, unit_range in zip(groups, ranges)
     }
-    (folder / KEPT).write_text(json.dumps(found))
+    (folder / RANGES_FILE).write_text(json.dumps(tables))
 
 
-def kept_lines(run: Run) -> dict[str, Line]:
-    """What `keep_lines` wrote, by the word of the choice; nothing in other runs. Raises ValueError for damaged ones."""
-    path = run.path / KEPT
+def read_ranges(run: Run) -> dict[str, UnitRange]:
+    """What `write_ranges` wrote, by the word of the group; empty for other runs. Raises ValueError for damaged ones."""
+    path = run.path / RANGES_FILE
     try:
-        found = json.loads(path.read_text()) if path.is_file() else {}
-        return {word: Line(**{part: np.array(of) for part, of in line.items()}) for word, line in found.items()}
+        tables = json.loads(path.read_text()) if path.is_file() else {}
+        return {word: UnitRange(**{part: np.array(of) for part, of in table.items()}) for word, table in tables.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}): export the folder again.") from None
 
 
-def _grouped(run: Run, choices: Sequence[Choice]) -> list[Line]:
+def _grouped(run: Run, groups: Sequence[UnitGroup]) -> list[UnitRange]:
     dataset = run.dataset()
-    table = code_table(run, dataset, sampling.sample_rows(len(dataset), ROWS, 0), 0, "averaged")
-    measured = measure(table, choices)
-    return [measured.line(place) for place in range(len(choices))]
+    table = code_table(run, dataset, sampling.sample_rows(len(dataset), MEASURED_ROWS, 0), 0, "averaged")
+    measured = measure_values(table, groups)
+    return [measured.range_of(index) for index in range(len(groups))]

@@ -12,17 +12,17 @@ from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.runs.run import Run
 from unweave.tensors import Images
 
-Chosen = Sequence[int | str]
+UnitSelection = Sequence[int | str]
 """Units by number, ranges such as "10-49", groups that the method has, such as "t100-299", and names of the user's."""
 
-Names = Mapping[str, str]
+UnitNames = Mapping[str, str]
 """The name that a user gave -> the unit, range or group that it stands for, as a word."""
 
-LONGEST = 40  # characters of a name
+MAX_NAME_LENGTH = 40  # characters of a name
 RANGE = re.compile(r"(\d+)-(\d+)")
 
 
-class Choice(NamedTuple):
+class UnitGroup(NamedTuple):
     """Units that are edited together, what to call them, and the word that asks for them."""
 
     name: str
@@ -30,7 +30,7 @@ class Choice(NamedTuple):
     word: str
 
 
-def choices(method: Method, images: Images, units: Chosen | None, names: Names) -> list[Choice]:
+def select_groups(method: Method, images: Images, units: UnitSelection | None, names: UnitNames) -> list[UnitGroup]:
     """What an edit goes through one by one: the listed units, ranges, groups and names; if none, the groups or all
     units. A unit or group that has a name is called by it.
 
@@ -38,24 +38,24 @@ def choices(method: Method, images: Images, units: Chosen | None, names: Names) 
     """
     with evaluating(method):
         count = encode_images(check_generative(method), images[:1], 1).shape[1]
-    return chosen(method, count, units, names)
+    return resolve_groups(method, count, units, names)
 
 
-def chosen(method: Method, count: int, units: Chosen | None, names: Names) -> list[Choice]:
-    """As `choices`, for a method that is known to have `count` units."""
-    listed: Chosen = list(method.groups() or range(count)) if units is None else units
-    called = {word: name for name, word in names.items()}
-    found = []
-    for asked in listed:
-        word = _word(method, asked, names)
+def resolve_groups(method: Method, count: int, units: UnitSelection | None, names: UnitNames) -> list[UnitGroup]:
+    """As `select_groups`, for a method that is known to have `count` units."""
+    listed: UnitSelection = list(method.groups() or range(count)) if units is None else units
+    name_of_word = {word: name for name, word in names.items()}
+    groups = []
+    for unit in listed:
+        word = _canonical_word(method, unit, names)
         plain = f"unit {word}" if _is_number(word) else f"units {word}" if RANGE.fullmatch(word) else word
-        found.append(Choice(called.get(word, plain), _units(method, word, count, names), word))
-    return found
+        groups.append(UnitGroup(name_of_word.get(word, plain), _units_of_word(method, word, count, names), word))
+    return groups
 
 
-def _word(method: Method, asked: int | str, names: Names) -> str:
+def _canonical_word(method: Method, unit: int | str, names: UnitNames) -> str:
     """The unit, range or group that is asked for. Numbers, ranges and groups go before names."""
-    text = str(asked).strip()
+    text = str(unit).strip()
     if _is_number(text):
         return str(int(text))
     if RANGE.fullmatch(text) or text in method.groups() or text not in names:
@@ -73,18 +73,18 @@ def _is_number(text: str) -> bool:
     return digits.isascii() and digits.isdecimal()
 
 
-def numbers(method: Method, images: Images, units: Chosen | None, names: Names) -> list[int]:
+def select_units(method: Method, images: Images, units: UnitSelection | None, names: UnitNames) -> list[int]:
     """The listed units of a method one by one, all if none."""
-    return list(dict.fromkeys(unit for choice in choices(method, images, units, names) for unit in choice.units))
+    return list(dict.fromkeys(unit for group in select_groups(method, images, units, names) for unit in group.units))
 
 
-def titles(units: Sequence[int], names: Names) -> list[str]:
+def unit_titles(units: Sequence[int], names: UnitNames) -> list[str]:
     """What to call single units: by the name that the user gave, or "unit 3"."""
-    called = {word: name for name, word in names.items()}
-    return [called.get(str(unit), f"unit {unit}") for unit in units]
+    name_of_word = {word: name for name, word in names.items()}
+    return [name_of_word.get(str(unit), f"unit {unit}") for unit in units]
 
 
-def _units(method: Method, word: str, count: int, names: Names) -> list[int]:
+def _units_of_word(method: Method, word: str, count: int, names: UnitNames) -> list[int]:
     if _is_number(word):
         return check_units([int(word)], count)
     ends = RANGE.fullmatch(word)
@@ -99,7 +99,7 @@ def _units(method: Method, word: str, count: int, names: Names) -> list[int]:
     return check_units(range(int(ends[1]), int(ends[2]) + 1), count)
 
 
-def named(run: Run) -> dict[str, str]:
+def unit_names(run: Run) -> dict[str, str]:
     """The names that a user gave to units of this run. Raises ValueError where names.json is damaged."""
     path = run.path / "names.json"
     if not path.is_file():
@@ -120,15 +120,15 @@ def name_unit(run: Run | str | Path, unit: int | str, text: str, method: Method 
     for a group that is not there.
     """
     run = run if isinstance(run, Run) else Run(run)
-    names = named(run)
+    names = unit_names(run)
     method = method or run.method(device="cpu")
     count = run.statistics().quantiles.shape[1]
-    word = chosen(method, count, [unit], names)[0].word
+    word = resolve_groups(method, count, [unit], names)[0].word
     kept = {other: of for other, of in names.items() if of != word}
     text = " ".join(text.split())
     if text:
-        if "," in text or not text.isprintable() or len(text) > LONGEST:
-            raise ValueError(f"a name has at most {LONGEST} characters and no comma, got {text!r}.")
+        if "," in text or not text.isprintable() or len(text) > MAX_NAME_LENGTH:
+            raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters and no comma, got {text!r}.")
         if _means_units(method, text, count):
             raise ValueError(f"{text!r} already means units of this run: choose a name that is no number or group.")
         kept[text] = word
@@ -140,7 +140,7 @@ def _means_units(method: Method, text: str, count: int) -> bool:
     if _is_number(text) or RANGE.fullmatch(text):
         return True
     try:
-        return bool(_units(method, text, count, {}))
+        return bool(_units_of_word(method, text, count, {}))
     except LookupError:
         return False
     except ValueError:  # written as a group is, but out of range

@@ -17,7 +17,7 @@ from unweave.method import Generative, Method, Pretraining, Sampling, evaluating
 from unweave.runs import hub, log, reduction
 from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, Statistics, write_statistics
-from unweave.runs.units import choices
+from unweave.runs.units import select_groups
 from unweave.tensors import to_images
 from unweave.training.loop import Step
 from unweave.training.trainer import Callback, Trainer
@@ -116,7 +116,7 @@ def preview(trainer: Trainer) -> Image | None:
     images = to_images(dataset.images(rows), next(method.parameters()).device)
     half = len(rows) // 2
     if isinstance(method, Generative) and half > 0:
-        units = choices(method, images, None, {})
+        units = select_groups(method, images, None, {})
         partners = images[half : 2 * half]
         return verbs.swap_images(method, images[:half], partners, units, sampling=PREVIEW, seed=0).figure()
     if isinstance(method, Pretraining):

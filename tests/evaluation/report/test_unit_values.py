@@ -1,8 +1,8 @@
 import numpy as np
 
 from unweave.evaluation.report.unit_values import followed_factors, unit_states, value_facts
-from unweave.runs.unit_ranges import measure
-from unweave.runs.units import Choice
+from unweave.runs.unit_ranges import measure_values
+from unweave.runs.units import UnitGroup
 
 
 def test_units_that_copy_and_units_that_are_dead_are_folded() -> None:
@@ -30,7 +30,7 @@ def test_a_unit_follows_what_it_tells_beyond_chance() -> None:
 def test_values_have_a_range_a_histogram_and_correlations() -> None:
     codes = np.random.default_rng(0).normal(size=(300, 3, 1))
     codes[:, 1] = -codes[:, 0]
-    facts = value_facts(measure(codes, [Choice(f"unit {i}", [i], str(i)) for i in range(3)]))
+    facts = value_facts(measure_values(codes, [UnitGroup(f"unit {i}", [i], str(i)) for i in range(3)]))
     assert facts[0].correlations["1"] < -0.999
     assert abs(facts[0].correlations["2"]) < 0.2
     assert facts[0].range.low < facts[0].range.median < facts[0].range.high

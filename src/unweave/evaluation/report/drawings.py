@@ -12,8 +12,8 @@ from unweave.evaluation.metrics.swap_consistency import consistency_of_codes
 from unweave.evaluation.report.page import Strip
 from unweave.evaluation.run_editor import RunEditor
 from unweave.runs.report_facts import PixelError, Reconstruction, SwapEffect
-from unweave.runs.unit_ranges import UnitValues, read_back
-from unweave.runs.units import Choice
+from unweave.runs.unit_ranges import UnitValues, encode_packed
+from unweave.runs.units import UnitGroup
 from unweave.tensors import to_pixels
 from unweave.types import Rows
 
@@ -32,7 +32,7 @@ class SwapMeasures:
 
 def measure_swaps(
     editor: RunEditor,
-    choices: Sequence[Choice],
+    choices: Sequence[UnitGroup],
     omitted: list[int],
     pairs: tuple[Rows, Rows],
     progress: Callable[[str, int, int], None],
@@ -40,16 +40,16 @@ def measure_swaps(
     """Swaps from the second row into the first of each pair. The `omitted` units are swapped too, all at once, so that
     what lands in them is counted. `progress(what, done, total)` is called before each choice.
     """
-    swapped = [*choices, Choice("the rest", omitted, "rest")] if omitted else list(choices)
+    swapped = [*choices, UnitGroup("the rest", omitted, "rest")] if omitted else list(choices)
     first, second = pairs
     unedited = editor.reconstruct(first)
-    unedited_codes = read_back(editor.method, to_pixels(unedited), swapped)
+    unedited_codes = encode_packed(editor.method, to_pixels(unedited), swapped)
     maps, codes = [], []
     for i, choice in enumerate(swapped):
         progress(f"swapping {choice.name}", i, len(swapped))
         edited = editor.swap(first, second, choice.units)
         maps.append(((edited - unedited).abs() / 2).mean((0, 1)).cpu().numpy())
-        codes.append(read_back(editor.method, to_pixels(edited), swapped))
+        codes.append(encode_packed(editor.method, to_pixels(edited), swapped))
     measured = consistency_of_codes(unedited_codes, codes)
     readable = [i for i in measured.live if i < len(choices)]
     maps_of_choices = np.stack(maps[: len(choices)]).astype(np.float64)
@@ -72,10 +72,10 @@ def traversal_strips(
     """By the word of each of these choices: of each of three images, the choice from its 2 % to its 98 % quantile."""
     rows = rows[:TRAVERSED]
     shares = np.linspace(0.02, 0.98, STEPS).tolist()
-    lines = [measured.line(i).points(shares) for i in positions]
-    frames = editor.traverse(rows, [measured.choices[i].units for i in positions], lines)
+    lines = [measured.range_of(i).codes_at(shares) for i in positions]
+    frames = editor.traverse(rows, [measured.groups[i].units for i in positions], lines)
     return {
-        measured.choices[i].word: [to_pixels(steps[:, image]) for image in range(len(rows))]
+        measured.groups[i].word: [to_pixels(steps[:, image]) for image in range(len(rows))]
         for i, steps in zip(positions, frames)  # (step, image, channel, height, width)
     }
 

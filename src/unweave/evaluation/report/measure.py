@@ -17,8 +17,8 @@ from unweave.method import Generative, Method, Sampling
 from unweave.runs.codes import code_table
 from unweave.runs.report_facts import Reconstruction, ReportData, ReportFacts, ReportSettings, UnitFacts
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import measure, one_by_one, widest
-from unweave.runs.units import Choice, chosen, named
+from unweave.runs.unit_ranges import default_selection, measure_values, most_varying
+from unweave.runs.units import UnitGroup, resolve_groups, unit_names
 from unweave.types import Rows
 
 SAMPLING = Sampling("dpmsolver++", 10)
@@ -61,8 +61,8 @@ def measure_units(
     method = run.method()
     progress("encoding", 0, PROGRESS_STEPS)
     codes = code_table(run, dataset, rows, seed, "averaged")
-    choices, omitted = select_units(method, codes, named(run))
-    measured = measure(codes, choices)
+    choices, omitted = select_units(method, codes, unit_names(run))
+    measured = measure_values(codes, choices)
     shuffled = np.random.default_rng(seed).permutation(rows)
     values = value_facts(measured)
     factors = dataset.factors(rows)
@@ -123,7 +123,7 @@ class Drawings(NamedTuple):
 
 
 def _measure_drawings(
-    editor: RunEditor, choices: list[Choice], omitted: list[int], rows: Rows, seed: int, progress: ProgressCallback
+    editor: RunEditor, choices: list[UnitGroup], omitted: list[int], rows: Rows, seed: int, progress: ProgressCallback
 ) -> Drawings:
     def before_swap(what: str, done: int, total: int) -> None:
         progress(what, done * (MAX_UNITS + 1) // total + 1, PROGRESS_STEPS)
@@ -147,13 +147,13 @@ def _about_data(run: Run, dataset: Dataset) -> ReportData:
     )
 
 
-def select_units(method: Method, codes: np.ndarray, names: Mapping[str, str]) -> tuple[list[Choice], list[int]]:
+def select_units(method: Method, codes: np.ndarray, names: Mapping[str, str]) -> tuple[list[UnitGroup], list[int]]:
     """The units or groups that vary most and those that a person named otherwise; and the units that are in none."""
     count = codes.shape[1]
-    words = one_by_one(method, count)
+    words = default_selection(method, count)
     named_too = [word for word in names.values() if word not in map(str, words)]
-    choices = widest(codes, chosen(method, count, words, names), MAX_UNITS)
-    choices += chosen(method, count, named_too, names)
+    choices = most_varying(codes, resolve_groups(method, count, words, names), MAX_UNITS)
+    choices += resolve_groups(method, count, named_too, names)
     covered = {unit for choice in choices for unit in choice.units}
     return choices, [unit for unit in range(count) if unit not in covered]
 

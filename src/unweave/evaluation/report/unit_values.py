@@ -24,7 +24,7 @@ def value_facts(measured: UnitValues) -> list[ValueFacts]:
     """Histogram, range and correlations of every choice."""
     with np.errstate(invalid="ignore", divide="ignore"):
         correlations = np.nan_to_num(np.atleast_2d(np.corrcoef(_ranks(measured.values).T)))
-    words = [choice.word for choice in measured.choices]
+    words = [group.word for group in measured.groups]
     facts = []
     for i in range(len(words)):
         column = measured.values[:, i].astype(np.float64)
