@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_run(path: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "UNWEAVE_EXAMPLE_IMAGES": "96", "OMP_NUM_THREADS": "1"}
@@ -20,7 +20,7 @@ def test_examples_run(path: Path, tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*.png"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_method_outside_the_package_works_like_one_inside(tmp_path: Path) -> None:
     """examples/third_party, put on the path as pip would, is listed, trained, scored, edited, and keeps the laws."""
     root = ROOT / "examples" / "third_party"

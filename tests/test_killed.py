@@ -77,7 +77,7 @@ def killed_while_training(method: str, place: Path, rng: random.Random, on: Path
     process.communicate()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["encdiff", "factorvae", "disdiff"])
 def test_killed_runs_end_bit_identical(tmp_path: Path, method: str, disdiff_run: Run) -> None:
     on = Path(disdiff_run.network_sources().networks()["denoiser"].origin) if method == "disdiff" else None

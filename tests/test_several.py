@@ -94,7 +94,7 @@ def launched(processes: int, *words: str, at: Path | None = None) -> subprocess.
     return subprocess.run([*command, *words], capture_output=True, text=True, timeout=300, env=environment, cwd=at)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["one", "two"])
 def test_two_processes_of_16_equal_one_of_32(tmp_path: Path, name: str) -> None:
     script = tmp_path / "steps.py"
@@ -110,7 +110,7 @@ def test_two_processes_of_16_equal_one_of_32(tmp_path: Path, name: str) -> None:
     assert apart < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_whole_run_on_two_processes_stops_and_resumes(tmp_path: Path) -> None:
     words = ["-m", "unweave", "train", "factorvae", "data=sprites", "data.size=16", "training.precision=float32"]
     words += ["training.batch=32", "training.preview=128", "training.save=64", "method.critic_width=16"]
@@ -164,7 +164,7 @@ groups = 4
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_make_a_foundation_first_and_convert_a_pickle(tmp_path: Path) -> None:
     (tmp_path / "pdae.toml").write_text(RECIPE + FEW)
     (tmp_path / "denoiser.toml").write_text(DENOISER + FEW)

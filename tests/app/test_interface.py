@@ -30,6 +30,8 @@ from unweave.app.interface import launch
 from unweave.runs import units
 from unweave.runs.run import Run
 
+pytestmark = pytest.mark.long
+
 OWN = "the image's own noise"
 
 
@@ -255,7 +257,6 @@ def test_a_slider_that_was_moved_for_the_image_before_does_nothing(served: Serve
     assert "adjust" in now[2]
 
 
-@pytest.mark.slow
 def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor = browser.new_page(viewport={"width": 1280, "height": 900})
     outside = []
@@ -331,7 +332,6 @@ NAMELESS = """() => [...document.querySelectorAll('input,textarea,button')]
     .map(one => one.outerHTML.slice(0, 200))"""
 
 
-@pytest.mark.slow
 def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, browser: Any) -> None:
     visitor = browser.new_page(viewport={"width": 1280, "height": 900})
     visitor.goto(served.address)
@@ -348,7 +348,6 @@ def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, b
     assert len({name for name in reached if name and name.startswith("range slider for")}) == sliders.count()
 
 
-@pytest.mark.slow
 def test_a_phone_sees_the_whole_page(served: Served, browser: Any) -> None:
     phone = browser.new_page(viewport={"width": 375, "height": 700})
     phone.goto(served.address)
@@ -356,7 +355,6 @@ def test_a_phone_sees_the_whole_page(served: Served, browser: Any) -> None:
     assert phone.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-@pytest.mark.slow
 def test_many_edits_of_two_people_leave_no_trace_in_memory(
     quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return 0
 
 
+@pytest.mark.long
 def test_from_images_to_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     place = str(tmp_path / "run")
     words = ["data=sprites", "data.size=16", "training.images=32", "training.batch=16", "training.precision=float32"]
@@ -260,6 +261,7 @@ def test_who_can_reach_the_page_is_said(
     assert asked["share"] == ("--share" in words)
 
 
+@pytest.mark.long
 def test_a_diti_from_the_command_line(
     diti_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -35,7 +35,7 @@ def sample(fuzzer, tmp_path, monkeypatch):
     return tmp_path / "sample"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mutated_files_give_a_data_set_or_an_error_of_ours(fuzzer, tmp_path):
     report = fuzzer.fuzz(300, seed=20, limit=20.0, keep=tmp_path)
     assert report["wrong"] == [], list(tmp_path.iterdir())

@@ -246,7 +246,7 @@ def test_sets_of_both_kinds_rank_what_is_yes_or_no_and_classify_the_rest(
     assert max(probe(diti_run, data=str(tmp_path / "both.npz")).rows.values()) == 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_evaluation_of_celeba_runs_on_faces_in_its_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder as CelebA comes, of the CMU faces split by person: train DiTi, probe it both ways, move an attribute."""
     source = shared("data", "cmu_faces", "cmu_faces.npz")

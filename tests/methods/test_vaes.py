@@ -144,8 +144,9 @@ def test_gamma_of_annealing_and_presets_are_complete() -> None:
         assert set(find_method(name).presets) == {"sweep", "laptop"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "betavae" else pytest.mark.long) for name in NAMES]
+)
 def test_they_learn_score_and_edit(name: str, tmp_path) -> None:
     table = {"name": "sprites", "size": 32}
     run = unweave.train(name, data=table, training={"images": 6_400, "preview": 6_400}, run=tmp_path / name)

@@ -53,7 +53,7 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_every_variant_learns_to_come_back(changes: dict[str, Any]) -> None:
     model = quick(**changes)
