@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from unweave.cli.tables import comparison_table, intervals_table, scores_table
+from unweave.cli.tables import comparison_table, intervals_table, scores_table, settings_table
 from unweave.evaluation.compare import ComparedRun, RunComparison
 from unweave.evaluation.scores import evaluate_tables
 from unweave.evaluation.seeds import Interval
+from unweave.runs.plan import plan
 
 
 def printed(table: Table, width: int = 120) -> str:
@@ -88,3 +89,16 @@ def test_a_comparison_fits_a_terminal() -> None:
     first, second = (replace(run, udr=0.51, psnr_inverted=31.41, scores=scores) for run in (RUN, SCORED))
     second = replace(second, method="betatcvae", seed=1, images=1_000_000, not_looked_at=480)
     assert "\u2026" not in printed(comparison_table(RunComparison([first, second], {})))
+
+
+def test_the_settings_of_a_method_are_those_of_the_preset() -> None:
+    settings = plan("encdiff", {"preset": "release"})
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(settings_table("method", settings.method, settings.preset))
+    lines = captured.get().splitlines()
+    assert lines[0].strip() == "[method] with preset=release"
+    [units, prediction] = [next(line for line in lines if f"method.{key} " in line) for key in ("units", "prediction")]
+    assert " 20 " in units
+    assert "'eps'" in prediction
+    assert "x0" in repr(plan("encdiff").method.prediction)

@@ -201,12 +201,12 @@ def facts_table(facts: Mapping[str, Any]) -> Table:
 
 def settings_table(section: str, settings: BaseModel, preset: str | None) -> Table:
     """Every setting of a method or of training, with its value under a preset."""
-    table = Table(title=f"[{section}] with preset={preset}", title_justify="left")
+    table = Table(title=escape(f"[{section}] with preset={preset}"), title_justify="left")
     for column in ("setting", "value", "meaning"):
         table.add_column(column, overflow="fold")
     for name, field in type(settings).model_fields.items():
         if name != "name":
-            table.add_row(f"{section}.{name}", repr(getattr(settings, name)), field.description or "")
+            table.add_row(f"{section}.{name}", escape(repr(getattr(settings, name))), escape(field.description or ""))
     return table
 
 
