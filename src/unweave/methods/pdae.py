@@ -23,7 +23,7 @@ CITATION = """@inproceedings{zhang2022pdae,
 
 
 class PDAESettings(_guided.GuidedSettings):
-    """Those of `_guided.Settings`, with the published defaults for 64 px."""
+    """Those of `_guided.GuidedSettings`, with the published defaults for 64 px."""
 
     name: Literal["pdae"] = "pdae"
 
