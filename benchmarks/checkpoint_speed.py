@@ -37,11 +37,11 @@ def main() -> None:
         seconds = []
         for i in range(options.repeats):
             started = time.perf_counter()
-            checkpoint = training_state.save(Path(folder), state, i + 1, i + 1, {})
+            checkpoint = training_state.save_state(Path(folder), state, i + 1, i + 1, {})
             seconds.append(round(time.perf_counter() - started, 3))
         size = sum(file.stat().st_size for file in checkpoint.iterdir())
         started = time.perf_counter()
-        training_state.restore(checkpoint, state)
+        training_state.restore_state(checkpoint, state)
         load_seconds = time.perf_counter() - started
     print(json.dumps({"megabytes": round(size / 1e6), "save_seconds": seconds, "load_seconds": round(load_seconds, 3)}))
 

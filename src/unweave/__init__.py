@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unweave.evaluation.compare import compare
     from unweave.evaluation.edits import evaluate_edits
     from unweave.evaluation.evaluate import evaluate
-    from unweave.evaluation.model import evaluate_model
+    from unweave.evaluation.external_model import evaluate_model
     from unweave.evaluation.report.report import report
     from unweave.evaluation.scores import evaluate_tables
     from unweave.evaluation.tables import read_tables
@@ -41,7 +41,7 @@ _HOME = {
     "encode": "runs.codes",
     "evaluate": "evaluation.evaluate",
     "evaluate_edits": "evaluation.edits",
-    "evaluate_model": "evaluation.model",
+    "evaluate_model": "evaluation.external_model",
     "evaluate_tables": "evaluation.scores",
     "field_maps": "editing.method_specific",
     "heatmap": "editing.verbs",

@@ -106,11 +106,11 @@ class Pretraining(Trainable):
 
 
 def no_units(name: str) -> Sequence[int] | None:
-    """The default `UnitGroups.parse`."""
+    """The default `NamedGroups.parse`."""
     return None
 
 
-class UnitGroups(NamedTuple):
+class NamedGroups(NamedTuple):
     """Units that belong together, where there are too many to look at one by one; edits take these names."""
 
     named: Mapping[str, Sequence[int]] = {}
@@ -118,7 +118,7 @@ class UnitGroups(NamedTuple):
 
 
 class Method(Trainable):
-    unit_groups = UnitGroups()
+    unit_groups = NamedGroups()
 
     @abstractmethod
     def encode(self, images: Images) -> Units:

@@ -8,7 +8,7 @@ from PIL import Image
 from tests.conftest import QUICK
 
 from unweave.runs.run import Run
-from unweave.training.on_images import run_of
+from unweave.training.on_images import run_or_train
 
 
 def test_images_are_trained_on_once_until_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,35 +22,35 @@ def test_images_are_trained_on_once_until_they_change(tmp_path: Path, monkeypatc
         {"method": QUICK, "data": {"size": 16}},
         {"training": {"images": 64, "batch": 32, "precision": "float32"}},
     ]
-    run = run_of("photos", *tables)
+    run = run_or_train("photos", *tables)
     assert run.path == Path("runs/encdiff-photos")
     assert len(run.dataset()) == 40
-    assert run_of("photos", *tables).path == run_of(run).path == run_of(run.path).path == run.path
+    assert run_or_train("photos", *tables).path == run_or_train(run).path == run_or_train(run.path).path == run.path
     assert sorted(path.name for path in Path("runs").iterdir()) == ["encdiff-photos"]
     Image.new("RGB", (20, 20)).save(tmp_path / "photos" / "new.png")
-    assert run_of("photos", *tables).path == Path("runs/encdiff-photos-2")
+    assert run_or_train("photos", *tables).path == Path("runs/encdiff-photos-2")
     assert len(Run("runs/encdiff-photos-2").dataset()) == 41
     with pytest.raises(LookupError, match="folder of runs"):
-        run_of("runs")
+        run_or_train("runs")
     with pytest.raises(LookupError, match="no method 'denoiser'"):
-        run_of("photos", method="denoiser")
+        run_or_train("photos", method="denoiser")
     with pytest.raises(LookupError, match="builtin:nothing"):
-        run_of("builtin:nothing")
+        run_or_train("builtin:nothing")
     with pytest.raises(ValueError, match="settings and a method go with images"):
-        run_of(run.path, {"training": {"images": 1}})
+        run_or_train(run.path, {"training": {"images": 1}})
     with pytest.raises(ValueError, match="settings and a method go with images"):
-        run_of(run.path, method="betavae")
+        run_or_train(run.path, method="betavae")
 
 
 def test_what_is_neither_run_nor_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LookupError, match="nowhere"):
-        run_of("nowhere")
+        run_or_train("nowhere")
     (tmp_path / "one").mkdir()
     Image.new("RGB", (20, 20)).save(tmp_path / "one" / "only.png")
     with pytest.raises(ValueError, match="one has 1 image"):
-        run_of("one")
+        run_or_train("one")
     assert not Path("runs").exists()
     (tmp_path / "empty").mkdir()
     with pytest.raises((LookupError, ValueError), match="empty"):
-        run_of("empty")
+        run_or_train("empty")

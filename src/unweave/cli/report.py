@@ -38,12 +38,12 @@ def command(
     from unweave.evaluation.report.measure import no_progress
     from unweave.evaluation.report.report import check_output, next_steps, report
     from unweave.method import Sampling
-    from unweave.training.on_images import run_of
+    from unweave.training.on_images import run_or_train
 
     check_output(output, overwrite)
     tables = [parse_word(text) for text in words or []]
     with out.progress_of(quiet):
-        run = run_of(what, *tables, method=method)
+        run = run_or_train(what, *tables, method=method)
     written = report(
         run,
         data=data,

@@ -1,4 +1,4 @@
-"""The verbs that only some methods have: what each lists as `extra_verbs` in its own file, over a run, with a figure."""
+"""The verbs that only some methods have: what each lists as its `extra_verbs`, over a run, with a figure."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unweave.config import NamedSettings
-from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start, UnitGroups
+from unweave.method import Batch, Generative, Loss, MethodDefinition, NamedGroups, Player, Sampling, Start
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
 from unweave.models.diffusion.process import Process
@@ -107,7 +107,7 @@ class DiffAE(Generative):
         self.balance = Balance()
         self.process = Process(noising.scheduler_config(s.schedule, "eps"), trailing=True)
         self.averaged = ("encoder", "unets")
-        self.unit_groups = UnitGroups({"code": range(s.dim)})
+        self.unit_groups = NamedGroups({"code": range(s.dim)})
 
     def players(self) -> list[Player]:
         return [Player("diffae", self, [*self.encoder.parameters(), *self.unets.parameters()])]

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unweave.config import SettingsError
-from unweave.method import MethodDefinition, UnitGroups
+from unweave.method import MethodDefinition, NamedGroups
 from unweave.methods import _guided
 from unweave.methods._guided import Code
 from unweave.models.diffusion.noising import STEPS
@@ -104,7 +104,7 @@ class DiTi(_guided.Guided):
 
     def __init__(self, settings: DiTiSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, "DiTi", PrefixMask(settings))
-        self.unit_groups = UnitGroups(stage_units(settings), partial(units_of_range, settings))
+        self.unit_groups = NamedGroups(stage_units(settings), partial(units_of_range, settings))
 
 
 def block_starts(settings: DiTiSettings) -> list[int]:

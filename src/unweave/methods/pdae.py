@@ -7,7 +7,7 @@ NeurIPS 2022, arXiv:2212.12990. Stands on an unconditional denoiser (foundation.
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from unweave.method import MethodDefinition, UnitGroups
+from unweave.method import MethodDefinition, NamedGroups
 from unweave.methods import _guided
 from unweave.methods._guided import Code
 from unweave.models.foundation import Foundation
@@ -46,7 +46,7 @@ class PDAE(_guided.Guided):
 
     def __init__(self, settings: PDAESettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, "PDAE", NoMask())
-        self.unit_groups = UnitGroups({"code": range(settings.dim)})
+        self.unit_groups = NamedGroups({"code": range(settings.dim)})
 
 
 def build(settings: PDAESettings, foundation: Foundation) -> PDAE:

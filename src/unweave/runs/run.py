@@ -169,7 +169,7 @@ class Run:
     def has_statistics(self) -> bool:
         return (self.path / "units.safetensors").is_file()
 
-    def is_settled(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether everything is there that a run stores once training rests."""
         exported = "finished" in self.record() and any(self.path.glob(f"*/{EXPORTED_WEIGHTS}"))
         return self.has_statistics() or (self.method_name in registry.names("pretraining") and exported)
@@ -180,7 +180,7 @@ class Run:
         for weights in self.path.glob(f"*/{EXPORTED_WEIGHTS}"):
             shutil.rmtree(weights.parent, ignore_errors=True)
 
-    def place_parts(self, write: Callable[[Path], object]) -> list[str]:
+    def install_parts(self, write: Callable[[Path], object]) -> list[str]:
         """What `write` makes in a folder, moved into the run when all of it is there; returns the names."""
         with tempfile.TemporaryDirectory(prefix=".parts-", dir=self.path) as temporary:
             write(Path(temporary))

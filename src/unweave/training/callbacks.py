@@ -130,7 +130,7 @@ def preview(trainer: Trainer) -> Image | None:
 class StoreStatistics(Callback):
     """What a run stores besides its checkpoint, once training rests."""
 
-    def at_rest(self, trainer: Trainer) -> None:
+    def on_train_end(self, trainer: Trainer) -> None:
         if trainer.is_main:
             store_statistics(trainer.run, trainer.dataset)
 
@@ -145,13 +145,13 @@ def store_statistics(run: Run, dataset: Dataset) -> None:
         rows = sample_rows(len(dataset), 1_000, seed=0)
         images = to_images(dataset.images(rows), next(trained.parameters()).device)
         with evaluating(trained):
-            run.place_parts(lambda folder: trained.export(images, folder))
+            run.install_parts(lambda folder: trained.export(images, folder))
         return
     assert isinstance(trained, Method)
     codes = encode_rows(trained, dataset, sample_rows(len(dataset), 2_000, seed=0))
     fitted = reduction.fit(codes)
     quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
-    run.place_parts(lambda folder: hub.write_parts(trained, folder))
+    run.install_parts(lambda folder: hub.write_parts(trained, folder))
     write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
 
 

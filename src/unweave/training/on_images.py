@@ -12,7 +12,7 @@ from unweave.runs.run import Run
 from unweave.training.train import train
 
 
-def run_of(
+def run_or_train(
     what: Run | str | Path,
     *tables: Mapping[str, Any],
     method: str | None = None,

@@ -24,7 +24,7 @@ from unweave.training.batches import batches
 from unweave.training.callbacks import standard_callbacks
 from unweave.training.ema import Average
 from unweave.training.experiment import Experiment
-from unweave.training.state import TrainingState, restore
+from unweave.training.state import TrainingState, restore_state
 from unweave.training.trainer import Trainer
 
 logger = logging.getLogger("unweave")
@@ -127,7 +127,7 @@ def _restore(run: Run, state: TrainingState, accelerator: Accelerator) -> dict[s
         checkpoint.set_aside(folder, later_than=newest)
     if newest is None:
         return {"seen": 0, "steps": 0, "seconds": 0.0}
-    return restore(newest, state, accelerator.process_index)
+    return restore_state(newest, state, accelerator.process_index)
 
 
 def _check_same_images(run: Run, dataset: Dataset) -> None:

@@ -21,7 +21,7 @@ class TrainingState(NamedTuple):
     rng: torch.Generator  # of the objective
 
 
-def save(
+def save_state(
     folder: Path,
     state: TrainingState,
     seen: int,
@@ -46,7 +46,7 @@ def save(
     return checkpoint.save(folder, tensors, seen, steps, note)
 
 
-def restore(path: Path, state: TrainingState, rank: int = 0) -> dict[str, Any]:
+def restore_state(path: Path, state: TrainingState, rank: int = 0) -> dict[str, Any]:
     """Put a checkpoint back into everything that trains, and return its record.
 
     Raises DamagedError where it is not as it was written, LookupError where it was shared without its optimiser.

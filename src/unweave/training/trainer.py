@@ -21,7 +21,7 @@ from unweave.runs.run import Run
 from unweave.training import loop, precision, record
 from unweave.training.batches import Waited, batches
 from unweave.training.compiling import compile_networks
-from unweave.training.state import TrainingState, random_states, save, set_random_states
+from unweave.training.state import TrainingState, random_states, save_state, set_random_states
 
 logger = logging.getLogger("unweave")
 
@@ -32,8 +32,8 @@ class Callback:
     def after_step(self, trainer: "Trainer", step: loop.Step, before: int) -> None:
         """A step has been made; `before` images were seen before it."""
 
-    def at_rest(self, trainer: "Trainer") -> None:
-        """Training has ended or was interrupted; the last checkpoint is there."""
+    def on_train_end(self, trainer: "Trainer") -> None:
+        """Training has ended or was interrupted; the last checkpoint is written."""
 
 
 class Trainer:
@@ -87,13 +87,13 @@ class Trainer:
                 waiting = self._train()
         except KeyboardInterrupt:
             if self.steps > first:
-                self.rest()
+                self.finish()
             progress.message(f"saved at {self.seen:,} images; go on with: unweave train {self.run.path} --resume")
             raise
         finally:
             if self.settings.tracker is not None:
                 self.accelerator.end_training()
-        self.rest()
+        self.finish()
         if self.is_main:
             record.finish(self.run, self.seconds(), self.seen, waiting)
         self.accelerator.wait_for_everyone()
@@ -138,22 +138,22 @@ class Trainer:
             generators = gather_object(generators)
         if self.is_main:
             note = {"seconds": self.seconds(), "foundation": self.foundation.record()}
-            save(self.run.path / "checkpoints", self.state, self.seen, self.steps, note, generators)
+            save_state(self.run.path / "checkpoints", self.state, self.seen, self.steps, note, generators)
         self.accelerator.wait_for_everyone()
 
-    def rest(self) -> None:
+    def finish(self) -> None:
         """The last checkpoint, and what a run stores besides."""
         self.save()
         for callback in self.callbacks:
-            callback.at_rest(self)
+            callback.on_train_end(self)
         self.accelerator.wait_for_everyone()
 
     def _close_finished_run(self) -> None:
         """A run that is trained to its end, but may have been killed before all was stored."""
         progress.message(f"{self.run.path} is trained already ({self.seen:,} images).")
-        if self.is_main and not self.run.is_settled():
+        if self.is_main and not self.run.is_complete():
             for callback in self.callbacks:
-                callback.at_rest(self)
+                callback.on_train_end(self)
         if self.is_main and "finished" not in self.run.record():  # it was killed after its last step
             record.finish(self.run, self.seconds(), self.seen)
         self.accelerator.wait_for_everyone()

@@ -1,11 +1,11 @@
 """Images as they lie on disk, in whatever format: what a reader gives to the cache.
 
-A data set on disk is a module of `unweave/data/sets/` or `formats/` with four names:
+A data set on disk is a file of `unweave/data/sets/` or `formats/` whose `DATASET` (see data/dataset.py) has besides its
+settings and `build`, which is `cache.open_cached(NAME, settings)`:
 
-    CHILD_PROCESS_ONLY = True          its reader is a C library for whole files, which a damaged file may crash
-    class Settings(Frozen)             `path`, and whatever else changes the pixels
-    def files(settings) -> list[Path]  the files that it reads: their content names the cache. Raises SettingsError
-    def source(settings) -> ImageSource    opens them; `build` is `cache.open_cached(NAME, settings)`
+    files(settings) -> list[Path]         what it reads: their content names the cache. Raises SettingsError
+    source(settings) -> ImageSource       opens them
+    child_process_only                    its reader is a C library for whole files, which a damaged file may crash
 """
 
 import math

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from unweave.evaluation.model import encode_in_batches, evaluate_model
+from unweave.evaluation.external_model import encode_in_batches, evaluate_model
 from unweave.evaluation.scores import evaluate_tables
 
 RNG = np.random.default_rng(0)
