@@ -5,9 +5,9 @@
 
 EncDiff (`laptop`) on `rooms`, beta-VAE on `sprites`, DisDiff and DiTi on tiny foundations of their own: 640 images
 each, one thread, float32. A line is what was trained, the sha256 of its weights, of its averaged weights, and of the
-codes of
-100 rows (first 16 digits each). They depend on the machine and on the version of torch: run both versions on the same
-one, one after the other. It asks for nothing but the public API, so that it runs with versions of another layout.
+codes of 100 rows (first 16 digits each). They depend on the machine and on the version of torch: run both versions on
+the same one, one after the other. It asks for nothing but the public API, so that it runs with versions of another
+layout.
 """
 
 import hashlib
