@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -34,27 +35,54 @@ QUICK = {
 """An EncDiff small enough for a test."""
 
 
-class Recorder(Progress, Task):
-    """Keeps what is told of a training, and may do something after a step."""
+class TaskUpdate(NamedTuple):
+    """What a task was told: how much is done of how much, and what is going on."""
+
+    task: str
+    done: float | int
+    total: float | int | None
+    note: str
+
+
+class RecordedTask(Task):
+    def __init__(self, name: str, total: float | int | None, updated: Callable[[TaskUpdate], None]) -> None:
+        self.name, self.total, self.updated = name, total, updated
+
+    def update(self, done: float | int, note: str = "", total: float | int | None = None) -> None:
+        self.total = self.total if total is None else total
+        self.updated(TaskUpdate(self.name, done, self.total, note))
+
+
+class Recorder(Progress):
+    """Keeps what is told of every task, and may do something after a step of a training."""
 
     def __init__(self, after_step: Callable[[int], None] = lambda seen: None) -> None:
         self.first: list[int] = []  # images seen where a training began
-        self.seen: list[int] = []
+        self.updates: list[TaskUpdate] = []
         self.messages: list[str] = []
         self.after_step = after_step
 
     @contextmanager
-    def task(self, name: str, total: object, unit: str, done: float | int) -> Iterator[Task]:
+    def task(self, name: str, total: float | int | None, unit: str, done: float | int) -> Iterator[Task]:
         if name == "training":
             self.first.append(int(done))
-        yield self if name == "training" else Task()
-
-    def update(self, done: float | int, note: str = "", total: object = None) -> None:
-        self.seen.append(int(done))
-        self.after_step(int(done))
+        yield RecordedTask(name, total, self._updated)
 
     def message(self, text: str) -> None:
         self.messages.append(text)
+
+    @property
+    def seen(self) -> list[int]:
+        """Images seen after each step of a training."""
+        return [int(update.done) for update in self.updates_of("training")]
+
+    def updates_of(self, task: str) -> list[TaskUpdate]:
+        return [update for update in self.updates if update.task == task]
+
+    def _updated(self, update: TaskUpdate) -> None:
+        self.updates.append(update)
+        if update.task == "training":
+            self.after_step(int(update.done))
 
 
 def patch_dataset(patch: pytest.MonkeyPatch, module: ModuleType, **changes: object) -> None:

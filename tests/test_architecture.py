@@ -1,8 +1,12 @@
 """Promises of the layout that no other test would notice."""
 
+import ast
 import subprocess
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +49,27 @@ def test_help_answers_at_once() -> None:
 def test_scoring_tables_needs_no_torch() -> None:
     done = fresh("import unweave, sys; unweave.evaluate_tables; unweave.read_tables; assert 'torch' not in sys.modules")
     assert done.returncode == 0, done.stderr
+
+
+def test_every_type_has_a_name_of_its_own() -> None:
+    modules = defaultdict(list)
+    for path in sorted(Path(unweave.__file__).parent.rglob("*.py")):
+        for name in type_names(ast.parse(path.read_text())):
+            modules[name].append(path.name)
+    assert {name: paths for name, paths in modules.items() if len(paths) > 1} == {}
+
+
+def type_names(module: ast.Module) -> Iterator[str]:
+    """Classes, and what a module assigns in CamelCase: aliases of types."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+    for node in module.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        yield from (name for name in names if name[0].isupper() and not name.isupper())
 
 
 def test_the_public_api_is_what_it_says() -> None:

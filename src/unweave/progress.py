@@ -14,20 +14,20 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
-Number = float | int
+Amount = float | int
 
 
 class Task:
     """A piece of work that is going on. This one is not shown."""
 
-    def update(self, done: Number, note: str = "", total: Number | None = None) -> None:
+    def update(self, done: Amount, note: str = "", total: Amount | None = None) -> None:
         """So much is done (of a total that may only now be known); `note` stands beside it until the next one."""
 
 
 class Progress:
     """What draws tasks and says messages. This one is silent."""
 
-    def task(self, name: str, total: Number | None, unit: str, done: Number) -> AbstractContextManager[Task]:
+    def task(self, name: str, total: Amount | None, unit: str, done: Amount) -> AbstractContextManager[Task]:
         """A task for the time of a `with`, of which `done` is there at the beginning."""
         return nullcontext(Task())
 
@@ -38,7 +38,7 @@ class Progress:
 class Bar(Task):
     """A bar with rate and time left, by tqdm; bytes have their prefixes."""
 
-    def __init__(self, name: str, total: Number | None, unit: str, done: Number) -> None:
+    def __init__(self, name: str, total: Amount | None, unit: str, done: Amount) -> None:
         from tqdm import tqdm
 
         bytes_ = unit == "B"
@@ -47,7 +47,7 @@ class Bar(Task):
             file=sys.stderr, leave=False, dynamic_ncols=True, delay=0.5,
         )  # fmt: skip
 
-    def update(self, done: Number, note: str = "", total: Number | None = None) -> None:
+    def update(self, done: Amount, note: str = "", total: Amount | None = None) -> None:
         if total is not None:
             self.drawn.total = total
         if note:
@@ -59,7 +59,7 @@ class Bars(Progress):
     """A bar for each task, and messages above it, on stderr."""
 
     @contextmanager
-    def task(self, name: str, total: Number | None, unit: str, done: Number) -> Iterator[Task]:
+    def task(self, name: str, total: Amount | None, unit: str, done: Amount) -> Iterator[Task]:
         bar = Bar(name, total, unit, done)
         try:
             yield bar
@@ -76,12 +76,12 @@ class Line(Task):
     """A line on stderr at every twentieth of the work (every ten seconds where its size is not known), no two within a
     second."""
 
-    def __init__(self, name: str, total: Number | None, unit: str, done: Number) -> None:
+    def __init__(self, name: str, total: Amount | None, unit: str, done: Amount) -> None:
         self.name, self.total, self.unit, self.first, self.note = name, total, unit, done, ""
         self.began = self.last = time.monotonic()
         self.share = done / total if total else 0.0
 
-    def update(self, done: Number, note: str = "", total: Number | None = None) -> None:
+    def update(self, done: Amount, note: str = "", total: Amount | None = None) -> None:
         self.total, self.note = self.total if total is None else total, note or self.note
         now = time.monotonic()
         if now - self.last < (1.0 if self.total else 10.0) or (self.total and done / self.total < self.share):
@@ -89,7 +89,7 @@ class Line(Task):
         self.last, self.share = now, done / self.total + 0.05 if self.total else 0.0
         print(self.text(done, now - self.began), file=sys.stderr, flush=True)
 
-    def text(self, done: Number, seconds: Number) -> str:
+    def text(self, done: Amount, seconds: Amount) -> str:
         """As in "training: 2,000/10,000 images, 340/s, 24 s left, denoising 0.0312"."""
         parts = [f"{self.name}: {amount(done, self.unit)}"]
         parts[0] += f"/{amount(self.total, self.unit)}" if self.total else ""
@@ -105,7 +105,7 @@ class Lines(Progress):
     """A line now and then for each task, for a log or a pipe."""
 
     @contextmanager
-    def task(self, name: str, total: Number | None, unit: str, done: Number) -> Iterator[Task]:
+    def task(self, name: str, total: Amount | None, unit: str, done: Amount) -> Iterator[Task]:
         yield Line(name, total, unit, done)
 
     def message(self, text: str) -> None:
@@ -125,7 +125,7 @@ def use(progress: Progress) -> Iterator[None]:
         _progress.reset(before)
 
 
-def task(name: str, total: Number | None = None, unit: str = "steps", done: Number = 0) -> AbstractContextManager[Task]:
+def task(name: str, total: Amount | None = None, unit: str = "steps", done: Amount = 0) -> AbstractContextManager[Task]:
     """A piece of work for the time of a `with`; what it gives is told by `update` how much is done. "B" are bytes."""
     return current().task(name, total, unit, done)
 
@@ -154,7 +154,7 @@ def is_watched() -> bool:
     return sys.stderr.isatty() or ("ipykernel" in sys.modules and "IPython" in sys.modules)
 
 
-def amount(number: Number, unit: str) -> str:
+def amount(number: Amount, unit: str) -> str:
     """A number for people: "2,000", "0.5", and of bytes "812 bytes", "3.4 MB", "1.25 GB"."""
     if unit != "B":
         return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"

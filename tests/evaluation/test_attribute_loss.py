@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.conftest import abar_of
+from tests.conftest import Recorder, abar_of
 
+from unweave import progress
 from unweave.evaluation.attribute_loss import attribute_loss, attribute_losses, half_lost
 from unweave.runs.run import Run
 
 
 def test_losses_of_every_factor_and_the_slices_that_carry_them(diti_run: Run, tmp_path) -> None:
-    calls = []
-    measured = attribute_losses(
-        diti_run, pairs_each=4, times=[50, 900], output=tmp_path / "a.png", progress=lambda *words: calls.append(words)
-    )
+    recorder = Recorder()
+    with progress.use(recorder):
+        measured = attribute_losses(diti_run, pairs_each=4, times=[50, 900], output=tmp_path / "a.png")
     names = [n for n, size in zip(diti_run.dataset().factor_names, diti_run.dataset().factor_sizes) if size > 1]
     assert list(measured.losses) == names
     assert all(len(loss) == 2 and 0 <= min(loss) <= max(loss) <= 1 for loss in measured.losses.values())
@@ -25,9 +25,12 @@ def test_losses_of_every_factor_and_the_slices_that_carry_them(diti_run: Run, tm
     assert all(0 <= accuracy <= 1 for of_group in accuracies.values() for accuracy in of_group)
     assert json.loads((tmp_path / "a.json").read_text()) == measured.to_json()
     assert Image.open(tmp_path / "a.png").width > 500
-    assert calls[0][1:] == (0, 2 * len(names))
-    assert calls[2 * len(names) - 1][1:] == (2 * len(names) - 1, 2 * len(names))
-    assert calls[2 * len(names) :] == [(f"probing {name}", done, 3) for done, name in enumerate(accuracies)]
+    assert recorder.updates_of("measuring losses") == [
+        ("measuring losses", done, len(names), name) for done, name in enumerate(names)
+    ]
+    times = recorder.updates_of("rebuilding noised images")
+    assert [(update.done, update.total) for update in times] == [(0, 2), (1, 2)] * len(names)
+    assert recorder.updates_of("probing") == [("probing", done, 3, name) for done, name in enumerate(accuracies)]
 
 
 def test_the_denoiser_alone_gives_the_same_losses(diti_run: Run, tmp_path) -> None:

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.conftest import Recorder
 from tests.evaluation.stored_json import key_tree, stored
 
+from unweave import progress
 from unweave.evaluation import compare as module
 from unweave.evaluation.compare import ComparedRun, compare
 from unweave.evaluation.report.report import report
@@ -48,35 +50,39 @@ def test_the_json_has_the_keys_that_it_had(runs: list[Path]) -> None:
 
 
 def test_a_report_of_the_present_weights_is_not_made_again(runs: list[Path]) -> None:
-    messages: list[str] = []
-    compare(runs[:2], say=messages.append)
-    compare(runs[:2], say=messages.append)
-    assert messages == [f"a report of {path}" for path in runs[:2]]
+    recorder = Recorder()
+    with progress.use(recorder):
+        compare(runs[:2])
+        compare(runs[:2])
+    assert recorder.messages == [f"a report of {path}" for path in runs[:2]]
 
 
 def test_a_report_made_in_another_way_is_not_compared(runs: list[Path]) -> None:
-    messages: list[str] = []
+    recorder = Recorder()
     other = report(runs[0], seed=3, sampling=FEW).facts
-    comparison = compare(runs[:2], say=messages.append)
-    assert f"a report of {runs[0]}" in messages
+    with progress.use(recorder):
+        comparison = compare(runs[:2])
+    assert f"a report of {runs[0]}" in recorder.messages
     assert comparison.runs[0].psnr_units_alone != other.reconstruction.units_alone.psnr  # of another x_T
 
 
 def test_what_has_no_units_is_left_out(runs: list[Path], disdiff_run: Run) -> None:
     denoiser = Run(disdiff_run.path.parent / "denoiser")
-    messages: list[str] = []
-    comparison = compare([runs[0], denoiser, runs[1]], say=messages.append)
+    recorder = Recorder()
+    with progress.use(recorder):
+        comparison = compare([runs[0], denoiser, runs[1]])
     assert [run.run for run in comparison.runs] == [str(path) for path in runs[:2]]
-    assert any("has no units" in message for message in messages)
+    assert any("has no units" in message for message in recorder.messages)
     with pytest.raises(ValueError, match="at least two"):
         compare([runs[0], denoiser])
 
 
 def test_copies_of_one_run_have_no_udr_and_say_why(runs: list[Path]) -> None:
-    messages: list[str] = []
-    comparison = compare(runs, say=messages.append)
+    recorder = Recorder()
+    with progress.use(recorder):
+        comparison = compare(runs)
     assert [run.udr for run in comparison.runs] == [None, None, None]
-    assert any("two of these runs are the same" in message for message in messages)
+    assert any("two of these runs are the same" in message for message in recorder.messages)
 
 
 def compared(digest: str, swap_consistency: float, dci: float | None) -> ComparedRun:

@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.conftest import Recorder
 from tests.data.in_memory import InMemory
 from tests.evaluation.stored_json import key_tree, stored
 
+from unweave import progress
 from unweave.cli.tables import edits_table
 from unweave.data import views
 from unweave.data.dataset import Card
@@ -18,10 +20,13 @@ from unweave.runs.run import Run
 
 @pytest.mark.slow
 def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
-    calls: list[tuple[str, int, int]] = []
-    scores = evaluate_edits(quick_run, sampling=Sampling("ddim", 2), progress=lambda *words: calls.append(words))
-    assert [done for _, done, _ in calls] == list(range(15))
-    assert {total for *_, total in calls} == {15}
+    recorder = Recorder()
+    with progress.use(recorder):
+        scores = evaluate_edits(quick_run, sampling=Sampling("ddim", 2))
+    updates = recorder.updates_of("measuring swaps")
+    assert [update.done for update in updates] == list(range(15))
+    assert {update.total for update in updates} == {15}
+    assert updates[0].note == "reconstructing"
     written = json.loads((quick_run.path / "edit_scores.json").read_text())
     assert written == json.loads(json.dumps(scores.to_json()))
     assert 0 <= scores.swap_consistency.consistency <= 1

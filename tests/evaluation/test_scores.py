@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from tests.conftest import Recorder
 
+from unweave import progress
 from unweave.evaluation.protocols import ATTRIBUTES, DEFAULT, PROTOCOLS, Evidence
 from unweave.evaluation.scores import evaluate_tables
 from unweave.files import write_json
@@ -58,10 +60,12 @@ def test_a_repeat_is_a_seed():
     assert {both["low"], both["high"]} == {one["value"], two["value"]}
 
 
-def test_progress_is_called_before_each_repeat():
-    calls = []
-    evaluate_tables(UNITS, FACTORS, protocols=QUICK, repeats=2, progress=lambda *words: calls.append(words))
-    assert calls == [("mig@1", 0, 4), ("mig@1", 1, 4), ("factorvae@1", 2, 4), ("factorvae@1", 3, 4)]
+def test_progress_is_told_before_each_repeat():
+    recorder = Recorder()
+    with progress.use(recorder):
+        evaluate_tables(UNITS, FACTORS, protocols=QUICK, repeats=2)
+    names = ("mig@1", "mig@1", "factorvae@1", "factorvae@1")
+    assert recorder.updates == [("scoring", done, 4, name) for done, name in enumerate(names)]
 
 
 def test_an_unknown_protocol_names_the_nearest():

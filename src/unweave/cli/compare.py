@@ -24,7 +24,8 @@ def command(
     from unweave.cli import tables
     from unweave.evaluation.compare import compare
 
-    comparison = compare(runs) if quiet else compare(runs, progress=output.progress_line, say=output.say)
+    with output.progress_of(quiet):
+        comparison = compare(runs)
     if json:
         output.print_json(comparison.to_json())
     else:

@@ -23,11 +23,11 @@ app = typer.Typer(
 )
 
 RunPath = Annotated[Path, typer.Argument(help="a run directory")]
-Images = Annotated[
+ImagesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[IMAGES]...", help="row numbers or image files; some rows if not given")
 ]
 Partners = Annotated[str | None, typer.Option(help="rows or files to take units from, separated by commas")]
-Units = Annotated[
+UnitsOption = Annotated[
     str | None,
     typer.Option(
         help="units, separated by commas: numbers, ranges (10-49), groups, names, times (t110-312) and blocks of time "
@@ -54,7 +54,7 @@ Json = Annotated[bool, typer.Option("--json", help="print what was made as JSON"
 
 @app.command()
 def swap(
-    run: RunPath, images: Images = None, partners: Partners = None, units: Units = None, seed: Seed = 0,
+    run: RunPath, images: ImagesArgument = None, partners: Partners = None, units: UnitsOption = None, seed: Seed = 0,
     inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
     overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
@@ -73,7 +73,7 @@ def swap(
 
 @app.command()
 def traverse(
-    run: RunPath, images: Images = None, units: Units = None, points: Points = 7,
+    run: RunPath, images: ImagesArgument = None, units: UnitsOption = None, points: Points = 7,
     seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
@@ -91,7 +91,7 @@ def traverse(
 
 @app.command()
 def adjust(
-    run: RunPath, images: Images = None,
+    run: RunPath, images: ImagesArgument = None,
     to: Annotated[
         str, typer.Option(help="units and where in their range, from 0 to 1, separated by commas: 3=0.9,5=0.1")
     ] = "",
@@ -114,7 +114,7 @@ def adjust(
 
 @app.command()
 def interpolate(
-    run: RunPath, images: Images = None, partners: Partners = None, units: Units = None,
+    run: RunPath, images: ImagesArgument = None, partners: Partners = None, units: UnitsOption = None,
     noise: Annotated[
         bool | None,
         typer.Option("--noise/--no-noise", help="x_T goes from one image's to the other's (default: if all units go)"),
@@ -148,7 +148,7 @@ def interpolate(
 
 @app.command()
 def reconstruct(
-    run: RunPath, images: Images = None, seed: Seed = 0, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
+    run: RunPath, images: ImagesArgument = None, seed: Seed = 0, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
     eta: Annotated[float, typer.Option(min=0, max=1, help="noise of ddim; 1 with --steps 200 is the release's")] = 0.0,
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
@@ -166,7 +166,7 @@ def reconstruct(
 
 @app.command()
 def heatmap(
-    run: RunPath, images: Images = None, partners: Partners = None, seed: Seed = 0, inverted: Inverted = False,
+    run: RunPath, images: ImagesArgument = None, partners: Partners = None, seed: Seed = 0, inverted: Inverted = False,
     steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
     overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
@@ -180,7 +180,7 @@ def heatmap(
 
 @app.command()
 def attention(
-    run: RunPath, images: Images = None, seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20,
+    run: RunPath, images: ImagesArgument = None, seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20,
     sampler: Sampler = "dpmsolver++", output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Where the U-Net attends to each unit's token, for methods with cross-attention."""
@@ -192,7 +192,7 @@ def attention(
 
 @app.command()
 def alone(
-    run: RunPath, images: Images = None, partners: Partners = None, units: Units = None,
+    run: RunPath, images: ImagesArgument = None, partners: Partners = None, units: UnitsOption = None,
     own: Annotated[bool, typer.Option("--own", help="the image's own units instead of a partner's")] = False,
     seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
@@ -214,7 +214,7 @@ def alone(
 
 @app.command()
 def fields(
-    run: RunPath, images: Images = None, units: Units = None,
+    run: RunPath, images: ImagesArgument = None, units: UnitsOption = None,
     times: Annotated[str | None, typer.Option(help="diffusion times 0..999, separated by commas")] = None,
     seed: Seed = 0, output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
@@ -234,7 +234,7 @@ def fields(
 
 @app.command()
 def manipulate(
-    run: RunPath, images: Images = None,
+    run: RunPath, images: ImagesArgument = None,
     attribute: Annotated[str, typer.Option(help="a yes-or-no factor, or a class of another as NAME=CLASS")] = "",
     amount: Annotated[
         list[float] | None, typer.Option("--amount", "-a", help="how far to go, repeatable; DiTi goes 0.3")

@@ -64,10 +64,12 @@ def command(
         raise ValueError("--figures and --output go with --codes: a run keeps its scores and pictures itself.")
     measuring = Measuring(protocol, repeats, seed)
     if codes is not None and factors is not None:
-        _evaluate_codes(codes, factors, measuring, CodeOptions(data, compare, figures, save, json))
+        with output.progress_of(quiet=False):
+            _evaluate_codes(codes, factors, measuring, CodeOptions(data, compare, figures, save, json))
     else:
         rows_of_runs = RowsOfRuns(data, split, rows, weights)  # type: ignore[arg-type]
-        _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, json))
+        with output.progress_of(quiet=False):
+            _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, json))
 
 
 class Measuring(NamedTuple):
@@ -127,7 +129,6 @@ def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, options: C
         protocols=measuring.protocols,
         repeats=measuring.repeats,
         seed=measuring.seed,
-        progress=output.progress_line,
     )
     if options.data is not None:
         scores["data"]["name"] = options.data
@@ -174,7 +175,6 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
                 protocols=measuring.protocols,
                 repeats=measuring.repeats,
                 weights=scored.weights,
-                progress=output.progress_line,
             )
     result: dict[str, Any] = {"runs": scores} if len(runs) > 1 else dict(*scores.values())
     printed = []
@@ -198,9 +198,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
 
         result["edits"] = {}
         for run in runs:
-            edit_scores = evaluate_edits(
-                run, split=scored.split, seed=measuring.seed, weights=scored.weights, progress=output.progress_line
-            )
+            edit_scores = evaluate_edits(run, split=scored.split, seed=measuring.seed, weights=scored.weights)
             result["edits"][str(run.path)] = edit_scores.to_json()
             printed.append(tables.edits_table(edit_scores, str(run.path)))
     if options.compare:

@@ -40,15 +40,15 @@ def attribute_loss(
     words = None if times is None else [word.strip() for word in times.split(",")]
     if words is not None and not all(word.isdecimal() for word in words):
         raise ValueError(f"--times must be numbers separated by commas, such as 100,500; got {times!r}.")
-    losses = attribute_losses(
-        run,
-        pairs_each=pairs,
-        times=TIMES if words is None else [int(word) for word in words],
-        seed=seed,
-        output=output,
-        overwrite=overwrite,
-        progress=out.progress_line,
-    )
+    with out.progress_of(quiet=False):
+        losses = attribute_losses(
+            run,
+            pairs_each=pairs,
+            times=TIMES if words is None else [int(word) for word in words],
+            seed=seed,
+            output=output,
+            overwrite=overwrite,
+        )
     if json:
         out.print_json({**losses.to_json(), "files": [str(path) for path in losses.files]})
     else:

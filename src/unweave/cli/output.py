@@ -51,11 +51,6 @@ def show_settings(method: str, words: Sequence[str] = ()) -> None:
         print(f"preset={name}: {'  '.join(changes)}")
 
 
-def progress_line(protocol: str, done: int, total: int) -> None:
-    """What is being measured, on stderr."""
-    print(f"[{done + 1}/{total}] {protocol}", file=sys.stderr)
-
-
 def progress_of(quiet: bool) -> AbstractContextManager[None]:
     """For the time of a verb: bars on a terminal, lines in a pipe, nothing with --quiet."""
     return progress.use(progress.Progress() if quiet else progress.shown())

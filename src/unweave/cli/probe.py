@@ -51,10 +51,11 @@ def command(
     if refused is not None:
         raise ValueError(f"--set {refused}: the size is that of the run's images, and --data says which set it is.")
     settings = None if data is None else config.merge(dataset_table(data), *map(config.parse_word, changes or []))
-    scores = probe(
-        run, data=settings, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
-        weights=weights,  # type: ignore[arg-type]
-    )  # fmt: skip
+    with output.progress_of(quiet=False):
+        scores = probe(
+            run, data=settings, targets=targets, labels=labels, published=published, rows=rows, seed=seed,
+            weights=weights,  # type: ignore[arg-type]
+        )  # fmt: skip
     if json:
         output.print_json(scores.to_json())
     else:

@@ -35,7 +35,6 @@ def command(
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
     from unweave.config import parse_word
-    from unweave.evaluation.report.measure import no_progress
     from unweave.evaluation.report.report import check_output, next_steps, report
     from unweave.method import Sampling
     from unweave.training.on_images import run_or_train
@@ -44,15 +43,14 @@ def command(
     tables = [parse_word(text) for text in words or []]
     with out.progress_of(quiet):
         run = run_or_train(what, *tables, method=method)
-    written = report(
-        run,
-        data=data,
-        sampling=Sampling("dpmsolver++", steps),
-        seed=seed,
-        output=output,
-        overwrite=overwrite,
-        progress=no_progress if quiet else out.progress_line,
-    )
+        written = report(
+            run,
+            data=data,
+            sampling=Sampling("dpmsolver++", steps),
+            seed=seed,
+            output=output,
+            overwrite=overwrite,
+        )
     if json:
         out.print_json({"page": str(written.page), **written.facts.to_json()})
         return

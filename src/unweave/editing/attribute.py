@@ -71,10 +71,11 @@ def manipulate(
         raise ValueError(
             f"{attribute} is the same in all training rows of {dataset.name}, so nothing tells it: choose another."
         )
+    progress.message(f"learning the direction of {attribute} from {len(train):,} rows")
     train_codes, test_codes = (
         torch.from_numpy(encode_rows(method, dataset, part)).flatten(1) for part in (train, test)
     )
-    with progress.task(f"learning the direction of {attribute}") as task:
+    with progress.task("fitting the classifier") as task:
 
         def tick(step: int, total: int) -> None:
             task.update(step, total=total)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from unweave import registry
+from unweave import progress, registry
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import partial_grid, sample_pairs
@@ -77,7 +77,6 @@ def attribute_losses(
     seed: int = 0,
     output: Path | None = None,
     overwrite: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
 ) -> AttributeLosses:
     """The loss of every factor over time under the frozen denoiser of a run (or a denoiser's run), with a picture.
 
@@ -111,23 +110,20 @@ def attribute_losses(
     names = [name for name, size in zip(dataset_grid.grid.names, dataset_grid.grid.sizes) if size > 1]
     losses: dict[str, list[float]] = {}
     distances: dict[str, float] = {}
-    for position, name in enumerate(names):
-        try:
-            drawn = sample_pairs(dataset_grid, pairs_each, [name], np.random.default_rng(seed))
-        except ValueError as error:
-            raise ValueError(f"no pairs of images differ in {name} alone: {error}") from None
-        first, second = (to_images(dataset.images(rows), device) for rows in drawn.T)
-        rng = torch.Generator().manual_seed(seed)
-
-        def before_time(index: int, finished: int = position * len(times)) -> None:
-            if progress:
-                progress("rebuilding noised images", finished + index, len(names) * len(times))
-
-        with torch.inference_mode():
-            losses[name] = attribute_loss(
-                rebuild, first, second, denoiser.process.abar, times, rng, encode=space.encode, before_time=before_time
-            )
-        distances[name] = (first - second).square().sum((1, 2, 3)).sqrt().mean().item()
+    with progress.task("measuring losses", len(names), "factors") as task:
+        for position, name in enumerate(names):
+            task.update(position, name)
+            try:
+                drawn = sample_pairs(dataset_grid, pairs_each, [name], np.random.default_rng(seed))
+            except ValueError as error:
+                raise ValueError(f"no pairs of images differ in {name} alone: {error}") from None
+            first, second = (to_images(dataset.images(rows), device) for rows in drawn.T)
+            rng = torch.Generator().manual_seed(seed)
+            with torch.inference_mode():
+                losses[name] = attribute_loss(
+                    rebuild, first, second, denoiser.process.abar, times, rng, encode=space.encode
+                )
+            distances[name] = (first - second).square().sum((1, 2, 3)).sqrt().mean().item()
     measured = AttributeLosses(
         times=times,
         losses=losses,
@@ -136,7 +132,7 @@ def attribute_losses(
         seed=seed,
         data=dataset.name,
         half_lost={name: half_lost(times, loss) for name, loss in losses.items()},
-        slices=slices(run, dataset, seed, progress=progress),
+        slices=slices(run, dataset, seed),
         files=[picture_path, json_path],
     )
     save_picture(picture(measured), picture_path, overwrite=overwrite)
@@ -169,13 +165,7 @@ def half_lost(times: Sequence[int], loss: Sequence[float]) -> float | None:
     return None
 
 
-def slices(
-    run: Run,
-    dataset: Dataset,
-    seed: int,
-    count: int = 3_000,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Slices | None:
+def slices(run: Run, dataset: Dataset, seed: int, count: int = 3_000) -> Slices | None:
     """How well each group of units predicts each factor, on `count` random rows; None without groups."""
     if run.method_name in registry.names("pretraining"):
         return None
@@ -188,16 +178,16 @@ def slices(
     codes = encode_rows(method, dataset, rows)  # [rows, unit, dim]
     train, valid, test = np.split(np.arange(len(rows)), [len(rows) // 2, 3 * len(rows) // 5])
     accuracies = {}
-    for index, (name, units) in enumerate(method.groups().items()):
-        if progress:
-            progress(f"probing {name}", index, len(method.groups()))
-        group_codes = codes[:, list(units)].reshape(len(rows), -1)
-        parts = ProbeSplit(*(ProbeTable(group_codes[part], factors[part]) for part in (train, valid, test)))
-        probed = linear_probe.probe_classes(parts)
-        accuracies[name] = [
-            max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0
-            for score, chance in zip(probed.scores["accuracy"], probed.chance["accuracy"])
-        ]
+    with progress.task("probing", len(method.groups()), "slices") as task:
+        for index, (name, units) in enumerate(method.groups().items()):
+            task.update(index, name)
+            group_codes = codes[:, list(units)].reshape(len(rows), -1)
+            parts = ProbeSplit(*(ProbeTable(group_codes[part], factors[part]) for part in (train, valid, test)))
+            probed = linear_probe.probe_classes(parts)
+            accuracies[name] = [
+                max(0.0, (score - chance) / (1 - chance)) if np.isfinite(score) and chance < 1 else 0.0
+                for score, chance in zip(probed.scores["accuracy"], probed.chance["accuracy"])
+            ]
     return Slices(accuracies, list(dataset.factor_names))
 
 
@@ -233,15 +223,14 @@ def attribute_loss(
     times: Sequence[int],
     rng: torch.Generator,
     encode: Callable[[Images], Float[Tensor, "..."]] = lambda images: images,
-    before_time: Callable[[int], None] = lambda index: None,
     batch: int = 64,
 ) -> list[float]:
     """The loss at each time, from pairs of images that differ in one attribute; in [0, 1], 1/2 is all lost.
 
     Half the sum of P(x0_hat(x_t) is closer to the second image than to the first), x_t being a noised first image, and
     the same with the two exchanged; closer by the l2 distance of pixels. `encode` takes images to where the diffusion
-    works. `before_time(index)` is called before each time. At most `batch` images are rebuilt at a time. Raises
-    ValueError for pairs of several shapes or times outside 0 .. 999.
+    works. At most `batch` images are rebuilt at a time. Raises ValueError for pairs of several shapes or times outside
+    0 .. 999.
     """
     if first.shape != second.shape or not len(first):
         raise ValueError(f"pairs must be of one shape, got {tuple(first.shape)} and {tuple(second.shape)}.")
@@ -250,14 +239,15 @@ def attribute_loss(
     own, other = torch.cat([first, second]), torch.cat([second, first])
     latents = torch.cat([encode(chunk) for chunk in own.split(batch)])
     losses = []
-    for index, time in enumerate(times):
-        before_time(index)
-        mistaken = 0
-        for z, right, wrong in zip(latents.split(batch), own.split(batch), other.split(batch)):
-            t = torch.full((len(z),), time, device=z.device)
-            eps = torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)
-            guess = rebuild(add_noise(z, eps, abar[t]), t)
-            to_right, to_wrong = ((guess - image).square().sum((1, 2, 3)) for image in (right, wrong))
-            mistaken += int((to_wrong < to_right).sum())
-        losses.append(mistaken / len(own))
+    with progress.task("rebuilding noised images", len(times), "times") as task:
+        for index, time in enumerate(times):
+            task.update(index)
+            mistaken = 0
+            for z, right, wrong in zip(latents.split(batch), own.split(batch), other.split(batch)):
+                t = torch.full((len(z),), time, device=z.device)
+                eps = torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)
+                guess = rebuild(add_noise(z, eps, abar[t]), t)
+                to_right, to_wrong = ((guess - image).square().sum((1, 2, 3)) for image in (right, wrong))
+                mistaken += int((to_wrong < to_right).sum())
+            losses.append(mistaken / len(own))
     return losses

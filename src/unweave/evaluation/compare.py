@@ -1,7 +1,7 @@
 """Runs side by side: what can be said of them without labels, beside their scores where factors are known."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from unweave import progress
 from unweave.config import SettingsError
 from unweave.evaluation.evaluate import agreement, settings_without_seed
-from unweave.evaluation.report.measure import SAMPLING, ProgressCallback, no_progress
+from unweave.evaluation.report.measure import SAMPLING
 from unweave.evaluation.report.report import report
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
@@ -76,12 +77,7 @@ class RunComparison:
         return {"runs": [run.to_json() for run in self.runs], "agreement": self.agreement}
 
 
-def compare(
-    runs: Sequence[Run | str | Path],
-    *,
-    progress: ProgressCallback = no_progress,
-    say: Callable[[str], None] = lambda text: None,
-) -> RunComparison:
+def compare(runs: Sequence[Run | str | Path]) -> RunComparison:
     """Label-free facts and factor scores of every run, and how well the first rank runs as the second do.
 
     The facts are those of `report` at its defaults, which is made where a run has none of its present weights (about a
@@ -91,20 +87,20 @@ def compare(
     that have no checkpoint are left out, and said. Raises ValueError for fewer than two others.
     """
     loaded = [run if isinstance(run, Run) else Run(run) for run in runs]
-    with_units = [run for run in loaded if _has_units(run, say)]
+    with_units = [run for run in loaded if _has_units(run)]
     if len(with_units) < 2:
         raise ValueError("compare at least two runs.")
-    compared = [_describe(run, _report_facts(run, progress, say)) for run in with_units]
-    for position, value in _udr(with_units, progress, say).items():
+    compared = [_describe(run, _report_facts(run)) for run in with_units]
+    for position, value in _udr(with_units).items():
         compared[position] = replace(compared[position], udr=value)
     return RunComparison(compared, _rank_agreement(compared))
 
 
-def _has_units(run: Run, say: Callable[[str], None]) -> bool:
+def _has_units(run: Run) -> bool:
     try:
         run.method()
     except (TypeError, LookupError) as error:
-        say(f"left out: {error}")
+        progress.message(f"left out: {error}")
         return False
     return True
 
@@ -130,7 +126,7 @@ def _describe(run: Run, facts: ReportFacts) -> ComparedRun:
     )
 
 
-def _report_facts(run: Run, progress: ProgressCallback, say: Callable[[str], None]) -> ReportFacts:
+def _report_facts(run: Run) -> ReportFacts:
     """Those of the run's report if it was made as `report` does by default, else of a new one."""
     stored = run.own_report()
     if (
@@ -139,8 +135,8 @@ def _report_facts(run: Run, progress: ProgressCallback, say: Callable[[str], Non
         and (stored.settings.seed, stored.settings.sampling) == (0, SAMPLING)
     ):
         return stored
-    say(f"a report of {run.path}")
-    return report(run, progress=progress).facts
+    progress.message(f"a report of {run.path}")
+    return report(run).facts
 
 
 def _scores(run: Run) -> dict[str, float | None]:
@@ -148,7 +144,7 @@ def _scores(run: Run) -> dict[str, float | None]:
     return {name: protocols.get(name, {}).get(score, {}).get("value") for name, score in SCORES.items()}
 
 
-def _udr(runs: Sequence[Run], progress: ProgressCallback, say: Callable[[str], None]) -> dict[int, float]:
+def _udr(runs: Sequence[Run]) -> dict[int, float]:
     """UDR-lasso of the runs that have two or more others of their settings, by position."""
     groups: dict[str, list[int]] = {}
     for position, run in enumerate(runs):
@@ -156,15 +152,16 @@ def _udr(runs: Sequence[Run], progress: ProgressCallback, say: Callable[[str], N
         groups.setdefault(key, []).append(position)
     udr: dict[int, float] = {}
     several = [positions for positions in groups.values() if len(positions) > 2]
-    for index, positions in enumerate(several):
-        progress(f"udr of {runs[positions[0]].path.name} and {len(positions) - 1} more", index, len(several))
-        try:
-            measured = agreement([runs[position] for position in positions], rows=UDR_ROWS)
-        except (ValueError, LookupError, SettingsError) as error:
-            say(f"no udr: {error}")
-            continue
-        scores = measured.protocols["udr-lasso@1"]
-        udr |= {position: scores[str(runs[position].path)] for position in positions}
+    with progress.task("measuring udr", len(several), "sets of seeds") as task:
+        for index, positions in enumerate(several):
+            task.update(index, f"{runs[positions[0]].path.name} and {len(positions) - 1} more")
+            try:
+                measured = agreement([runs[position] for position in positions], rows=UDR_ROWS)
+            except (ValueError, LookupError, SettingsError) as error:
+                progress.message(f"no udr: {error}")
+                continue
+            scores = measured.protocols["udr-lasso@1"]
+            udr |= {position: scores[str(runs[position].path)] for position in positions}
     return udr
 
 

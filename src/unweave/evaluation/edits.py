@@ -1,6 +1,6 @@
 """The verb that measures edits: how consistent a run's swaps are, and how precise where factors are known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from unweave import progress
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import complete_grid, read_factors
@@ -27,6 +28,7 @@ from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import save_picture
 from unweave.files import write_json
 from unweave.method import Sampling
+from unweave.progress import Task
 from unweave.runs.codes import check_generative
 from unweave.runs.data import dataset_for, describe_part
 from unweave.runs.run import Run
@@ -99,7 +101,6 @@ def evaluate_edits(
     seed: int = 0,
     weights: Weights | None = None,
     sampling: Sampling = SAMPLING,
-    progress: Callable[[str, int, int], None] | None = None,
 ) -> EditScores:
     """`swap-consistency@1`, and `edit-precision@1` where the data have factors; written to the run's edit_scores.json.
 
@@ -108,8 +109,7 @@ def evaluate_edits(
     128 pairs for the consistency; 64 to assign units (or groups of them, where the method has those) and 256 to measure
     the precision, judged by a probe trained on 5,000 other rows (two thirds of a smaller set), all of them rows of the
     run's data or of a `split` of it (see `runs.data.dataset_for`). All edits begin from the x_T of one seed, so they
-    show what the units hold by themselves. `progress(what, done, total)` is called before each batch of edits. Raises
-    TypeError for a method without a decoder.
+    show what the units hold by themselves. Raises TypeError for a method without a decoder.
     """
     run = run if isinstance(run, Run) else Run(run)
     weights = weights or run.scored_weights()
@@ -121,20 +121,22 @@ def evaluate_edits(
     units = select_groups(method, run_editor.images(edited_rows[:1]), None, unit_names(run))
     factors, classes = dataset.factors(probe_rows), dataset.factors(edited_rows)
     batches = (len(units) + 1) * (1 if factors is None else 3)
-    editor = _editor(run_editor, units, progress=_counted(progress, batches))
-    consistency = swap_consistency(
-        editor, lambda pixels: encode_packed(method, pixels, units), edited_rows, pairs=CONSISTENCY_PAIRS, seed=seed
-    )
     precision = None
-    if factors is not None and classes is not None:
-        probe = fit_probe(dataset.images(probe_rows), factors, seed=seed)
-        pairs = (ASSIGNING_PAIRS, MEASURING_PAIRS)
-        measured = edit_precision(
-            editor, probe, edited_rows, classes, render=_renderer(dataset), pairs=pairs, seed=seed
+    with progress.task("measuring swaps", batches, "batches") as task:
+        editor = _editor(run_editor, units, task)
+        consistency = swap_consistency(
+            editor, lambda pixels: encode_packed(method, pixels, units), edited_rows, pairs=CONSISTENCY_PAIRS, seed=seed
         )
-        precision = FactorPrecision(measured, [dataset.factor_names[j] for j in measured.factors])
+        if factors is not None and classes is not None:
+            probe = fit_probe(dataset.images(probe_rows), factors, seed=seed)
+            pairs = (ASSIGNING_PAIRS, MEASURING_PAIRS)
+            measured = edit_precision(
+                editor, probe, edited_rows, classes, render=_renderer(dataset), pairs=pairs, seed=seed
+            )
+            precision = FactorPrecision(measured, [dataset.factor_names[j] for j in measured.factors])
+    if precision is not None:
         picture = plot_matrix(
-            np.array(measured.changes, np.float64),
+            np.array(precision.measured.changes, np.float64),
             precision.factor_names,
             units=[unit.name for unit in units] if method.groups() or unit_names(run) else None,
             title="Share of swaps that change each factor",
@@ -161,24 +163,19 @@ def evaluate_edits(
     return scores
 
 
-def _editor(run_editor: RunEditor, units: Sequence[UnitGroup], progress: Callable[[str], None]) -> Editor:
-    """The run as the metrics see it; `progress(what)` is called before each batch of images."""
+def _editor(run_editor: RunEditor, units: Sequence[UnitGroup], task: Task) -> Editor:
+    """The run as the metrics see it; each batch of images is a step of the task."""
+    batches = count()
 
     def edit(rows: Rows, partners: Rows, unit: int) -> Pixels:
-        progress(f"swapping {units[unit].name}")
+        task.update(next(batches), f"swapping {units[unit].name}")
         return to_pixels(run_editor.swap(rows, partners, units[unit].units))
 
     def reconstruct(rows: Rows) -> Pixels:
-        progress("reconstructing")
+        task.update(next(batches), "reconstructing")
         return to_pixels(run_editor.reconstruct(rows))
 
     return Editor(len(units), edit, reconstruct)
-
-
-def _counted(progress: Callable[[str, int, int], None] | None, total: int) -> Callable[[str], None]:
-    """`progress`, told of one step more at each call."""
-    steps = count()
-    return lambda what: progress(what, next(steps), total) if progress else None
 
 
 def _renderer(dataset: Dataset) -> Render | None:

@@ -1,7 +1,7 @@
 """The verbs that measure: encode images with a run, and score a run's units against known factors."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ def evaluate(
     protocols: Iterable[str] | None = None,
     repeats: int = 3,
     weights: Weights | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
 ) -> Scores:
     """The scores of a run's units, written to its scores.json (see `evaluation.scores.evaluate_tables`).
 
@@ -67,7 +66,6 @@ def evaluate(
             protocols=protocols,
             repeats=repeats,
             seed=seed,
-            progress=progress,
         )
     except ValueError as error:
         raise ValueError(f"{dataset.name}, {len(scored_rows):,} rows: {error}") from error

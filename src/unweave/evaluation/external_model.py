@@ -44,7 +44,7 @@ def evaluate_model(encode: Encode, images: Pixels, factors: FactorTable, *, batc
     """The scores of any model's units: `evaluation.scores.evaluate_tables` of what `encode` gives for these images.
 
     Row i of `factors` is image i. Vector units are reduced to their first principal component each. `options` are
-    those of `evaluate_tables`: protocols, repeats, seed, factor_names, progress.
+    those of `evaluate_tables`: protocols, repeats, seed, factor_names.
     """
     codes = encode_in_batches(encode, images, batch=batch)
     if codes.ndim == 2:

@@ -1,10 +1,11 @@
 """Tables -> every score, with its interval: the content of scores.json. Needs no run and no torch."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from unweave import progress
 from unweave.config import nearest
 from unweave.evaluation.metrics.checks import check_scale, check_tables
 from unweave.evaluation.protocols import PROTOCOLS, Evidence, Protocol, default_protocols
@@ -24,7 +25,6 @@ def evaluate_tables(
     protocols: Iterable[str] | None = None,
     repeats: int = 3,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
 ) -> Scores:
     """The scores of these codes under each protocol: value, low and high of every score.
 
@@ -34,7 +34,7 @@ def evaluate_tables(
     holds importances and mutual informations [unit][factor] of the first repeat, with `factor_names` (factor 0, ...
     unless given). `weights` is None and `data` describes the factors; whoever evaluates a run adds their digests.
     `unreduced` are the numbers of vector units before they were reduced to one each, `explained` the shares of variance
-    that the reduction kept. `progress(protocol, done, total)` is called before each repeat.
+    that the reduction kept.
 
     `rows_used` says how many rows were drawn, and how: see `protocols`. Raises LookupError for an unknown protocol,
     ValueError for tables that cannot be measured.
@@ -54,17 +54,17 @@ def evaluate_tables(
     scores: Scores = {}
     rows_used: dict[str, dict[str, int]] = {}
     matrices: dict[str, dict[str, list[list[float]]]] = {}
-    for i, (name, protocol) in enumerate(selected.items()):
-        results = []
-        for repeat in range(repeats):
-            if progress:
-                progress(name, i * repeats + repeat, len(selected) * repeats)
-            results.append(protocol.run(evidence, seed + repeat))
-        common = [score for score in results[0].scores if all(score in result.scores for result in results)]
-        scores[name] = {score: _interval([result.scores[score] for result in results]) for score in common}
-        rows_used[name] = results[0].rows
-        if results[0].matrices:
-            matrices[name] = {kind: matrix.round(6).tolist() for kind, matrix in results[0].matrices.items()}
+    with progress.task("scoring", len(selected) * repeats, "repeats") as task:
+        for i, (name, protocol) in enumerate(selected.items()):
+            results = []
+            for repeat in range(repeats):
+                task.update(i * repeats + repeat, name)
+                results.append(protocol.run(evidence, seed + repeat))
+            common = [score for score in results[0].scores if all(score in result.scores for result in results)]
+            scores[name] = {score: _interval([result.scores[score] for result in results]) for score in common}
+            rows_used[name] = results[0].rows
+            if results[0].matrices:
+                matrices[name] = {kind: matrix.round(6).tolist() for kind, matrix in results[0].matrices.items()}
     return {
         "protocols": scores,
         "matrices": matrices,

@@ -18,7 +18,7 @@ from unweave.method import Batch, Generative, Loss, Sampling, Start
 from unweave.models import vae
 from unweave.tensors import Images, Scalar, Units
 
-Codes = Float[Tensor, "batch unit"]
+ScalarCodes = Float[Tensor, "batch unit"]
 
 SWEEP: dict[str, dict[str, dict[str, Any]]] = {
     "sweep": {
@@ -35,8 +35,8 @@ SWEEP: dict[str, dict[str, dict[str, Any]]] = {
 class Posterior(NamedTuple):
     """q(z | x): an independent normal distribution per unit."""
 
-    mean: Codes
-    log_variance: Codes
+    mean: ScalarCodes
+    log_variance: ScalarCodes
 
 
 class Regulariser(NamedTuple):
@@ -59,7 +59,7 @@ class Variational(Generative):
         self.decoder = vae.decoder(shape, units)
 
     @abstractmethod
-    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+    def regulariser(self, posterior: Posterior, z: ScalarCodes, batch: Batch) -> Regulariser:
         """The terms that keep the posterior factorised; z is one sample of it per image."""
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
@@ -86,7 +86,7 @@ class Variational(Generative):
         return self.decoder(units.squeeze(-1)).float().sigmoid() * 2 - 1
 
 
-def sample_posterior(posterior: Posterior, rng: torch.Generator) -> Codes:
+def sample_posterior(posterior: Posterior, rng: torch.Generator) -> ScalarCodes:
     """One sample per image, with the gradient of its parameters (reparameterised)."""
     mean, log_variance = posterior
     noise = torch.randn(mean.shape, generator=rng, device=rng.device).to(mean.device)

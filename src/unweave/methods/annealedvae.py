@@ -10,7 +10,7 @@ from pydantic import Field
 
 from unweave.config import NamedSettings
 from unweave.method import Batch, MethodDefinition, Player
-from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+from unweave.methods._vae import SWEEP, Posterior, Regulariser, ScalarCodes, Variational, kl
 from unweave.models.foundation import Foundation
 
 CITATION = """@article{burgess2018understanding,
@@ -51,7 +51,7 @@ class AnnealedVAE(Variational):
     def players(self) -> list[Player]:
         return [Player("vae", self, list(self.parameters()))]
 
-    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+    def regulariser(self, posterior: Posterior, z: ScalarCodes, batch: Batch) -> Regulariser:
         s = self.settings
         capacity = s.capacity * min(1.0, batch.seen / s.rise)
         divergence = kl(posterior)

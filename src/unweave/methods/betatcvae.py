@@ -11,7 +11,7 @@ from torch import logsumexp
 
 from unweave.config import NamedSettings
 from unweave.method import Batch, MethodDefinition, Player
-from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl, log_densities
+from unweave.methods._vae import SWEEP, Posterior, Regulariser, ScalarCodes, Variational, kl, log_densities
 from unweave.models.foundation import Foundation
 from unweave.tensors import Scalar
 
@@ -49,13 +49,13 @@ class BetaTCVAE(Variational):
     def players(self) -> list[Player]:
         return [Player("vae", self, list(self.parameters()))]
 
-    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+    def regulariser(self, posterior: Posterior, z: ScalarCodes, batch: Batch) -> Regulariser:
         divergence, correlation = kl(posterior), total_correlation(posterior, z)
         total = divergence + (self.settings.beta - 1) * correlation
         return Regulariser(total, {"kl": divergence, "total_correlation": correlation})
 
 
-def total_correlation(posterior: Posterior, z: Codes) -> Scalar:
+def total_correlation(posterior: Posterior, z: ScalarCodes) -> Scalar:
     """E[log q(z) - sum over units of log q(z_j)] up to a constant; q(z) is the mixture of the batch's posteriors."""
     densities = log_densities(z, posterior)  # (sample, image, unit)
     joint = logsumexp(densities.sum(2), 1)

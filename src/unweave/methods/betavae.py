@@ -10,7 +10,7 @@ from pydantic import Field
 
 from unweave.config import NamedSettings
 from unweave.method import Batch, MethodDefinition, Player
-from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+from unweave.methods._vae import SWEEP, Posterior, Regulariser, ScalarCodes, Variational, kl
 from unweave.models.foundation import Foundation
 
 CITATION = """@inproceedings{higgins2017beta,
@@ -43,7 +43,7 @@ class BetaVAE(Variational):
     def players(self) -> list[Player]:
         return [Player("vae", self, list(self.parameters()))]
 
-    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+    def regulariser(self, posterior: Posterior, z: ScalarCodes, batch: Batch) -> Regulariser:
         divergence = kl(posterior)
         return Regulariser(self.settings.beta * divergence, {"kl": divergence})
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unweave.config import NamedSettings
 from unweave.method import Batch, MethodDefinition, Player
-from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl
+from unweave.methods._vae import SWEEP, Posterior, Regulariser, ScalarCodes, Variational, kl
 from unweave.models.foundation import Foundation
 from unweave.tensors import Scalar
 
@@ -58,7 +58,7 @@ class DIPVAE(Variational):
     def players(self) -> list[Player]:
         return [Player("vae", self, list(self.parameters()))]
 
-    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+    def regulariser(self, posterior: Posterior, z: ScalarCodes, batch: Batch) -> Regulariser:
         means = covariance(posterior.mean)
         aggregate = means if self.settings.variant == "I" else means + posterior.log_variance.exp().mean(0).diag()
         on, off = identity_distances(aggregate)
@@ -67,7 +67,7 @@ class DIPVAE(Variational):
         return Regulariser(total, {"kl": divergence, "diagonal": on, "off_diagonal": off})
 
 
-def covariance(mean: Codes) -> Float[Tensor, "unit unit"]:
+def covariance(mean: ScalarCodes) -> Float[Tensor, "unit unit"]:
     """E[mu mu^T] - E[mu] E[mu]^T over the batch."""
     centred = mean - mean.mean(0)
     return centred.T @ centred / len(mean)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from unweave.config import NamedSettings
 from unweave.method import Batch, Loss, MethodDefinition, Player
-from unweave.methods._vae import SWEEP, Codes, Posterior, Regulariser, Variational, kl, sample_posterior
+from unweave.methods._vae import SWEEP, Posterior, Regulariser, ScalarCodes, Variational, kl, sample_posterior
 from unweave.models.critic import mlp_critic
 from unweave.models.foundation import Foundation
 from unweave.tensors import Scalar
@@ -61,7 +61,7 @@ class FactorVAE(Variational):
         critic = Player("critic", CodeCritic(self), list(self.critic.parameters()), betas=(0.5, 0.9))
         return [Player("vae", self, vae), critic]
 
-    def regulariser(self, posterior: Posterior, z: Codes, batch: Batch) -> Regulariser:
+    def regulariser(self, posterior: Posterior, z: ScalarCodes, batch: Batch) -> Regulariser:
         divergence, correlation = kl(posterior), total_correlation(self.critic(z).float())
         total = divergence + self.settings.gamma * correlation
         return Regulariser(total, {"kl": divergence, "total_correlation": correlation})
@@ -87,7 +87,7 @@ def total_correlation(logits: Logits) -> Scalar:
     return (logits[:, 0] - logits[:, 1]).mean()
 
 
-def shuffle(z: Codes, rng: torch.Generator) -> Codes:
+def shuffle(z: ScalarCodes, rng: torch.Generator) -> ScalarCodes:
     """Every unit permuted over the batch by itself: samples of the product of marginals (Algorithm 1)."""
     order = torch.rand(z.shape, generator=rng, device=rng.device).argsort(0).to(z.device)
     return z.gather(0, order)

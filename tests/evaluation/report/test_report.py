@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import Recorder
 from tests.evaluation.stored_json import key_tree, stored
 
 import unweave
+from unweave import progress
 from unweave.evaluation.report.report import report
 from unweave.method import Sampling
 from unweave.runs.run import Run
@@ -76,8 +78,13 @@ def test_the_ends_of_a_unit_are_its_ends(quick_run: Run, tmp_path: Path) -> None
     column = codes[:, int(unit.word)]
     assert column[unit.lowest].max() < np.quantile(column, 0.05)
     assert column[unit.highest].min() > np.quantile(column, 0.95)
-    again = report(quick_run, sampling=FEW, output=tmp_path / "s.html").facts
+    recorder = Recorder()
+    with progress.use(recorder):
+        again = report(quick_run, sampling=FEW, output=tmp_path / "s.html").facts
     assert replace(facts, seconds=0.0) == replace(again, seconds=0.0)
+    updates = recorder.updates_of("looking at units")
+    assert [(update.done, update.total) for update in updates] == [(done, 6) for done in range(6)]  # four units
+    assert [update.note for update in updates[-2:]] == ["reconstructions", "traversals"]
 
 
 def test_a_report_is_kept_when_there_is_a_newer_one(copy: Run, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class LFWSettings(DatasetSettings):
     )
 
 
-class Scores(NamedTuple):
+class AttributeScores(NamedTuple):
     """The attribute file: a score for each picture and attribute."""
 
     files: tuple[str, ...]  # NAME/NAME_0001.jpg
@@ -170,11 +170,11 @@ def read_signs(path: Path) -> ScoreSigns:
     return ScoreSigns(tuple(names), Labels(tuple(header[2:]), (2,) * classes.shape[1], classes))
 
 
-def read_scores(path: Path) -> Scores:
+def read_scores(path: Path) -> AttributeScores:
     """The scores themselves, as DiTi regresses them. Raises ValueError as `read_signs` does."""
     signs = read_signs(path)
     table = [[float(word) for word in line.strip().split("\t")[2:]] for line in attribute_table.text_lines(path)[2:]]
-    return Scores(signs.files, signs.labels.names, np.array(table))
+    return AttributeScores(signs.files, signs.labels.names, np.array(table))
 
 
 def picture_name(person: str, number: int) -> str:

@@ -12,11 +12,11 @@ from unweave.types import Pixels, Rows
 
 STILL_BELOW = 0.05  # of the largest standard deviation
 
-Encode = Callable[[Pixels], np.ndarray]
+PixelEncoder = Callable[[Pixels], np.ndarray]
 """Images -> float codes, [rows, units] or [rows, unit, dim]."""
 
 PairRows = Int[np.ndarray, "pairs"]
-Codes = Float[np.ndarray, "rows unit dim"]
+CodeArray = Float[np.ndarray, "rows unit dim"]
 
 
 class SwapConsistency(NamedTuple):
@@ -29,7 +29,9 @@ class SwapConsistency(NamedTuple):
     spread: list[float]  # the standard deviation of every unit over reconstructions
 
 
-def swap_consistency(editor: Editor, encode: Encode, rows: Rows, *, pairs: int = 512, seed: int = 0) -> SwapConsistency:
+def swap_consistency(
+    editor: Editor, encode: PixelEncoder, rows: Rows, *, pairs: int = 512, seed: int = 0
+) -> SwapConsistency:
     """The share of the code's change that lands in the swapped unit, in [0, 1], higher is better; needs no labels.
 
     Our own metric. Pairs of rows are random; unit i of the second goes into the first, and the edit and the unedited
@@ -68,7 +70,7 @@ def random_pairs(rows: Rows, count: int, seed: int) -> tuple[PairRows, PairRows]
     return rows[positions], rows[(positions + random.integers(1, len(rows), size=count)) % len(rows)]
 
 
-def consistency_of_codes(unedited: Codes, edited: Iterable[Codes]) -> SwapConsistency:
+def consistency_of_codes(unedited: CodeArray, edited: Iterable[CodeArray]) -> SwapConsistency:
     """`swap_consistency` from the codes of unedited reconstructions, and of the same pairs after each unit's swap."""
     unedited, units = _finite(unedited), unedited.shape[1]
     variance = np.square(unedited - unedited.mean(0)).sum(2).mean(0)  # (unit)
@@ -89,12 +91,12 @@ def consistency_of_codes(unedited: Codes, edited: Iterable[Codes]) -> SwapConsis
     )
 
 
-def _finite(codes: Codes) -> Codes:
+def _finite(codes: CodeArray) -> CodeArray:
     types.check_finite(codes)
     return codes.astype(np.float64)
 
 
-def _encode(encode: Encode, images: Pixels, source: str, shape: tuple[int, int]) -> Codes:
+def _encode(encode: PixelEncoder, images: Pixels, source: str, shape: tuple[int, int]) -> CodeArray:
     pairs, units = shape
     if len(images) != pairs:
         raise ValueError(f"{source} gave {len(images)} images for {pairs} pairs; it must give one for each.")

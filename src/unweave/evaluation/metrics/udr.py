@@ -10,7 +10,7 @@ from sklearn.linear_model import Lasso
 from unweave.evaluation.metrics.mcc import absolute_rank_correlations
 from unweave.types import check_finite
 
-CodeTables = Sequence[Float[np.ndarray, "_ _"]]
+ModelCodes = Sequence[Float[np.ndarray, "_ _"]]
 """Per model its table of codes, rows x units; models may differ in their number of units."""
 
 UnitMasks = Sequence[Bool[np.ndarray, "_"]]
@@ -26,7 +26,7 @@ class Ranking(NamedTuple):
     """[i, j]: how well the units of model i explain those of model j, one to one; 0 on the diagonal."""
 
 
-def udr_lasso(codes: CodeTables, *, active: UnitMasks | None = None) -> Ranking:
+def udr_lasso(codes: ModelCodes, *, active: UnitMasks | None = None) -> Ranking:
     """UDR by Lasso regression: at least 0, higher is better, 0.9 for equal models of independent units.
 
     `codes` are what three or more models (one method and setting, different seeds) give for the same images, row by
@@ -50,7 +50,7 @@ def udr_lasso(codes: CodeTables, *, active: UnitMasks | None = None) -> Ranking:
     return _rank_models(codes, active, _lasso_coefficients)
 
 
-def udr_spearman(codes: CodeTables, *, active: UnitMasks | None = None) -> Ranking:
+def udr_spearman(codes: ModelCodes, *, active: UnitMasks | None = None) -> Ranking:
     """As `udr_lasso` with R[a, b] = |Spearman correlation|: in [0, 1], higher is better, near 1 for equal models.
 
     Equal models with independent units score 1 less the share of the small correlations that n rows leave (about
@@ -72,7 +72,7 @@ def _one_to_one_share(relation: Float[np.ndarray, "units others"]) -> float:
 
 
 def _rank_models(
-    codes: CodeTables, active: UnitMasks | None, relate: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    codes: ModelCodes, active: UnitMasks | None, relate: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> Ranking:
     tables = _standardised(codes, active)
     count = len(tables)
@@ -85,7 +85,7 @@ def _rank_models(
     return Ranking(scores, pairs)
 
 
-def _standardised(codes: CodeTables, active: UnitMasks | None) -> list[Float[np.ndarray, "_ _"]]:
+def _standardised(codes: ModelCodes, active: UnitMasks | None) -> list[Float[np.ndarray, "_ _"]]:
     if len(codes) < 3:
         raise ValueError(
             f"UDR compares three or more models, got {len(codes)}: train the same settings with more seeds."

@@ -1,6 +1,6 @@
 """What a decoder makes of units: swaps, traversals and reconstructions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from unweave.evaluation.metrics.image.psnr import psnr
 from unweave.evaluation.metrics.swap_consistency import consistency_of_codes
 from unweave.evaluation.report.page import Strip
 from unweave.evaluation.run_editor import RunEditor
+from unweave.progress import Task
 from unweave.runs.report_facts import PixelError, Reconstruction, SwapEffect
 from unweave.runs.unit_ranges import UnitValues, encode_packed
 from unweave.runs.units import UnitGroup
@@ -23,37 +24,37 @@ REBUILT, REBUILT_SHOWN = 32, 8  # images that are rebuilt, and those of them tha
 
 @dataclass(frozen=True)
 class SwapMeasures:
-    """What swaps of every choice (unit or group) do to pictures, and to the codes that are read back from them."""
+    """What swaps of every group (or single unit) do to pictures, and to the codes that are read back from them."""
 
     effects: list[SwapEffect]
-    consistency: float  # the mean over the choices that vary in rebuilt pictures
-    maps: Float[np.ndarray, "choice height width"]  # mean absolute change of pixels in [0, 1]
+    consistency: float  # the mean over the groups that vary in rebuilt pictures
+    maps: Float[np.ndarray, "group height width"]  # mean absolute change of pixels in [0, 1]
 
 
 def measure_swaps(
     editor: RunEditor,
-    choices: Sequence[UnitGroup],
+    groups: Sequence[UnitGroup],
     omitted: list[int],
     pairs: tuple[Rows, Rows],
-    progress: Callable[[str, int, int], None],
+    task: Task,
 ) -> SwapMeasures:
     """Swaps from the second row into the first of each pair. The `omitted` units are swapped too, all at once, so that
-    what lands in them is counted. `progress(what, done, total)` is called before each choice.
+    what lands in them is counted. Each group, and the rest, is a step of the task.
     """
-    swapped = [*choices, UnitGroup("the rest", omitted, "rest")] if omitted else list(choices)
+    swapped = [*groups, UnitGroup("the rest", omitted, "rest")] if omitted else list(groups)
     first, second = pairs
     unedited = editor.reconstruct(first)
     unedited_codes = encode_packed(editor.method, to_pixels(unedited), swapped)
     maps, codes = [], []
-    for i, choice in enumerate(swapped):
-        progress(f"swapping {choice.name}", i, len(swapped))
-        edited = editor.swap(first, second, choice.units)
+    for i, group in enumerate(swapped):
+        task.update(i, f"swapping {group.name}")
+        edited = editor.swap(first, second, group.units)
         maps.append(((edited - unedited).abs() / 2).mean((0, 1)).cpu().numpy())
         codes.append(encode_packed(editor.method, to_pixels(edited), swapped))
     measured = consistency_of_codes(unedited_codes, codes)
-    readable = [i for i in measured.live if i < len(choices)]
-    maps_of_choices = np.stack(maps[: len(choices)]).astype(np.float64)
-    amounts = maps_of_choices.mean((1, 2))
+    readable = [i for i in measured.live if i < len(groups)]
+    group_maps = np.stack(maps[: len(groups)]).astype(np.float64)
+    amounts = group_maps.mean((1, 2))
     effects = [
         SwapEffect(
             amount=float(amount),
@@ -63,13 +64,13 @@ def measure_swaps(
         for i, amount in enumerate(amounts)
     ]
     consistency = float(np.mean([measured.shares[i] for i in readable])) if readable else 0.0
-    return SwapMeasures(effects, consistency, maps_of_choices)
+    return SwapMeasures(effects, consistency, group_maps)
 
 
 def traversal_strips(
     editor: RunEditor, measured: UnitValues, positions: Sequence[int], rows: Rows
 ) -> dict[str, list[Strip]]:
-    """By the word of each of these choices: of each of three images, the choice from its 2 % to its 98 % quantile."""
+    """By the word of each of these groups: of each of three images, the group from its 2 % to its 98 % quantile."""
     rows = rows[:TRAVERSED]
     shares = np.linspace(0.02, 0.98, STEPS).tolist()
     lines = [measured.range_of(i).codes_at(shares) for i in positions]

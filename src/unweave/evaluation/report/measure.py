@@ -1,11 +1,12 @@
 """Everything that a report says of a run: how far every unit moves pixels, where, what it copies and follows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.metrics.swap_consistency import random_pairs
@@ -14,6 +15,7 @@ from unweave.evaluation.report.page import ExtremeImages, ReportPictures
 from unweave.evaluation.report.unit_values import COPIES_FROM, followed_factors, unit_states, value_facts
 from unweave.evaluation.run_editor import RunEditor
 from unweave.method import Generative, Method, Sampling
+from unweave.progress import Task
 from unweave.runs.codes import code_table
 from unweave.runs.report_facts import Reconstruction, ReportData, ReportFacts, ReportSettings, UnitFacts
 from unweave.runs.run import Run
@@ -27,20 +29,11 @@ PAIRS = 64  # of images, whose units are swapped
 MAX_UNITS = 32  # that are looked at; the ones that vary most
 EXTREMES = 8  # images at either end of a unit
 FAINT_BELOW = 0.02  # of the change by the strongest unit (without a decoder: of its spread); below it a unit is dead
-PROGRESS_STEPS = MAX_UNITS + 4  # encoding, the swaps of units and of the rest, reconstructions, traversals
 
 NO_DECODER = "{} has no decoder, so nothing is known of what its units draw."
 
-ProgressCallback = Callable[[str, int, int], None]
 
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """For callers that do not want to know."""
-
-
-def measure_units(
-    run: Run, dataset: Dataset, sampling: Sampling, seed: int, progress: ProgressCallback = no_progress
-) -> tuple[ReportFacts, ReportPictures]:
+def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> tuple[ReportFacts, ReportPictures]:
     """The facts of a report (but for the seconds that it took), and the pictures that go with them.
 
     Units (or groups; of a method with one group, its single units) are ranked by how far pixels move when the unit
@@ -59,39 +52,40 @@ def measure_units(
     if len(rows) < 2:
         raise ValueError(f"{dataset.name} has {len(rows)} image: there is nothing that varies.")
     method = run.method()
-    progress("encoding", 0, PROGRESS_STEPS)
     codes = code_table(run, dataset, rows, seed, "averaged")
-    choices, omitted = select_units(method, codes, unit_names(run))
-    measured = measure_values(codes, choices)
+    groups, omitted = select_units(method, codes, unit_names(run))
+    measured = measure_values(codes, groups)
     shuffled = np.random.default_rng(seed).permutation(rows)
     values = value_facts(measured)
     factors = dataset.factors(rows)
     names = dataset.factor_names
-    follows = [None] * len(choices) if factors is None else followed_factors(measured.values, factors, names)
+    follows = [None] * len(groups) if factors is None else followed_factors(measured.values, factors, names)
     editor = RunEditor(method, dataset, sampling, seed) if isinstance(method, Generative) else None
-    drawn = None if editor is None else _measure_drawings(editor, choices, omitted, shuffled, seed, progress)
-    spreads = [facts.spread for facts in values]
-    strength = np.array(spreads if drawn is None else [effect.amount for effect in drawn.swaps.effects])
-    order = np.argsort(-strength, kind="stable").tolist()
-    states = unit_states(measured.values, order, strength >= np.maximum(FAINT_BELOW * strength.max(), 1e-12))
-    progress("traversals", MAX_UNITS + 3, PROGRESS_STEPS)
-    live = [i for i in order if states[i].state == "live"]
-    strips = traversal_strips(editor, measured, live, shuffled) if editor is not None and live else {}
+    swaps = len(groups) + bool(omitted)
+    with progress.task("looking at units", swaps + 2, "steps") as task:  # and reconstructions, traversals
+        drawn = None if editor is None else _measure_drawings(editor, groups, omitted, shuffled, seed, task)
+        spreads = [facts.spread for facts in values]
+        strength = np.array(spreads if drawn is None else [effect.amount for effect in drawn.swaps.effects])
+        order = np.argsort(-strength, kind="stable").tolist()
+        states = unit_states(measured.values, order, strength >= np.maximum(FAINT_BELOW * strength.max(), 1e-12))
+        live = [i for i in order if states[i].state == "live"]
+        task.update(swaps + 1, "traversals")
+        strips = traversal_strips(editor, measured, live, shuffled) if editor is not None and live else {}
     units, ends = [], {}
     for i in order:
-        word, original = choices[i].word, states[i].copy_of
+        word, original = groups[i].word, states[i].copy_of
         extremes = None if states[i].state == "dead" else _extremes(measured.values[:, i], rows)
         if extremes is not None:
             ends[word] = ExtremeImages(dataset.images(extremes.lowest), dataset.images(extremes.highest))
         unit = UnitFacts(
             word=word,
-            name=choices[i].name,
-            size=len(choices[i].units) * measured.dim,
+            name=groups[i].name,
+            size=len(groups[i].units) * measured.dim,
             values=values[i],
             follows=follows[i],
             swap=None if drawn is None else drawn.swaps.effects[i],
             state=states[i].state,
-            copy_of=None if original is None else choices[original].word,
+            copy_of=None if original is None else groups[original].word,
             lowest=None if extremes is None else _file_names(dataset, extremes.lowest),
             highest=None if extremes is None else _file_names(dataset, extremes.highest),
         )
@@ -123,15 +117,12 @@ class Drawings(NamedTuple):
 
 
 def _measure_drawings(
-    editor: RunEditor, choices: list[UnitGroup], omitted: list[int], rows: Rows, seed: int, progress: ProgressCallback
+    editor: RunEditor, groups: list[UnitGroup], omitted: list[int], rows: Rows, seed: int, task: Task
 ) -> Drawings:
-    def before_swap(what: str, done: int, total: int) -> None:
-        progress(what, done * (MAX_UNITS + 1) // total + 1, PROGRESS_STEPS)
-
-    swaps = measure_swaps(editor, choices, omitted, random_pairs(rows, PAIRS, seed), before_swap)
-    progress("reconstructions", MAX_UNITS + 2, PROGRESS_STEPS)
+    swaps = measure_swaps(editor, groups, omitted, random_pairs(rows, PAIRS, seed), task)
+    task.update(len(groups) + bool(omitted), "reconstructions")
     reconstruction, rebuilt = measure_reconstruction(editor, rows)
-    maps = {choice.word: change for choice, change in zip(choices, swaps.maps)}
+    maps = {group.word: change for group, change in zip(groups, swaps.maps)}
     background = editor.dataset.images(rows[:1])[0]
     return Drawings(swaps, reconstruction, ReportPictures(maps=maps, background=background, rebuilt=rebuilt))
 
@@ -152,10 +143,10 @@ def select_units(method: Method, codes: np.ndarray, names: Mapping[str, str]) ->
     count = codes.shape[1]
     words = default_selection(method, count)
     named_too = [word for word in names.values() if word not in map(str, words)]
-    choices = most_varying(codes, resolve_groups(method, count, words, names), MAX_UNITS)
-    choices += resolve_groups(method, count, named_too, names)
-    covered = {unit for choice in choices for unit in choice.units}
-    return choices, [unit for unit in range(count) if unit not in covered]
+    groups = most_varying(codes, resolve_groups(method, count, words, names), MAX_UNITS)
+    groups += resolve_groups(method, count, named_too, names)
+    covered = {unit for group in groups for unit in group.units}
+    return groups, [unit for unit in range(count) if unit not in covered]
 
 
 class Extremes(NamedTuple):

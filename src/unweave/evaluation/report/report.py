@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from unweave.evaluation.report.measure import SAMPLING, ProgressCallback, measure_units, no_progress
+from unweave.evaluation.report.measure import SAMPLING, measure_units
 from unweave.evaluation.report.page import render_page
 from unweave.files import write_atomically, write_json
 from unweave.method import Sampling
@@ -35,7 +35,6 @@ def report(
     seed: int = 0,
     output: Path | None = None,
     overwrite: bool = False,
-    progress: ProgressCallback = no_progress,
 ) -> RunReport:
     """Which units a run has, what each does to the pictures, and which are worth a look; no labels are needed.
 
@@ -45,14 +44,13 @@ def report(
 
     The page goes to the run's report.html (of other data: report-NAME.html) unless `output` names another .html; the
     JSON lies beside it. A report that is there already is kept as report-1.html, ...; another file only goes with
-    `overwrite`. `progress(what, done, total)` is called while it is made. Raises LookupError for what is no run,
-    TypeError for a foundation, which has no units.
+    `overwrite`. Raises LookupError for what is no run, TypeError for a foundation, which has no units.
     """
     check_output(output, overwrite)
     run = run if isinstance(run, Run) else Run(run)
     start = time.monotonic()
     dataset = dataset_for(run, data)
-    facts, pictures = measure_units(run, dataset, sampling, seed, progress)
+    facts, pictures = measure_units(run, dataset, sampling, seed)
     facts = replace(facts, seconds=round(time.monotonic() - start, 1))
     name = "report" if data is None else "report-" + re.sub(r"[^\w.-]+", "-", dataset.name)
     page_path = output or run.path / f"{name}.html"

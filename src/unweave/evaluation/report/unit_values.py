@@ -17,11 +17,11 @@ FOLLOWS_FROM = 0.05  # of a factor; a unit that tells less follows none
 SHUFFLES = 5  # tables of shuffled factors, for what chance tells
 BINS = 24  # of a histogram
 
-Values = Float[np.ndarray, "rows choice"]
+Values = Float[np.ndarray, "rows group"]
 
 
 def value_facts(measured: UnitValues) -> list[ValueFacts]:
-    """Histogram, range and correlations of every choice."""
+    """Histogram, range and correlations of every group."""
     with np.errstate(invalid="ignore", divide="ignore"):
         correlations = np.nan_to_num(np.atleast_2d(np.corrcoef(_ranks(measured.values).T)))
     words = [group.word for group in measured.groups]
