@@ -14,21 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics import dci, med
-from unweave.evaluation.metrics.average_precision import average_precision
-from unweave.evaluation.metrics.betavae_score import betavae_score
-from unweave.evaluation.metrics.dci_mig import dci_mig
-from unweave.evaluation.metrics.explicitness import explicitness
-from unweave.evaluation.metrics.factorvae_score import factorvae_score
-from unweave.evaluation.metrics.information import discretise, mutual_information
-from unweave.evaluation.metrics.irs import irs
-from unweave.evaluation.metrics.mcc import mcc, mcc_spearman
-from unweave.evaluation.metrics.mig import mig_from_information
-from unweave.evaluation.metrics.modularity import modularity
+from unweave.evaluation import metrics
 from unweave.evaluation.metrics.row_sampling import Tables, rows_to_score, rows_to_train_and_test
-from unweave.evaluation.metrics.sap import sap, sap_continuous
-from unweave.evaluation.metrics.tad import tad_folds, tad_grid
-from unweave.evaluation.metrics.unsupervised import unsupervised
 from unweave.types import FactorTable, UnitTable, WideTable
 
 Matrix = Float[np.ndarray, "units factors"]
@@ -98,17 +85,20 @@ def _sizes(parts: tuple[Tables, Tables]) -> dict[str, int]:
 
 def _mig(evidence: Evidence, seed: int) -> ProtocolResult:
     drawn = _common_rows(evidence, 10_000, seed)
-    information = mutual_information(discretise(drawn.units), drawn.factors)
+    binned = metrics.information.discretise(drawn.units)
+    information = metrics.information.mutual_information(binned, drawn.factors)
     return ProtocolResult(
-        mig_from_information(information, drawn.factors), {"rows": len(drawn.units)}, {"information": information}
+        metrics.mig.mig_from_information(information, drawn.factors),
+        {"rows": len(drawn.units)},
+        {"information": information},
     )
 
 
 def _dci(train: int, test: int) -> Callable[[Evidence, int], ProtocolResult]:
     def run(evidence: Evidence, seed: int) -> ProtocolResult:
         parts = _separate_rows(evidence.units, evidence.factors, train, test, seed)
-        predicted = dci.predict_factors(*parts, seed=seed)
-        return ProtocolResult(dci.dci_scores(predicted), _sizes(parts), {"importance": predicted.importance})
+        predicted = metrics.dci.predict_factors(*parts, seed=seed)
+        return ProtocolResult(metrics.dci.dci_scores(predicted), _sizes(parts), {"importance": predicted.importance})
 
     return run
 
@@ -116,12 +106,12 @@ def _dci(train: int, test: int) -> Callable[[Evidence, int], ProtocolResult]:
 def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], ProtocolResult]:
     def run(evidence: Evidence, seed: int) -> ProtocolResult:
         train, test = _separate_rows(units(evidence), evidence.factors, 10_000, 10_000, seed)
-        share = med.information_share(*train)
-        scores = med.med_scores(share)
+        share = metrics.med.information_share(*train)
+        scores = metrics.med.med_scores(share)
         for k in (1, 2):
-            best = med.med_scores(share[med.top_units(share, k)])
+            best = metrics.med.med_scores(share[metrics.med.top_units(share, k)])
             scores |= {f"top{k}_{name}": score for name, score in best.items()}
-        return ProtocolResult(scores | med.informativeness(train, test), _sizes((train, test)))
+        return ProtocolResult(scores | metrics.med.informativeness(train, test), _sizes((train, test)))
 
     return run
 
@@ -137,7 +127,7 @@ def _voting(
 
 def _unsupervised(evidence: Evidence, seed: int) -> ProtocolResult:
     drawn = _common_rows(evidence, 10_000, seed)
-    scores = unsupervised(drawn.units)
+    scores = metrics.unsupervised.unsupervised(drawn.units)
     return ProtocolResult(
         {name: score for name, score in scores.items() if np.isfinite(score)}, {"rows": len(drawn.units)}
     )
@@ -176,13 +166,13 @@ PROTOCOLS = MappingProxyType({
         {"mig": f"{_HIGHER}: each factor has one unit of its own"},
     ),
     "dci-mig@1": Protocol(
-        _on_rows(dci_mig),
+        _on_rows(lambda units, factors: metrics.dci_mig.dci_mig(units, factors)),
         "DCI-MIG (3CharM): gap between factors, of the best unit of each; 10,000 rows, 20 bins",
         _ROWS,
         {"dci_mig": f"{_HIGHER}: each factor has a unit that informs of no other"},
     ),
     "factorvae@1": Protocol(
-        _voting(factorvae_score, _VOTES),
+        _voting(lambda units, factors, random: metrics.factorvae_score.factorvae_score(units, factors, random), _VOTES),
         "FactorVAE score: 10,000 + 5,000 votes of 64 rows; variances over 10,000 rows; threshold 0.05",
         _VOTES,
         {
@@ -192,7 +182,7 @@ PROTOCOLS = MappingProxyType({
         },
     ),
     "betavae@1": Protocol(
-        _voting(betavae_score, _POINTS),
+        _voting(lambda units, factors, random: metrics.betavae_score.betavae_score(units, factors, random), _POINTS),
         "BetaVAE score: 10,000 + 5,000 points of 64 pairs, logistic regression",
         _POINTS,
         {"eval_accuracy": f"{_ACCURACY}: the score", "train_accuracy": _ACCURACY},
@@ -204,25 +194,25 @@ PROTOCOLS = MappingProxyType({
         _DCI,
     ),
     "sap@1": Protocol(
-        _on_split(lambda train, test, seed: sap(train, test, seed=seed)),
+        _on_split(lambda train, test, seed: metrics.sap.sap(train, test, seed=seed)),
         "SAP, categorical: linear support vector machine on one unit; 10,000 + 5,000 rows",
         _SPLIT,
         {"sap": f"{_HIGHER}: each factor has one unit that predicts it best"},
     ),
     "modularity@1": Protocol(
-        _on_rows(modularity),
+        _on_rows(lambda units, factors: metrics.modularity.modularity(units, factors)),
         "modularity: 10,000 rows, 20 bins",
         _ROWS,
         {"modularity": f"{_HIGHER}: each unit informs of one factor only"},
     ),
     "explicitness@1": Protocol(
-        _on_split(lambda train, test, seed: explicitness(train, test)),
+        _on_split(lambda train, test, seed: metrics.explicitness.explicitness(train, test)),
         "explicitness: ROC area of logistic regression on all units; 10,000 + 5,000 rows",
         _SPLIT,
         {"explicitness": "0 to 1, chance is 0.5", "explicitness_train": "the same on the training rows"},
     ),
     "irs@1": Protocol(
-        _on_rows(irs),
+        _on_rows(lambda units, factors: metrics.irs.irs(units, factors)),
         "IRS: 10,000 rows, 99th percentile",
         _ROWS,
         {"irs": "at most 1, higher is better: units stay while other factors change", "active_units": "varying units"},
@@ -257,43 +247,43 @@ PROTOCOLS = MappingProxyType({
         _MED,
     ),
     "sap-continuous@1": Protocol(
-        _on_rows(sap_continuous),
+        _on_rows(lambda units, factors: metrics.sap.sap_continuous(units, factors)),
         "SAP for ordered factors: squared correlations; 10,000 rows",
         _ROWS,
         {"sap": f"{_HIGHER}: each factor has one unit that follows it best"},
     ),
     "mcc@1": Protocol(
-        _on_rows(mcc),
+        _on_rows(lambda units, factors: metrics.mcc.mcc(units, factors)),
         "mean correlation coefficient, Pearson; for ordered factors; 10,000 rows",
         _ROWS,
         {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
     ),
     "mcc-spearman@1": Protocol(
-        _on_rows(mcc_spearman),
+        _on_rows(lambda units, factors: metrics.mcc.mcc_spearman(units, factors)),
         "mean correlation coefficient, Spearman; for ordered factors; 10,000 rows",
         _ROWS,
         {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
     ),
     "tad@1": Protocol(
-        _on_rows(lambda units, factors: tad_folds(units, factors)),
+        _on_rows(lambda units, factors: metrics.tad.tad_folds(units, factors)),
         "TAD and captured attributes, as InfoDiffusion: exact areas, 5 folds of 10,000 rows; yes-or-no factors",
         _ROWS,
         {**_TAD, "tad_std": "spread over the folds", "captured_std": "spread over the folds"},
     ),
     "tad-grid-101@1": Protocol(
-        _on_rows(lambda units, factors: tad_grid(units, factors, levels=101), 1_000),
+        _on_rows(lambda units, factors: metrics.tad.tad_grid(units, factors, levels=101), 1_000),
         "TAD as NashAE, on 1,000 rows: 101 thresholds, codes scaled to 0 .. 1; yes-or-no factors",
         {"rows": 1_000},
         _TAD,
     ),
     "tad-grid-11@1": Protocol(
-        _on_rows(lambda units, factors: tad_grid(units, factors, levels=11), 1_000),
+        _on_rows(lambda units, factors: metrics.tad.tad_grid(units, factors, levels=11), 1_000),
         "TAD as DisDiff and EncDiff, on 1,000 rows: 11 thresholds, which flatters; yes-or-no factors",
         {"rows": 1_000},
         _TAD,
     ),
     "probe-ap@1": Protocol(
-        _on_split(lambda train, test, seed: average_precision(train, test)),
+        _on_split(lambda train, test, seed: metrics.average_precision.average_precision(train, test)),
         "mean average precision of linear probes, as DiTi's; 10,000 + 5,000 rows; yes-or-no factors",
         _SPLIT,
         {

@@ -7,7 +7,6 @@ representation", CVPR 2022, arXiv:2111.15640. Its latent diffusion model for unc
 from typing import Any, Literal
 
 import torch
-from diffusers.models.autoencoders.vae import Encoder
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -82,6 +81,8 @@ class DiffAE(Generative):
     """
 
     def __init__(self, settings: DiffAESettings, foundation: Foundation) -> None:
+        from diffusers.models.autoencoders.vae import Encoder
+
         super().__init__()
         self.settings = s = settings
         self.space = foundation.diffusion_space()

@@ -8,7 +8,6 @@ re-runs have confirmed, so it is the default here; `PRESETS` has both and one fo
 from typing import Any, Literal
 
 import torch
-from diffusers import UNet2DConditionModel
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -278,6 +277,8 @@ def attention_maps(
     The softmax over tokens, averaged over heads, layers (scaled to the finest level) and sampling steps, as in the
     paper's figure; at every position the maps of all units sum to one. Raises ValueError for AdaGN, which has none.
     """
+    from diffusers import UNet2DConditionModel
+
     unet = method.unet
     if not isinstance(unet, UNet2DConditionModel) or not method.settings.diffusion:
         raise ValueError("attention maps need cross-attention and diffusion: this run was trained without.")

@@ -1,9 +1,13 @@
 """Attention processors for diffusers' U-Nets: a fast one for the CPU, and one that keeps the maps."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from diffusers.models.attention_processor import Attention
 from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    import diffusers.models.attention_processor
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
@@ -19,7 +23,7 @@ class PlainAttention:
 
     def __call__(
         self,
-        attn: Attention,
+        attn: "diffusers.models.attention_processor.Attention",
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -45,7 +49,7 @@ class RecordingAttention:
 
     def __call__(
         self,
-        attn: Attention,
+        attn: "diffusers.models.attention_processor.Attention",
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -62,5 +66,7 @@ class RecordingAttention:
 class NoAttention:
     """Adds nothing: for self-attention that `unet.drop_self_attention` leaves out, whose last layer is then zero."""
 
-    def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
+    def __call__(
+        self, attn: "diffusers.models.attention_processor.Attention", hidden_states: Tensor, *_: object, **__: object
+    ) -> Tensor:
         return hidden_states.new_zeros(())

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DModel, VQModel
 from huggingface_hub import snapshot_download
 from safetensors.torch import save_file
 from torch import Tensor
@@ -19,8 +18,6 @@ from torch import Tensor
 from unweave.files import temporary_path
 from unweave.models.diffusion.noising import read_scheduler_config
 
-CLASSES = {"UNet2DModel": UNet2DModel, "VQModel": VQModel, "AutoencoderKL": AutoencoderKL}
-"""The classes of diffusers that can be opened, by the name in config.json."""
 CLASS_NAMES = {"autoencoder": ("VQModel", "AutoencoderKL"), "denoiser": ("UNet2DModel",)}
 """The classes that serve as each kind of network."""
 SUBFOLDERS = {"autoencoder": ("vqvae", "vae"), "denoiser": ("unet",)}
@@ -87,6 +84,8 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def load(folder: Path, kind: str) -> Any:
     """A network of diffusers from its folder. Raises ValueError where its weights are pickled or do not fit."""
+    from diffusers import AutoencoderKL, UNet2DModel, VQModel
+
     folder = network_folder(folder, kind)
     if not weight_files(folder):
         if not weight_files(folder, "bin"):
@@ -96,9 +95,10 @@ def load(folder: Path, kind: str) -> Any:
             "add --convert to read the numbers alone (weights_only) and write them as safetensors."
         )
     name = _class_name(folder)
+    classes = {"UNet2DModel": UNet2DModel, "VQModel": VQModel, "AutoencoderKL": AutoencoderKL}
     options = {"use_safetensors": True, "low_cpu_mem_usage": False, "output_loading_info": True}
     try:
-        network, loading = CLASSES[name].from_pretrained(folder, **options)
+        network, loading = classes[name].from_pretrained(folder, **options)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{folder} cannot be opened as a {name}: {str(error).splitlines()[0]}") from error
     if loading["missing_keys"]:

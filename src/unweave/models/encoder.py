@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
 Norm = Literal["batch", "group"]
@@ -99,6 +98,8 @@ def attention_encoder(
 
 def self_attention(channels: int, heads: int) -> nn.Module:
     """x + attention(norm(x)) between the positions of feature maps."""
+    from diffusers.models.attention_processor import Attention
+
     return Attention(
         channels, heads=heads, dim_head=channels // heads, norm_num_groups=min(32, channels), bias=True,
         residual_connection=True,

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from diffusers import UNet2DModel
 from torch import nn
 
 from unweave.config import SettingsError
@@ -18,17 +17,20 @@ from unweave.models.gradient_decoder import UNetFeatures, decoder_half, encoder_
 from unweave.models.latents import LatentSpace, PixelSpace, Space
 from unweave.tensors import Images, Times
 
+if TYPE_CHECKING:
+    import diffusers
+
 
 class FrozenDenoiser(nn.Module):
     """A frozen unconditional diffusion model: its U-Net, its noise schedule, and what it predicts."""
 
-    def __init__(self, unet: UNet2DModel, scheduler: Mapping[str, Any]) -> None:
+    def __init__(self, unet: "diffusers.UNet2DModel", scheduler: Mapping[str, Any]) -> None:
         super().__init__()
         self.frozen = FrozenNetwork(unet)
         self.process = Process(read_scheduler_config(scheduler))
 
     @property
-    def unet(self) -> UNet2DModel:
+    def unet(self) -> "diffusers.UNet2DModel":
         return self.frozen.network
 
     def noise(self, output: Images, x_t: Images, t: Times) -> Images:

@@ -4,17 +4,17 @@ Zhang et al., "Unsupervised representation learning from pre-trained diffusion p
 arXiv:2212.12990; DisDiff (arXiv:2301.13721) runs it once per unit. Works on any `UNet2DModel` of diffusers.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from diffusers import UNet2DConditionModel, UNet2DModel
-from diffusers.models.resnet import ResnetBlock2D
-from diffusers.models.unets.unet_2d_blocks import CrossAttnUpBlock2D
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from unweave.models.unet import zero_outputs
 from unweave.tensors import Images, Times
+
+if TYPE_CHECKING:
+    import diffusers
 
 Conditions = Float[Tensor, "batch condition"]
 
@@ -35,7 +35,7 @@ class UNetFeatures(NamedTuple):
         )
 
 
-def check_splittable(unet: UNet2DModel) -> None:
+def check_splittable(unet: "diffusers.UNet2DModel") -> None:
     """Raises ValueError for a U-Net whose halves do more than `encoder_half` and `decoder_half` do."""
     if any("Skip" in type(block).__name__ for block in [*unet.down_blocks, *unet.up_blocks]):
         raise ValueError("the denoiser has skip convolutions (SkipDownBlock2D), and cannot be split into two halves.")
@@ -45,7 +45,9 @@ def check_splittable(unet: UNet2DModel) -> None:
         raise ValueError("the denoiser has a Fourier embedding of a continuous time; here times are 0..999.")
 
 
-def encoder_half(unet: UNet2DModel, x_t: Images, t: Times, condition: Conditions | None = None) -> UNetFeatures:
+def encoder_half(
+    unet: "diffusers.UNet2DModel", x_t: Images, t: Times, condition: Conditions | None = None
+) -> UNetFeatures:
     """The encoder half of the U-Net; a condition is for a U-Net that `add_condition` has changed.
 
     `check_splittable` says which U-Nets can be split.
@@ -96,6 +98,8 @@ class TimeThenCondition(nn.Module):
 
 def add_condition(network: nn.Module, width: int) -> None:
     """Condition every residual block of a network by a vector of this width, after the time."""
+    from diffusers.models.resnet import ResnetBlock2D
+
     for block in [module for module in network.modules() if isinstance(module, ResnetBlock2D)]:
         block.time_emb_proj = TimeThenCondition(block.time_emb_proj, width)
 
@@ -108,7 +112,9 @@ class GradientDecoder(nn.Module):
     shift also where the frozen U-Net adds its time embedding.
     """
 
-    def __init__(self, unet: UNet2DModel, width: int) -> None:
+    def __init__(self, unet: "diffusers.UNet2DModel", width: int) -> None:
+        from diffusers import UNet2DModel
+
         super().__init__()
         config = {key: value for key, value in unet.config.items() if not key.startswith("_")}
         config["resnet_time_scale_shift"] = "scale_shift"
@@ -126,7 +132,10 @@ class GradientDecoder(nn.Module):
 class AttentionDecoder(nn.Module):
     """As `GradientDecoder`, but the condition is the one token of cross-attention, where the U-Net attends at all."""
 
-    def __init__(self, unet: UNet2DModel, width: int) -> None:
+    def __init__(self, unet: "diffusers.UNet2DModel", width: int) -> None:
+        from diffusers import UNet2DConditionModel
+        from diffusers.models.unets.unet_2d_blocks import CrossAttnUpBlock2D
+
         super().__init__()
         config = unet.config
         heads = tuple(max(1, count // (config.attention_head_dim or count)) for count in config.block_out_channels)
@@ -148,16 +157,17 @@ class AttentionDecoder(nn.Module):
         )
         self.mid_block, self.up_blocks = twin.mid_block, twin.up_blocks
         self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
+        self.attends = [isinstance(block, CrossAttnUpBlock2D) for block in self.up_blocks]
         zero_outputs(self)
 
     def forward(self, features: UNetFeatures, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
         token = condition.unsqueeze(1)
         x, skips = self.mid_block(features.bottom, embedding, encoder_hidden_states=token), features.skips
-        for block in self.up_blocks:
+        for block, attends in zip(self.up_blocks, self.attends):
             count = len(block.resnets)
             skips, used = skips[:-count], skips[-count:]
-            attends = {"encoder_hidden_states": token} if isinstance(block, CrossAttnUpBlock2D) else {}
-            x = block(hidden_states=x, res_hidden_states_tuple=used, temb=embedding, **attends)
+            context = {"encoder_hidden_states": token} if attends else {}
+            x = block(hidden_states=x, res_hidden_states_tuple=used, temb=embedding, **context)
         return self.conv_out(self.conv_act(self.conv_norm_out(x)))
 
 

@@ -1,15 +1,17 @@
 """The space that a diffusion model works in: pixels, or the latents of a frozen autoencoder."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, VQModel
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from unweave.models.frozen import FrozenNetwork
 from unweave.tensors import Images
+
+if TYPE_CHECKING:
+    import diffusers
 
 Latent = Float[Tensor, "batch depth rows columns"]
 """Points of a space; images themselves where the space is that of pixels."""
@@ -53,7 +55,9 @@ class PixelSpace(Space):
 class LatentSpace(Space):
     """Latents of diffusers' `VQModel` (before quantisation) or `AutoencoderKL` (the mean), times its scaling factor."""
 
-    def __init__(self, autoencoder: VQModel | AutoencoderKL, shape: tuple[int, int, int]) -> None:
+    def __init__(self, autoencoder: "diffusers.VQModel | diffusers.AutoencoderKL", shape: tuple[int, int, int]) -> None:
+        from diffusers import VQModel
+
         super().__init__()
         self.frozen = FrozenNetwork(autoencoder)
         self.quantises = isinstance(autoencoder, VQModel)

@@ -1,15 +1,16 @@
 """U-Nets from diffusers, in the shapes our methods use, and the space-to-depth that lets them work on patches."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from diffusers import UNet2DConditionModel, UNet2DModel
-from diffusers.models.attention import BasicTransformerBlock
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from unweave.models.attention import NoAttention, PlainAttention
 from unweave.tensors import Images
+
+if TYPE_CHECKING:
+    import diffusers
 
 Folded = Float[Tensor, "batch folded rows columns"]
 """Images after `to_patches`."""
@@ -36,11 +37,13 @@ def from_patches(folded: Folded, patch: int) -> Images:
     return rearrange(folded, "b (c p q) h w -> b c (h p) (w q)", p=patch, q=patch)
 
 
-def cross_attention_unet(size: int, channels: int, token: int, shape: UNetShape) -> UNet2DConditionModel:
+def cross_attention_unet(size: int, channels: int, token: int, shape: UNetShape) -> "diffusers.UNet2DConditionModel":
     """A U-Net whose transformer blocks attend to tokens of width `token`.
 
     `attention_head_dim` means the number of heads in this class of diffusers.
     """
+    from diffusers import UNet2DConditionModel
+
     down = tuple("CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
     up = tuple("CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
     unet = UNet2DConditionModel(
@@ -63,12 +66,14 @@ def cross_attention_unet(size: int, channels: int, token: int, shape: UNetShape)
     return unet
 
 
-def drop_self_attention(unet: UNet2DConditionModel) -> None:
+def drop_self_attention(unet: "diffusers.UNet2DConditionModel") -> None:
     """Leaves cross-attention alone: self-attention is not computed and not trained, and its last layer is zero.
 
     Its weights stay where diffusers has them, so that its own processors, which do compute it, give the same output;
     who trains the U-Net on in diffusers has self-attention again, beginning from nothing.
     """
+    from diffusers.models.attention import BasicTransformerBlock
+
     for block in unet.modules():
         if isinstance(block, BasicTransformerBlock):
             for layer in (block.norm1, block.attn1):
@@ -78,18 +83,22 @@ def drop_self_attention(unet: UNet2DConditionModel) -> None:
             block.attn1.set_processor(NoAttention())
 
 
-def modulated_unet(size: int, channels: int, shape: UNetShape) -> UNet2DModel:
+def modulated_unet(size: int, channels: int, shape: UNetShape) -> "diffusers.UNet2DModel":
     """A U-Net with self-attention only, conditioned by a vector added to the time embedding (AdaGN)."""
     return _self_attention_unet(size, channels, shape, {"class_embed_type": "identity"})
 
 
-def unconditional_unet(size: int, channels: int, shape: UNetShape) -> UNet2DModel:
+def unconditional_unet(size: int, channels: int, shape: UNetShape) -> "diffusers.UNet2DModel":
     """A U-Net with self-attention and residual blocks that halve and double, as in the latent-diffusion releases."""
     return _self_attention_unet(size, channels, shape, {"downsample_type": "resnet", "upsample_type": "resnet"})
 
 
-def _self_attention_unet(size: int, channels: int, shape: UNetShape, options: dict[str, str]) -> UNet2DModel:
+def _self_attention_unet(
+    size: int, channels: int, shape: UNetShape, options: dict[str, str]
+) -> "diffusers.UNet2DModel":
     """diffusers' U-Net without cross-attention; `options` are those in which our two differ."""
+    from diffusers import UNet2DModel
+
     down = tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
     up = tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
     head = max(1, shape.channels[-1] // shape.heads)
@@ -116,7 +125,7 @@ def _self_attention_unet(size: int, channels: int, shape: UNetShape, options: di
     return unet
 
 
-def time_width(unet: UNet2DConditionModel | UNet2DModel) -> int:
+def time_width(unet: "diffusers.UNet2DConditionModel | diffusers.UNet2DModel") -> int:
     """Width of the time embedding, to which `modulated_unet` adds its condition."""
     return unet.time_embedding.linear_2.out_features
 

@@ -20,10 +20,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
 
 KEEP = 2
 RECORD = "state.json"
@@ -34,12 +34,14 @@ class DamagedError(ValueError):
 
 
 def save(
-    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], seen: int, steps: int, note: Mapping[str, Any]
+    folder: Path, tensors: Mapping[str, Mapping[str, "torch.Tensor"]], seen: int, steps: int, note: Mapping[str, Any]
 ) -> Path:
     """Write the checkpoint of `seen` images into `folder`, a file for each table of tensors; complete or not at all.
 
     `note` goes into the record. Raises OSError where it cannot be written (a full disk); what was there before stays.
     """
+    from safetensors.torch import save_file
+
     final = folder / f"{seen:012d}"
     if (final / RECORD).is_file():
         return final
@@ -75,8 +77,10 @@ def save(
     return final
 
 
-def load(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+def load(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, "torch.Tensor"]]]:
     """The record and the tables of tensors of a checkpoint. Raises DamagedError where it is not as it was written."""
+    from safetensors.torch import load_file
+
     record = verified(path)
     return record, {Path(name).stem: load_file(path / name) for name in record["sha256"]}
 

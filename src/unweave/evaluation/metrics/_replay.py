@@ -4,11 +4,8 @@ The reference draws the values of the factors and looks up the image that has th
 factor fastest) the values say which row that is, so the same calls of the same generator give the same rows.
 """
 
-import typing
-
 import numpy as np
-from jaxtyping import Int, UInt32
-from numba import njit
+from jaxtyping import Int
 
 from unweave.types import FactorTable
 
@@ -41,57 +38,17 @@ def draw_fixed_factor_rows(
     NumPy draws an integer by masking 32-bit words until one is small enough; here the words are drawn at once and
     read by a compiled loop, about 20 times faster than the calls.
     """
+    from unweave.evaluation.metrics._replay_loop import read_rows
+
     sizes = grid_sizes(factors)
     words_each = [2 ** int(size - 1).bit_length() / size for size in (factors.shape[1], *sizes)]  # expected
     count = int(1.01 * votes * (words_each[0] + sets * batch * sum(words_each[1:]))) + 1000
     state = random.get_state()
     while True:
         words = random.randint(0, 2**32, size=count, dtype=np.uint32)
-        factor, rows, used = _read_rows(words, sizes, grid_strides(sizes), votes, sets, batch)
+        factor, rows, used = read_rows(words, sizes, grid_strides(sizes), votes, sets, batch)
         random.set_state(state)
         if used >= 0:
             random.randint(0, 2**32, size=used, dtype=np.uint32)
             return factor, rows
         count *= 2
-
-
-@njit(cache=True)
-@typing.no_type_check
-def _read_rows(words: UInt32[np.ndarray, "words"], sizes, strides, votes, sets, batch):  # type: ignore
-    """The fixed factor and the rows of every vote, and how many words that took: -1 where there are too few."""
-    n = len(sizes)
-    factor = np.zeros(votes, np.int64)
-    rows = np.zeros((votes, sets, batch), np.int64)
-    values = np.empty((sets, n, batch), np.int64)
-    used = 0
-    for vote in range(votes):
-        factor[vote], used = _read_integer(words, used, n)
-        for s in range(sets):
-            for j in range(n):
-                for b in range(batch):
-                    values[s, j, b], used = _read_integer(words, used, sizes[j])
-        k = factor[vote]
-        for b in range(batch):
-            values[sets - 1, k, b] = values[0, k, b if sets == 2 else 0]
-        for s in range(sets):
-            for j in range(n):
-                for b in range(batch):
-                    rows[vote, s, b] += values[s, j, b] * strides[j]
-        if used > len(words):
-            return factor, rows, -1
-    return factor, rows, used
-
-
-@njit(cache=True)
-@typing.no_type_check
-def _read_integer(words, used, size):  # type: ignore
-    """An integer below `size` from the first word at or after `used` that is small enough, and the words used then."""
-    mask = 0
-    while mask < size - 1:
-        mask = 2 * mask + 1
-    while mask and used < len(words):
-        value = np.int64(words[used]) & mask
-        used += 1
-        if value < size:
-            return value, used
-    return 0, used + (mask > 0)  # one value needs no word; past the end marks the words as too few

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from diffusers import DDPMScheduler
 from jaxtyping import Float
 from torch import Tensor
 
@@ -61,6 +60,8 @@ def read_scheduler_config(scheduler: Mapping[str, Any]) -> dict[str, Any]:
 
 def alphas_bar(config: Mapping[str, Any]) -> Float[Tensor, "time"]:
     """abar_t for t = 0 .. 999, falling from near 1 to near 0, of a scheduler with this configuration."""
+    from diffusers import DDPMScheduler
+
     return DDPMScheduler(**config).alphas_cumprod.float()
 
 

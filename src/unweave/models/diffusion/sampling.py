@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepInverseScheduler, DPMSolverMultistepScheduler
 from jaxtyping import Float
 from torch import Tensor
 
@@ -56,6 +55,8 @@ def sample(
     `trailing` begins at 999 also with DDIM, which otherwise begins at 1000 - 1000 / steps + 1, as the latent-diffusion
     code base does. The releases of EncDiff and DisDiff sample with 200 steps of DDIM and eta 1.
     """
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
     check_sampling(sampling)
     stride = _STRIDE["dpmsolver++" if trailing else sampling.sampler]
     step: dict[str, Any] = {}
@@ -94,6 +95,8 @@ def invert(
     less. `trailing` as in `sample`. `sampling.inversion` asks for other steps than the sampler's; the walk ends where
     the sampler begins all the same.
     """
+    from diffusers import DDIMScheduler
+
     check_sampling(sampling)
     second = sampling.sampler == "dpmsolver++"
     scheduler: Any = DDIMScheduler(**config, **_STRIDE["dpmsolver++" if trailing or second else "ddim"])
@@ -124,6 +127,8 @@ def _towards_noise(
 def _second_order(predict: Predict, x: Images, config: Mapping[str, Any], steps: int, times: Sequence[int]) -> Images:
     """Multistep DPM-Solver++ from the first of these times to the last one; where steps are few, it ends with one of
     first order, as the sampler does."""
+    from diffusers import DPMSolverMultistepInverseScheduler
+
     scheduler = DPMSolverMultistepInverseScheduler(**config, **_STRIDE["dpmsolver++"], algorithm_type="dpmsolver++")
     scheduler.set_timesteps(steps, device=x.device)
     for t in torch.tensor(times[:-1], device=x.device):

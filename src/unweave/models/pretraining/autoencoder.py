@@ -6,10 +6,9 @@ diffusion models", arXiv:2112.10752 (KL, and the sizes here). The networks are d
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from diffusers import AutoencoderKL, VQModel
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +20,9 @@ from unweave.models.foundation import Foundation
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.perception import Extractor, extractors
 from unweave.tensors import Images, Scalar
+
+if TYPE_CHECKING:
+    import diffusers
 
 CITATION = """@inproceedings{rombach2022high,
   title     = {High-Resolution Image Synthesis with Latent Diffusion Models},
@@ -195,8 +197,12 @@ class ImageCritic(nn.Module):
         return Loss(hinge * float(counts), {"hinge": hinge})
 
 
-def build_network(settings: AutoencoderSettings, channels: int, size: int) -> VQModel | AutoencoderKL:
+def build_network(
+    settings: AutoencoderSettings, channels: int, size: int
+) -> "diffusers.VQModel | diffusers.AutoencoderKL":
     """diffusers' autoencoder of these sizes."""
+    from diffusers import AutoencoderKL, VQModel
+
     levels = len(settings.channels)
     shared: dict[str, Any] = {
         "in_channels": channels,

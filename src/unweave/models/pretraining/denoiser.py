@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import DDIMScheduler
 from pydantic import Field
 
 from unweave.config import NamedSettings
@@ -153,6 +152,8 @@ class Denoiser(Pretraining):
 
         With a KL autoencoder the parts alone: diffusers has no unconditional pipeline for them.
         """
+        from diffusers import DDIMScheduler
+
         self.unet.save_pretrained(folder / "unet")
         DDIMScheduler(**self.process.config, clip_sample=False).save_pretrained(folder / "scheduler")
         parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
