@@ -75,7 +75,7 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypat
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(OSError, match=r"no space.*kept: 000000000008.*Make room"):
         state_.save_state(tmp_path, state, 16, 2, {})
     assert [int(path.name) for path in checkpoint.complete(tmp_path)] == [8]
