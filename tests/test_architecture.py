@@ -1,6 +1,8 @@
 """Promises of the layout that no other test would notice."""
 
 import ast
+import json
+import shutil
 import subprocess
 import sys
 import time
@@ -11,27 +13,78 @@ from pathlib import Path
 import pytest
 
 import unweave
+from unweave.runs.run import Run
+from unweave.runs.units import unit_names
 
 
 def fresh(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--help"], ["list"], ["train", "--help"], ["edit", "--help"], ["evaluate", "--help"], ["--version"]],
-    ids=" ".join,
-)
-def test_help_and_list_do_not_import_torch(words: list[str]) -> None:
+HEAVY = {"torch", "diffusers", "accelerate", "numba", "sklearn"}
+"""Packages that take seconds to load."""
+
+
+def heavy_packages(*words: str) -> set[str]:
+    """Those of HEAVY that this command has loaded when it is done."""
     code = (
-        "import sys\nfrom unweave.cli.main import main\n"
+        "import json, sys\nfrom unweave.cli.main import main\n"
         f"sys.argv = ['unweave', *{words!r}]\n"
         "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
-        "assert 'torch' not in sys.modules, 'torch was imported'"
+        f"print()\nprint(json.dumps(sorted({HEAVY!r} & sys.modules.keys())))"
     )
     done = fresh(code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    *printed, loaded = done.stdout.splitlines()
+    assert printed
+    return set(json.loads(loaded))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["data", "list"],
+        ["train", "--help"],
+        ["edit", "--help"],
+        ["evaluate", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_lists_load_no_heavy_package(words: list[str]) -> None:
+    assert heavy_packages(*words) == set()
+
+
+def test_looking_at_a_run_loads_no_heavy_package(quick_run: Run) -> None:
+    assert heavy_packages("info", str(quick_run.path)) == set()
+
+
+def test_naming_a_unit_loads_no_heavy_package(quick_run: Run, tmp_path: Path) -> None:
+    run_dir = str(shutil.copytree(quick_run.path, tmp_path / "run"))
+    assert heavy_packages("name", run_dir, "3", "wall colour") == set()
+    assert heavy_packages("name", run_dir) == set()
+    assert unit_names(Run(run_dir)) == {"wall colour": "3"}
+
+
+def test_citing_a_run_loads_torch_alone(quick_run: Run) -> None:
+    assert heavy_packages("cite", str(quick_run.path)) <= {"torch"}
+
+
+def test_the_help_of_a_method_loads_torch_alone() -> None:
+    assert heavy_packages("train", "encdiff", "--help") <= {"torch"}
+
+
+def test_what_a_file_says_of_any_method_or_data_set_loads_torch_alone() -> None:
+    done = fresh(
+        "import sys\nfrom unweave import registry\nfrom unweave.data.dataset import find_dataset\n"
+        "from unweave.method import find_method\n"
+        "for name in registry.trainable_names(): find_method(name)\n"
+        "for name in registry.names('data'): find_dataset(name)\n"
+        f"loaded = {HEAVY!r} & sys.modules.keys()\nassert loaded <= {{'torch'}}, loaded"
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_help_answers_at_once() -> None:

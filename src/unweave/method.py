@@ -24,6 +24,7 @@ from unweave import registry
 from unweave.config import NamedSettings
 from unweave.tensors import Images, Scalar, Units
 from unweave.types import Weights
+from unweave.unit_groups import NamedGroups as NamedGroups  # a method's file imports it from here
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +106,6 @@ class Pretraining(Trainable):
         """Write the network in diffusers' layout, with what is measured on these images once (a scaling factor)."""
 
 
-def no_units(name: str) -> Sequence[int] | None:
-    """The default `NamedGroups.parse`."""
-    return None
-
-
-class NamedGroups(NamedTuple):
-    """Units that belong together, where there are too many to look at one by one; edits take these names."""
-
-    named: Mapping[str, Sequence[int]] = {}
-    parse: Callable[[str], Sequence[int] | None] = no_units  # further names, such as a range of times
-
-
 class Method(Trainable):
     unit_groups = NamedGroups()
 
@@ -130,14 +119,7 @@ class Method(Trainable):
 
     def group(self, name: str) -> Sequence[int]:
         """The units of a group. Raises LookupError where there is none of this name."""
-        units = self.unit_groups.parse(name)
-        units = self.groups().get(name) if units is None else units
-        if units is None:
-            raise LookupError(
-                f"there is no group of units {name!r}; there is: {', '.join(self.groups()) or 'none'}. "
-                "Units are named by numbers separated by commas, such as 0,3 or 10-49."
-            )
-        return units
+        return self.unit_groups.find(name)
 
 
 Start = Any

@@ -10,6 +10,7 @@ from unweave.method import Sampling
 from unweave.runs import hub, units
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
+from unweave.unit_groups import NamedGroups
 
 FEW = Sampling("ddim", 2)
 
@@ -28,7 +29,7 @@ def test_a_name_is_taken_wherever_a_unit_is(copy: Run, tmp_path: Path) -> None:
     )
     assert torch.equal(by_name, by_number)
     method = copy.method()
-    listed = units.resolve_groups(method, 4, None, units.unit_names(copy))
+    listed = units.resolve_groups(method.unit_groups, 4, None, units.unit_names(copy))
     assert [choice.name for choice in listed] == ["unit 0", "unit 1", "unit 2", "wall colour"]
     assert listed[3] == UnitGroup("wall colour", [3], "3")
     frames = unweave.traverse(copy, [0], ["wall colour", 0], sampling=FEW).images
@@ -41,7 +42,7 @@ def test_a_unit_has_one_name_and_a_name_one_unit(copy: Run) -> None:
     assert units.name_unit(copy, "02", "floor") == {"floor": "2"}
     assert units.name_unit(copy, "0-1", "both") == {"floor": "2", "both": "0-1"}
     assert units.name_unit(copy, "both", "pair") == {"floor": "2", "pair": "0-1"}
-    assert units.resolve_groups(copy.method(), 4, ["pair"], units.unit_names(copy)) == [
+    assert units.resolve_groups(copy.method().unit_groups, 4, ["pair"], units.unit_names(copy)) == [
         UnitGroup("pair", [0, 1], "0-1")
     ]
     assert units.name_unit(copy, 2, "") == {"pair": "0-1"}
@@ -74,15 +75,17 @@ def test_units_and_names_that_are_not_there(copy: Run) -> None:
 def test_names_never_stand_for_what_means_units_already(copy: Run, diti_run: Run) -> None:
     (copy.path / "names.json").write_text('{"3": "0", "0-1": "2", "-1": "0"}')
     names = units.unit_names(copy)
-    assert units.resolve_groups(copy.method(), 4, [3, "0-1"], names) == [
+    assert units.resolve_groups(copy.method().unit_groups, 4, [3, "0-1"], names) == [
         UnitGroup("unit 3", [3], "3"),
         UnitGroup("units 0-1", [0, 1], "0-1"),
     ]
     for wrong in (-1, "-1", 4):
         with pytest.raises(ValueError, match=r"0\.\.3"):
-            units.resolve_groups(copy.method(), 4, [wrong], names)
+            units.resolve_groups(copy.method().unit_groups, 4, [wrong], names)
     method = diti_run.method()
-    assert units.resolve_groups(method, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(method.group("t0-249"))
+    assert units.resolve_groups(method.unit_groups, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(
+        method.group("t0-249")
+    )
 
 
 def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class Explorer:
         self.shape = self.run.shape()
         exported = read_ranges(self.run)
         self.dataset = None if exported else self._open_dataset()
-        self.units = resolve_groups(self.method, self.count, list(exported) or self._live_units(), {})
+        self.units = resolve_groups(self.method.unit_groups, self.count, list(exported) or self._live_units(), {})
         self.ranges = unit_ranges(self.run, self.units)
         self.lock = Lock()  # the model draws for one person at a time
         self.has_start = self.method.start(1, torch.Generator().manual_seed(0)) is not None
@@ -85,7 +85,7 @@ class Explorer:
     def names(self) -> list[str]:
         """What the units are called now."""
         words = [unit.word for unit in self.units]
-        return [unit.name for unit in resolve_groups(self.method, self.count, words, unit_names(self.run))]
+        return [unit.name for unit in resolve_groups(self.method.unit_groups, self.count, words, unit_names(self.run))]
 
     def rename(self, index: int, name: str) -> list[str]:
         """Give a unit a name; returns all of them. Raises ValueError for a name that cannot be one."""

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from unweave.editing.decoding import check_start, decode_chunks
 from unweave.method import Method, Sampling, Start, evaluating
-from unweave.runs.codes import check_generative, check_units, encode_images
+from unweave.runs.codes import check_generative, encode_images
+from unweave.runs.units import check_units
 from unweave.tensors import Images
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +119,6 @@ def check_generative(method: Method) -> Generative:
     if not isinstance(method, Generative):
         raise TypeError(f"{type(method).__name__} has no decoder, so it cannot edit.")
     return method
-
-
-def check_units(units: Sequence[int], count: int) -> list[int]:
-    """The numbers of some units of a run. Raises ValueError for one outside 0 .. count - 1."""
-    for unit in units:
-        if not 0 <= unit < count:
-            raise ValueError(f"unit must be in 0..{count - 1}, got {unit}: this run has {count} units.")
-    return list(units)
 
 
 def check_batch(batch: int) -> int:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from unweave.method import Sampling
+if TYPE_CHECKING:
+    import unweave.method
 
 State = Literal["live", "copy", "dead"]
 """Changes the pictures; does so together with a unit that changes them more; hardly changes them."""
@@ -173,7 +174,7 @@ class ReportSettings:
     rows: int  # that were encoded
     pairs: int  # that were swapped
     seed: int  # of the rows, the pairs and x_T
-    sampling: Sampling
+    sampling: "unweave.method.Sampling"
     copies_from: float  # |rank correlation| from which a unit is a copy
     faint_below: float  # of the change by the strongest unit; below it a unit is dead
 
@@ -185,6 +186,8 @@ class ReportSettings:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "ReportSettings":
+        from unweave.method import Sampling
+
         return cls(
             rows=stored["rows"],
             pairs=stored["pairs"],

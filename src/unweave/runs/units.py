@@ -4,13 +4,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from unweave.files import write_atomically
-from unweave.method import Method, evaluating
-from unweave.runs.codes import check_generative, check_units, encode_images
 from unweave.runs.run import Run
-from unweave.tensors import Images
+from unweave.unit_groups import NamedGroups, no_units
+
+if TYPE_CHECKING:
+    import unweave.method
+    import unweave.tensors
 
 UnitSelection = Sequence[int | str]
 """Units by number, ranges such as "10-49", groups that the method has, such as "t100-299", and names of the user's."""
@@ -30,38 +32,45 @@ class UnitGroup(NamedTuple):
     word: str
 
 
-def select_groups(method: Method, images: Images, units: UnitSelection | None, names: UnitNames) -> list[UnitGroup]:
+def select_groups(
+    method: "unweave.method.Method", images: "unweave.tensors.Images", units: UnitSelection | None, names: UnitNames
+) -> list[UnitGroup]:
     """What an edit goes through one by one: the listed units, ranges, groups and names; if none, the groups or all
     units. A unit or group that has a name is called by it.
 
     Raises ValueError for a unit that is not there, LookupError for a group or name that is not.
     """
+    from unweave.method import evaluating
+    from unweave.runs.codes import check_generative, encode_images
+
     with evaluating(method):
         count = encode_images(check_generative(method), images[:1], 1).shape[1]
-    return resolve_groups(method, count, units, names)
+    return resolve_groups(method.unit_groups, count, units, names)
 
 
-def resolve_groups(method: Method, count: int, units: UnitSelection | None, names: UnitNames) -> list[UnitGroup]:
-    """As `select_groups`, for a method that is known to have `count` units."""
-    listed: UnitSelection = list(method.groups() or range(count)) if units is None else units
+def resolve_groups(
+    method_groups: NamedGroups, count: int, units: UnitSelection | None, names: UnitNames
+) -> list[UnitGroup]:
+    """As `select_groups`, for a method that has these groups and is known to have `count` units."""
+    listed: UnitSelection = list(method_groups.named or range(count)) if units is None else units
     name_of_word = {word: name for name, word in names.items()}
     groups = []
     for unit in listed:
-        word = _canonical_word(method, unit, names)
+        word = _canonical_word(method_groups, unit, names)
         plain = f"unit {word}" if _is_number(word) else f"units {word}" if RANGE.fullmatch(word) else word
-        groups.append(UnitGroup(name_of_word.get(word, plain), _units_of_word(method, word, count, names), word))
+        groups.append(UnitGroup(name_of_word.get(word, plain), _units_of_word(method_groups, word, count, names), word))
     return groups
 
 
-def _canonical_word(method: Method, unit: int | str, names: UnitNames) -> str:
+def _canonical_word(method_groups: NamedGroups, unit: int | str, names: UnitNames) -> str:
     """The unit, range or group that is asked for. Numbers, ranges and groups go before names."""
     text = str(unit).strip()
     if _is_number(text):
         return str(int(text))
-    if RANGE.fullmatch(text) or text in method.groups() or text not in names:
+    if RANGE.fullmatch(text) or text in method_groups.named or text not in names:
         return text
     try:
-        method.group(text)
+        method_groups.find(text)
     except LookupError:
         return names[text]
     return text
@@ -73,7 +82,9 @@ def _is_number(text: str) -> bool:
     return digits.isascii() and digits.isdecimal()
 
 
-def select_units(method: Method, images: Images, units: UnitSelection | None, names: UnitNames) -> list[int]:
+def select_units(
+    method: "unweave.method.Method", images: "unweave.tensors.Images", units: UnitSelection | None, names: UnitNames
+) -> list[int]:
     """The listed units of a method one by one, all if none."""
     return list(dict.fromkeys(unit for group in select_groups(method, images, units, names) for unit in group.units))
 
@@ -84,19 +95,27 @@ def unit_titles(units: Sequence[int], names: UnitNames) -> list[str]:
     return [name_of_word.get(str(unit), f"unit {unit}") for unit in units]
 
 
-def _units_of_word(method: Method, word: str, count: int, names: UnitNames) -> list[int]:
+def _units_of_word(method_groups: NamedGroups, word: str, count: int, names: UnitNames) -> list[int]:
     if _is_number(word):
         return check_units([int(word)], count)
     ends = RANGE.fullmatch(word)
     if ends is None:
         try:
-            return list(method.group(word))
+            return list(method_groups.find(word))
         except LookupError as error:
             known = f" The names of units of this run: {', '.join(names)}." if names else ""
             raise LookupError(f"{error}{known}") from None
     if int(ends[1]) > int(ends[2]):
         raise ValueError(f"a range of units must rise, as 10-49; got {word!r}.")
     return check_units(range(int(ends[1]), int(ends[2]) + 1), count)
+
+
+def check_units(units: Sequence[int], count: int) -> list[int]:
+    """The numbers of some units of a run. Raises ValueError for one outside 0 .. count - 1."""
+    for unit in units:
+        if not 0 <= unit < count:
+            raise ValueError(f"unit must be in 0..{count - 1}, got {unit}: this run has {count} units.")
+    return list(units)
 
 
 def unit_names(run: Run) -> dict[str, str]:
@@ -111,37 +130,51 @@ def unit_names(run: Run) -> dict[str, str]:
         raise ValueError(f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it.") from None
 
 
-def name_unit(run: Run | str | Path, unit: int | str, text: str, method: Method | None = None) -> dict[str, str]:
+def name_unit(
+    run: Run | str | Path, unit: int | str, text: str, method: "unweave.method.Method | None" = None
+) -> dict[str, str]:
     """Call a unit (or range, or group) of a run by a name, which every verb then takes; an empty text forgets it.
 
     A unit has one name, and a name one unit: the newest counts. Returns all names. `method` is the run's, where it is
-    open already. Raises ValueError for a unit that is
-    not there and for a name that is a number or a range, holds a comma, or is longer than 40 characters; LookupError
-    for a group that is not there.
+    open already. Raises ValueError for a unit that is not there and for a name that is a number or a range, holds a
+    comma, or is longer than 40 characters; LookupError for a group that is not there.
     """
     run = run if isinstance(run, Run) else Run(run)
     names = unit_names(run)
-    method = method or run.method(device="cpu")
+    method_groups = _groups_of_run(run) if method is None else method.unit_groups
     count = run.statistics().quantiles.shape[1]
-    word = resolve_groups(method, count, [unit], names)[0].word
+    word = resolve_groups(method_groups, count, [unit], names)[0].word
     kept = {other: of for other, of in names.items() if of != word}
     text = " ".join(text.split())
     if text:
         if "," in text or not text.isprintable() or len(text) > MAX_NAME_LENGTH:
             raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters and no comma, got {text!r}.")
-        if _means_units(method, text, count):
+        if _means_units(method_groups, text, count):
             raise ValueError(f"{text!r} already means units of this run: choose a name that is no number or group.")
         kept[text] = word
     write_atomically(run.path / "names.json", json.dumps(kept, indent=2, ensure_ascii=False))
     return kept
 
 
-def _means_units(method: Method, text: str, count: int) -> bool:
+def _means_units(method_groups: NamedGroups, text: str, count: int) -> bool:
     if _is_number(text) or RANGE.fullmatch(text):
         return True
     try:
-        return bool(_units_of_word(method, text, count, {}))
+        _units_of_word(method_groups, text, count, {})
     except LookupError:
         return False
     except ValueError:  # written as a group is, but out of range
         return True
+    return True
+
+
+def group_names(method_groups: NamedGroups) -> list[str] | None:
+    """What a run stores of its groups, so that naming units opens no network; None where there are further names."""
+    return list(method_groups.named) if method_groups.parse is no_units else None
+
+
+def _groups_of_run(run: Run) -> NamedGroups:
+    """The groups of a run's method. Where the run stores their names (`group_names`), the names alone, without units;
+    else the method is opened."""
+    stored = run.record().get("unit_groups")
+    return run.method(device="cpu").unit_groups if stored is None else NamedGroups(dict.fromkeys(stored, ()))

@@ -143,8 +143,8 @@ def select_units(method: Method, codes: np.ndarray, names: Mapping[str, str]) ->
     count = codes.shape[1]
     words = default_selection(method, count)
     named_too = [word for word in names.values() if word not in map(str, words)]
-    groups = most_varying(codes, resolve_groups(method, count, words, names), MAX_UNITS)
-    groups += resolve_groups(method, count, named_too, names)
+    groups = most_varying(codes, resolve_groups(method.unit_groups, count, words, names), MAX_UNITS)
+    groups += resolve_groups(method.unit_groups, count, named_too, names)
     covered = {unit for group in groups for unit in group.units}
     return groups, [unit for unit in range(count) if unit not in covered]
 

@@ -1,0 +1,16 @@
+import pytest
+
+from unweave.unit_groups import NamedGroups
+
+
+def test_a_group_is_found_by_its_name_or_by_what_the_method_reads() -> None:
+    groups = NamedGroups({"code": range(3)}, lambda name: [int(name[1:])] if name.startswith("t") else None)
+    assert list(groups.find("code")) == [0, 1, 2]
+    assert list(groups.find("t2")) == [2]
+    with pytest.raises(LookupError, match="'wall'; there is: code"):
+        groups.find("wall")
+
+
+def test_there_are_no_groups_unless_a_method_says_so() -> None:
+    with pytest.raises(LookupError, match="there is: none"):
+        NamedGroups().find("code")
