@@ -82,10 +82,26 @@ def test_names_never_stand_for_what_means_units_already(copy: Run, diti_run: Run
     for wrong in (-1, "-1", 4):
         with pytest.raises(ValueError, match=r"0\.\.3"):
             units.resolve_groups(copy.method().unit_groups, 4, [wrong], names)
-    method = diti_run.method()
-    assert units.resolve_groups(method.unit_groups, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(
-        method.group("t0-249")
-    )
+    groups = diti_run.method().unit_groups
+    assert units.resolve_groups(groups, 24, ["t0-249"], {"t0-249": "3"})[0].units == list(groups.find("t0-249"))
+
+
+def test_naming_opens_no_network_where_the_run_says_its_groups(copy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (copy.path / "run.json").write_text(json.dumps({**copy.record(), "unit_groups": ["code"]}))
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "method", lambda *_, **__: pytest.fail("the network was opened"))
+        assert units.name_unit(copy, "code", "all of it") == {"all of it": "code"}
+        with pytest.raises(ValueError, match="already means units"):
+            units.name_unit(copy, 0, "code")
+    record = {key: value for key, value in copy.record().items() if key != "unit_groups"}
+    (copy.path / "run.json").write_text(json.dumps(record))  # as runs were before
+    assert units.name_unit(copy, 1, "code") == {"all of it": "code", "code": "1"}
+
+
+def test_groups_are_stored_unless_the_method_reads_further_names(quick_run: Run, diti_run: Run) -> None:
+    assert quick_run.record()["unit_groups"] == []
+    assert diti_run.record()["unit_groups"] is None
+    assert units.group_names(NamedGroups({"code": range(3)})) == ["code"]
 
 
 def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path: Path) -> None:
