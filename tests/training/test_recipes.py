@@ -17,6 +17,7 @@ from unweave.cli import main as cli
 from unweave.config import SettingsError, parse_word
 from unweave.data.sets.sprites import SpritesSettings
 from unweave.models.foundation_settings import NetworkSource
+from unweave.models.pretraining.autoencoder import AutoencoderSettings
 from unweave.runs.plan import plan
 from unweave.runs.run import Run
 from unweave.training import memory, recipes
@@ -171,7 +172,7 @@ def test_a_recipe_may_be_a_file(tmp_path: Path, whole: Path) -> None:
     file.write_text(tomli_w.dumps({"method": method, "data": DATA, "training": TRAINING}))
     run = train(tmp_path, recipe=str(file))
     found = Run(tmp_path / "autoencoder").settings
-    assert found.method == {**found.method, **RECIPE["method"], "channels": found.method["channels"]}
+    assert found.method == AutoencoderSettings(**RECIPE["method"])
     assert found.training.images == 64
     source = run.settings.foundation.autoencoder
     assert source is not None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from unweave import registry
+from unweave import progress, registry
 from unweave.cli import app as explorer
 from unweave.cli import (
     cite,
@@ -87,7 +87,8 @@ def main() -> None:
         if sys.argv[1:2] == ["train"] and "--help" in sys.argv and methods:
             output.show_settings(min(methods), [word for word in sys.argv if "=" in word])
             return
-        app()
+        with progress.use(progress.shown()):  # verbs with --quiet put their own in its place
+            app()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
