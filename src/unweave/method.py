@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from unweave import registry
 from unweave.config import NamedSettings
 from unweave.tensors import Images, Scalar, Units
+from unweave.types import NamedGroups as NamedGroups  # a method's file imports it from here
 from unweave.types import Weights
-from unweave.unit_groups import NamedGroups as NamedGroups  # a method's file imports it from here
 
 
 @dataclass(frozen=True, slots=True)

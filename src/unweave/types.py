@@ -1,6 +1,7 @@
-"""The array shapes that metrics see: rows x units, rows x factors (NumPy side, no torch)."""
+"""What every part agrees on and needs no torch for: the shapes of arrays, which weights, groups of units by name."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -36,3 +37,26 @@ def check_finite(values: np.ndarray, what: str = "codes") -> None:
             f"{what} of shape {values.shape} have {len(bad)} numbers that are NaN or infinite, in {rows} rows: "
             f"at {places}{more}. Leave those rows out, or look for the step at which the training diverged."
         )
+
+
+def no_units(name: str) -> Sequence[int] | None:
+    """The default `NamedGroups.parse`."""
+    return None
+
+
+class NamedGroups(NamedTuple):
+    """Units that belong together, where there are too many to look at one by one; edits take these names."""
+
+    named: Mapping[str, Sequence[int]] = {}
+    parse: Callable[[str], Sequence[int] | None] = no_units  # further names, such as a range of times
+
+    def find(self, name: str) -> Sequence[int]:
+        """The units of a group. Raises LookupError where there is none of this name."""
+        units = self.parse(name)
+        units = self.named.get(name) if units is None else units
+        if units is None:
+            raise LookupError(
+                f"there is no group of units {name!r}; there is: {', '.join(self.named) or 'none'}. "
+                "Units are named by numbers separated by commas, such as 0,3 or 10-49."
+            )
+        return units

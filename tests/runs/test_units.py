@@ -10,7 +10,7 @@ from unweave.method import Sampling
 from unweave.runs import hub, units
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
-from unweave.unit_groups import NamedGroups
+from unweave.types import NamedGroups
 
 FEW = Sampling("ddim", 2)
 

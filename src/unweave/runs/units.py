@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from unweave.files import write_atomically
 from unweave.runs.run import Run
-from unweave.unit_groups import NamedGroups, no_units
+from unweave.types import NamedGroups, no_units
 
 if TYPE_CHECKING:
     import unweave.method

@@ -1,6 +1,6 @@
 import pytest
 
-from unweave.unit_groups import NamedGroups
+from unweave.types import NamedGroups
 
 
 def test_a_group_is_found_by_its_name_or_by_what_the_method_reads() -> None:
