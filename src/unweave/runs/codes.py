@@ -1,7 +1,6 @@
 """Images -> codes: of tensors, of rows of a data set, and of a run, whose code tables are kept on disk."""
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 from unweave import progress
 from unweave.data import views
 from unweave.data.dataset import Dataset
+from unweave.files import temporary_path
 from unweave.method import Generative, Method, evaluating
 from unweave.runs.data import dataset_for
 from unweave.runs.images import ImageNames, read_images
@@ -103,14 +103,8 @@ def stored_table(
     if stored is not None:
         return stored
     computed = compute()
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{path.name}-{os.getpid()}"
-    try:
-        with part.open("wb") as file:
-            np.savez(file, codes=computed)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with temporary_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, codes=computed)
     return computed
 
 

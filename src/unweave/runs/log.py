@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from unweave.files import write_atomically
+
 
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add a record."""
@@ -25,6 +27,4 @@ def read(path: Path) -> list[dict[str, Any]]:
 def truncate(path: Path, seen: int) -> None:
     """Drop training records after `seen` images, which a resumed run will write again."""
     kept = [record for record in read(path) if record.get("seen", 0) <= seen]
-    temporary = path.with_suffix(".partial")
-    temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
-    temporary.replace(path)
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))

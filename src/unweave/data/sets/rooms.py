@@ -11,7 +11,6 @@ their sum weighted by three colours, plus the light that no hue changes (sky, hi
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -22,6 +21,7 @@ from jaxtyping import UInt8
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.factors import FactorGrid
 from unweave.data.settings import DatasetSettings
+from unweave.files import temporary_path
 from unweave.types import FactorTable, Pixels, Rows
 
 SIDE = 64  # pixels; the side of the ray-cast picture
@@ -122,11 +122,8 @@ def load_or_make(path: Path, make: Callable[[], Views]) -> Views:
         logger.info("%s cannot be used (%s) and is made again", path, error)
     views = make()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            draft = Path(folder) / path.name
-            np.savez(draft, views=views)
-            os.replace(draft, path)
+        with temporary_path(path) as temporary:
+            np.savez(temporary, views=views)
     except OSError as error:
         logger.info("%s cannot be written (%s)", path, error)
     return views
