@@ -95,3 +95,9 @@ def test_amounts_for_people() -> None:
         "12.70 GB",
     ]
     assert [progress.amount(n, "images") for n in (0, 0.53, 7, 12_345.6)] == ["0", "0.5", "7", "12,346"]
+
+
+@pytest.mark.parametrize("stream", [None, object()])
+def test_a_process_without_a_terminal_is_silent(stream: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert type(progress.current()) is Progress

@@ -117,9 +117,11 @@ def test_a_whole_run_on_two_processes_stops_and_resumes(tmp_path: Path) -> None:
     place = tmp_path / "run"
     odd = launched(2, *words, "training.images=129", "-o", str(place))
     assert "multiples of their number, 2" in odd.stderr
-    done = launched(2, *words, "training.images=128", "-o", str(place))
+    done = launched(2, *words, "training.images=128", "training.tracker=tensorboard", "-o", str(place))
     assert done.returncode == 0, done.stderr
     run = Run(place)
+    assert "finished" in run.record()
+    assert run.has_statistics()
     assert run.record()["processes"] == 2
     assert done.stdout.count(str(place)) == 1
     assert [record["seen"] for record in run.history()] == [32, 64, 96, 128]

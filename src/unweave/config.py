@@ -46,7 +46,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def read(path: Path) -> Table:
     """The tables of a TOML file."""
     try:
-        return tomllib.loads(Path(path).read_text())
+        return tomllib.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"there is no settings file {str(path)!r}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def temporary_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # that of a temporary file is for its owner alone
+        with suppress(OSError):  # some file systems have no permissions
+            temporary.chmod(0o666 & ~_umask())  # a temporary file is for its owner alone
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

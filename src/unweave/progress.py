@@ -141,7 +141,7 @@ def current() -> Progress:
     if progress is not None:
         return progress
     off = os.environ.get("UNWEAVE_PROGRESS", "").lower() in ("off", "0", "false", "no")
-    return Bars() if is_watched() and not off else Progress()
+    return Bars() if not off and is_watched() else Progress()
 
 
 def shown() -> Progress:
@@ -151,7 +151,11 @@ def shown() -> Progress:
 
 def is_watched() -> bool:
     """Whether stderr is a terminal, or this process the kernel of a notebook."""
-    return sys.stderr.isatty() or ("ipykernel" in sys.modules and "IPython" in sys.modules)
+    try:
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+    except (AttributeError, ValueError):  # a stream of another kind, or a closed one
+        terminal = False
+    return terminal or ("ipykernel" in sys.modules and "IPython" in sys.modules)
 
 
 def amount(number: Amount, unit: str) -> str:

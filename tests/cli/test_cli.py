@@ -334,3 +334,10 @@ def test_bad_input_to_diti_gives_one_clear_message(
     assert said.startswith("error: ")
     assert message in said
     assert "Traceback" not in said
+
+
+def test_help_of_a_method_takes_no_option_for_a_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(monkeypatch, "train", "encdiff", "--run=runs/a", "preset=release", "--help") == 0
+    assert "preset=release" in capsys.readouterr().out

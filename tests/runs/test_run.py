@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,14 @@ def test_a_model_opens_without_its_data(quick_run: Run, monkeypatch: pytest.Monk
 
 def test_a_finished_run_says_how_long_it_waited_for_images(quick_run: Run) -> None:
     assert 0 <= quick_run.record()["waiting_for_data"] < 0.5
+
+
+def test_a_model_opens_where_its_data_are_unknown(tmp_path: Path, quick_run: Run) -> None:
+    run_dir = shutil.copytree(quick_run.path, tmp_path / "run")
+    settings = (run_dir / "settings.toml").read_text("utf-8").replace('name = "sprites"', 'name = "Fötos"')
+    (run_dir / "settings.toml").write_text(settings, "utf-8")
+    run = Run(run_dir)
+    assert run.tables["data"]["name"] == "Fötos"
+    assert type(run.method()) is type(quick_run.method())
+    with pytest.raises(LookupError, match="Fötos"):
+        run.dataset()

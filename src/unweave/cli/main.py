@@ -85,7 +85,9 @@ def main() -> None:
     try:
         methods = set(sys.argv) & set(registry.trainable_names())
         if sys.argv[1:2] == ["train"] and "--help" in sys.argv and methods:
-            output.show_settings(min(methods), [word for word in sys.argv if "=" in word])
+            output.show_settings(
+                min(methods), [word for word in sys.argv[2:] if "=" in word and not word.startswith("-")]
+            )
             return
         with progress.use(progress.shown()):  # verbs with --quiet put their own in its place
             app()

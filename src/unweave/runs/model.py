@@ -5,25 +5,28 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from unweave.config import NamedSettings
 from unweave.method import Method, Pretraining, Trainable, find_method
 from unweave.models.foundation import Foundation, check_digests, open_foundation
 from unweave.runs.run import Run
-from unweave.runs.settings import RunSettings
+from unweave.runs.settings import method_settings
 from unweave.types import Weights
 
 
-def build(settings: RunSettings, foundation: Foundation) -> Trainable:
-    """What an experiment trains, untrained: a method, or a foundation of methods."""
-    name = settings.method.name
-    trainable = find_method(name).build(settings.method, foundation)
-    assert isinstance(trainable, Method | Pretraining), f"build of {name!r} must give a Method or a Pretraining"
+def build(settings: NamedSettings, foundation: Foundation) -> Trainable:
+    """What the settings of a method, or of a foundation of methods, describe; untrained."""
+    trainable = find_method(settings.name).build(settings, foundation)
+    assert isinstance(trainable, Method | Pretraining), (
+        f"build of {settings.name!r} must give a Method or a Pretraining"
+    )
     return trainable
 
 
 def load_trained(run: Run, weights: Weights = "averaged", device: Any = None) -> Trainable:
     """What was trained, a method or a foundation, in eval mode."""
     checkpoint = run.checkpoint()
-    trainable = build(run.settings, load_foundation(run))
+    settings = method_settings(run.tables.get("method"))  # and no others: a model opens where its data are unknown
+    trainable = build(settings, load_foundation(run))
     trainable.load_state_dict(load_file(checkpoint / "weights.safetensors"))
     if weights == "averaged" and (checkpoint / "average.safetensors").is_file():
         trainable.load_state_dict(load_file(checkpoint / "average.safetensors"), strict=False)

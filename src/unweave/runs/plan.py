@@ -62,11 +62,19 @@ def default_run_dir(settings: RunSettings, resume: bool = False) -> Path:
     run_dir, number, same, near = Path("runs") / name, 1, None, None
     while run_dir.exists():
         if resume and (run_dir / "settings.toml").is_file():
-            names = set(differing(Run(run_dir).settings, settings))
+            names = _differing_from(run_dir, settings)
             same, near = (same if names else run_dir), (run_dir if names <= set(RESUMABLE) else near)
         number += 1
         run_dir = Path("runs") / f"{name}-{number}"
     return same or near or run_dir
+
+
+def _differing_from(run_dir: Path, settings: RunSettings) -> set[str]:
+    """As `differing`, from a run that is there; one whose settings cannot be used any more differs in all."""
+    try:
+        return set(differing(Run(run_dir).settings, settings))
+    except (SettingsError, LookupError):
+        return {"method", "data", "training"}
 
 
 def differing(one: RunSettings, other: RunSettings) -> list[str]:

@@ -227,7 +227,7 @@ class Run:
         """Where its frozen networks are: in the run itself where it was shared, else where the settings say."""
         shared = {name: self.path / "foundation" / name for name in FoundationSettings.model_fields}
         inside = {name: {"from": str(folder)} for name, folder in shared.items() if folder.is_dir()}
-        return FoundationSettings.model_validate(inside) if inside else self.settings.foundation
+        return FoundationSettings.model_validate(inside or self.tables.get("foundation", {}))
 
     # sharing
 

@@ -124,7 +124,7 @@ def unit_names(run: Run) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        names = {str(name): str(word) for name, word in json.loads(path.read_text()).items()}
+        names = {str(name): str(word) for name, word in json.loads(path.read_text("utf-8")).items()}
         return {name: word for name, word in names.items() if not _is_number(name) and not RANGE.fullmatch(name)}
     except (ValueError, AttributeError):
         raise ValueError(f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it.") from None

@@ -48,7 +48,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     else:
         foundation = open_foundation(settings.foundation, dataset.shape, len(dataset), convert)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
-    method = build(settings, foundation)
+    method = build(settings.method, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
     players = method.to(accelerator.device).train().players()
     probe = first_batch(settings.training, dataset, accelerator)

@@ -81,6 +81,13 @@ class Trainer:
             self._close_finished_run()
             return
         self._begin()
+        try:
+            self._train_and_finish()
+        finally:  # after the last checkpoint: it ends the group of processes
+            if self.settings.tracker is not None:
+                self.accelerator.end_training()
+
+    def _train_and_finish(self) -> None:
         first = self.steps
         try:
             with _interrupts_call(self.interrupt):
@@ -88,11 +95,11 @@ class Trainer:
         except KeyboardInterrupt:
             if self.steps > first:
                 self.finish()
-            progress.message(f"saved at {self.seen:,} images; go on with: unweave train {self.run.path} --resume")
+            elif self.seen:  # nothing is new, but what is stored beside the checkpoint was removed
+                self._end_callbacks()
+            state = f"saved at {self.seen:,} images" if self.seen else "stopped before the first step"
+            progress.message(f"{state}; go on with: unweave train {self.run.path} --resume")
             raise
-        finally:
-            if self.settings.tracker is not None:
-                self.accelerator.end_training()
         self.finish()
         if self.is_main:
             record.finish(self.run, self.seconds(), self.seen, waiting)
@@ -144,6 +151,9 @@ class Trainer:
     def finish(self) -> None:
         """The last checkpoint, and what a run stores besides."""
         self.save()
+        self._end_callbacks()
+
+    def _end_callbacks(self) -> None:
         for callback in self.callbacks:
             callback.on_train_end(self)
         self.accelerator.wait_for_everyone()
@@ -151,9 +161,10 @@ class Trainer:
     def _close_finished_run(self) -> None:
         """A run that is trained to its end, but may have been killed before all was stored."""
         progress.message(f"{self.run.path} is trained already ({self.seen:,} images).")
-        if self.is_main and not self.run.is_complete():
-            for callback in self.callbacks:
-                callback.on_train_end(self)
+        complete = [self.run.is_complete()]
+        broadcast_object_list(complete)
+        if not complete[0]:
+            self._end_callbacks()
         if self.is_main and "finished" not in self.run.record():  # it was killed after its last step
             record.finish(self.run, self.seconds(), self.seen)
         self.accelerator.wait_for_everyone()
