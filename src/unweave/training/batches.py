@@ -66,6 +66,11 @@ def batches(
             seen = following
 
 
+def first_batch(dataset: Dataset, seed: int, batch: int, device: torch.device, share: tuple[int, int]) -> Batch:
+    """This process's share of the first batch, for probes."""
+    return next(batches(dataset, seed, batch, 0, batch, device, share))
+
+
 class Waited:
     """The items of an iterator, and the seconds that were spent waiting for them."""
 

@@ -13,14 +13,13 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from unweave.config import SettingsError
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
-from unweave.method import Batch
 from unweave.models.foundation import open_foundation
 from unweave.runs import checkpoint
 from unweave.runs.model import build
 from unweave.runs.run import Run
 from unweave.runs.settings import TrainingSettings
 from unweave.training import loop, malloc, memory
-from unweave.training.batches import batches
+from unweave.training.batches import first_batch
 from unweave.training.callbacks import standard_callbacks
 from unweave.training.ema import Average
 from unweave.training.experiment import Experiment
@@ -51,7 +50,8 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     method = build(settings.method, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
     players = method.to(accelerator.device).train().players()
-    probe = first_batch(settings.training, dataset, accelerator)
+    share = (accelerator.process_index, accelerator.num_processes)
+    probe = first_batch(dataset, settings.training.seed, settings.training.batch, accelerator.device, share)
     memory.check(players, probe, settings.training, accelerator, pieces="piece" in type(settings.method).model_fields)
 
     run_dir = _of_main_process(accelerator, experiment.run_dir)
@@ -98,12 +98,6 @@ def make_accelerator(settings: TrainingSettings, several_players: bool) -> Accel
             f"and must be multiples of their number, {processes}."
         )
     return accelerator
-
-
-def first_batch(settings: TrainingSettings, dataset: Dataset, accelerator: Accelerator) -> Batch:
-    """This process's share of the first batch, for probes."""
-    share = (accelerator.process_index, accelerator.num_processes)
-    return next(batches(dataset, settings.seed, settings.batch, 0, settings.batch, accelerator.device, share))
 
 
 def seed_of(seed: int, rank: int) -> int:

@@ -19,7 +19,7 @@ from unweave.models.foundation import Foundation
 from unweave.runs import log
 from unweave.runs.run import Run
 from unweave.training import loop, precision, record
-from unweave.training.batches import Waited, batches
+from unweave.training.batches import Waited, batches, first_batch
 from unweave.training.compiling import compile_networks
 from unweave.training.state import TrainingState, random_states, save_state, set_random_states
 
@@ -197,7 +197,7 @@ class Trainer:
             return str(recorded["precision"])
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         batch, device = self.settings.batch, self.accelerator.device
-        probe = next(batches(self.dataset, self.settings.seed, batch, 0, batch, device, share))
+        probe = first_batch(self.dataset, self.settings.seed, batch, device, share)
         generators = random_states(self.state.rng)
         chosen, seconds = precision.choose(self.state.players, probe, self.accelerator)
         set_random_states(generators, self.state.rng)
