@@ -54,11 +54,15 @@ def command(
         trained = train(
             what, *tables, run=run, resume=resume, overwrite=overwrite, foundations=foundations, convert=convert
         )
-    if os.environ.get("RANK", "0") != "0":
-        return  # one of several processes, and not the one that speaks
-    if json:
-        output.print_json({"run": str(trained.path), **trained.record(), "digest": trained.digest()})
-    else:
-        print(trained.path)
-        if not quiet:
-            print(f"next: unweave evaluate {trained.path}   or: unweave edit swap {trained.path}", file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
+        if json:
+            output.print_json({"run": str(trained.path), **trained.record(), "digest": trained.digest()})
+        else:
+            print(trained.path)
+            if not quiet:
+                print(f"next: unweave evaluate {trained.path}   or: unweave edit swap {trained.path}", file=sys.stderr)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # All is written: end here, so that none waits for the other's connections to close (under load, one did).
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

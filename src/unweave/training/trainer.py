@@ -83,9 +83,9 @@ class Trainer:
         self._begin()
         try:
             self._train_and_finish()
-        finally:  # after the last checkpoint: it ends the group of processes
-            if self.settings.tracker is not None:
-                self.accelerator.end_training()
+        finally:  # not accelerator.end_training(), which also ends the group of processes: another run may follow
+            for tracker in self.accelerator.trackers:
+                tracker.finish()
 
     def _train_and_finish(self) -> None:
         first = self.steps
