@@ -49,6 +49,7 @@ class NamedGroups(NamedTuple):
 
     named: Mapping[str, Sequence[int]] = {}
     parse: Callable[[str], Sequence[int] | None] = no_units  # further names, such as a range of times
+    pattern: str | None = None  # a regular expression that all further names fit; a run stores it
 
     def find(self, name: str) -> Sequence[int]:
         """The units of a group. Raises LookupError where there is none of this name."""

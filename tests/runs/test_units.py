@@ -98,10 +98,19 @@ def test_naming_opens_no_network_where_the_run_says_its_groups(copy: Run, monkey
     assert units.name_unit(copy, 1, "code") == {"all of it": "code", "code": "1"}
 
 
-def test_groups_are_stored_unless_the_method_reads_further_names(quick_run: Run, diti_run: Run) -> None:
+def test_the_names_of_groups_and_the_form_of_further_ones_are_stored(
+    quick_run: Run, diti_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert quick_run.record()["unit_groups"] == []
-    assert diti_run.record()["unit_groups"] is None
-    assert units.group_names(NamedGroups({"code": range(3)})) == ["code"]
+    assert quick_run.record()["unit_group_pattern"] is None
+    assert diti_run.record()["unit_groups"] == list(diti_run.method().unit_groups.named)
+    assert units.group_facts(NamedGroups({"code": range(3)})) == {"unit_groups": ["code"], "unit_group_pattern": None}
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "method", lambda *_, **__: pytest.fail("the network was opened"))
+        assert units.name_unit(diti_run, 3, "hair") == {"hair": "3"}
+        assert units.name_unit(diti_run, 3, "") == {}
+    with pytest.raises(ValueError, match="already means units"):
+        units.name_unit(diti_run, 3, "t100-299")
 
 
 def test_names_travel_with_a_shared_run_and_may_change_there(copy: Run, tmp_path: Path) -> None:

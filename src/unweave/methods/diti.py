@@ -54,6 +54,9 @@ class DiTiSettings(_guided.GuidedSettings):
         return self
 
 
+TIMES_OR_BLOCKS = r"([bt])(\d+)(?:-(\d+))?"
+"""Names of units by when they open: t100-299, b16-23, t50."""
+
 EVEN = {"edges": (1000,), "widths": (512,)}
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = _guided.presets()
@@ -104,7 +107,7 @@ class DiTi(_guided.Guided):
 
     def __init__(self, settings: DiTiSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, "DiTi", PrefixMask(settings))
-        self.unit_groups = NamedGroups(stage_units(settings), partial(units_of_range, settings))
+        self.unit_groups = NamedGroups(stage_units(settings), partial(units_of_range, settings), TIMES_OR_BLOCKS)
 
 
 def block_starts(settings: DiTiSettings) -> list[int]:
@@ -147,7 +150,7 @@ def stage_units(settings: DiTiSettings) -> dict[str, list[int]]:
 
 def units_of_range(settings: DiTiSettings, name: str) -> list[int] | None:
     """The units that open at a range of times, such as t100-299, or in a range of blocks, such as b16-23."""
-    match = re.fullmatch(r"([bt])(\d+)(?:-(\d+))?", name)
+    match = re.fullmatch(TIMES_OR_BLOCKS, name)
     if match is None:
         return None
     first, last = int(match[2]), int(match[3] or match[2])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from unweave.files import write_atomically
 from unweave.runs.run import Run
-from unweave.types import NamedGroups, no_units
+from unweave.types import NamedGroups
 
 if TYPE_CHECKING:
     import unweave.method
@@ -140,12 +140,11 @@ def name_unit(
     comma, or is longer than 40 characters; LookupError for a group that is not there.
     """
     run = run if isinstance(run, Run) else Run(run)
-    names = unit_names(run)
-    method_groups = _groups_of_run(run) if method is None else method.unit_groups
+    names, text = unit_names(run), " ".join(text.split())
+    method_groups = _groups_of_run(run, str(unit).strip(), text) if method is None else method.unit_groups
     count = run.statistics().quantiles.shape[1]
     word = resolve_groups(method_groups, count, [unit], names)[0].word
     kept = {other: of for other, of in names.items() if of != word}
-    text = " ".join(text.split())
     if text:
         if "," in text or not text.isprintable() or len(text) > MAX_NAME_LENGTH:
             raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters and no comma, got {text!r}.")
@@ -168,13 +167,17 @@ def _means_units(method_groups: NamedGroups, text: str, count: int) -> bool:
     return True
 
 
-def group_names(method_groups: NamedGroups) -> list[str] | None:
-    """What a run stores of its groups, so that naming units opens no network; None where there are further names."""
-    return list(method_groups.named) if method_groups.parse is no_units else None
+def group_facts(method_groups: NamedGroups) -> dict[str, list[str] | str | None]:
+    """What a run stores of its groups, so that naming units opens no network."""
+    return {"unit_groups": list(method_groups.named), "unit_group_pattern": method_groups.pattern}
 
 
-def _groups_of_run(run: Run) -> NamedGroups:
-    """The groups of a run's method. Where the run stores their names (`group_names`), the names alone, without units;
-    else the method is opened."""
-    stored = run.record().get("unit_groups")
-    return run.method(device="cpu").unit_groups if stored is None else NamedGroups(dict.fromkeys(stored, ()))
+def _groups_of_run(run: Run, *words: str) -> NamedGroups:
+    """The groups of a run's method: their names alone, without units, as the run stores them (`group_facts`). The
+    method is opened for a run without them, and where one of the words may be a further name, such as a range of times.
+    """
+    record = run.record()
+    stored, pattern = record.get("unit_groups"), record.get("unit_group_pattern")
+    if stored is None or (pattern and any(re.fullmatch(pattern, word) for word in words)):
+        return run.method(device="cpu").unit_groups
+    return NamedGroups(dict.fromkeys(stored, ()))

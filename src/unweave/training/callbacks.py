@@ -17,7 +17,7 @@ from unweave.method import Generative, Method, Pretraining, Sampling, evaluating
 from unweave.runs import hub, log, reduction
 from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, Statistics, write_statistics
-from unweave.runs.units import group_names, select_groups
+from unweave.runs.units import group_facts, select_groups
 from unweave.tensors import to_images
 from unweave.training import record
 from unweave.training.loop import Step
@@ -153,7 +153,7 @@ def store_statistics(run: Run, dataset: Dataset) -> None:
     fitted = reduction.fit(codes)
     quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
     run.install_parts(lambda folder: hub.write_parts(trained, folder))
-    record.add(run, unit_groups=group_names(trained.unit_groups))
+    record.add(run, **group_facts(trained.unit_groups))
     write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
 
 
