@@ -9,7 +9,7 @@ DEMO   ?= runs/demo
 CODE   := src tests benchmarks examples
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
-.PHONY: demo test test-long check format clean help
+.PHONY: demo papers test test-long check format clean help
 
 help:  ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -22,6 +22,9 @@ $(READY): pyproject.toml
 
 demo: $(READY)  ## train on the built-in rooms, score, edit, and say where the pictures are
 	sh examples/demo.sh $(BIN)/unweave $(DEMO)
+
+papers: $(READY)  ## every demonstration, two at a time: claims, numbers, and pictures in demos/
+	sh examples/papers.sh $(BIN)/unweave
 
 test: $(READY) check  ## style, types, imports, and every test that is not slow by nature
 	$(PYTEST) -m "not long"

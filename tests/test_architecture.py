@@ -50,6 +50,9 @@ def heavy_packages(*words: str) -> set[str]:
         ["train", "--help"],
         ["edit", "--help"],
         ["evaluate", "--help"],
+        ["demo"],
+        ["demo", "--json"],
+        ["demo", "--help"],
     ],
     ids=" ".join,
 )

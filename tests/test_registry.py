@@ -30,3 +30,9 @@ def test_an_entry_point_of_a_third_party_counts(monkeypatch: pytest.MonkeyPatch)
     assert "mine" in registry.names("methods")
     assert registry.module("methods", "mine") is outside
     assert "mine" not in registry.names("data")
+
+
+def test_what_a_file_says_first_is_read_without_importing_it() -> None:
+    assert registry.summary("methods", "betavae") == "beta-VAE: a VAE whose KL term weighs beta."
+    with pytest.raises(LookupError, match=r"there is no 'betavea' in methods\. Did you mean 'betavae'"):
+        registry.summary("methods", "betavea")

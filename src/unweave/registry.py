@@ -1,10 +1,11 @@
 """The registry is the file system: a family is one or two folders, a name is a file in them.
 
 `name = "encdiff"` in a settings file is `unweave/methods/encdiff.py`. A package outside adds its own by the entry-point
-groups `unweave.methods` and `unweave.data`, each pointing to a module. Files that begin with an underscore are shared
-by members of the family and are none themselves.
+groups `unweave.methods`, `unweave.data` and `unweave.demos`, each pointing to a module. Files that begin with an
+underscore are shared by members of the family and are none themselves.
 """
 
+import ast
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -17,6 +18,7 @@ FAMILIES = {
     "methods": ("unweave.methods",),
     "pretraining": ("unweave.models.pretraining",),
     "data": ("unweave.data.sets", "unweave.data.formats"),
+    "demos": ("unweave.demos",),
 }
 """The packages in which the members of each family lie."""
 
@@ -47,15 +49,33 @@ def trainable(name: str) -> ModuleType:
 
 def module(family: str, name: str) -> ModuleType:
     """The module of a name. Raises LookupError with the nearest name."""
-    known = names(family)
-    if name not in known:
-        raise LookupError(f"there is no {name!r} in {family}.{nearest(name, known)} There is: {', '.join(known)}.")
+    _check_known(family, name)
     for point in entry_points(group=f"unweave.{family}"):
         if point.name == name:
             loaded = point.load()
             assert isinstance(loaded, ModuleType), f"the entry point {name!r} of unweave.{family} must be a module"
             return loaded
     return import_module(_files(family)[name])
+
+
+def summary(family: str, name: str) -> str:
+    """The first paragraph of the docstring of a name's module, as one line; the module is not imported.
+
+    Raises LookupError with the nearest name.
+    """
+    _check_known(family, name)
+    outside = {point.name: point.value for point in entry_points(group=f"unweave.{family}")}
+    spec = find_spec(outside.get(name) or _files(family)[name])
+    assert spec is not None, f"{name} is not installed"
+    assert spec.origin is not None, f"{name} is no file"
+    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.partition("\n\n")[0].split())
+
+
+def _check_known(family: str, name: str) -> None:
+    known = names(family)
+    if name not in known:
+        raise LookupError(f"there is no {name!r} in {family}.{nearest(name, known)} There is: {', '.join(known)}.")
 
 
 def _files(family: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from unweave.cli import (
     cite,
     compare,
     data,
+    demo,
     edit,
     encode,
     evaluate,
@@ -54,6 +55,7 @@ app.command("name")(name.command)
 app.command("info")(info.command)
 app.command("share")(share.command)
 app.command("list")(listing.command)
+app.command("demo")(demo.command)
 app.command("cite")(cite.command)
 
 

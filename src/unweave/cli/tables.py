@@ -15,6 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:  # a table of settings needs no torch
     from unweave.data.cache.entries import CacheEntry
     from unweave.data.doctor import DoctorReport
+    from unweave.demonstration import ShownDemonstration
     from unweave.evaluation.compare import ComparedRun, RunComparison
     from unweave.evaluation.edits import EditScores
     from unweave.evaluation.evaluate import SeedAgreement
@@ -186,6 +187,16 @@ def _how_to_read(comparison: "RunComparison") -> str:
     elif not scored:
         text += "; `unweave evaluate RUN` adds the scores with factors, where there are any"
     return text
+
+
+def demonstration_table(shown: "ShownDemonstration") -> Table:
+    """What was measured, with the method and with the control beside it."""
+    table = Table("", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for head in ("method", "control"):
+        table.add_column(head, justify="right")
+    for key, value in shown.measured.items():
+        table.add_row(key, _format_value(float(value)), _format_value(float(shown.control[key])))
+    return table
 
 
 def facts_table(facts: Mapping[str, Any]) -> Table:

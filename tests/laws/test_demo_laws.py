@@ -1,0 +1,31 @@
+"""What every demonstration keeps: it is found by its file, its claim holds, and the control alone does not show it."""
+
+import inspect
+import math
+
+import pytest
+
+from unweave import registry
+from unweave.demonstration import find_demonstration
+
+NAMES = registry.names("demos")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_demonstration_is_written_to_be_read(name: str) -> None:
+    module = registry.module("demos", name)
+    assert len(inspect.getsource(module).splitlines()) <= 150
+    assert 20 < len(registry.summary("demos", name)) <= 240
+    assert find_demonstration(name).paper
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_its_claim_holds_and_fails_where_its_own_term_is_off(name: str) -> None:
+    demonstration = find_demonstration(name)
+    measured, control, picture = demonstration.run(0, True)
+    assert measured.keys() == control.keys()
+    assert all(math.isfinite(value) for value in [*measured.values(), *control.values()])
+    assert demonstration.holds(measured, control), (measured, control)
+    assert not demonstration.holds(control, control)
+    assert min(picture.size) > 100
