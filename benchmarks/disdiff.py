@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=["disdiff", "disdiff-0", "encdiff-images", "encdiff-time"])
     parser.add_argument("--rows", type=int, default=20_000, help="rows that are encoded for scores")
-    parser.add_argument("--threads", type=int, default=0, help="of training; 0 is all cores")
+    parser.add_argument("--threads", type=int, default=0, help="of training; 0 is auto")
     parser.add_argument("--edits", action="store_true", help="also measure swaps (minutes)")
     parser.add_argument("--out", type=Path, default=Path("runs/disdiff"))
     parser.add_argument("--only-report", action="store_true")

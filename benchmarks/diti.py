@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=["pdae", "diti"], help="pdae, diti, diffae")
     parser.add_argument("--labels", type=int, default=100, help="of each class, for the probes")
     parser.add_argument("--rows", type=int, default=10_000, help="rows of each split that are encoded")
-    parser.add_argument("--threads", type=int, default=0, help="of training; 0 is all cores")
+    parser.add_argument("--threads", type=int, default=0, help="of training; 0 is auto")
     parser.add_argument("--out", type=Path, default=Path("runs/diti"))
     parser.add_argument("--only-report", action="store_true")
     parser.add_argument("--inversion", type=Path, help="a run: measure its inversion and stop")

@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--denoiser-images", type=int, default=15_000)
     parser.add_argument("--images", type=int, default=4_800, help="that PDAE sees, 16 to a step")
     parser.add_argument("--count", type=int, default=256, help="images that errors are taken over")
-    parser.add_argument("--threads", type=int, default=0, help="of training; 0 is all cores")
+    parser.add_argument("--threads", type=int, default=0, help="of training; 0 is auto")
     parser.add_argument("--out", type=Path, default=Path("runs/diti-presets"))
     options = parser.parse_args()
     common = [f"data={options.data}", *([f"training.threads={options.threads}"] if options.threads else [])]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from unweave.runs.plan import plan
     from unweave.runs.run import Run
     from unweave.runs.units import name_unit
+    from unweave.threads import sleep_at_barriers
     from unweave.training.train import train
 
 __version__ = "0.1.0"
@@ -56,6 +57,7 @@ _HOME = {
     "report": "evaluation.report.report",
     "Run": "runs.run",
     "Sampling": "method",
+    "sleep_at_barriers": "threads",
     "swap": "editing.verbs",
     "train": "training.train",
     "traverse": "editing.verbs",
@@ -85,6 +87,7 @@ __all__ = [
     "read_tables",
     "reconstruct",
     "report",
+    "sleep_at_barriers",
     "swap",
     "train",
     "traverse",

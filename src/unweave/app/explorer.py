@@ -6,6 +6,7 @@ changes, so people do not disturb each other.
 
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -36,6 +37,7 @@ from unweave.runs.run import Run
 from unweave.runs.unit_ranges import MEASURED_ROWS, default_selection, read_ranges, unit_ranges
 from unweave.runs.units import name_unit, resolve_groups, unit_names
 from unweave.tensors import Images, to_pixels
+from unweave.threads import Threads
 from unweave.types import Pixels
 
 MAX_SLIDERS = 24  # for the units that move or vary most
@@ -78,9 +80,16 @@ class Explorer:
         self.dataset = None if exported else self._open_dataset()
         self.units = resolve_groups(self.method.unit_groups, self.count, list(exported) or self._live_units(), {})
         self.ranges = unit_ranges(self.run, self.units)
-        self.lock = Lock()  # the model draws for one person at a time
+        self.lock, self.threads = Lock(), Threads(every=20.0)
         self.has_start = self.method.start(1, torch.Generator().manual_seed(0)) is not None
         self.extras = find_method(self.run.method_name).extra_verbs
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """The model draws for one person at a time, with as many threads as are fast just now."""
+        with self.lock:
+            self.threads.choose()
+            yield
 
     def names(self) -> list[str]:
         """What the units are called now."""
@@ -139,7 +148,7 @@ class Explorer:
 
     def prepare(self, image: Images, seed: int | None, name: str) -> PickedImage:
         """An image of the run's size that begins from the x_T of a seed, or from its own where that is None."""
-        with self.lock, evaluating(self.method):
+        with self._drawing(), evaluating(self.method):
             start = make_start(self.method, image, sampling=SAMPLING, seed=seed)
             reconstruction = reconstruct_images(self.method, image, sampling=SAMPLING, start=start)
             code = self.method.encode(image)[0]
@@ -157,7 +166,7 @@ class Explorer:
             return to_pixels(picked.reconstruction), black, self.command("reconstruct", picked)
         edits = [self.units[index].units for index in moved]
         points = [self.ranges[index].code_at(positions[index]) for index in moved]
-        with self.lock:
+        with self._drawing():
             edited = adjust_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
         quantiles = ",".join(f"{self.units[index].word}={positions[index]:.2f}" for index in moved)
         return (
@@ -172,7 +181,7 @@ class Explorer:
         """One unit after the other from the partner: its index and the picture, as each is made."""
         for index in indices:
             units = self.units[index].units
-            with self.lock:
+            with self._drawing():
                 edited = swap_units(
                     self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start
                 )
@@ -184,13 +193,13 @@ class Explorer:
         """One unit after the other at these quantiles: its index and the pictures."""
         for index in indices:
             edits, points = [self.units[index].units], [self.ranges[index].codes_at(quantiles)]
-            with self.lock:
+            with self._drawing():
                 frames = traverse_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
             yield index, to_pixels(frames[0, :, 0])
 
     def interpolate(self, picked: PickedImage, partner: Partner | PickedImage) -> Pixels:
         """From one image to the other: all units, and the inverted x_T unless `picked` begins from a seed."""
-        with self.lock:
+        with self._drawing():
             partner_start = (
                 make_start(self.method, partner.image, sampling=SAMPLING, seed=None) if picked.seed is None else None
             )
@@ -209,7 +218,7 @@ class Explorer:
         """Where the token of a unit is attended to. Raises ValueError for methods without such maps."""
         if self.why_no_attention():
             raise ValueError(self.why_no_attention())
-        with self.lock, evaluating(self.method):
+        with self._drawing(), evaluating(self.method):
             coarse: Tensor = self.extras["attention"](self.method, picked.image, picked.start, SAMPLING)
         maps = torch.nn.functional.interpolate(coarse, size=picked.image.shape[2:], mode="bilinear")[0]
         unit_map = maps[self.units[index].units].mean(0, keepdim=True)

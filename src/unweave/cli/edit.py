@@ -226,6 +226,7 @@ def fields(
     from unweave.editing import method_specific
 
     target = open_target(run, "fields", output, overwrite, json)
+    out.choose_threads()
     edit = method_specific.field_maps(
         target.run, images, parse_units(units), parse_times(times) or method_specific.TIMES, seed=seed
     )
@@ -259,6 +260,7 @@ def manipulate(
         raise ValueError("--attribute is missing: the name of a factor, or NAME=CLASS; `unweave info RUN` lists them.")
     start = start_options(seed or 0, seed is None, steps, sampler, inversion)
     target = open_target(run, "manipulate", output, overwrite, json)
+    out.choose_threads()
     with out.progress_of(quiet=False):
         edit, classifier = move_attribute(
             target.run, attribute, images, amount or AMOUNTS, kept=kept, rows=rows, **start
@@ -302,6 +304,7 @@ def open_target(run_path: Path, name: str, output: Path | None, overwrite: bool,
 
 
 def edit_and_save(verb: Callable[..., "Edit"], target: Target, options: dict[str, Any]) -> None:
+    out.choose_threads()
     edit = verb(target.run, **options)
     start = "inverted" if options["seed"] is None else f"seed {options['seed']}"
     save_and_print(edit, target, {"x_T": start, "sampling": options["sampling"]._asdict()})

@@ -34,7 +34,7 @@ def command(
 
     import numpy as np
 
-    from unweave.cli.output import print_json
+    from unweave.cli.output import choose_threads, print_json
     from unweave.data.reading.image_files import IMAGE_ENDINGS
     from unweave.files import write_atomically
     from unweave.runs.codes import encode
@@ -45,6 +45,7 @@ def command(
         raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
     single = images[0] if images and len(images) == 1 and Path(images[0]).suffix.lower() not in IMAGE_ENDINGS else None
     chosen: Literal["averaged", "raw"] = "averaged" if weights == "averaged" else "raw"
+    choose_threads()
     arrays = encode(run, single or images or None, split=split, weights=chosen)
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]

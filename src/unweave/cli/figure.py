@@ -40,6 +40,7 @@ def attribute_loss(
     words = None if times is None else [word.strip() for word in times.split(",")]
     if words is not None and not all(word.isdecimal() for word in words):
         raise ValueError(f"--times must be numbers separated by commas, such as 100,500; got {times!r}.")
+    out.choose_threads()
     with out.progress_of(quiet=False):
         losses = attribute_losses(
             run,

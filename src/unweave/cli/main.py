@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from unweave import progress, registry
+from unweave import progress, registry, threads
 from unweave.cli import app as explorer
 from unweave.cli import (
     cite,
@@ -79,6 +79,8 @@ def top(
 
 def main() -> None:
     """The entry point: errors become one message and a non-zero exit, with a traceback only under --debug."""
+    if "torch" not in sys.modules:  # a test, or a program that calls this, has said by itself how threads wait
+        threads.sleep_at_barriers()
     debug = "--debug" in sys.argv
     sys.argv[1:] = ["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"]
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from unweave import progress
+from unweave import progress, threads
 from unweave.cli import tables
 
 
@@ -54,3 +54,8 @@ def show_settings(method: str, words: Sequence[str] = ()) -> None:
 def progress_of(quiet: bool) -> AbstractContextManager[None]:
     """For the time of a verb: bars on a terminal, lines in a pipe, nothing with --quiet."""
     return progress.use(progress.Progress() if quiet else progress.shown())
+
+
+def choose_threads() -> None:
+    """Before a verb computes with torch: it does so with one thread or all, whichever is the faster just now."""
+    threads.Threads().choose()

@@ -51,6 +51,7 @@ def command(
     if refused is not None:
         raise ValueError(f"--set {refused}: the size is that of the run's images, and --data says which set it is.")
     settings = None if data is None else config.merge(dataset_table(data), *map(config.parse_word, changes or []))
+    output.choose_threads()
     with output.progress_of(quiet=False):
         scores = probe(
             run, data=settings, targets=targets, labels=labels, published=published, rows=rows, seed=seed,

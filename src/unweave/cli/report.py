@@ -43,6 +43,7 @@ def command(
     tables = [parse_word(text) for text in words or []]
     with out.progress_of(quiet):
         run = run_or_train(what, *tables, method=method)
+        out.choose_threads()
         written = report(
             run,
             data=data,

@@ -1,7 +1,7 @@
 """The settings of a run: what settings.toml holds, and how it is written."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import Field, SerializeAsAny
@@ -40,7 +40,9 @@ class TrainingSettings(Frozen):
     compile: bool = Field(
         False, description="torch.compile the networks where that works (the CPU needs a C++ compiler); takes minutes"
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads; all cores if not set")
+    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="CPU threads; 'auto' takes one or all cores, whichever is the faster, also on the way"
+    )
     tracker: str | None = Field(
         None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."
     )

@@ -24,6 +24,7 @@ from unweave.training.callbacks import standard_callbacks
 from unweave.training.ema import Average
 from unweave.training.experiment import Experiment
 from unweave.training.state import TrainingState, restore_state
+from unweave.training.thread_choice import ChooseThreads
 from unweave.training.trainer import Trainer
 
 logger = logging.getLogger("unweave")
@@ -38,8 +39,9 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     """
     settings = experiment.settings
     malloc.keep()
-    if settings.training.threads is not None:
+    if settings.training.threads != "auto":  # the first weights may depend on it, too
         torch.set_num_threads(settings.training.threads)
+    choose_threads = ChooseThreads()
     torch.manual_seed(settings.training.seed)
     dataset = open_data(settings.data)
     if experiment.is_begun() and settings.foundation.networks():  # it goes on with those it has, or says they are gone
@@ -71,7 +73,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     )
     record = _restore(run, state, accelerator)
     _check_same_images(run, dataset)
-    return Trainer(run, state, dataset, foundation, accelerator, record, standard_callbacks())
+    return Trainer(run, state, dataset, foundation, accelerator, record, [choose_threads, *standard_callbacks()])
 
 
 def make_accelerator(settings: TrainingSettings, several_players: bool) -> Accelerator:

@@ -49,11 +49,15 @@ def train(
     named = {"data": data, "method": method, "training": training, "preset": preset}
     changes = [*tables, {key: value for key, value in named.items() if value is not None}]
     experiment = resolve(what, *changes, run=run, resume=resume, overwrite=overwrite)
+    threads = torch.get_num_threads()
     speaks = os.environ.get("RANK", "0") == "0"  # of several processes, one
     with progress.use(progress.current() if speaks else progress.Progress()):
         make_foundations(experiment, allowed=foundations, convert=convert)
-        trainer = prepare(experiment, convert=convert)
-        trainer.fit()
+        try:
+            trainer = prepare(experiment, convert=convert)
+            trainer.fit()
+        finally:
+            torch.set_num_threads(threads)
     return trainer.run
 
 
@@ -68,8 +72,4 @@ def make_foundations(experiment: Experiment, *, allowed: bool = True, convert: b
         return
     for recipe in recipes.missing(experiment.settings, allowed):
         progress.message(f"the {recipe.kind} {recipe.run_dir} is not there yet, so it is made first: {recipe.command}")
-        threads = torch.get_num_threads()
-        try:
-            train(recipe.what, recipe.table, run=recipe.run_dir, resume=True, convert=convert)
-        finally:
-            torch.set_num_threads(threads)
+        train(recipe.what, recipe.table, run=recipe.run_dir, resume=True, convert=convert)

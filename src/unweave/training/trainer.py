@@ -21,13 +21,16 @@ from unweave.runs.run import Run
 from unweave.training import loop, precision, record
 from unweave.training.batches import Waited, batches, first_batch
 from unweave.training.compiling import compile_networks
-from unweave.training.state import TrainingState, random_states, save_state, set_random_states
+from unweave.training.state import TrainingState, random_states, save_state
 
 logger = logging.getLogger("unweave")
 
 
 class Callback:
     """What happens beside the steps; with several processes every one calls it, so that they can act together."""
+
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        """The first step, or the first after a checkpoint, is about to be made."""
 
     def after_step(self, trainer: "Trainer", step: loop.Step, before: int) -> None:
         """A step has been made; `before` images were seen before it."""
@@ -55,11 +58,16 @@ class Trainer:
         self.seen, self.steps = int(position["seen"]), int(position["steps"])
         self.started = time.monotonic() - position["seconds"]
         self.interrupted = False
+        self.step_seconds = 0.0  # of the last step, with the time that it waited for its images
         self.task = progress.Task()
 
     @property
     def is_main(self) -> bool:
         return self.accelerator.is_main_process
+
+    @property
+    def device(self) -> torch.device:
+        return self.accelerator.device
 
     def seconds(self) -> float:
         """Since training began, the time of earlier parts included."""
@@ -114,11 +122,14 @@ class Trainer:
         )
         state.method.train()
         with progress.task("training", images, "images", self.seen) as self.task:
+            began = time.monotonic()
             for step in loop.steps(state.players, stream, state.optimisers, settings, self.accelerator, state.rng):
                 state.average.step()
                 before, self.seen, self.steps = self.seen, step.seen, self.steps + 1
+                self.step_seconds = time.monotonic() - began
                 for callback in self.callbacks:
                     callback.after_step(self, step, before)
+                began = time.monotonic()
         return stream.share()
 
     def stops(self, together: bool) -> bool:
@@ -179,6 +190,8 @@ class Trainer:
         if self.is_main:
             self.run.forget_statistics()
             log.truncate(self.run.log, self.seen)
+        for callback in self.callbacks:
+            callback.on_train_begin(self)
         self.settings = settings.model_copy(update={"precision": self._precision()})
         if self.is_main:
             compiled = settings.compile and not why
@@ -198,9 +211,7 @@ class Trainer:
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         batch, device = self.settings.batch, self.accelerator.device
         probe = first_batch(self.dataset, self.settings.seed, batch, device, share)
-        generators = random_states(self.state.rng)
         chosen, seconds = precision.choose(self.state.players, probe, self.accelerator)
-        set_random_states(generators, self.state.rng)
         together = [chosen]
         broadcast_object_list(together)
         if self.is_main:
