@@ -10,6 +10,8 @@ from unweave.cli import output
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from unweave.evaluation.scores import Scores
+
 
 def command(
     runs: Annotated[list[Path] | None, typer.Argument(help="run directories; or give --codes and --factors")] = None,
@@ -163,7 +165,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
     dataset = base_dataset(dataset_for(runs[0], scored.data, scored.split))
     if options.compare:
         published(dataset.name)  # an unknown name is said before the work
-    scores: dict[str, dict[str, Any]] = {}
+    scores: dict[str, "Scores"] = {}
     if dataset.factor_names or not (options.edits or len(runs) > 2):  # else there are scores without labels to give
         for run in runs:
             scores[str(run.path)] = evaluate(
@@ -186,7 +188,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
         }
         printed.append(_with_part(tables.intervals_table(intervals), list(scores.values())))
     elif scores:
-        printed.append(_with_part(tables.scores_table(result), [result]))
+        printed += [_with_part(tables.scores_table(of_run), [of_run]) for of_run in scores.values()]
     if len(runs) > 2:
         agreed = agreement(
             runs, data=scored.data, split=scored.split, rows=scored.rows, seed=measuring.seed, weights=scored.weights
@@ -210,7 +212,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
         output.print_table(table)
 
 
-def _with_part(table: "Table", scores: list[dict[str, Any]]) -> "Table":
+def _with_part(table: "Table", scores: list["Scores"]) -> "Table":
     """The table with a line on what part of the data was scored, where it was a part."""
     parts = dict.fromkeys(of_run["data"]["part"] for of_run in scores if "part" in of_run["data"])
     table.caption = "\n".join([*parts, str(table.caption or "")]).strip()

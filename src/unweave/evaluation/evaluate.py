@@ -165,9 +165,10 @@ def _store(run: Run, scores: Scores) -> None:
     path, pictures = run.path / f"scores{suffix}.json", run.path / f"matrices{suffix}"
     earlier = json.loads(path.read_text()) if path.is_file() else None
     same_codes = ("rows", "seed", "weights", "data", "scored_weights", "interval")
-    if earlier is not None and all(earlier.get(key) == scores[key] for key in same_codes):
-        for key in ("protocols", "rows_used", "matrices"):
-            scores[key] = {**earlier.get(key, {}), **scores[key]}
+    if earlier is not None and all(earlier.get(key) == scores.get(key) for key in same_codes):
+        scores["protocols"] = {**earlier.get("protocols", {}), **scores["protocols"]}
+        scores["rows_used"] = {**earlier.get("rows_used", {}), **scores["rows_used"]}
+        scores["matrices"] = {**earlier.get("matrices", {}), **scores["matrices"]}
     elif earlier is not None:
         number = 1
         while (numbered := run.path / f"scores{suffix}-{number}.json").exists():

@@ -1,7 +1,7 @@
 """Tables -> every score, with its interval: the content of scores.json. Needs no run and no torch."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -9,10 +9,29 @@ from unweave import progress
 from unweave.config import nearest
 from unweave.evaluation.metrics.checks import check_scale, check_tables
 from unweave.evaluation.protocols import PROTOCOLS, Evidence, Protocol, default_protocols
-from unweave.types import FactorTable, UnitTable, WideTable
+from unweave.types import FactorTable, UnitTable, Weights, WideTable
 
-Scores = dict[str, Any]
-"""What scores.json holds; see `evaluate_tables`."""
+
+class ScoreOfRepeats(TypedDict):
+    """A score and its extremes over repeats."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Scores(TypedDict):
+    """What scores.json holds; see `evaluate_tables`."""
+
+    protocols: dict[str, dict[str, ScoreOfRepeats]]  # protocol -> score
+    matrices: dict[str, dict[str, list[list[float]]]]  # protocol -> kind -> [unit][factor]
+    rows: int
+    rows_used: dict[str, dict[str, int]]
+    seed: int
+    weights: str | None  # digest of the network, None for tables
+    data: dict[str, Any]
+    interval: str  # what low and high are
+    scored_weights: NotRequired[Weights]  # of a run
 
 
 def evaluate_tables(
@@ -51,7 +70,7 @@ def evaluate_tables(
     if len(labels) != factors.shape[1]:
         raise ValueError(f"there are {factors.shape[1]} factors and {len(labels)} names for them: {labels}.")
     evidence = Evidence(units, factors, units if unreduced is None else unreduced)
-    scores: Scores = {}
+    scores: dict[str, dict[str, ScoreOfRepeats]] = {}
     rows_used: dict[str, dict[str, int]] = {}
     matrices: dict[str, dict[str, list[list[float]]]] = {}
     with progress.task("scoring", len(selected) * repeats, "repeats") as task:
@@ -92,5 +111,5 @@ def _protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def _interval(values: list[float]) -> dict[str, float]:
+def _interval(values: list[float]) -> ScoreOfRepeats:
     return {"value": values[0], "low": min(values), "high": max(values)}
