@@ -47,12 +47,16 @@ if accelerator.is_main_process:
 
 
 def objective(name):
-    """A one-player and a two-player method with GroupNorm, whose objectives draw no random numbers."""
+    """A one-player and a two-player method with GroupNorm, whose objectives draw no random numbers; or a learner,
+    whose views are those of one process, and whose batch statistics, covariances and negatives are gathered."""
+    from tests.methods.test_contrastive import LEARNERS, learner
     from tests.methods.test_encdiff import quick
     from torch import nn
 
     from unweave.method import Loss, Player
 
+    if name in LEARNERS:
+        return learner(name, norm="batch")
     torch.manual_seed(0)
     encdiff = quick(diffusion=False, encoder_norm="group", self_attention=True)
     if name == "one":
@@ -95,7 +99,7 @@ def launched(processes: int, *words: str, at: Path | None = None) -> subprocess.
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["one", "two"])
+@pytest.mark.parametrize("name", ["one", "two", "byol", "simsiam", "barlowtwins", "wmse", "dino", "moco", "simclr"])
 def test_two_processes_of_16_equal_one_of_32(tmp_path: Path, name: str) -> None:
     script = tmp_path / "steps.py"
     script.write_text(STEPS)

@@ -32,6 +32,8 @@ class Batch:
     images: Images  # in [-1, 1]
     index: Int[Tensor, "batch"]  # row of the training set, for methods with a code per image
     seen: int  # images seen before this batch, for schedules
+    budget: int = 0  # images of the whole training, for schedules; 0 where it is not known
+    seed: int = 0  # of the run: with `seen`, of what must not depend on the number of processes
 
 
 class Loss(NamedTuple):
@@ -64,6 +66,10 @@ class Sampling(NamedTuple):
     inversion: int | None = None  # steps of the way from the image to its x_T, where they are not `steps`
 
 
+def accept(settings: Any, foundation: Any, batch: int) -> None:
+    """The default `MethodDefinition.check`, which raises SettingsError before training for what cannot be trained."""
+
+
 @dataclass(frozen=True)
 class MethodDefinition:
     """All that the rest needs to know of a method, or of a network that methods stand on; its file has one, METHOD."""
@@ -74,6 +80,7 @@ class MethodDefinition:
     citation: str  # BibTeX
     extra_verbs: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)  # see editing/method_specific
     scored_weights: Weights = "raw"  # those that its authors scored
+    check: Callable[[Any, Any, int], None] = accept  # (settings, Foundation, images a step): what cannot be trained
 
 
 def find_method(name: str) -> MethodDefinition:
@@ -120,6 +127,14 @@ class Method(Trainable):
     def group(self, name: str) -> Sequence[int]:
         """The units of a group. Raises LookupError where there is none of this name."""
         return self.unit_groups.find(name)
+
+
+class Previewing(Method):
+    """A method without decoder that has something to show before and while it trains."""
+
+    @abstractmethod
+    def preview(self, images: Images, rng: torch.Generator) -> Mapping[str, PreviewImages]:
+        """Columns of pictures by what stands above them, a row for each of the images."""
 
 
 Start = Any

@@ -14,6 +14,7 @@ SMALL = {
     "diti": {"dim": 16, "widths": (2, 2, 6, 4, 2)},
     "pdae": {"dim": 16},
     "diffae": {"dim": 16, "encoder_channels": (16, 16), "channels": (16, 16), "attention": (False, True), "groups": 4},
+    "wmse": {"outputs": 2, "sub_batch": 4},
     "disdiff": {"units": 4, "dim": 3, "encoder_width": 16, "encoder_halvings": 3, "identity_width": 8},
 }
 """Settings that make a method quick; a new method may add a line, and works without one."""

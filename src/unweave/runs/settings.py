@@ -25,10 +25,13 @@ class TrainingSettings(Frozen):
     rates: dict[str, float] = Field({}, description="learning rates of single players, by name")
     warmup: int = Field(0, ge=0, description="images over which the rate rises linearly")
     decay: Decay = Field("constant", description="rate after the warm-up: 'constant', 'cosine' or 'late' decay")
-    optimiser: Literal["adamw", "soap"] = Field(
-        "adamw", description="'adamw', or 'soap': dearer steps that go further, best with betas [0.95, 0.95]"
+    optimiser: Literal["adamw", "soap", "sgd", "lars"] = Field(
+        "adamw",
+        description="'adamw'; 'soap': dearer steps that go further, best with betas [0.95, 0.95]; 'sgd' with momentum, "
+        "or 'lars': its rate of each layer follows the size of its weights",
     )
-    weight_decay: float = Field(0.01, ge=0, description="decoupled from the gradient")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and lars")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled from the gradient (with sgd and lars part of it)")
     betas: tuple[float, float] = Field(
         (0.9, 0.999), description="decay of the optimiser's moments; a player may ask for others"
     )

@@ -62,7 +62,7 @@ def batches(
             rows, pixels = ahead.result()
             following = min(seen + batch, images)
             ahead = reader.submit(read, following) if following < images else None
-            yield Batch(to_images(pixels, device), torch.from_numpy(rows).to(device), seen)
+            yield Batch(to_images(pixels, device), torch.from_numpy(rows).to(device), seen, images, seed)
             seen = following
 
 

@@ -11,14 +11,14 @@ from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.editing import verbs
-from unweave.figures.grid import tiles
+from unweave.figures.grid import grid, tiles
 from unweave.figures.save import save_picture
-from unweave.method import Generative, Method, Pretraining, Sampling, evaluating
+from unweave.method import Generative, Method, Pretraining, Previewing, Sampling, evaluating
 from unweave.runs import hub, log, reduction
 from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, Statistics, write_statistics
 from unweave.runs.units import group_facts, select_groups
-from unweave.tensors import to_images
+from unweave.tensors import Images, to_images
 from unweave.training import record
 from unweave.training.loop import Step
 from unweave.training.trainer import Callback, Trainer
@@ -96,16 +96,25 @@ class SaveCheckpoints(Callback):
 
 
 class DrawPreviews(Callback):
-    """Pictures of reconstructions and swaps (of what a foundation makes) with the averaged weights."""
+    """Pictures of reconstructions and swaps (of what a foundation makes) with the averaged weights.
+
+    Without a decoder, what the method has to show (`Previewing`), before the first step already.
+    """
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        if trainer.is_main and trainer.seen == 0 and isinstance(trainer.state.method, Previewing):
+            self.draw(trainer)
 
     def after_step(self, trainer: Trainer, step: Step, before: int) -> None:
         due = crossed(before, step.seen, trainer.settings.preview) or step.seen == trainer.settings.images
-        if not due or not trainer.is_main:
-            return
+        if due and trainer.is_main:
+            self.draw(trainer)
+
+    def draw(self, trainer: Trainer) -> None:
         with trainer.state.average.applied():
             picture = preview(trainer)
         if picture is not None:
-            path = trainer.run.pictures / f"preview-{step.seen:09d}.png"
+            path = trainer.run.pictures / f"preview-{trainer.seen:09d}.png"
             save_picture(picture, path, overwrite=True)
             progress.message(f"picture: {path}")
 
@@ -125,7 +134,17 @@ def preview(trainer: Trainer) -> Image | None:
             samples = method.preview(images, torch.Generator().manual_seed(0))
         title = f"{trainer.run.method_name}, {trainer.seen:,} images"
         return tiles(samples, [""] * len(samples), columns=8, title=title)
+    if isinstance(method, Previewing):
+        return show_columns(method, images[:8], f"{trainer.run.method_name}, {trainer.seen:,} images")
     return None
+
+
+def show_columns(method: Previewing, images: Images, title: str) -> Image:
+    """The pictures of `Previewing.preview` in a grid."""
+    with evaluating(method):
+        columns = method.preview(images, torch.Generator().manual_seed(0))
+    rows = torch.stack(list(columns.values()), 1)  # (image, column, channel, height, width)
+    return grid(list(rows), column_labels=list(columns), title=title)
 
 
 class StoreStatistics(Callback):

@@ -12,6 +12,7 @@ from torch.optim import AdamW, Optimizer
 
 from unweave.method import Batch, Player
 from unweave.runs.settings import TrainingSettings
+from unweave.training.lars import Lars
 from unweave.training.schedule import rate_factor
 from unweave.training.soap import Soap
 
@@ -23,6 +24,13 @@ class Step(NamedTuple):
 
 def optimisers(players: list[Player], settings: TrainingSettings) -> dict[str, Optimizer]:
     """One per player; its rate is set at every step from the images seen, so it has no state of its own."""
+    if settings.optimiser in ("lars", "sgd"):
+        trust = 0.02 if settings.optimiser == "lars" else None
+        make_sgd = partial(Lars, momentum=settings.momentum, weight_decay=settings.weight_decay, trust=trust)
+        return {
+            player.name: make_sgd(player.parameters, lr=settings.rates.get(player.name, settings.rate))
+            for player in players
+        }
     make = Soap if settings.optimiser == "soap" else partial(AdamW, fused=True)
     return {
         player.name: make(

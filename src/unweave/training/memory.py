@@ -3,6 +3,7 @@
 import os
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def check(
     `pieces` says whether the method has a setting `piece`, for the remedy.
     """
     tried = ["float32", "bfloat16"] if settings.precision == "auto" else [settings.precision]  # "auto" runs both
-    late = Batch(batch.images, batch.index, settings.images)  # a critic may come in on the way
+    late = replace(batch, seen=settings.images)  # a critic may come in on the way
     fixed, images = max((estimate(players, late, precision, accelerator) for precision in tried), key=sum)
     free = available(accelerator.device)
     gathered = accelerator.gather(torch.tensor([float(fixed + images - free)], device=accelerator.device))
@@ -80,7 +81,7 @@ def check(
 
 def activations(player: Player, batch: Batch, count: int, precision: str, accelerator: Accelerator) -> int:
     """The most bytes that a forward and backward pass of `count` images holds at a time, its gradients included."""
-    few = Batch(batch.images[:count], batch.index[:count], batch.seen)
+    few = replace(batch, images=batch.images[:count], index=batch.index[:count])
     device = batch.images.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -13,6 +13,7 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from unweave.config import SettingsError
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
+from unweave.method import find_method
 from unweave.models.foundation import open_foundation
 from unweave.runs import checkpoint
 from unweave.runs.model import build
@@ -48,6 +49,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         foundation = Run(experiment.run_dir).foundation()
     else:
         foundation = open_foundation(settings.foundation, dataset.shape, len(dataset), convert)
+    find_method(settings.method.name).check(settings.method, foundation, settings.training.batch)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
     method = build(settings.method, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
