@@ -94,7 +94,8 @@ def objective(name):
 
 def launched(processes: int, *words: str, at: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
     return subprocess.run([*command, *words], capture_output=True, text=True, timeout=300, env=environment, cwd=at)
 
 

@@ -228,7 +228,7 @@ def test_what_cannot_be_trained_is_said_before() -> None:
     assert "larger than the image" in complaint("byol", views={"crop": 1.5})
     assert "method.sub_batch=8 (twice" in complaint("wmse", sub_batch=4)
     assert "does not fill one sub-batch" in complaint("wmse", sub_batch=32)
-    assert "set it to training.batch=32 or more" in complaint("moco", batch=32)
+    assert "set it to training.batch=64 or more" in complaint("moco", batch=64)
 
 
 def test_colour_views_of_grey_images_are_skipped_and_it_is_said() -> None:

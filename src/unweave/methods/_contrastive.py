@@ -79,7 +79,8 @@ class Contrastive(Previewing):
         return 0
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
-        return self.objective(*self.views(batch), batch)
+        first, second = self.views(batch)
+        return self.objective(first, second, batch)
 
     def views(self, batch: Batch) -> list[Images]:
         """Two views of each image, drawn from (seed of the run, images seen): a resumed run sees the same ones."""
