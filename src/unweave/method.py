@@ -5,7 +5,7 @@ decodes units to images. A `Pretraining` makes a network that methods stand on, 
 The training loop, the evaluation and the editor know methods only through these classes, so a new
 method needs no line anywhere else.
 
-An objective sees `Batch(images, index, seen)` and a random generator. There is no label in a
+An objective sees a `Batch` (images, their rows, images seen) and a random generator. There is no label in a
 batch, so nothing supervised can leak into training.
 """
 

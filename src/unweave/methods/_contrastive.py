@@ -23,10 +23,11 @@ from torch.nn import functional
 from unweave import progress
 from unweave.config import NamedSettings, SettingsError
 from unweave.method import Batch, Loss, Player, PreviewImages, Previewing
-from unweave.models.backbone import Backbone, Norm, backbone
+from unweave.models.backbone import Backbone, backbone
+from unweave.models.encoder import Norm
 from unweave.models.foundation import Foundation
 from unweave.models.gathered import BatchNorm, processes, rank
-from unweave.models.views import ViewSettings, changing, random_views, view
+from unweave.models.views import RandomViews, changing, random_views, view
 from unweave.tensors import Images, Scalar, Units
 
 Codes = Float[Tensor, "batch dim"]
@@ -52,8 +53,8 @@ class ContrastiveSettings(NamedSettings):
     code: str = Field("backbone", pattern="^(backbone|projector)$", description="the code: 'backbone' or 'projector'")
     hidden: int = Field(512, ge=1, description="width of the hidden layers of projector and predictor")
     outputs: int = Field(128, ge=2, description="numbers of the projector's output")
-    views: ViewSettings = Field(
-        ViewSettings.model_validate(STUDY_VIEWS), description="what the code is taught to ignore (method.views.grey=0)"
+    views: RandomViews = Field(
+        RandomViews.model_validate(STUDY_VIEWS), description="what the code is taught to ignore (method.views.grey=0)"
     )
 
 

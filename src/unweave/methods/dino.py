@@ -38,7 +38,7 @@ CITATION = """@inproceedings{caron2021emerging,
   note      = {arXiv:2104.14294}
 }"""
 
-Logits = Float[Tensor, "batch prototype"]
+Answers = Float[Tensor, "batch prototype"]
 
 
 class DINOSettings(ContrastiveSettings):
@@ -91,7 +91,7 @@ class DINO(Contrastive):
         return Loss(loss, {"cross_entropy": loss})
 
     @torch.no_grad()
-    def recentre(self, logits: Logits) -> None:
+    def recentre(self, logits: Answers) -> None:
         """centre <- m centre + (1 - m) mean over the views of all processes (Eq. 4)."""
         self.centre.lerp_(gather(logits).mean(0), 1 - self.own.centre_decay)
 
@@ -103,11 +103,11 @@ class Prototypes(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(count, dim) / sqrt(dim))
 
-    def forward(self, codes: Codes) -> Logits:
+    def forward(self, codes: Codes) -> Answers:
         return unit_length(codes) @ unit_length(self.weight).T
 
 
-def cross_entropy(teacher: Logits, student: Logits, teacher_temperature: float, temperature: float) -> Scalar:
+def cross_entropy(teacher: Answers, student: Answers, teacher_temperature: float, temperature: float) -> Scalar:
     """H(P_t, P_s) = -sum P_t log P_s, mean over the batch (Eq. 2)."""
     P = (teacher / teacher_temperature).softmax(1)
     return -(P * functional.log_softmax(student / temperature, 1)).sum(1).mean()

@@ -5,10 +5,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from unweave.models.encoder import Norm
 from unweave.models.gathered import BatchNorm
 
 Backbone = Literal["small", "resnet18"]
-Norm = Literal["batch", "group"]
+
 
 WIDTHS = (32, 64, 128, 128)
 """Channels of the small backbone after each halving."""

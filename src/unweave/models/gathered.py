@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-Rows = Float[Tensor, "batch dim"]
+BatchRows = Float[Tensor, "batch dim"]
 
 
 def processes() -> int:
@@ -30,7 +30,7 @@ def total(x: Tensor) -> Tensor:
     return all_reduce(x) if processes() > 1 else x
 
 
-def gather(rows: Rows) -> Rows:
+def gather(rows: BatchRows) -> BatchRows:
     """The rows of all processes in the order of the batch; each must have as many."""
     if processes() == 1:
         return rows

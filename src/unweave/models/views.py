@@ -18,7 +18,7 @@ from unweave.config import Frozen
 from unweave.tensors import Images, PerImage
 
 
-class ViewSettings(Frozen):
+class RandomViews(Frozen):
     """How often, and how strongly; all at rest, views are the image itself."""
 
     crop: float = Field(1.0, gt=0, description="smallest share of the area that a crop keeps; 1: no crop")
@@ -40,7 +40,7 @@ COLOUR = ("hue", "saturation", "grey")
 """What does nothing to images of one channel."""
 
 
-def changing(settings: ViewSettings, channels: int) -> tuple[str, ...]:
+def changing(settings: RandomViews, channels: int) -> tuple[str, ...]:
     """The changes that images of this many channels can see, by name; empty where views would be the image itself."""
     s = settings
     jitters = [name for name in ("brightness", "contrast", "saturation", "hue") if s.jitter and getattr(s, name)]
@@ -49,7 +49,7 @@ def changing(settings: ViewSettings, channels: int) -> tuple[str, ...]:
     return tuple(name for name in names if channels == 3 or name not in COLOUR)
 
 
-def random_views(images: Images, settings: ViewSettings, rng: torch.Generator, share: tuple[int, int]) -> list[Images]:
+def random_views(images: Images, settings: RandomViews, rng: torch.Generator, share: tuple[int, int]) -> list[Images]:
     """Two views of each image, in [-1, 1].
 
     `share` is (process, processes): numbers are drawn for the whole batch, so that the views of an image do not depend
@@ -61,7 +61,7 @@ def random_views(images: Images, settings: ViewSettings, rng: torch.Generator, s
 @torch.no_grad()
 def view(
     images: Images,
-    settings: ViewSettings,
+    settings: RandomViews,
     rng: torch.Generator,
     share: tuple[int, int] = (0, 1),
     solarises: bool = True,
@@ -100,7 +100,7 @@ class Placement(NamedTuple):
     middle: Float[Tensor, "batch 2"]
 
 
-def placement(settings: ViewSettings, chance: Float[Tensor, "batch 7"]) -> Placement:
+def placement(settings: RandomViews, chance: Float[Tensor, "batch 7"]) -> Placement:
     """A crop of random area (and sides 3:4 .. 4:3, where that fits), then a shift, mirrored or not."""
     area = settings.crop + (1 - settings.crop) * chance[:, 0] if settings.crop < 1 else torch.ones_like(chance[:, 0])
     ratio = (4 / 3) ** (2 * chance[:, 1] - 1) if settings.crop < 1 else torch.ones_like(area)
@@ -122,7 +122,7 @@ def move(x: Images, to: Placement) -> Images:
     return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
-def jitter(x: Images, settings: ViewSettings, names: tuple[str, ...], chance: Float[Tensor, "batch 4"]) -> Images:
+def jitter(x: Images, settings: RandomViews, names: tuple[str, ...], chance: Float[Tensor, "batch 4"]) -> Images:
     """Brightness, contrast, saturation, hue, each by a factor of its own, in this order (torchvision's is random)."""
     from kornia import enhance
 
