@@ -22,6 +22,7 @@ from unweave.methods.simclr import nt_xent
 from unweave.methods.simsiam import negative_cosine
 from unweave.methods.wmse import distance, whiten
 from unweave.models.foundation import Foundation
+from unweave.training.probing import unchanged
 
 LEARNERS = ("byol", "simsiam", "barlowtwins", "wmse", "dino", "moco", "simclr")
 TINY: dict[str, Any] = {"backbone": "small", "units": 8, "hidden": 8, "outputs": 4}
@@ -188,6 +189,20 @@ def test_a_learner_goes_on_from_its_weights_and_buffers_as_if_nothing_had_happen
         other.load_state_dict(stored)
         losses = [one(batch(seen=32), torch.Generator()).total.item() for one in (method, other)]
         assert losses[0] == losses[1], name
+        other.load_state_dict(stored)
+        with unchanged(other.players()):  # a probe of the speed in between moves nothing
+            other(batch(seen=32), torch.Generator())
+        assert all(torch.equal(stored[key], value) for key, value in other.state_dict().items()), name
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_last_batch_of_one_or_few_images_is_no_error(name: str) -> None:
+    method = learner(name)
+    for count in (1, 3):
+        loss = method(batch(count), torch.Generator()).total
+        loss.backward()
+        assert loss.isfinite()
+        assert all(weight.grad is None or weight.grad.isfinite().all() for weight in method.parameters())
 
 
 @pytest.mark.slow

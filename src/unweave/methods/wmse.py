@@ -64,7 +64,8 @@ class WMSE(Contrastive):
         if s.whitening:
             order = torch.randperm(len(z1), generator=generator(batch)).to(z1.device)
             parts = order[: max(1, len(z1) // s.sub_batch) * s.sub_batch].split(s.sub_batch)
-            z1, z2 = (torch.cat([whiten(z[part], s.shrink) for part in parts]) for z in (z1, z2))
+            shrink = s.shrink if len(parts[0]) > s.outputs else 0.5  # a last batch may be too small to invert
+            z1, z2 = (torch.cat([whiten(z[part], shrink) for part in parts]) for z in (z1, z2))
         loss = distance(z1, z2)
         return Loss(loss, {"distance": loss})
 
@@ -77,7 +78,7 @@ def distance(first: Codes, second: Codes) -> Scalar:
 def whiten(codes: Codes, shrink: float = 0.0) -> Codes:
     """L⁻¹ (z - mean), with L Lᵀ the (shrunk) covariance: its own covariance is the identity."""
     centred = (codes - codes.mean(0)).double()
-    covariance = centred.T @ centred / (len(codes) - 1)
+    covariance = centred.T @ centred / max(1, len(codes) - 1)
     identity = torch.eye(covariance.shape[0], dtype=centred.dtype, device=centred.device)
     L = torch.linalg.cholesky((1 - shrink) * covariance + shrink * identity)
     return torch.linalg.solve_triangular(L, centred.T, upper=False).T.float()

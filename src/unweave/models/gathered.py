@@ -55,11 +55,13 @@ class BatchNorm(nn.Module):
         self.momentum, self.eps = momentum, eps
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or processes() == 1:
-            return functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
-            )
         rest = [axis for axis in range(x.ndim) if axis != 1]
+        single = processes() * x.numel() == x.shape[1]  # a last batch of one image has no statistics
+        if single or not self.training or processes() == 1:
+            trains = self.training and not single
+            return functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, trains, self.momentum, self.eps
+            )
         shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
         count = processes() * x.numel() // x.shape[1]
         mean = total(x.float().sum(rest)) / count

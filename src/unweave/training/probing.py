@@ -26,14 +26,19 @@ def forward_backward(players: list[Player], batch: Batch, precision: str, accele
 
 @contextmanager
 def unchanged(players: list[Player]) -> Iterator[None]:
-    """After the `with`, buffers (BatchNorm statistics) and torch's generators, from which dropout draws, are as before.
+    """After the `with`, all that no gradient trains is as before: buffers (BatchNorm statistics, a queue), weights that
+    follow others, and torch's generators, from which dropout draws.
 
     `Player.after` must not be called inside it.
     """
-    buffers = [(buffer, buffer.clone()) for player in players for buffer in player.module.buffers()]
+    modules = [player.module for player in players]
+    following = [weight for module in modules for weight in module.parameters() if not weight.requires_grad]
+    kept = [*following, *(buffer for module in modules for buffer in module.buffers())]
+    stored = [tensor.detach().clone() for tensor in kept]
     with torch.random.fork_rng():
         try:
             yield
         finally:
-            for buffer, before in buffers:
-                buffer.copy_(before)
+            with torch.no_grad():
+                for tensor, before in zip(kept, stored):
+                    tensor.copy_(before)
