@@ -1,7 +1,7 @@
 """The contract between a method and everything else. Read this file first.
 
 A `Trainable` has players; a `Method` also encodes images to units; a `Generative` method also
-decodes units to images. A `Pretraining` makes a network that methods stand on, and has no units.
+decodes units to images. A `Fitted` one has a part that is computed at once, without steps. A `Pretraining` makes a network that methods stand on, and has no units.
 The training loop, the evaluation and the editor know methods only through these classes, so a new
 method needs no line anywhere else.
 
@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
+from PIL.Image import Image
 from torch import Tensor, nn
 
 from unweave import registry
 from unweave.config import NamedSettings
 from unweave.tensors import Images, Scalar, Units
 from unweave.types import NamedGroups as NamedGroups  # a method's file imports it from here
-from unweave.types import Weights
+from unweave.types import Pixels, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,27 @@ class Previewing(Method):
     @abstractmethod
     def preview(self, images: Images, rng: torch.Generator) -> Mapping[str, PreviewImages]:
         """Columns of pictures by what stands above them, a row for each of the images."""
+
+
+class FitResult(NamedTuple):
+    """What a fit says: numbers for the log, pictures by the name of their file, and notes for the person who waits."""
+
+    terms: Mapping[str, float]
+    pictures: Mapping[str, Image]
+    notes: Sequence[str] = ()
+
+
+class Fitted(ABC):
+    """Beside `Method`: it has a part that is computed from images at once, after the last step of its players.
+
+    Where it has no players, this is all of its training.
+    """
+
+    fit_images: int  # that `fit` takes at most; they are drawn once from the training set
+
+    @abstractmethod
+    def fit(self, pixels: Pixels, rng: torch.Generator) -> FitResult:
+        """Fit buffers to these images. Raises ValueError for images that it cannot be fitted to."""
 
 
 Start = Any

@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
 from unweave import progress
 from unweave.data.dataset import Dataset
+from unweave.figures.save import save_picture
+from unweave.method import Fitted
 from unweave.models.foundation import Foundation
 from unweave.runs import log
 from unweave.runs.run import Run
 from unweave.training import loop, precision, record
-from unweave.training.batches import Waited, batches, first_batch
+from unweave.training.batches import Waited, batches, first_batch, rows_at
 from unweave.training.compiling import compile_networks
 from unweave.training.state import TrainingState, random_states, save_state
 
@@ -55,6 +58,8 @@ class Trainer:
         self.run, self.state, self.dataset = run, state, dataset
         self.foundation, self.accelerator, self.callbacks = foundation, accelerator, callbacks
         self.settings = run.settings.training
+        if isinstance(state.method, Fitted) and not state.players:  # the fit is all there is
+            self.settings = self.settings.model_copy(update={"images": min(state.method.fit_images, len(dataset))})
         self.seen, self.steps = int(position["seen"]), int(position["steps"])
         self.started = time.monotonic() - position["seconds"]
         self.interrupted = False
@@ -123,14 +128,31 @@ class Trainer:
         state.method.train()
         with progress.task("training", images, "images", self.seen) as self.task:
             began = time.monotonic()
-            for step in loop.steps(state.players, stream, state.optimisers, settings, self.accelerator, state.rng):
+            steps = loop.steps(state.players, stream, state.optimisers, settings, self.accelerator, state.rng)
+            for step in steps if state.players else ():
                 state.average.step()
                 before, self.seen, self.steps = self.seen, step.seen, self.steps + 1
                 self.step_seconds = time.monotonic() - began
                 for callback in self.callbacks:
                     callback.after_step(self, step, before)
                 began = time.monotonic()
-        return stream.share()
+        if isinstance(state.method, Fitted):
+            self._fit(state.method)
+        return stream.share() if state.players else 0.0
+
+    def _fit(self, method: Fitted) -> None:
+        """What is computed at once, by every process alike: from the same rows, with the same random numbers."""
+        count = min(method.fit_images, len(self.dataset))
+        rows = np.sort(rows_at(len(self.dataset), self.settings.seed, 0, count))
+        fitted = method.fit(self.dataset.images(rows), torch.Generator().manual_seed(self.settings.seed))
+        self.seen = max(self.seen, self.settings.images)
+        for note in fitted.notes:
+            progress.message(note)
+        if self.is_main:
+            log.append(self.run.log, {"seen": self.seen, "seconds": round(self.seconds(), 2), **fitted.terms})
+            for name, picture in fitted.pictures.items():
+                save_picture(picture, self.run.pictures / f"{name}.png", overwrite=True)
+                progress.message(f"picture: {self.run.pictures / f'{name}.png'}")
 
     def stops(self, together: bool) -> bool:
         """Whether to stop after this step; several processes decide together, where all of them ask."""
@@ -205,6 +227,8 @@ class Trainer:
         """The precision to train in: "auto" is settled by a probe at the start, and a resumed run keeps what it had."""
         if self.settings.precision != "auto":
             return self.settings.precision
+        if not self.state.players:
+            return "float32"
         recorded = self.run.record()
         if "precision" in recorded:
             return str(recorded["precision"])

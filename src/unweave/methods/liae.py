@@ -1,0 +1,185 @@
+"""An isometric autoencoder: neighbouring codes are as far apart as the images are, and ICA turns them to their axes.
+
+After Horan, Richardson & Weiss, "When is unsupervised disentanglement possible?", NeurIPS 2021, who encourage local
+isometry in an autoencoder and follow it by ICA. Their term is not known to us; both forms here have sources of their
+own: the neighbour form is ours, the decoder form is the relative distortion of Lee, Yoon, Son & Park, "Regularized
+autoencoders for isometric representation learning", ICLR 2022. Without either it is a plain autoencoder, and with
+linear layers between encoder and decoder an implicit-rank one (IRMAE, Jing, Zbontar & LeCun, NeurIPS 2020).
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from unweave import manifold
+from unweave.config import NamedSettings
+from unweave.method import Batch, FitResult, Fitted, Generative, Loss, MethodDefinition, Player, Sampling, Start
+from unweave.models.foundation import Foundation
+from unweave.tensors import Images, Scalar, Units, to_images
+from unweave.types import Pixels
+
+CITATION = """@inproceedings{horan2021when,
+  title     = {When Is Unsupervised Disentanglement Possible?},
+  author    = {Horan, Daniella and Richardson, Eitan and Weiss, Yair},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year      = {2021}
+}
+@inproceedings{lee2022regularized,
+  title     = {Regularized Autoencoders for Isometric Representation Learning},
+  author    = {Lee, Yonghyeon and Yoon, Sangwoong and Son, MinJun and Park, Frank Chongwoo},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2022}
+}"""
+
+Codes = Float[Tensor, "batch unit"]
+PROLONGED = 0.2
+"""How far the segments between codes, on which the decoder form is measured, go beyond both ends (Lee et al.)."""
+
+
+class LIAESettings(NamedSettings):
+    name: Literal["liae"] = "liae"
+    units: int = Field(2, ge=1, description="number of units N; few, as many as there are factors")
+    form: Literal["neighbour", "decoder"] = Field(
+        "neighbour", description="'neighbour': distances of near images and codes; 'decoder': its Jacobian"
+    )
+    weight: float = Field(1.0, ge=0, description="of the isometry term; 0 is a plain autoencoder")
+    neighbours: int = Field(3, ge=1, description="nearest images of the same batch, for the neighbour form")
+    widths: tuple[int, ...] = Field((128, 128), description="hidden layers of the encoder; the decoder has them reversed")
+    linear: int = Field(0, ge=0, description="linear layers without bias after the encoder: 8 is IRMAE's")
+    ica: bool = Field(True, description="turn the codes to independent components when training ends")
+    starts: int = Field(10, ge=1, description="starts of FastICA, of which the most independent is kept")
+
+
+TRAINING: dict[str, Any] = {
+    "images": 128_000, "batch": 64, "rate": 1e-3, "decay": "cosine", "weight_decay": 0.0, "precision": "float32",
+}  # fmt: skip
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "laptop": {"data": {"size": 32}, "training": TRAINING},
+    "decoder": {"data": {"size": 32}, "method": {"form": "decoder"}, "training": TRAINING},
+    "plain": {"data": {"size": 32}, "method": {"weight": 0.0}, "training": TRAINING},
+    "irmae": {"data": {"size": 32}, "method": {"weight": 0.0, "linear": 8}, "training": TRAINING},
+}
+"""The isometric autoencoder, its other form, and the paper's rivals with the same networks and budget."""
+
+
+class IsometricAutoencoder(Generative, Fitted):
+    """Loss: ||x - D(E(x))||^2 of images in [0, 1], summed over an image, plus weight times one of two forms.
+
+    Neighbour form (`neighbour_distortion`): how far the distances of codes are from one multiple of those of images,
+    among the nearest images of a batch. Decoder form (`relative_distortion`): how far the Jacobian of the decoder is
+    from one multiple of an isometry. Units are the codes turned by ICA once training ends, of mean 0 and variance 1
+    over up to `fit_images` images; before, they are the codes.
+    """
+
+    fit_images = 10_000
+
+    def __init__(self, settings: LIAESettings, foundation: Foundation) -> None:
+        super().__init__()
+        self.settings, self.shape, units = settings, foundation.shape, settings.units
+        numbers = int(np.prod(foundation.shape))
+        linear = [nn.Linear(units, units, bias=False) for _ in range(settings.linear)]
+        self.encoder = nn.Sequential(nn.Flatten(), *perceptron((numbers, *settings.widths, units)), *linear)
+        self.decoder = nn.Sequential(
+            *perceptron((units, *reversed(settings.widths), numbers)), nn.Unflatten(1, foundation.shape)
+        )
+        self.register_buffer("centre", torch.zeros(units))
+        self.register_buffer("unmixing", torch.eye(units))  # from centred codes to units
+        self.register_buffer("mixing", torch.eye(units))  # its inverse
+
+    def players(self) -> list[Player]:
+        return [Player("autoencoder", self, list(self.parameters()))]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
+        x = (batch.images + 1) / 2
+        codes = self.encoder(batch.images)
+        reconstruction = (self.decoder(codes) - x).square().sum((1, 2, 3)).mean()
+        if not self.settings.weight or len(x) < 2:
+            return Loss(reconstruction, {"reconstruction": reconstruction})
+        if self.settings.form == "neighbour":
+            distortion = neighbour_distortion(x.flatten(1), codes, self.settings.neighbours)
+        else:
+            distortion = relative_distortion(self.decoder, codes, rng)
+        total = reconstruction + self.settings.weight * distortion
+        return Loss(total, {"reconstruction": reconstruction, "isometry": distortion})
+
+    def fit(self, pixels: Pixels, rng: torch.Generator) -> FitResult:
+        if not self.settings.ica:
+            return FitResult({}, {})
+        device = self.centre.device
+        with torch.no_grad():
+            parts = [self.encoder(to_images(pixels[at : at + 250], device)) for at in range(0, len(pixels), 250)]
+        codes = torch.cat(parts).double().cpu().numpy()
+        centre, white = codes.mean(0), manifold.whiten(codes)
+        rotation = manifold.independent_components(
+            white, self.settings.starts, np.random.RandomState(rng.initial_seed() % 2**32)
+        )
+        units = white @ rotation.components.T
+        mixing = np.linalg.lstsq(units, codes - centre, rcond=None)[0].T
+        fitted = {"centre": centre, "mixing": mixing, "unmixing": np.linalg.inv(mixing)}
+        for name, values in fitted.items():
+            self.get_buffer(name).copy_(torch.from_numpy(values))
+        ties = rotation.near_ties
+        notes = [f"{ties} of {self.settings.starts} starts of ICA found other components that are nearly as "
+                 "independent: the rotation is not certain"] if ties else []  # fmt: skip
+        return FitResult({"negentropy": float(rotation.negentropies.max()), "near_ties": float(ties)}, {}, notes)
+
+    def encode(self, images: Images) -> Units:
+        return ((self.encoder(images) - self.centre) @ self.unmixing.T).unsqueeze(-1)
+
+    def start(self, count: int, rng: torch.Generator) -> Start:
+        return None
+
+    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
+        return None
+
+    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
+        codes = units.squeeze(-1) @ self.mixing.T + self.centre
+        return self.decoder(codes).float().mul(2).sub(1).clamp(-1, 1)
+
+
+def perceptron(widths: tuple[int, ...]) -> list[nn.Module]:
+    """Linear layers with SiLU between them; smooth, since the decoder form differentiates twice."""
+    layers: list[nn.Module] = []
+    for before, after in zip(widths, widths[1:]):
+        layers += [nn.Linear(before, after), nn.SiLU()]
+    return layers[:-1]
+
+
+def neighbour_distortion(x: Float[Tensor, "batch pixel"], codes: Codes, neighbours: int) -> Scalar:
+    """mean (|e_i - e_j| - s |x_i - x_j|)^2 / mean (s |x_i - x_j|)^2 over the nearest images j of every i; 0 or more.
+
+    s = <|de|, |dx|> / <|dx|, |dx|> is the scale of the batch. Neighbours are those of the batch: near ones need batches
+    that are dense in the factors.
+    """
+    dx, near = torch.cdist(x, x).fill_diagonal_(torch.inf).topk(min(neighbours, len(x) - 1), largest=False)
+    de = (codes.unsqueeze(1) - codes[near]).square().sum(2).add(1e-12).sqrt()  # (image, neighbour)
+    s = (de * dx).sum() / dx.square().sum().clamp(min=1e-12)
+    return (de - s * dx).square().mean() / (s * dx).square().mean().clamp(min=1e-12)
+
+
+def relative_distortion(decoder: nn.Module, codes: Codes, rng: torch.Generator) -> Scalar:
+    """E |H v|^2 / (E |J v|^2)^2 with H = J^T J and v ~ N(0, I); 1 / N or more, equal where H = c I with one c everywhere.
+
+    Codes are drawn on the segments between codes of the batch, prolonged by a fifth. One product with J and one with
+    its transpose (Lee et al.; they estimate the same ratio of traces).
+    """
+    order = torch.randperm(len(codes), generator=rng, device=rng.device).to(codes.device)
+    share = torch.rand(len(codes), 1, generator=rng, device=rng.device).to(codes.device)
+    share = share * (1 + 2 * PROLONGED) - PROLONGED
+    z = share * codes + (1 - share) * codes[order]
+    v = torch.randn(z.shape, generator=rng, device=rng.device).to(z)
+    _, jv = torch.func.jvp(decoder, (z,), (v,))
+    _, transposed = torch.func.vjp(decoder, z)
+    (hv,) = transposed(jv)
+    return hv.square().sum(1).mean() / jv.flatten(1).square().sum(1).mean().square().clamp(min=1e-12)
+
+
+def build(settings: LIAESettings, foundation: Foundation) -> IsometricAutoencoder:
+    return IsometricAutoencoder(settings, foundation)
+
+
+METHOD = MethodDefinition(settings=LIAESettings, build=build, presets=PRESETS, citation=CITATION)
