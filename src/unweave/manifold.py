@@ -32,7 +32,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from unweave import progress
 
-Points = Float[np.ndarray, "rows numbers"]
+PointTable = Float[np.ndarray, "rows numbers"]
 Coordinates = Float[np.ndarray, "rows components"]
 Embedding = Literal["hessian", "modified", "ltsa", "isomap"]
 
@@ -44,7 +44,7 @@ CHUNK = 1_000
 """New rows that are placed at a time."""
 
 
-class Rotation(NamedTuple):
+class IndependentComponents(NamedTuple):
     """The best of several starts of FastICA, and what the others came to."""
 
     components: Float[np.ndarray, "components components"]  # the unmixing matrix of the centred coordinates
@@ -76,7 +76,7 @@ class LocalIsometry(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     Attributes
     ----------
     embedding_ : coordinates of the embedded rows [rows, components]; `rows_` are their numbers in X.
-    rotation_ : `Rotation`; a warning says where other rotations are nearly as independent. None without ICA.
+    rotation_ : `IndependentComponents`, None without ICA; a warning says where others are nearly as independent.
     local_shares_ : mean share of each local principal component in the variance of a neighbourhood.
 
     New rows are placed by the affine map from pictures to coordinates of their nearest row's neighbourhood, through
@@ -139,8 +139,8 @@ class LocalIsometry(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self._n_features_out = self.n_components
         if self.rotation_ is not None and self.rotation_.near_ties:
             warnings.warn(
-                f"{self.rotation_.near_ties} of {self.n_starts} starts of ICA found other components that are nearly as "
-                "independent: the rotation is not certain (factors that are nearly Gaussian, or too few rows).",
+                f"{self.rotation_.near_ties} of {self.n_starts} starts of ICA found other components that are nearly "
+                "as independent: the rotation is not certain (factors that are nearly Gaussian, or too few rows).",
                 stacklevel=2,
             )
         return self
@@ -203,7 +203,7 @@ def check_memory(rows: int, numbers: int, neighbours: int, embedding: str) -> No
         )
 
 
-def neighbour_graph(points: Points, neighbours: int) -> Int[np.ndarray, "rows neighbours"]:
+def neighbour_graph(points: PointTable, neighbours: int) -> Int[np.ndarray, "rows neighbours"]:
     """The nearest other rows of every row.
 
     Raises ValueError where rows are equal, and where the graph has more than one part: nothing says how parts lie to
@@ -229,7 +229,7 @@ def neighbour_graph(points: Points, neighbours: int) -> Int[np.ndarray, "rows ne
     return nearest
 
 
-def local_shares(points: Points, nearest: Int[np.ndarray, "rows neighbours"]) -> Float[np.ndarray, "component"]:
+def local_shares(points: PointTable, nearest: Int[np.ndarray, "rows neighbours"]) -> Float[np.ndarray, "component"]:
     """Mean share of each principal component of a neighbourhood in its variance, falling; they sum to 1."""
     shares = np.zeros(min(nearest.shape[1], points.shape[1]))
     for start in range(0, len(points), CHUNK):
@@ -249,7 +249,7 @@ def local_dimension(shares: Float[np.ndarray, "component"]) -> int:
     return int(np.searchsorted(np.cumsum(shares), 0.9)) + 1
 
 
-def embed(points: Points, components: int, neighbours: int, embedding: str, seed: int) -> Coordinates:
+def embed(points: PointTable, components: int, neighbours: int, embedding: str, seed: int) -> Coordinates:
     """The spectral embedding of rows whose graph is whole. Raises ValueError where no eigenvectors are found."""
     if embedding == "isomap":
         return Isomap(n_neighbors=neighbours, n_components=components).fit_transform(points)
@@ -280,7 +280,7 @@ def negentropies(coordinates: Coordinates) -> Float[np.ndarray, "components"]:
     return (log_cosh.mean(0) - GAUSSIAN_LOG_COSH) ** 2
 
 
-def independent_components(white: Coordinates, starts: int, random: np.random.RandomState) -> Rotation:
+def independent_components(white: Coordinates, starts: int, random: np.random.RandomState) -> IndependentComponents:
     """The rotation of white coordinates whose components are farthest from Gaussian, of so many starts of FastICA.
 
     Components come in order of falling negentropy, each with a skewness of at least 0.
@@ -301,7 +301,7 @@ def independent_components(white: Coordinates, starts: int, random: np.random.Ra
     sources = white @ best.T
     order = np.argsort(-negentropies(sources), kind="stable")
     signs = np.where((sources**3).mean(0) < 0, -1, 1)
-    return Rotation((best * signs[:, None])[order], np.array(scores), agreements, int(ties.sum()))
+    return IndependentComponents((best * signs[:, None])[order], np.array(scores), agreements, int(ties.sum()))
 
 
 def agreement(rotation: Float[np.ndarray, "components components"]) -> float:
@@ -310,7 +310,9 @@ def agreement(rotation: Float[np.ndarray, "components components"]) -> float:
     return float(sizes[linear_sum_assignment(sizes, maximize=True)].mean())
 
 
-def place(queries: Points, points: Points, coordinates: Coordinates, neighbours: int) -> Coordinates:
+def place(
+    queries: Float[np.ndarray, "queries numbers"], points: PointTable, coordinates: Coordinates, neighbours: int
+) -> Float[np.ndarray, "queries components"]:
     """Coordinates of new rows among fitted ones: y = y_0 + B t(x - x_0), x_0 the nearest fitted row.
 
     t are the tangent coordinates of a neighbourhood, its first principal components, as many as there are coordinates;
@@ -329,5 +331,7 @@ def place(queries: Points, points: Points, coordinates: Coordinates, neighbours:
         axes = offsets.transpose(0, 2, 1) @ leading  # (row, number, axis), not of length 1
         lengths = np.maximum((axes**2).sum(1), 1e-300)
         step = ((part - points[anchor])[:, None] @ axes)[:, 0] / lengths  # (row, axis): of `leading`
-        result[start : start + CHUNK] = coordinates[anchor] + (step[:, None] @ (leading.transpose(0, 2, 1) @ moved))[:, 0]
+        result[start : start + CHUNK] = (
+            coordinates[anchor] + (step[:, None] @ (leading.transpose(0, 2, 1) @ moved))[:, 0]
+        )
     return result

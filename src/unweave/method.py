@@ -1,9 +1,10 @@
 """The contract between a method and everything else. Read this file first.
 
 A `Trainable` has players; a `Method` also encodes images to units; a `Generative` method also
-decodes units to images. A `Fitted` one has a part that is computed at once, without steps. A `Pretraining` makes a network that methods stand on, and has no units.
-The training loop, the evaluation and the editor know methods only through these classes, so a new
-method needs no line anywhere else.
+decodes units to images. A `Fitted` one has a part that is computed at once, without steps. A
+`Pretraining` makes a network that methods stand on, and has no units. The training loop, the
+evaluation and the editor know methods only through these classes, so a new method needs no line
+anywhere else.
 
 An objective sees a `Batch` (images, their rows, images seen) and a random generator. There is no label in a
 batch, so nothing supervised can leak into training.

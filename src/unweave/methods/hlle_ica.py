@@ -11,14 +11,13 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL.Image import Image
 from pydantic import Field, model_validator
 
-from unweave import manifold
 from unweave.config import NamedSettings
 from unweave.figures.curve import plot_curves
 from unweave.figures.grid import grid
-from unweave.manifold import Coordinates, LocalIsometry
 from unweave.method import FitResult, Fitted, Method, MethodDefinition, Player
 from unweave.models.foundation import Foundation
 from unweave.tensors import Images, Units, to_images
@@ -37,9 +36,11 @@ STEPS = 9
 
 class HLLEICASettings(NamedSettings):
     name: Literal["hlle_ica"] = "hlle_ica"
-    units: int = Field(2, ge=1, le=8, description="number of factors; pictures/factors.png shows an estimate to compare")
+    units: int = Field(
+        2, ge=1, le=8, description="number of factors; pictures/factors.png shows an estimate to compare"
+    )
     neighbours: int = Field(12, ge=2, description="neighbours of an image; more than N(N+3)/2 for `hessian`")
-    embedding: manifold.Embedding = Field(
+    embedding: Literal["hessian", "modified", "ltsa", "isomap"] = Field(
         "hessian", description="'hessian', 'modified', 'ltsa', or 'isomap', which stands few images better"
     )
     reduce: int | None = Field(50, ge=1, description="principal components kept before; none keeps all pixels")
@@ -49,6 +50,8 @@ class HLLEICASettings(NamedSettings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        from unweave import manifold  # scikit-learn, where the method is used and not where it is listed
+
         manifold.check_parameters(self.units, self.neighbours, self.embedding)
         return self
 
@@ -70,6 +73,8 @@ class HLLEICA(Method, Fitted):
 
     def __init__(self, settings: HLLEICASettings, foundation: Foundation) -> None:
         super().__init__()
+        from unweave import manifold
+
         self.settings = settings
         numbers = int(np.prod(foundation.shape))
         rows = self.fit_images = min(settings.landmarks, foundation.rows)
@@ -85,8 +90,10 @@ class HLLEICA(Method, Fitted):
         return []
 
     def fit(self, pixels: Pixels, rng: torch.Generator) -> FitResult:
+        from unweave import manifold
+
         settings = self.settings
-        model = LocalIsometry(
+        model = manifold.LocalIsometry(
             settings.units, n_neighbors=settings.neighbours, embedding=settings.embedding, reduce=settings.reduce,
             ica=settings.ica, n_starts=settings.starts, landmarks=None, random_state=rng.initial_seed() % 2**32,
         ).fit(to_images(pixels).flatten(1).numpy())  # fmt: skip
@@ -102,7 +109,9 @@ class HLLEICA(Method, Fitted):
             "units": plot_units(pixels, model.embedding_),
         }
         terms = {"local_dimension": float(estimate)}
-        notes = [f"local principal components speak for {estimate} factors (an estimate); method.units is {settings.units}"]
+        notes = [
+            f"local principal components speak for {estimate} factors (an estimate); method.units is {settings.units}"
+        ]
         if model.rotation_ is not None:
             terms |= {"negentropy": model.rotation_.negentropies.max(), "near_ties": float(model.rotation_.near_ties)}
         if terms.get("near_ties"):
@@ -111,6 +120,8 @@ class HLLEICA(Method, Fitted):
         return FitResult(terms, pictures, notes)
 
     def encode(self, images: Images) -> Units:
+        from unweave import manifold
+
         buffers = (self.mean, self.axes, self.points, self.coordinates)
         mean, axes, points, coordinates = (buffer.double().cpu() for buffer in buffers)
         reduced = (images.flatten(1).double().cpu() - mean) @ axes.T
@@ -118,7 +129,7 @@ class HLLEICA(Method, Fitted):
         return torch.from_numpy(placed).float().to(images.device).unsqueeze(-1)
 
 
-def plot_shares(shares: np.ndarray, estimate: int, units: int) -> Image:
+def plot_shares(shares: Float[np.ndarray, "component"], estimate: int, units: int) -> Image:
     """The variance of neighbourhoods by local principal component."""
     rows = [{"component": i + 1, "share of variance": float(share)} for i, share in enumerate(shares[:12])]
     return plot_curves(
@@ -127,7 +138,7 @@ def plot_shares(shares: np.ndarray, estimate: int, units: int) -> Image:
     )  # fmt: skip
 
 
-def plot_units(pixels: Pixels, coordinates: Coordinates) -> Image:
+def plot_units(pixels: Pixels, coordinates: Float[np.ndarray, "rows units"]) -> Image:
     """Training images along the range of every unit, those whose other units are nearest to their medians."""
     middle = np.median(coordinates, axis=0)
     shares = np.linspace(0.02, 0.98, STEPS)
@@ -138,7 +149,9 @@ def plot_units(pixels: Pixels, coordinates: Coordinates) -> Image:
         nearest = [int(((coordinates - place) ** 2).sum(1).argmin()) for place in wanted]
         lines.append(pixels[nearest])
     names = [f"unit {unit}" for unit in range(len(lines))]
-    return grid(lines, names, [f"{share:.0%}" for share in shares], title="Training images along the range of each unit")
+    return grid(
+        lines, names, [f"{share:.0%}" for share in shares], title="Training images along the range of each unit"
+    )
 
 
 def build(settings: HLLEICASettings, foundation: Foundation) -> HLLEICA:

@@ -15,7 +15,6 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave import manifold
 from unweave.config import NamedSettings
 from unweave.method import Batch, FitResult, Fitted, Generative, Loss, MethodDefinition, Player, Sampling, Start
 from unweave.models.foundation import Foundation
@@ -48,7 +47,9 @@ class LIAESettings(NamedSettings):
     )
     weight: float = Field(1.0, ge=0, description="of the isometry term; 0 is a plain autoencoder")
     neighbours: int = Field(3, ge=1, description="nearest images of the same batch, for the neighbour form")
-    widths: tuple[int, ...] = Field((128, 128), description="hidden layers of the encoder; the decoder has them reversed")
+    widths: tuple[int, ...] = Field(
+        (128, 128), description="hidden layers of the encoder; the decoder has them reversed"
+    )
     linear: int = Field(0, ge=0, description="linear layers without bias after the encoder: 8 is IRMAE's")
     ica: bool = Field(True, description="turn the codes to independent components when training ends")
     starts: int = Field(10, ge=1, description="starts of FastICA, of which the most independent is kept")
@@ -107,6 +108,8 @@ class IsometricAutoencoder(Generative, Fitted):
         return Loss(total, {"reconstruction": reconstruction, "isometry": distortion})
 
     def fit(self, pixels: Pixels, rng: torch.Generator) -> FitResult:
+        from unweave import manifold  # scikit-learn, where the method is trained and not where it is listed
+
         if not self.settings.ica:
             return FitResult({}, {})
         device = self.centre.device
@@ -162,7 +165,7 @@ def neighbour_distortion(x: Float[Tensor, "batch pixel"], codes: Codes, neighbou
 
 
 def relative_distortion(decoder: nn.Module, codes: Codes, rng: torch.Generator) -> Scalar:
-    """E |H v|^2 / (E |J v|^2)^2 with H = J^T J and v ~ N(0, I); 1 / N or more, equal where H = c I with one c everywhere.
+    """E |H v|^2 / (E |J v|^2)^2 with H = J^T J and v ~ N(0, I): 1 / N where H = c I with one c everywhere, else more.
 
     Codes are drawn on the segments between codes of the batch, prolonged by a fifth. One product with J and one with
     its transpose (Lee et al.; they estimate the same ratio of traces).

@@ -30,8 +30,11 @@ def test_classes_follow_the_values_and_settings_change_the_digest():
     classes = dataset.factors(np.arange(500))
     assert set(np.unique(classes)) == set(range(7))
     assert (np.diff(dataset.values[np.argsort(classes[:, 0], kind="stable")][:, 0]) > -22 / 7).all()
-    digests = {opened(**{"rows": 500, **other}).digest() for other in ({}, {"seed": 1}, {"variant": "disk"}, {"levels": 7})}
-    assert len(digests) == 4
+    digests = {
+        opened(**{"rows": 500, **other}).digest()
+        for other in ({}, {"seed": 1}, {"variant": "disk"}, {"levels": 7}, {"size": 16})
+    }
+    assert len(digests) == 5
     assert opened(rows=500).digest() in digests
 
 
@@ -48,10 +51,13 @@ def test_distributions_have_their_kurtosis_and_independent_factors(name, low, hi
 
 def steps(variant: str, where: np.ndarray, factor: int, size: float) -> np.ndarray:
     """How far pictures move for a small step of a factor, at these values."""
-    draw = manifolds.SCENES[variant].draw
+    scene = manifolds.SCENES[variant]
+    middles = np.arange(scene.side) + 0.5
     moved = where.copy()
     moved[:, factor] += size
-    return np.linalg.norm((draw(moved) - draw(where)).reshape(len(where), -1), axis=1) / size
+    return (
+        np.linalg.norm((scene.draw(moved, middles) - scene.draw(where, middles)).reshape(len(where), -1), axis=1) / size
+    )
 
 
 @pytest.mark.parametrize("variant", ["wide_bump", "narrow_bump", "small_bump", "disk"])
