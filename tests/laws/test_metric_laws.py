@@ -21,7 +21,7 @@ from unweave.evaluation.metrics.dci_mig import dci_mig
 from unweave.evaluation.metrics.explicitness import explicitness
 from unweave.evaluation.metrics.factorvae_score import factorvae_score
 from unweave.evaluation.metrics.irs import irs
-from unweave.evaluation.metrics.mcc import mcc, mcc_spearman
+from unweave.evaluation.metrics.mcc import mcc, mcc_rotated, mcc_spearman
 from unweave.evaluation.metrics.med import information_share, informativeness, med, med_scores, top_units
 from unweave.evaluation.metrics.mig import mig
 from unweave.evaluation.metrics.modularity import modularity
@@ -119,6 +119,11 @@ METRICS = {
         READ, ones(READ), {"informativeness": (0.28, 0.45)}, noise=0.02,
     ),
     "mcc": Metric(alone(mcc), {"mcc": SHARE}, {"mcc": 1}, below(0.18, "mcc"), real=True),
+    "mcc_rotated": Metric(
+        lambda units, factors, seed: mcc_rotated(units, factors, seed=seed),
+        {"mcc": SHARE, "rotated": SHARE, "excess": (-inf, 1)}, {"mcc": 1, "excess": 1}, below(0.18, "mcc", "rotated"),
+        noise=0.04, real=True,
+    ),
     "mcc_spearman": Metric(alone(mcc_spearman), {"mcc": SHARE}, {"mcc": 1}, below(0.18, "mcc"), real=True),
     "unsupervised": Metric(
         alone(lambda units, factors: unsupervised(units)),
@@ -197,6 +202,7 @@ COUNTER_EXAMPLES = {
     ("top_med, k = 2.completeness", "one more constant unit"): COPIES,
     ("top_med, k = 2.units", "one more constant unit"): COPIES,
     ("mcc", "the names of the classes"): ORDERED,
+    ("mcc_rotated", "the names of the classes"): ORDERED,
     ("mcc_spearman", "the names of the classes"): ORDERED,
     ("unsupervised.gaussian_wasserstein_correlation", "the scale of each unit"): SQUARED,
     ("unsupervised.gaussian_wasserstein_correlation", "a tiny scale"): SQUARED,
@@ -417,7 +423,7 @@ def test_tables_that_cannot_be_measured_are_refused(name, spoil, message):
             METRICS[name].score(z, spoil(y), 0)
 
 
-@pytest.mark.parametrize("measure", [mcc, mcc_spearman])
+@pytest.mark.parametrize("measure", [mcc, mcc_rotated, mcc_spearman])
 def test_mcc_takes_real_valued_factors_as_they_are(measure):
     z, y = table(0)
     assert measure(z, y / 2 - 0.7) == pytest.approx(measure(z, y))
@@ -506,7 +512,7 @@ def test_codes_that_know_nothing_have_any_modularity():
 def test_the_names_of_the_classes_matter_to_metrics_of_ordered_factors():
     y = np.arange(60)[:, None] % 3
     renamed = np.array([0, 2, 1])[y]
-    for score, key in ((mcc, "mcc"), (mcc_spearman, "mcc"), (sap_continuous, "sap")):
+    for score, key in ((mcc, "mcc"), (mcc_rotated, "mcc"), (mcc_spearman, "mcc"), (sap_continuous, "sap")):
         assert score(y.astype(float), y)[key] == pytest.approx(1)
         assert score(y.astype(float), renamed)[key] < 0.6
 

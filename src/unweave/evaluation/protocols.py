@@ -125,6 +125,11 @@ def _voting(
     return run
 
 
+def _mcc_rotated(evidence: Evidence, seed: int) -> ProtocolResult:
+    drawn = _common_rows(evidence, 10_000, seed)
+    return ProtocolResult(metrics.mcc.mcc_rotated(*drawn, seed=seed), {"rows": len(drawn.units)})
+
+
 def _unsupervised(evidence: Evidence, seed: int) -> ProtocolResult:
     drawn = _common_rows(evidence, 10_000, seed)
     scores = metrics.unsupervised.unsupervised(drawn.units)
@@ -257,6 +262,16 @@ PROTOCOLS = MappingProxyType({
         "mean correlation coefficient, Pearson; for ordered factors; 10,000 rows",
         _ROWS,
         {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
+    ),
+    "mcc-rotation@1": Protocol(
+        _mcc_rotated,
+        "MCC, and the mean over 1,000 random rotations of the same code; for ordered factors; 10,000 rows",
+        _ROWS,
+        {
+            "mcc": f"{_HIGHER}: as mcc@1",
+            "rotated": "0 to 1: the null, which is high where units are few",
+            "excess": "at most 1, higher is better, 0 is chance: (mcc - rotated) / (1 - rotated)",
+        },
     ),
     "mcc-spearman@1": Protocol(
         _on_rows(lambda units, factors: metrics.mcc.mcc_spearman(units, factors)),

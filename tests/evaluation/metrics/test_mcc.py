@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from unweave.evaluation.metrics.mcc import absolute_correlations, absolute_rank_correlations, mcc, mcc_spearman
+from unweave.evaluation.metrics.mcc import (
+    absolute_correlations,
+    absolute_rank_correlations,
+    mcc,
+    mcc_rotated,
+    mcc_spearman,
+)
 
 BOTH = pytest.mark.parametrize("measure", [mcc, mcc_spearman])
 
@@ -98,3 +104,25 @@ def test_what_cannot_be_measured_is_refused(measure):
         measure(np.where(units == units[3, 1], np.nan, units), factors)
     with pytest.raises(ValueError, match=r"factors .* infinite"):
         measure(units, np.full((60, 1), np.inf))
+
+
+@pytest.mark.parametrize(("units", "null"), [(2, 0.899), (3, 0.826), (6, 0.692)])
+def test_the_null_of_independent_coordinates_is_that_of_random_rotations(units, null):
+    z = np.random.default_rng(0).uniform(size=(4000, units))
+    scores = mcc_rotated(z, z)
+    assert [scores["mcc"], scores["excess"]] == pytest.approx([1, 1])
+    assert scores["rotated"] == pytest.approx(null, abs=0.012)
+
+
+def test_a_turned_code_has_no_excess_and_mcc_is_the_plain_one():
+    z = np.random.default_rng(1).uniform(size=(2000, 3))
+    turns = [np.linalg.qr(np.random.default_rng(i).normal(size=(3, 3)))[0] for i in range(40)]
+    scores = [mcc_rotated((z - 0.5) @ turn, z) for turn in turns]
+    assert all(score["mcc"] == mcc((z - 0.5) @ turn, z)["mcc"] for score, turn in zip(scores, turns))
+    assert np.ptp([score["rotated"] for score in scores]) < 0.02
+    assert abs(np.mean([score["excess"] for score in scores])) < 0.2
+
+
+def test_one_unit_cannot_be_turned():
+    z = np.random.default_rng(1).uniform(size=(200, 1))
+    assert mcc_rotated(z, z) == pytest.approx({"mcc": 1, "rotated": 1, "excess": 0})

@@ -36,6 +36,37 @@ def mcc_spearman(units: UnitTable, factors: RealTable) -> dict[str, float]:
     return {"mcc": _assigned_correlation(units, factors, absolute_rank_correlations)}
 
 
+ROTATIONS = 1_000
+
+
+def mcc_rotated(units: UnitTable, factors: RealTable, *, seed: int = 0) -> dict[str, float]:
+    """`mcc` beside its null: the mean over random rotations of the same code, `rotated`, and the `excess` over it.
+
+    excess = (mcc - rotated) / (1 - rotated), at most 1; 0 is as good as a random rotation, below is worse. The null is
+    high where units are few: perfect codes turned at random have 0.90 for two, 0.83 for three, 0.69 for six. The code
+    is whitened before it is turned (Haar, 1,000 rotations), so that scale and correlation of the units do not matter
+    to the null; a single unit cannot be turned, and its excess is 0. Ours: MCC is reported without a null elsewhere.
+
+    Factors may be real-valued. Known defect: as `mcc`, only for ordered factors. Raises as `mcc`.
+    """
+    score = _assigned_correlation(units, factors, absolute_correlations)
+    varying = factors[:, np.ptp(factors, axis=0) > 0].astype(np.float64)
+    u, s, _ = np.linalg.svd(_unit_columns(units.astype(np.float64)), full_matrices=False)
+    white = u[:, s > 1e-6 * s.max(initial=0)]  # a base of the code, of which every rotation is one too
+    correlations = white.T @ _unit_columns(varying)  # (unit, factor)
+    turned = np.abs(_rotations(white.shape[1], np.random.RandomState(seed)) @ correlations)
+    total = sum(matrix[linear_sum_assignment(matrix, maximize=True)].sum() for matrix in turned)
+    null = float(total / (ROTATIONS * varying.shape[1]))
+    excess = (score - null) / (1 - null) if white.shape[1] > 1 and null < 1 else 0.0
+    return {"mcc": score, "rotated": null, "excess": excess}
+
+
+def _rotations(size: int, random: np.random.RandomState) -> Float[np.ndarray, "rotations size size"]:
+    """Rotations, of which half also mirror, uniformly drawn (Haar)."""
+    q, r = np.linalg.qr(random.normal(size=(ROTATIONS, size, size)))
+    return q * np.where(np.diagonal(r, axis1=1, axis2=2) < 0, -1, 1)[:, None]
+
+
 def absolute_correlations(
     first: Float[np.ndarray, "rows units"], second: Float[np.ndarray, "rows others"]
 ) -> Float[np.ndarray, "units others"]:
