@@ -1,4 +1,4 @@
-"""unweave data list | info | get | doctor | cache"""
+"""unweave data list | info | get | doctor | manifold | cache"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -121,6 +121,42 @@ def doctor(name_or_path: NameOrPath, settings: SettingWords = None, json: AsJson
         output.print_json(report.to_json())
     else:
         output.print_table(tables.findings_table(report))
+
+
+@app.command()
+def manifold(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run with a decoder, or builtin:rooms")],
+    units: Annotated[str, typer.Option(help="units, ranges, groups or names that vary, separated by commas: 2,5")],
+    rows: Annotated[int, typer.Option(min=2, help="pictures to draw")] = 3_000,
+    image: Annotated[
+        str | None, typer.Option(help="what everything else is taken from: a row of the run's data, or a file")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="sampling steps of a diffusion model")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="of the units' values")] = 0,
+    save: Annotated[Path, typer.Option("--output", "-o", help="the .npz to write")] = Path("manifold.npz"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it is there")] = False,
+    json: AsJson = False,
+) -> None:
+    """Draw a manifold through a trained generator: some units vary, uniformly and independently, the rest stays.
+
+    \b
+        unweave data manifold builtin:rooms --units 2,5 --rows 3000
+        unweave train hlle_ica data=manifold.npz method.units=2
+    """
+    from unweave.editing.box import draw_box
+    from unweave.method import Sampling
+
+    if save.exists() and not overwrite:
+        raise FileExistsError(f"{save} is there already: choose another --output, or --overwrite it.")
+    with output.progress_of(quiet=False):
+        base = None if image is None else [int(image) if image.isdecimal() else image]
+        listed = [word.strip() for word in units.split(",") if word.strip()]
+        box = draw_box(run, listed, rows=rows, image=base, sampling=Sampling("dpmsolver++", steps), seed=seed)
+    path = box.save(save)
+    if json:
+        output.print_json({"file": str(path), "rows": len(box.images), "factors": box.names})
+    else:
+        print(path)
 
 
 @app.command()
