@@ -7,7 +7,7 @@ rates and batch of [training] say nothing to it. It costs seconds for a thousand
 others are placed among them.
 """
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class HLLEICASettings(NamedSettings):
     landmarks: int = Field(10_000, ge=10, description="images that are embedded; the others are placed among them")
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _fits(self) -> "HLLEICASettings":
         from unweave import manifold  # scikit-learn, where the method is used and not where it is listed
 
         manifold.check_parameters(self.units, self.neighbours, self.embedding)
