@@ -68,8 +68,8 @@ def find(settings: ManifoldsSettings) -> FoundCode:
         embedded = manifold.LocalIsometry(2, ica=False, random_state=0).fit(x).embedding_
     components = manifold.whiten(PCA(2).fit_transform(x))
     linear = components @ manifold.independent_components(components, 10, np.random.RandomState(0)).components.T
-    scores = [mcc(codes, z)["mcc"] for codes in (fitted.embedding_, embedded, linear)]
-    return FoundCode(*scores, linear_r2(fitted.embedding_, z), dataset, fitted.embedding_)
+    found, alone, pca = (mcc(codes, z)["mcc"] for codes in (fitted.embedding_, embedded, linear))
+    return FoundCode(found, alone, pca, linear_r2(fitted.embedding_, z), dataset, fitted.embedding_)
 
 
 def linear_r2(codes: UnitTable, factors: np.ndarray) -> float:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from PIL.Image import Image
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from unweave.config import NamedSettings
 from unweave.figures.curve import plot_curves
@@ -71,6 +72,11 @@ class HLLEICA(Method, Fitted):
     training images have the codes of the embedding. Units have mean 0 and variance 1 over them.
     """
 
+    mean: Tensor  # buffers: of the pixels
+    axes: Tensor  # the principal components
+    points: Tensor  # the embedded images along them
+    coordinates: Tensor  # and in the embedding
+
     def __init__(self, settings: HLLEICASettings, foundation: Foundation) -> None:
         super().__init__()
         from unweave import manifold
@@ -82,7 +88,7 @@ class HLLEICA(Method, Fitted):
         manifold.check_memory(rows, numbers, settings.neighbours, settings.embedding)
         kept = max(min(settings.reduce or numbers, numbers, rows), settings.units)
         self.register_buffer("mean", torch.zeros(numbers))
-        self.register_buffer("axes", torch.zeros(kept, numbers))  # the principal components
+        self.register_buffer("axes", torch.zeros(kept, numbers))
         self.register_buffer("points", torch.zeros(rows, kept))
         self.register_buffer("coordinates", torch.zeros(rows, settings.units))
 
@@ -114,7 +120,7 @@ class HLLEICA(Method, Fitted):
         ]
         if model.rotation_ is not None:
             terms |= {"negentropy": model.rotation_.negentropies.max(), "near_ties": float(model.rotation_.near_ties)}
-        if terms.get("near_ties"):
+        if model.rotation_ is not None and model.rotation_.near_ties:
             notes.append(f"{model.rotation_.near_ties} of {settings.starts} starts of ICA found other components that "
                          "are nearly as independent: the rotation is not certain")  # fmt: skip
         return FitResult(terms, pictures, notes)

@@ -77,6 +77,9 @@ class IsometricAutoencoder(Generative, Fitted):
     """
 
     fit_images = 10_000
+    centre: Tensor  # buffers
+    unmixing: Tensor  # from centred codes to units
+    mixing: Tensor  # its inverse
 
     def __init__(self, settings: LIAESettings, foundation: Foundation) -> None:
         super().__init__()
@@ -88,8 +91,8 @@ class IsometricAutoencoder(Generative, Fitted):
             *perceptron((units, *reversed(settings.widths), numbers)), nn.Unflatten(1, foundation.shape)
         )
         self.register_buffer("centre", torch.zeros(units))
-        self.register_buffer("unmixing", torch.eye(units))  # from centred codes to units
-        self.register_buffer("mixing", torch.eye(units))  # its inverse
+        self.register_buffer("unmixing", torch.eye(units))
+        self.register_buffer("mixing", torch.eye(units))
 
     def players(self) -> list[Player]:
         return [Player("autoencoder", self, list(self.parameters()))]
@@ -175,9 +178,8 @@ def relative_distortion(decoder: nn.Module, codes: Codes, rng: torch.Generator) 
     share = share * (1 + 2 * PROLONGED) - PROLONGED
     z = share * codes + (1 - share) * codes[order]
     v = torch.randn(z.shape, generator=rng, device=rng.device).to(z)
-    _, jv = torch.func.jvp(decoder, (z,), (v,))
-    _, transposed = torch.func.vjp(decoder, z)
-    (hv,) = transposed(jv)
+    jv = torch.func.jvp(decoder, (z,), (v,))[1]
+    hv = torch.func.vjp(decoder, z)[1](jv)[0]
     return hv.square().sum(1).mean() / jv.flatten(1).square().sum(1).mean().square().clamp(min=1e-12)
 
 
