@@ -82,8 +82,8 @@ def linear_r2(codes: UnitTable, factors: np.ndarray) -> float:
 def measure(found: list[FoundCode]) -> Measurements:
     scores = np.array([code.mcc for code in found])
     return {
-        "worst MCC": scores.min(),
-        "spread of MCC": np.ptp(scores),
+        "worst MCC": float(scores.min()),
+        "spread of MCC": float(np.ptp(scores)),
         "worst MCC without ICA": min(code.without_ica for code in found),
         "mean MCC of PCA + ICA": float(np.mean([code.linear for code in found])),
         "median linear R2": float(np.median([code.r2 for code in found])),
