@@ -30,7 +30,7 @@ CHUNK = 250
 LEVELS = 20
 
 
-class Box(NamedTuple):
+class UnitBox(NamedTuple):
     """Drawn pictures and what each was drawn from."""
 
     images: Pixels
@@ -56,7 +56,7 @@ def draw_box(
     reach: tuple[float, float] = (0.05, 0.95),
     sampling: Sampling = SAMPLING,
     seed: int = 0,
-) -> Box:
+) -> UnitBox:
     """`rows` pictures of one image whose listed units are drawn uniformly between two quantiles of their values.
 
     The base is `image` (a random row of the run's data if none is given); its other units and, where the decoder has
@@ -86,4 +86,4 @@ def draw_box(
             parts.append(to_pixels(decode(inputs.method, codes, begin, sampling=sampling, batch=64)))
             task.update(first + len(part))
     classes = np.minimum((values * LEVELS).astype(np.int64), LEVELS - 1)
-    return Box(np.concatenate(parts), values, classes, [group.name for group in groups])
+    return UnitBox(np.concatenate(parts), values, classes, [group.name for group in groups])
