@@ -109,8 +109,9 @@ class ChooseThreads(Callback):
 
 
 def is_chosen(trainer: Trainer) -> bool:
-    """Whether the number of threads is a matter of choice: on a GPU, and of one process among several, it is not."""
-    return trainer.device.type == "cpu" and trainer.accelerator.num_processes == 1
+    """Whether the number of threads is a matter of choice: on a GPU, of one process among several, and of a method
+    that takes no steps, it is not."""
+    return trainer.device.type == "cpu" and trainer.accelerator.num_processes == 1 and bool(trainer.state.players)
 
 
 def stored_choices(run: Run) -> list[Choice]:
