@@ -72,6 +72,10 @@ def accept(settings: Any, foundation: Any, batch: int) -> None:
     """The default `MethodDefinition.check`, which raises SettingsError before training for what cannot be trained."""
 
 
+def any_budget(settings: Any, images: int) -> None:
+    """The default `MethodDefinition.check_budget`."""
+
+
 @dataclass(frozen=True)
 class MethodDefinition:
     """All that the rest needs to know of a method, or of a network that methods stand on; its file has one, METHOD."""
@@ -83,6 +87,7 @@ class MethodDefinition:
     extra_verbs: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)  # see editing/method_specific
     scored_weights: Weights = "raw"  # those that its authors scored
     check: Callable[[Any, Any, int], None] = accept  # (settings, Foundation, images a step): what cannot be trained
+    check_budget: Callable[[Any, int], None] = any_budget  # raises SettingsError for too few images of training
 
 
 def find_method(name: str) -> MethodDefinition:

@@ -15,6 +15,8 @@ SMALL = {
     "pdae": {"dim": 16},
     "diffae": {"dim": 16, "encoder_channels": (16, 16), "channels": (16, 16), "attention": (False, True), "groups": 4},
     "wmse": {"outputs": 2, "sub_batch": 4},
+    "dotvae": {"pretraining": 0},  # a latent is open at once
+    "csdismo": {"width": 8},
     "disdiff": {"units": 4, "dim": 3, "encoder_width": 16, "encoder_halvings": 3, "identity_width": 8},
 }
 """Settings that make a method quick; a new method may add a line, and works without one."""

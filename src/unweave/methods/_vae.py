@@ -105,6 +105,12 @@ def kl(posterior: Posterior) -> Scalar:
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean()
 
 
+def log_normal(z: ScalarCodes, posterior: Posterior) -> ScalarCodes:
+    """log q(z | x) of each unit of each image under its own posterior."""
+    mean, log_variance = posterior
+    return -0.5 * ((z - mean).square() * (-log_variance).exp() + log_variance + log(2 * pi))
+
+
 def log_densities(z: Float[Tensor, "sample unit"], posterior: Posterior) -> Float[Tensor, "sample image unit"]:
     """log q(z | x) of every unit of every sample under the posterior of every image."""
     mean, log_variance = posterior

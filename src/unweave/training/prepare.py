@@ -51,6 +51,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         foundation = open_foundation(settings.foundation, dataset.shape, len(dataset), convert)
     find_method(settings.method.name).check(settings.method, foundation, settings.training.batch)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
+    find_method(settings.method.name).check_budget(settings.method, settings.training.images)
     method = build(settings.method, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
     players = method.to(accelerator.device).train().players()
