@@ -19,12 +19,18 @@ from unweave.runs.run import Run
 SMALL = {
     "encdiff": QUICK,
     "factorvae": {"units": 4, "critic_width": 16},
+    "protovae": {"units": 4, "after": 1_000, "rise": 2_000, "prototypes": 1.0, "latents": 2, "changes": 16},
+    "dotvae": {"units": 4, "rest": 2, "pretraining": 1_000, "every": 1_000},
+    "csdismo": {"content": 8, "style": 4, "width": 8, "encoders_after": 4_000},
     "disdiff": {"units": 3, "dim": 2, "encoder_width": 16, "encoder_halvings": 2, "weight_after": 240},
 }
 TRAINING = {"batch": 16, "preview": 100_000, "precision": "float32", "threads": 1}
 BUDGET = {
     "encdiff": 2_400,
     "factorvae": 16_000,
+    "protovae": 8_000,
+    "dotvae": 8_000,
+    "csdismo": 8_000,
     "disdiff": 1_600,
 }  # seconds, of which the kills below need less than half
 
@@ -78,7 +84,7 @@ def killed_while_training(method: str, place: Path, rng: random.Random, on: Path
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("method", ["encdiff", "factorvae", "disdiff"])
+@pytest.mark.parametrize("method", ["encdiff", "factorvae", "protovae", "dotvae", "csdismo", "disdiff"])
 def test_killed_runs_end_bit_identical(tmp_path: Path, method: str, disdiff_run: Run) -> None:
     on = Path(disdiff_run.network_sources().networks()["denoiser"].origin) if method == "disdiff" else None
     rng = random.Random(0)

@@ -140,6 +140,31 @@ def test_a_whole_run_on_two_processes_stops_and_resumes(tmp_path: Path) -> None:
     assert "trained already" in again.stderr
 
 
+OTHERS = {
+    "protovae": ["method.after=0", "method.rise=32", "method.prototypes=1.0", "method.latents=2", "method.changes=16"],
+    "dotvae": ["method.units=2", "method.pretraining=32", "method.every=32"],
+    "csdismo": ["method.width=8", "method.encoders_after=64"],
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", OTHERS)
+def test_methods_with_episodes_critics_and_codes_run_on_two_processes_and_go_on(tmp_path: Path, method: str) -> None:
+    words = ["-m", "unweave", "train", method, "data=sprites", "data.size=16", "training.precision=float32"]
+    words += ["training.batch=32", "training.preview=128", "training.save=64", *OTHERS[method]]
+    place = tmp_path / "run"
+    done = launched(2, *words, "training.images=128", "-o", str(place))
+    assert done.returncode == 0, done.stderr
+    run = Run(place)
+    assert run.record()["processes"] == 2
+    whole = load_file(run.checkpoint() / "weights.safetensors")
+    shutil.rmtree(place / "checkpoints" / "000000000128")  # as if it had been killed before the last one
+    again = launched(2, "-m", "unweave", "train", str(place), "--resume")
+    assert again.returncode == 0, again.stderr
+    for name, tensor in load_file(Run(place).checkpoint() / "weights.safetensors").items():
+        torch.testing.assert_close(tensor, whole[name], atol=1e-6, rtol=1e-5)
+
+
 FEW = """
 [data]
 name = "sprites"

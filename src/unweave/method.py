@@ -7,7 +7,8 @@ evaluation and the editor know methods only through these classes, so a new meth
 anywhere else.
 
 An objective sees a `Batch` (images, their rows, images seen) and a random generator. There is no label in a
-batch, so nothing supervised can leak into training.
+batch, so nothing supervised can leak into training. One method has labels all the same, and says so in its
+definition (`labels`): LORD, the row with supervision.
 """
 
 from abc import ABC, abstractmethod
@@ -87,6 +88,7 @@ class MethodDefinition:
     extra_verbs: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)  # see editing/method_specific
     scored_weights: Weights = "raw"  # those that its authors scored
     check: Callable[[Any, Any, int], None] = accept  # (settings, Foundation, images a step): what cannot be trained
+    labels: Callable[[Any], Sequence[str]] | None = None  # factors seen in training; None: no labels are; tables say so
     check_budget: Callable[[Any, int], None] = any_budget  # raises SettingsError for too few images of training
 
 

@@ -17,6 +17,7 @@ SMALL = {
     "wmse": {"outputs": 2, "sub_batch": 4},
     "dotvae": {"pretraining": 0},  # a latent is open at once
     "csdismo": {"width": 8},
+    "lord": {"width": 8},
     "disdiff": {"units": 4, "dim": 3, "encoder_width": 16, "encoder_halvings": 3, "identity_width": 8},
 }
 """Settings that make a method quick; a new method may add a line, and works without one."""
@@ -26,7 +27,9 @@ def build(name: str) -> Method:
     module = registry.module("methods", name)
     torch.manual_seed(0)
     settings = {**module.METHOD.presets["laptop"].get("method", {}), **SMALL.get(name, {})}
-    foundation = Foundation((3, 16, 16), 100, denoiser=small_denoiser(prediction="v"))
+    foundation = Foundation(
+        (3, 16, 16), 100, denoiser=small_denoiser(prediction="v"), class_count=5, classes=torch.arange(100) % 5
+    )
     method = module.build(module.METHOD.settings(**settings), foundation)
     assert isinstance(method, Method)
     return method

@@ -57,7 +57,7 @@ def test_distribution_is_zero_for_a_sphered_batch() -> None:
     values -= values.mean(0)
     sphered = values @ np.linalg.inv(np.linalg.cholesky(values.T @ values / 400)).T
     assert csdismo.distribution(torch.tensor(sphered)).item() == pytest.approx(0, abs=1e-9)
-    shifted = torch.tensor(sphered + [1, 0, 0])
+    shifted = torch.tensor(sphered + np.array([1, 0, 0]))
     assert csdismo.distribution(shifted).item() == pytest.approx(1 / 3)
 
 

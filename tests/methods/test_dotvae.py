@@ -1,4 +1,4 @@
-"""DOT-VAE: when latents open, what closed ones are, what an intervention changes, who learns from what, bad schedules."""
+"""DOT-VAE: when latents open, what closed ones are, what an intervention changes, and bad schedules."""
 
 from pathlib import Path
 

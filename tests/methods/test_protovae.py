@@ -107,7 +107,7 @@ def test_the_paper_s_form_has_every_term_and_a_normal_likelihood_is_one() -> Non
 
 
 def test_bad_settings_say_what_to_do() -> None:
-    with pytest.raises(SettingsError, match="lower method.latents"):
+    with pytest.raises(SettingsError, match=r"lower method\.latents"):
         parse(ProtoVAESettings, {"latents": 10, "changes": 39}, "method")
-    with pytest.raises(SettingsError, match="the set has 1: lower method.changes"):
+    with pytest.raises(SettingsError, match=r"the set has 1: lower method\.changes"):
         protovae.build(ProtoVAESettings(), Foundation((3, 16, 16), 1))

@@ -35,7 +35,7 @@ from unweave.tensors import Images
 
 SIDE, WIDTH = 20, 128
 LOW, HIGH = 4.0, 15.0  # pixels: the centres are uniform between them
-LONG, SHORT = 3.0, 1.2  # pixels: deviations of the bump along the two diagonals
+LONG, SHORT = 3.0, 1.2  # pixels: deviations along the diagonals
 IMAGES, SMALL_IMAGES = 192_000, 64_000  # seen in a training, counted with repeats
 OFF = 0.75  # pixels: a picture farther from the support than a bump moved by this is impossible
 BASE: dict[str, Any] = {"units": 2, "beta": 0.1, "deviation": 0.1, "latents": 2, "changes": 64}
@@ -118,10 +118,8 @@ def measure(method: ProtoVAE, seed: int) -> dict[str, float]:
 def run(seed: int, small: bool) -> Outcome:
     methods = {name: train(table, seed, SMALL_IMAGES if small else IMAGES) for name, table in CELLS.items()}
     facts = {name: measure(method, seed) for name, method in methods.items()}
-    vae, ours = (
-        {**facts[plain], "MCC with prototypes": facts[other]["MCC"]}
-        for plain, other in (("VAE", "prototypes"), ("re-encoding", "both"))
-    )
+    pairs = ("VAE", "prototypes"), ("re-encoding", "both")
+    vae, ours = ({**facts[plain], "MCC with prototypes": facts[other]["MCC"]} for plain, other in pairs)
     return Outcome(ours, vae, picture({name: methods[name] for name in ("VAE", "re-encoding")}))
 
 

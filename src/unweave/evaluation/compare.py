@@ -109,7 +109,7 @@ def _describe(run: Run, facts: ReportFacts) -> ComparedRun:
     rebuilt = facts.reconstruction
     return ComparedRun(
         run=str(run.path),
-        method=run.method_name,
+        method=run.method_title(),
         data=facts.data.name,
         digest=facts.data.digest,
         seed=run.settings.training.seed,

@@ -51,7 +51,7 @@ class CSDisMoSettings(NamedSettings):
         description="where style scales and shifts content: before the generator, or on each of its levels; "
         "'concatenation' is the control, without normalisation and affine map",
     )
-    width: int = Field(64, ge=4, description="channels of the generator")
+    width: int = Field(32, ge=4, description="channels of the generator")
     content_noise: float = Field(0.3, ge=0, description="deviation of the noise on content in training")
     style_noise: float = Field(0.3, ge=0, description="the same of style")
     distribution: float = Field(0.01, ge=0, description="weight of the loss on the distribution of content")
@@ -64,11 +64,7 @@ class CSDisMoSettings(NamedSettings):
 
     @model_validator(mode="after")
     def _fits(self) -> "CSDisMoSettings":
-        if 4 * (self.content + self.style) > BYTES:
-            raise SettingsError(
-                f"a code of method.content={self.content} + method.style={self.style} numbers takes "
-                f"{4 * (self.content + self.style)} bytes an image, and {BYTES} are the most: lower one of them."
-            )
+        check_bytes(self.content, self.style)
         return self
 
 
@@ -155,8 +151,7 @@ class CSDisMo(Generative):
             return self.content_encoder(images), self.style_encoder(images)
 
     def encode(self, images: Images) -> Units:
-        width = max(self.settings.content, self.settings.style)
-        return torch.stack([functional.pad(code, (0, width - code.shape[1])) for code in self.encoded(images)], 1)
+        return padded_units(*self.encoded(images))
 
     def start(self, count: int, rng: torch.Generator) -> Start:
         return None
@@ -167,6 +162,21 @@ class CSDisMo(Generative):
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         content, style = units[:, 0, : self.settings.content], units[:, 1, : self.settings.style]
         return self.generator(content, style).float().clamp(-1, 1)
+
+
+def padded_units(content: Content, style: Style) -> Units:
+    """Two vector units; the shorter one is filled with zeros."""
+    width = max(content.shape[1], style.shape[1])
+    return torch.stack([functional.pad(code, (0, width - code.shape[1])) for code in (content, style)], 1)
+
+
+def check_bytes(content: int, style: int) -> None:
+    """Raises SettingsError where a code takes more than 400 bytes an image."""
+    if 4 * (content + style) > BYTES:
+        raise SettingsError(
+            f"a code of method.content={content} + method.style={style} numbers takes {4 * (content + style)} bytes "
+            f"an image, and {BYTES} are the most: lower one of them."
+        )
 
 
 def noisy(code: Float[Tensor, "_ _"], deviation: float, rng: torch.Generator) -> Float[Tensor, "_ _"]:
@@ -196,7 +206,7 @@ def build(settings: CSDisMoSettings, foundation: Foundation) -> CSDisMo:
     """With LORD's generator and the encoders of the VAE sweep. Raises SettingsError for fewer than two images."""
     if foundation.rows < 2:
         raise SettingsError(
-            f"content is what images share, and the set has {foundation.rows}: csdismo needs 2 images, and many to learn."
+            f"content is what images share, and the set has {foundation.rows}: csdismo needs at least 2 images."
         )
     generator = StyleGenerator(foundation.shape, settings.content, settings.style, settings.width, settings.module)
     encoders = [vae.encoder(foundation.shape, width) for width in (settings.content, settings.style)]

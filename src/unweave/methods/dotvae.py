@@ -78,15 +78,16 @@ class Codes(NamedTuple):
 class DOTVAE(Generative):
     """Loss: step 1 + step 2, with k latents of z1 opened; those that are not are 0 for the decoder.
 
-    - step 1 (Eq. 5), on images: -log p(x|z1, z2) + beta KL(q(z2|x) || N(0, I)) + Σ over opened i KL(q(z1_i|x) || N(0, 1))
+    - step 1 (Eq. 5), on images: -log p(x|z1, z2) + beta KL(q(z2|x) || N(0, I)) + Σ KL(q(z1_i|x) || N(0, 1)) over the
+      opened i
     - step 2 (Eq. 6), on x_hat = D(z'), z' a posterior sample of which one opened latent was changed:
       w_re (-log q(z1'|x_hat) - log q(z2|x_hat)) + w_a beta softplus(-A(x_hat)), where the codes are constants
 
     A is a critic between images and x_hat, the second player (`ImageCritic`). The units are the means of z1, 0 where
     they are not opened; z2 is what decoding starts from, as x_T is of a diffusion model.
 
-    Deviations: both steps make one step of the optimiser, where the paper alternates; the networks are the sweep's, whose
-    last hidden layer is 256 wide instead of 128 and has a ReLU.
+    Deviations: both steps make one step of the optimiser, where the paper alternates; the networks are the sweep's,
+    whose last hidden layer is 256 wide instead of 128 and has a ReLU.
     """
 
     def __init__(
@@ -218,8 +219,8 @@ def check_budget(settings: DOTVAESettings, images: int) -> None:
         can = opened_at(settings, images - 1)
         raise SettingsError(
             f"method.units={settings.units} latents open one every {settings.every:,} images after "
-            f"{settings.pretraining:,}, the last at {last:,}, and training.images={images:,} is over before: only {can} "
-            "would be opened. Lower method.units, method.every or method.pretraining, or raise training.images."
+            f"{settings.pretraining:,}, the last at {last:,}, and training.images={images:,} is over before: only "
+            f"{can} would be opened. Lower method.units, method.every or method.pretraining, or raise training.images."
         )
 
 

@@ -48,7 +48,7 @@ class ProtoVAESettings(NamedSettings):
     reencoding: float = Field(0.1, ge=0, description="weight of re-encoding the changed code; 0 leaves it out")
     judge: Literal["frozen", "learning"] = Field(
         "frozen",
-        description="re-encoding moves the codes alone ('frozen'), or decoder and encoder learn from it, too ('learning')",
+        description="re-encoding moves the codes alone ('frozen'), or decoder and encoder, too ('learning')",
     )
     change_to: Literal["permute", "prior"] = Field(
         "permute", description="a latent is changed to that of another image, or to a draw from N(0, 1)"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unweave.config import SettingsError
 from unweave.models import diffusers_folder
@@ -52,11 +52,14 @@ class Foundation(NamedTuple):
     denoiser: FrozenDenoiser | None = None
     digests: Mapping[str, str] = {}
     commits: Mapping[str, str] = {}  # of those that come from the Hub
+    class_count: int = 0  # of the images, for methods that see labels
+    classes: Tensor | None = None  # of each row; None where a trained model is opened
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint says of it."""
         return {
             "shape": list(self.shape), "rows": self.rows, "digests": dict(self.digests), "commits": dict(self.commits),
+            **({"class_count": self.class_count} if self.class_count else {}),
         }  # fmt: skip
 
     def diffusion_space(self) -> Space:

@@ -23,9 +23,7 @@ class StyleGenerator(nn.Module):
     'concatenation': they see c and s side by side. Leaky ReLU throughout; the last layer is a tanh.
     """
 
-    def __init__(
-        self, shape: tuple[int, int, int], content: int, style: int, width: int, module: StyleModule
-    ) -> None:
+    def __init__(self, shape: tuple[int, int, int], content: int, style: int, width: int, module: StyleModule) -> None:
         super().__init__()
         channels, height, width_of_image = shape
         levels = halvings(height, width_of_image)
@@ -69,7 +67,7 @@ def halvings(height: int, width: int) -> int:
         levels += 1
     if min(height, width) >> levels > 7 or levels == 0:
         raise ValueError(
-            f"the generator begins at about 4 pixels and doubles: sides must halve down to that, got {height} x {width}; "
+            f"the generator begins at 4 to 7 pixels and doubles: sides must halve to that, got {height} x {width}; "
             "set data.size to a multiple of 16."
         )
     return levels

@@ -55,7 +55,7 @@ def load_foundation(run: Run) -> Foundation:
             f"place into {run.path / 'settings.toml'} (from, in [foundation])."
         ) from None
     check_digests(stored.get("digests", {}), foundation.digests, run.path, stored.get("commits"))
-    return foundation
+    return foundation._replace(class_count=stored.get("class_count", 0))
 
 
 def best_device() -> torch.device:

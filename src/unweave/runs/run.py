@@ -217,6 +217,12 @@ class Run:
 
         return model.load_foundation(self)
 
+    def method_title(self) -> str:
+        """The name of the method for tables, which says where it has seen labels in training."""
+        from unweave.method import find_method
+
+        return f"{self.method_name} (with labels)" if find_method(self.method_name).labels else self.method_name
+
     def scored_weights(self) -> Weights:
         """The weights that scores use: those that the method's authors scored."""
         from unweave.method import find_method

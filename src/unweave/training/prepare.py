@@ -1,6 +1,7 @@
 """From settings to a trainer: open the data and the frozen networks, build the method, restore its checkpoint."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 
-from unweave.config import SettingsError
+from unweave.config import SettingsError, nearest
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
 from unweave.method import find_method
@@ -51,7 +52,11 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         foundation = open_foundation(settings.foundation, dataset.shape, len(dataset), convert)
     find_method(settings.method.name).check(settings.method, foundation, settings.training.batch)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
-    find_method(settings.method.name).check_budget(settings.method, settings.training.images)
+    definition = find_method(settings.method.name)
+    definition.check_budget(settings.method, settings.training.images)
+    if definition.labels is not None:
+        count, classes = classes_of(dataset, definition.labels(settings.method))
+        foundation = foundation._replace(class_count=count, classes=classes)
     method = build(settings.method, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
     players = method.to(accelerator.device).train().players()
@@ -77,6 +82,25 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     record = _restore(run, state, accelerator)
     _check_same_images(run, dataset)
     return Trainer(run, state, dataset, foundation, accelerator, record, [choose_threads, *standard_callbacks()])
+
+
+def classes_of(dataset: Dataset, labels: Sequence[str]) -> tuple[int, torch.Tensor | None]:
+    """How many combinations of these factors (of all, if none is named) there are, and the one of each row.
+
+    Raises SettingsError for a factor that there is not.
+    """
+    unknown = [name for name in labels if name not in dataset.factor_names]
+    if unknown:
+        raise SettingsError(
+            f"method.labels: {dataset.name} has no factor {unknown[0]!r}.{nearest(unknown[0], dataset.factor_names)} "
+            f"It has: {', '.join(dataset.factor_names) or 'none'}."
+        )
+    factors = dataset.factors(np.arange(len(dataset)))
+    if factors is None:
+        return 0, None
+    columns = [dataset.factor_names.index(name) for name in labels or dataset.factor_names]
+    values, classes = np.unique(factors[:, columns], axis=0, return_inverse=True)
+    return len(values), torch.from_numpy(classes.reshape(-1))
 
 
 def make_accelerator(settings: TrainingSettings, several_players: bool) -> Accelerator:

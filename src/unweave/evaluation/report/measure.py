@@ -93,7 +93,7 @@ def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> 
     pictures = replace(ReportPictures() if drawn is None else drawn.pictures, strips=strips, ends=ends)
     facts = ReportFacts(
         run=str(run.path),
-        method=run.method_name,
+        method=run.method_title(),
         data=_about_data(run, dataset),
         weights=run.digest(),
         images_seen=run.state()["seen"],
