@@ -50,10 +50,10 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         foundation = Run(experiment.run_dir).foundation()
     else:
         foundation = open_foundation(settings.foundation, dataset.shape, len(dataset), convert)
-    find_method(settings.method.name).check(settings.method, foundation, settings.training.batch)
-    torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
     definition = find_method(settings.method.name)
+    definition.check(settings.method, foundation, settings.training.batch)
     definition.check_budget(settings.method, settings.training.images)
+    torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
     if definition.labels is not None:
         count, classes = classes_of(dataset, definition.labels(settings.method))
         foundation = foundation._replace(class_count=count, classes=classes)
