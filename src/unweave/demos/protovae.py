@@ -26,14 +26,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from unweave.demonstration import Demonstration, Measurements, Outcome
-from unweave.demos._fit import fit
+from unweave.demos._fit import FlatPixels, dense, fit
 from unweave.evaluation.metrics.mcc import mcc
 from unweave.figures.grid import grid
 from unweave.method import evaluating
 from unweave.methods.protovae import ProtoVAE, ProtoVAESettings
 from unweave.tensors import Images
 
-SIDE, WIDTH = 20, 128
+SIDE = 20
 LOW, HIGH = 4.0, 15.0  # pixels: the centres are uniform between them
 LONG, SHORT = 3.0, 1.2  # pixels: deviations along the diagonals
 IMAGES, SMALL_IMAGES = 192_000, 64_000  # seen in a training, counted with repeats
@@ -61,18 +61,6 @@ def random_centres(count: int, rng: torch.Generator) -> Centres:
     return torch.rand(count, 2, generator=rng) * (HIGH - LOW) + LOW
 
 
-class UnitRange(nn.Module):
-    """Images in [-1, 1] as rows of numbers in [0, 1], so that the background is 0."""
-
-    def forward(self, images: Images) -> Float[Tensor, "batch pixel"]:
-        return (images.flatten(1) + 1) / 2
-
-
-def dense(inputs: int, outputs: int) -> list[nn.Module]:
-    first = [nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU()]
-    return [*first, nn.Linear(WIDTH, outputs)]
-
-
 def train(table: Mapping[str, Any], seed: int, images: int = IMAGES) -> ProtoVAE:
     """Train on 4,000 bumps with uniform centres, 64 at a time."""
     torch.manual_seed(seed)
@@ -80,8 +68,8 @@ def train(table: Mapping[str, Any], seed: int, images: int = IMAGES) -> ProtoVAE
     pictures = bumps(random_centres(4_000, rng))
     s = ProtoVAESettings(**{**BASE, "after": images // 15, "rise": images // 10, **table})
     decoder = nn.Sequential(*dense(s.units, SIDE**2), nn.Unflatten(1, (1, SIDE, SIDE)))
-    pair = nn.Sequential(UnitRange(), *dense(2 * SIDE**2, 16)) if s.prototypes else None
-    method = ProtoVAE(s, nn.Sequential(UnitRange(), *dense(SIDE**2, 2 * s.units)), decoder, pair)
+    pair = nn.Sequential(FlatPixels(), *dense(2 * SIDE**2, 16)) if s.prototypes else None
+    method = ProtoVAE(s, nn.Sequential(FlatPixels(), *dense(SIDE**2, 2 * s.units)), decoder, pair)
     fit(method, pictures, images, rng, betas=(0.9, 0.99), clip=200.0, decay="late")
     return method
 

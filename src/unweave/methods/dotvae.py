@@ -70,7 +70,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 """`paper` trains as the sweep does, which the text follows; its schedule and weights are ours."""
 
 
-class Codes(NamedTuple):
+class Posteriors(NamedTuple):
     structured: Posterior
     rest: Posterior
 
@@ -83,7 +83,7 @@ class DOTVAE(Generative):
     - step 2 (Eq. 6), on x_hat = D(z'), z' a posterior sample of which one opened latent was changed:
       w_re (-log q(z1'|x_hat) - log q(z2|x_hat)) + w_a beta softplus(-A(x_hat)), where the codes are constants
 
-    A is a critic between images and x_hat, the second player (`ImageCritic`). The units are the means of z1, 0 where
+    A is a critic between images and x_hat, the second player (`InterventionCritic`). The units are the means of z1, 0 where
     they are not opened; z2 is what decoding starts from, as x_T is of a diffusion model.
 
     Deviations: both steps make one step of the optimiser, where the paper alternates; the networks are the sweep's,
@@ -103,7 +103,7 @@ class DOTVAE(Generative):
         dotvae = Player("dotvae", self, [*self.encoder.parameters(), *self.decoder.parameters()])
         if self.critic is None:
             return [dotvae]
-        return [dotvae, Player("critic", ImageCritic(self), list(self.critic.parameters()), betas=(0.5, 0.9))]
+        return [dotvae, Player("critic", InterventionCritic(self), list(self.critic.parameters()), betas=(0.5, 0.9))]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s = self.settings
@@ -142,11 +142,11 @@ class DOTVAE(Generative):
         """1 for the opened latents of z1."""
         return (torch.arange(self.settings.units, device=self.opened.device) < self.opened).float()
 
-    def posteriors(self, images: Images) -> Codes:
+    def posteriors(self, images: Images) -> Posteriors:
         with torch.autocast(images.device.type, enabled=False):
             s = self.settings
             m1, v1, m2, v2 = self.encoder(images).split([s.units, s.units, s.rest, s.rest], dim=1)
-            return Codes(Posterior(m1, v1), Posterior(m2, v2))
+            return Posteriors(Posterior(m1, v1), Posterior(m2, v2))
 
     def images(self, z1: Float[Tensor, "image unit"], z2: Float[Tensor, "image rest"]) -> Images:
         return self.decoder(torch.cat([z1, z2], 1)).float().sigmoid() * 2 - 1
@@ -173,7 +173,7 @@ class DOTVAE(Generative):
         return self.images(units.squeeze(-1) * self.mask(), start)
 
 
-class ImageCritic(nn.Module):
+class InterventionCritic(nn.Module):
     """Loss: the critic's cross-entropy between images and pictures of which one opened latent was changed."""
 
     def __init__(self, dotvae: DOTVAE) -> None:
