@@ -83,8 +83,8 @@ class DOTVAE(Generative):
     - step 2 (Eq. 6), on x_hat = D(z'), z' a posterior sample of which one opened latent was changed:
       w_re (-log q(z1'|x_hat) - log q(z2|x_hat)) + w_a beta softplus(-A(x_hat)), where the codes are constants
 
-    A is a critic between images and x_hat, the second player (`InterventionCritic`). The units are the means of z1, 0 where
-    they are not opened; z2 is what decoding starts from, as x_T is of a diffusion model.
+    A is a critic between images and x_hat, the second player (`InterventionCritic`). The units are the means of z1, 0
+    where they are not opened; z2 is what decoding starts from, as x_T is of a diffusion model.
 
     Deviations: both steps make one step of the optimiser, where the paper alternates; the networks are the sweep's,
     whose last hidden layer is 256 wide instead of 128 and has a ReLU.
