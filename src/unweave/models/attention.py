@@ -14,11 +14,16 @@ def _heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (batch, head, token, width)
 
 
-class PlainAttention:
-    """softmax(q kᵀ / sqrt(d)) v, written out for bfloat16 on the CPU, else `scaled_dot_product_attention`.
+FEW = 32
+"""Tokens to attend to, so few that keeping the map of all weights costs no more than the images do."""
 
-    Torch's fused attention has a slow bfloat16 backward on the CPU: with it a forward and backward of a laptop preset's
-    U-Net takes half as long again (benchmarks/unet_speed.py --laptop). In float32 it is slower by 7 % and keeps no map.
+
+class PlainAttention:
+    """softmax(q kᵀ / sqrt(d)) v, written out on the CPU for bfloat16 and for few tokens, else torch's fused one.
+
+    `scaled_dot_product_attention` has a slow bfloat16 backward on the CPU: with it a forward and backward of a laptop
+    preset's U-Net takes half as long again (benchmarks/unet_speed.py --laptop). In float32 it keeps no map, but is the
+    slower one, too: a step of `laptop` by 8 %.
     """
 
     def __call__(
@@ -30,8 +35,8 @@ class PlainAttention:
     ) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         q, k, v = (_heads(x, attn.heads) for x in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context)))
-        if q.device.type == "cpu" and q.dtype == torch.bfloat16:
-            weights = ((q * attn.scale) @ k.transpose(-1, -2)).softmax(-1)
+        if q.device.type == "cpu" and (q.dtype == torch.bfloat16 or k.shape[2] <= FEW):
+            weights = ((q * attn.scale) @ k.transpose(-1, -2)).float().softmax(-1)  # in bfloat16 it is the slower one
             out = weights.to(v.dtype) @ v
         else:
             out = functional.scaled_dot_product_attention(q, k, v)

@@ -1,9 +1,9 @@
-"""Averaged weights: diffusers' EMA over the sub-modules that a method names."""
+"""Averaged weights: an exponential moving average over the sub-modules that a method names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from diffusers.training_utils import EMAModel
+import torch
 from torch import Tensor, nn
 
 from unweave.method import Trainable
@@ -16,36 +16,42 @@ def covered(method: Trainable) -> dict[str, nn.Parameter]:
 
 
 class Average:
-    """decay_k = min(decay, (1 + k) / (10 + k)) at step k: the ramp of diffusers and of the releases."""
+    """average + (1 - decay_k) (weight - average) at step k, where decay_k = min(decay, k / (9 + k)), and decay_1 is 0.
+
+    The ramp is that of diffusers and of the releases.
+    """
 
     def __init__(self, method: Trainable, decay: float) -> None:
         self.parameters = covered(method)
-        self.ema = EMAModel(list(self.parameters.values()), decay=decay, foreach=True)
+        self.decay, self.steps = decay, 0
+        self.averages = [weight.detach().clone() for weight in self.parameters.values()]
 
+    @torch.no_grad()
     def step(self) -> None:
-        if self.parameters:  # diffusers' takes no empty list
-            self.ema.step(list(self.parameters.values()))
+        self.steps += 1
+        decay = min(self.decay, self.steps / (9 + self.steps)) if self.steps > 1 else 0.0
+        if self.averages:
+            torch._foreach_lerp_(self.averages, list(self.parameters.values()), 1 - decay)
 
     def tensors(self) -> dict[str, Tensor]:
         """The averaged tensors by name, for saving."""
-        return dict(zip(self.parameters, self.ema.shadow_params))
+        return dict(zip(self.parameters, self.averages))
 
     def load(self, tensors: dict[str, Tensor], steps: int) -> None:
         """Continue from saved tensors after `steps` updates."""
-        for name, shadow in self.tensors().items():
-            shadow.data.copy_(tensors[name])
-        self.ema.optimization_step = steps
+        for name, average in self.tensors().items():
+            average.copy_(tensors[name])
+        self.steps = steps
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The method carries the averaged weights inside the `with`, its own again after it."""
-        live = list(self.parameters.values())
-        if not live:
-            yield
-            return
-        self.ema.store(live)
-        self.ema.copy_to(live)
+        live = [weight.data for weight in self.parameters.values()]
+        own = [weight.clone() for weight in live]
         try:
+            for weight, average in zip(live, self.averages):
+                weight.copy_(average)
             yield
         finally:
-            self.ema.restore(live)
+            for weight, before in zip(live, own):
+                weight.copy_(before)
