@@ -36,7 +36,7 @@ class Progress:
 
 
 class Bar(Task):
-    """A bar with rate and time left, by tqdm; bytes have their prefixes."""
+    """A bar with mean rate and time left, by tqdm; bytes have their prefixes."""
 
     def __init__(self, name: str, total: Amount | None, unit: str, done: Amount) -> None:
         from tqdm import tqdm
@@ -44,7 +44,7 @@ class Bar(Task):
         bytes_ = unit == "B"
         self.drawn = tqdm(
             desc=name, total=total, initial=done, unit=unit if bytes_ else f" {unit}", unit_scale=bytes_,
-            file=sys.stderr, leave=False, dynamic_ncols=True, delay=0.5,
+            file=sys.stderr, leave=False, dynamic_ncols=True, delay=0.5, smoothing=0,
         )  # fmt: skip
 
     def update(self, done: Amount, note: str = "", total: Amount | None = None) -> None:
@@ -147,6 +147,11 @@ def current() -> Progress:
 def shown() -> Progress:
     """Bars where somebody looks on, lines elsewhere: of a command, and of whoever asks for it."""
     return Bars() if is_watched() else Lines()
+
+
+def is_silent() -> bool:
+    """Whether nobody hears what is told here."""
+    return type(current()) is Progress
 
 
 def is_watched() -> bool:

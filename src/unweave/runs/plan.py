@@ -16,9 +16,9 @@ from unweave.runs.settings import RunSettings, settings_of, without_none
 DEFAULT_PRESET = "laptop"
 DEFAULT_DATA = {"data": {"name": "rooms"}}
 
-RESUMABLE = tuple(f"training.{name}" for name in ("threads", "save", "preview", "tracker"))
+RESUMABLE = tuple(f"training.{name}" for name in ("threads", "processes", "save", "preview", "tracker"))
 """Settings of where and how visibly a run is made: one that is resumed may have others (bit by bit the same only with
-the same threads)."""
+the same threads and processes)."""
 
 
 def plan(what: str | Path, *tables: Mapping[str, Any]) -> RunSettings:

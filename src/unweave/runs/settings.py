@@ -46,6 +46,9 @@ class TrainingSettings(Frozen):
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="CPU threads; 'auto' takes one or all cores, whichever is the faster, also on the way"
     )
+    processes: int = Field(
+        1, ge=1, description="processes on this machine that share every batch (gloo); 1, or fewer threads in each"
+    )
     tracker: str | None = Field(
         None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."
     )

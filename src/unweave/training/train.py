@@ -14,7 +14,7 @@ import torch
 
 from unweave import progress
 from unweave.runs.run import Run
-from unweave.training import recipes
+from unweave.training import processes, recipes
 from unweave.training.experiment import Experiment, resolve
 from unweave.training.prepare import prepare
 
@@ -53,6 +53,8 @@ def train(
     speaks = os.environ.get("RANK", "0") == "0"  # of several processes, one
     with progress.use(progress.current() if speaks else progress.Progress()):
         make_foundations(experiment, allowed=foundations, convert=convert)
+        if processes.are_asked(experiment):
+            return processes.train_in_processes(experiment)
         try:
             trainer = prepare(experiment, convert=convert)
             trainer.fit()

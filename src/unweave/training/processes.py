@@ -1,0 +1,44 @@
+"""training.processes: several processes of a few threads train one run, and this one waits for them."""
+
+import os
+import subprocess
+import sys
+
+import torch
+
+from unweave import progress
+from unweave.runs.run import Run
+from unweave.training.experiment import Experiment
+
+
+def are_asked(experiment: Experiment) -> bool:
+    """Whether this process shall start others; one of several, whoever started it, shall not."""
+    return experiment.settings.training.processes > 1 and "WORLD_SIZE" not in os.environ
+
+
+def train_in_processes(experiment: Experiment) -> Run:
+    """Make the run directory, and train it by `torchrun` on this machine, as docs/architecture.md says it by hand.
+
+    Foundations must be there. Raises KeyboardInterrupt where the processes were interrupted, RuntimeError where they
+    failed; what went wrong they have said on stderr.
+    """
+    run, training = experiment.make_run_dir(), experiment.settings.training
+    shares = max(1, torch.get_num_threads() // training.processes)
+    threads = shares if training.threads == "auto" else training.threads
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={training.processes}"),
+        *("-m", "unweave", "train", str(run.path.resolve()), "--resume"),
+        *(["--quiet"] if progress.is_silent() else []),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        status = child.wait()
+    except KeyboardInterrupt:  # a terminal sends it to all of them
+        child.wait()
+        raise
+    if status:
+        raise RuntimeError(
+            f"the {training.processes} processes of {run.path} ended with exit status {status}: see what they said."
+        )
+    return Run(run.path)
