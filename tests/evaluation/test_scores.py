@@ -8,7 +8,7 @@ from tests.conftest import Recorder
 
 from unweave import progress
 from unweave.evaluation.protocols import ATTRIBUTES, DEFAULT, PROTOCOLS, Evidence
-from unweave.evaluation.scores import evaluate_tables
+from unweave.evaluation.scores import COSTS, evaluate_tables
 from unweave.files import write_json
 
 RNG = np.random.default_rng(0)
@@ -64,8 +64,15 @@ def test_progress_is_told_before_each_repeat():
     recorder = Recorder()
     with progress.use(recorder):
         evaluate_tables(UNITS, FACTORS, protocols=QUICK, repeats=2)
-    names = ("mig@1", "mig@1", "factorvae@1", "factorvae@1")
-    assert recorder.updates == [("scoring", done, 4, name) for done, name in enumerate(names)]
+    names = ("mig@1", "factorvae@1", "mig@1", "factorvae@1")
+    assert [(update.task, update.total, update.note) for update in recorder.updates] == [
+        ("scoring", 100, name) for name in names
+    ]
+    mig, factorvae = COSTS["mig@1"], COSTS["factorvae@1"]
+    shares = [0, mig, mig + factorvae, 2 * mig + factorvae]
+    assert [update.done for update in recorder.updates] == [
+        round(50 * share / (mig + factorvae), 1) for share in shares
+    ]
 
 
 def test_an_unknown_protocol_names_the_nearest():

@@ -69,6 +69,7 @@ def command(
         with output.progress_of(quiet=False):
             _evaluate_codes(codes, factors, measuring, CodeOptions(data, compare, figures, save, json))
     else:
+        output.choose_threads()
         rows_of_runs = RowsOfRuns(data, split, rows, weights)  # type: ignore[arg-type]
         with output.progress_of(quiet=False):
             _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, json))

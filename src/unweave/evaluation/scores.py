@@ -1,6 +1,6 @@
 """Tables -> every score, with its interval: the content of scores.json. Needs no run and no torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from unweave import progress
 from unweave.config import nearest
 from unweave.evaluation.metrics.checks import check_scale, check_tables
-from unweave.evaluation.protocols import PROTOCOLS, Evidence, Protocol, default_protocols
+from unweave.evaluation.protocols import PROTOCOLS, Evidence, Protocol, ProtocolResult, default_protocols
 from unweave.types import FactorTable, UnitTable, Weights, WideTable
 
 
@@ -32,6 +32,10 @@ class Scores(TypedDict):
     data: dict[str, Any]
     interval: str  # what low and high are
     scored_weights: NotRequired[Weights]  # of a run
+
+
+COSTS = {"dci@1": 50.0, "sap@1": 4.0, "explicitness@1": 4.0, "unsupervised@1": 2.0, "factorvae@1": 0.5, "mig@1": 0.1}
+"""Relative times of a repeat, for the time left; a protocol that is not here counts as 1."""
 
 
 def evaluate_tables(
@@ -73,17 +77,12 @@ def evaluate_tables(
     scores: dict[str, dict[str, ScoreOfRepeats]] = {}
     rows_used: dict[str, dict[str, int]] = {}
     matrices: dict[str, dict[str, list[list[float]]]] = {}
-    with progress.task("scoring", len(selected) * repeats, "repeats") as task:
-        for i, (name, protocol) in enumerate(selected.items()):
-            results = []
-            for repeat in range(repeats):
-                task.update(i * repeats + repeat, name)
-                results.append(protocol.run(evidence, seed + repeat))
-            common = [score for score in results[0].scores if all(score in result.scores for result in results)]
-            scores[name] = {score: _interval([result.scores[score] for result in results]) for score in common}
-            rows_used[name] = results[0].rows
-            if results[0].matrices:
-                matrices[name] = {kind: matrix.round(6).tolist() for kind, matrix in results[0].matrices.items()}
+    for name, results in _run_all(selected, evidence, range(seed, seed + repeats)).items():
+        common = [score for score in results[0].scores if all(score in result.scores for result in results)]
+        scores[name] = {score: _interval([result.scores[score] for result in results]) for score in common}
+        rows_used[name] = results[0].rows
+        if results[0].matrices:
+            matrices[name] = {kind: matrix.round(6).tolist() for kind, matrix in results[0].matrices.items()}
     return {
         "protocols": scores,
         "matrices": matrices,
@@ -101,6 +100,24 @@ def evaluate_tables(
         "interval": f"minimum and maximum over {repeats} repeats of the metric's own seed: "
         "metric noise of one training run, not training noise",
     }
+
+
+def _run_all(
+    protocols: Mapping[str, Protocol], evidence: Evidence, seeds: Iterable[int]
+) -> dict[str, list[ProtocolResult]]:
+    """The results of every protocol, one for each seed. How far it is goes by what protocols cost, not by their number.
+
+    The first seed comes first for all of them, so that the rest is known by it.
+    """
+    work = [(seed, name) for seed in seeds for name in protocols]
+    total, spent = sum(COSTS.get(name, 1.0) for _, name in work), 0.0
+    results: dict[str, list[ProtocolResult]] = {name: [] for name in protocols}
+    with progress.task("scoring", 100, "%") as task:
+        for seed, name in work:
+            task.update(round(100 * spent / total, 1), name)
+            results[name].append(protocols[name].run(evidence, seed))
+            spent += COSTS.get(name, 1.0)
+    return results
 
 
 def _protocol(name: str) -> Protocol:
