@@ -231,7 +231,7 @@ def neighbour_graph(points: PointTable, neighbours: int) -> Int[np.ndarray, "row
 
 def local_shares(points: PointTable, nearest: Int[np.ndarray, "rows neighbours"]) -> Float[np.ndarray, "component"]:
     """Mean share of each principal component of a neighbourhood in its variance, falling; they sum to 1."""
-    shares = np.zeros(min(nearest.shape[1], points.shape[1]))
+    shares = np.zeros(min(nearest.shape[1] - 1, points.shape[1]))  # k points about their mean span k - 1 directions
     for start in range(0, len(points), CHUNK):
         around = points[nearest[start : start + CHUNK]]  # (row, neighbour, number)
         around = around - around.mean(1, keepdims=True)

@@ -137,9 +137,9 @@ class HLLEICA(Method, Fitted):
 
 def plot_shares(shares: Float[np.ndarray, "component"], estimate: int, units: int) -> Image:
     """The variance of neighbourhoods by local principal component."""
-    rows = [{"component": i + 1, "share of variance": float(share)} for i, share in enumerate(shares[:12])]
+    rows = [{"component": i + 1, "share of variance": float(share)} for i, share in enumerate(shares[:10])]
     return plot_curves(
-        rows, x="component", x_label="local principal component",
+        rows, x="component", x_label="local principal component", vertical="linear",
         title=f"How many factors? Local components speak for {estimate} (an estimate); method.units is {units}.",
     )  # fmt: skip
 

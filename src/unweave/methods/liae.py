@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unweave.config import NamedSettings
 from unweave.method import Batch, FitResult, Fitted, Generative, Loss, MethodDefinition, Player, Sampling, Start
+from unweave.methods._vae import ScalarCodes
 from unweave.models.foundation import Foundation
 from unweave.tensors import Images, Scalar, Units, to_images
 from unweave.types import Pixels
@@ -34,7 +35,6 @@ CITATION = """@inproceedings{horan2021when,
   year      = {2022}
 }"""
 
-PlaneCodes = Float[Tensor, "batch unit"]
 PROLONGED = 0.2
 """How far the segments between codes, on which the decoder form is measured, go beyond both ends (Lee et al.)."""
 
@@ -155,7 +155,7 @@ def perceptron(widths: tuple[int, ...]) -> list[nn.Module]:
     return layers[:-1]
 
 
-def neighbour_distortion(x: Float[Tensor, "batch pixel"], codes: PlaneCodes, neighbours: int) -> Scalar:
+def neighbour_distortion(x: Float[Tensor, "batch pixel"], codes: ScalarCodes, neighbours: int) -> Scalar:
     """mean (|e_i - e_j| - s |x_i - x_j|)^2 / mean (s |x_i - x_j|)^2 over the nearest images j of every i; 0 or more.
 
     s = <|de|, |dx|> / <|dx|, |dx|> is the scale of the batch. Neighbours are those of the batch: near ones need batches
@@ -167,7 +167,7 @@ def neighbour_distortion(x: Float[Tensor, "batch pixel"], codes: PlaneCodes, nei
     return (de - s * dx).square().mean() / (s * dx).square().mean().clamp(min=1e-12)
 
 
-def relative_distortion(decoder: nn.Module, codes: PlaneCodes, rng: torch.Generator) -> Scalar:
+def relative_distortion(decoder: nn.Module, codes: ScalarCodes, rng: torch.Generator) -> Scalar:
     """E |H v|^2 / (E |J v|^2)^2 with H = J^T J and v ~ N(0, I): 1 / N where H = c I with one c everywhere, else more.
 
     Codes are drawn on the segments between codes of the batch, prolonged by a fifth. One product with J and one with
