@@ -3,8 +3,10 @@ import pytest
 from tests.conftest import Recorder
 
 import unweave
+from unweave.cli.evaluate import command
 from unweave.config import SettingsError
 from unweave.data.open import open_data
+from unweave.evaluation.evaluate import evaluate_isometry
 from unweave.evaluation.metrics.mcc import mcc
 from unweave.method import find_method
 from unweave.models.foundation import Foundation
@@ -75,3 +77,11 @@ def test_memory_is_estimated_before_the_run_is_made():
 def test_it_can_be_shared(run, tmp_path):
     shared = unweave.from_pretrained(str(run.save_pretrained(tmp_path / "shared")))
     assert np.array_equal(unweave.encode(shared, [0, 5])["codes"], unweave.encode(run, [0, 5])["codes"])
+
+
+def test_its_codes_keep_the_small_distances_of_images(run, capsys):
+    scores = evaluate_isometry(run)
+    assert scores.li_corr > 0.97
+    assert 0.9 < scores.li_cond <= 1
+    command([run.path], protocol=["mcc-rotation@1"], repeats=1, rows=300, isometry=True)
+    assert "li_cond" in capsys.readouterr().out

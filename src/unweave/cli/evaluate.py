@@ -36,6 +36,9 @@ def command(
     edits: Annotated[
         bool, typer.Option("--edits", help="also measure swaps: their consistency and precision (minutes)")
     ] = False,
+    isometry: Annotated[
+        bool, typer.Option("--isometry", help="with runs: also say whether codes keep the small distances of images")
+    ] = False,
     figures: Annotated[Path | None, typer.Option(help="with --codes: a folder for pictures of the matrices")] = None,
     save: Annotated[Path | None, typer.Option("--output", "-o", help="with --codes: a scores.json to write")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the scores as JSON")] = False,
@@ -58,6 +61,8 @@ def command(
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
     if codes is not None and split is not None:
         raise ValueError("--split needs a run: the codes of a split are given by `unweave encode RUN --split`.")
+    if codes is not None and isometry:
+        raise ValueError("--isometry needs a run: it compares codes with their images.")
     if codes is not None and edits:
         raise ValueError("--edits needs a run: codes alone cannot be turned into images.")
     if edits and data is not None:
@@ -72,7 +77,7 @@ def command(
         output.choose_threads()
         rows_of_runs = RowsOfRuns(data, split, rows, weights)  # type: ignore[arg-type]
         with output.progress_of(quiet=False):
-            _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, json))
+            _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, isometry, json))
 
 
 class Measuring(NamedTuple):
@@ -105,6 +110,7 @@ class RunOptions(NamedTuple):
 
     compare: bool
     edits: bool
+    isometry: bool
     json: bool
 
 
@@ -167,7 +173,9 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
     if options.compare:
         published(dataset.name)  # an unknown name is said before the work
     scores: dict[str, "Scores"] = {}
-    if dataset.factor_names or not (options.edits or len(runs) > 2):  # else there are scores without labels to give
+    if dataset.factor_names or not (
+        options.edits or options.isometry or len(runs) > 2
+    ):  # else there are scores without labels to give
         for run in runs:
             scores[str(run.path)] = evaluate(
                 run,
@@ -204,6 +212,16 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
             edit_scores = evaluate_edits(run, split=scored.split, seed=measuring.seed, weights=scored.weights)
             result["edits"][str(run.path)] = edit_scores.to_json()
             printed.append(tables.edits_table(edit_scores, str(run.path)))
+    if options.isometry:
+        from unweave.evaluation.evaluate import evaluate_isometry
+
+        result["isometry"] = {}
+        for run in runs:
+            kept = evaluate_isometry(
+                run, data=scored.data, split=scored.split, seed=measuring.seed, weights=scored.weights
+            )
+            result["isometry"][str(run.path)] = kept.to_json()
+            printed.append(tables.isometry_table(kept, str(run.path)))
     if options.compare:
         printed += [tables.published_table(comparison(of_run, dataset.name)) for of_run in scores.values()]
     if options.json:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a table of settings needs no torch
     from unweave.demonstration import ShownDemonstration
     from unweave.evaluation.compare import ComparedRun, RunComparison
     from unweave.evaluation.edits import EditScores
-    from unweave.evaluation.evaluate import SeedAgreement
+    from unweave.evaluation.evaluate import IsometryScores, SeedAgreement
     from unweave.evaluation.probe import ProbeResult
     from unweave.evaluation.published import PublishedComparison
     from unweave.evaluation.scores import Scores
@@ -102,6 +102,17 @@ def edits_table(scores: "EditScores", run: str) -> Table:
                 f"unit {measured.unit[j]}; reach {measured.assigned.reach[j]:.3f}; "
                 f"probe's accuracy {measured.probe_accuracy[j]:.3f}",
             )
+    return table
+
+
+def isometry_table(scores: "IsometryScores", run: str) -> Table:
+    """How well codes of a run keep the small distances of its images."""
+    title = f"Local isometry of {run} ({scores.scored_weights} weights; {scores.rows:,} rows, {scores.neighbours} near)"
+    table = Table("figure", "value", "meaning", title=title, title_justify="left")
+    table.add_row("li_corr", f"{scores.li_corr:.3f}", "0 to 1: distances of codes follow those of images; chance is 0")
+    table.add_row("li_corr_whitened", f"{scores.li_corr_whitened:.3f}", "the same of whitened codes")
+    table.add_row("li_cond", f"{scores.li_cond:.3f}", "0 to 1: a step moves the image equally far; chance 0.5 to 0.8")
+    table.caption = "figures of ours: not the LI score of Horan et al., whose formula is not known to us"
     return table
 
 

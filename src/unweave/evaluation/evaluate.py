@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unweave.data.sampling import sample_rows
+from unweave.evaluation.metrics.local_isometry import li_cond, li_corr
 from unweave.evaluation.metrics.udr import udr_lasso, udr_spearman
 from unweave.evaluation.scores import Scores, evaluate_tables
 from unweave.figures.matrix import plot_score_matrices
@@ -83,6 +84,50 @@ def evaluate(
     if data is None:
         _store(run, scores)
     return scores
+
+
+@dataclass(frozen=True)
+class IsometryScores:
+    """Do codes keep the small distances between images? Two figures of ours (see metrics/local_isometry.py)."""
+
+    li_corr: float
+    li_corr_whitened: float
+    li_cond: float
+    neighbours: int
+    rows: int
+    seed: int
+    scored_weights: Weights
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evaluate_isometry(
+    run: Run | str | Path,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    rows: int = 2_000,
+    seed: int = 0,
+    weights: Weights | None = None,
+) -> IsometryScores:
+    """`li_corr` and `li_cond` of a run on random rows of its data; no factors needed.
+
+    Distances of images are Euclidean in pixels, each row with its 20 nearest among these rows (more, where there are
+    more units). Vector units are reduced to a number each. Neither is the LI score of Horan et al. (NeurIPS 2021),
+    whose formula is not known to us.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    weights = weights or run.scored_weights()
+    dataset = dataset_for(run, data, split)
+    drawn = sample_rows(len(dataset), rows, seed)
+    table = code_table(run, dataset, drawn, seed, weights)
+    codes = reduction.apply(reduction.fit(table), table).astype(np.float64)
+    images = dataset.images(drawn)
+    neighbours = max(20, codes.shape[1] + 1)
+    corr = li_corr(images, codes, neighbours=neighbours)
+    cond = li_cond(images, codes, neighbours=neighbours)
+    return IsometryScores(**corr, **cond, neighbours=neighbours, rows=len(drawn), seed=seed, scored_weights=weights)
 
 
 @dataclass(frozen=True)
