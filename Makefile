@@ -20,8 +20,8 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## train on the built-in rooms, score, edit, and say where the pictures are
-	sh examples/demo.sh $(BIN)/unweave $(DEMO)
+demo: $(READY)  ## in six minutes: pictures, a training on the built-in rooms, scores, edits
+	$(BIN)/python examples/demo.py $(DEMO)
 
 papers: $(READY)  ## every demonstration, two at a time: claims, numbers, and pictures in demos/
 	sh examples/papers.sh $(BIN)/unweave
