@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import unweave
-from unweave import progress
+from unweave import progress, threads
 from unweave.figures.curve import plot_curves
 from unweave.figures.save import save_picture
 
@@ -22,8 +22,8 @@ SECONDS = 360
 FEWEST, MOST = 40_000, 120_000
 """Images: with fewer the units are not apart yet, and more than the second is the preset's own budget."""
 EXPECTED = {40_000: 0.41, 100_000: 0.75}
-"""DCI disentanglement that other seeds came to: one with 40,000 images (benchmarks/records/speed.md), the median of three
-with 100,000 (docs/fast_recipe.md)."""
+"""DCI disentanglement that other seeds came to: one with 40,000 images (benchmarks/records/speed.md), with 100,000 the
+median of three (docs/fast_recipe.md)."""
 AFTERWARDS = 60.0
 """Seconds for scores and edits on a machine that trains QUIET images a second; a slower one takes as much longer."""
 QUIET = 500.0
@@ -39,8 +39,9 @@ def main() -> None:
     packaged = place.with_name(f"{place.name}-packaged")
     with progress.use(progress.shown()):
         print("1. The model in the package, trained on rooms for an hour: unweave edit swap builtin:rooms")
-        for verb in (unweave.swap, unweave.traverse):
-            print("  ", verb("builtin:rooms").save(packaged / f"{verb.__name__}.png", overwrite=True))
+        with threads.chosen():
+            for verb in (unweave.swap, unweave.traverse):
+                print("  ", verb("builtin:rooms").save(packaged / f"{verb.__name__}.png", overwrite=True))
         if (place / "settings.toml").is_file():
             images = unweave.load(str(place)).settings.training.images
         else:
@@ -48,13 +49,8 @@ def main() -> None:
         print(f"2. Training: unweave train encdiff data=rooms training.images={images} --run {place} --resume")
         config = Path(__file__).parents[1] / "configs" / "encdiff_rooms_laptop.toml"
         run = unweave.train(config, training={"images": images}, run=place, resume=True)
-        print(f"3. Scores: unweave evaluate {place}")
-        scores = unweave.evaluate(run, rows=20_000, protocols=PROTOCOLS, repeats=1)["protocols"]
-        for protocol in PROTOCOLS:
-            print("  ", protocol, "  ".join(f"{name} {of['value']:.3f}" for name, of in scores[protocol].items()))
-        print(f"4. Edits: unweave edit swap {place}")
-        for verb in (unweave.swap, unweave.traverse, unweave.reconstruct, unweave.heatmap):
-            print("  ", verb(run).save(run.pictures / f"{verb.__name__}.png", overwrite=True))
+        with threads.chosen():
+            score_and_edit(run)
     losses = [{key: value for key, value in record.items() if key != "seconds"} for record in run.history()]
     save_picture(plot_curves(losses, title=f"Loss of {place}"), run.pictures / "loss.png", overwrite=True)
     print(f"\nThe run is in {place}, its pictures in {run.pictures}: {time.monotonic() - began:.0f} seconds in all.")
@@ -66,6 +62,17 @@ def main() -> None:
     print(f"{packaged} has the same of the model in the package, builtin:rooms.")
     print(f"Next: unweave edit swap {place} 12 --partners 400000 --units 0")
     print("  or: unweave train encdiff data=YOUR_FOLDER")
+
+
+def score_and_edit(run: unweave.Run) -> None:
+    """Print the scores of the run, and draw its pictures."""
+    print(f"3. Scores: unweave evaluate {run.path}")
+    scores = unweave.evaluate(run, rows=20_000, protocols=PROTOCOLS, repeats=1)["protocols"]
+    for protocol in PROTOCOLS:
+        print("  ", protocol, "  ".join(f"{name} {of['value']:.3f}" for name, of in scores[protocol].items()))
+    print(f"4. Edits: unweave edit swap {run.path}")
+    for verb in (unweave.swap, unweave.traverse, unweave.reconstruct, unweave.heatmap):
+        print("  ", verb(run).save(run.pictures / f"{verb.__name__}.png", overwrite=True))
 
 
 def budget(seconds: float) -> int:

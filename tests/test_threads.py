@@ -69,5 +69,9 @@ def test_a_choice_is_kept_for_a_while_and_then_made_again(monkeypatch: pytest.Mo
         choice.timed -= 61
         choice.choose()
         assert (choice.count, torch.get_num_threads()) == (2, 2)
+        monkeypatch.setattr(threads, "_small_network", lambda: sleepy(1))
+        with threads.chosen() as count:
+            assert (count, torch.get_num_threads()) == (1, 1)
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -8,7 +8,8 @@ than one. So they go to sleep early (`sleep_at_barriers`), and where one thread 
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 SPINS = "10000"
 """Turns that a waiting thread takes before it sleeps, a fraction of a millisecond; libgomp's own number is 300,000.
@@ -82,6 +83,19 @@ class Threads:
             self.count = min(self.most, 1, key=lambda count: seconds[count])
             self.timed = time.monotonic()
         torch.set_num_threads(self.count)
+
+
+@contextmanager
+def chosen() -> Iterator[int]:
+    """Inside the `with` torch computes with the faster of one thread and all, after it with as many as before."""
+    threads = Threads()
+    try:
+        threads.choose()
+        yield threads.count
+    finally:
+        import torch
+
+        torch.set_num_threads(threads.most)
 
 
 def _small_network() -> Callable[[], object]:
