@@ -105,11 +105,9 @@ def measure_bars(earlier: str, seconds: float, rounds: int, words: list[str]) ->
         for _ in range(rounds):
             add("quiet", now)
             add(f"quiet, {earlier}", before, [])
-        for count in (1, 2):
-            with busy(count):
-                add(f"beside {count} busy", now)
-        with busy(2):
-            add(f"beside 2 busy, {earlier}", before, [])
+    for count in (1, 2):
+        with busy(count):
+            add(f"beside {count} busy", now)
     median = {name: statistics.median(each["images_per_second"] for each in of) for name, of in rates.items()}
     shares = [
         median["beside 2 busy"] / median["quiet"],
