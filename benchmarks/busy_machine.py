@@ -86,11 +86,21 @@ def checked_out(name: str) -> Iterator[Path]:
     """The source of another commit."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "before"
-        subprocess.run(["git", "worktree", "add", "--detach", str(place), name], check=True, cwd=REPOSITORY)
+        subprocess.run(
+            ["git", "worktree", "add", "--detach", str(place), name],
+            check=True,
+            cwd=REPOSITORY,
+            stdout=subprocess.DEVNULL,
+        )
         try:
             yield place / "src"
         finally:
-            subprocess.run(["git", "worktree", "remove", "--force", str(place)], check=True, cwd=REPOSITORY)
+            subprocess.run(
+                ["git", "worktree", "remove", "--force", str(place)],
+                check=True,
+                cwd=REPOSITORY,
+                stdout=subprocess.DEVNULL,
+            )
 
 
 def measure_bars(earlier: str, seconds: float, rounds: int, words: list[str]) -> dict[str, Any]:
