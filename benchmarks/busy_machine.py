@@ -86,21 +86,15 @@ def checked_out(name: str) -> Iterator[Path]:
     """The source of another commit."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "before"
-        subprocess.run(
-            ["git", "worktree", "add", "--detach", str(place), name],
-            check=True,
-            cwd=REPOSITORY,
-            stdout=subprocess.DEVNULL,
-        )
+        git_worktree("add", "--detach", str(place), name)
         try:
             yield place / "src"
         finally:
-            subprocess.run(
-                ["git", "worktree", "remove", "--force", str(place)],
-                check=True,
-                cwd=REPOSITORY,
-                stdout=subprocess.DEVNULL,
-            )
+            git_worktree("remove", "--force", str(place))
+
+
+def git_worktree(*words: str) -> None:
+    subprocess.run(["git", "worktree", *words], check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
 
 
 def measure_bars(earlier: str, seconds: float, rounds: int, words: list[str]) -> dict[str, Any]:
