@@ -97,6 +97,11 @@ def untrained(name: str, data: Mapping[str, Any], seed: int) -> Method:
     return method.build(settings, Foundation(dataset.shape, len(dataset)))
 
 
+def shuffled_rows(dataset: Dataset, seed: int) -> np.ndarray:
+    """Rows in no order, so that the halves of a part of them are alike."""
+    return np.random.default_rng(seed).permutation(sample_rows(len(dataset), ROWS, seed=seed))
+
+
 # measures
 
 
@@ -162,7 +167,7 @@ def invariance(options: argparse.Namespace) -> Iterator[Work]:
             own = {"views": COLOUR if views == "colours" else NO_COLOUR}
             method = train("byol", data, own, {"images": options.images, "seed": seed})
         seconds = time.perf_counter() - began
-        rows = sample_rows(len(dataset), ROWS, seed=seed)
+        rows = shuffled_rows(dataset, seed)
         codes = encode_rows(method, dataset, rows)[..., 0]
         return {"accuracy": accuracies(codes[:6_000], dataset, rows[:6_000]), "seconds": round(seconds, 1)}
 
@@ -195,7 +200,7 @@ def search(options: argparse.Namespace) -> Iterator[Work]:
 
     def measure(name: str, rate: float, batch: int) -> dict[str, Any]:
         method = train(name, data, {}, {"images": options.images, "rate": rate, "batch": batch, "seed": 0})
-        rows = sample_rows(len(dataset), ROWS, seed=0)
+        rows = shuffled_rows(dataset, 0)
         found = accuracies(encode_rows(method, dataset, rows)[..., 0], dataset, rows)
         return {"accuracy": found, "mean": round(float(np.mean(list(found.values()))), 4)}
 
@@ -210,7 +215,7 @@ def study(options: argparse.Namespace) -> Iterator[Work]:
     dataset = unweave.open_data(data)
 
     def measure(row: str, views: str, seed: int) -> dict[str, Any]:
-        began, rows = time.perf_counter(), sample_rows(len(dataset), ROWS, seed=seed)
+        began, rows = time.perf_counter(), shuffled_rows(dataset, seed)
         if row == "pca":
             pixels = dataset.images(rows).reshape(len(rows), -1).astype(np.float32)
             codes = PCA(64, random_state=seed, svd_solver="randomized").fit_transform(pixels)

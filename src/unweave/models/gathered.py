@@ -4,6 +4,8 @@ Accelerate averages gradients over processes. Where every process computes the l
 the loss of its part with statistics of the whole, that average is the gradient of the loss on one process.
 """
 
+from typing import Any
+
 import torch
 import torch.distributed as distributed
 from jaxtyping import Float
@@ -25,9 +27,21 @@ def rank() -> int:
 
 def total(x: Tensor) -> Tensor:
     """The sum over processes; its gradient is the sum of theirs."""
-    from torch.distributed.nn.functional import all_reduce
+    return Sum.apply(x) if processes() > 1 else x
 
-    return all_reduce(x) if processes() > 1 else x
+
+class Sum(torch.autograd.Function):
+    """The sum over processes, and in the way back the sum of the gradients of all of them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        summed = x.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return Sum.forward(ctx, gradient)
 
 
 def gather(rows: BatchRows) -> BatchRows:
