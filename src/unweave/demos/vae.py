@@ -19,6 +19,7 @@ turned, it is the normal distribution of R z, whose units are no longer independ
 """
 
 import tempfile
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,17 +95,18 @@ def run(seed: int, small: bool) -> Outcome:
         posterior = vae.posterior(images)
         own = NormalCode(vae.decoder, posterior, torch.eye(UNITS))
         turned = own._replace(rotation=turn)
-        numbers = [measure(code, images, factors, seed) for code in (own, turned)]
+        measured, control = (measure(code, images, factors, seed) for code in (own, turned))
         shown = np.random.default_rng(seed).choice(rows, 8, replace=False)
         rebuilt = [code.decode(code.means())[shown].sigmoid() * 2 - 1 for code in (own, turned)]
     labels = ["image", "rebuilt from the code", "rebuilt from the code turned"]
     picture = grid([images[shown], *rebuilt], labels, title="The same pictures from two codes of different axes")
-    return Outcome(*numbers, picture)
+    return Outcome(measured, control, picture)
 
 
 def measure(code: NormalCode, images: Images, factors: np.ndarray, seed: int) -> Measurements:
-    def reconstruction(sample: ScalarCodes) -> float:
-        return float(bernoulli(images, code.decode(sample)))
+    def likelihood(samples: Sequence[ScalarCodes]) -> float:
+        """The mean of log p(x|z) over samples of z."""
+        return -float(np.mean([float(bernoulli(images, code.decode(z))) for z in samples]))
 
     draws = [torch.randn(code.means().shape, generator=torch.Generator().manual_seed(seed + i)) for i in range(DRAWS)]
     scores = unweave.evaluate_tables(
@@ -113,8 +115,8 @@ def measure(code: NormalCode, images: Images, factors: np.ndarray, seed: int) ->
     return {
         "pixel error": float((code.decode(code.means()).sigmoid() - (images + 1) / 2).square().mean()),
         "nats to the prior": code.divergence(),
-        "ELBO": -np.mean([reconstruction(code.samples(noise)) for noise in draws]) - code.divergence(),
-        "ELBO, mean-field": -np.mean([reconstruction(code.mean_field_samples(noise)) for noise in draws])
+        "ELBO": likelihood([code.samples(noise) for noise in draws]) - code.divergence(),
+        "ELBO, mean-field": likelihood([code.mean_field_samples(noise) for noise in draws])
         - code.mean_field_divergence(),
         "DCI disentanglement": scores["dci-2k@1"]["disentanglement"]["value"],
         "MIG": scores["mig@1"]["mig"]["value"],
