@@ -110,7 +110,7 @@ class CSDisMo(Generative):
         """`rows` is the number of images that have a code, `generator` takes content and style."""
         super().__init__()
         self.settings, self.generator = settings, generator
-        self.table = nn.Parameter(torch.empty(rows, settings.content + settings.style).uniform_(-0.05, 0.05))
+        self.table = nn.Parameter(torch.randn(rows, settings.content + settings.style) / RATE)
         self.content_encoder, self.style_encoder = content_encoder, style_encoder
         self.unit_groups = NamedGroups({"content": [0], "style": [1]})
 

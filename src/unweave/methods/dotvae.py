@@ -42,12 +42,12 @@ class DOTVAESettings(NamedSettings):
     deviation: float | None = Field(
         None, gt=0, description="p(x|z) is normal with this deviation, pixels in [0, 1]; None: Bernoulli"
     )
-    pretraining: int = Field(100_000, ge=0, description="images before the first latent of z1 opens")
+    pretraining: int = Field(60_000, ge=0, description="images before the first latent of z1 opens")
     every: int = Field(24_000, ge=0, description="images between two openings; 0 opens all latents at once")
     beta: float = Field(1.0, ge=0, description="weight of the KL of z2 at the beginning")
     beta_end: float = Field(16.0, ge=0, description="the same at the end of its rise")
-    rise_after: int = Field(220_000, ge=0, description="images before beta rises; when latents are open to take over")
-    rise: int = Field(180_000, ge=1, description="images over which beta rises linearly")
+    rise_after: int = Field(60_000, ge=0, description="images before beta rises, and moves what z2 holds into opened latents")
+    rise: int = Field(300_000, ge=1, description="images over which beta rises linearly")
     interventions: bool = Field(True, description="step 2; without it z1 is only opened")
     reencoding: float = Field(0.1, ge=0, description="weight of re-encoding both codes in step 2")
     adversary: float = Field(0.1, ge=0, description="weight of the critic in step 2; beta multiplies it (Eq. 6)")
@@ -58,7 +58,7 @@ class DOTVAESettings(NamedSettings):
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "paper": {
-        "method": {"pretraining": 3_200_000, "every": 1_280_000, "rise_after": 9_600_000, "rise": 9_600_000,
+        "method": {"pretraining": 3_200_000, "every": 1_280_000, "rise_after": 3_200_000, "rise": 16_000_000,
                    "beta_end": 20.0, "reencoding": 1.0, "adversary": 1.0},
         "training": {**SWEEP["sweep"]["training"], "rates": {"critic": 2e-4}},
     },
