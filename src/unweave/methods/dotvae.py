@@ -46,7 +46,9 @@ class DOTVAESettings(NamedSettings):
     every: int = Field(24_000, ge=0, description="images between two openings; 0 opens all latents at once")
     beta: float = Field(1.0, ge=0, description="weight of the KL of z2 at the beginning")
     beta_end: float = Field(16.0, ge=0, description="the same at the end of its rise")
-    rise_after: int = Field(60_000, ge=0, description="images before beta rises, and moves what z2 holds into opened latents")
+    rise_after: int = Field(
+        60_000, ge=0, description="images before beta rises, and moves what z2 holds into opened latents"
+    )
     rise: int = Field(300_000, ge=1, description="images over which beta rises linearly")
     interventions: bool = Field(True, description="step 2; without it z1 is only opened")
     reencoding: float = Field(0.1, ge=0, description="weight of re-encoding both codes in step 2")
