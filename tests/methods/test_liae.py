@@ -26,8 +26,9 @@ def test_an_isometry_has_no_distortion_in_either_form_and_a_stretch_has():
     rng = torch.Generator().manual_seed(0)
     codes = torch.rand(60, 2, generator=rng)
     axes = torch.linalg.qr(torch.randn(9, 2, generator=rng))[0]
-    assert neighbour_distortion(3 * codes @ axes.T, codes, 3) < 1e-6
-    assert neighbour_distortion(3 * codes @ axes.T, codes * torch.tensor([1, 4.0]), 3) > 0.05
+    de = codes[1:] - codes[:-1]
+    assert neighbour_distortion(3 * de @ axes.T, de) < 1e-6
+    assert neighbour_distortion(3 * de @ axes.T, de * torch.tensor([1, 4.0])) > 0.05
     decoder = nn.Linear(2, 9)
     decoder.weight.data = 5 * axes
     many = torch.rand(20_000, 2, generator=rng)
@@ -56,6 +57,21 @@ def test_weight_zero_is_the_plain_autoencoder_and_both_forms_add_to_it():
         torch.testing.assert_close(loss.total, plain.total + 2 * loss.terms["isometry"])
 
 
+def test_neighbours_are_near_images_of_those_seen_last():
+    method, dataset = autoencoder(bank=50, neighbours=3), bumps(60)
+    x = (to_images(dataset.images(np.arange(60))) + 1) / 2
+    rng = torch.Generator().manual_seed(0)
+    assert torch.equal(method.neighbours(x[:1], rng), x[:1])  # there is no other yet
+    for start in (0, 20, 40):
+        near = method.neighbours(x[start : start + 20], rng)
+    assert method.banked == 61
+    distances = torch.cdist(x[40:].flatten(1), x[11:].flatten(1))
+    third = distances.sort().values[:, 3]
+    steps = (near - x[40:]).flatten(1).norm(dim=1)
+    assert (steps > 0).all()
+    assert (steps <= third + 1e-4).all()
+
+
 def test_linear_layers_make_it_irmae():
     count = sum(isinstance(part, nn.Linear) for part in autoencoder(linear=8).encoder)
     assert count == 3 + 8
@@ -65,7 +81,7 @@ def test_units_are_independent_components_of_the_codes_and_decoding_turns_back()
     method, dataset = autoencoder(), bumps()
     pixels = dataset.images(np.arange(100))
     with evaluating(method):
-        codes = method.encoder(to_images(pixels))
+        codes = method.encoder((to_images(pixels) + 1) / 2)
         before = method.decode(method.encode(to_images(pixels)), None, Sampling())
     fitted = method.fit(pixels, torch.Generator().manual_seed(0))
     assert {"negentropy", "near_ties"} == set(fitted.terms)

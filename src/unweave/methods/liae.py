@@ -46,7 +46,8 @@ class LIAESettings(NamedSettings):
         "neighbour", description="'neighbour': distances of near images and codes; 'decoder': its Jacobian"
     )
     weight: float = Field(1.0, ge=0, description="of the isometry term; 0 is a plain autoencoder")
-    neighbours: int = Field(3, ge=1, description="nearest images of the same batch, for the neighbour form")
+    neighbours: int = Field(10, ge=1, description="nearest images that one is drawn from, for the neighbour form")
+    bank: int = Field(2_048, ge=2, description="images seen last, among which neighbours are looked for")
     widths: tuple[int, ...] = Field(
         (128, 128), description="hidden layers of the encoder; the decoder has them reversed"
     )
@@ -71,13 +72,15 @@ class IsometricAutoencoder(Generative, Fitted):
     """Loss: ||x - D(E(x))||^2 of images in [0, 1], summed over an image, plus weight times one of two forms.
 
     Neighbour form (`neighbour_distortion`): how far the distances of codes are from one multiple of those of images,
-    among the nearest images of a batch. Decoder form (`relative_distortion`): how far the Jacobian of the decoder is
+    among near images of those seen last. Decoder form (`relative_distortion`): how far the Jacobian of the decoder is
     from one multiple of an isometry. Units are the codes turned by ICA once training ends, of mean 0 and variance 1
     over up to `fit_images` images; before, they are the codes.
     """
 
     fit_images = 10_000
-    centre: Tensor  # buffers
+    bank: Tensor  # buffers: the images seen last, in a ring
+    banked: Tensor  # how many were ever put there
+    centre: Tensor
     unmixing: Tensor  # from centred codes to units
     mixing: Tensor  # its inverse
 
@@ -90,6 +93,10 @@ class IsometricAutoencoder(Generative, Fitted):
         self.decoder = nn.Sequential(
             *perceptron((units, *reversed(settings.widths), numbers)), nn.Unflatten(1, foundation.shape)
         )
+        self.register_buffer(
+            "bank", torch.zeros(min(settings.bank, foundation.rows), *foundation.shape, dtype=torch.uint8)
+        )
+        self.register_buffer("banked", torch.zeros((), dtype=torch.long))
         self.register_buffer("centre", torch.zeros(units))
         self.register_buffer("unmixing", torch.eye(units))
         self.register_buffer("mixing", torch.eye(units))
@@ -99,16 +106,32 @@ class IsometricAutoencoder(Generative, Fitted):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         x = (batch.images + 1) / 2
-        codes = self.encoder(batch.images)
+        codes = self.encoder(x)
         reconstruction = (self.decoder(codes) - x).square().sum((1, 2, 3)).mean()
-        if not self.settings.weight or len(x) < 2:
+        if not self.settings.weight:
             return Loss(reconstruction, {"reconstruction": reconstruction})
         if self.settings.form == "neighbour":
-            distortion = neighbour_distortion(x.flatten(1), codes, self.settings.neighbours)
+            near = self.neighbours(x, rng)
+            distortion = neighbour_distortion(x - near, codes - self.encoder(near))
         else:
             distortion = relative_distortion(self.decoder, codes, rng)
         total = reconstruction + self.settings.weight * distortion
         return Loss(total, {"reconstruction": reconstruction, "isometry": distortion})
+
+    @torch.no_grad()
+    def neighbours(self, x: Images, rng: torch.Generator) -> Images:
+        """One of the nearest images of each among those seen last, which these join; itself where there is no other."""
+        size = len(self.bank)
+        self.bank[(self.banked + torch.arange(len(x), device=x.device)) % size] = (x * 255).round().byte()
+        self.banked += len(x)
+        stored = self.bank[: int(self.banked.clamp(max=size))].float() / 255
+        distances = torch.cdist(x.flatten(1), stored.flatten(1))
+        distances[distances < 1e-3] = torch.inf  # itself and copies
+        count = min(self.settings.neighbours, len(stored))
+        nearest = distances.topk(count, largest=False)
+        drawn = torch.randint(count, (len(x), 1), generator=rng, device=rng.device).to(x.device)
+        found = stored[nearest.indices.gather(1, drawn)[:, 0]]
+        return torch.where(nearest.values.gather(1, drawn).isfinite().view(-1, 1, 1, 1), found, x)
 
     def fit(self, pixels: Pixels, rng: torch.Generator) -> FitResult:
         from unweave import manifold  # scikit-learn, where the method is trained and not where it is listed
@@ -117,7 +140,9 @@ class IsometricAutoencoder(Generative, Fitted):
             return FitResult({}, {})
         device = self.centre.device
         with torch.no_grad():
-            parts = [self.encoder(to_images(pixels[at : at + 250], device)) for at in range(0, len(pixels), 250)]
+            parts = [
+                self.encoder((to_images(pixels[at : at + 250], device) + 1) / 2) for at in range(0, len(pixels), 250)
+            ]
         codes = torch.cat(parts).double().cpu().numpy()
         centre, white = codes.mean(0), manifold.whiten(codes)
         rotation = manifold.independent_components(
@@ -134,7 +159,7 @@ class IsometricAutoencoder(Generative, Fitted):
         return FitResult({"negentropy": float(rotation.negentropies.max()), "near_ties": float(ties)}, {}, notes)
 
     def encode(self, images: Images) -> Units:
-        return ((self.encoder(images) - self.centre) @ self.unmixing.T).unsqueeze(-1)
+        return ((self.encoder((images + 1) / 2) - self.centre) @ self.unmixing.T).unsqueeze(-1)
 
     def start(self, count: int, rng: torch.Generator) -> Start:
         return None
@@ -155,16 +180,15 @@ def perceptron(widths: tuple[int, ...]) -> list[nn.Module]:
     return layers[:-1]
 
 
-def neighbour_distortion(x: Float[Tensor, "batch pixel"], codes: ScalarCodes, neighbours: int) -> Scalar:
-    """mean (|e_i - e_j| - s |x_i - x_j|)^2 / mean (s |x_i - x_j|)^2 over the nearest images j of every i; 0 or more.
+def neighbour_distortion(dx: Float[Tensor, "batch ..."], de: ScalarCodes) -> Scalar:
+    """mean (|de| - s |dx|)^2 / mean (s |dx|)^2 for the steps dx to near images and de between their codes; 0 or more.
 
-    s = <|de|, |dx|> / <|dx|, |dx|> is the scale of the batch. Neighbours are those of the batch: near ones need batches
-    that are dense in the factors.
+    s = <|de|, |dx|> / <|dx|, |dx|> is the scale of the batch.
     """
-    dx, near = torch.cdist(x, x).fill_diagonal_(torch.inf).topk(min(neighbours, len(x) - 1), largest=False)
-    de = (codes.unsqueeze(1) - codes[near]).square().sum(2).add(1e-12).sqrt()  # (image, neighbour)
-    s = (de * dx).sum() / dx.square().sum().clamp(min=1e-12)
-    return (de - s * dx).square().mean() / (s * dx).square().mean().clamp(min=1e-12)
+    pixels = dx.flatten(1).square().sum(1).sqrt()
+    codes = de.square().sum(1).add(1e-12).sqrt()
+    s = (codes * pixels).sum() / pixels.square().sum().clamp(min=1e-12)
+    return (codes - s * pixels).square().mean() / (s * pixels).square().mean().clamp(min=1e-12)
 
 
 def relative_distortion(decoder: nn.Module, codes: ScalarCodes, rng: torch.Generator) -> Scalar:
