@@ -49,6 +49,13 @@ def pca_ica(x: np.ndarray, units: int) -> np.ndarray:
     return white @ manifold.independent_components(white, 10, np.random.RandomState(0)).components.T
 
 
+def keep(name: str, result: Row) -> None:
+    """Write what there is of a part, beside the others."""
+    path = RESULTS / "local_isometry.json"
+    stored = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**stored, name: result}, indent=2) + "\n")
+
+
 def score(codes: np.ndarray, z: np.ndarray) -> float:
     return round(mcc(codes.astype(float), z)["mcc"], 4)
 
@@ -97,6 +104,7 @@ def small_bumps(_: argparse.Namespace) -> Row:
             data = {"name": "manifolds", "variant": "small_bump", "rows": 800, "size": 20, "seed": seed}
             result[f"liae {preset}"].append(trained("liae", preset, data, seed))
             print(preset, result[f"liae {preset}"][-1], flush=True)
+            keep("small_bumps", result)
     return result
 
 
@@ -150,6 +158,7 @@ def through_rooms(_: argparse.Namespace) -> Row:
         except ValueError as error:
             result[name] = {"refused": str(error), "pca_ica": score(pca_ica(flat(box.images), len(units)), box.values)}
         print(name, result[name], flush=True)
+        keep("through_rooms", result)
     return result
 
 
@@ -163,6 +172,7 @@ def rivals(_: argparse.Namespace) -> Row:
         data = {"name": "manifolds", "variant": "wide_bump", "rows": 1_000}
         result[name] = [trained(method, preset, {**data, "seed": seed}, seed, changes) for seed in range(2)]
         print(name, result[name], flush=True)
+        keep("rivals", result)
     return result
 
 
@@ -193,12 +203,10 @@ def main() -> None:
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--faces", type=Path, default=Path("../shared/data/isomap_faces/isomap_faces.npz"))
     arguments = parser.parse_args()
-    path = RESULTS / "local_isometry.json"
     for part in arguments.parts:
         result = PARTS[part](arguments)
         print(part, json.dumps(result), flush=True)
-        stored = json.loads(path.read_text()) if path.is_file() else {}
-        path.write_text(json.dumps({**stored, PARTS[part].__name__: result}, indent=2) + "\n")
+        keep(PARTS[part].__name__, result)
 
 
 if __name__ == "__main__":
