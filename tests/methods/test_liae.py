@@ -72,6 +72,14 @@ def test_neighbours_are_near_images_of_those_seen_last():
     assert (steps <= third + 1e-4).all()
 
 
+def test_the_decoder_form_trains(tmp_path):
+    few = {"images": 128, "preview": 10**9}
+    data = {"name": "manifolds", "variant": "small_bump", "size": 16, "rows": 60}
+    run = unweave.train("liae", preset="decoder", data=data, training=few, run=tmp_path / "run")
+    assert all(record["autoencoder/isometry"] > 0 for record in run.history() if "autoencoder/isometry" in record)
+    assert unweave.encode(run)["codes"].shape == (60, 2, 1)
+
+
 def test_linear_layers_make_it_irmae():
     count = sum(isinstance(part, nn.Linear) for part in autoencoder(linear=8).encoder)
     assert count == 3 + 8

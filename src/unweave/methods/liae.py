@@ -194,16 +194,19 @@ def neighbour_distortion(dx: Float[Tensor, "batch ..."], de: ScalarCodes) -> Sca
 def relative_distortion(decoder: nn.Module, codes: ScalarCodes, rng: torch.Generator) -> Scalar:
     """E |H v|^2 / (E |J v|^2)^2 with H = J^T J and v ~ N(0, I): 1 / N where H = c I with one c everywhere, else more.
 
-    Codes are drawn on the segments between codes of the batch, prolonged by a fifth. One product with J and one with
-    its transpose (Lee et al.; they estimate the same ratio of traces).
+    Codes are drawn on the segments between codes of the batch, prolonged by a fifth. One product with J, as the
+    gradient of one with its transpose, and one with its transpose (Lee et al. estimate the same ratio of traces).
     """
     order = torch.randperm(len(codes), generator=rng, device=rng.device).to(codes.device)
     share = torch.rand(len(codes), 1, generator=rng, device=rng.device).to(codes.device)
     share = share * (1 + 2 * PROLONGED) - PROLONGED
     z = share * codes + (1 - share) * codes[order]
     v = torch.randn(z.shape, generator=rng, device=rng.device).to(z)
-    jv = torch.func.jvp(decoder, (z,), (v,))[1]
-    hv = torch.func.vjp(decoder, z)[1](jv)[0]
+    images = decoder(z.requires_grad_())
+    u = torch.zeros_like(images, requires_grad=True)
+    (ju,) = torch.autograd.grad(images, z, u, create_graph=True)  # J^T u, whose gradient along v is J v
+    (jv,) = torch.autograd.grad(ju, u, v, create_graph=True)
+    (hv,) = torch.autograd.grad(images, z, jv, create_graph=True)
     return hv.square().sum(1).mean() / jv.flatten(1).square().sum(1).mean().square().clamp(min=1e-12)
 
 
