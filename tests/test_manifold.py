@@ -102,6 +102,24 @@ def test_sparse_and_dense_solvers_agree(monkeypatch) -> None:
     assert mcc(sparse, dense)["mcc"] > 0.9999
 
 
+def test_where_the_sparse_solver_fails_the_dense_one_is_asked(monkeypatch) -> None:
+    solve, asked = manifold.locally_linear_embedding, []
+
+    def failing(points: np.ndarray, *, eigen_solver: str, **options: object) -> tuple[np.ndarray, float]:
+        asked.append(eigen_solver)
+        if eigen_solver == "arpack":
+            raise RuntimeError("Factor is exactly singular")
+        return solve(points, eigen_solver=eigen_solver, **options)
+
+    monkeypatch.setattr(manifold, "locally_linear_embedding", failing)
+    monkeypatch.setattr(manifold, "DENSE_ROWS", 100)
+    LocalIsometry(random_state=0).fit(drawn(300)[0])
+    assert asked == ["arpack", "dense"]
+    monkeypatch.setattr(manifold, "DENSE_AT_MOST", 100)
+    with pytest.raises(ValueError, match="no eigenvectors were found"):
+        LocalIsometry(random_state=0).fit(drawn(300)[0])
+
+
 def test_the_start_of_largest_negentropy_is_kept_and_gaussian_numbers_are_near_ties() -> None:
     random = np.random.RandomState(0)
     square = np.sqrt(12) * (random.uniform(size=(2000, 3)) - 0.5)

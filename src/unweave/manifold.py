@@ -38,6 +38,8 @@ Embedding = Literal["hessian", "modified", "ltsa", "isomap"]
 
 DENSE_ROWS = 1_500
 """Up to so many rows all eigenvectors of a dense matrix are faster than a few of a sparse one."""
+DENSE_AT_MOST = 4_000
+"""Up to so many rows a dense matrix is the way out where the sparse one fails."""
 GAUSSIAN_LOG_COSH = 0.37457
 """E log cosh of a standard normal number."""
 CHUNK = 1_000
@@ -253,16 +255,18 @@ def embed(points: PointTable, components: int, neighbours: int, embedding: str, 
     """The spectral embedding of rows whose graph is whole. Raises ValueError where no eigenvectors are found."""
     if embedding == "isomap":
         return Isomap(n_neighbors=neighbours, n_components=components).fit_transform(points)
-    solver = "dense" if len(points) <= DENSE_ROWS else "arpack"
     options: dict[str, Any] = {"n_neighbors": neighbours, "n_components": components, "random_state": seed}
-    try:
-        found, _ = locally_linear_embedding(points, method=embedding, eigen_solver=solver, **options)
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"no eigenvectors were found for the {embedding} embedding of {len(points):,} rows ({error}): "
-            "pass other n_neighbors, or set landmarks to 1500 or fewer, which are solved densely."
-        ) from error
-    return found
+    solvers = ["arpack"] * (len(points) > DENSE_ROWS) + ["dense"] * (len(points) <= DENSE_AT_MOST)
+    problem: Exception | None = None
+    for solver in solvers:  # a matrix that the sparse one finds singular is solved densely, where it is small enough
+        try:
+            return locally_linear_embedding(points, method=embedding, eigen_solver=solver, **options)[0]
+        except (ValueError, RuntimeError) as error:
+            problem = error
+    raise ValueError(
+        f"no eigenvectors were found for the {embedding} embedding of {len(points):,} rows ({str(problem)[:120]}): "
+        f"pass other n_neighbors, or set landmarks to {DENSE_AT_MOST} or fewer, which are solved densely."
+    ) from problem
 
 
 def whiten(coordinates: Coordinates) -> Coordinates:
