@@ -22,7 +22,7 @@ def test_the_family_is_complete():
         "shapes3d",
     ]
     readers = ["archive", "folder", "hdf5", "huggingface", "lmdb", "npz"]
-    assert registry.names("data") == sorted([*published, "smallnorb", *readers, "rooms", "sprites"])
+    assert registry.names("data") == sorted([*published, "smallnorb", *readers, "manifolds", "rooms", "sprites"])
 
 
 def test_names_and_paths_become_tables(tmp_path):
