@@ -73,7 +73,7 @@ class Explorer:
 
     def __init__(self, run: Run | str | Path) -> None:
         self.run = run if isinstance(run, Run) else Run(run)
-        self.method = check_generative(self.run.method())
+        self.method = check_generative(self.run.method(), self.run)
         self.count = self.run.statistics().quantiles.shape[1]
         self.shape = self.run.shape()
         exported = read_ranges(self.run)

@@ -66,4 +66,4 @@ def read_pairs(
 def _open(run: Run | str | Path, sampling: Sampling) -> tuple[Run, Generative]:
     check_sampling(sampling)
     run = run if isinstance(run, Run) else Run(run)
-    return run, check_generative(run.method())
+    return run, check_generative(run.method(), run)

@@ -114,7 +114,7 @@ def evaluate_edits(
     run = run if isinstance(run, Run) else Run(run)
     weights = weights or run.scored_weights()
     dataset = dataset_for(run, None, split)
-    method = check_generative(run.method(weights))
+    method = check_generative(run.method(weights), run)
     order = np.random.default_rng(seed).permutation(len(dataset))
     probe_rows, edited_rows = np.split(order[: PROBE_ROWS + EDITED_ROWS], [min(PROBE_ROWS, 2 * len(order) // 3)])
     run_editor = RunEditor(method, dataset, sampling, seed)

@@ -1,6 +1,7 @@
 """Images -> codes: of tensors, of rows of a data set, and of a run, whose code tables are kept on disk."""
 
 import hashlib
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,11 +109,17 @@ def stored_table(
     return computed
 
 
-def check_generative(method: Method) -> Generative:
-    """The method, now known to have a decoder. Raises TypeError when it has none."""
+def check_generative(method: Method, run: Run | None = None) -> Generative:
+    """The method (of this run), now known to have a decoder. Raises TypeError when it has none."""
     if not isinstance(method, Generative):
-        raise TypeError(f"{type(method).__name__} has no decoder, so it cannot edit.")
+        raise TypeError(f"{type(method).__name__} has no decoder, so it cannot edit; {how_to_decode(run)}.")
     return method
+
+
+def how_to_decode(run: Run | None) -> str:
+    """What draws the codes of a run without a decoder."""
+    source = "RUN" if run is None else shlex.quote(str(run.path))
+    return f"`unweave train pdae foundation.encoder.from={source}` trains one on its codes"
 
 
 def check_batch(batch: int) -> int:

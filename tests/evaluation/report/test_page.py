@@ -44,3 +44,11 @@ def test_no_live_unit_says_to_train_longer() -> None:
     page = render_page(facts, ReportPictures())
     assert "No unit does anything" in page
     assert f"Dead units: {len(facts.units)}" in page
+
+
+def test_without_a_decoder_rows_are_called_real_images() -> None:
+    units = [replace(unit, swap=None, state="live", copy_of=None) for unit in FACTS.units]
+    facts = replace(FACTS, units=units, reconstruction=None, swap_consistency=None, no_edits="there is none.")
+    page = render_page(facts, ReportPictures(strips={units[0].word: [np.zeros((STEPS, 8, 8, 3), np.uint8)]}))
+    assert "Real images from low to high" in page
+    assert "unweave edit traverse" not in page

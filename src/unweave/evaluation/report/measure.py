@@ -10,13 +10,20 @@ from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.metrics.swap_consistency import random_pairs
-from unweave.evaluation.report.drawings import SwapMeasures, measure_reconstruction, measure_swaps, traversal_strips
-from unweave.evaluation.report.page import ExtremeImages, ReportPictures
+from unweave.evaluation.report.drawings import (
+    STEPS,
+    TRAVERSED,
+    SwapMeasures,
+    measure_reconstruction,
+    measure_swaps,
+    traversal_strips,
+)
+from unweave.evaluation.report.page import ExtremeImages, ReportPictures, Strip
 from unweave.evaluation.report.unit_values import COPIES_FROM, followed_factors, unit_states, value_facts
 from unweave.evaluation.run_editor import RunEditor
 from unweave.method import Generative, Method, Sampling
 from unweave.progress import Task
-from unweave.runs.codes import code_table
+from unweave.runs.codes import code_table, how_to_decode
 from unweave.runs.report_facts import Reconstruction, ReportData, ReportFacts, ReportSettings, UnitFacts
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import default_selection, measure_values, most_varying
@@ -30,7 +37,7 @@ MAX_UNITS = 32  # that are looked at; the ones that vary most
 EXTREMES = 8  # images at either end of a unit
 FAINT_BELOW = 0.02  # of the change by the strongest unit (without a decoder: of its spread); below it a unit is dead
 
-NO_DECODER = "{} has no decoder, so nothing is known of what its units draw."
+NO_DECODER = "{} has no decoder, so nothing is known of what its units draw: the rows of a unit are real images; {}."
 
 
 def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> tuple[ReportFacts, ReportPictures]:
@@ -40,7 +47,8 @@ def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> 
     comes from another image: the mean absolute change, pixels in [0, 1], over 64 random pairs, all from the x_T of one
     seed. A unit is dead where that is below 2 % of the strongest unit's, and a copy where its rank correlation with a
     live one that moves more is 0.9 or larger. Both limits are ours. Without a decoder the standard deviation of the
-    values takes the place of the change. At most 32 units are looked at, those that vary most.
+    values takes the place of the change, and real images along the unit that of traversals. At most 32 units are looked
+    at, those that vary most.
 
     Where factors are known, a unit follows the one of which it tells most: (I - I0) / (H - I0), I the mutual
     information in 20 bins, I0 that with shuffled factors (mean of 5), H the factor's entropy; its purity is the part of
@@ -70,7 +78,10 @@ def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> 
         states = unit_states(measured.values, order, strength >= np.maximum(FAINT_BELOW * strength.max(), 1e-12))
         live = [i for i in order if states[i].state == "live"]
         task.update(swaps + 1, "traversals")
-        strips = traversal_strips(editor, measured, live, shuffled) if editor is not None and live else {}
+        if editor is None:
+            strips = {groups[i].word: _real_strips(measured.values[:, i], rows, dataset) for i in live}
+        else:
+            strips = traversal_strips(editor, measured, live, shuffled) if live else {}
     units, ends = [], {}
     for i in order:
         word, original = groups[i].word, states[i].copy_of
@@ -101,7 +112,7 @@ def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> 
         not_looked_at=len(omitted),
         reconstruction=None if drawn is None else drawn.reconstruction,
         swap_consistency=None if drawn is None else drawn.swaps.consistency,
-        no_edits=None if drawn is not None else NO_DECODER.format(run.method_name),
+        no_edits=None if drawn is not None else NO_DECODER.format(run.method_name, how_to_decode(run)),
         units=units,
         seconds=0.0,
     )
@@ -160,6 +171,15 @@ def _extremes(values: np.ndarray, rows: Rows) -> Extremes:
     order = rows[np.argsort(values, kind="stable")]
     count = min(EXTREMES, len(order) // 2)
     return Extremes(order[:count], order[::-1][:count])
+
+
+def _real_strips(values: np.ndarray, rows: Rows, dataset: Dataset) -> list[Strip]:
+    """Real images along a unit, from its 2 % to its 98 % quantile: at each step three neighbours, one a strip."""
+    order = rows[np.argsort(values, kind="stable")]
+    count = min(TRAVERSED, len(order))
+    first = np.linspace(0.02, 0.98, STEPS) * (len(order) - 1) - (count - 1) / 2
+    steps = np.clip(np.round(first), 0, len(order) - count).astype(int)
+    return [dataset.images(order[steps + neighbour]) for neighbour in range(count)]
 
 
 def _file_names(dataset: Dataset, rows: Rows) -> list[str | int]:

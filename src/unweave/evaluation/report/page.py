@@ -126,7 +126,8 @@ def _card(unit: UnitFacts, pictures: ReportPictures, names: Mapping[str, str], a
     if strips:
         low, high = unit.values.range.low, unit.values.range.high
         scale = f"<div class=ends><span>{low:.3g}</span><span>{high:.3g}</span></div>"
-        strips = f"<h{level + 1}>From low to high, all else fixed</h{level + 1}>{scale}{strips}"
+        what = "Real images from low to high" if unit.swap is None else "From low to high, all else fixed"
+        strips = f"<h{level + 1}>{what}</h{level + 1}>{scale}{strips}"
     real = _real_images(name, pictures.ends.get(unit.word))
     right = strips + (f"<h{level + 1}>Real images at either end</h{level + 1}>{real}" if real else "")
     return f"<article>{heading}<div class=card><div class=left>{left}</div><div>{right}</div></div></article>"
@@ -252,9 +253,10 @@ def _method_notes(facts: ReportFacts) -> str:
         )
     text.append("The numbers are in the JSON beside this page.")
     word = facts.units[0].word
+    edit = f"Edit: <code>unweave edit traverse {run}</code> or <code>unweave app {run}</code>. "
     return (
         f"<footer><h2>How this was made</h2><p>{' '.join(text)}</p>"
-        f"<p>Edit: <code>unweave edit traverse {run}</code> or <code>unweave app {run}</code>. "
+        f"<p>{edit if facts.no_edits is None else ''}"
         f"Name a unit: <code>unweave name {run} {escape(word)} &quot;wall colour&quot;</code></p></footer>"
     )
 

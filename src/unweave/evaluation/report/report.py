@@ -68,7 +68,8 @@ def next_steps(report: RunReport) -> list[str]:
     run = shlex.quote(report.facts.run)
     if not live:
         return ["no unit moves the pictures: train longer (training.images=...)"]
-    commands = [f"unweave name {run} {live[0].word} 'wall colour'", f"unweave app {run}"]
+    commands = [f"unweave name {run} {live[0].word} 'wall colour'"]
+    commands += [f"unweave app {run}"] if report.facts.no_edits is None else [f"unweave evaluate {run}"]
     return [
         f"live units, strongest first: {', '.join(unit.name for unit in live[:12])}",
         f"next: open the page; {'   or: '.join(commands)}",
