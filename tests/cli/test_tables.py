@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from unweave.cli.tables import comparison_table, intervals_table, scores_table, settings_table
-from unweave.evaluation.compare import ComparedRun, RunComparison
+from unweave.evaluation.compare import SCORES, ComparedRun, RunComparison
 from unweave.evaluation.scores import evaluate_tables
 from unweave.evaluation.seeds import Interval
 from unweave.runs.plan import plan
@@ -57,7 +57,7 @@ RUN = ComparedRun(
     psnr_units_alone=9.5,
     psnr_inverted=20.0,
     udr=None,
-    scores={"dci@1": None, "factorvae@1": None, "mig@1": None},
+    scores=dict.fromkeys(SCORES),
 )
 SCORED = replace(RUN, run="runs/b", scores={**RUN.scores, "dci@1": 0.25})
 
@@ -85,7 +85,7 @@ def test_a_comparison_says_how_to_read_it(comparison: RunComparison, caption: st
 
 
 def test_a_comparison_fits_a_terminal() -> None:
-    scores = {"dci@1": 0.25, "factorvae@1": 0.9123, "mig@1": 0.1234}
+    scores = dict.fromkeys(SCORES) | {"dci@1": 0.25, "factorvae@1": 0.9123, "mig@1": 0.1234}
     first, second = (replace(run, udr=0.51, psnr_inverted=31.41, scores=scores) for run in (RUN, SCORED))
     second = replace(second, method="betatcvae", seed=1, images=1_000_000, not_looked_at=480)
     assert "\u2026" not in printed(comparison_table(RunComparison([first, second], {})))
@@ -102,3 +102,17 @@ def test_the_settings_of_a_method_are_those_of_the_preset() -> None:
     assert " 20 " in units
     assert "'eps'" in prediction
     assert "x0" in repr(plan("encdiff").method.prediction)
+
+
+@pytest.mark.slow
+def test_the_null_of_med_stands_beside_it_and_not_below() -> None:
+    factors = np.random.default_rng(0).integers(0, 3, (300, 2))
+    units = factors + 0.1 * np.random.default_rng(1).normal(size=(300, 2))
+    scores = evaluate_tables(units, factors, protocols=["med@1", "med-null@1"], repeats=1, preparation="standardised")
+    text = printed(scores_table(scores))
+    null = scores["protocols"]["med-null@1"]
+    assert f"{null['top1_disentanglement']['value']:.3f} ± {null['top1_disentanglement_spread']['value']:.3f}" in text
+    assert "med-null@1" not in text
+    assert "codes were scored standardised" in text
+    alone = evaluate_tables(units, factors, protocols=["med-null@1"], repeats=1)
+    assert "med-null@1" in printed(scores_table(alone))

@@ -9,7 +9,7 @@ from tests.evaluation.stored_json import key_tree, stored
 
 from unweave import progress
 from unweave.evaluation import compare as module
-from unweave.evaluation.compare import ComparedRun, compare
+from unweave.evaluation.compare import SCORES, ComparedRun, compare
 from unweave.evaluation.report.report import report
 from unweave.method import Sampling
 from unweave.runs.run import Run
@@ -46,7 +46,7 @@ def test_the_json_has_the_keys_that_it_had(runs: list[Path]) -> None:
     assert list(comparison) == list(before)
     assert list(comparison["runs"][0]) == list(before["runs"][0])
     encdiff = next(run for run in before["runs"] if run["method"] == "encdiff")
-    assert key_tree(comparison["runs"][0]) == key_tree({**encdiff, **dict.fromkeys(("dci@1", "factorvae@1", "mig@1"))})
+    assert key_tree(comparison["runs"][0]) == key_tree({**encdiff, **dict.fromkeys(SCORES)})
 
 
 def test_a_report_of_the_present_weights_is_not_made_again(runs: list[Path]) -> None:
@@ -87,7 +87,7 @@ def test_copies_of_one_run_have_no_udr_and_say_why(runs: list[Path]) -> None:
 
 def compared(digest: str, swap_consistency: float, dci: float | None) -> ComparedRun:
     """A run of which only this is known."""
-    scores = {"dci@1": dci, "factorvae@1": None, "mig@1": None}
+    scores = dict.fromkeys(SCORES) | {"dci@1": dci}
     return ComparedRun("a", "m", "d", digest, 0, 1, swap_consistency, 0, 0, 0, 0, None, None, None, scores)
 
 

@@ -145,3 +145,19 @@ def test_unreduced_codes_are_scored_where_a_protocol_asks_for_them():
 def test_names_must_fit():
     with pytest.raises(ValueError, match="2 factors and 1 names"):
         evaluate_tables(UNITS, FACTORS, factor_names=["hue"])
+
+
+def test_prepared_codes_are_scored_and_said():
+    raw, standard = (
+        evaluate_tables(UNITS * 1e-3, FACTORS, protocols=["factorvae@1", "mig@1"], repeats=1, preparation=preparation)
+        for preparation in ("raw", "standardised")
+    )
+    assert "preparation" not in raw["data"]
+    assert standard["data"]["preparation"] == "standardised"
+    active = [scores["protocols"]["factorvae@1"]["active_units"]["value"] for scores in (raw, standard)]
+    assert active == [0, 3]
+    assert standard["protocols"]["mig@1"]["mig"]["value"] == pytest.approx(raw["protocols"]["mig@1"]["mig"]["value"])
+    wide = evaluate_tables(
+        UNITS, FACTORS, protocols=["med-unreduced@1"], unreduced=UNITS, repeats=1, preparation="unit-length"
+    )
+    assert wide["data"]["preparation"] == "unit-length"

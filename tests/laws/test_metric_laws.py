@@ -227,6 +227,7 @@ ELSEWHERE = (  # metrics that see several models or images, and the laws they ha
     IN_METRICS + "test_udr.py::test_lasso_does_not_forgive_a_warp",
     IN_METRICS + "test_local_isometry.py::test_scores_are_in_0_1_and_turning_the_codes_does_not_matter",
     IN_METRICS + "test_local_isometry.py::test_units_of_different_scale_score_lower",
+    IN_METRICS + "test_med.py::test_the_null_sees_neither_origin_nor_scale",
     IN_METRICS + "image/test_mse.py::test_the_scale_of_the_images_does_not_matter_and_the_order_of_the_two_does_not",
     IN_METRICS + "image/test_psnr.py::test_scaling_the_images_with_their_range_changes_nothing",
     IN_METRICS + "image/test_ssim.py::test_identical_is_one_symmetric_and_in_range",

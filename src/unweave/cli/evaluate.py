@@ -30,6 +30,9 @@ def command(
     weights: Annotated[
         str | None, typer.Option(help="with runs: 'raw' or 'averaged'; what the method's authors scored if not given")
     ] = None,
+    prepare: Annotated[
+        str, typer.Option(help="what is done to the codes first: raw, standardised, or unit-length (rows, too)")
+    ] = "raw",
     compare: Annotated[
         bool, typer.Option("--compare", help="print what is published on this data set beside it")
     ] = False,
@@ -69,7 +72,9 @@ def command(
         raise ValueError("--edits measures a run on its own data set: leave --data out.")
     if runs and (figures is not None or save is not None):
         raise ValueError("--figures and --output go with --codes: a run keeps its scores and pictures itself.")
-    measuring = Measuring(protocol, repeats, seed)
+    if prepare not in ("raw", "standardised", "unit-length"):
+        raise ValueError(f"--prepare takes raw, standardised or unit-length, got {prepare!r}.")
+    measuring = Measuring(protocol, repeats, seed, prepare)  # type: ignore[arg-type]
     if codes is not None and factors is not None:
         with output.progress_of(quiet=False):
             _evaluate_codes(codes, factors, measuring, CodeOptions(data, compare, figures, save, json))
@@ -84,6 +89,7 @@ class Measuring(NamedTuple):
     protocols: list[str] | None
     repeats: int
     seed: int
+    preparation: Literal["raw", "standardised", "unit-length"]
 
 
 class CodeOptions(NamedTuple):
@@ -138,6 +144,7 @@ def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, options: C
         protocols=measuring.protocols,
         repeats=measuring.repeats,
         seed=measuring.seed,
+        preparation=measuring.preparation,
     )
     if options.data is not None:
         scores["data"]["name"] = options.data
@@ -186,6 +193,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
                 protocols=measuring.protocols,
                 repeats=measuring.repeats,
                 weights=scored.weights,
+                preparation=measuring.preparation,
             )
     result: dict[str, Any] = {"runs": scores} if len(runs) > 1 else dict(*scores.values())
     printed = []

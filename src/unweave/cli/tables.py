@@ -29,21 +29,38 @@ MAX_LISTED = 40  # numbers that a caption lists one by one
 
 def scores_table(scores: "Scores") -> Table:
     """Scores with their intervals, and the range and direction of each."""
-    from unweave.evaluation.protocols import PROTOCOLS
+    from unweave.evaluation.protocols import NULLS, PROTOCOLS
 
     caption = [f"low and high: {scores['interval']}."]
     if deviations := scores["data"].get("deviations"):
         caption.append(f"standard deviations of the units: {_format_numbers(deviations, '.3g')}")
     if explained := scores["data"].get("explained"):
         caption.append(f"share of each unit's variance in its first component: {_format_numbers(explained, '.2f')}")
-    table = Table("protocol", "score", "value", "low", "high", "meaning", caption="\n".join(caption))
-    for name, intervals in scores["protocols"].items():
+    measured = scores["protocols"]
+    nulls = {name: measured[null] for name, null in NULLS.items() if name in measured and null in measured}
+    if nulls:
+        caption.append("turned: the same of the standardised code turned by 5 random rotations, mean and spread.")
+    if prepared := scores["data"].get("preparation"):
+        caption.append(f"codes were scored {prepared}.")
+    heads = ("protocol", "score", "value", "low", "high", *(("turned",) if nulls else ()), "meaning")
+    table = Table(*heads, caption="\n".join(caption))
+    for name, intervals in measured.items():
+        if name in [NULLS[of] for of in nulls]:
+            continue  # beside what they are the null of
         for i, (score, interval) in enumerate(intervals.items()):
             meaning = PROTOCOLS[name].means.get(score, "") if name in PROTOCOLS else ""
             numbers = [f"{interval[part]:.4g}" for part in ("value", "low", "high")]
-            table.add_row("" if i else name, score, *numbers, meaning)
+            turned = [_null(nulls.get(name, {}), score)] if nulls else []
+            table.add_row("" if i else name, score, *numbers, *turned, meaning)
         table.add_section()
     return table
+
+
+def _null(intervals: Mapping[str, Mapping[str, float]], score: str) -> str:
+    """Mean and spread of a score over turned codes."""
+    if score not in intervals:
+        return ""
+    return f"{intervals[score]['value']:.3f} ± {intervals[f'{score}_spread']['value']:.3f}"
 
 
 def intervals_table(intervals: "Intervals") -> Table:
@@ -154,7 +171,8 @@ def published_table(comparison: "PublishedComparison") -> Table:
 COMPARED = {
     "swap consistency": "swap", "live units": "live", "copies": "copies", "dead units": "dead",
     "not looked at": "not looked at", "psnr units alone": "PSNR units", "psnr inverted": "PSNR x_T", "udr": "UDR",
-    "dci@1": "DCI D", "factorvae@1": "F-VAE", "mig@1": "MIG",
+    "dci@1": "DCI D", "factorvae@1": "F-VAE", "mig@1": "MIG", "med@1": "MED top-1",
+    "med-null@1": "MED turned",
 }  # fmt: skip
 """The numbers of a compared run, and the heads of their columns."""
 

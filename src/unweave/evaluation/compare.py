@@ -21,6 +21,8 @@ SCORES = {
     "dci@1": "disentanglement",
     "factorvae@1": "eval_accuracy",
     "mig@1": "mig",
+    "med@1": "top1_disentanglement",
+    "med-null@1": "top1_disentanglement",
 }
 """The scores with factors that stand beside the label-free ones, where `unweave evaluate` has measured them."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.metrics.local_isometry import li_cond, li_corr
+from unweave.evaluation.metrics.preparation import Preparation
 from unweave.evaluation.metrics.udr import udr_lasso, udr_spearman
 from unweave.evaluation.scores import Scores, evaluate_tables
 from unweave.figures.matrix import plot_score_matrices
@@ -35,12 +36,14 @@ def evaluate(
     protocols: Iterable[str] | None = None,
     repeats: int = 3,
     weights: Weights | None = None,
+    preparation: Preparation = "raw",
 ) -> Scores:
     """The scores of a run's units, written to its scores.json (see `evaluation.scores.evaluate_tables`).
 
     `rows` random rows of the data set (the run's own unless `data` names another; of it, a `split` such as "test", see
     `runs.data.dataset_for`) are encoded once; `seed` names the rows and the metrics' draws. `weights` are those that
     the method's authors scored unless given: raw ones in eval mode for EncDiff, averaged ones for DiTi (`Run.scored`).
+    `preparation` is what is done to codes first: raw, standardised or unit-length, in scores-standardised.json, ...
     Scores on the run's own data of other protocols with the same rows, seed and weights are kept in the file. Where a
     part of the data is scored or was trained on, `data` says which, and how many of the scored rows the run was trained
     on. Raises ValueError for a data set without factors.
@@ -67,6 +70,7 @@ def evaluate(
             protocols=protocols,
             repeats=repeats,
             seed=seed,
+            preparation=preparation,
         )
     except ValueError as error:
         raise ValueError(f"{dataset.name}, {len(scored_rows):,} rows: {error}") from error
@@ -203,10 +207,10 @@ def settings_without_seed(run: Run) -> dict[str, Any]:
 def _store(run: Run, scores: Scores) -> None:
     """scores.json, with the protocols that an earlier evaluation of the very same codes has already measured.
 
-    Scores of a split are in scores-SPLIT.json; those of other codes (rows, seed, weights) are kept beside the newest as
-    scores-1.json, scores-2.json, ...
+    Scores of a split are in scores-SPLIT.json, those of prepared codes in scores-PREPARATION.json; those of other codes
+    (rows, seed, weights) are kept beside the newest as scores-1.json, scores-2.json, ...
     """
-    suffix = f"-{scores['data']['split']}" if "split" in scores["data"] else ""
+    suffix = "".join(f"-{scores['data'][key]}" for key in ("split", "preparation") if key in scores["data"])
     path, pictures = run.path / f"scores{suffix}.json", run.path / f"matrices{suffix}"
     earlier = json.loads(path.read_text()) if path.is_file() else None
     same_codes = ("rows", "seed", "weights", "data", "scored_weights", "interval")

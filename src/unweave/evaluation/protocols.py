@@ -106,12 +106,18 @@ def _dci(train: int, test: int) -> Callable[[Evidence, int], ProtocolResult]:
 def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], ProtocolResult]:
     def run(evidence: Evidence, seed: int) -> ProtocolResult:
         train, test = _separate_rows(units(evidence), evidence.factors, 10_000, 10_000, seed)
-        share = metrics.med.information_share(*train)
-        scores = metrics.med.med_scores(share)
-        for k in (1, 2):
-            best = metrics.med.med_scores(share[metrics.med.top_units(share, k)])
-            scores |= {f"top{k}_{name}": score for name, score in best.items()}
+        scores = metrics.med.med_and_top(metrics.med.information_share(*train))
         return ProtocolResult(scores | metrics.med.informativeness(train, test), _sizes((train, test)))
+
+    return run
+
+
+def _med_null(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        train, _ = _separate_rows(units(evidence), evidence.factors, 10_000, 10_000, seed)  # those of MED
+        return ProtocolResult(
+            metrics.med.med_of_rotations(*train, np.random.RandomState(seed)), {"rows": len(train.units)}
+        )
 
     return run
 
@@ -157,6 +163,15 @@ _MED = {
         for k in (1, 2)
         for name in ("disentanglement", "completeness")
     },
+}
+_MED_NULL = {
+    name: meaning
+    for score in ("disentanglement", "completeness")
+    for key in (score, f"top1_{score}", f"top2_{score}")
+    for name, meaning in (
+        (key, "0 to 1: the score if axes meant nothing"),
+        (f"{key}_spread", "standard deviation over rotations"),
+    )
 }
 _TAD = {
     "tad": "0 or more, higher is better: gap between the two best units, summed over captured attributes",
@@ -228,6 +243,12 @@ PROTOCOLS = MappingProxyType({
         {"train": 10_000, "test": 10_000},
         _MED,
     ),
+    "med-null@1": Protocol(
+        _med_null(lambda evidence: evidence.units),
+        "the null of med@1: of the standardised code turned at random, mean and spread of 5 rotations; the same rows",
+        _ROWS,
+        _MED_NULL,
+    ),
     "unsupervised@1": Protocol(
         _unsupervised,
         "dependence between units, without factors: 10,000 rows",
@@ -250,6 +271,12 @@ PROTOCOLS = MappingProxyType({
         "med@1 on every number of every unit, where units are vectors",
         {"train": 10_000, "test": 10_000},
         _MED,
+    ),
+    "med-null-unreduced@1": Protocol(
+        _med_null(lambda evidence: evidence.unreduced),
+        "the null of med-unreduced@1, as med-null@1",
+        _ROWS,
+        _MED_NULL,
     ),
     "sap-continuous@1": Protocol(
         _on_rows(lambda units, factors: metrics.sap.sap_continuous(units, factors)),
@@ -312,9 +339,11 @@ PROTOCOLS = MappingProxyType({
 
 DEFAULT = (
     "mig@1", "dci-mig@1", "factorvae@1", "betavae@1", "dci@1", "sap@1", "modularity@1", "explicitness@1", "irs@1",
-    "med@1", "unsupervised@1",
+    "med@1", "med-null@1", "unsupervised@1",
 )  # fmt: skip
 ATTRIBUTES = ("tad@1", "probe-ap@1")
+NULLS = MappingProxyType({"med@1": "med-null@1", "med-unreduced@1": "med-null-unreduced@1"})
+"""What a protocol gives for codes whose axes mean nothing: the same scores, and the `_spread` of each."""
 
 OTHERS = MappingProxyType({
     "udr-lasso@1": "agreement of three or more runs by Lasso, 10,000 rows: `evaluate RUN RUN RUN`",

@@ -8,6 +8,7 @@ import numpy as np
 from unweave import progress
 from unweave.config import nearest
 from unweave.evaluation.metrics.checks import check_scale, check_tables
+from unweave.evaluation.metrics.preparation import Preparation, prepare
 from unweave.evaluation.protocols import PROTOCOLS, Evidence, Protocol, ProtocolResult, default_protocols
 from unweave.types import FactorTable, UnitTable, Weights, WideTable
 
@@ -48,6 +49,7 @@ def evaluate_tables(
     protocols: Iterable[str] | None = None,
     repeats: int = 3,
     seed: int = 0,
+    preparation: Preparation = "raw",
 ) -> Scores:
     """The scores of these codes under each protocol: value, low and high of every score.
 
@@ -57,7 +59,8 @@ def evaluate_tables(
     holds importances and mutual informations [unit][factor] of the first repeat, with `factor_names` (factor 0, ...
     unless given). `weights` is None and `data` describes the factors; whoever evaluates a run adds their digests.
     `unreduced` are the numbers of vector units before they were reduced to one each, `explained` the shares of variance
-    that the reduction kept.
+    that the reduction kept. `preparation` is what is done to the codes first (see `metrics.preparation`), with the
+    means and deviations of all rows; where it is not "raw", `data` says so.
 
     `rows_used` says how many rows were drawn, and how: see `protocols`. Raises LookupError for an unknown protocol,
     ValueError for tables that cannot be measured.
@@ -66,6 +69,7 @@ def evaluate_tables(
     check_scale(units)
     if unreduced is not None:
         check_tables(unreduced, factors)
+    units, unreduced = prepare(units, preparation), None if unreduced is None else prepare(unreduced, preparation)
     names = tuple(dict.fromkeys(default_protocols(factors) if protocols is None else protocols))
     selected = {name: _protocol(name) for name in names}
     if repeats < 1:
@@ -95,6 +99,7 @@ def evaluate_tables(
             "factor_names": labels,
             "factor_sizes": [len(np.unique(factor)) for factor in factors.T],
             "deviations": [float(f"{deviation:.4g}") for deviation in units.std(0)],
+            **({} if preparation == "raw" else {"preparation": preparation}),
             **({} if explained is None else {"explained": [float(f"{share:.4g}") for share in explained]}),
         },
         "interval": f"minimum and maximum over {repeats} repeats of the metric's own seed: "

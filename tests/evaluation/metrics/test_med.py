@@ -4,7 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unweave.evaluation.metrics.dci import disentanglement
-from unweave.evaluation.metrics.med import information_share, informativeness, med, med_scores, top_units
+from unweave.evaluation.metrics.med import (
+    information_share,
+    informativeness,
+    med,
+    med_and_top,
+    med_of_rotations,
+    med_scores,
+    random_rotation,
+    top_units,
+)
+from unweave.evaluation.metrics.preparation import prepare, standardise
 from unweave.evaluation.metrics.row_sampling import Tables
 
 GRID = np.stack(np.unravel_index(np.arange(60), (5, 3, 4)), axis=1)
@@ -143,3 +153,67 @@ def test_order_signs_and_scale_hardly_matter_to_informativeness():
     changed = UNITS[:, [2, 0, 1]] * [-1, 1000, 0.001] + 3
     plain = informativeness(*halves(UNITS), n_jobs=1)
     assert informativeness(*halves(changed), n_jobs=1) == pytest.approx(plain, abs=0.01)
+
+
+# Controls: 10,000 rows of the grid of 3D Shapes, codes that are its standardised factors with noise of 0.02.
+
+SHAPES = np.random.default_rng(0).integers(0, (10, 10, 10, 8, 4, 15), (10_000, 6))
+
+
+def clean_codes(noise_units=0):
+    """The factors with a little noise, and so many units of noise alone."""
+    rng = np.random.default_rng(1)
+    codes = standardise(SHAPES.astype(float)) + 0.02 * rng.normal(size=SHAPES.shape)
+    return np.concatenate([codes, rng.normal(size=(len(codes), noise_units))], axis=1)
+
+
+def controls(codes):
+    scores = med_and_top(information_share(codes, SHAPES))
+    return [scores[name] for name in ("disentanglement", "top1_disentanglement", "top2_disentanglement")]
+
+
+@pytest.mark.slow
+def test_controls_of_codes_whose_axes_are_the_factors():
+    assert controls(clean_codes()) == pytest.approx([0.950, 0.950, 0.950], abs=0.01)
+    few, many = clean_codes(58), clean_codes(500)
+    assert controls(many) == pytest.approx([0.355, 0.952, 0.933], abs=0.01)
+    assert controls(prepare(few, "standardised")) == pytest.approx([0.794, 0.951, 0.938], abs=0.01)
+    assert controls(prepare(few, "unit-length")) == pytest.approx([0.759, 0.925, 0.919], abs=0.01)
+    assert controls(many[:, 6:]) == pytest.approx([0.003, 0.012, 0.011], abs=0.01)
+
+
+@pytest.mark.slow
+def test_turned_factors_have_the_score_of_axes_that_mean_nothing():
+    random = np.random.RandomState(0)
+    turned = [controls(clean_codes() @ random_rotation(6, random))[0] for _ in range(20)]
+    assert 0.18 <= min(turned) < max(turned) <= 0.42
+    null = med_of_rotations(clean_codes(), SHAPES, random)
+    assert min(turned) < null["disentanglement"] < max(turned)
+    assert 0 < null["disentanglement_spread"] < 0.1
+    again = med_of_rotations(clean_codes() @ random_rotation(6, random), SHAPES, random)
+    assert again["top1_disentanglement"] == pytest.approx(null["top1_disentanglement"], abs=0.1)
+
+
+@pytest.mark.slow
+def test_the_null_of_top_k_grows_with_the_width_and_that_of_med_does_not():
+    random, expected = np.random.RandomState(0), {16: (0.27, 0.39), 64: (0.28, 0.54), 256: (0.29, 0.64)}
+    for width, (plain, best) in expected.items():
+        mixed = standardise(SHAPES.astype(float)) @ random.normal(size=(6, width))
+        assert controls(mixed)[:2] == pytest.approx([plain, best], abs=0.08)
+    tiled = np.tile(clean_codes(), 100)
+    assert controls(tiled @ random_rotation(600, random))[1] > 0.6
+
+
+def test_the_null_sees_neither_origin_nor_scale():
+    changed = UNITS * [8.0, 0.5, 3.0] + [1.0, -2.0, 0.5]
+    first, second = (med_of_rotations(units, FACTORS, np.random.RandomState(0)) for units in (UNITS, changed))
+    assert second == pytest.approx(first, abs=1e-9)
+
+
+def test_a_rotation_keeps_lengths_and_is_drawn_by_its_seed():
+    turn = random_rotation(5, np.random.RandomState(0))
+    assert turn @ turn.T == pytest.approx(np.eye(5), abs=1e-12)
+    assert (turn == random_rotation(5, np.random.RandomState(0))).all()
+    assert abs(random_rotation(1, np.random.RandomState(0))) == 1
+    with pytest.raises(ValueError, match="2 or more, got 1"):
+        med_of_rotations(UNITS, FACTORS, np.random.RandomState(0), rotations=1)

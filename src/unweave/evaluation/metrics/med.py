@@ -7,6 +7,7 @@ from unweave.evaluation.metrics.checks import check_tables, varying_factors
 from unweave.evaluation.metrics.dci import disentanglement
 from unweave.evaluation.metrics.explicitness import predict_probabilities
 from unweave.evaluation.metrics.information import discretise, mutual_information
+from unweave.evaluation.metrics.preparation import standardise
 from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.types import FactorTable, UnitTable
 
@@ -45,6 +46,42 @@ def information_share(
     information = mutual_information(discretise(units, bins=bins), factors[:, varies])
     total = information.sum(0)
     return information / np.where(total > 0, total, 1)
+
+
+def med_and_top(share: Float[np.ndarray, "units factors"]) -> dict[str, float]:
+    """The scores of `med_scores`, and as top1_ and top2_ those of the best one and two units of each factor."""
+    scores = med_scores(share)
+    for k in (1, 2):
+        scores |= {f"top{k}_{name}": score for name, score in med_scores(share[top_units(share, k)]).items()}
+    return scores
+
+
+def med_of_rotations(
+    units: UnitTable, factors: FactorTable, random: np.random.RandomState, *, rotations: int = 5
+) -> dict[str, float]:
+    """What `med_and_top` gives when axes mean nothing: the mean of each score over random rotations, and its `_spread`.
+
+    The code is standardised, then turned by a rotation drawn uniformly (Haar). A turned code holds the same, so the gap
+    between the score of a code and this is what its own axes add; `_spread` is the standard deviation (ddof 1) over the
+    rotations. Top-k is a maximum over units, and of a wide code some unit is good by luck: without this it says little.
+
+    Ours; the idea is a switch (`rotate`) in the workbench of the MED study's authors, which scores a code that is
+    repeated a hundred times and turned. Raises ValueError for fewer than two rotations.
+    """
+    if rotations < 2:
+        raise ValueError(f"rotations must be 2 or more, got {rotations}: a spread needs two.")
+    standard, width = standardise(units), units.shape[1]
+    turns = (random_rotation(width, random) for _ in range(rotations))
+    drawn = [med_and_top(information_share(standard @ turn, factors)) for turn in turns]
+    values = {name: [scores[name] for scores in drawn] for name in drawn[0]}
+    means = {name: float(np.mean(of)) for name, of in values.items()}
+    return means | {f"{name}_spread": float(np.std(of, ddof=1)) for name, of in values.items()}
+
+
+def random_rotation(width: int, random: np.random.RandomState) -> Float[np.ndarray, "width width"]:
+    """An orthogonal matrix, each as likely as any other (Haar): the Q of a normal matrix, by the signs of R."""
+    q, r = np.linalg.qr(random.normal(size=(width, width)))
+    return q * np.sign(np.diag(r))
 
 
 def top_units(share: Float[np.ndarray, "units factors"], k: int = 1) -> Int[np.ndarray, "chosen"]:
