@@ -20,7 +20,7 @@ from unweave.models.diffusion.noising import mean_shift, per_image, score_shift,
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.sampling import Predict
 from unweave.models.encoder import attention_encoder
-from unweave.models.foundation import Foundation
+from unweave.models.foundation import Foundation, FrozenEncoder
 from unweave.models.gradient_decoder import GradientDecoder, check_splittable
 from unweave.models.latents import PixelSpace
 from unweave.models.unet import time_width
@@ -103,6 +103,9 @@ class Guided(Generative):
     must be as small as sqrt(abar_t) where noise is strong, and there, where a code says most, the published loss hardly
     looks: with few images the code is not learnt (docs/diti.md has the numbers). Raises SettingsError for that weight
     on a model that predicts the noise.
+
+    On `foundation.encoder`, another run's method, the units are that run's, frozen, and the rest learns to draw them;
+    `dim` and `encoder_widths` say nothing then.
     """
 
     def __init__(self, settings: GuidedSettings, foundation: Foundation, name: str, mask: CodeMask) -> None:
@@ -119,19 +122,21 @@ class Guided(Generative):
         self.mask = mask
         self.space = foundation.diffusion_space()
         self.bounded = isinstance(self.space, PixelSpace)
-        self.encoder = attention_encoder(foundation.shape, settings.dim, settings.encoder_widths)
+        frozen = foundation.encoder
+        self.encoder = frozen or attention_encoder(foundation.shape, settings.dim, settings.encoder_widths)
         width = time_width(self.denoiser.unet)
-        self.condition = nn.Linear(settings.dim, width)
+        self.condition = nn.Linear(frozen.numbers if frozen else settings.dim, width)
         self.decoder = GradientDecoder(self.denoiser.unet, width)
         self.process = Process({**self.denoiser.process.config, "prediction_type": "epsilon"}, trailing=True)
-        self.averaged = ("encoder", "condition", "decoder")
+        self.averaged = (*(() if frozen else ("encoder",)), "condition", "decoder")
 
     def players(self) -> list[Player]:
-        trained = [*self.encoder.parameters(), *self.condition.parameters(), *self.decoder.parameters()]
+        parts = (self.encoder, self.condition, self.decoder)
+        trained = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
         return [Player("guidance", self, trained)]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
-        code = self.encode(batch.images).squeeze(2)
+        code = self.code(self.encode(batch.images))
         x0 = self.space.encode(batch.images)
         t, eps, x_t = self.process.noised(x0, rng)
         abar = self.process.abar[t]
@@ -154,7 +159,13 @@ class Guided(Generative):
 
     def encode(self, images: Images) -> Units:
         with torch.autocast(images.device.type, enabled=False):
-            return self.encoder(images).unsqueeze(2)
+            return (
+                self.encoder(images) if isinstance(self.encoder, FrozenEncoder) else self.encoder(images).unsqueeze(2)
+            )
+
+    def code(self, units: Units) -> Code:
+        """What the decoder sees of the units."""
+        return self.encoder.flat(units) if isinstance(self.encoder, FrozenEncoder) else units.squeeze(2)
 
     def start(self, count: int, rng: torch.Generator) -> Start:
         return self.process.start((count, *self.space.shape), rng)
@@ -170,7 +181,7 @@ class Guided(Generative):
 
     def predictor(self, units: Units) -> Predict:
         """The noise prediction as samplers ask for it, at one time for all images: eps_0 and the field's shift."""
-        code = units.squeeze(2)
+        code = self.code(units)
         shift = score_shift if self.settings.field == "score" else velocity_shift
 
         def predict(x_t: Images, t: Tensor) -> Images:

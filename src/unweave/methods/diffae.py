@@ -16,7 +16,7 @@ from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.sampling import Predict
-from unweave.models.foundation import Foundation
+from unweave.models.foundation import Foundation, FrozenEncoder
 from unweave.models.gradient_decoder import add_condition, decoder_half, encoder_half
 from unweave.models.latents import PixelSpace
 from unweave.models.unet import UNetShape, unconditional_unet
@@ -78,40 +78,31 @@ class DiffAE(Generative):
 
     Deviations: the encoder is that of diffusers' autoencoders (residual blocks without time, attention in the middle),
     averaged over positions; no flips while training, because a flip may be a factor.
+
+    On `foundation.encoder`, another run's method, the units are that run's, frozen, and the U-Net learns to draw them;
+    `dim` and `encoder_channels` say nothing then.
     """
 
     def __init__(self, settings: DiffAESettings, foundation: Foundation) -> None:
-        from diffusers.models.autoencoders.vae import Encoder
-
         super().__init__()
         self.settings = s = settings
         self.space = foundation.diffusion_space()
         check_sizes(settings, foundation)
         self.bounded = isinstance(self.space, PixelSpace)
-        self.encoder = nn.Sequential(
-            Encoder(
-                foundation.shape[0],
-                s.dim,
-                down_block_types=("DownEncoderBlock2D",) * len(s.encoder_channels),
-                block_out_channels=s.encoder_channels,
-                layers_per_block=s.layers,
-                norm_num_groups=s.groups,
-                double_z=False,
-            ),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(1),
-        )
+        frozen = foundation.encoder
+        self.encoder: nn.Module = frozen or semantic_encoder(settings, foundation.shape[0])
         shape = UNetShape(s.channels, s.attention, s.layers, s.heads, s.groups, s.dropout)
         # in a list: diffusers could not open a U-Net whose blocks are conditioned, so it is no part to export
         self.unets = nn.ModuleList([unconditional_unet(self.space.shape[1], self.space.shape[0], shape)])
-        add_condition(self.unets, s.dim)
+        add_condition(self.unets, frozen.numbers if frozen else s.dim)
         self.balance = Balance()
         self.process = Process(noising.scheduler_config(s.schedule, "eps"), trailing=True)
-        self.averaged = ("encoder", "unets")
-        self.unit_groups = NamedGroups({"code": range(s.dim)})
+        self.averaged = ("unets",) if frozen else ("encoder", "unets")
+        self.unit_groups = frozen.unit_groups if frozen else NamedGroups({"code": range(s.dim)})
 
     def players(self) -> list[Player]:
-        return [Player("diffae", self, [*self.encoder.parameters(), *self.unets.parameters()])]
+        weights = [*self.encoder.parameters(), *self.unets.parameters()]
+        return [Player("diffae", self, [weight for weight in weights if weight.requires_grad])]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         x0 = self.space.encode(batch.images)
@@ -122,7 +113,9 @@ class DiffAE(Generative):
 
     def encode(self, images: Images) -> Units:
         with torch.autocast(images.device.type, enabled=False):
-            return self.encoder(images).unsqueeze(2)
+            return (
+                self.encoder(images) if isinstance(self.encoder, FrozenEncoder) else self.encoder(images).unsqueeze(2)
+            )
 
     @property
     def unet(self) -> Any:
@@ -130,7 +123,8 @@ class DiffAE(Generative):
 
     def predict(self, x_t: Images, t: Tensor, units: Units) -> Images:
         """The noise in x_t; t is one time for all or one per image."""
-        features = encoder_half(self.unet, x_t, t.to(x_t.device).expand(len(x_t)), units.squeeze(2))
+        code = self.encoder.flat(units) if isinstance(self.encoder, FrozenEncoder) else units.squeeze(2)
+        features = encoder_half(self.unet, x_t, t.to(x_t.device).expand(len(x_t)), code)
         return decoder_half(self.unet, features, features.embedding).float()
 
     def start(self, count: int, rng: torch.Generator) -> Start:
@@ -148,6 +142,22 @@ class DiffAE(Generative):
     def predictor(self, units: Units) -> Predict:
         """The noise prediction as samplers ask for it."""
         return lambda x_t, t: self.predict(x_t, t, units)
+
+
+def semantic_encoder(settings: DiffAESettings, colours: int) -> nn.Module:
+    """Images -> their codes."""
+    from diffusers.models.autoencoders.vae import Encoder
+
+    convolutions = Encoder(
+        colours,
+        settings.dim,
+        down_block_types=("DownEncoderBlock2D",) * len(settings.encoder_channels),
+        block_out_channels=settings.encoder_channels,
+        layers_per_block=settings.layers,
+        norm_num_groups=settings.groups,
+        double_z=False,
+    )
+    return nn.Sequential(convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
 
 
 def check_sizes(settings: DiffAESettings, foundation: Foundation) -> None:

@@ -106,7 +106,8 @@ class DiTi(_guided.Guided):
     """
 
     def __init__(self, settings: DiTiSettings, foundation: Foundation) -> None:
-        super().__init__(settings, foundation, "DiTi", PrefixMask(settings))
+        own_encoder = foundation._replace(encoder=None)  # its code is ordered by time, which no other run's is
+        super().__init__(settings, own_encoder, "DiTi", PrefixMask(settings))
         self.unit_groups = NamedGroups(stage_units(settings), partial(units_of_range, settings), TIMES_OR_BLOCKS)
 
 

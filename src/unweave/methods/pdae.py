@@ -1,7 +1,8 @@
 """PDAE: a frozen diffusion model becomes an autoencoder by a code that fills the gap in its posterior mean.
 
 Zhang, Zhao, Lin, "Unsupervised representation learning from pre-trained diffusion probabilistic models",
-NeurIPS 2022, arXiv:2212.12990. Stands on an unconditional denoiser (foundation.denoiser), of pixels as published.
+NeurIPS 2022, arXiv:2212.12990. Stands on an unconditional denoiser (foundation.denoiser), of pixels as published. With
+foundation.encoder.from=RUN it becomes the decoder of that run's codes.
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,8 @@ class PDAE(_guided.Guided):
 
     def __init__(self, settings: PDAESettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, "PDAE", NoMask())
-        self.unit_groups = NamedGroups({"code": range(settings.dim)})
+        frozen = foundation.encoder
+        self.unit_groups = frozen.unit_groups if frozen else NamedGroups({"code": range(settings.dim)})
 
 
 def build(settings: PDAESettings, foundation: Foundation) -> PDAE:

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from unweave.config import SettingsError
+from unweave.method import Method
 from unweave.models import diffusers_folder
 from unweave.models.diffusion.noising import noise_of, read_scheduler_config
 from unweave.models.diffusion.process import Process
@@ -15,7 +18,7 @@ from unweave.models.foundation_settings import FoundationSettings
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.gradient_decoder import UNetFeatures, decoder_half, encoder_half
 from unweave.models.latents import LatentSpace, PixelSpace, Space
-from unweave.tensors import Images, Times
+from unweave.tensors import Images, Times, Units
 
 if TYPE_CHECKING:
     import diffusers
@@ -45,11 +48,46 @@ class FrozenDenoiser(nn.Module):
         return features, self.noise(output, x_t, t)
 
 
+class FrozenEncoder(nn.Module):
+    """The frozen method of another run: images -> its units, and units -> a flat code for a decoder.
+
+    A decoder sees every number less its centre and divided by its unit's deviation, both over the other run's images,
+    so that codes of any scale can be learnt from. A unit that never varies is 0 there.
+    """
+
+    def __init__(
+        self, method: Method, centre: Float[np.ndarray, "unit dim"], deviation: Float[np.ndarray, "unit"]
+    ) -> None:
+        super().__init__()
+        self.frozen = FrozenNetwork(method)
+        self.units, self.dim = centre.shape
+        self.unit_groups = method.unit_groups
+        still = deviation <= 1e-6 * max(float(deviation.max(initial=0)), 1e-12)
+        self.centre: Tensor
+        self.deviation: Tensor
+        self.register_buffer("centre", torch.from_numpy(centre).float(), persistent=False)
+        scale = torch.from_numpy(np.where(still, np.inf, deviation)).float()
+        self.register_buffer("deviation", scale, persistent=False)
+
+    @property
+    def numbers(self) -> int:
+        """The width of a flat code."""
+        return self.units * self.dim
+
+    @torch.no_grad()
+    def forward(self, images: Images) -> Units:
+        return self.frozen.network.encode(images)
+
+    def flat(self, units: Units) -> Float[Tensor, "batch number"]:
+        return ((units - self.centre) / self.deviation[:, None]).flatten(1)
+
+
 class Foundation(NamedTuple):
     shape: tuple[int, int, int]  # channels, height, width of the images
     rows: int  # images in the training set, for methods with a code per image
     space: Space | None = None  # where diffusion works; None is pixels
     denoiser: FrozenDenoiser | None = None
+    encoder: FrozenEncoder | None = None  # of another run, for a method that learns to draw its codes
     digests: Mapping[str, str] = {}
     commits: Mapping[str, str] = {}  # of those that come from the Hub
     class_count: int = 0  # of the images, for methods that see labels
@@ -79,8 +117,11 @@ class Foundation(NamedTuple):
 def open_foundation(
     settings: FoundationSettings, shape: tuple[int, int, int], rows: int, convert: bool = False
 ) -> Foundation:
-    """The foundation for images of this shape. Raises LookupError for networks that are not there, ValueError for
-    such as do not fit, and for pickled weights unless `convert`, which rewrites them as safetensors first."""
+    """The foundation for images of this shape, but for an encoder (`runs.model.open_whole_foundation`).
+
+    Raises LookupError for networks that are not there, ValueError for such as do not fit, and for pickled weights
+    unless `convert`, which rewrites them as safetensors first.
+    """
     folders = local_folders(settings, convert)
     if "denoiser" in folders and "autoencoder" not in folders:
         own = diffusers_folder.find_network(folders["denoiser"], "autoencoder")
@@ -110,7 +151,8 @@ def open_foundation(
         _check_channels("denoiser", unet.config, space.shape[0], content, remedy)
         _check_size(unet.config, space.shape)
         denoiser = FrozenDenoiser(unet, diffusers_folder.scheduler_config(folders["denoiser"]))
-    return Foundation(shape, rows, space if "autoencoder" in folders else None, denoiser, digests, commits)
+    space_or_pixels = space if "autoencoder" in folders else None
+    return Foundation(shape, rows, space_or_pixels, denoiser, digests=digests, commits=commits)
 
 
 def local_folders(settings: FoundationSettings, pickles: bool = False) -> dict[str, Path]:

@@ -26,8 +26,13 @@ class FoundationSettings(Frozen):
         None, description="the space that diffusion works in; pixels if not given"
     )
     denoiser: NetworkSource | None = Field(None, description="a trained unconditional diffusion model")
+    encoder: NetworkSource | None = Field(None, description="a run of ours whose frozen codes a decoder learns to draw")
+
+    def sources(self) -> dict[str, NetworkSource]:
+        """Those that are set, in the order in which they are made."""
+        named = {"autoencoder": self.autoencoder, "denoiser": self.denoiser, "encoder": self.encoder}
+        return {name: source for name, source in named.items() if source is not None}
 
     def networks(self) -> dict[str, NetworkSource]:
-        """Those that are set, in the order in which they are made."""
-        both = {"autoencoder": self.autoencoder, "denoiser": self.denoiser}
-        return {name: source for name, source in both.items() if source is not None}
+        """Those that are set and lie in diffusers' layout: all but the encoder, which is a run."""
+        return {name: source for name, source in self.sources().items() if name != "encoder"}

@@ -59,6 +59,8 @@ def share(run: Run, folder: Path, half: bool) -> Path:
         changes = half and (checkpoint_dir / "average.safetensors").is_file()  # not the weights scored
         _write_checkpoint(checkpoint_dir, halved(trained) if half else None, temporary)
         diffusers_folder.copy_networks(local_folders(run.network_sources()), temporary / "foundation")
+        if (encoder := run.network_sources().encoder) is not None:
+            share(Run(encoder.origin), temporary / "foundation" / "encoder", half=False)
         if not isinstance(trained, Method):
             copy_exported(run.path, temporary)
         elif not half:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from unweave.config import NamedSettings
+from unweave.config import NamedSettings, SettingsError
 from unweave.method import Method, Pretraining, Trainable, find_method
-from unweave.models.foundation import Foundation, check_digests, open_foundation
+from unweave.models.foundation import Foundation, FrozenEncoder, check_digests, open_foundation
+from unweave.models.foundation_settings import FoundationSettings
 from unweave.runs.run import Run
 from unweave.runs.settings import method_settings
 from unweave.types import Weights
@@ -16,6 +18,10 @@ from unweave.types import Weights
 def build(settings: NamedSettings, foundation: Foundation) -> Trainable:
     """What the settings of a method, or of a foundation of methods, describe; untrained."""
     trainable = find_method(settings.name).build(settings, foundation)
+    if foundation.encoder is not None and not any(part is foundation.encoder for part in trainable.modules()):
+        raise SettingsError(
+            f"{settings.name} has an encoder of its own: pdae and diffae draw the codes of foundation.encoder."
+        )
     assert isinstance(trainable, Method | Pretraining), (
         f"build of {settings.name!r} must give a Method or a Pretraining"
     )
@@ -44,11 +50,36 @@ def load_method(run: Run, weights: Weights = "averaged", device: Any = None) -> 
     return trained
 
 
+def open_whole_foundation(
+    settings: FoundationSettings, shape: tuple[int, int, int], rows: int, convert: bool = False
+) -> Foundation:
+    """`models.foundation.open_foundation`, and the encoder, which is another run.
+
+    Raises also SettingsError where the run that is the encoder sees images of another shape, and what opening a run
+    raises.
+    """
+    foundation = open_foundation(settings, shape, rows, convert)
+    if settings.encoder is None:
+        return foundation
+    run = Run(settings.encoder.origin)
+    if run.shape() != shape:
+        (theirs, height, width), (ours, here_height, here_width) = run.shape(), shape
+        raise SettingsError(
+            f"the encoder {run.path} sees images of {theirs} x {height} x {width} (colours, height, width), and here "
+            f"they would be {ours} x {here_height} x {here_width}: set data.size={height}, or choose its data."
+        )
+    method, statistics = load_method(run, device="cpu"), run.statistics()
+    levels, reduction = statistics.quantiles.astype(np.float64), statistics.reduction
+    centre = reduction.mean + levels.mean(0)[:, None] * reduction.direction
+    encoder = FrozenEncoder(method, centre, levels.std(0))
+    return foundation._replace(encoder=encoder, digests={**foundation.digests, "encoder": run.digest()})
+
+
 def load_foundation(run: Run) -> Foundation:
     """What the method was built on. Raises LookupError where a frozen network is gone, ValueError where it changed."""
     stored = run.state()["foundation"]
     try:
-        foundation = open_foundation(run.network_sources(), run.shape(), stored["rows"])
+        foundation = open_whole_foundation(run.network_sources(), run.shape(), stored["rows"])
     except LookupError as error:
         raise LookupError(
             f"{run.path} stands on a network that is not where it was: {error} Put it back, or write its new "

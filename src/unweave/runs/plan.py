@@ -82,7 +82,7 @@ def differing(one: RunSettings, other: RunSettings) -> list[str]:
     a, b = one.model_dump(), other.model_dump()
     keys = [(table, key) for table in ("method", "data", "training") for key in a[table] | b[table]]
     names = [f"{table}.{key}" for table, key in keys if a[table].get(key) != b[table].get(key)]
-    places, others = ({name: of.origin for name, of in each.foundation.networks().items()} for each in (one, other))
+    places, others = ({name: of.origin for name, of in each.foundation.sources().items()} for each in (one, other))
     names += [f"foundation.{name}.from" for name in places | others if places.get(name) != others.get(name)]
     return (["preset"] if one.preset != other.preset else []) + names
 

@@ -15,9 +15,8 @@ from unweave.config import SettingsError, nearest
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
 from unweave.method import find_method
-from unweave.models.foundation import open_foundation
 from unweave.runs import checkpoint
-from unweave.runs.model import build
+from unweave.runs.model import build, open_whole_foundation
 from unweave.runs.run import Run
 from unweave.runs.settings import TrainingSettings
 from unweave.training import loop, malloc, memory
@@ -46,10 +45,10 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     choose_threads = ChooseThreads()
     torch.manual_seed(settings.training.seed)
     dataset = open_data(settings.data)
-    if experiment.is_begun() and settings.foundation.networks():  # it goes on with those it has, or says they are gone
+    if experiment.is_begun() and settings.foundation.sources():  # it goes on with those it has, or says they are gone
         foundation = Run(experiment.run_dir).foundation()
     else:
-        foundation = open_foundation(settings.foundation, dataset.shape, len(dataset), convert)
+        foundation = open_whole_foundation(settings.foundation, dataset.shape, len(dataset), convert)
     definition = find_method(settings.method.name)
     definition.check(settings.method, foundation, settings.training.batch)
     definition.check_budget(settings.method, settings.training.images)

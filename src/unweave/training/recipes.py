@@ -40,13 +40,15 @@ def missing(settings: RunSettings, allowed: bool) -> list[Recipe]:
     without a recipe has not ended; and where a finished one, or the images of a recipe, are others than are asked for.
     """
     recipes = []
-    for kind, source in settings.foundation.networks().items():
+    for kind, source in settings.foundation.sources().items():
         folder = Path(source.origin)
         if source.recipe is None:
             if (folder / "settings.toml").is_file() and not is_finished(folder):
                 raise SettingsError(f"the training of {folder} has not ended: `unweave train {folder} --resume`.")
             continue
         recipe = recipe_of(kind, source)
+        if kind == "encoder":
+            raise SettingsError("foundation.encoder is a run that is there: train it first, and give from=RUN alone.")
         if not exists(recipe, settings):
             recipes.append(recipe)
     if recipes and not allowed:
