@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a table of settings needs no torch
     from unweave.evaluation.evaluate import IsometryScores, SeedAgreement
     from unweave.evaluation.probe import ProbeResult
     from unweave.evaluation.published import PublishedComparison
-    from unweave.evaluation.scores import Scores
+    from unweave.evaluation.scores import ScoreOfRepeats, Scores
     from unweave.evaluation.seeds import Intervals
 
 MAX_LISTED = 40  # numbers that a caption lists one by one
@@ -56,7 +56,7 @@ def scores_table(scores: "Scores") -> Table:
     return table
 
 
-def _null(intervals: Mapping[str, Mapping[str, float]], score: str) -> str:
+def _null(intervals: "Mapping[str, ScoreOfRepeats]", score: str) -> str:
     """Mean and spread of a score over turned codes."""
     if score not in intervals:
         return ""
