@@ -59,7 +59,7 @@ def test_only_the_decoder_learns_and_units_are_the_other_methods(method: str) ->
         else diffae.build(diffae.DiffAESettings(**DIFFAE), foundation)
     )
     images = torch.rand(2, 3, 16, 16) * 2 - 1
-    assert torch.equal(built.encode(images), encoder.frozen.network.encode(images))
+    assert torch.equal(built.encode(images), encoder.method.encode(images))
     (player,) = built.players()
     learning = {id(weight) for weight in player.parameters}
     assert learning

@@ -70,13 +70,18 @@ class FrozenEncoder(nn.Module):
         self.register_buffer("deviation", scale, persistent=False)
 
     @property
+    def method(self) -> Method:
+        assert isinstance(self.frozen.network, Method)
+        return self.frozen.network
+
+    @property
     def numbers(self) -> int:
         """The width of a flat code."""
         return self.units * self.dim
 
     @torch.no_grad()
     def forward(self, images: Images) -> Units:
-        return self.frozen.network.encode(images)
+        return self.method.encode(images)
 
     def flat(self, units: Units) -> Float[Tensor, "batch number"]:
         return ((units - self.centre) / self.deviation[:, None]).flatten(1)
