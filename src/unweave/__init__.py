@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unweave.data.open import open_data
-    from unweave.demonstration import demonstrate
+    from unweave.demos._demonstration import demonstrate
     from unweave.editing.method_specific import attention_maps, edit_alone, field_maps
     from unweave.editing.verbs import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.compare import compare
@@ -39,7 +39,7 @@ _HOME = {
     "adjust": "editing.verbs",
     "attention_maps": "editing.method_specific",
     "compare": "evaluation.compare",
-    "demonstrate": "demonstration",
+    "demonstrate": "demos._demonstration",
     "edit_alone": "editing.method_specific",
     "encode": "runs.codes",
     "evaluate": "evaluation.evaluate",

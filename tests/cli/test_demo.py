@@ -8,7 +8,7 @@ from PIL import Image
 from tests.cli.test_cli import run
 
 from unweave import registry
-from unweave.demonstration import Demonstration, Outcome, claims
+from unweave.demos._demonstration import Demonstration, Outcome, claims
 
 
 @pytest.fixture

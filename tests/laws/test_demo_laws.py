@@ -6,7 +6,7 @@ import math
 import pytest
 
 from unweave import registry
-from unweave.demonstration import find_demonstration
+from unweave.demos._demonstration import find_demonstration
 
 NAMES = registry.names("demos")
 

@@ -26,10 +26,10 @@ def command(
 
     Nothing is downloaded and no run is kept. The exit status is 1 where the claim does not hold.
     """
-    from unweave import demonstration
+    from unweave.demos import _demonstration as demonstrations
 
     if name is None:
-        claims = demonstration.claims()
+        claims = demonstrations.claims()
         if json:
             out.print_json(claims)
         else:
@@ -37,7 +37,7 @@ def command(
             print("\n".join(f"{known:{width}}  {claim}" for known, claim in claims.items()))
         return
     with out.progress_of(quiet):
-        shown = demonstration.demonstrate(name, seed=seed, output=output, overwrite=overwrite)
+        shown = demonstrations.demonstrate(name, seed=seed, output=output, overwrite=overwrite)
     if json:
         out.print_json(shown.to_json())
     else:

@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:  # a table of settings needs no torch
     from unweave.data.cache.entries import CacheEntry
     from unweave.data.doctor import DoctorReport
-    from unweave.demonstration import ShownDemonstration
+    from unweave.demos._demonstration import ShownDemonstration
     from unweave.evaluation.compare import ComparedRun, RunComparison
     from unweave.evaluation.edits import EditScores
     from unweave.evaluation.evaluate import IsometryScores, SeedAgreement

@@ -24,7 +24,7 @@ from sklearn.decomposition import PCA
 
 from unweave import manifold, progress
 from unweave.data.sets.manifolds import Distribution, Manifold, ManifoldsSettings
-from unweave.demonstration import Demonstration, Measurements, Outcome
+from unweave.demos._demonstration import Demonstration, Measurements, Outcome
 from unweave.evaluation.metrics.mcc import mcc
 from unweave.methods.hlle_ica import plot_units
 from unweave.types import UnitTable

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from unweave.demonstration import Demonstration, Measurements, Outcome
+from unweave.demos._demonstration import Demonstration, Measurements, Outcome
 from unweave.demos._fit import FlatPixels, dense, fit
 from unweave.evaluation.metrics.mcc import mcc
 from unweave.figures.grid import grid

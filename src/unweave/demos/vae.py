@@ -29,7 +29,7 @@ from scipy.linalg import hadamard
 from torch import Tensor
 
 import unweave
-from unweave.demonstration import Demonstration, Measurements, Outcome
+from unweave.demos._demonstration import Demonstration, Measurements, Outcome
 from unweave.figures.grid import grid
 from unweave.method import evaluating
 from unweave.methods._vae import Posterior, ScalarCodes, Variational, bernoulli

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from unweave import registry
-from unweave.demonstration import Demonstration, Outcome, claims, demonstrate, find_demonstration
+from unweave.demos._demonstration import Demonstration, Outcome, claims, demonstrate, find_demonstration
 
 PICTURE = Image.new("RGB", (8, 8))
 DEMO = Demonstration(
