@@ -20,7 +20,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## in six minutes: pictures, a training on the built-in rooms, scores, edits
+demo: $(READY)  ## in six minutes or so: pictures, a training on the built-in rooms, scores, edits
 	$(BIN)/python examples/demo.py $(DEMO)
 
 papers: $(READY)  ## every demonstration, two at a time: claims, numbers, and pictures in demos/

@@ -209,7 +209,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Row]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=PARTS)
-    parser.add_argument("--faces", type=Path, default=Path("../shared/data/isomap_faces/isomap_faces.npz"))
+    parser.add_argument("--faces", type=Path, default=Path("isomap_faces.npz"))
     arguments = parser.parse_args()
     for part in arguments.parts:
         result = PARTS[part](arguments)

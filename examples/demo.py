@@ -1,10 +1,11 @@
-"""From images to edits in six minutes at most: what `make demo` runs.
+"""From images to edits in six minutes, on a machine that trains 150 images a second: what `make demo` runs.
 
     python examples/demo.py runs/demo
 
 First pictures of the model in the package; then EncDiff is trained on the built-in rooms, with as many images as this
-machine has time for, and is scored and edited with. The same verbs work on a folder of your own images, and every step
-has a command: they are said on the way.
+machine has time for, and is scored and edited with. A slower machine takes longer, for fewer than 40,000 images show
+little; it is said before. The same verbs work on a folder of your own images, and every step has a command, said on
+the way.
 """
 
 import os

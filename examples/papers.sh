@@ -6,5 +6,6 @@ unweave=${1:-unweave}
 folder=${2:-demos}
 
 export OMP_NUM_THREADS=1
-"$unweave" demo | cut -d ' ' -f 1 \
+claims=$("$unweave" demo)
+echo "$claims" | cut -d ' ' -f 1 \
     | xargs -P 2 -I NAME "$unweave" demo NAME --quiet --output "$folder/NAME.png" --overwrite

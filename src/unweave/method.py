@@ -69,12 +69,8 @@ class Sampling(NamedTuple):
     inversion: int | None = None  # steps of the way from the image to its x_T, where they are not `steps`
 
 
-def accept(settings: Any, foundation: Any, batch: int) -> None:
+def accept(settings: Any, foundation: Any, batch: int, images: int) -> None:
     """The default `MethodDefinition.check`, which raises SettingsError before training for what cannot be trained."""
-
-
-def any_budget(settings: Any, images: int) -> None:
-    """The default `MethodDefinition.check_budget`."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +83,8 @@ class MethodDefinition:
     citation: str  # BibTeX
     extra_verbs: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)  # see editing/method_specific
     scored_weights: Weights = "raw"  # those that its authors scored
-    check: Callable[[Any, Any, int], None] = accept  # (settings, Foundation, images a step): what cannot be trained
+    check: Callable[[Any, Any, int, int], None] = accept  # (settings, Foundation, images a step, images in all)
     labels: Callable[[Any], Sequence[str]] | None = None  # factors seen in training; None: no labels are; tables say so
-    check_budget: Callable[[Any, int], None] = any_budget  # raises SettingsError for too few images of training
 
 
 def find_method(name: str) -> MethodDefinition:

@@ -11,6 +11,7 @@ from torch import nn
 import unweave
 from unweave import registry
 from unweave.cli import main as cli
+from unweave.cli.train import next_steps as after_training
 from unweave.config import NamedSettings
 from unweave.evaluation.probe import probe
 from unweave.evaluation.report.report import next_steps
@@ -61,6 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 def test_what_needs_no_decoder_works(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     scores = unweave.evaluate(run, protocols=["mig@1"], rows=500, repeats=1)
     assert 0 <= scores["protocols"]["mig@1"]["mig"]["value"] <= 1
+    assert after_training(run) == [f"unweave evaluate {run.path}", f"unweave report {run.path}"]
     assert unweave.encode(run, images=[0, 1])["codes"].shape == (2, 4, 1)
     unweave.name_unit(run, 1, "brightness")
     assert probe(run, rows=200).mean
@@ -70,7 +72,7 @@ def test_what_needs_no_decoder_works(run: Run, monkeypatch: pytest.MonkeyPatch, 
     assert "Real images from low to high" in page
     assert "all else fixed" not in page
     assert "unweave edit traverse" not in page
-    assert f"unweave train pdae foundation.encoder.from={run.path}" in page
+    assert f"unweave train pdae data=sprites data.size=16 foundation.encoder.from={run.path}" in page
     assert not any("unweave app" in line for line in next_steps(written))
     compared = unweave.compare([run, run]).runs[0]
     assert compared.swap_consistency is None
@@ -83,4 +85,4 @@ def test_what_needs_no_decoder_works(run: Run, monkeypatch: pytest.MonkeyPatch, 
             cli.main()
         (said,) = capsys.readouterr().err.splitlines()
         assert "Colours has no decoder" in said
-        assert f"`unweave train pdae foundation.encoder.from={run.path}`" in said
+        assert f"`unweave train pdae data=sprites data.size=16 foundation.encoder.from={run.path}`" in said

@@ -231,7 +231,7 @@ def complaint(name: str, channels: int = 3, batch: int = 16, **changes: Any) -> 
     method = find_method(name)
     settings = method.settings(**{**TINY, **OWN.get(name, {}), **changes})
     with pytest.raises(SettingsError) as caught:
-        method.check(settings, Foundation((channels, 16, 16), 100), batch)
+        method.check(settings, Foundation((channels, 16, 16), 100), batch, 1_000)
     return str(caught.value)
 
 
@@ -250,7 +250,7 @@ def test_colour_views_of_grey_images_are_skipped_and_it_is_said() -> None:
     recorder, method = Recorder(), find_method("byol")
     with progress.use(recorder):
         settings = method.settings(**TINY, views={"grey": 1.0, "jitter": 1.0, "hue": 0.5, "noise": 0.1})
-        method.check(settings, Foundation((1, 16, 16), 100), 16)
+        method.check(settings, Foundation((1, 16, 16), 100), 16, 1_000)
     assert "hue, grey of method.views are skipped" in recorder.messages[0]
 
 
@@ -270,7 +270,8 @@ def test_every_preset_can_be_built(name: str) -> None:
     for preset, tables in method.presets.items():
         settings = method.settings(**tables["method"])
         channels = 1 if preset == "study-grey" else 3
-        method.check(settings, Foundation((channels, 32, 32), 100), tables["training"]["batch"])
+        training = tables["training"]
+        method.check(settings, Foundation((channels, 32, 32), 100), training["batch"], training["images"])
 
 
 @pytest.mark.slow

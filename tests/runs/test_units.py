@@ -101,6 +101,7 @@ def test_naming_opens_no_network_where_the_run_says_its_groups(copy: Run, monkey
 def test_the_names_of_groups_and_the_form_of_further_ones_are_stored(
     quick_run: Run, diti_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert quick_run.record()["decodes"] is True
     assert quick_run.record()["unit_groups"] == []
     assert quick_run.record()["unit_group_pattern"] is None
     assert diti_run.record()["unit_groups"] == list(diti_run.method().unit_groups.named)

@@ -1,13 +1,17 @@
 """unweave train"""
 
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unweave.cli import output
+
+if TYPE_CHECKING:
+    from unweave.runs.run import Run
 
 HELP = """Train a method on images without labels.
 
@@ -60,9 +64,20 @@ def command(
         else:
             print(trained.path)
             if not quiet:
-                print(f"next: unweave evaluate {trained.path}   or: unweave edit swap {trained.path}", file=sys.stderr)
+                print(f"next: {'   or: '.join(next_steps(trained))}", file=sys.stderr)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # All is written: end here, so that none waits for the other's connections to close (under load, one did).
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def next_steps(run: "Run") -> list[str]:
+    """Commands for what was trained: a foundation, a method that draws, or one that does not."""
+    from unweave import registry
+
+    path = shlex.quote(str(run.path))
+    if run.method_name in registry.names("pretraining"):
+        return [f"unweave train METHOD foundation.{run.method_name}.from={path}"]
+    draws = run.record().get("decodes", True)
+    return [f"unweave evaluate {path}", f"unweave {'edit swap' if draws else 'report'} {path}"]

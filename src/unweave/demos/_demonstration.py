@@ -60,7 +60,9 @@ def find_demonstration(name: str) -> Demonstration:
     """The demonstration of a name. Raises LookupError with the nearest name."""
     demonstration = vars(registry.module("demos", name)).get("DEMO")
     if not isinstance(demonstration, Demonstration):
-        raise LookupError(f"the module of {name!r} has no DEMO = Demonstration(...): see unweave/demonstration.py.")
+        raise LookupError(
+            f"the module of {name!r} has no DEMO = Demonstration(...): see unweave/demos/_demonstration.py."
+        )
     return demonstration
 
 

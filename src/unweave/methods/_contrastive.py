@@ -169,7 +169,7 @@ def cosine(first: Codes, second: Codes) -> Scalar:
 # what cannot be trained
 
 
-def check(settings: ContrastiveSettings, foundation: Foundation, batch: int) -> None:
+def check(settings: ContrastiveSettings, foundation: Foundation, batch: int, images: int) -> None:
     """Raises SettingsError, before training, for views that change nothing and batches without statistics."""
     views, channels = settings.views, foundation.shape[0]
     if views.crop > 1:

@@ -163,7 +163,7 @@ class Guided(Generative):
                 self.encoder(images) if isinstance(self.encoder, FrozenEncoder) else self.encoder(images).unsqueeze(2)
             )
 
-    def code(self, units: Units) -> Code:
+    def code(self, units: Units) -> Float[Tensor, "batch number"]:
         """What the decoder sees of the units."""
         return self.encoder.flat(units) if isinstance(self.encoder, FrozenEncoder) else units.squeeze(2)
 

@@ -214,7 +214,7 @@ def beta_at(settings: DOTVAESettings, seen: int) -> float:
     return settings.beta + done * (settings.beta_end - settings.beta)
 
 
-def check_budget(settings: DOTVAESettings, images: int) -> None:
+def check(settings: DOTVAESettings, foundation: Foundation, batch: int, images: int) -> None:
     """Raises SettingsError where training ends before the last latent opens."""
     last = settings.pretraining + (settings.units - 1) * settings.every
     if last >= images:
@@ -233,6 +233,4 @@ def build(settings: DOTVAESettings, foundation: Foundation) -> DOTVAE:
     return DOTVAE(settings, encoder, decoder, image_critic(foundation.shape) if settings.interventions else None)
 
 
-METHOD = MethodDefinition(
-    settings=DOTVAESettings, build=build, presets=PRESETS, citation=CITATION, check_budget=check_budget
-)
+METHOD = MethodDefinition(settings=DOTVAESettings, build=build, presets=PRESETS, citation=CITATION, check=check)

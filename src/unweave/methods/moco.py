@@ -105,9 +105,9 @@ def info_nce(queries: Codes, keys: Codes, queue: Queue, temperature: float) -> S
     return functional.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long, device=q.device))
 
 
-def check(settings: MoCoSettings, foundation: Foundation, batch: int) -> None:
+def check(settings: MoCoSettings, foundation: Foundation, batch: int, images: int) -> None:
     """As for all learners, and a queue must hold the keys of a step."""
-    _contrastive.check(settings, foundation, batch)
+    _contrastive.check(settings, foundation, batch, images)
     if settings.queue < batch:
         raise SettingsError(
             f"method.queue={settings.queue} does not hold the keys of one step: "

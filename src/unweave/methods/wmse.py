@@ -84,9 +84,9 @@ def whiten(codes: Codes, shrink: float = 0.0) -> Codes:
     return torch.linalg.solve_triangular(L, centred.T, upper=False).T.float()
 
 
-def check(settings: WMSESettings, foundation: Foundation, batch: int) -> None:
+def check(settings: WMSESettings, foundation: Foundation, batch: int, images: int) -> None:
     """As for all learners, and a sub-batch must have more images than there are dimensions to whiten."""
-    _contrastive.check(settings, foundation, batch)
+    _contrastive.check(settings, foundation, batch, images)
     if not settings.whitening:
         return
     if settings.sub_batch <= settings.outputs:

@@ -118,8 +118,13 @@ def check_generative(method: Method, run: Run | None = None) -> Generative:
 
 def how_to_decode(run: Run | None) -> str:
     """What draws the codes of a run without a decoder."""
-    source = "RUN" if run is None else shlex.quote(str(run.path))
-    return f"`unweave train pdae foundation.encoder.from={source}` trains one on its codes"
+    if run is None:
+        words = ["data=DATA", "foundation.encoder.from=RUN"]
+    else:
+        data = run.settings.data.model_dump()
+        size = [f"data.size={data['size']}"] if data.get("size") else []
+        words = [f"data={data.get('path') or data['name']}", *size, f"foundation.encoder.from={run.path}"]
+    return f"`unweave train pdae {shlex.join(words)}` trains one on its codes"
 
 
 def check_batch(batch: int) -> int:

@@ -2,7 +2,8 @@
 
 runs/encdiff-rooms/
     settings.toml       every setting, defaults included; `unweave train settings.toml` repeats the run
-    run.json            where and when it was made, hardware, precision, time, names of its groups of units
+    run.json            where and when it was made, hardware, precision, time, names of its groups of units, and
+                        whether it decodes
     log.jsonl           loss terms against images seen
     checkpoints/        safetensors and JSON (see runs/checkpoint.py); the newest is the model
     units.safetensors   range of every unit, so that traversals need no data

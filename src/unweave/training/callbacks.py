@@ -172,7 +172,7 @@ def store_statistics(run: Run, dataset: Dataset) -> None:
     fitted = reduction.fit(codes)
     quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
     run.install_parts(lambda folder: hub.write_parts(trained, folder))
-    record.add(run, **group_facts(trained.unit_groups))
+    record.add(run, decodes=isinstance(trained, Generative), **group_facts(trained.unit_groups))
     write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
 
 

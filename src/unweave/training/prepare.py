@@ -50,8 +50,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     else:
         foundation = open_whole_foundation(settings.foundation, dataset.shape, len(dataset), convert)
     definition = find_method(settings.method.name)
-    definition.check(settings.method, foundation, settings.training.batch)
-    definition.check_budget(settings.method, settings.training.images)
+    definition.check(settings.method, foundation, settings.training.batch, settings.training.images)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
     if definition.labels is not None:
         count, classes = classes_of(dataset, definition.labels(settings.method))

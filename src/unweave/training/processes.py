@@ -16,7 +16,7 @@ def are_asked(experiment: Experiment) -> bool:
     return experiment.settings.training.processes > 1 and "WORLD_SIZE" not in os.environ
 
 
-def train_in_processes(experiment: Experiment) -> Run:
+def train_in_processes(experiment: Experiment, *, convert: bool = False) -> Run:
     """Make the run directory, and train it by `torchrun` on this machine, as docs/architecture.md says it by hand.
 
     Foundations must be there. Raises KeyboardInterrupt where the processes were interrupted, RuntimeError where they
@@ -27,7 +27,8 @@ def train_in_processes(experiment: Experiment) -> Run:
     threads = shares if training.threads == "auto" else training.threads
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={training.processes}"),
-        *("-m", "unweave", "train", str(run.path.resolve()), "--resume"),
+        *("-m", "unweave", "train", str(run.path.resolve()), "--resume", "--json"),  # its stdout goes nowhere
+        *(["--convert"] if convert else []),
         *(["--quiet"] if progress.is_silent() else []),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}

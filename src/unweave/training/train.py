@@ -54,7 +54,7 @@ def train(
     with progress.use(progress.current() if speaks else progress.Progress()):
         make_foundations(experiment, allowed=foundations, convert=convert)
         if processes.are_asked(experiment):
-            return processes.train_in_processes(experiment)
+            return processes.train_in_processes(experiment, convert=convert)
         try:
             trainer = prepare(experiment, convert=convert)
             trainer.fit()

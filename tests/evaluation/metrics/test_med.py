@@ -11,10 +11,9 @@ from unweave.evaluation.metrics.med import (
     med_and_top,
     med_of_rotations,
     med_scores,
-    random_rotation,
     top_units,
 )
-from unweave.evaluation.metrics.preparation import prepare, standardise
+from unweave.evaluation.metrics.preparation import prepare, random_rotation, standardise
 from unweave.evaluation.metrics.row_sampling import Tables
 
 GRID = np.stack(np.unravel_index(np.arange(60), (5, 3, 4)), axis=1)

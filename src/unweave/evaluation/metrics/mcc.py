@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from unweave.evaluation.metrics.checks import check_tables
+from unweave.evaluation.metrics.preparation import random_rotation
 from unweave.types import FactorTable, UnitTable, check_finite
 
 RealTable = Float[np.ndarray, "rows factors"] | FactorTable
@@ -54,17 +55,12 @@ def mcc_rotated(units: UnitTable, factors: RealTable, *, seed: int = 0) -> dict[
     u, s, _ = np.linalg.svd(_unit_columns(units.astype(np.float64)), full_matrices=False)
     white = u[:, s > 1e-6 * s.max(initial=0)]  # a base of the code, of which every rotation is one too
     correlations = white.T @ _unit_columns(varying)  # (unit, factor)
-    turned = np.abs(_rotations(white.shape[1], np.random.RandomState(seed)) @ correlations)
+    random = np.random.RandomState(seed)
+    turned = (np.abs(random_rotation(white.shape[1], random) @ correlations) for _ in range(ROTATIONS))
     total = sum(matrix[linear_sum_assignment(matrix, maximize=True)].sum() for matrix in turned)
     null = float(total / (ROTATIONS * varying.shape[1]))
     excess = (score - null) / (1 - null) if white.shape[1] > 1 and null < 1 else 0.0
     return {"mcc": score, "rotated": null, "excess": excess}
-
-
-def _rotations(size: int, random: np.random.RandomState) -> Float[np.ndarray, "rotations size size"]:
-    """Rotations, of which half also mirror, uniformly drawn (Haar)."""
-    q, r = np.linalg.qr(random.normal(size=(ROTATIONS, size, size)))
-    return q * np.where(np.diagonal(r, axis1=1, axis2=2) < 0, -1, 1)[:, None]
 
 
 def absolute_correlations(

@@ -7,7 +7,7 @@ from unweave.evaluation.metrics.checks import check_tables, varying_factors
 from unweave.evaluation.metrics.dci import disentanglement
 from unweave.evaluation.metrics.explicitness import predict_probabilities
 from unweave.evaluation.metrics.information import discretise, mutual_information
-from unweave.evaluation.metrics.preparation import standardise
+from unweave.evaluation.metrics.preparation import random_rotation, standardise
 from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.types import FactorTable, UnitTable
 
@@ -76,12 +76,6 @@ def med_of_rotations(
     values = {name: [scores[name] for scores in drawn] for name in drawn[0]}
     means = {name: float(np.mean(of)) for name, of in values.items()}
     return means | {f"{name}_spread": float(np.std(of, ddof=1)) for name, of in values.items()}
-
-
-def random_rotation(width: int, random: np.random.RandomState) -> Float[np.ndarray, "width width"]:
-    """An orthogonal matrix, each as likely as any other (Haar): the Q of a normal matrix, by the signs of R."""
-    q, r = np.linalg.qr(random.normal(size=(width, width)))
-    return q * np.sign(np.diag(r))
 
 
 def top_units(share: Float[np.ndarray, "units factors"], k: int = 1) -> Int[np.ndarray, "chosen"]:

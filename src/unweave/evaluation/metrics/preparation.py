@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 import numpy as np
+from jaxtyping import Float
 
 from unweave.types import UnitTable, WideTable
 
@@ -34,3 +35,9 @@ def standardise(units: UnitTable) -> UnitTable:
     deviations = centred.std(0)
     rounding = 1e-7 * np.abs(units).max(0)  # what float32 makes of a constant
     return centred / np.where(deviations > rounding, deviations, np.inf)
+
+
+def random_rotation(width: int, random: np.random.RandomState) -> Float[np.ndarray, "width width"]:
+    """An orthogonal matrix, each as likely as any other (Haar): the Q of a normal matrix, by the signs of R."""
+    q, r = np.linalg.qr(random.normal(size=(width, width)))
+    return q * np.where(np.diag(r) < 0, -1, 1)
