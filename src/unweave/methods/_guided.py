@@ -26,7 +26,7 @@ from unweave.models.latents import PixelSpace
 from unweave.models.unet import time_width
 from unweave.tensors import Images, PerImage, Times, Units
 
-Code = Float[Tensor, "batch dim"]
+Code = Float[Tensor, "batch number"]
 
 
 class GuidedSettings(NamedSettings):
