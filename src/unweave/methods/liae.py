@@ -124,7 +124,7 @@ class IsometricAutoencoder(Generative, Fitted):
 
         Known defect: distances in single precision are not exact, so about half of the images still find themselves or
         a copy among their nearest, and such a pair says nothing. Exact distances were not better
-        on two seeds (benchmarks/records/local_isometry.md).
+        (benchmarks/records/local_isometry.md).
         """
         size = len(self.bank)
         self.bank[(self.banked + torch.arange(len(x), device=x.device)) % size] = (x * 255).round().byte()
