@@ -39,6 +39,18 @@ def test_a_method_without_a_decoder_has_no_pictures_and_says_why() -> None:
     assert "<img" not in page
 
 
+def test_units_of_one_spread_have_no_order_and_images_seen_once_no_repeats() -> None:
+    units = [
+        replace(unit, swap=None, state="live", copy_of=None, values=replace(unit.values, spread=1.0))
+        for unit in FACTS.units
+    ]
+    once = {"units": units, "reconstruction": None, "swap_consistency": None, "no_edits": "there is none."}
+    page = render_page(replace(FACTS, images_seen=FACTS.data.images, **once), ReportPictures())
+    assert "all scaled to one spread" in page
+    assert "with repeats" not in page
+    assert "with repeats" in render_page(replace(FACTS, images_seen=FACTS.data.images + 1), ReportPictures())
+
+
 def test_no_live_unit_says_to_train_longer() -> None:
     facts = replace(FACTS, units=[replace(unit, state="dead", copy_of=None) for unit in FACTS.units])
     page = render_page(facts, ReportPictures())

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from unweave import progress
 from unweave.data.dataset import Dataset
@@ -79,7 +80,7 @@ def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> 
         live = [i for i in order if states[i].state == "live"]
         task.update(swaps + 1, "traversals")
         if editor is None:
-            strips = {groups[i].word: _real_strips(measured.values[:, i], rows, dataset) for i in live}
+            strips = {groups[i].word: _real_strips(measured.values, i, rows, dataset) for i in live}
         else:
             strips = traversal_strips(editor, measured, live, shuffled) if live else {}
     units, ends = [], {}
@@ -173,13 +174,28 @@ def _extremes(values: np.ndarray, rows: Rows) -> Extremes:
     return Extremes(order[:count], order[::-1][:count])
 
 
-def _real_strips(values: np.ndarray, rows: Rows, dataset: Dataset) -> list[Strip]:
-    """Real images along a unit, from its 2 % to its 98 % quantile: at each step three neighbours, one a strip."""
-    order = rows[np.argsort(values, kind="stable")]
+def _real_strips(values: Float[np.ndarray, "rows units"], unit: int, rows: Rows, dataset: Dataset) -> list[Strip]:
+    """Real images along a unit, from its 2 % to its 98 % quantile, whose other units change as little as can be.
+
+    Each strip has an image of its own, from which it does not go farther than it must: a step is, of the twentieth of
+    the rows that is nearest to the quantile, the one whose other units (each divided by its spread) are nearest to
+    that image's. No row is in two strips at the same step.
+    """
+    others = np.delete(values, unit, axis=1)
+    others = others / np.maximum(others.std(0), 1e-12)
+    order = np.argsort(values[:, unit], kind="stable")
     count = min(TRAVERSED, len(order))
-    first = np.linspace(0.02, 0.98, STEPS) * (len(order) - 1) - (count - 1) / 2
-    steps = np.clip(np.round(first), 0, len(order) - count).astype(int)
-    return [dataset.images(order[steps + neighbour]) for neighbour in range(count)]
+    window = min(len(order), max(8, len(order) // 20))
+    first = np.round(np.linspace(0.02, 0.98, STEPS) * (len(order) - 1) - (window - 1) / 2)
+    bases = np.random.default_rng(0).permutation(len(order))[:count]
+    steps = np.empty((count, STEPS), dtype=int)
+    for column, start in enumerate(np.clip(first, 0, len(order) - window).astype(int)):
+        near = order[start : start + window]
+        for strip, base in enumerate(bases):
+            distances = ((others[near] - others[base]) ** 2).sum(1)
+            distances[np.isin(near, steps[:strip, column])] = np.inf
+            steps[strip, column] = near[distances.argmin()]
+    return [dataset.images(rows[strip]) for strip in steps]
 
 
 def _file_names(dataset: Dataset, rows: Rows) -> list[str | int]:

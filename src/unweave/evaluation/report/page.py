@@ -74,9 +74,10 @@ def _summary(facts: ReportFacts) -> str:
     units = [f"Units of {escape(facts.method)}: {live} live"]
     units += [f"{count} {state}" for count, state in ((copies, "copies"), (dead, "dead")) if count]
     units += [f"{omitted} that vary less were not looked at"] if omitted else []
+    repeats = ", with repeats" if facts.images_seen > data.images else ""
     text = (
         f"{', '.join(units)}. {data.images:,} images at {width} x {height} pixels; training saw "
-        f"{facts.images_seen:,} images, with repeats."
+        f"{facts.images_seen:,} images{repeats}."
     )
     if facts.swap_consistency is not None:
         text += (
@@ -98,8 +99,14 @@ def _contents(live: Sequence[UnitFacts]) -> str:
         f'<li><a href="#u{number}">{escape(unit.name)}</a>{_bar(unit, live[0])}<span>{_amount(unit)}</span></li>'
         for number, unit in enumerate(live)
     )
-    ranking = "spread" if live[0].swap is None else "how far pixels move when a unit comes from another image"
-    return f'<nav aria-label="units"><h2>Units, by {ranking}</h2><ol class=bars>{bars}</ol></nav>'
+    spreads = [unit.values.spread for unit in live]
+    if live[0].swap is not None:
+        title = "Units, by how far pixels move when a unit comes from another image"
+    elif len(live) > 1 and min(spreads) > 0.99 * max(spreads):
+        title = "Units, all scaled to one spread: their order says nothing"
+    else:
+        title = "Units, by spread"
+    return f'<nav aria-label="units"><h2>{title}</h2><ol class=bars>{bars}</ol></nav>'
 
 
 def _bar(unit: UnitFacts, strongest: UnitFacts) -> str:
@@ -126,7 +133,11 @@ def _card(unit: UnitFacts, pictures: ReportPictures, names: Mapping[str, str], a
     if strips:
         low, high = unit.values.range.low, unit.values.range.high
         scale = f"<div class=ends><span>{low:.3g}</span><span>{high:.3g}</span></div>"
-        what = "Real images from low to high" if unit.swap is None else "From low to high, all else fixed"
+        what = (
+            "Real images from low to high, other units as alike as there are"
+            if unit.swap is None
+            else "From low to high, all else fixed"
+        )
         strips = f"<h{level + 1}>{what}</h{level + 1}>{scale}{strips}"
     real = _real_images(name, pictures.ends.get(unit.word))
     right = strips + (f"<h{level + 1}>Real images at either end</h{level + 1}>{real}" if real else "")
