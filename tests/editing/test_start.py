@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unweave.editing.start import make_start
+from unweave.editing.start import make_start, start_note
 
 
 def test_inverted_is_the_inversion_in_chunks(stripes, sampling, pairs):
@@ -27,3 +27,5 @@ def test_one_shot_decoders_begin_from_nothing(one_shot, sampling, pairs):
 def test_no_decoder_no_start(blind, sampling, pairs):
     with pytest.raises(TypeError, match="Blind has no decoder, so it cannot edit"):
         make_start(blind, pairs[0], sampling=sampling, seed=0)
+    assert start_note(0, None) == ""
+    assert start_note(0, torch.zeros(1)) == " (x_T of seed 0)"

@@ -28,3 +28,8 @@ def make_start(method: Method, images: Images, *, sampling: Sampling, seed: int 
 def start_label(seed: int | None) -> str:
     """Which x_T an edit began from."""
     return "inverted x_T" if seed is None else f"x_T of seed {seed}"
+
+
+def start_note(seed: int | None, start: Start) -> str:
+    """The same in brackets behind a title; nothing where a decoder begins from the units alone."""
+    return "" if start is None else f" ({start_label(seed)})"

@@ -18,7 +18,7 @@ from unweave.editing.heatmap import change_maps
 from unweave.editing.inputs import SAMPLING, read_inputs, read_pairs
 from unweave.editing.interpolate import interpolate_units, interpolation_weights
 from unweave.editing.reconstruct import reconstruct_images
-from unweave.editing.start import make_start, start_label
+from unweave.editing.start import make_start, start_note
 from unweave.editing.swap import swap_each
 from unweave.editing.traverse import traverse_units
 from unweave.figures.overlay import overlay
@@ -74,7 +74,7 @@ def swap_images(
     columns = ["image", "partner", "rebuilt", *(group.name for group in groups)]
     unit = "group of units" if method.groups() else "unit"
     return grid_edit(
-        edited, list(cells), labels, columns, f"One {unit} at a time from the partner ({start_label(seed)})"
+        edited, list(cells), labels, columns, f"One {unit} at a time from the partner{start_note(seed, start)}"
     )
 
 
@@ -109,7 +109,7 @@ def traverse(
     edits, start = [group.units for group in groups], inputs.start(sampling, seed)
     frames = traverse_units(inputs.method, inputs.images, edits, points, sampling=sampling, start=start)
     rows = [group.name for group in groups]
-    title = f"{inputs.labels[0]}: every unit from low to high ({start_label(seed)})"
+    title = f"{inputs.labels[0]}: every unit from low to high{start_note(seed, start)}"
     return Edit(
         frames,
         FigureLabels(rows, [quantile_label(quantile) for quantile in quantiles]),
@@ -153,7 +153,7 @@ def adjust(
         list(cells),
         inputs.labels,
         ["image", "rebuilt", "edit", "difference"],
-        f"{settings} ({start_label(seed)})",
+        f"{settings}{start_note(seed, start)}",
     )
 
 
@@ -202,8 +202,8 @@ def interpolate(
     cells = torch.cat([inputs.images[None], frames, inputs.partners[None]]).transpose(0, 1)
     columns = ["image", *(f"{100 * weight:.3g}%" for weight in weights), "partner"]
     moving = "all units" if groups is None else ", ".join(group.name for group in groups)
-    begins = "x_T goes along" if moves_noise else start_label(seed)
-    return grid_edit(frames, list(cells), inputs.labels, columns, f"Interpolation of {moving} ({begins})")
+    begins = start_note(seed, start) if partner_start is None else " (x_T goes along)"
+    return grid_edit(frames, list(cells), inputs.labels, columns, f"Interpolation of {moving}{begins}")
 
 
 def reconstruct(
@@ -254,5 +254,5 @@ def heatmap(
     edits = [group.units for group in groups]
     maps = change_maps(inputs.method, inputs.images, inputs.partners, sampling=sampling, start=start, edits=edits)
     names, first = [group.name for group in groups], inputs.images[0]
-    title = f"Which unit moves which pixels, over {len(inputs.images)} swaps ({start_label(seed)})"
+    title = f"Which unit moves which pixels, over {len(inputs.images)} swaps{start_note(seed, start)}"
     return Edit(maps, FigureLabels([], names), lambda: overlay(maps, first, units=names, title=title))

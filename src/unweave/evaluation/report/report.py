@@ -70,8 +70,9 @@ def next_steps(report: RunReport) -> list[str]:
         return ["no unit moves the pictures: train longer (training.images=...)"]
     commands = [f"unweave name {run} {live[0].word} 'wall colour'"]
     commands += [f"unweave app {run}"] if report.facts.no_edits is None else [f"unweave evaluate {run}"]
+    ranked = "live units" if live[0].swap is None else "live units, strongest first"
     return [
-        f"live units, strongest first: {', '.join(unit.name for unit in live[:12])}",
+        f"{ranked}: {', '.join(unit.name for unit in live[:12])}",
         f"next: open the page; {'   or: '.join(commands)}",
     ]
 
