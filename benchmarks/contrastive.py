@@ -218,7 +218,7 @@ def study(options: argparse.Namespace) -> Iterator[Work]:
         began, rows = time.perf_counter(), shuffled_rows(dataset, seed)
         if row == "pca":
             pixels = dataset.images(rows).reshape(len(rows), -1).astype(np.float32)
-            codes = PCA(64, random_state=seed, svd_solver="randomized").fit_transform(pixels)
+            codes = PCA(min(64, *pixels.shape), random_state=seed, svd_solver="randomized").fit_transform(pixels)
         elif row == "noise":
             codes = np.random.default_rng(seed).normal(size=(len(rows), 64))
         elif row == "random weights":
