@@ -45,7 +45,14 @@ NAMES = (
 
 @pytest.mark.slow
 @pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden tables are not here")
-@pytest.mark.parametrize("kind", ["aligned-0", "rotated-1", "duplicated-2", "random-3", "mixed-4"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "aligned-0",
+        "rotated-1",
+        *(pytest.param(kind, marks=pytest.mark.long) for kind in ("duplicated-2", "random-3", "mixed-4")),
+    ],
+)
 def test_the_command_gives_the_references_values_with_no_further_arguments(kind, tmp_path):
     np.save(tmp_path / "grid.npy", np.stack(np.unravel_index(np.arange(46080), (3, 6, 10, 16, 16)), axis=1))
     codes = GOLDEN / f"dsprites46k-{kind}.npy"

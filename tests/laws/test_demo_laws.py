@@ -9,6 +9,7 @@ from unweave import registry
 from unweave.demos._demonstration import find_demonstration
 
 NAMES = registry.names("demos")
+LONG = {"protovae"}  # four trainings
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -20,7 +21,7 @@ def test_a_demonstration_is_written_to_be_read(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in NAMES])
 def test_its_claim_holds_and_fails_where_its_own_term_is_off(name: str) -> None:
     demonstration = find_demonstration(name)
     measured, control, picture = demonstration.run(0, True)
