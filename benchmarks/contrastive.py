@@ -41,7 +41,7 @@ import unweave
 from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
-from unweave.evaluation.metrics.med import information_share, med_scores, top_units
+from unweave.evaluation.metrics.med import information_share, med_and_top
 from unweave.method import Method, evaluating
 from unweave.methods._contrastive import Contrastive
 from unweave.runs.codes import encode_rows
@@ -125,16 +125,16 @@ def med_with_null(codes: np.ndarray, factors: np.ndarray, seed: int) -> dict[str
     z = StandardScaler().fit_transform(codes.astype(np.float64))
     rng = np.random.default_rng(seed)
     turned = [z @ np.linalg.qr(rng.normal(size=(z.shape[1],) * 2))[0] for _ in range(ROTATIONS)]
-    own, nulls = med_and_top(z, factors), [med_and_top(x, factors) for x in turned]
+    own, nulls = best_units(z, factors), [best_units(x, factors) for x in turned]
     null = {key: round(float(np.mean([n[key] for n in nulls])), 4) for key in own}
     spread = {key: round(float(np.std([n[key] for n in nulls])), 4) for key in own}
     return {"med": own, "null": null, "null_spread": spread}
 
 
-def med_and_top(codes: np.ndarray, factors: np.ndarray) -> dict[str, float]:
-    share = information_share(codes, factors)
-    tables = {"med": share, **{f"top{k}": share[top_units(share, k)] for k in (1, 2)}}
-    return {key: round(med_scores(table)["disentanglement"], 4) for key, table in tables.items()}
+def best_units(codes: np.ndarray, factors: np.ndarray) -> dict[str, float]:
+    scores = med_and_top(information_share(codes, factors))
+    names = {"med": "disentanglement", "top1": "top1_disentanglement", "top2": "top2_disentanglement"}
+    return {key: round(scores[name], 4) for key, name in names.items()}
 
 
 def spread(codes: np.ndarray) -> dict[str, float]:

@@ -120,7 +120,7 @@ def test_where_the_sparse_solver_fails_the_dense_one_is_asked(monkeypatch) -> No
         LocalIsometry(random_state=0).fit(drawn(300)[0])
 
 
-def test_the_start_of_largest_negentropy_is_kept_and_gaussian_numbers_are_near_ties() -> None:
+def test_the_start_of_largest_negentropy_is_kept() -> None:
     random = np.random.RandomState(0)
     square = np.sqrt(12) * (random.uniform(size=(2000, 3)) - 0.5)
     turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
@@ -128,17 +128,28 @@ def test_the_start_of_largest_negentropy_is_kept_and_gaussian_numbers_are_near_t
     assert manifold.agreement(found.components @ turn.T) > 0.99
     assert found.negentropies.argmax() == found.agreements.argmax()
     assert found.near_ties == 0
+    assert found.near_gaussian == 0
+    assert found.doubt() is None
     sources = square @ turn @ found.components.T
     assert (np.diff(manifold.negentropies(sources)) <= 0).all()
     assert ((sources**3).mean(0) >= 0).all()
-    gaussian = manifold.whiten(np.random.RandomState(0).normal(size=(1000, 3)))
-    assert manifold.independent_components(gaussian, 10, np.random.RandomState(1)).near_ties > 0
+
+
+def test_what_lies_within_the_scatter_of_gaussian_numbers_is_doubted() -> None:
+    for seed in range(5):
+        gaussian = manifold.whiten(np.random.RandomState(seed).normal(size=(1000, 3)))
+        found = manifold.independent_components(gaussian, 5, np.random.RandomState(1))
+        assert found.near_gaussian >= 2
+        assert "not certain" in (found.doubt() or "")
+    one = np.random.RandomState(0).normal(size=(2000, 3))
+    one[:, 1:] = np.random.RandomState(1).uniform(size=(2000, 2))
+    assert manifold.independent_components(manifold.whiten(one), 5, np.random.RandomState(1)).near_gaussian == 1
 
 
 def test_near_ties_are_told(monkeypatch) -> None:
-    found = manifold.IndependentComponents(np.eye(2), np.array([1.0, 0.9]), np.array([1.0, 0.7]), 1)
+    found = manifold.IndependentComponents(np.eye(2), np.array([1.0, 0.9] * 5), np.array([1.0, 0.7] * 5), 1, 0)
     monkeypatch.setattr(manifold, "independent_components", lambda *_: found)
-    with pytest.warns(UserWarning, match="1 of 10 starts .* the rotation is not certain"):
+    with pytest.warns(UserWarning, match="not certain: 1 of 10 starts"):
         LocalIsometry(random_state=0).fit(drawn()[0])
 
 

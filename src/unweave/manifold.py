@@ -21,6 +21,7 @@ import numpy as np
 import psutil
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA, fastica
@@ -41,6 +42,7 @@ DENSE_ROWS = 1_500
 DENSE_AT_MOST = 4_000
 """Up to so many rows a dense matrix is the way out where the sparse one fails."""
 GAUSSIAN_LOG_COSH = 0.37457
+GAUSSIAN_LOG_COSH_DEVIATION = 0.0795  # of log cosh u less its regression on u^2, for a Gaussian u
 """E log cosh of a standard normal number."""
 CHUNK = 1_000
 """New rows that are placed at a time."""
@@ -53,6 +55,20 @@ class IndependentComponents(NamedTuple):
     negentropies: Float[np.ndarray, "start"]  # of every start, the largest is that of `components`
     agreements: Float[np.ndarray, "start"]  # mean |correlation| of a start's components with those of the best
     near_ties: int  # starts that found other components of nearly the same negentropy
+    near_gaussian: int  # components whose negentropy is within three standard errors of a Gaussian's
+
+    def doubt(self) -> str | None:
+        """What to say where other components may be as independent: near ties, or two components nearly Gaussian."""
+        if self.near_ties:
+            reason = f"{self.near_ties} of {len(self.negentropies)} starts found others that are nearly as independent"
+        elif self.near_gaussian > 1:
+            reason = f"{self.near_gaussian} of them are as near to Gaussian as Gaussian numbers of so many rows"
+        else:
+            return None
+        return (
+            f"the components of ICA are not certain: {reason}. Factors that are nearly Gaussian cannot be told apart; "
+            "more rows help where they are not."
+        )
 
 
 class LocalIsometry(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -139,12 +155,8 @@ class LocalIsometry(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             task.update(4)
         self.rows_, self.points_ = rows, points
         self._n_features_out = self.n_components
-        if self.rotation_ is not None and self.rotation_.near_ties:
-            warnings.warn(
-                f"{self.rotation_.near_ties} of {self.n_starts} starts of ICA found other components that are nearly "
-                "as independent: the rotation is not certain (factors that are nearly Gaussian, or too few rows).",
-                stacklevel=2,
-            )
+        if self.rotation_ is not None and (doubt := self.rotation_.doubt()):
+            warnings.warn(doubt, stacklevel=2)
         return self
 
     def transform(self, X: Any) -> Coordinates:
@@ -220,7 +232,9 @@ def neighbour_graph(points: PointTable, neighbours: int) -> Int[np.ndarray, "row
             f"{len(copies):,} of {len(points):,} rows are equal to another (rows {pairs}): leave copies out, since "
             "a neighbourhood of copies has no directions."
         )
-    count, part = connected_components(search.kneighbors_graph(), directed=False)
+    begins = np.arange(0, nearest.size + 1, neighbours)
+    graph = csr_array((np.ones(nearest.size), nearest.ravel(), begins), shape=(len(points), len(points)))
+    count, part = connected_components(graph, directed=False)
     if count > 1:
         sizes = sorted(np.bincount(part).tolist(), reverse=True)
         shown = ", ".join(f"{size:,}" for size in sizes[:8]) + (", ..." if count > 8 else "")
@@ -305,7 +319,10 @@ def independent_components(white: Coordinates, starts: int, random: np.random.Ra
     sources = white @ best.T
     order = np.argsort(-negentropies(sources), kind="stable")
     signs = np.where((sources**3).mean(0) < 0, -1, 1)
-    return IndependentComponents((best * signs[:, None])[order], np.array(scores), agreements, int(ties.sum()))
+    by_chance = (3 * GAUSSIAN_LOG_COSH_DEVIATION) ** 2 / len(white)
+    near_gaussian = int((negentropies(sources) < by_chance).sum())
+    components = (best * signs[:, None])[order]
+    return IndependentComponents(components, np.array(scores), agreements, int(ties.sum()), near_gaussian)
 
 
 def agreement(rotation: Float[np.ndarray, "components components"]) -> float:

@@ -180,6 +180,16 @@ class Generative(Method):
         """Images in [-1, 1] from units; `rng` is needed only where sampling.eta > 0."""
 
 
+class OneShot(Generative):
+    """Its decoder begins from the units alone."""
+
+    def start(self, count: int, rng: torch.Generator) -> Start:
+        return None
+
+    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
+        return None
+
+
 @contextmanager
 def evaluating(method: nn.Module) -> Iterator[None]:
     """Inference in eval mode; afterwards every sub-module has its own mode back, also after an error."""

@@ -3,7 +3,10 @@ import pytest
 import torch
 from torch import nn
 
+from unweave.method import Player
+from unweave.runs.settings import TrainingSettings
 from unweave.training.lars import Lars
+from unweave.training.loop import optimisers
 
 
 def test_a_matrix_is_scaled_by_its_trust_and_a_bias_is_not() -> None:
@@ -30,9 +33,10 @@ def test_it_never_exceeds_the_rate_where_it_clips() -> None:
     torch.testing.assert_close(weight.detach(), torch.full((2, 2), 1e6 - 0.1))
 
 
-def test_without_trust_it_is_sgd() -> None:
+def test_sgd_is_torchs() -> None:
     ours, theirs = (nn.Parameter(torch.arange(6.0).view(2, 3)) for _ in range(2))
-    first = Lars([ours], lr=0.1, momentum=0.9, weight_decay=0.01, trust=None)
+    settings = TrainingSettings(optimiser="sgd", rate=0.1, momentum=0.9, weight_decay=0.01)
+    first = optimisers([Player("learner", nn.Identity(), [ours])], settings)["learner"]
     second = torch.optim.SGD([theirs], lr=0.1, momentum=0.9, weight_decay=0.01)
     for _ in range(4):
         for weight, optimiser in ((ours, first), (theirs, second)):

@@ -21,6 +21,8 @@ from unweave.models.pretraining.autoencoder import AutoencoderSettings
 from unweave.runs.plan import plan
 from unweave.runs.run import Run
 from unweave.training import memory, recipes
+from unweave.training.experiment import resolve
+from unweave.training.train import make_foundations
 
 WEIGHTS = Path("vqvae") / "diffusion_pytorch_model.safetensors"
 DATA = {"name": "sprites", "size": 16}
@@ -325,6 +327,15 @@ def test_an_autoencoder_beside_a_denoiser_that_brings_its_own_is_refused(whole: 
     table = {"foundation": {"autoencoder": {"from": str(whole / "autoencoder")}}}
     with pytest.raises(SettingsError, match=r"train one on yours first.*give foundation\.denoiser\.from=ITS RUN alone"):
         plan("disdiff", table, {"data": DATA})
+
+
+def test_an_encoder_that_cannot_be_used_is_refused_before_a_foundation_is_made(tmp_path: Path) -> None:
+    foundation = {"denoiser": {"from": str(tmp_path / "denoiser"), "recipe": {"method": {"name": "denoiser"}}}}
+    for encoder, said in ((tmp_path / "nowhere", "there is no run"), ("builtin:rooms", "sees images of 3 x 64 x 64")):
+        experiment = resolve("pdae", {"data": DATA, "foundation": foundation | {"encoder": {"from": str(encoder)}}})
+        with pytest.raises((LookupError, SettingsError), match=said):
+            make_foundations(experiment)
+    assert not (tmp_path / "denoiser").exists()
 
 
 @pytest.mark.slow

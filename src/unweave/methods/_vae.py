@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from unweave.method import Batch, Generative, Loss, Sampling, Start
+from unweave.method import Batch, Loss, OneShot, Sampling, Start
 from unweave.models import vae
 from unweave.tensors import Images, Scalar, Units
 
@@ -46,7 +46,7 @@ class Regulariser(NamedTuple):
     terms: dict[str, Scalar]
 
 
-class Variational(Generative):
+class Variational(OneShot):
     """Loss: E over q(z|x) of -log p(x|z), plus the regulariser of the variant.
 
     p(x|z) is Bernoulli on images in [0, 1] (summed over pixels and colours), networks are those of the sweep, and the
@@ -76,12 +76,6 @@ class Variational(Generative):
     def encode(self, images: Images) -> Units:
         return self.posterior(images).mean.unsqueeze(-1)
 
-    def start(self, count: int, rng: torch.Generator) -> Start:
-        return None
-
-    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return None
-
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         return self.decoder(units.squeeze(-1)).float().sigmoid() * 2 - 1
 
@@ -99,10 +93,24 @@ def bernoulli(images: Images, logits: Images) -> Scalar:
     return errors.sum((1, 2, 3)).mean()
 
 
+def negative_log_likelihood(images: Images, logits: Images, deviation: float | None) -> Scalar:
+    """-log p(x|z) of images in [-1, 1], taken to [0, 1]: normal with this deviation, without its constant; None:
+    `bernoulli`."""
+    if deviation is None:
+        return bernoulli(images, logits)
+    errors = ((images + 1) / 2 - logits.sigmoid()).square().flatten(1).sum(1)
+    return errors.mean() / (2 * deviation**2)
+
+
 def kl(posterior: Posterior) -> Scalar:
     """KL(q(z|x) || N(0, 1)), summed over units, averaged over the batch."""
+    return kl_by_unit(posterior).sum(1).mean()
+
+
+def kl_by_unit(posterior: Posterior) -> ScalarCodes:
+    """KL(q(z_i|x) || N(0, 1)) of every unit of every image."""
     mean, log_variance = posterior
-    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean()
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1)
 
 
 def log_normal(z: ScalarCodes, posterior: Posterior) -> ScalarCodes:

@@ -45,14 +45,16 @@ class BarlowTwins(Contrastive):
     C is taken over the whole batch, gathered from all processes. Deviation: `scale` is not in the paper.
     """
 
+    settings: BarlowTwinsSettings
+
     def __init__(self, settings: BarlowTwinsSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, projector(settings, layers=3))
-        self.own = settings
 
     def objective(self, first: Images, second: Images, batch: Batch) -> Loss:
         C = cross_correlation(gather(self.project(first)), gather(self.project(second)))
         same, shared = invariance(C), redundancy(C)
-        return Loss(self.own.scale * (same + self.own.redundancy * shared), {"invariance": same, "redundancy": shared})
+        loss = self.settings.scale * (same + self.settings.redundancy * shared)
+        return Loss(loss, {"invariance": same, "redundancy": shared})
 
 
 def cross_correlation(first: Codes, second: Codes, eps: float = 1e-5) -> Float[Tensor, "dim dim"]:

@@ -56,14 +56,16 @@ class BYOL(Contrastive):
     begins, which is after the step before. Deviation: it starts as a copy of the network, as in other implementations.
     """
 
+    settings: BYOLSettings
+
     def __init__(self, settings: BYOLSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, projector(settings))
-        self.own = settings
         self.predictor = predictor(settings, settings.predictor) if settings.predictor else torch.nn.Identity()
         self.target = target(self.backbone, self.projector)
 
     def objective(self, first: Images, second: Images, batch: Batch) -> Loss:
-        follow(self.target, (self.backbone, self.projector), rising(self.own.decay, self.own.decay_end, batch))
+        s = self.settings
+        follow(self.target, (self.backbone, self.projector), rising(s.decay, s.decay_end, batch))
         with torch.no_grad():
             towards = [self.target(second).float(), self.target(first).float()]
         predicted = [self.predictor(self.project(images)).float() for images in (first, second)]

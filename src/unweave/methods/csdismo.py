@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unweave.config import NamedSettings, SettingsError
-from unweave.method import Batch, Generative, Loss, MethodDefinition, NamedGroups, Player, Sampling, Start
+from unweave.method import Batch, Loss, MethodDefinition, Player
+from unweave.methods._content_style import RATE, Content, ContentStyle, Style, check_bytes, noisy
 from unweave.models import vae
 from unweave.models.foundation import Foundation
 from unweave.models.style_generator import StyleGenerator
-from unweave.tensors import Images, Scalar, Units
+from unweave.tensors import Scalar
 
 CITATION = """@inproceedings{ren2021rethinking,
   title     = {Rethinking Content and Style: Exploring Bias for Unsupervised Disentanglement},
@@ -32,12 +33,6 @@ CITATION = """@inproceedings{ren2021rethinking,
   year      = {2021},
   note      = {arXiv:2102.10544}
 }"""
-
-BYTES = 400
-"""A code takes no more."""
-
-RATE = 10.0
-"""Codes move so many times faster than networks (LORD): the table holds them divided by it."""
 
 
 class CSDisMoSettings(NamedSettings):
@@ -80,21 +75,16 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """`paper` has the generator, optimiser and budget of LORD on Cars3D; `laptop` is for 32 px."""
 
-Content = Float[Tensor, "batch content"]
-Style = Float[Tensor, "batch style"]
 
-
-class CSDisMo(Generative):
+class CSDisMo(ContentStyle):
     """Loss: L_image + w_C L_C + w_ID L_ID + w_s mean s² + w_E L_E, with a content c and a style s of every image.
 
     - L_image: mean squared error of G(c + noise, s + noise) in pixels of [-1, 1]
     - c is a row of the table, normalised per number to mean 0 and variance 1 over the data set: all images share this
       distribution, and the map that s makes customises it (`StyleGenerator`)
     - L_C = `distribution` of the contents of the batch; L_ID = `discrimination` of both codes
-    - L_E: mean squared error of the encoders' codes. After `encoders_after` images these take the place of the table's,
-      which no longer move, in L_image
-
-    Units are two vectors, `content` and `style`, the shorter one filled with zeros.
+    - L_E: mean squared error of the encoders' codes. After `encoders_after` images these take the place of the table's
+      in L_image; the table gets no gradient from there on, and stops as the optimiser's momentum runs out
 
     Deviations: encoders learn from the beginning, on codes that they do not change, where LORD's are a second stage.
     """
@@ -108,11 +98,9 @@ class CSDisMo(Generative):
         style_encoder: nn.Module,
     ) -> None:
         """`rows` is the number of images that have a code, `generator` takes content and style."""
-        super().__init__()
-        self.settings, self.generator = settings, generator
+        super().__init__(settings.content, settings.style, generator, content_encoder, style_encoder)
+        self.settings = settings
         self.table = nn.Parameter(torch.randn(rows, settings.content + settings.style) / RATE)
-        self.content_encoder, self.style_encoder = content_encoder, style_encoder
-        self.unit_groups = NamedGroups({"content": [0], "style": [1]})
 
     def players(self) -> list[Player]:
         return [Player("csdismo", self, list(self.parameters()))]
@@ -132,55 +120,18 @@ class CSDisMo(Generative):
             "encoding": (found_c - c.detach()).square().mean() + (found_style - style.detach()).square().mean(),
         }
         own = s.distribution * terms["distribution"] + s.discrimination * terms["discrimination"]
-        own = (own + s.decay * terms["style"]) * float(latent)  # afterwards the table stays as it is
+        own = (own + s.decay * terms["style"]) * float(latent)  # afterwards the table gets no gradient
         return Loss(terms["image"] + own + s.encoding * terms["encoding"], terms)
 
     def codes(self, batch: Batch) -> tuple[Content, Style]:
         """The table's codes of a batch; content is normalised over the data set, but for the control."""
         table = RATE * self.table
-        content, style = table[batch.index].split([self.settings.content, self.settings.style], dim=1)
+        content, style = table[batch.index].split(self.widths, dim=1)
         if self.settings.module == "concatenation":
             return content, style
         every = table[:, : self.settings.content].detach()
         deviation, mean = torch.std_mean(every, dim=0, correction=0)
         return (content - mean) / deviation.clamp(min=1e-3), style
-
-    def encoded(self, images: Images) -> tuple[Content, Style]:
-        """The encoders' codes."""
-        with torch.autocast(images.device.type, enabled=False):
-            return self.content_encoder(images), self.style_encoder(images)
-
-    def encode(self, images: Images) -> Units:
-        return padded_units(*self.encoded(images))
-
-    def start(self, count: int, rng: torch.Generator) -> Start:
-        return None
-
-    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return None
-
-    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        content, style = units[:, 0, : self.settings.content], units[:, 1, : self.settings.style]
-        return self.generator(content, style).float().clamp(-1, 1)
-
-
-def padded_units(content: Content, style: Style) -> Units:
-    """Two vector units; the shorter one is filled with zeros."""
-    width = max(content.shape[1], style.shape[1])
-    return torch.stack([functional.pad(code, (0, width - code.shape[1])) for code in (content, style)], 1)
-
-
-def check_bytes(content: int, style: int) -> None:
-    """Raises SettingsError where a code takes more than 400 bytes an image."""
-    if 4 * (content + style) > BYTES:
-        raise SettingsError(
-            f"a code of method.content={content} + method.style={style} numbers takes {4 * (content + style)} bytes "
-            f"an image, and {BYTES} are the most: lower one of them."
-        )
-
-
-def noisy(code: Float[Tensor, "_ _"], deviation: float, rng: torch.Generator) -> Float[Tensor, "_ _"]:
-    return code + deviation * torch.randn(code.shape, generator=rng, device=rng.device).to(code)
 
 
 def distribution(content: Content) -> Scalar:

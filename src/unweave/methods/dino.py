@@ -69,16 +69,17 @@ class DINO(Contrastive):
     the sum over both orders is not halved.
     """
 
+    settings: DINOSettings
+
     def __init__(self, settings: DINOSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, projector(settings, layers=3))
-        self.own = settings
         self.prototypes = Prototypes(settings.outputs, settings.prototypes)
         self.target = target(self.backbone, self.projector, self.prototypes)
         self.centre: Tensor
         self.register_buffer("centre", torch.zeros(settings.prototypes))
 
     def objective(self, first: Images, second: Images, batch: Batch) -> Loss:
-        s = self.own
+        s = self.settings
         follow(self.target, (self.backbone, self.projector, self.prototypes), rising(s.decay, s.decay_end, batch))
         with torch.no_grad():
             t1, t2 = self.target(first).float(), self.target(second).float()
@@ -93,7 +94,7 @@ class DINO(Contrastive):
     @torch.no_grad()
     def recentre(self, logits: Answers) -> None:
         """centre <- m centre + (1 - m) mean over the views of all processes (Eq. 4)."""
-        self.centre.lerp_(gather(logits).mean(0), 1 - self.own.centre_decay)
+        self.centre.lerp_(gather(logits).mean(0), 1 - self.settings.centre_decay)
 
 
 class Prototypes(nn.Module):

@@ -18,11 +18,20 @@ from torch.nn import functional
 
 from unweave.config import NamedSettings, SettingsError
 from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start
-from unweave.methods._vae import SWEEP, Posterior, ScalarCodes, bernoulli, log_normal, sample_posterior
+from unweave.methods._vae import (
+    SWEEP,
+    Posterior,
+    ScalarCodes,
+    kl,
+    kl_by_unit,
+    log_normal,
+    negative_log_likelihood,
+    sample_posterior,
+)
 from unweave.models import vae
 from unweave.models.critic import image_critic
 from unweave.models.foundation import Foundation
-from unweave.tensors import Images, Scalar, Units
+from unweave.tensors import Images, Units
 
 CITATION = """@misc{patil2022dotvae,
   title         = {{DOT-VAE}: Disentangling One Factor at a Time},
@@ -114,9 +123,9 @@ class DOTVAE(Generative):
         codes = self.posteriors(batch.images)
         z1 = sample_posterior(codes.structured, rng) * self.mask()
         z2 = sample_posterior(codes.rest, rng)
-        reconstruction = self.reconstruction(batch.images, z1, z2)
-        each = nats(codes.structured) * self.mask()
-        rest = nats(codes.rest).sum()
+        reconstruction = negative_log_likelihood(batch.images, self.logits(z1, z2), s.deviation)
+        each = kl_by_unit(codes.structured).mean(0) * self.mask()
+        rest = kl(codes.rest)
         total = reconstruction + beta * rest + each.sum()
         terms = {"reconstruction": reconstruction, "kl_rest": rest, **{f"kl_{i}": kl for i, kl in enumerate(each)}}
         if self.critic is not None and self.opened > 0:
@@ -150,16 +159,11 @@ class DOTVAE(Generative):
             m1, v1, m2, v2 = self.encoder(images).split([s.units, s.units, s.rest, s.rest], dim=1)
             return Posteriors(Posterior(m1, v1), Posterior(m2, v2))
 
-    def images(self, z1: Float[Tensor, "image unit"], z2: Float[Tensor, "image rest"]) -> Images:
-        return self.decoder(torch.cat([z1, z2], 1)).float().sigmoid() * 2 - 1
+    def logits(self, z1: Float[Tensor, "image unit"], z2: Float[Tensor, "image rest"]) -> Images:
+        return self.decoder(torch.cat([z1, z2], 1)).float()
 
-    def reconstruction(self, images: Images, z1: ScalarCodes, z2: Float[Tensor, "batch rest"]) -> Scalar:
-        """-log p(x|z) in nats, of the normal distribution without its constant."""
-        logits = self.decoder(torch.cat([z1, z2], 1)).float()
-        if self.settings.deviation is None:
-            return bernoulli(images, logits)
-        errors = ((images + 1) / 2 - logits.sigmoid()).square().flatten(1).sum(1)
-        return errors.mean() / (2 * self.settings.deviation**2)
+    def images(self, z1: Float[Tensor, "image unit"], z2: Float[Tensor, "image rest"]) -> Images:
+        return self.logits(z1, z2).sigmoid() * 2 - 1
 
     def encode(self, images: Images) -> Units:
         return (self.posteriors(images).structured.mean * self.mask()).unsqueeze(-1)
@@ -191,12 +195,6 @@ class InterventionCritic(nn.Module):
         real, made = self.dotvae.critic(batch.images).float(), self.dotvae.critic(pictures).float()
         loss = 0.5 * (functional.softplus(-real).mean() + functional.softplus(made).mean())
         return Loss(loss, {"cross_entropy": loss})
-
-
-def nats(posterior: Posterior) -> Float[Tensor, "unit"]:
-    """KL(q(z_i|x) || N(0, 1)) of each latent, averaged over the batch."""
-    mean, log_variance = posterior
-    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean(0)
 
 
 def opened_at(settings: DOTVAESettings, seen: int) -> int:

@@ -120,9 +120,7 @@ class HLLEICA(Method, Fitted):
         ]
         if model.rotation_ is not None:
             terms |= {"negentropy": model.rotation_.negentropies.max(), "near_ties": float(model.rotation_.near_ties)}
-        if model.rotation_ is not None and model.rotation_.near_ties:
-            notes.append(f"{model.rotation_.near_ties} of {settings.starts} starts of ICA found other components that "
-                         "are nearly as independent: the rotation is not certain")  # fmt: skip
+            notes += [doubt] if (doubt := model.rotation_.doubt()) else []
         return FitResult(terms, pictures, notes)
 
     def encode(self, images: Images) -> Units:

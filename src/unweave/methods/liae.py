@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unweave.config import NamedSettings
-from unweave.method import Batch, FitResult, Fitted, Generative, Loss, MethodDefinition, Player, Sampling, Start
+from unweave.method import Batch, FitResult, Fitted, Loss, MethodDefinition, OneShot, Player, Sampling, Start
 from unweave.methods._vae import ScalarCodes
 from unweave.models.foundation import Foundation
 from unweave.tensors import Images, Scalar, Units, to_images
@@ -68,7 +68,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 """The isometric autoencoder, its other form, and the paper's rivals with the same networks and budget."""
 
 
-class IsometricAutoencoder(Generative, Fitted):
+class IsometricAutoencoder(OneShot, Fitted):
     """Loss: ||x - D(E(x))||^2 of images in [0, 1], summed over an image, plus weight times one of two forms.
 
     Neighbour form (`neighbour_distortion`): how far the distances of codes are from one multiple of those of images,
@@ -158,19 +158,11 @@ class IsometricAutoencoder(Generative, Fitted):
         fitted = {"centre": centre, "mixing": mixing, "unmixing": np.linalg.inv(mixing)}
         for name, values in fitted.items():
             self.get_buffer(name).copy_(torch.from_numpy(values))
-        ties = rotation.near_ties
-        notes = [f"{ties} of {self.settings.starts} starts of ICA found other components that are nearly as "
-                 "independent: the rotation is not certain"] if ties else []  # fmt: skip
-        return FitResult({"negentropy": float(rotation.negentropies.max()), "near_ties": float(ties)}, {}, notes)
+        terms = {"negentropy": float(rotation.negentropies.max()), "near_ties": float(rotation.near_ties)}
+        return FitResult(terms, {}, [doubt] if (doubt := rotation.doubt()) else [])
 
     def encode(self, images: Images) -> Units:
         return ((self.encoder((images + 1) / 2) - self.centre) @ self.unmixing.T).unsqueeze(-1)
-
-    def start(self, count: int, rng: torch.Generator) -> Start:
-        return None
-
-    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return None
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         codes = units.squeeze(-1) @ self.mixing.T + self.centre

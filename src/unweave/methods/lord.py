@@ -11,18 +11,16 @@ the beginning, on codes that they do not change, where the paper's are a second 
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from unweave.config import NamedSettings, SettingsError
-from unweave.method import Batch, Generative, Loss, MethodDefinition, NamedGroups, Player, Sampling, Start
+from unweave.method import Batch, Loss, MethodDefinition, Player
+from unweave.methods._content_style import RATE, ContentStyle, check_bytes, noisy
 from unweave.methods.csdismo import PRESETS as CSDISMO_PRESETS
-from unweave.methods.csdismo import RATE, check_bytes, noisy, padded_units
 from unweave.models import vae
 from unweave.models.foundation import Foundation
 from unweave.models.style_generator import StyleGenerator
-from unweave.tensors import Images, Units
 
 CITATION = """@inproceedings{gabbay2020demystifying,
   title     = {Demystifying Inter-Class Disentanglement},
@@ -55,22 +53,20 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-class LORD(Generative):
+class LORD(ContentStyle):
     """Loss: mean squared error of G(c + noise, s_y) + w mean c² + w_E L_E; c is of the image, s_y of its class y.
 
-    Units are `content` and `style`, as in `CSDisMo`; the style of a new picture comes from its encoder, not its class.
+    The style of a new picture comes from its encoder, not its class.
     """
 
     def __init__(self, settings: LORDSettings, rows: int, classes: int, networks: tuple[nn.Module, ...]) -> None:
         """`networks` are the generator, and the encoders of content and style."""
-        super().__init__()
+        super().__init__(settings.content, settings.style, *networks)
         self.settings = settings
-        self.generator, self.content_encoder, self.style_encoder = networks
         self.contents = nn.Parameter(torch.empty(rows, settings.content).uniform_(-0.05, 0.05))
         self.styles = nn.Parameter(torch.empty(classes, settings.style).uniform_(-0.05, 0.05))
         self.class_of_row: Tensor
         self.register_buffer("class_of_row", torch.zeros(rows, dtype=torch.int32))
-        self.unit_groups = NamedGroups({"content": [0], "style": [1]})
 
     def players(self) -> list[Player]:
         return [Player("lord", self, list(self.parameters()))]
@@ -91,23 +87,6 @@ class LORD(Generative):
         }
         total = terms["image"] + s.decay * float(latent) * terms["content"] + s.encoding * terms["encoding"]
         return Loss(total + 0.0 * style.sum(), terms)  # that every parameter has a gradient, if of 0
-
-    def encoded(self, images: Images) -> tuple[Float[Tensor, "batch content"], Float[Tensor, "batch style"]]:
-        with torch.autocast(images.device.type, enabled=False):
-            return self.content_encoder(images), self.style_encoder(images)
-
-    def encode(self, images: Images) -> Units:
-        return padded_units(*self.encoded(images))
-
-    def start(self, count: int, rng: torch.Generator) -> Start:
-        return None
-
-    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return None
-
-    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
-        content, style = units[:, 0, : self.settings.content], units[:, 1, : self.settings.style]
-        return self.generator(content, style).float().clamp(-1, 1)
 
 
 def build(settings: LORDSettings, foundation: Foundation) -> LORD:

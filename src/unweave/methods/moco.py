@@ -68,9 +68,10 @@ class MoCo(Contrastive):
     the paper shuffles images between them, so that a query cannot be told by its batch; the target's decay may rise.
     """
 
+    settings: MoCoSettings
+
     def __init__(self, settings: MoCoSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, projector(settings))
-        self.own = settings
         self.target = target(self.backbone, self.projector)
         self.queue: Tensor
         self.oldest: Tensor
@@ -78,14 +79,15 @@ class MoCo(Contrastive):
         self.register_buffer("oldest", torch.zeros((), dtype=torch.long))
 
     def objective(self, first: Images, second: Images, batch: Batch) -> Loss:
-        follow(self.target, (self.backbone, self.projector), rising(self.own.decay, self.own.decay_end, batch))
+        s = self.settings
+        follow(self.target, (self.backbone, self.projector), rising(s.decay, s.decay_end, batch))
         queries = self.project(first)
         with torch.no_grad():
             keys = self.target(second).float()
-        if self.own.negatives:
-            loss = info_nce(queries, keys, self.queue.clone(), self.own.temperature)
+        if s.negatives:
+            loss = info_nce(queries, keys, self.queue.clone(), s.temperature)
         else:
-            loss = -cosine(queries, keys) / self.own.temperature
+            loss = -cosine(queries, keys) / s.temperature
         self.enqueue(keys)
         return Loss(loss, {"cross_entropy": loss})
 

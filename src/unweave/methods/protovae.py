@@ -19,8 +19,16 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from unweave.config import NamedSettings, SettingsError
-from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start
-from unweave.methods._vae import SWEEP, Posterior, ScalarCodes, bernoulli, kl, sample_posterior
+from unweave.method import Batch, Loss, MethodDefinition, OneShot, Player, Sampling, Start
+from unweave.methods._vae import (
+    SWEEP,
+    Posterior,
+    ScalarCodes,
+    kl,
+    kl_by_unit,
+    negative_log_likelihood,
+    sample_posterior,
+)
 from unweave.models import vae
 from unweave.models.foundation import Foundation
 from unweave.tensors import Images, Scalar, Units
@@ -96,7 +104,7 @@ class Change(NamedTuple):
     after: Float[Tensor, "change unit"]
 
 
-class ProtoVAE(Generative):
+class ProtoVAE(OneShot):
     """Loss: L_vae + w (w_p L_proto + w_i L_iso + w_r L_re), w rising from 0 to 1 (`after`, `rise`).
 
     z is a posterior sample, z' the same but for one latent k, which is taken from another image: a code turned against
@@ -127,7 +135,7 @@ class ProtoVAE(Generative):
         s = self.settings
         posterior = self.posterior(batch.images)
         z = sample_posterior(posterior, rng)
-        reconstruction = self.reconstruction(batch.images, z)
+        reconstruction = negative_log_likelihood(batch.images, self.decoder(z).float(), s.deviation)
         divergence = kl(posterior)
         terms = {"reconstruction": reconstruction, "kl": divergence}
         total = reconstruction + s.beta * divergence
@@ -165,14 +173,6 @@ class ProtoVAE(Generative):
         with torch.autocast(images.device.type, enabled=False):
             return frozen_call(self.encoder, images).chunk(2, dim=1)[0]
 
-    def reconstruction(self, images: Images, z: ScalarCodes) -> Scalar:
-        """-log p(x|z) in nats, of the normal distribution without its constant."""
-        logits = self.decoder(z).float()
-        if self.settings.deviation is None:
-            return bernoulli(images, logits)
-        errors = ((images + 1) / 2 - logits.sigmoid()).square().flatten(1).sum(1)
-        return errors.mean() / (2 * self.settings.deviation**2)
-
     def posterior(self, images: Images) -> Posterior:
         with torch.autocast(images.device.type, enabled=False):
             return Posterior(*self.encoder(images).chunk(2, dim=1))
@@ -183,12 +183,6 @@ class ProtoVAE(Generative):
 
     def encode(self, images: Images) -> Units:
         return self.posterior(images).mean.unsqueeze(-1)
-
-    def start(self, count: int, rng: torch.Generator) -> Start:
-        return None
-
-    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return None
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         return self.images(units.squeeze(-1))
@@ -209,8 +203,7 @@ def share(settings: ProtoVAESettings, seen: int) -> float:
 def change_latents(posterior: Posterior, z: ScalarCodes, settings: ProtoVAESettings, rng: torch.Generator) -> Change:
     """Codes of random images, each with one latent changed. Latents below 0.01 nats are left out while two others say
     more, for naming their effect would force them to have one."""
-    means, log_variances = (part.detach() for part in posterior)
-    nats = 0.5 * (means.square() + log_variances.exp() - log_variances - 1).mean(0)
+    nats = kl_by_unit(posterior).detach().mean(0)
     alive = (nats > DEAD).nonzero().squeeze(1)
     if len(alive) < 2:
         alive = nats.topk(2).indices

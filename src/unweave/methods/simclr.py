@@ -53,13 +53,15 @@ class SimCLR(Contrastive):
     Negatives are the views of all other images of the whole batch, gathered from all processes.
     """
 
+    settings: SimCLRSettings
+
     def __init__(self, settings: SimCLRSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, projector(settings))
-        self.own = settings
 
     def objective(self, first: Images, second: Images, batch: Batch) -> Loss:
+        s = self.settings
         z1, z2 = gather(self.project(first)), gather(self.project(second))
-        loss = nt_xent(z1, z2, self.own.temperature) if self.own.negatives else -cosine(z1, z2) / self.own.temperature
+        loss = nt_xent(z1, z2, s.temperature) if s.negatives else -cosine(z1, z2) / s.temperature
         return Loss(loss, {"cross_entropy": loss})
 
 

@@ -52,15 +52,16 @@ class SimSiam(Contrastive):
     p is the prediction from one view, z the projection of the other, whose last layer is batch-normalised.
     """
 
+    settings: SimSiamSettings
+
     def __init__(self, settings: SimSiamSettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, projector(settings, layers=3, ends_in_norm=True))
-        self.own = settings
         self.predictor = predictor(settings, settings.predictor)
 
     def objective(self, first: Images, second: Images, batch: Batch) -> Loss:
         z1, z2 = self.project(first), self.project(second)
         p1, p2 = self.predictor(z1), self.predictor(z2)
-        if self.own.stop_gradient:
+        if self.settings.stop_gradient:
             z1, z2 = z1.detach(), z2.detach()
         loss = negative_cosine(p1, z2) / 2 + negative_cosine(p2, z1) / 2
         return Loss(loss, {"negative_cosine": loss})

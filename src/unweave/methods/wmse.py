@@ -52,15 +52,16 @@ class WMSE(Contrastive):
     that fill none are left out of the loss. One random cut a step. `shrink` keeps the factor stable (0 in `published`).
     """
 
+    settings: WMSESettings
+
     def __init__(self, settings: WMSESettings, foundation: Foundation) -> None:
         super().__init__(settings, foundation, projector(settings))
-        self.own = settings
 
     def piece(self) -> int:
-        return self.own.sub_batch if self.own.whitening else 0
+        return self.settings.sub_batch if self.settings.whitening else 0
 
     def objective(self, first: Images, second: Images, batch: Batch) -> Loss:
-        s, z1, z2 = self.own, gather(self.project(first)), gather(self.project(second))
+        s, z1, z2 = self.settings, gather(self.project(first)), gather(self.project(second))
         if s.whitening:
             order = torch.randperm(len(z1), generator=generator(batch)).to(z1.device)
             parts = order[: max(1, len(z1) // s.sub_batch) * s.sub_batch].split(s.sub_batch)

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from unweave.config import NamedSettings, SettingsError
 from unweave.method import Method, Pretraining, Trainable, find_method
 from unweave.models.foundation import Foundation, FrozenEncoder, check_digests, open_foundation
-from unweave.models.foundation_settings import FoundationSettings
+from unweave.models.foundation_settings import FoundationSettings, NetworkSource
 from unweave.runs.run import Run
 from unweave.runs.settings import method_settings
 from unweave.types import Weights
@@ -61,18 +61,24 @@ def open_whole_foundation(
     foundation = open_foundation(settings, shape, rows, convert)
     if settings.encoder is None:
         return foundation
-    run = Run(settings.encoder.origin)
+    run = encoder_run(settings.encoder, shape)
+    method, statistics = load_method(run, device="cpu"), run.statistics()
+    levels, reduction = statistics.quantiles.astype(np.float64), statistics.reduction
+    centre = reduction.mean + levels.mean(0)[:, None] * reduction.direction
+    encoder = FrozenEncoder(method, centre, levels.std(0))
+    return foundation._replace(encoder=encoder, digests={**foundation.digests, "encoder": run.digest()})
+
+
+def encoder_run(source: NetworkSource, shape: tuple[int, int, int]) -> Run:
+    """The run that is the encoder. Raises SettingsError where it sees images of another shape, LookupError without."""
+    run = Run(source.origin)
     if run.shape() != shape:
         (theirs, height, width), (ours, here_height, here_width) = run.shape(), shape
         raise SettingsError(
             f"the encoder {run.path} sees images of {theirs} x {height} x {width} (colours, height, width), and here "
             f"they would be {ours} x {here_height} x {here_width}: set data.size={height}, or choose its data."
         )
-    method, statistics = load_method(run, device="cpu"), run.statistics()
-    levels, reduction = statistics.quantiles.astype(np.float64), statistics.reduction
-    centre = reduction.mean + levels.mean(0)[:, None] * reduction.direction
-    encoder = FrozenEncoder(method, centre, levels.std(0))
-    return foundation._replace(encoder=encoder, digests={**foundation.digests, "encoder": run.digest()})
+    return run
 
 
 def load_foundation(run: Run) -> Foundation:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unweave.method import Trainable
 
@@ -26,12 +26,11 @@ class Average:
         self.decay, self.steps = decay, 0
         self.averages = [weight.detach().clone() for weight in self.parameters.values()]
 
-    @torch.no_grad()
     def step(self) -> None:
         self.steps += 1
         decay = min(self.decay, self.steps / (9 + self.steps)) if self.steps > 1 else 0.0
         if self.averages:
-            torch._foreach_lerp_(self.averages, list(self.parameters.values()), 1 - decay)
+            get_ema_multi_avg_fn(decay)(self.averages, list(self.parameters.values()), self.steps)
 
     def tensors(self) -> dict[str, Tensor]:
         """The averaged tensors by name, for saving."""

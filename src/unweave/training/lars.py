@@ -1,4 +1,4 @@
-"""LARS and plain SGD with momentum, the optimisers of the published self-supervised recipes."""
+"""LARS, the optimiser of several published self-supervised recipes."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,7 +13,6 @@ class Lars(Optimizer):
 
     The gradient of a weight w, decay included, is scaled by `trust` |w| / (|g| + decay |w|), and where `clips` never so
     that its rate is above the one asked for. Biases and the weights of norms (one axis) are neither scaled nor decayed.
-    With `trust` None it is SGD with momentum, where every weight decays.
     """
 
     def __init__(
@@ -22,7 +21,7 @@ class Lars(Optimizer):
         lr: float,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
-        trust: float | None = 0.02,
+        trust: float = 0.02,
         clips: bool = True,
     ) -> None:
         super().__init__(
@@ -45,20 +44,16 @@ class Lars(Optimizer):
 def _step(weight: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
     update = weight.grad
     assert update is not None
-    layered = group["trust"] is not None
-    if not layered or weight.ndim > 1:
-        update = update.add(weight, alpha=group["weight_decay"])
-    if layered and weight.ndim > 1:
-        update = update * trust_ratio(weight, weight.grad, group)
+    if weight.ndim > 1:
+        update = update.add(weight, alpha=group["weight_decay"]) * trust_ratio(weight, update, group)
     if "momentum" not in state:
         state["momentum"] = torch.zeros_like(weight)
     state["momentum"].mul_(group["momentum"]).add_(update)
     weight.sub_(state["momentum"], alpha=group["lr"])
 
 
-def trust_ratio(weight: Tensor, gradient: Tensor | None, group: dict[str, Any]) -> Tensor:
+def trust_ratio(weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
     """What the rate of one weight is multiplied by; 1 where the weight or its gradient is zero."""
-    assert gradient is not None
     size, slope = weight.norm(), gradient.norm()
     ratio = group["trust"] * size / (slope + group["weight_decay"] * size)
     if group["clips"]:

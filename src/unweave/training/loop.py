@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 
 from unweave.method import Batch, Player
 from unweave.runs.settings import TrainingSettings
@@ -25,10 +25,14 @@ class Step(NamedTuple):
 def optimisers(players: list[Player], settings: TrainingSettings) -> dict[str, Optimizer]:
     """One per player; its rate is set at every step from the images seen, so it has no state of its own."""
     if settings.optimiser in ("lars", "sgd"):
-        trust = 0.02 if settings.optimiser == "lars" else None
-        make_sgd = partial(Lars, momentum=settings.momentum, weight_decay=settings.weight_decay, trust=trust)
+        make_sgd = Lars if settings.optimiser == "lars" else SGD
         return {
-            player.name: make_sgd(player.parameters, lr=settings.rates.get(player.name, settings.rate))
+            player.name: make_sgd(
+                player.parameters,
+                lr=settings.rates.get(player.name, settings.rate),
+                momentum=settings.momentum,
+                weight_decay=settings.weight_decay,
+            )
             for player in players
         }
     make = Soap if settings.optimiser == "soap" else partial(AdamW, fused=True)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unweave.config import SettingsError
+from unweave.data.open import open_data
 from unweave.models.diffusers_folder import find_network
 from unweave.models.foundation_settings import NetworkSource
 from unweave.runs import checkpoint
+from unweave.runs.model import encoder_run
 from unweave.runs.plan import RESUMABLE, differing, plan
 from unweave.runs.run import Run
 from unweave.runs.settings import RunSettings
@@ -38,6 +40,7 @@ def missing(settings: RunSettings, allowed: bool) -> list[Recipe]:
 
     Raises SettingsError where there are such and none is `allowed`, with the commands that would do it; where a run
     without a recipe has not ended; and where a finished one, or the images of a recipe, are others than are asked for.
+    Before the first is made, a run that is to be the encoder must be there and see such images: it raises as well.
     """
     recipes = []
     for kind, source in settings.foundation.sources().items():
@@ -54,6 +57,8 @@ def missing(settings: RunSettings, allowed: bool) -> list[Recipe]:
     if recipes and not allowed:
         kinds, commands = (", ".join(r.kind for r in recipes), "\n".join(f"    {r.command}" for r in recipes))
         raise SettingsError(f"the foundation is not there yet ({kinds}); make it first:\n{commands}")
+    if recipes and (encoder := settings.foundation.encoder):
+        encoder_run(encoder, open_data(settings.data).shape)
     return recipes
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from unweave.config import NamedSettings
-from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start
+from unweave.method import Batch, Loss, MethodDefinition, OneShot, Player, Sampling, Start
 from unweave.models.foundation import Foundation
 from unweave.tensors import Images, Units
 
@@ -33,7 +33,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-class PCA(Generative):
+class PCA(OneShot):
     """Loss: E over k of ||x - decode(first k units)||^2 / pixels."""
 
     def __init__(self, settings: PCASettings, foundation: Foundation) -> None:
@@ -56,12 +56,6 @@ class PCA(Generative):
 
     def encode(self, images: Images) -> Units:
         return self.encoder(images.flatten(1)).unsqueeze(-1)
-
-    def start(self, count: int, rng: torch.Generator) -> Start:
-        return None
-
-    def invert(self, images: Images, units: Units, sampling: Sampling) -> Start:
-        return None
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         return self.decoder(units.squeeze(-1)).unflatten(1, self.shape).clamp(-1, 1)
