@@ -10,7 +10,7 @@ Records go to OUT/NAME.jsonl, one line a run, and a run whose line is there is n
 goes to stdout. One thread a run.
 
 invariance: BYOL on `rooms` with views that change colours, with views that do not, and with random weights; accuracy of
-    a linear classifier for each factor.
+    a linear classifier for each factor, from standardised and from raw codes.
 collapse: each learner as published and with what keeps it from collapsing switched off, on `rooms`; the deviation of
     the unit-length projections, as a part of that of codes spread evenly over the sphere, and their effective rank
     (e to the entropy of the eigenvalues of the covariance).
@@ -35,7 +35,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import unweave
 from unweave import progress
@@ -105,14 +105,17 @@ def shuffled_rows(dataset: Dataset, seed: int) -> np.ndarray:
 # measures
 
 
-def accuracies(codes: np.ndarray, dataset: Dataset, rows: np.ndarray) -> dict[str, float]:
-    """Accuracy of a linear classifier for each factor, on the second half of the rows."""
+def accuracies(codes: np.ndarray, dataset: Dataset, rows: np.ndarray, scaler: Any = None) -> dict[str, float]:
+    """Accuracy of a linear classifier for each factor, on the second half of the rows.
+
+    Codes are standardised, or what `scaler` does. Standardising makes loud what is faint in the code.
+    """
     factors, half, found = dataset.factors(rows), len(rows) // 2, {}
     assert factors is not None
     for name, classes in zip(dataset.factor_names, factors.T):
         if len(np.unique(classes[:half])) < 2:
             continue
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+        classifier = make_pipeline(scaler or StandardScaler(), LogisticRegression(max_iter=200))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit(codes[:half], classes[:half])
@@ -169,7 +172,9 @@ def invariance(options: argparse.Namespace) -> Iterator[Work]:
         seconds = time.perf_counter() - began
         rows = shuffled_rows(dataset, seed)
         codes = encode_rows(method, dataset, rows)[..., 0]
-        return {"accuracy": accuracies(codes[:6_000], dataset, rows[:6_000]), "seconds": round(seconds, 1)}
+        codes, rows = codes[:6_000], rows[:6_000]
+        raw = accuracies(codes, dataset, rows, FunctionTransformer())
+        return {"accuracy": accuracies(codes, dataset, rows), "of raw codes": raw, "seconds": round(seconds, 1)}
 
     for seed in options.seeds:
         for views in ("colours", "none", "random weights"):

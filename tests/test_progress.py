@@ -69,6 +69,20 @@ def test_lines_come_at_twentieths_and_say_what_is_left(
     assert lines[1] == "training: 1,600/10,000 images, 100/s, 84 s left, loss 1600"
 
 
+def test_a_slow_beginning_is_not_the_rate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with progress.use(Lines()), progress.task("encoding", 1_000, "images") as task:
+        for seconds, done in ((30.0, 100), (32.0, 300), (34.0, 500)):
+            now[0] = seconds
+            task.update(done)
+    assert capsys.readouterr().err.splitlines() == [
+        "encoding: 100/1,000 images, 3.3/s, 270 s left",
+        "encoding: 300/1,000 images, 100/s, 7 s left",
+        "encoding: 500/1,000 images, 100/s, 5 s left",
+    ]
+
+
 def test_bytes_without_a_total_come_every_ten_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,27 +74,31 @@ class Bars(Progress):
 
 class Line(Task):
     """A line on stderr at every twentieth of the work (every ten seconds where its size is not known), no two within a
-    second."""
+    second. The rate is that of what follows the first update, where more does: the beginning of a work is slow."""
 
     def __init__(self, name: str, total: Amount | None, unit: str, done: Amount) -> None:
-        self.name, self.total, self.unit, self.first, self.note = name, total, unit, done, ""
-        self.began = self.last = time.monotonic()
+        self.name, self.total, self.unit, self.note = name, total, unit, ""
+        self.last = time.monotonic()
+        self.begin = self.warm = (done, self.last)
         self.share = done / total if total else 0.0
 
     def update(self, done: Amount, note: str = "", total: Amount | None = None) -> None:
         self.total, self.note = self.total if total is None else total, note or self.note
         now = time.monotonic()
+        if self.warm is self.begin:
+            self.warm = (done, now)
         if now - self.last < (1.0 if self.total else 10.0) or (self.total and done / self.total < self.share):
             return
         self.last, self.share = now, done / self.total + 0.05 if self.total else 0.0
-        print(self.text(done, now - self.began), file=sys.stderr, flush=True)
+        print(self.text(done, now), file=sys.stderr, flush=True)
 
-    def text(self, done: Amount, seconds: Amount) -> str:
+    def text(self, done: Amount, now: float) -> str:
         """As in "training: 2,000/10,000 images, 340/s, 24 s left, denoising 0.0312"."""
         parts = [f"{self.name}: {amount(done, self.unit)}"]
         parts[0] += f"/{amount(self.total, self.unit)}" if self.total else ""
         parts[0] += "" if self.unit == "B" else f" {self.unit}"
-        rate = (done - self.first) / seconds if seconds > 0 else 0.0
+        first, began = self.warm if done > self.warm[0] else self.begin
+        rate = (done - first) / (now - began) if now > began else 0.0
         if rate > 0:
             parts.append(f"{amount(rate, self.unit)}/s")
             parts += [f"{(self.total - done) / rate:,.0f} s left"] if self.total else []

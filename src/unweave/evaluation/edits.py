@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from unweave.runs.data import dataset_for, describe_part
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import encode_packed
 from unweave.runs.units import UnitGroup, select_groups, unit_names
-from unweave.tensors import to_pixels
+from unweave.tensors import Images, to_pixels
 from unweave.types import Pixels, Rows, Weights
 
 PROBE_ROWS, EDITED_ROWS = 5_000, 2_000
@@ -120,16 +119,16 @@ def evaluate_edits(
     run_editor = RunEditor(method, dataset, sampling, seed)
     units = select_groups(method, run_editor.images(edited_rows[:1]), None, unit_names(run))
     factors, classes = dataset.factors(probe_rows), dataset.factors(edited_rows)
-    batches = (len(units) + 1) * (1 if factors is None else 3)
+    pairs = (ASSIGNING_PAIRS, MEASURING_PAIRS)
+    probe = None if factors is None else fit_probe(dataset.images(probe_rows), factors, seed=seed)
+    images = (len(units) + 1) * (CONSISTENCY_PAIRS + (0 if probe is None else sum(pairs)))
     precision = None
-    with progress.task("measuring swaps", batches, "batches") as task:
+    with progress.task("measuring swaps", images, "images") as task:
         editor = _editor(run_editor, units, task)
         consistency = swap_consistency(
             editor, lambda pixels: encode_packed(method, pixels, units), edited_rows, pairs=CONSISTENCY_PAIRS, seed=seed
         )
-        if factors is not None and classes is not None:
-            probe = fit_probe(dataset.images(probe_rows), factors, seed=seed)
-            pairs = (ASSIGNING_PAIRS, MEASURING_PAIRS)
+        if probe is not None and classes is not None:
             measured = edit_precision(
                 editor, probe, edited_rows, classes, render=_renderer(dataset), pairs=pairs, seed=seed
             )
@@ -164,16 +163,21 @@ def evaluate_edits(
 
 
 def _editor(run_editor: RunEditor, units: Sequence[UnitGroup], task: Task) -> Editor:
-    """The run as the metrics see it; each batch of images is a step of the task."""
-    batches = count()
+    """The run as the metrics see it; every image that it draws is counted in the task."""
+    drawn = 0
 
     def edit(rows: Rows, partners: Rows, unit: int) -> Pixels:
-        task.update(next(batches), f"swapping {units[unit].name}")
-        return to_pixels(run_editor.swap(rows, partners, units[unit].units))
+        task.update(drawn, f"swapping {units[unit].name}")
+        return counted(run_editor.swap(rows, partners, units[unit].units))
 
     def reconstruct(rows: Rows) -> Pixels:
-        task.update(next(batches), "reconstructing")
-        return to_pixels(run_editor.reconstruct(rows))
+        task.update(drawn, "reconstructing")
+        return counted(run_editor.reconstruct(rows))
+
+    def counted(images: Images) -> Pixels:
+        nonlocal drawn
+        drawn += len(images)
+        return to_pixels(images)
 
     return Editor(len(units), edit, reconstruct)
 

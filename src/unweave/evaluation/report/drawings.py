@@ -39,7 +39,7 @@ def measure_swaps(
     task: Task,
 ) -> SwapMeasures:
     """Swaps from the second row into the first of each pair. The `omitted` units are swapped too, all at once, so that
-    what lands in them is counted. Each group, and the rest, is a step of the task.
+    what lands in them is counted. The task counts images that are drawn.
     """
     swapped = [*groups, UnitGroup("the rest", omitted, "rest")] if omitted else list(groups)
     first, second = pairs
@@ -47,7 +47,7 @@ def measure_swaps(
     unedited_codes = encode_packed(editor.method, to_pixels(unedited), swapped)
     maps, codes = [], []
     for i, group in enumerate(swapped):
-        task.update(i, f"swapping {group.name}")
+        task.update((i + 1) * len(first), f"swapping {group.name}")
         edited = editor.swap(first, second, group.units)
         maps.append(((edited - unedited).abs() / 2).mean((0, 1)).cpu().numpy())
         codes.append(encode_packed(editor.method, to_pixels(edited), swapped))

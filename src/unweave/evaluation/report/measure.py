@@ -12,6 +12,7 @@ from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.report.drawings import (
+    REBUILT,
     STEPS,
     TRAVERSED,
     SwapMeasures,
@@ -70,15 +71,18 @@ def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> 
     names = dataset.factor_names
     follows = [None] * len(groups) if factors is None else followed_factors(measured.values, factors, names)
     editor = RunEditor(method, dataset, sampling, seed) if isinstance(method, Generative) else None
-    swaps = len(groups) + bool(omitted)
-    with progress.task("looking at units", swaps + 2, "steps") as task:  # and reconstructions, traversals
+    swapped = (len(groups) + bool(omitted) + 1) * PAIRS
+    rebuilt = 3 * REBUILT if editor is not None and editor.has_start() else REBUILT  # inverted is there and back
+    total = swapped + rebuilt + len(groups) * STEPS * TRAVERSED
+    with progress.task("looking at units", total, "images") as task:
         drawn = None if editor is None else _measure_drawings(editor, groups, omitted, shuffled, seed, task)
         spreads = [facts.spread for facts in values]
         strength = np.array(spreads if drawn is None else [effect.amount for effect in drawn.swaps.effects])
         order = np.argsort(-strength, kind="stable").tolist()
         states = unit_states(measured.values, order, strength >= np.maximum(FAINT_BELOW * strength.max(), 1e-12))
         live = [i for i in order if states[i].state == "live"]
-        task.update(swaps + 1, "traversals")
+        total = swapped + rebuilt + len(live) * STEPS * TRAVERSED
+        task.update(swapped + rebuilt, "traversals", total)
         if editor is None:
             strips = {groups[i].word: _real_strips(measured.values, i, rows, dataset) for i in live}
         else:
@@ -132,7 +136,7 @@ def _measure_drawings(
     editor: RunEditor, groups: list[UnitGroup], omitted: list[int], rows: Rows, seed: int, task: Task
 ) -> Drawings:
     swaps = measure_swaps(editor, groups, omitted, random_pairs(rows, PAIRS, seed), task)
-    task.update(len(groups) + bool(omitted), "reconstructions")
+    task.update((len(groups) + bool(omitted) + 1) * PAIRS, "reconstructions")
     reconstruction, rebuilt = measure_reconstruction(editor, rows)
     maps = {group.word: change for group, change in zip(groups, swaps.maps)}
     background = editor.dataset.images(rows[:1])[0]
