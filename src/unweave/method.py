@@ -7,8 +7,8 @@ evaluation and the editor know methods only through these classes, so a new meth
 anywhere else.
 
 An objective sees a `Batch` (images, their rows, images seen) and a random generator. There is no label in a
-batch, so nothing supervised can leak into training. One method has labels all the same, and says so in its
-definition (`labels`): LORD, the row with supervision.
+batch, so nothing supervised can leak into training. Two methods have labels all the same, and say so in their
+definition (`labels`): LORD, the row with supervision, and DiTi where its edges come from factors.
 """
 
 from abc import ABC, abstractmethod
@@ -84,7 +84,7 @@ class MethodDefinition:
     extra_verbs: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)  # see editing/method_specific
     scored_weights: Weights = "raw"  # those that its authors scored
     check: Callable[[Any, Any, int, int], None] = accept  # (settings, Foundation, images a step, images in all)
-    labels: Callable[[Any], Sequence[str]] | None = None  # factors seen in training; None: no labels are; tables say so
+    labels: Callable[[Any], Sequence[str] | None] | None = None  # factors seen (): all; None: no labels; tables say so
 
 
 def find_method(name: str) -> MethodDefinition:
@@ -97,6 +97,7 @@ def find_method(name: str) -> MethodDefinition:
 
 class Trainable(nn.Module, ABC):
     averaged: tuple[str, ...] = ()  # names of the sub-modules that the EMA covers; "" is all
+    averaged_buffers: tuple[str, ...] = ()  # of those whose buffers follow their weights and are averaged as well
 
     @abstractmethod
     def players(self) -> list[Player]:

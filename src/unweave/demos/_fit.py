@@ -40,7 +40,7 @@ def fit(method: Trainable, pictures: Images, images: int, rng: torch.Generator, 
     def batches() -> Iterator[Batch]:
         for seen in range(0, images, BATCH):
             rows = torch.randint(len(pictures), (BATCH,), generator=rng)
-            yield Batch(pictures[rows], rows, seen)
+            yield Batch(pictures[rows], rows, seen, images)
 
     players = method.train().players()
     optimisers, accelerator = loop.optimisers(players, settings), Accelerator(cpu=True)

@@ -1,15 +1,13 @@
 """The verb that looks at a frozen model: at which time-steps does noise destroy each factor, and which slice has it?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
 
 from unweave import progress, registry
 from unweave.data import views
@@ -21,7 +19,8 @@ from unweave.figures.curve import plot_curves
 from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import choose_picture_path, save_picture
 from unweave.files import write_json
-from unweave.models.diffusion.noising import add_noise, clean_of
+from unweave.models.attribute_loss import attribute_loss, half_lost
+from unweave.models.diffusion.noising import clean_of
 from unweave.models.foundation import FrozenDenoiser, open_foundation
 from unweave.models.foundation_settings import FoundationSettings, NetworkSource
 from unweave.models.latents import Space
@@ -31,9 +30,6 @@ from unweave.runs.run import Run
 from unweave.tensors import Images, Times, to_images
 
 TIMES = tuple(range(20, 1000, 40))
-
-Rebuild = Callable[[Images, Times], Images]
-"""Noised images (or latents) and their times -> images, the model's one-step guess of what they were."""
 
 
 @dataclass(frozen=True)
@@ -155,16 +151,6 @@ def denoiser_of(run: Run) -> tuple[FrozenDenoiser, Space]:
     return foundation.denoiser, foundation.diffusion_space()
 
 
-def half_lost(times: Sequence[int], loss: Sequence[float]) -> float | None:
-    """The time at which the loss first reaches a quarter, half of what is lost in the end; None if it does not."""
-    if loss[0] >= 0.25:
-        return float(times[0])
-    for (before, low), (after, high) in zip(zip(times, loss), zip(times[1:], loss[1:])):
-        if low < 0.25 <= high:
-            return before + (0.25 - low) / (high - low) * (after - before)
-    return None
-
-
 def slices(run: Run, dataset: Dataset, seed: int, count: int = 3_000) -> Slices | None:
     """How well each group of units predicts each factor, on `count` random rows; None without groups."""
     if run.method_name in registry.names("pretraining"):
@@ -213,41 +199,3 @@ def picture(measured: AttributeLosses) -> Image.Image:
     sheet.paste(curves, (0, 0))
     sheet.paste(cells, (0, curves.height))
     return sheet
-
-
-def attribute_loss(
-    rebuild: Rebuild,
-    first: Images,
-    second: Float[Tensor, "..."],
-    abar: Float[Tensor, "time"],
-    times: Sequence[int],
-    rng: torch.Generator,
-    encode: Callable[[Images], Float[Tensor, "..."]] = lambda images: images,
-    batch: int = 64,
-) -> list[float]:
-    """The loss at each time, from pairs of images that differ in one attribute; in [0, 1], 1/2 is all lost.
-
-    Half the sum of P(x0_hat(x_t) is closer to the second image than to the first), x_t being a noised first image, and
-    the same with the two exchanged; closer by the l2 distance of pixels. `encode` takes images to where the diffusion
-    works. At most `batch` images are rebuilt at a time. Raises ValueError for pairs of several shapes or times outside
-    0 .. 999.
-    """
-    if first.shape != second.shape or not len(first):
-        raise ValueError(f"pairs must be of one shape, got {tuple(first.shape)} and {tuple(second.shape)}.")
-    if not all(0 <= time < len(abar) for time in times):
-        raise ValueError(f"times must be in 0..{len(abar) - 1}, got {list(times)}.")
-    own, other = torch.cat([first, second]), torch.cat([second, first])
-    latents = torch.cat([encode(chunk) for chunk in own.split(batch)])
-    losses = []
-    with progress.task("rebuilding noised images", len(times), "times") as task:
-        for index, time in enumerate(times):
-            task.update(index)
-            mistaken = 0
-            for z, right, wrong in zip(latents.split(batch), own.split(batch), other.split(batch)):
-                t = torch.full((len(z),), time, device=z.device)
-                eps = torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)
-                guess = rebuild(add_noise(z, eps, abar[t]), t)
-                to_right, to_wrong = ((guess - image).square().sum((1, 2, 3)) for image in (right, wrong))
-                mistaken += int((to_wrong < to_right).sum())
-            losses.append(mistaken / len(own))
-    return losses

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from unweave.config import SettingsError
 from unweave.method import Method
 from unweave.models import diffusers_folder
+from unweave.models.attribute_loss import FactorLosses
 from unweave.models.diffusion.noising import noise_of, read_scheduler_config
 from unweave.models.diffusion.process import Process
 from unweave.models.foundation_settings import FoundationSettings
 from unweave.models.frozen import FrozenNetwork
+from unweave.models.frozen_error import ErrorCurve
 from unweave.models.gradient_decoder import UNetFeatures, decoder_half, encoder_half
 from unweave.models.latents import LatentSpace, PixelSpace, Space
 from unweave.tensors import Images, Times, Units
@@ -97,6 +99,8 @@ class Foundation(NamedTuple):
     commits: Mapping[str, str] = {}  # of those that come from the Hub
     class_count: int = 0  # of the images, for methods that see labels
     classes: Tensor | None = None  # of each row; None where a trained model is opened
+    error: ErrorCurve | None = None  # of the denoiser, on images of the set; None where a trained model is opened
+    losses: FactorLosses | None = None  # of the denoiser, for methods that see factors; None as `classes`
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint says of it."""

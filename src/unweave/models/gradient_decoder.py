@@ -109,10 +109,11 @@ class GradientDecoder(nn.Module):
 
     It shares the frozen encoder half's features. The condition (batch, `width`) modulates every residual block after
     the time does; the last convolution is zero, so that the first correction is 0. Blocks are conditioned by scale and
-    shift also where the frozen U-Net adds its time embedding.
+    shift also where the frozen U-Net adds its time embedding. Scale and shift are the same at all positions; with
+    `placed`, the sides of what the U-Net denoises, the condition has a way to places as well (`Placed`).
     """
 
-    def __init__(self, unet: "diffusers.UNet2DModel", width: int) -> None:
+    def __init__(self, unet: "diffusers.UNet2DModel", width: int, placed: tuple[int, int] | None = None) -> None:
         from diffusers import UNet2DModel
 
         super().__init__()
@@ -123,10 +124,33 @@ class GradientDecoder(nn.Module):
         self.conv_norm_out, self.conv_act, self.conv_out = twin.conv_norm_out, twin.conv_act, twin.conv_out
         add_condition(self, width)
         zero_outputs(self)
+        channels = config["block_out_channels"]
+        self.placed = None if placed is None else Placed(width, channels[0], channels[-1], placed)
 
     def forward(self, features: UNetFeatures, embedding: Float[Tensor, "batch time"], condition: Conditions) -> Images:
         """The correction: features of the frozen half, the embedding of the time, the condition."""
+        if self.placed is not None:
+            features = self.placed(features, condition)
         return decoder_half(self, features, torch.cat([embedding, condition], 1))
+
+
+class Placed(nn.Module):
+    """A condition's way to single places: it is added to the coarsest features as a map of 4 x 4 positions, and a
+    learnt embedding of the position to the finest ones, which scale and shift by the condition then tell apart. Ours.
+    """
+
+    def __init__(self, width: int, finest: int, coarsest: int, sides: tuple[int, int]) -> None:
+        super().__init__()
+        self.map = nn.Linear(width, coarsest * 16)
+        self.position = nn.Parameter(0.3 * torch.randn(1, finest, *sides))
+
+    def forward(self, features: UNetFeatures, condition: Conditions) -> UNetFeatures:
+        embedding, bottom, skips = features
+        placed = self.map(condition).unflatten(1, (-1, 4, 4))
+        placed = nn.functional.interpolate(placed, bottom.shape[2:], mode="bilinear")
+        sides = self.position.shape[2:]
+        finest = tuple(skip + self.position if skip.shape[2:] == sides else skip for skip in skips)
+        return UNetFeatures(embedding, bottom + placed, finest)
 
 
 class AttentionDecoder(nn.Module):

@@ -1,5 +1,6 @@
 """What a trainer does beside its steps: log, stop, save, draw, and store the range of the units."""
 
+import logging
 from collections.abc import Sequence
 from math import isfinite
 
@@ -19,9 +20,11 @@ from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, Statistics, write_statistics
 from unweave.runs.units import group_facts, select_groups
 from unweave.tensors import Images, to_images
-from unweave.training import record
+from unweave.training import foundation_facts, record
 from unweave.training.loop import Step
 from unweave.training.trainer import Callback, Trainer
+
+logger = logging.getLogger("unweave")
 
 PREVIEW = Sampling("dpmsolver++", 10)
 EXPLODED = 1_000.0
@@ -32,7 +35,7 @@ RECORDS = 200
 
 def standard_callbacks() -> Sequence[Callback]:
     """What every training does, in this order: a checkpoint comes after the record of its step."""
-    return [LogTerms(), SaveCheckpoints(), DrawPreviews(), StoreStatistics()]
+    return [LogTerms(), SaveCheckpoints(), DrawFoundation(), DrawPreviews(), StoreStatistics()]
 
 
 class LogTerms(Callback):
@@ -93,6 +96,24 @@ class SaveCheckpoints(Callback):
     def after_step(self, trainer: Trainer, step: Step, before: int) -> None:
         if crossed(before, step.seen, trainer.settings.save) and step.seen < trainer.settings.images:
             trainer.save()
+
+
+class DrawFoundation(Callback):
+    """The error of the frozen denoiser by time, as a picture and in the run's record; a warning where it sees nothing.
+
+    foundation-error.png, before the first step.
+    """
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        curve = trainer.foundation.error
+        if curve is None or not trainer.is_main or trainer.seen > 0:
+            return
+        path = trainer.run.pictures / "foundation-error.png"
+        save_picture(foundation_facts.picture(curve), path, overwrite=True)
+        progress.message(f"picture: {path}")
+        record.add(trainer.run, foundation_error=curve._replace(components=())._asdict())
+        if (warning := foundation_facts.warning(trainer.foundation)) is not None:
+            logger.warning(warning)
 
 
 class DrawPreviews(Callback):

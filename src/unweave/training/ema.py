@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unweave.method import Trainable
 
 
-def covered(method: Trainable) -> dict[str, nn.Parameter]:
-    """The parameters that the average covers, by their names in the method."""
-    inside = tuple(f"{name}." if name else "" for name in method.averaged)
-    return {name: p for name, p in method.named_parameters() if name.startswith(inside) and inside}
+def covered(method: Trainable) -> dict[str, Tensor]:
+    """The parameters that the average covers, and the buffers, by their names in the method."""
+    parameters, buffers = (
+        tuple(f"{name}." if name else "" for name in names) for names in (method.averaged, method.averaged_buffers)
+    )
+    weights = {name: p for name, p in method.named_parameters() if parameters and name.startswith(parameters)}
+    return weights | {name: b for name, b in method.named_buffers() if buffers and name.startswith(buffers)}
 
 
 class Average:

@@ -24,6 +24,7 @@ from unweave.training.batches import first_batch
 from unweave.training.callbacks import standard_callbacks
 from unweave.training.ema import Average
 from unweave.training.experiment import Experiment
+from unweave.training.foundation_facts import with_error, with_losses
 from unweave.training.state import TrainingState, restore_state
 from unweave.training.thread_choice import ChooseThreads
 from unweave.training.trainer import Trainer
@@ -49,12 +50,16 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         foundation = Run(experiment.run_dir).foundation()
     else:
         foundation = open_whole_foundation(settings.foundation, dataset.shape, len(dataset), convert)
+    foundation = with_error(foundation, dataset)
     definition = find_method(settings.method.name)
     definition.check(settings.method, foundation, settings.training.batch, settings.training.images)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
-    if definition.labels is not None:
-        count, classes = classes_of(dataset, definition.labels(settings.method))
+    labels = None if definition.labels is None else definition.labels(settings.method)
+    if labels is not None and foundation.denoiser is None:
+        count, classes = classes_of(dataset, labels)
         foundation = foundation._replace(class_count=count, classes=classes)
+    elif labels is not None:
+        foundation = with_losses(foundation, dataset)
     method = build(settings.method, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
     players = method.to(accelerator.device).train().players()

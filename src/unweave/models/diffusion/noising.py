@@ -132,6 +132,14 @@ def velocity_shift(abar: PerImage) -> PerImage:
     return abar.sqrt()
 
 
+def gap_shift(abar: PerImage, error: PerImage) -> PerImage:
+    """-sqrt(SNR e_t): what a correction of x_0 of size sqrt(e_t) is multiplied with to be added to eps.
+
+    `error` is e_t, the mean square error of the frozen model's x_0; x_0 then moves by sqrt(e_t) times the correction.
+    """
+    return -(snr(abar) * error).sqrt()
+
+
 def snr(abar: PerImage) -> PerImage:
     """abar / (1 - abar), the signal-to-noise ratio."""
     return abar / (1 - abar)

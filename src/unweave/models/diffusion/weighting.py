@@ -13,7 +13,7 @@ from torch import ones_like
 
 from unweave.tensors import PerImage
 
-Weighting = Literal["uniform", "min_snr", "snr", "sigmoid"]
+Weighting = Literal["uniform", "min_snr", "snr", "sigmoid", "rising"]
 
 
 def uniform(snr: PerImage, level: float) -> PerImage:
@@ -36,9 +36,15 @@ def sigmoid(snr: PerImage, level: float) -> PerImage:
     return snr / (snr + level)
 
 
+def rising(snr: PerImage, level: float) -> PerImage:
+    """(1 + min(SNR, level)) / (1 + level): on x_0, up to that level, the weight that an unweighted error of v has."""
+    return (1 + snr.clamp(max=level)) / (1 + level)
+
+
 WEIGHTINGS: dict[str, Callable[[PerImage, float], PerImage]] = {
     "uniform": uniform,
     "min_snr": min_snr,
     "snr": full_snr,
     "sigmoid": sigmoid,
+    "rising": rising,
 }
