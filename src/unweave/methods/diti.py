@@ -81,21 +81,18 @@ class PrefixMask(_guided.CodeMask):
 
     def __init__(self, settings: DiTiSettings, edges: Sequence[int]) -> None:
         super().__init__()
-        self.given = settings
+        self.settings = settings.model_copy(update={"edges": tuple(edges)})
+        self.finds_edges = isinstance(settings.edges, str)
         self.edges: Tensor
         self.first: Tensor
         self.ends: Tensor
-        self.register_buffer("edges", torch.tensor(edges), persistent=isinstance(settings.edges, str))
+        self.register_buffer("edges", torch.tensor(edges), persistent=self.finds_edges)
         self.register_buffer("first", torch.tensor(newest_slices(self.settings)), persistent=False)
         self.register_buffer("ends", torch.tensor(slice_ends(self.settings)), persistent=False)
 
-    @property
-    def settings(self) -> DiTiSettings:
-        """The settings with the edges that are in force."""
-        return self.given.model_copy(update={"edges": tuple(self.edges.tolist())})
-
     def settle(self) -> None:
         """Open the slices by the edges that were loaded."""
+        self.settings = self.settings.model_copy(update={"edges": tuple(self.edges.tolist())})
         self.first.copy_(torch.tensor(newest_slices(self.settings)))
         self.ends.copy_(torch.tensor(slice_ends(self.settings)))
 
@@ -103,15 +100,15 @@ class PrefixMask(_guided.CodeMask):
         return code * (torch.arange(code.shape[1], device=code.device) < self.count(t)[:, None])
 
     def training_codes(self, code: Code, t: Times) -> Sequence[Code]:
-        if self.given.gradient == "base":
+        if self.settings.gradient == "base":
             return [self.visible(code, t)]
         newest = torch.arange(code.shape[1], device=code.device) >= self.first[self.block(t)][:, None]
         detached = self.visible(torch.where(newest, code, code.detach()), t)
-        return [detached] if self.given.gradient == "stop_grad" else [self.visible(code, t), detached]
+        return [detached] if self.settings.gradient == "stop_grad" else [self.visible(code, t), detached]
 
     def block(self, t: Times) -> Times:
         """The block of each time."""
-        return t * self.given.blocks // STEPS
+        return t * self.settings.blocks // STEPS
 
     def count(self, t: Times) -> Times:
         """How many numbers of the code are open at each time."""
@@ -134,21 +131,28 @@ class DiTi(_guided.Guided):
     def __init__(self, settings: DiTiSettings, foundation: Foundation) -> None:
         own_encoder = foundation._replace(encoder=None)  # its code is ordered by time, which no other run's is
         super().__init__(settings, own_encoder, "DiTi", PrefixMask(settings, first_edges(settings, foundation)))
-        self.settle()
+        self.unit_groups = stage_groups(self.stages)
         self.register_load_state_dict_post_hook(settle_loaded)
 
-    def settle(self) -> None:
-        """Slices and their names by the edges that are in force."""
+    @property
+    def stages(self) -> DiTiSettings:
+        """The settings with the edges that are in force."""
         assert isinstance(self.mask, PrefixMask)
-        self.mask.settle()
-        found = self.mask.settings
-        self.unit_groups = NamedGroups(stage_units(found), partial(units_of_range, found), TIMES_OR_BLOCKS)
+        return self.mask.settings
 
 
 def settle_loaded(method: nn.Module, _: Any) -> None:
-    """Loaded weights bring the edges that were found for them."""
+    """Loaded weights bring the edges that were found for them, and these the names of the slices."""
     assert isinstance(method, DiTi)
-    method.settle()
+    assert isinstance(method.mask, PrefixMask)
+    if method.mask.finds_edges:
+        method.mask.settle()
+        method.unit_groups = stage_groups(method.stages)
+
+
+def stage_groups(settings: DiTiSettings) -> NamedGroups:
+    """The units of each stage, and of any times or blocks."""
+    return NamedGroups(stage_units(settings), partial(units_of_range, settings), TIMES_OR_BLOCKS)
 
 
 def first_edges(settings: DiTiSettings, foundation: Foundation) -> Sequence[int]:
