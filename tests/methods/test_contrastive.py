@@ -89,6 +89,15 @@ def test_wmse() -> None:
     assert distance(whiten(z1), whiten(z2)).item() == pytest.approx(expected, abs=1e-4)
 
 
+def test_what_cannot_be_whitened_names_the_remedy() -> None:
+    constant = torch.ones(40, 4)
+    with pytest.raises(FloatingPointError, match=r"Set method\.shrink=0\.0001 or more"):
+        whiten(constant, 0.0)
+    assert whiten(constant, 1e-4).isfinite().all()
+    with pytest.raises(FloatingPointError, match="the numbers are not finite"):
+        whiten(constant / 0, 1e-4)
+
+
 def test_simclr() -> None:
     z1, z2, z1_, z2_ = codes(4)
     rows, expected = unit(np.concatenate([z1_, z2_])), []

@@ -77,11 +77,20 @@ def distance(first: Codes, second: Codes) -> Scalar:
 
 
 def whiten(codes: Codes, shrink: float = 0.0) -> Codes:
-    """L⁻¹ (z - mean), with L Lᵀ the (shrunk) covariance: its own covariance is the identity."""
+    """L⁻¹ (z - mean), with L Lᵀ the (shrunk) covariance: its own covariance is the identity.
+
+    Raises FloatingPointError for codes that are no numbers, or whose covariance has no Cholesky factor.
+    """
     centred = (codes - codes.mean(0)).double()
     covariance = centred.T @ centred / max(1, len(codes) - 1)
     identity = torch.eye(covariance.shape[0], dtype=centred.dtype, device=centred.device)
-    L = torch.linalg.cholesky((1 - shrink) * covariance + shrink * identity)
+    L, minor = torch.linalg.cholesky_ex((1 - shrink) * covariance + shrink * identity)
+    if minor:
+        what = "constant or follow from one another" if codes.isfinite().all() else "are not finite"
+        raise FloatingPointError(
+            f"{len(codes)} projections of {codes.shape[1]} numbers cannot be whitened with method.shrink={shrink:g}: "
+            f"the numbers {what}. Set method.shrink=0.0001 or more, raise method.sub_batch, or lower training.rate."
+        )
     return torch.linalg.solve_triangular(L, centred.T, upper=False).T.float()
 
 
