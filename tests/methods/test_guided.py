@@ -22,15 +22,25 @@ from unweave.models.diffusion.noising import (
 )
 from unweave.models.encoder import attention_encoder
 from unweave.models.foundation import Foundation, FrozenDenoiser
+from unweave.models.frozen_error import ErrorCurve
 from unweave.models.gradient_decoder import TimeThenCondition
 from unweave.runs.plan import plan
+from unweave.training.ema import Average
 
 NARROW = {"dim": 16, "encoder_widths": (32, 32)}
 SLICED = {**NARROW, "blocks": 8, "edges": (250, 1000), "widths": (6, 10)}
 
 
+CURVE = ErrorCurve((0, 999), (0.02, 0.3), 0.3)
+"""A frozen model's errors, as if measured."""
+
+
+def measured(t: torch.Tensor) -> torch.Tensor:
+    return 0.02 + 0.28 * t / 999
+
+
 def foundation(**config: object) -> Foundation:
-    return Foundation((3, 16, 16), 10, denoiser=small_denoiser(**config))
+    return Foundation((3, 16, 16), 10, denoiser=small_denoiser(**config), error=CURVE)
 
 
 def pdae_of(**settings: object) -> pdae.PDAE:
@@ -82,7 +92,9 @@ def test_images_that_cannot_be_halved_to_4_are_refused(shape, widths) -> None:
         attention_encoder(shape, 8, widths)
 
 
-@pytest.mark.parametrize(("weight", "field"), [("snr", "score"), ("uniform", "score"), ("clean", "velocity")])
+@pytest.mark.parametrize(
+    ("weight", "field"), [("snr", "score"), ("uniform", "score"), ("clean", "velocity"), ("gap", "gap"), ("snr", "gap")]
+)
 def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
     method = pdae_of(weight=weight, field=field)
     t, eps = drawn(method, 4, 5)
@@ -90,10 +102,14 @@ def test_the_loss_of_pdae_by_hand(weight: str, field: str) -> None:
     x_t = add_noise(images(), eps, abar)
     features, eps_0 = method.denoiser.features_and_noise(x_t, t)
     field_values = method.decoder(features, features.embedding, method.condition(method.encoder(images())))
-    size = mean_shift(method.denoiser.process.abar, t) if field == "score" else abar.sqrt()
+    sizes = {"score": mean_shift(method.denoiser.process.abar, t), "velocity": abar.sqrt()}
+    size = sizes[field] if field in sizes else -((abar / (1 - abar)) * measured(t)).sqrt()
     error = (eps - eps_0 - per_image(size) * field_values).square().mean((1, 2, 3))
     ratio = abar / (1 - abar)
-    weights = {"snr": ratio**0.1 / (1 + ratio), "uniform": torch.ones(4), "clean": 1 / ratio}
+    weights = {
+        "snr": ratio**0.1 / (1 + ratio), "uniform": torch.ones(4), "clean": 1 / ratio,
+        "gap": 1 / (ratio * measured(t)),
+    }  # fmt: skip
     by_hand = (weights[weight] * error).mean()
     assert method(batch(), torch.Generator().manual_seed(5)).total.item() == pytest.approx(by_hand.item(), rel=1e-5)
 
@@ -130,6 +146,57 @@ def test_sampling_adds_the_shift_and_clips_x0(kind: str, shift) -> None:
     clipped = clean_of(method.process.clipping(method.predictor(units))(x_t, t), x_t, abar)
     assert clean_of(plain, x_t, abar).abs().max() > 1.1
     torch.testing.assert_close(clipped, clean_of(plain, x_t, abar).clamp(-1, 1), atol=1e-5, rtol=1e-4)
+
+
+def test_a_field_of_the_gap_moves_x0_by_the_frozen_models_error_in_sampling() -> None:
+    method = pdae_of(field="gap", weight="gap")
+    units = method.encode(images())
+    x_t, t = torch.randn(4, 3, 16, 16), torch.tensor(400)
+    abar = method.denoiser.process.abar[t.expand(4)]
+    features, eps_0 = method.denoiser.features_and_noise(x_t, t.expand(4))
+    field = method.decoder(features, features.embedding, method.condition(units.squeeze(2)))
+    moved = clean_of(method.predictor(units)(x_t, t), x_t, abar) - clean_of(eps_0, x_t, abar)
+    torch.testing.assert_close(moved, measured(t).sqrt() * field, atol=1e-4, rtol=1e-3)
+
+
+def test_an_error_is_at_least_a_small_share_of_the_largest() -> None:
+    steep = foundation()._replace(error=ErrorCurve((0, 999), (0.0, 1.0), 1.0))
+    method = pdae.build(pdae.PDAESettings(**NARROW, field="gap"), steep)
+    assert method.error.min().item() == pytest.approx(1 / 5_000)
+
+
+def test_normalised_codes_have_noise_in_training_alone_and_a_cost() -> None:
+    method = pdae_of(field="gap", weight="gap", gain=3.0, noise=0.5, cost=0.1).train()
+    code = method.encode(images(8)).squeeze(2)
+    torch.testing.assert_close(code.mean(0), torch.zeros(16), atol=1e-4, rtol=0)
+    torch.testing.assert_close(code.std(0, unbiased=False), torch.full((16,), 3.0), atol=0.1, rtol=0.1)
+    noise = method.noised_code(torch.zeros(4_000, 16), torch.Generator().manual_seed(0))
+    assert noise.std().item() == pytest.approx(0.5, rel=0.02)
+    half = Batch(images(8), torch.arange(8), seen=20, budget=80)
+    loss = method(half, torch.Generator().manual_seed(0))
+    expected = code.square().sum(1).mean() / 2 / 0.5**2
+    assert loss.terms["cost"].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert loss.total.item() == pytest.approx((loss.terms["denoising"] + 0.1 * 0.5 * expected).item(), rel=1e-4)
+    with evaluating(method):
+        torch.testing.assert_close(method.encode(images(8))[:2], method.encode(images(8)[:2]))
+
+
+def test_averaged_weights_have_averaged_statistics_of_the_code() -> None:
+    """The encoder drifts; what its last images looked like is wrong for its average, which lags behind."""
+    method = pdae_of(gain=3.0).train()
+    bias, average = method.encoder[-1].bias, Average(method, 0.98)
+    code = method.encoder(images(8)).detach() - bias.detach()
+    for _ in range(600):
+        bias.data += code.std(0).mean()
+        method.norm(code + bias.detach())
+        average.step()
+    last = method.norm.statistics.running_mean.clone()
+    with average.applied(), evaluating(method):
+        ours = method.encode(images(8)).mean(0).abs().mean()
+        method.norm.statistics.running_mean.copy_(last)
+        theirs = method.encode(images(8)).mean(0).abs().mean()
+    assert ours < 0.5 * theirs
+    assert torch.equal(method.norm.statistics.running_mean, last)
 
 
 def test_the_uneven_widths_are_those_of_the_release() -> None:
@@ -217,6 +284,46 @@ def test_stop_grad_lets_gradients_into_the_newest_slice_alone_and_dual_adds_both
     )}  # fmt: skip
     assert losses["base"] == pytest.approx(losses["stop_grad"], rel=1e-6)  # the same value, other gradients
     assert losses["dual"] == pytest.approx(2 * losses["base"], rel=1e-6)
+
+
+STAGED = {"blocks": 1000, "edges": "auto", "opening": "at_once", "gradient": "stop_grad"}
+
+
+def with_components() -> Foundation:
+    """Two things are lost one after the other, the second from t = 440 on."""
+    times, flat = (0, 400, 440, 600, 800, 999), (0.1,) * 6
+    components = ((0.0, 0.0, 1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 0.3, 1.0, 1.0))
+    return foundation()._replace(error=ErrorCurve(times, flat, 0.1, components))
+
+
+def test_edges_that_are_found_name_the_slices_and_lie_in_the_checkpoint() -> None:
+    settings = diti.DiTiSettings(**{**SLICED, **STAGED, "field": "gap", "weight": "gap"})
+    method = diti.build(settings, with_components())
+    assert {name: list(units) for name, units in method.groups().items()} == {
+        "t0-439": list(range(6)), "t440-999": list(range(6, 16)),
+    }  # fmt: skip
+    opened = diti.build(settings, foundation()._replace(error=None))
+    assert list(opened.groups()) != list(method.groups())
+    opened.load_state_dict(method.state_dict())
+    assert opened.groups() == method.groups()
+    t = torch.arange(1000)
+    assert torch.equal(opened.mask.count(t), torch.where(t < 440, 6, 16))
+    assert torch.equal(opened.error, method.error)
+    assert list(opened.group("t440-999")) == list(range(6, 16))
+
+
+def test_a_stage_that_opens_at_once_has_its_gradient_at_all_of_its_times() -> None:
+    method = diti.build(diti.DiTiSettings(**{**SLICED, **STAGED}), with_components())
+    code, t = torch.randn(4, 16, requires_grad=True), torch.tensor([0, 439, 440, 999])
+    (visible,) = method.mask.training_codes(code, t)
+    (slope,) = torch.autograd.grad(visible.sum(), code)
+    early, late = [1.0] * 6 + [0.0] * 10, [0.0] * 6 + [1.0] * 10
+    assert slope.tolist() == [early, early, late, late]
+
+
+def test_published_settings_leave_nothing_new_in_a_checkpoint() -> None:
+    for method in (pdae_of(), diti_of()):
+        assert {name.split(".")[0] for name in method.state_dict()} == {"encoder", "condition", "decoder"}
 
 
 def test_diti_with_one_block_is_pdae() -> None:
@@ -387,7 +494,7 @@ def test_any_denoiser_will_do(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["pdae", "diti"])
-@pytest.mark.parametrize("preset", ["release", "release-128", "release-even", "laptop"])
+@pytest.mark.parametrize("preset", ["release", "release-128", "release-even", "laptop", "gap"])
 def test_presets_name_a_denoiser_of_their_own_images(name: str, preset: str) -> None:
     if preset not in find_method(name).presets:
         assert (name, preset) == ("pdae", "release-even")

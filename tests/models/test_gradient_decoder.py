@@ -263,3 +263,23 @@ def test_unets_that_are_not_ours_are_refused(changes: dict[str, Any], message: s
     changes = {"block_out_channels": (32, 32), **changes}  # of the skips, some have 32 groups whatever one says
     with pytest.raises(ValueError, match=message):
         check_splittable(trained(**changes))
+
+
+def test_a_placed_condition_reaches_single_places_and_begins_with_no_correction() -> None:
+    unet = unconditional_unet(16, 3, UNetShape((8, 16), (False, True), 1, 2, 4, 0.0))
+    decoder = GradientDecoder(unet, WIDTH, placed=(16, 16))
+    plain = GradientDecoder(unet, WIDTH)
+    assert set(decoder.state_dict()) - set(plain.state_dict()) == {
+        "placed.map.weight",
+        "placed.map.bias",
+        "placed.position",
+    }
+    x, t, condition = torch.randn(2, 3, 16, 16), torch.tensor([3, 700]), torch.randn(2, WIDTH)
+    features = encoder_half(unet, x, t)
+    assert not decoder(features, features.embedding, condition).any()
+    assert decoder.placed is not None
+    changed = decoder.placed(features, condition).bottom - features.bottom
+    assert changed.shape == features.bottom.shape
+    assert (changed.flatten(2).std(2) > 0).all()  # other at other places
+    moved = [now - before for now, before in zip(decoder.placed(features, condition).skips, features.skips)]
+    assert [bool(skip.any()) for skip in moved] == [skip.shape[2:] == (16, 16) for skip in moved]

@@ -125,7 +125,7 @@ class DiTi(_guided.Guided):
     before the first step and kept in the checkpoint. A slice comes to hold what noise destroys in its stage where the
     stage ends just before the next thing begins to be lost, not where half of it is lost. `auto` finds such times in
     the frozen model's errors (`_stages.edges_of_errors`), without labels; `factors` from pairs of images that differ in
-    one factor (`_stages.edges_of_factors`), and is supervised: the run says so (`supervised` in run.json).
+    one factor (`_stages.edges_of_factors`), and is supervised: tables name such a run "diti (with labels)".
     """
 
     def __init__(self, settings: DiTiSettings, foundation: Foundation) -> None:

@@ -38,7 +38,7 @@ from unweave.models.foundation_settings import FoundationSettings
 from unweave.runs import builtin, checkpoint, log
 from unweave.runs.reduction import Reduction
 from unweave.runs.report_facts import ReportFacts
-from unweave.runs.settings import RunSettings, settings_of, to_toml
+from unweave.runs.settings import RunSettings, method_settings, settings_of, to_toml
 from unweave.types import Weights
 
 if TYPE_CHECKING:
@@ -222,7 +222,9 @@ class Run:
         """The name of the method for tables, which says where it has seen labels in training."""
         from unweave.method import find_method
 
-        return f"{self.method_name} (with labels)" if find_method(self.method_name).labels else self.method_name
+        labels = find_method(self.method_name).labels
+        sees = labels is not None and labels(method_settings(self.tables.get("method"))) is not None
+        return f"{self.method_name} (with labels)" if sees else self.method_name
 
     def scored_weights(self) -> Weights:
         """The weights that scores use: those that the method's authors scored."""
