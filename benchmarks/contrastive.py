@@ -238,7 +238,12 @@ def study(options: argparse.Namespace) -> Iterator[Work]:
     for seed in options.seeds:
         for row in wanted:
             for views in ("colours", "none") if row in ("byol", "barlowtwins") else ("colours",):
-                key = {"data": Path(own.get("path", options.data)).stem, "row": row, "images": options.images, "seed": seed}
+                key = {
+                    "data": Path(own.get("path", options.data)).stem,
+                    "row": row,
+                    "images": options.images,
+                    "seed": seed,
+                }
                 key |= {"views": views} if row in LEARNERS else {}
                 yield Work(key, lambda r=row, v=views, s=seed: measure(r, v, s))
 
