@@ -9,7 +9,7 @@ from unweave import registry
 from unweave.demos._demonstration import find_demonstration
 
 NAMES = registry.names("demos")
-LONG = {"protovae"}  # four trainings
+LONG = {"protovae", "diti"}  # four trainings
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -65,7 +65,7 @@ def run(seed: int, small: bool) -> Outcome:
                 arms[name] = result
                 task.update(count + 1, name)
     unsupervised, supervised, pdae = (arms[name][0] for name in ARMS)
-    titles = {f"{name}, slices that open at {edges}": slices for name, (slices, edges) in arms.items()}
+    titles = {f"{name}, open from {opens}": slices for name, (slices, opens) in arms.items()}
     return Outcome(
         {**summary(unsupervised, ""), **summary(supervised, "*")},
         {**summary(pdae, ""), **summary(pdae, "*")},
@@ -87,7 +87,8 @@ def summary(slices: Slices, mark: str) -> dict[str, float]:
         other = table[~np.eye(3, dtype=bool)]
         values |= {f"{name}: own{mark}": np.diag(table).min(), f"{name}: other, mean{mark}": other.mean()}
         values[f"{name}: other, largest{mark}"] = other.max()
-    return {name: float(value) for name, value in values.items()} | {f"swap: largest{mark}": float(slices.swap.max())}
+    values[f"swap: largest own{mark}"] = np.diag(slices.swap).max()
+    return {name: float(value) for name, value in values.items()}
 
 
 def picture(foundation: Foundation, tables: dict[str, Slices]) -> Image.Image:
@@ -97,14 +98,16 @@ def picture(foundation: Foundation, tables: dict[str, Slices]) -> Image.Image:
         {"time": t, **{n: loss[i] for n, loss in foundation.losses.of_factors.items()}} for i, t in enumerate(TIMES)
     ]
     title = "When noise destroys each hue (0.5: all of it is lost)"
-    parts = [plot_curves(lost, x="time", x_label="time-step t", vertical="linear", title=title)]
-    for title, slices in tables.items():
-        units = [f"slice {i}" for i in range(len(slices.swap))]
-        shown = f"{title}: hues that a swap carries over"
-        parts.append(plot_matrix(slices.swap, NAMES, units=units, title=shown, quantity="share", high=1.0))
-    sheet = Image.new("RGB", (max(part.width for part in parts), sum(part.height for part in parts)), "white")
-    for i, part in enumerate(parts):
-        sheet.paste(part, (0, sum(above.height for above in parts[:i])))
+    curves = plot_curves(lost, x="time", x_label="time-step t", vertical="linear", title=title)
+    cells = [
+        plot_matrix(slices.swap, NAMES, units=[f"slice {i}" for i in range(3)], title=name, high=1.0)
+        for name, slices in tables.items()
+    ]
+    width = max(curves.width, sum(part.width for part in cells))
+    sheet = Image.new("RGB", (width, curves.height + max(part.height for part in cells)), "white")
+    sheet.paste(curves, (0, 0))
+    for i, part in enumerate(cells):
+        sheet.paste(part, (sum(before.width for before in cells[:i]), curves.height))
     return sheet
 
 
@@ -113,7 +116,8 @@ def holds(diti: Measurements, pdae: Measurements) -> bool:
         least = min(diti[f"swap: own{mark}"], diti[f"probe, noisy code: own{mark}"])
         return least >= 0.9 and diti[f"swap: other, mean{mark}"] <= 0.25 and diti[f"swap: other, largest{mark}"] <= 0.5
 
-    return ordered("") and ordered("*") and pdae["swap: largest"] <= 0.6
+    mixed = max(pdae["swap: largest own"], pdae["swap: other, largest"]) <= 0.6
+    return ordered("") and ordered("*") and mixed
 
 
 DEMO = Demonstration(
