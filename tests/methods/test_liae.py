@@ -15,7 +15,7 @@ from unweave.tensors import to_images
 
 def autoencoder(**settings):
     torch.manual_seed(0)
-    return build(LIAESettings(**settings), Foundation((1, 20, 20), 100))
+    return build(LIAESettings(**{"autoencoders": 1, **settings}), Foundation((1, 20, 20), 100))
 
 
 def bumps(rows=100):
@@ -70,6 +70,26 @@ def test_neighbours_are_near_images_of_those_seen_last():
     steps = (near - x[40:]).flatten(1).norm(dim=1)
     assert (steps > 0).all()
     assert (steps <= third + 1e-4).all()
+
+
+def test_the_autoencoder_of_the_lowest_loss_goes_on_alone():
+    method, dataset = autoencoder(autoencoders=3, chosen_after=64, weight=0), bumps(32)
+    x, rng = to_images(dataset.images(np.arange(32))), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for candidate, bias in zip(method.candidates, (0.4, 0.0, 0.9)):
+            candidate["decoder"][-2].bias.fill_(bias)  # a bump is dark but for one place
+    for seen in (0, 32):
+        loss = method(Batch(x, torch.arange(32), seen), rng)
+        assert loss.terms["reconstruction"] < loss.total / 3
+        assert method.chosen == -1
+    assert method.best == 1
+    loss = method(Batch(x, torch.arange(32), 64), rng)
+    assert method.chosen == 1
+    assert loss.total == loss.terms["reconstruction"]
+    loss.total.backward()
+    assert [candidate["decoder"][0].weight.grad is not None for candidate in method.candidates] == [False, True, False]
+    method.losses.copy_(torch.tensor([0.0, 1.0, 1.0]))
+    assert method.encoder is method.candidates[1]["encoder"]
 
 
 def test_the_decoder_form_trains(tmp_path):

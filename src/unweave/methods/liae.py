@@ -19,6 +19,8 @@ from unweave.config import NamedSettings
 from unweave.method import Batch, FitResult, Fitted, Loss, MethodDefinition, OneShot, Player, Sampling, Start
 from unweave.methods._vae import ScalarCodes
 from unweave.models.foundation import Foundation
+from unweave.models.gathered import processes
+from unweave.models.gathered import total as gathered_total
 from unweave.tensors import Images, Scalar, Units, to_images
 from unweave.types import Pixels
 
@@ -54,6 +56,8 @@ class LIAESettings(NamedSettings):
     linear: int = Field(0, ge=0, description="linear layers without bias after the encoder: 8 is IRMAE's")
     ica: bool = Field(True, description="turn the codes to independent components when training ends")
     starts: int = Field(10, ge=1, description="starts of FastICA, of which the most independent is kept")
+    autoencoders: int = Field(4, ge=1, description="how many begin side by side; that of the lowest loss goes on")
+    chosen_after: int = Field(25_600, ge=0, description="images after which it is chosen")
 
 
 TRAINING: dict[str, Any] = {
@@ -75,6 +79,9 @@ class IsometricAutoencoder(OneShot, Fitted):
     among near images of those seen last. Decoder form (`relative_distortion`): how far the Jacobian of the decoder is
     from one multiple of an isometry. Units are the codes turned by ICA once training ends, of mean 0 and variance 1
     over up to `fit_images` images; before, they are the codes.
+
+    Some beginnings end in a folded code, which a much larger loss tells early. So several autoencoders begin on the
+    same images, and after `chosen_after` of them that of the lowest running mean of the loss goes on alone (ours).
     """
 
     fit_images = 10_000
@@ -83,16 +90,30 @@ class IsometricAutoencoder(OneShot, Fitted):
     centre: Tensor
     unmixing: Tensor  # from centred codes to units
     mixing: Tensor  # its inverse
+    losses: Tensor  # running means of each autoencoder
+    chosen: Tensor  # which goes on; -1 while all do
 
     def __init__(self, settings: LIAESettings, foundation: Foundation) -> None:
         super().__init__()
         self.settings, self.shape, units = settings, foundation.shape, settings.units
         numbers = int(np.prod(foundation.shape))
-        linear = [nn.Linear(units, units, bias=False) for _ in range(settings.linear)]
-        self.encoder = nn.Sequential(nn.Flatten(), *perceptron((numbers, *settings.widths, units)), *linear)
-        self.decoder = nn.Sequential(
-            *perceptron((units, *reversed(settings.widths), numbers)), nn.Unflatten(1, foundation.shape)
+        self.candidates = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "encoder": nn.Sequential(
+                        nn.Flatten(),
+                        *perceptron((numbers, *settings.widths, units)),
+                        *(nn.Linear(units, units, bias=False) for _ in range(settings.linear)),
+                    ),
+                    "decoder": nn.Sequential(
+                        *perceptron((units, *reversed(settings.widths), numbers)), nn.Unflatten(1, foundation.shape)
+                    ),
+                }
+            )
+            for _ in range(settings.autoencoders)
         )
+        self.register_buffer("losses", torch.zeros(settings.autoencoders))
+        self.register_buffer("chosen", torch.tensor(-1))
         self.register_buffer(
             "bank", torch.zeros(min(settings.bank, foundation.rows), *foundation.shape, dtype=torch.uint8)
         )
@@ -104,17 +125,52 @@ class IsometricAutoencoder(OneShot, Fitted):
     def players(self) -> list[Player]:
         return [Player("autoencoder", self, list(self.parameters()))]
 
+    @property
+    def best(self) -> int:
+        """Which autoencoder was chosen, or would be now."""
+        return int(self.chosen if self.chosen >= 0 else self.losses.argmin())
+
+    @property
+    def encoder(self) -> nn.Module:
+        return self.pair(self.best)[0]
+
+    @property
+    def decoder(self) -> nn.Module:
+        return self.pair(self.best)[1]
+
+    def pair(self, i: int) -> tuple[nn.Module, nn.Module]:
+        """Encoder and decoder of one of them."""
+        candidate = self.candidates[i]
+        assert isinstance(candidate, nn.ModuleDict)
+        return candidate["encoder"], candidate["decoder"]
+
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
-        x = (batch.images + 1) / 2
-        codes = self.encoder(x)
-        reconstruction = (self.decoder(codes) - x).square().sum((1, 2, 3)).mean()
+        settings, x = self.settings, (batch.images + 1) / 2
+        near = self.neighbours(x, rng) if settings.weight and settings.form == "neighbour" else None
+        if self.chosen < 0 and batch.seen >= settings.chosen_after:
+            self.chosen.copy_(self.losses.argmin())
+        if self.chosen >= 0:
+            loss = self.objective(self.encoder, self.decoder, x, near, rng)
+            if processes() == 1:
+                return loss
+            unused = [p.sum() for i, each in enumerate(self.candidates) if i != self.best for p in each.parameters()]
+            return loss._replace(total=loss.total + 0 * sum(unused))  # averaged over processes like the others
+        losses = [self.objective(*self.pair(i), x, near, rng) for i in range(settings.autoencoders)]
+        totals = torch.stack([loss.total for loss in losses])
+        self.losses.lerp_(gathered_total(totals.detach()) / processes(), 0.02)
+        return Loss(totals.sum(), losses[self.best].terms)
+
+    def objective(
+        self, encoder: nn.Module, decoder: nn.Module, x: Images, near: Images | None, rng: torch.Generator
+    ) -> Loss:
+        codes = encoder(x)
+        reconstruction = (decoder(codes) - x).square().sum((1, 2, 3)).mean()
         if not self.settings.weight:
             return Loss(reconstruction, {"reconstruction": reconstruction})
-        if self.settings.form == "neighbour":
-            near = self.neighbours(x, rng)
-            distortion = neighbour_distortion(x - near, codes - self.encoder(near))
+        if near is not None:
+            distortion = neighbour_distortion(x - near, codes - encoder(near))
         else:
-            distortion = relative_distortion(self.decoder, codes, rng)
+            distortion = relative_distortion(decoder, codes, rng)
         total = reconstruction + self.settings.weight * distortion
         return Loss(total, {"reconstruction": reconstruction, "isometry": distortion})
 
