@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unweave import progress
 from unweave.models.diffusion.noising import STEPS, add_noise, clean_of
 from unweave.models.latents import Space
 from unweave.tensors import Images
@@ -67,17 +68,19 @@ def error_curve(
     x0 = torch.cat([space.encode(chunk) for chunk in images.split(batch)])
     directions, variances = principal_components(x0)
     abar, errors, components = denoiser.process.abar, [], []
-    for time in times:
-        squares, along = 0.0, torch.zeros_like(variances)
-        for clean in x0.split(batch):
-            t = torch.full((len(clean),), time, device=clean.device)
-            eps = torch.randn(clean.shape, generator=rng, device=rng.device).to(clean.device)
-            x_t = add_noise(clean, eps, abar[t])
-            guess = clean_of(denoiser.features_and_noise(x_t, t)[1], x_t, abar[t])
-            squares += (guess - clean).square().sum().item()
-            along += ((guess - clean).flatten(1) @ directions).square().sum(0)
-        errors.append(squares / x0.numel())
-        components.append((along / len(x0) / variances).tolist())
+    with progress.task("measuring the frozen model", len(times), "times") as task:
+        for index, time in enumerate(times):
+            squares, along = 0.0, torch.zeros_like(variances)
+            for clean in x0.split(batch):
+                t = torch.full((len(clean),), time, device=clean.device)
+                eps = torch.randn(clean.shape, generator=rng, device=rng.device).to(clean.device)
+                x_t = add_noise(clean, eps, abar[t])
+                guess = clean_of(denoiser.features_and_noise(x_t, t)[1], x_t, abar[t])
+                squares += (guess - clean).square().sum().item()
+                along += ((guess - clean).flatten(1) @ directions).square().sum(0)
+            errors.append(squares / x0.numel())
+            components.append((along / len(x0) / variances).tolist())
+            task.update(index + 1)
     return ErrorCurve(
         tuple(times), tuple(errors), x0.var(0, unbiased=len(x0) > 1).mean().item(), tuple(zip(*components))
     )

@@ -16,7 +16,7 @@ from unweave.models.frozen_error import ErrorCurve, error_curve
 from unweave.runs.model import best_device
 from unweave.tensors import Images, Times, to_images
 
-IMAGES = 128
+IMAGES = 64
 """Images of the training set that errors are measured on."""
 PAIRS = 64
 """Pairs of images for every factor that losses are measured on."""

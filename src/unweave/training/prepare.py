@@ -50,7 +50,8 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         foundation = Run(experiment.run_dir).foundation()
     else:
         foundation = open_whole_foundation(settings.foundation, dataset.shape, len(dataset), convert)
-    foundation = with_error(foundation, dataset)
+    if checkpoint.newest(experiment.run_dir / "checkpoints", lambda _: None) is None:  # else it brings what it needs
+        foundation = with_error(foundation, dataset)
     definition = find_method(settings.method.name)
     definition.check(settings.method, foundation, settings.training.batch, settings.training.images)
     torch.manual_seed(settings.training.seed)  # what opens a frozen network may draw
