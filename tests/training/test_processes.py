@@ -1,5 +1,11 @@
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.conftest import QUICK
 
@@ -32,3 +38,20 @@ def test_a_run_of_two_processes_is_like_any_other(tmp_path: Path) -> None:
     one = {**TRAINING, "images": 64, "processes": 1}
     resumed = unweave.train("encdiff", data=DATA, method=QUICK, training=one, run=run.path, resume=True)
     assert resumed.digest() == Run(run.path).digest()
+
+
+@pytest.mark.long
+def test_a_terminated_command_leaves_no_process_behind(tmp_path: Path) -> None:
+    words = ["data=sprites", "data.size=16", *(f"training.{key}={value}" for key, value in TRAINING.items())]
+    command = [sys.executable, "-m", "unweave", "train", "encdiff", *words, "training.images=1000000"]
+    parent = subprocess.Popen([*command, "--run", str(tmp_path / "run")], stderr=subprocess.DEVNULL)
+    log, deadline = tmp_path / "run" / "log.jsonl", time.monotonic() + 120
+    while not (log.is_file() and log.stat().st_size):
+        assert time.monotonic() < deadline, "no step in two minutes"
+        time.sleep(0.2)
+    family = psutil.Process(parent.pid).children(recursive=True)
+    assert len(family) >= 3  # torchrun and two processes
+    os.kill(parent.pid, signal.SIGTERM)
+    assert parent.wait(timeout=60) == 128 + signal.SIGTERM
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive

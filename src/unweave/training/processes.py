@@ -1,8 +1,12 @@
 """training.processes: several processes of a few threads train one run, and this one waits for them."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -20,7 +24,7 @@ def train_in_processes(experiment: Experiment, *, convert: bool = False) -> Run:
     """Make the run directory, and train it by `torchrun` on this machine, as docs/architecture.md says it by hand.
 
     Foundations must be there. Raises KeyboardInterrupt where the processes were interrupted, RuntimeError where they
-    failed; what went wrong they have said on stderr.
+    failed; what went wrong they have said on stderr. A SIGTERM to this process ends all of them, and it by SystemExit.
     """
     run, training = experiment.make_run_dir(), experiment.settings.training
     shares = max(1, torch.get_num_threads() // training.processes)
@@ -33,13 +37,36 @@ def train_in_processes(experiment: Experiment, *, convert: bool = False) -> Run:
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        status = child.wait()
-    except KeyboardInterrupt:  # a terminal sends it to all of them
-        child.wait()
-        raise
+    with _termination_ends(child):
+        try:
+            status = child.wait()
+        except KeyboardInterrupt:  # a terminal sends it to all of them
+            child.wait()
+            raise
     if status:
         raise RuntimeError(
             f"the {training.processes} processes of {run.path} ended with exit status {status}: see what they said."
         )
     return Run(run.path)
+
+
+@contextmanager
+def _termination_ends(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """SIGTERM inside the `with` ends the child first; only the main thread has signals."""
+
+    asked = []
+
+    def end(number: int, _: object) -> None:
+        asked.append(number)
+        child.terminate()  # torchrun passes it on to its processes
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if asked:
+        raise SystemExit(128 + signal.SIGTERM)
