@@ -52,13 +52,13 @@ def main() -> None:
     for seed in [] if options.only_report else options.seeds:
         kept = options.out / f"frozen-{seed}.joblib"
         if not kept.exists():
-            joblib.dump(_hues.frozen_model(seed, STEPS), kept)
+            joblib.dump(_hues.frozen_model(seed), kept)
         foundation = joblib.load(kept)
         for arm in options.arms:
             if any((record["arm"], record["seed"]) == (arm, seed) for record in records):
                 continue
             began, (name, table) = time.perf_counter(), ARMS[arm]
-            method = train(name, seed, foundation, STEPS, **table)
+            method = train(name, seed, foundation, **table)
             slices = _hues.measure(method, seed)
             record = {
                 "arm": arm, "seed": seed, "table": table, "steps": STEPS, "seconds": round(time.perf_counter() - began),

@@ -26,7 +26,7 @@ from unweave.tensors import Images, Times
 
 NAMES = ("dot", "centre", "ground")
 HUES = torch.tensor([[1.0, 1, -1], [1, -1, 1], [-1, 1, 1], [-1, -1, -1]])
-ROWS, SLICE = 16_384, 4  # pictures; numbers of the code in each of three slices
+ROWS, STEPS, SLICE = 16_384, 800, 4  # pictures; steps of the frozen model; numbers of the code in each of three slices
 LOUDER = 49.0  # SNR at every time, over that of the linear schedule: the dot is half lost in the middle
 TIMES = (*range(0, 1_000, 20), 999)
 TRAINING: dict[str, Any] = {"betas": (0.9, 0.99), "clip": 1.0, "decay": "cosine", "warmup": 3_200}
@@ -60,7 +60,7 @@ def pictures(rng: torch.Generator) -> Images:
     return draw(random_classes(ROWS, rng), rng)
 
 
-def frozen_model(seed: int, steps: int) -> Foundation:
+def frozen_model(seed: int) -> Foundation:
     """A denoiser trained on such pictures, and what is measured of it."""
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed)
@@ -72,7 +72,7 @@ def frozen_model(seed: int, steps: int) -> Foundation:
     abar = LOUDER * (a := alphas_bar(plain).double()) / (1 - a + LOUDER * a)
     betas = 1 - abar / torch.cat([torch.ones(1), abar[:-1]])
     denoiser.process = Process({**plain, "trained_betas": betas.tolist()})
-    fit(denoiser, pictures(rng), steps * BATCH, rng, rate=3e-3, **TRAINING)
+    fit(denoiser, pictures(rng), STEPS * BATCH, rng, rate=3e-3, **TRAINING)
     frozen = FrozenDenoiser(denoiser.unet, denoiser.process.config)
     error = error_curve(frozen, PixelSpace((3, 8, 8)), draw(random_classes(256, rng), rng), rng, TIMES)
     losses = FactorLosses(TIMES, {name: lost(frozen, i) for i, name in enumerate(NAMES)})

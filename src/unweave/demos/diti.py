@@ -34,11 +34,11 @@ from unweave.methods._guided import Guided
 from unweave.methods.diti import DiTi
 from unweave.models.foundation import Foundation
 
-STEPS = 800  # of each training, of 64 pictures
+STEPS = 1_000  # of DiTi and PDAE, of 64 pictures each
 ARMS = {"DiTi": ("diti", {"edges": "auto"}), "DiTi*": ("diti", {"edges": "factors"}), "PDAE": ("pdae", {})}
 
 
-def train(name: str, seed: int, foundation: Foundation, steps: int, **table: object) -> Guided:
+def train(name: str, seed: int, foundation: Foundation, **table: object) -> Guided:
     """DiTi or PDAE by the preset `gap`, on one thread."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -49,13 +49,13 @@ def train(name: str, seed: int, foundation: Foundation, steps: int, **table: obj
         definition.settings(**{**definition.presets["gap"]["method"], **sizes, **table}), foundation
     )
     assert isinstance(method, Guided)
-    fit(method, _hues.pictures(rng), steps * BATCH, rng, rate=2e-3, **_hues.TRAINING)
+    fit(method, _hues.pictures(rng), STEPS * BATCH, rng, rate=2e-3, **_hues.TRAINING)
     return method
 
 
 def run(seed: int, small: bool) -> Outcome:
     progress.message("the frozen model is trained first")
-    foundation = _hues.frozen_model(seed, STEPS)
+    foundation = _hues.frozen_model(seed)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         work = (joblib.delayed(train_and_measure)(*arm, seed, foundation) for arm in ARMS.values())
         found = joblib.Parallel(n_jobs=2, return_as="generator")(work)
@@ -75,7 +75,7 @@ def run(seed: int, small: bool) -> Outcome:
 
 def train_and_measure(name: str, table: dict[str, str], seed: int, foundation: Foundation) -> tuple[Slices, str]:
     """What the slices hold, and when they open."""
-    method = train(name, seed, foundation, STEPS, **table)
+    method = train(name, seed, foundation, **table)
     opens = [0, *method.stages.edges[:-1]] if isinstance(method, DiTi) else [0, 0, 0]
     return _hues.measure(method, seed), ", ".join(map(str, opens))
 
