@@ -80,7 +80,7 @@ GAP = {
 }  # fmt: skip
 """Ours: see `Guided`."""
 GAP_TRAINING = {
-    "images": 64_000, "batch": 64, "rate": 2e-3, "betas": (0.9, 0.99), "weight_decay": 0.0, "warmup": 3_200,
+    "images": 32_000, "batch": 32, "rate": 2e-3, "betas": (0.9, 0.99), "weight_decay": 0.0, "warmup": 1_600,
     "decay": "cosine", "clip": 1.0, "average": 0.99,
 }  # fmt: skip
 
