@@ -71,7 +71,7 @@ def picture(curve: ErrorCurve) -> Image:
         {"time": time, "one guess of the frozen model": error, "the mean picture": curve.mean_picture}
         for time, error in zip(curve.times, curve.errors)
     ]
-    title = "Mean squared error of x_0: what the frozen model lacks at each time, and a method can give"
+    title = "Squared error of x_0 by time: what the frozen model lacks"
     return plot_curves(points, x="time", x_label="time-step t", title=title)
 
 
