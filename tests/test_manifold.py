@@ -146,6 +146,14 @@ def test_what_lies_within_the_scatter_of_gaussian_numbers_is_doubted() -> None:
     assert manifold.independent_components(manifold.whiten(one), 5, np.random.RandomState(1)).near_gaussian == 1
 
 
+def test_a_torn_embedding_is_told() -> None:
+    data = open_data("manifolds", {"variant": "wide_bump", "factors": "gaussian", "seed": 0})
+    x = data.images(np.arange(len(data))).reshape(len(data), -1).astype(float)
+    with pytest.warns(UserWarning, match=r"torn: 1 of 1,000 rows \(row \d+\) lie more than 8"):
+        fitted = LocalIsometry(random_state=0).fit(x)
+    assert np.abs(fitted.embedding_).max() > 31  # one row has all the variance of a component
+
+
 def test_near_ties_are_told(monkeypatch) -> None:
     found = manifold.IndependentComponents(np.eye(2), np.array([1.0, 0.9] * 5), np.array([1.0, 0.7] * 5), 1, 0)
     monkeypatch.setattr(manifold, "independent_components", lambda *_: found)

@@ -41,6 +41,7 @@ DENSE_ROWS = 1_500
 """Up to so many rows all eigenvectors of a dense matrix are faster than a few of a sparse one."""
 DENSE_AT_MOST = 4_000
 """Up to so many rows a dense matrix is the way out where the sparse one fails."""
+TORN_FROM = 8  # standard deviations; factors of usual distributions stay below 5
 GAUSSIAN_LOG_COSH = 0.37457
 GAUSSIAN_LOG_COSH_DEVIATION = 0.0795  # of log cosh u less its regression on u^2, for a Gaussian u
 """E log cosh of a standard normal number."""
@@ -94,7 +95,7 @@ class LocalIsometry(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     Attributes
     ----------
     embedding_ : coordinates of the embedded rows [rows, components]; `rows_` are their numbers in X.
-    rotation_ : `IndependentComponents`, None without ICA; a warning says where others are nearly as independent.
+    rotation_ : `IndependentComponents`, None without ICA.
     local_shares_ : mean share of each local principal component in the variance of a neighbourhood.
 
     New rows are placed by the affine map from pictures to coordinates of their nearest row's neighbourhood, through
@@ -124,7 +125,7 @@ class LocalIsometry(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> "LocalIsometry":
-        """Embed the rows; `y` is not looked at.
+        """Embed the rows; `y` is not looked at. What is to be doubted (`doubts`) is said as a UserWarning.
 
         Raises ValueError for numbers that are not finite, too few rows or neighbours, rows that are equal, a graph of
         neighbours that falls into parts, and where the memory does not suffice.
@@ -155,9 +156,24 @@ class LocalIsometry(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             task.update(4)
         self.rows_, self.points_ = rows, points
         self._n_features_out = self.n_components
-        if self.rotation_ is not None and (doubt := self.rotation_.doubt()):
+        for doubt in self.doubts():
             warnings.warn(doubt, stacklevel=2)
         return self
+
+    def doubts(self) -> list[str]:
+        """What speaks against the fitted coordinates, a sentence each: a torn embedding, an uncertain rotation."""
+        far = np.flatnonzero((np.abs(self.embedding_) > TORN_FROM).any(1))
+        sentences = []
+        if len(far):
+            shown = ", ".join(map(str, self.rows_[far[:5]].tolist())) + (", ..." if len(far) > 5 else "")
+            sentences.append(
+                f"the embedding is torn: {len(far):,} of {len(self.embedding_):,} rows (row {shown}) lie more than "
+                f"{TORN_FROM} standard deviations out and take a component for themselves, so that a factor is lost. "
+                f"Raise the number of neighbours ({self.n_neighbors}), or leave such rows out."
+            )
+        if self.rotation_ is not None and (doubt := self.rotation_.doubt()):
+            sentences.append(doubt)
+        return sentences
 
     def transform(self, X: Any) -> Coordinates:
         """Coordinates of rows, old ones exactly as they were fitted."""

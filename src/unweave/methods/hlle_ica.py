@@ -7,6 +7,7 @@ rates and batch of [training] say nothing to it. It costs seconds for a thousand
 others are placed among them.
 """
 
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -102,7 +103,10 @@ class HLLEICA(Method, Fitted):
         model = manifold.LocalIsometry(
             settings.units, n_neighbors=settings.neighbours, embedding=settings.embedding, reduce=settings.reduce,
             ica=settings.ica, n_starts=settings.starts, landmarks=None, random_state=rng.initial_seed() % 2**32,
-        ).fit(to_images(pixels).flatten(1).numpy())  # fmt: skip
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # its doubts are notes of the run
+            model.fit(to_images(pixels).flatten(1).numpy())
         fitted = {
             "mean": model.pca_.mean_, "axes": model.pca_.components_, "points": model.points_,
             "coordinates": model.embedding_,
@@ -116,11 +120,11 @@ class HLLEICA(Method, Fitted):
         }
         terms = {"local_dimension": float(estimate)}
         notes = [
-            f"local principal components speak for {estimate} factors (an estimate); method.units is {settings.units}"
+            f"local principal components speak for {estimate} factors (an estimate); method.units is {settings.units}",
+            *model.doubts(),
         ]
         if model.rotation_ is not None:
             terms |= {"negentropy": model.rotation_.negentropies.max(), "near_ties": float(model.rotation_.near_ties)}
-            notes += [doubt] if (doubt := model.rotation_.doubt()) else []
         return FitResult(terms, pictures, notes)
 
     def encode(self, images: Images) -> Units:
