@@ -89,20 +89,22 @@ def main() -> None:
     parser.add_argument("--modules", nargs="+", default=["multiple", "concatenation"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=400_000)
+    parser.add_argument("--settings", nargs="*", default=[], help="of every run, as method.content=12")
     parser.add_argument("--pairs", type=int, default=2_000)
     parser.add_argument("--out", type=Path, default=Path("runs/csdismo"))
     arguments = parser.parse_args()
     rows = []
     for seed in arguments.seeds:
         for module in arguments.modules:
-            words = [f"data={arguments.data}", f"method.module={module}", f"training.seed={seed}"]
+            words = [*arguments.settings, f"data={arguments.data}", f"method.module={module}", f"training.seed={seed}"]
             words += [f"training.images={arguments.images}", f"method.encoders_after={arguments.images * 3 // 4}"]
             place = arguments.out / f"{Path(arguments.data).stem}-{module}-{seed}"
             record = train("csdismo", words, place)
             rows.append({"module": module, "seed": seed, "seconds": record["seconds"]})
             rows[-1] |= errors(Run(place), arguments.content, arguments.pairs)
             print(json.dumps(rows[-1]), flush=True)
-    print(json.dumps({"commit": commit(), "data": arguments.data, "images": arguments.images, "rows": rows}))
+    about = {"commit": commit(), "data": arguments.data, "images": arguments.images, "settings": arguments.settings}
+    print(json.dumps({**about, "rows": rows}))
 
 
 if __name__ == "__main__":

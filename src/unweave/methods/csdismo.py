@@ -86,6 +86,9 @@ class CSDisMo(ContentStyle):
     - L_E: mean squared error of the encoders' codes. After `encoders_after` images these take the place of the table's
       in L_image; the table gets no gradient from there on, and stops as the optimiser's momentum runs out
 
+    Codes begin near 0 (deviation 0.1), as LORD's do, so that they go where the generator needs them; from variance 1 it
+    learns the random ones by heart (benchmarks/records/csdismo.md).
+
     Deviations: encoders learn from the beginning, on codes that they do not change, where LORD's are a second stage.
     """
 
@@ -100,7 +103,7 @@ class CSDisMo(ContentStyle):
         """`rows` is the number of images that have a code, `generator` takes content and style."""
         super().__init__(settings.content, settings.style, generator, content_encoder, style_encoder)
         self.settings = settings
-        self.table = nn.Parameter(torch.randn(rows, settings.content + settings.style) / RATE)
+        self.table = nn.Parameter(0.1 * torch.randn(rows, settings.content + settings.style) / RATE)
 
     def players(self) -> list[Player]:
         return [Player("csdismo", self, list(self.parameters()))]
