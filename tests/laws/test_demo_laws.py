@@ -9,7 +9,7 @@ from unweave import registry
 from unweave.demos._demonstration import find_demonstration
 
 NAMES = registry.names("demos")
-LONG = {"protovae", "diti"}  # four trainings
+LONG = {"csdismo", "diti", "dotvae", "protovae"}  # trainings of minutes
 
 
 @pytest.mark.parametrize("name", NAMES)

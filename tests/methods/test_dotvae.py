@@ -91,3 +91,8 @@ def test_more_latents_than_can_be_opened_are_refused_before_training(tmp_path: P
             run=tmp_path / "run",
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_one_image_is_refused() -> None:
+    with pytest.raises(SettingsError, match="the set has 1: dotvae needs at least 2"):
+        dotvae.build(DOTVAESettings(), Foundation((3, 16, 16), 1))

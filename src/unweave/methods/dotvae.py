@@ -225,7 +225,12 @@ def check(settings: DOTVAESettings, foundation: Foundation, batch: int, images: 
 
 
 def build(settings: DOTVAESettings, foundation: Foundation) -> DOTVAE:
-    """With the networks of the sweep, and the critic of InfoGAN-CR, which the text names."""
+    """With the networks of the sweep, and the critic of InfoGAN-CR, which the text names. Raises SettingsError for a
+    single image."""
+    if foundation.rows < 2:
+        raise SettingsError(
+            f"latents say how images differ, and the set has {foundation.rows}: dotvae needs at least 2 images."
+        )
     encoder = vae.encoder(foundation.shape, 2 * (settings.units + settings.rest))
     decoder = vae.decoder(foundation.shape, settings.units + settings.rest)
     return DOTVAE(settings, encoder, decoder, image_critic(foundation.shape) if settings.interventions else None)
