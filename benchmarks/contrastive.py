@@ -5,6 +5,7 @@
     python benchmarks/contrastive.py search --images 40000
     python benchmarks/contrastive.py study --data sprites --images 60000 --seeds 0
     python benchmarks/contrastive.py study --data celeba --set path=FOLDER size=64 --images 60000
+    python benchmarks/contrastive.py show
 
 Records go to OUT/NAME.jsonl, one line a run, and a run whose line is there is not made again; the table of all of them
 goes to stdout. One thread a run.
@@ -16,6 +17,7 @@ collapse: each learner as published and with what keeps it from collapsing switc
     (e to the entropy of the eigenvalues of the covariance).
 search: learning rates and batches of the preset `laptop`, one seed, on `sprites` alone.
 study: MED of the code and of its random rotations, and the same classifier, with and without colour views.
+show: trains nothing; of the study's records a table by set, means over seeds, and OUT/study.png.
 """
 
 import argparse
@@ -42,6 +44,8 @@ from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.metrics.med import information_share, med_and_top
+from unweave.figures.matrix import plot_matrix
+from unweave.figures.save import save_picture
 from unweave.method import Method, evaluating
 from unweave.methods._contrastive import Contrastive
 from unweave.runs.codes import encode_rows
@@ -248,7 +252,41 @@ def study(options: argparse.Namespace) -> Iterator[Work]:
                 yield Work(key, lambda r=row, v=views, s=seed: measure(r, v, s))
 
 
-PARTS = {"invariance": invariance, "collapse": collapse, "search": search, "study": study}
+def show(options: argparse.Namespace) -> Iterator[Work]:
+    records = read(options.out / "study.jsonl")
+    sets = list(dict.fromkeys(record["data"] for record in records))
+    codes = list(dict.fromkeys(title(record) for record in records))
+    above = np.zeros((len(sets), len(codes)))
+    for i, name in enumerate(sets):
+        print(f"\n| {name} | seeds | MED over its null | top-1 | over its null | top-2 over its null | accuracy |")
+        print("|---|--:|--:|--:|--:|--:|---|")
+        for j, code in enumerate(codes):
+            of = [record for record in records if record["data"] == name and title(record) == code]
+            if not of:
+                continue
+            excess = {key: [r["med"][key] - r["null"][key] for r in of] for key in ("med", "top1", "top2")}
+            above[i, j] = max(0.0, float(np.mean(excess["top1"])))
+            accuracy = {key: np.mean([r["accuracy"][key] for r in of]) for key in of[0]["accuracy"]}
+            print(
+                f"| {code} | {len(of)} | {spell(excess['med'])} | {np.mean([r['med']['top1'] for r in of]):.3f} "
+                f"| {spell(excess['top1'])} | {spell(excess['top2'])} "
+                f"| {', '.join(f'{key} {value:.2f}' for key, value in accuracy.items())} |"
+            )
+    picture = plot_matrix(above, codes, units=sets, title="Top-1 disentanglement above that of random rotations")
+    save_picture(picture, options.out / "study.png", overwrite=True)
+    yield from ()
+
+
+def title(record: Mapping[str, Any]) -> str:
+    return f"{record['row']}{', no colour views' if record.get('views') == 'none' else ''}"
+
+
+def spell(values: Sequence[float]) -> str:
+    """The mean, and between which values the seeds lie."""
+    return f"{np.mean(values):+.3f} ({min(values):+.3f} to {max(values):+.3f})"
+
+
+PARTS = {"show": show, "invariance": invariance, "collapse": collapse, "search": search, "study": study}
 
 
 def main() -> None:
@@ -272,7 +310,8 @@ def main() -> None:
                 record = {**work.key, **work.measure(), "commit": commit()}
                 with path.open("a") as file:
                     file.write(json.dumps(record) + "\n")
-    print_records(read(path))
+    if options.part != "show":
+        print_records(read(path))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
