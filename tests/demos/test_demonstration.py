@@ -35,6 +35,7 @@ def test_what_was_shown_says_all_of_it(made_up: ModuleType, tmp_path: Path) -> N
         "control_is": DEMO.control,
         "measured": {"score": 1.5},
         "control": {"score": 0.25},
+        "beside": {},
         "holds": True,
         "seconds": 0.0,
         "picture": str(tmp_path / "a.png"),

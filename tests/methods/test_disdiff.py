@@ -19,13 +19,18 @@ from unweave.method import Batch, Loss, Sampling, evaluating
 from unweave.methods import disdiff
 from unweave.methods.disdiff import (
     PRESETS,
+    SEPARATING,
     DisDiff,
     DisDiffSettings,
+    Drawn,
     draw_alone,
     field_maps,
     invariance,
     orthogonal,
+    relative_invariance,
+    relative_variance,
     unit_distances,
+    unit_spread,
     variance,
 )
 from unweave.models import foundation
@@ -53,6 +58,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no variance": {"variance": False},
     "reconstruction alone": {"weight": 0.0},
     "group norm": {"encoder_norm": "group"},
+    "separating": SEPARATING,
+    "separating in pieces": {**SEPARATING, "piece": 2},
+    "bounded weight": {**SEPARATING, "weight_by": "bounded"},
+    "relative distances": {"distances": "relative"},
     "chunks and pieces": {"chunk": 3, "piece": 2},
 }
 SHORT = Sampling("ddim", 3)
@@ -86,19 +95,18 @@ def forward(method: DisDiff, count: int = 8, seed: int = 1) -> Loss:
     return method(batch(count), torch.Generator().manual_seed(seed))
 
 
-def draws(method: DisDiff, count: int = 8, seed: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What `forward` draws: noised latents, noise, times, and the unit of each image."""
-    rng = torch.Generator().manual_seed(seed)
-    z0 = method.space.encode(batch(count).images)
-    t = noising.uniform_times(count, rng, z0.device)
-    eps = torch.randn(z0.shape, generator=rng)
-    x_t = noising.add_noise(z0, eps, method.denoiser.process.abar[t])
-    return x_t, eps, t, torch.randint(method.settings.units, (count,), generator=rng)
+def draws(method: DisDiff, count: int = 8, seed: int = 1) -> Drawn:
+    """What `forward` draws."""
+    return method.draw_noise(batch(count).images, torch.Generator().manual_seed(seed))
 
 
 def noised(method: DisDiff, count: int = 8) -> tuple[Tensor, Tensor]:
-    x_t, _, t, _ = draws(method, count)
-    return x_t, t
+    drawn = draws(method, count)
+    return drawn.x_t, drawn.t
+
+
+def terms(method: DisDiff, drawn: Drawn, units: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return method.terms(drawn, units, unit_spread(units))
 
 
 def gradients(method: nn.Module, total: Tensor) -> dict[str, Tensor]:
@@ -268,7 +276,7 @@ def test_the_total_is_what_the_settings_leave_in(kept: bool, moved: bool) -> Non
     method = quick(invariance=kept, variance=moved)
     units = method.encode(batch().images)
     method.copy_to_twin()
-    error, l_in, l_va, w = method.terms(*draws(method), units)
+    error, l_in, l_va, w = terms(method, draws(method), units)
     expected = error.mean() + (w * (l_in * kept + l_va * moved)).mean()
     assert l_in.min() > 0
     assert l_va.min() > 0
@@ -358,12 +366,96 @@ def test_descending_invariance_moves_the_chosen_unit_and_stills_the_others() -> 
     assert (change[0, [0, 1, 3]] < 0).all()
 
 
+# Relative terms
+
+
+def test_relative_terms_do_not_know_the_scale_of_any_unit() -> None:
+    truth, before, after = torch.randn(3, 16, 4, 3, generator=torch.Generator().manual_seed(0))
+    c, scale = torch.arange(16) % 4, torch.tensor([0.5, 1.0, 3.0, 40.0])[:, None]
+
+    def both(factor: Tensor) -> Tensor:
+        spread = unit_spread(truth * factor)
+        kept = relative_invariance(before * factor, after * factor, c, spread)
+        return torch.stack([kept, relative_variance(truth * factor, before * factor, after * factor, c, spread)])
+
+    torch.testing.assert_close(both(scale), both(torch.ones(4, 1)), rtol=2e-3, atol=2e-3)
+
+
+def test_relative_terms_in_closed_form() -> None:
+    before = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    c, spread = torch.tensor([1, 3]), torch.ones(4)
+    truth, after = before.clone(), before.clone()
+    truth[torch.arange(2), c] += torch.tensor([1.0, 2.0, 2.0])  # 9 away
+    after[torch.arange(2), c] += torch.tensor([1.0, 2.0, 2.0]) / 2
+    assert relative_invariance(before, after, c, spread).max() < 1e-3  # it moves alone
+    torch.testing.assert_close(relative_invariance(before, before + 1, c, spread), torch.full((2,), math.log(4)))
+    torch.testing.assert_close(relative_variance(truth, before, after, c, spread), torch.full((2,), 9 / 4 / 9.1))
+    torch.testing.assert_close(relative_variance(truth, before, before, c, spread), torch.full((2,), 9 / 9.1))
+    assert not relative_variance(truth, before, truth, c, spread).any()
+    assert (relative_variance(truth, before, truth + 100, c, spread) == 4).all()  # bounded
+
+
+def test_fields_that_shift_the_clean_image_are_measured_there_and_drawn_with() -> None:
+    method = quick(field="clean", loss="l2")
+    G = torch.randn(4, 4, *SHAPE, generator=torch.Generator().manual_seed(3))
+    method.field = ConstantFields(G)
+    drawn = draws(method, 4)._replace(t=torch.tensor([100, 400, 700, 900]))
+    abar = method.process.abar[drawn.t]
+    drawn = drawn._replace(x_t=noising.add_noise(drawn.x0, drawn.eps, abar))
+    units = method.encode(batch(4).images)
+    _, eps_0 = method.denoiser.features_and_noise(drawn.x_t, drawn.t)
+    clean = noising.clean_of(eps_0, drawn.x_t, abar)
+    error, _, _, weight = terms(method, drawn, units)
+    torch.testing.assert_close(error, (drawn.x0 - clean - G.sum(1)).square().mean((1, 2, 3)))
+    chosen = G[torch.arange(4), drawn.c]
+    torch.testing.assert_close(weight, 0.05 * chosen.square().mean((1, 2, 3)), rtol=1e-3, atol=0)
+    for row in range(4):
+        eps = method.predictor(units, None)(drawn.x_t, drawn.t[row])[row]
+        drawn_clean = noising.clean_of(eps[None], drawn.x_t[row, None], abar[row, None])
+        torch.testing.assert_close(drawn_clean[0], (clean + G.sum(1))[row], rtol=1e-3, atol=1e-3)
+
+
+def test_a_bounded_weight_is_at_most_the_error_of_the_frozen_model() -> None:
+    weights = {}
+    for by in ("latent", "bounded"):
+        method = quick(weight_by=by, field="clean", weight=1.0)
+        drawn = draws(method, 2)
+        G = torch.zeros(2, 4, *SHAPE)
+        G[0], G[1] = 1e-3, 1e3
+        method.field = ConstantFields(G)
+        weights[by] = terms(method, drawn, method.encode(batch(2).images))[3]
+    _, eps_0 = method.denoiser.features_and_noise(drawn.x_t, drawn.t)
+    clean = noising.clean_of(eps_0, drawn.x_t, method.process.abar[drawn.t])
+    assert weights["bounded"][0] == weights["latent"][0]
+    torch.testing.assert_close(weights["bounded"][1], (drawn.x0 - clean)[1].square().mean())
+
+
+def test_purified_pictures_are_those_of_the_frozen_model_with_a_gradient() -> None:
+    method = quick(purify=0.5)
+    abar = method.process.abar
+    time = int((abar > 0.5).sum())
+    clean, again = (torch.randn(2, *SHAPE, requires_grad=wanted) for wanted in (True, False))
+    t = torch.tensor([time, time]) - int((abar[time - 1] - 0.5).abs() < (abar[time] - 0.5).abs())
+    x_t = noising.add_noise(clean, again, abar[t])
+    expected = noising.clean_of(method.denoiser.features_and_noise(x_t, t)[1], x_t, abar[t])
+    shown = method.picture(clean, again)
+    torch.testing.assert_close(shown, expected)
+    assert torch.autograd.grad(shown.sum(), clean)[0].any()
+    assert torch.equal(quick().picture(clean, again), clean)
+
+
+def test_relative_distances_need_a_batch() -> None:
+    with pytest.raises(SettingsError, match=r"training\.batch"):
+        disdiff.check(DisDiffSettings(distances="relative"), pixels(), 1, 10)
+    disdiff.check(DisDiffSettings(), pixels(), 1, 10)
+
+
 # The first step
 
 
 def test_the_first_loss_is_that_of_the_frozen_model() -> None:
     method = quick(awake=False)
-    _, eps, _, _ = draws(method)
+    eps = draws(method).eps
     _, eps_0 = method.denoiser.features_and_noise(*noised(method))
     loss = forward(method)
     assert loss.total.item() == pytest.approx((eps - eps_0).abs().mean().item(), rel=1e-6)
@@ -397,11 +489,13 @@ def test_trap_training_shifts_by_s_t_and_the_disentangling_branch_and_sampling_b
     G = 30 * torch.randn(4, 4, *SHAPE, generator=torch.Generator().manual_seed(3))
     method.field = ConstantFields(G)
     A, s, d = (values.float()[:, None, None, None] for values in by_hand())
-    _, eps, _, _ = draws(method, 4)
+    drawn = draws(method, 4)
+    eps = drawn.eps
     t, c = torch.tensor([0, 1, 5, 20]), torch.tensor([3, 0, 1, 1])  # where the two differ most
     x_t = noising.add_noise(batch(4).images, eps, method.denoiser.process.abar[t])
     _, eps_0 = method.denoiser.features_and_noise(x_t, t)
-    error, _, _, weight = method.terms(x_t, eps, t, c, method.encode(batch(4).images))
+    drawn = drawn._replace(x_t=x_t, t=t, c=c)
+    error, _, _, weight = terms(method, drawn, method.encode(batch(4).images))
 
     def expected(shift: Tensor) -> Tensor:
         return (eps - (eps_0 + shift[t] * G.sum(1))).abs().mean((1, 2, 3))
@@ -556,7 +650,7 @@ def test_the_weight_has_no_gradient(weight_by: str) -> None:
     method = quick(weight_by=weight_by)
     units = method.encode(batch().images)
     method.copy_to_twin()
-    error, l_in, l_va, weight = method.terms(*draws(method), units)
+    error, l_in, l_va, weight = terms(method, draws(method), units)
     assert not weight.requires_grad
     assert (weight > 0).all()
     detached = gradients(method, error.mean() + (weight.detach().clone() * (l_in + l_va)).mean())
@@ -571,8 +665,9 @@ def test_the_codes_that_an_edit_is_measured_against_have_no_gradient(monkeypatch
     pictures = counting(method, "reencode", monkeypatch)
     units = method.encode(batch(4).images)
     method.copy_to_twin()
-    x_t, eps, t, c = draws(method, 4)
-    _, l_in, l_va, _ = method.terms(x_t, eps, t, c, units)
+    drawn = draws(method, 4)
+    c = drawn.c
+    _, l_in, l_va, _ = terms(method, drawn, units)
     assert torch.autograd.grad(l_va.sum(), units, allow_unused=True, retain_graph=True) == (None,)  # r
     assert [picture.requires_grad for picture in pictures] == [False, True]  # D(z0), D(z0_c)
     slope = torch.autograd.grad((l_in + l_va).sum(), method.field.fields, retain_graph=True)[0]
@@ -626,8 +721,8 @@ def test_the_unit_is_drawn_for_each_image(monkeypatch: pytest.MonkeyPatch) -> No
     method = quick()
     seen: list[Tensor] = []
 
-    def remember(x_t: Tensor, eps: Tensor, t: Tensor, c: Tensor, units: Tensor) -> Any:
-        seen.append(c)
+    def remember(drawn: Drawn, units: Tensor, spread: Tensor) -> Any:
+        seen.append(drawn.c)
         return tuple(units.sum((1, 2)) for _ in range(4))
 
     monkeypatch.setattr(method, "terms", remember)
@@ -645,10 +740,9 @@ def test_each_image_is_edited_by_the_field_of_its_own_unit() -> None:
     G = torch.zeros(4, 4, *SHAPE)
     G[torch.arange(4), torch.tensor([2, 0, 3, 1])] = 1.0
     method.field = ConstantFields(G)
-    x_t, eps, t, _ = draws(method, 4)
+    drawn = draws(method, 4)
     units = method.encode(batch(4).images)
-    own = method.terms(x_t, eps, t, torch.tensor([2, 0, 3, 1]), units)[3]
-    other = method.terms(x_t, eps, t, torch.tensor([0, 1, 2, 3]), units)[3]
+    own, other = (terms(method, drawn._replace(c=torch.tensor(c)), units)[3] for c in ([2, 0, 3, 1], [0, 1, 2, 3]))
     assert (own > 0).all()
     assert not other.any()
 
@@ -888,7 +982,7 @@ def test_the_disentangling_gradient_passes_the_frozen_decoder(kind: str) -> None
     method = quick(latent_foundation(kind))
     units = method.encode(batch(4).images)
     method.copy_to_twin()
-    _, l_in, l_va, _ = method.terms(*draws(method, 4), units)
+    _, l_in, l_va, _ = terms(method, draws(method, 4), units)
     slopes = gradients(method, (l_in + l_va).sum())
     assert slopes["field.decoder.conv_out.weight"].any()
     assert slopes["encoder.0.weight"].any()  # by way of the field's vector
@@ -901,7 +995,7 @@ def test_the_weight_is_of_latents_or_of_pictures(monkeypatch: pytest.MonkeyPatch
         method = quick(latent_foundation("kl"), weight_by=weight_by)
         clean = counting(method.space, "soft_decode", monkeypatch)
         units = method.encode(batch(4).images)
-        weights[weight_by] = method.terms(*draws(method, 4), units)[3]
+        weights[weight_by] = terms(method, draws(method, 4), units)[3]
         pictures = [method.space.soft_decode(each) for each in clean[:2]]
         pair = {"latent": clean[:2], "image": pictures, "constant": [torch.ones(4, *SHAPE), torch.zeros(4, *SHAPE)]}
         one, other = pair[weight_by]
@@ -925,7 +1019,7 @@ def test_presets_are_complete_and_name_a_foundation_that_there_is(name: str) -> 
     assert isinstance(source.recipe, dict)
     planned = plan("denoiser", source.recipe)
     assert planned.data == settings.data  # it is trained on the same images
-    assert (planned.foundation.autoencoder is None) == (name in ("release-pixels", "laptop-pixels"))
+    assert (planned.foundation.autoencoder is None) == (name in ("release-pixels", "laptop-pixels", "separating"))
 
 
 def test_trap_the_number_of_units_is_ambiguous_so_all_three_are_presets() -> None:

@@ -219,12 +219,13 @@ def _how_to_read(comparison: "RunComparison") -> str:
 
 
 def demonstration_table(shown: "ShownDemonstration") -> Table:
-    """What was measured, with the method and with the control beside it."""
+    """What was measured, with the method, with the control, and with others beside them."""
+    columns = {"method": shown.measured, "control": shown.control, **shown.beside}
     table = Table("", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for head in ("method", "control"):
+    for head in columns:
         table.add_column(head, justify="right")
-    for key, value in shown.measured.items():
-        table.add_row(key, _format_value(float(value)), _format_value(float(shown.control[key])))
+    for key in shown.measured:
+        table.add_row(key, *(_format_value(float(values[key])) if key in values else "" for values in columns.values()))
     return table
 
 

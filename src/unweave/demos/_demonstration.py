@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
     measured: Measurements
     control: Measurements
     picture: Image.Image
+    beside: Mapping[str, Measurements] = {}  # the same of others that are no part of the claim, such as rivals
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class ShownDemonstration:
     control_is: str
     measured: Measurements
     control: Measurements
+    beside: Mapping[str, Measurements]
     holds: bool
     seconds: float
     picture: Path
@@ -82,7 +84,7 @@ def demonstrate(
     path = choose_picture_path(Path("demos"), name, None if output is None else Path(output), overwrite)
     progress.message(f"{name}: {registry.summary('demos', name)}")
     began = time.perf_counter()
-    measured, control, picture = demonstration.run(seed, small)
+    measured, control, picture, beside = demonstration.run(seed, small)
     seconds = time.perf_counter() - began
     return ShownDemonstration(
         name=name,
@@ -91,6 +93,7 @@ def demonstrate(
         control_is=demonstration.control,
         measured=measured,
         control=control,
+        beside=beside,
         holds=demonstration.holds(measured, control),
         seconds=seconds,
         picture=save_picture(picture, path, overwrite=overwrite),

@@ -31,15 +31,17 @@ def dense(inputs: int, outputs: int) -> list[nn.Module]:
     return [*first, nn.Linear(WIDTH, outputs)]
 
 
-def fit(method: Trainable, pictures: Images, images: int, rng: torch.Generator, **training: Any) -> None:
-    """Train a method until it has seen so many `images`, drawn at random from the pictures, 64 at a time."""
+def fit(
+    method: Trainable, pictures: Images, images: int, rng: torch.Generator, batch: int = BATCH, **training: Any
+) -> None:
+    """Train a method until it has seen so many `images`, drawn at random from the pictures, a `batch` at a time."""
     settings = TrainingSettings(
-        images=images, batch=BATCH, **{"rate": 1e-3, "weight_decay": 0.0, "precision": "float32", **training}
+        images=images, batch=batch, **{"rate": 1e-3, "weight_decay": 0.0, "precision": "float32", **training}
     )
 
     def batches() -> Iterator[Batch]:
-        for seen in range(0, images, BATCH):
-            rows = torch.randint(len(pictures), (BATCH,), generator=rng)
+        for seen in range(0, images, batch):
+            rows = torch.randint(len(pictures), (batch,), generator=rng)
             yield Batch(pictures[rows], rows, seen, images)
 
     players = method.train().players()

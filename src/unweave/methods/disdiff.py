@@ -5,7 +5,7 @@ arXiv:2301.13721. Stands on a frozen unconditional denoiser, of pixels or of lat
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -14,16 +14,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from unweave.config import NamedSettings
+from unweave.config import NamedSettings, SettingsError
 from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sampling, Start
 from unweave.models.diffusion.balance import Balance
-from unweave.models.diffusion.noising import STEPS, add_noise, clean_of, distance, mean_shift, per_image, score_shift
+from unweave.models.diffusion.noising import (
+    STEPS,
+    add_noise,
+    clean_of,
+    clean_shift,
+    distance,
+    mean_shift,
+    per_image,
+    score_shift,
+)
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.sampling import Predict
 from unweave.models.encoder import Norm, residual_encoder
-from unweave.models.foundation import Foundation, FrozenDenoiser
+from unweave.models.foundation import Denoiser, Foundation, FrozenDenoiser
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.gradient_decoder import AttentionDecoder, GradientDecoder, UNetFeatures, check_splittable
+from unweave.models.latents import Latent, Space
 from unweave.models.unet import time_width
 from unweave.tensors import Images, PerImage, Times, Units
 
@@ -34,6 +44,9 @@ CITATION = """@inproceedings{yang2023disdiff,
   year      = {2023},
   note      = {arXiv:2301.13721}
 }"""
+
+LEAST = 1e-4
+"""Added to squared distances and spreads of codes, so that a unit that says nothing has no share of infinity."""
 
 Fields = Float[Tensor, "batch chosen depth rows columns"]
 """A correction of the noise prediction for every unit, or for those that are asked for."""
@@ -51,15 +64,33 @@ class DisDiffSettings(NamedSettings):
     weight: float = Field(
         0.05, ge=0, description="lambda of the disentangling terms: 0.05, or 0.01 for MPI3D; 0 leaves them out"
     )
-    weight_by: Literal["latent", "image", "constant"] = Field(
+    weight_by: Literal["latent", "bounded", "image", "constant"] = Field(
         "latent",
-        description="the terms of an image also weigh its edit's mean square, in latents ('Z') or pixels ('IM')",
+        description="the terms of an image also weigh its edit's mean square, in latents ('Z'; 'bounded': at most that "
+        "of the frozen model's error) or pixels ('IM')",
     )
     weight_after: int = Field(
         0, ge=0, description="images seen before the terms begin; lambda then rises over as many; 0: at once (release)"
     )
     invariance: bool = Field(True, description="the term that keeps the other units")
     variance: bool = Field(True, description="the term that moves the chosen unit")
+    field: Literal["score", "clean"] = Field(
+        "score",
+        description="what a field adds: a score (release), or a shift of the clean image, whose error the "
+        "reconstruction then is",
+    )
+    distances: Literal["raw", "relative"] = Field(
+        "raw",
+        description="in the terms: as they are, in cross-entropies (release), or squared and relative to each unit's "
+        "spread, in shares",
+    )
+    purify: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="abar to which pictures are noised again, and denoised by the frozen model, before the terms read "
+        "them, such as 0.5; 0: they are read as they are (release)",
+    )
     identity: Literal["orthogonal", "free", "none"] = Field(
         "orthogonal", description="embedding of the unit's number: rows of an orthogonal matrix, learnt freely, or none"
     )
@@ -90,6 +121,11 @@ LAPTOP = {
     "units": 10, "dim": 8, "encoder_width": 64, "encoder_halvings": 3,
     "loss": "l2", "balance": True, "first_time": 500, "weight": 6.0, "weight_after": 7_500,
 }  # fmt: skip
+SEPARATING = {
+    "weight": 0.3, "field": "clean", "distances": "relative", "purify": 0.5,
+    "encoder_norm": "group", "loss": "l2", "first_time": 500,
+}  # fmt: skip
+"""Ours (see `DisDiff`), found on small pictures whose factors add."""
 FAST = {
     "images": 30_000, "batch": 8, "optimiser": "soap", "rate": 3e-3, "betas": (0.95, 0.95), "warmup": 3_200,
     "decay": "cosine", "average": 0.998, "clip": 1.0,
@@ -124,10 +160,32 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "method": {**LAPTOP, "weight_by": "image"}, "foundation": _base("laptop"), "data": {"size": 32},
         "training": FAST,
     },
+    "separating": {
+        "method": {**SEPARATING, "units": 10, "dim": 2, "encoder_width": 64, "encoder_halvings": 3},
+        "foundation": _base("laptop"), "data": {"size": 32},
+        "training": {**FAST, "batch": 32, "optimiser": "adamw", "betas": (0.9, 0.98)},
+    },
 }  # fmt: skip
 """The releases differ in N and in lambda: 0.05 on Shapes3D, Cars3D and CelebA, 0.01 on MPI3D. `-kl` and `-pixels` are
 the paper's KL and IM variants. The laptop presets are for 32 px and two cores, with smaller vectors; `laptop` stands on
 the KL autoencoder, which rebuilds images better than VQ after a few minutes of training."""
+
+
+class Networks(NamedTuple):
+    encoder: nn.Module  # images -> units · dim numbers
+    twin: nn.Module  # another of the same shape
+    field: nn.Module  # (features of the denoiser, units, numbers of the chosen ones or None) -> `Fields`
+
+
+class Drawn(NamedTuple):
+    """What is random in a step, and the latents."""
+
+    x0: Images
+    x_t: Images
+    eps: Images
+    t: Times
+    c: Int[Tensor, "batch"]  # the unit whose field is added
+    again: Images  # the noise of `purify`
 
 
 class DisDiff(Generative):
@@ -140,6 +198,25 @@ class DisDiff(Generative):
     - L_in, L_va: `invariance` and `variance` of the codes of D(z0) and D(z0_c), by a frozen twin of the encoder
     - w = lambda · mean (z0 - z0_c)², without gradient: 0 as long as the fields are, so the terms switch themselves on
 
+    The preset `separating` is ours. Its fields shift the clean latent, z0_c = z0 + G_c; x is the latent of the image:
+
+    - L_r = mean (x - (z0 + Σ_k G_k))²  (`field`): the size that the terms have beside it stays what lambda says, while
+      errors of the noise grow and fall with the time
+    - L_in, L_va: `relative_invariance` and `relative_variance` (`distances`). The cross-entropies do not know the
+      scale of the codes: raw distances are so small that the softmax is flat where edits are clean already, and the
+      terms fall as codes grow
+    - the twin reads pictures that were noised again to `purify` and denoised by the frozen model, the same noise for
+      both, with the gradient through it: a field can then not write a mark that only the twin sees
+    - GroupNorm in the encoder: the twin is in eval mode, and with BatchNorm its codes and the true ones have different
+      statistics
+
+    Where edits explode (their weight grows with them), `weight_by=bounded` has w = lambda · min(mean (z0 - z0_c)²,
+    mean (x - z0)²): an edit that is larger than all there is to explain does not make its terms count more. The preset
+    has it not: it separates less where nothing explodes.
+
+    Both forms say nothing of factors that do not add: at late times a sum of fields, each of which sees one vector,
+    cannot draw "this colour at that place", so the reconstruction itself asks for mixed units (docs/disdiff.md).
+
     The units are vectors, scored by the first principal component of each, from the raw encoder, as published.
     N of the headline row is ambiguous (6 in the configs, 10 in result paths, 20 in EncDiff's text): 10 here.
 
@@ -149,17 +226,14 @@ class DisDiff(Generative):
     the objective as EncDiff's do, to learn in minutes: l2, every noise level counting the same (`balance`), and SOAP.
     """
 
-    def __init__(self, settings: DisDiffSettings, foundation: Foundation) -> None:
+    def __init__(self, settings: DisDiffSettings, denoiser: Denoiser, space: Space, networks: Networks) -> None:
         super().__init__()
-        self.denoiser = foundation.required_denoiser("DisDiff")
-        check_identities(settings)
-        check_splittable(self.denoiser.unet)
+        self.denoiser = denoiser
         self.settings = settings
-        self.shape = foundation.shape
-        self.space = foundation.diffusion_space()
-        self.encoder = build_encoder(settings, foundation.shape)
-        self.twin = FrozenNetwork(build_encoder(settings, foundation.shape))
-        self.field = SubFields(settings, self.denoiser)
+        self.space = space
+        self.encoder = networks.encoder
+        self.twin = FrozenNetwork(networks.twin)
+        self.field = networks.field
         self.balance = Balance()
         self.process = Process({**self.denoiser.process.config, "prediction_type": "epsilon"})
         self.averaged = ("field",)
@@ -172,15 +246,15 @@ class DisDiff(Generative):
         images, s = batch.images, self.settings
         units = self.encode(images)
         self.copy_to_twin()
-        t, eps, x_t = self.process.noised(self.space.encode(images), rng, s.first_time)
-        c = torch.randint(s.units, (len(images),), generator=rng, device=rng.device).to(images.device)
+        drawn = self.draw_noise(images, rng)
+        spread = unit_spread(units) if s.distances == "relative" else units.new_ones(s.units)
         if s.piece == 0:
-            error, l_in, l_va, weight = self.terms(x_t, eps, t, c, units)
+            error, l_in, l_va, weight = self.terms(drawn, units, spread)
         else:
-            pieces = zip(*(tensor.split(s.piece) for tensor in (x_t, eps, t, c, units)))
-            terms = [checkpoint(self.terms, *piece, use_reentrant=False) for piece in pieces]
+            pieces = zip(map(Drawn._make, zip(*(each.split(s.piece) for each in drawn))), units.split(s.piece))
+            terms = [checkpoint(self.terms, *piece, spread, use_reentrant=False) for piece in pieces]
             error, l_in, l_va, weight = (torch.cat(parts) for parts in zip(*terms))
-        weighted = self.balance(error, t) * error if s.balance else error
+        weighted = self.balance(error, drawn.t) * error if s.balance else error
         weight = weight * self.share(batch.seen)
         total = weighted.mean() + (weight * (l_in * s.invariance + l_va * s.variance)).mean()
         logged = {"reconstruction": error.mean()}
@@ -188,33 +262,61 @@ class DisDiff(Generative):
             logged |= {"invariance": l_in.mean(), "variance": l_va.mean(), "weight": weight.mean()}
         return Loss(total, logged)
 
+    def draw_noise(self, images: Images, rng: torch.Generator) -> Drawn:
+        x0 = self.space.encode(images)
+        t, eps, x_t = self.process.noised(x0, rng, self.settings.first_time)
+        c = torch.randint(self.settings.units, (len(images),), generator=rng, device=rng.device).to(images.device)
+        if self.settings.purify == 0:
+            return Drawn(x0, x_t, eps, t, c, eps)
+        return Drawn(x0, x_t, eps, t, c, torch.randn(eps.shape, generator=rng, device=rng.device).to(images.device))
+
     def terms(
-        self, x_t: Images, eps: Images, t: Times, c: Int[Tensor, "batch"], units: Units
+        self, drawn: Drawn, units: Units, spread: Float[Tensor, "unit"]
     ) -> tuple[PerImage, PerImage, PerImage, PerImage]:
-        """The error of eps_hat, L_in, L_va and w of each image."""
+        """The error of the reconstruction, L_in, L_va and w of each image."""
+        (x0, x_t, eps, t, c, again), s = drawn, self.settings
         abar = self.process.abar[t]
         features, eps_0 = self.denoiser.features_and_noise(x_t, t)
-        fields = self.field(features, units)
-        eps_hat = eps_0 + per_image(mean_shift(self.process.abar, t)) * fields.sum(1)
-        error = distance(self.settings.loss, eps_hat, eps)
-        if self.settings.weight == 0:
+        fields, clean = self.field(features, units), clean_of(eps_0, x_t, abar)
+        if s.field == "clean":
+            error = distance(s.loss, clean + fields.sum(1), x0)
+        else:
+            error = distance(s.loss, eps_0 + per_image(mean_shift(self.process.abar, t)) * fields.sum(1), eps)
+        if s.weight == 0:
             zero = error.new_zeros(len(t))
             return error, zero, zero, zero
-        eps_c = eps_0 + per_image(score_shift(abar)) * fields[torch.arange(len(c), device=c.device), c]
-        clean, clean_c = clean_of(eps_0, x_t, abar), clean_of(eps_c, x_t, abar)
+        field = fields[torch.arange(len(c), device=c.device), c]
+        if s.field == "clean":
+            clean_c = clean + field
+        else:
+            clean_c = clean_of(eps_0 + per_image(score_shift(abar)) * field, x_t, abar)
         with torch.no_grad():
-            image = self.space.soft_decode(clean).float()
+            image = self.picture(clean, again)
             before = self.reencode(image)
-        image_c = self.space.soft_decode(clean_c).float()
+        image_c = self.picture(clean_c, again)
         after = self.reencode(image_c)
-        l_in, l_va = invariance(before, after, c), variance(units.detach(), before, after, c)
-        if self.settings.weight_by == "constant":
+        if s.distances == "relative":
+            l_in = relative_invariance(before, after, c, spread)
+            l_va = relative_variance(units.detach(), before, after, c, spread)
+        else:
+            l_in, l_va = invariance(before, after, c), variance(units.detach(), before, after, c)
+        if s.weight_by == "constant":
             size = error.new_ones(len(t))
-        elif self.settings.weight_by == "image":
+        elif s.weight_by == "image":
             size = (image - image_c).detach().square().mean((1, 2, 3))
         else:
             size = (clean - clean_c).detach().square().mean((1, 2, 3))
-        return error, l_in, l_va, self.settings.weight * size
+        if s.weight_by == "bounded":
+            size = size.minimum((x0 - clean).square().mean((1, 2, 3)))
+        return error, l_in, l_va, s.weight * size
+
+    def picture(self, clean: Latent, again: Latent) -> Images:
+        """What the terms read of a clean latent: its image, after noising and denoising with `purify`."""
+        if self.settings.purify > 0:
+            time = int((self.process.abar - self.settings.purify).abs().argmin())
+            t = torch.full((len(clean),), time, device=clean.device)
+            clean = self.denoiser.clean(add_noise(clean, again, self.process.abar[t]), t)
+        return self.space.soft_decode(clean).float()
 
     def share(self, seen: int) -> float:
         """The share of lambda that is in force."""
@@ -258,7 +360,8 @@ class DisDiff(Generative):
         return self.space.decode(latents).float().clamp(-1, 1)
 
     def predictor(self, units: Units, chosen: Sequence[int] | None) -> Predict:
-        """The noise prediction as samplers ask for it, at one time for all images: eps_0 + d_t Σ G_k."""
+        """The noise prediction as samplers ask for it, at one time for all images: eps_0 and the shift by Σ G_k."""
+        shift = score_shift if self.settings.field == "score" else clean_shift
 
         def predict(x_t: Images, t: Tensor) -> Images:
             times = t.to(x_t.device).expand(len(x_t))
@@ -266,7 +369,7 @@ class DisDiff(Generative):
             if int(t.max()) < self.settings.first_time:  # a time that no field was trained for
                 return eps_0
             fields = self.field(features, units, chosen)
-            return eps_0 + per_image(score_shift(self.process.abar[times])) * fields.sum(1)
+            return eps_0 + per_image(shift(self.process.abar[times])) * fields.sum(1)
 
         return predict
 
@@ -328,6 +431,39 @@ def variance(truth: Units, before: Units, after: Units, c: Int[Tensor, "batch"])
     return functional.cross_entropy(unit_distances(before, truth) - unit_distances(after, truth), c, reduction="none")
 
 
+def relative_invariance(
+    before: Units, after: Units, c: Int[Tensor, "batch"], spread: Float[Tensor, "unit"]
+) -> PerImage:
+    """-log(d_c² / Σ_k d_k²), d_k² = ‖before_k - after_k‖² / spread_k: of the chosen unit's share of all that moves.
+
+    Between 0, where it moves alone, and log of the number of units where all move by as much of their spread.
+    """
+    moved = (before - after).square().sum(2) / spread + LEAST
+    return -(of_unit(moved, c) / moved.sum(1)).log()
+
+
+def relative_variance(
+    truth: Units, before: Units, after: Units, c: Int[Tensor, "batch"], spread: Float[Tensor, "unit"]
+) -> PerImage:
+    """‖after_c - truth_c‖² / (‖before_c - truth_c‖² + spread_c / 10), at most 4: what is left of the unit's way.
+
+    0 where it arrives; about 1 where nothing moves. The share of the spread keeps it from growing where the frozen
+    model knows the unit already, the bound where a field goes the wrong way. No gradient through the divisor.
+    """
+    left = of_unit((after - truth).square().sum(2), c)
+    way = of_unit((before - truth).square().sum(2), c).detach() + 0.1 * spread[c]
+    return (left / way).clamp(max=4)
+
+
+def of_unit(values: Float[Tensor, "batch unit"], c: Int[Tensor, "batch"]) -> PerImage:
+    return values.gather(1, c[:, None]).squeeze(1)
+
+
+def unit_spread(units: Units) -> Float[Tensor, "unit"]:
+    """The variance of each unit's vector over the batch, summed over its numbers; without gradient."""
+    return units.detach().var(0).sum(1) + LEAST
+
+
 def unit_distances(one: Units, other: Units) -> Float[Tensor, "batch unit"]:
     """Euclidean distance of each unit; its gradient is 0 where they are equal."""
     return torch.linalg.vector_norm(one - other, dim=2)
@@ -336,6 +472,15 @@ def unit_distances(one: Units, other: Units) -> Float[Tensor, "batch unit"]:
 def build_encoder(settings: DisDiffSettings, shape: tuple[int, int, int]) -> nn.Module:
     outputs = settings.units * settings.dim
     return residual_encoder(shape, outputs, settings.encoder_width, settings.encoder_norm, settings.encoder_halvings)
+
+
+def build_networks(settings: DisDiffSettings, foundation: Foundation) -> Networks:
+    """The encoder and twin of the release, and fields with the frozen U-Net's blocks."""
+    denoiser = foundation.required_denoiser("DisDiff")
+    check_identities(settings)
+    check_splittable(denoiser.unet)
+    encoder, twin = (build_encoder(settings, foundation.shape) for _ in range(2))
+    return Networks(encoder, twin, SubFields(settings, denoiser))
 
 
 def field_maps(
@@ -372,7 +517,13 @@ def check_identities(settings: DisDiffSettings) -> None:
 
 
 def build(settings: DisDiffSettings, foundation: Foundation) -> DisDiff:
-    return DisDiff(settings, foundation)
+    networks = build_networks(settings, foundation)
+    return DisDiff(settings, foundation.required_denoiser("DisDiff"), foundation.diffusion_space(), networks)
+
+
+def check(settings: DisDiffSettings, foundation: Foundation, batch: int, images: int) -> None:
+    if settings.distances == "relative" and batch < 2:
+        raise SettingsError("method.distances=relative needs the spread of a batch: set training.batch to 2 or more.")
 
 
 METHOD = MethodDefinition(
@@ -381,4 +532,5 @@ METHOD = MethodDefinition(
     presets=PRESETS,
     citation=CITATION,
     extra_verbs={"fields": field_maps, "alone": draw_alone},
+    check=check,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from unweave.config import SettingsError
 from unweave.method import Method
 from unweave.models import diffusers_folder
 from unweave.models.attribute_loss import FactorLosses
-from unweave.models.diffusion.noising import noise_of, read_scheduler_config
+from unweave.models.diffusion.noising import clean_of, noise_of, read_scheduler_config
 from unweave.models.diffusion.process import Process
 from unweave.models.foundation_settings import FoundationSettings
 from unweave.models.frozen import FrozenNetwork
@@ -24,6 +24,19 @@ from unweave.tensors import Images, Times, Units
 
 if TYPE_CHECKING:
     import diffusers
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """What DisDiff asks of a frozen diffusion model: a `FrozenDenoiser`, or one of another architecture."""
+
+    process: Process
+
+    def features_and_noise(self, x_t: Images, t: Times) -> tuple[Any, Images]:
+        """What fields are computed from, and the noise prediction eps_0; both without gradient."""
+
+    def clean(self, x_t: Images, t: Times) -> Images:
+        """The x_0 that eps_0 implies, with a gradient for x_t."""
 
 
 class FrozenDenoiser(nn.Module):
@@ -48,6 +61,12 @@ class FrozenDenoiser(nn.Module):
         features = encoder_half(self.unet, x_t, t)
         output = decoder_half(self.unet, features, features.embedding).float()
         return features, self.noise(output, x_t, t)
+
+    def clean(self, x_t: Images, t: Times) -> Images:
+        """The x_0 that eps_0 implies, with a gradient for x_t."""
+        features = encoder_half(self.unet, x_t, t)
+        output = decoder_half(self.unet, features, features.embedding).float()
+        return clean_of(self.noise(output, x_t, t), x_t, self.process.abar[t])
 
 
 class FrozenEncoder(nn.Module):

@@ -140,6 +140,11 @@ def gap_shift(abar: PerImage, error: PerImage) -> PerImage:
     return -(snr(abar) * error).sqrt()
 
 
+def clean_shift(abar: PerImage) -> PerImage:
+    """-sqrt(SNR): what a shift of x_0 is multiplied with to be added to eps."""
+    return -snr(abar).sqrt()
+
+
 def snr(abar: PerImage) -> PerImage:
     """abar / (1 - abar), the signal-to-noise ratio."""
     return abar / (1 - abar)
