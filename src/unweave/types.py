@@ -1,7 +1,7 @@
 """What every part agrees on and needs no torch for: the shapes of arrays, which weights, groups of units by name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -14,6 +14,9 @@ WideTable = Float[np.ndarray, "rows numbers"]
 
 FactorTable = Int[np.ndarray, "rows factors"]
 """Class index of every factor for every row, 0 .. size - 1."""
+
+TableLike = Any
+"""A table as people have it: an array of any type, lists of rows, a pandas DataFrame, a tensor."""
 
 Pixels = UInt8[np.ndarray, "rows height width channel"]
 """Images as they are stored: 0 .. 255, channels last."""

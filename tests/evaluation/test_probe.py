@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import shared
+from tests.conftest import Recorder, shared
 from tests.evaluation.stored_json import key_tree, stored
 from typer.testing import CliRunner
 
 import unweave
+from unweave import progress
 from unweave.cli.main import app
 from unweave.cli.tables import probe_table
 from unweave.data import views
@@ -108,6 +109,29 @@ def test_numbers_are_read_from_a_file(kind: str, diti_run: Run, labelled: Path, 
     assert result.targets[name]["mse"] < 0.04  # of a variance of 0.08
 
 
+TABLES = Path(__file__).parents[1] / "data" / "tables" / "targets"
+
+
+@pytest.mark.parametrize("name", ["plain.csv", "bom.csv", "quoted.csv", "savetxt.csv", "UP.CSV"])
+def test_targets_in_every_dialect(name: str) -> None:
+    read = number_targets(Pictures(40), TABLES / name)
+    assert read.names == ["smile", "age"]
+    assert read.values[0] == pytest.approx([0.126, -0.132])
+    assert read.values.shape == (40, 2)
+
+
+def test_targets_are_matched_by_file_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    lines = ["file;x;y", *(f"im{i:02}.png;{i}.5;{'NA' if i == 3 else i % 2}" for i in reversed(range(12)))]
+    (tmp_path / "t.txt").write_text("\n".join(lines))
+    recorder = Recorder()
+    with progress.use(recorder):
+        read = number_targets(Pictures(12), tmp_path / "t.txt")
+    assert read.values[:, 0].tolist() == [i + 0.5 for i in range(12)]
+    assert np.isnan(read.values[3, 1])
+    assert "1 rows have a target missing" in recorder.messages[0]
+    assert "column 1 (file), as it names files, by which rows were matched" in recorder.messages[0]
+
+
 def test_rows_without_targets_are_left_out(diti_run: Run, labelled: Path, tmp_path: Path) -> None:
     level = np.load(labelled)["level"].copy()
     level[:100] = np.nan
@@ -153,6 +177,14 @@ class Blank(npz.Dataset):
         return "00"
 
 
+class Pictures(Blank):
+    def __init__(self, count: int) -> None:
+        self.files = tuple(f"im{i:02}.png" for i in range(count))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -181,7 +213,7 @@ def test_targets_of_another_length_or_kind_are_refused(diti_run: Run, labelled: 
         ("hole.npy", "as finite numbers: target 0"),
         ("words.csv", "cannot be read as numbers"),
         ("names.csv", "give each its own"),
-        ("more.csv", "give each its own"),
+        ("more.csv", "line 1 has 3, line 2 has 2"),
         ("empty.npy", "cannot be read as numbers"),
         ("empty.csv", "cannot be read as numbers: it is empty"),
         ("flat.npy", r"shape \[200, 0\]"),

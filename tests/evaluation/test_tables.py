@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from unweave.evaluation.metrics.mig import mig
 from unweave.evaluation.tables import read_tables
 
 CODES = np.random.default_rng(0).normal(size=(8, 3))
@@ -68,12 +71,12 @@ NAN = np.where(np.arange(24).reshape(8, 3) == 7, np.nan, 1.0)
     ("codes", "factors", "words"),
     [
         (NAN, FACTORS, r"1 numbers that are NaN .* at \[2, 1\]"),
-        (CODES, NAN, r"factors in .* 1 numbers that are NaN"),
+        (CODES, NAN, r"y\.npy: factors .* 1 numbers that are NaN"),
         (CODES[:5], FACTORS, "5 rows and factors 8"),
         (CODES[:, 0], FACTORS, r"\[rows, units\] or \[rows, unit, dim\], got float64 of shape \[8\]"),
         (CODES.astype(str), FACTORS, "codes must be numbers"),
         (CODES, FACTORS[:, 0], r"labels\[:, None\]"),
-        (CODES, FACTORS.astype(str), r"numpy\.unique"),
+        (CODES, np.where(FACTORS == 3, "NA", "b"), r"row 4, column 0 is missing \('NA'\)"),
         (CODES, FACTORS + np.array([0, 0.5]), r"columns \[1\] are not whole numbers.*numpy\.digitize"),
         (CODES[:0], FACTORS[:0], "nothing to measure"),
         (CODES, FACTORS[:, :0], "nothing to measure"),
@@ -89,7 +92,7 @@ def test_files_that_cannot_be_read(saved, tmp_path):
     factors = saved("y.npy", FACTORS)
     with pytest.raises(ValueError, match=r"there is no file .*absent\.npy"):
         read_tables(tmp_path / "absent.npy", factors)
-    text = tmp_path / "z.txt"
+    text = tmp_path / "z.dat"
     text.write_text("1,2,3\n")
     with pytest.raises(ValueError, match=r"cannot be read as \.npy or \.npz"):
         read_tables(text, factors)
@@ -119,7 +122,12 @@ def test_csv_files_with_and_without_a_header(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1,2\n3\n", "same number of columns"), ("", "same number of columns"), ("1.5\n" * 8, "not whole")],
+    [
+        ("1,2\n3\n", "same number of columns"),
+        ("", "it is empty"),
+        ("a,b\n", "8 rows|no rows"),
+        ("1.5\n" * 8, "not whole"),
+    ],
 )
 def test_a_csv_that_cannot_be_factors(tmp_path, saved, text, message):
     (tmp_path / "y.csv").write_text(text)
@@ -163,10 +171,70 @@ def test_a_missing_label_is_no_class(tmp_path, saved, missing):
         read_tables(saved("z.npy", CODES), tmp_path / "y.csv")
 
 
-def test_an_index_column_is_refused(tmp_path, saved):
-    (tmp_path / "y.csv").write_text(",size\n" + "\n".join(f"{i},{i % 2}" for i in range(8)))
-    with pytest.raises(ValueError, match="index=False"):
+@pytest.mark.parametrize(
+    ("header", "column", "reason"),
+    [
+        (",size", [str(i) for i in range(8)], r"column 1, as it counts the rows"),
+        (",size", [str(i + 1) for i in range(8)], r"column 1, as it counts the rows"),
+        ("file,size", [f"im{i}.png" for i in range(8)], r"column 1 (file), as it names files"),
+        ("picture,size", [f"train/{i}" for i in range(8)], r"column 1 (picture), as it names files"),
+        ("image_id,size", [str(3 * i) for i in range(8)], r"column 1 (image_id), as it is an index by its name"),
+        (None, [str(i) for i in range(8)], r"column 1, as it counts the rows"),
+    ],
+)
+def test_a_column_that_says_which_row_it_is_is_left_out_and_that_is_said(tmp_path, saved, header, column, reason):
+    lines = [header] if header else []
+    (tmp_path / "y.csv").write_text("\n".join([*lines, *(f"{value},{i % 2}" for i, value in enumerate(column))]))
+    read = read_tables(saved("z.npy", CODES), tmp_path / "y.csv")
+    assert read.factors[:, 0].tolist() == [0, 1] * 4
+    assert read.factors.shape == (8, 1)
+    assert reason in read.read[0]
+    assert read.factor_names == (["size"] if header else None)
+
+
+def test_an_index_alone_is_no_factor(tmp_path, saved):
+    (tmp_path / "y.csv").write_text("id\n" + "\n".join(map(str, range(8))))
+    with pytest.raises(ValueError, match=r"no column is left to score.* counts the rows"):
         read_tables(saved("z.npy", CODES), tmp_path / "y.csv")
+
+
+def test_names_of_files_must_agree(tmp_path):
+    names = [f"{i}.png" for i in range(8)]
+    (tmp_path / "z.csv").write_text("file,a\n" + "\n".join(f"{name},{i}.5" for i, name in enumerate(names)))
+    for order, agrees in ((names, True), (names[::-1], False)):
+        (tmp_path / "y.csv").write_text("file,b\n" + "\n".join(f"{name},{i % 2}" for i, name in enumerate(order)))
+        if agrees:
+            assert read_tables(tmp_path / "z.csv", tmp_path / "y.csv").units.shape == (8, 1)
+        else:
+            with pytest.raises(ValueError, match=r"data row 1 is '0\.png' in .* and '7\.png' in"):
+                read_tables(tmp_path / "z.csv", tmp_path / "y.csv")
+
+
+TABLES = Path(__file__).parents[1] / "data" / "tables"
+
+
+@pytest.mark.parametrize(
+    "name", ["plain.csv", "semicolon.csv", "tab.csv", "y.tsv", "bom.csv", "trailing.csv", "index_unnamed.csv"]
+)
+def test_every_dialect_gives_the_same_factors(name):
+    plain = read_tables(TABLES / "z.npy", TABLES / "plain.csv")
+    read = read_tables(TABLES / "z.npy", TABLES / name)
+    assert read.factor_names == ["shape", "colour", "size"]
+    assert (read.factors == plain.factors).all()
+    assert mig(read.units, read.factors)["mig"] == pytest.approx(0.97, abs=0.01)
+
+
+def test_names_of_files_beside_factors_are_no_factor():
+    read = read_tables(TABLES / "z96.npy", TABLES / "y96_file.csv")
+    assert (read.factors == read_tables(TABLES / "z96.npy", TABLES / "y96.csv").factors).all()
+    assert "Left out: column 1 (file), as it names files" in read.read[0]
+
+
+def test_codes_with_tabs_between_them():
+    read = read_tables(TABLES / "z_tab.csv", TABLES / "plain.csv")
+    assert read.units == pytest.approx(np.load(TABLES / "z.npy"), abs=1e-4)
+    assert "separated by TABs; 3 units" in read.read[0]
+    assert "shape (3 classes), colour (4 classes)" in read.read[1]
 
 
 def test_names_in_an_npz_are_kept(saved):

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 def command(
     runs: Annotated[list[Path] | None, typer.Argument(help="run directories; or give --codes and --factors")] = None,
-    codes: Annotated[Path | None, typer.Option(help=".npy, .npz or .csv: [rows, units] or [rows, unit, dim]")] = None,
-    factors: Annotated[Path | None, typer.Option(help=".npy, .npz or .csv: [rows, factors], whole numbers")] = None,
+    codes: Annotated[
+        Path | None, typer.Option(help=".npy, .npz, .csv, .tsv or .txt: [rows, units] or [rows, unit, dim]")
+    ] = None,
+    factors: Annotated[
+        Path | None, typer.Option(help=".npy, .npz, .csv, .tsv or .txt: [rows, factors], classes")
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="score on another data set than the run's own; with --codes: what they are of")
     ] = None,
@@ -135,6 +139,8 @@ def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, options: C
         if path is not None and path.exists():
             raise FileExistsError(f"{path} is there already: choose another name.")
     code_tables = read_tables(codes, factors)
+    for text in code_tables.read:
+        output.say(text)
     scores = evaluate_tables(
         code_tables.units,
         code_tables.factors,

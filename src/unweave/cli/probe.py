@@ -14,7 +14,9 @@ def command(
     ] = None,
     targets: Annotated[
         str | None,
-        typer.Option(help="numbers to predict instead of factors: .npy, .csv, FILE.npz:NAME, or lfw_attributes.txt"),
+        typer.Option(
+            help="numbers to predict instead of factors: .npy, .csv, .tsv, .txt, FILE.npz:NAME, or lfw_attributes.txt"
+        ),
     ] = None,
     labels: Annotated[int | None, typer.Option(min=2, help="training rows of each class; all if not given")] = None,
     published: Annotated[

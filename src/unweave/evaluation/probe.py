@@ -9,9 +9,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from unweave import progress
 from unweave.data import views
 from unweave.data.dataset import Dataset
-from unweave.data.reading.csv_tables import is_number, read_cells, to_numbers
+from unweave.data.reading import table_columns
+from unweave.data.reading.labels import match_rows
+from unweave.data.reading.text_tables import is_text_table, read_text_table
 from unweave.data.sets import lfw
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeScores, ProbeSplit, ProbeTable
@@ -70,7 +73,7 @@ def probe(
 
     Targets are the factors of the data set (its own, or of `data`: a name, a path, or a table of settings): attributes
     of yes and no are ranked (`average_precision`, and `accuracy`), other factors classified (`accuracy`). With
-    `targets`, a file of real-valued numbers with a row for each image (.npy, .csv, an array of an .npz as
+    `targets`, a file of real-valued numbers with a row for each image (.npy, .csv, .tsv, .txt, an array of an .npz as
     FILE.npz:NAME, or lfw_attributes.txt), they are regressed (`r`, `mse`). Training, validation and test rows are the
     publishers' splits, else random 80, 10 and 10 %; a set with no validation split gives a tenth of its training rows.
     At most `rows` of each part are encoded (50,000 if None), by the weights that the method's authors scored. With
@@ -220,20 +223,16 @@ def number_targets(dataset: Dataset, source: str | Path) -> ProbeTargets:
         return ProbeTargets(list(scores.names), table)
     names: list[str] = []
     try:
-        if file.suffix == ".csv":
-            cells = read_cells(file)
-            if not cells:
-                raise ValueError("it is empty")
-            if not all(map(is_number, cells[0])):
-                names = [cell.strip() for cell in cells.pop(0)]
-            table = to_numbers(cells)
+        if is_text_table(file):
+            names, table = _text_targets(file, dataset)
         else:
             loaded = np.load(file, allow_pickle=False)
             table = np.asarray(loaded[key] if key else loaded, np.float64)
     except (KeyError, ValueError, OSError, TypeError, IndexError, EOFError, BadZipFile) as error:
+        reason = str(error).splitlines()[0].removeprefix(f"{file}:").removeprefix(str(file)).strip().rstrip(".")
         raise ValueError(
-            f"{source} cannot be read as numbers: {str(error).splitlines()[0]}. Give a .npy or .csv with a row for "
-            "each image, or an array of an .npz as FILE.npz:NAME."
+            f"{source} cannot be read as numbers: {reason}. Give a .npy or .csv (.tsv, .txt) with "
+            "a row for each image, or an array of an .npz as FILE.npz:NAME."
         ) from None
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or len(table) != len(dataset) or not table.shape[1]:
@@ -246,6 +245,35 @@ def number_targets(dataset: Dataset, source: str | Path) -> ProbeTargets:
             f"{source} has {table.shape[1]} columns of numbers under the names {', '.join(names)}: give each its own."
         )
     return ProbeTargets(names or [f"target {j}" for j in range(table.shape[1])], table.astype(np.float64))
+
+
+def _text_targets(file: Path, dataset: Dataset) -> tuple[list[str], np.ndarray]:
+    """The names ([] for none) and numbers of a text table, NaN where one is missing; says what was taken.
+
+    Rows are in the order of the file, or in the order of the images where a column names their files. Columns that only
+    say which row it is are left out.
+    """
+    table = read_text_table(file, rows=len(dataset))
+    taken, left_out, order = [], [], np.arange(table.rows)
+    for position, column in enumerate(table.columns):
+        nameless = position == 0 and table.has_header and not column.name
+        reason = table_columns.why_no_values(column, nameless, classes=False)
+        if reason is None:
+            taken.append(column)
+            continue
+        if reason == table_columns.NAMES_FILES and dataset.files:
+            order = np.array(match_rows(column.cells, dataset.files, str(file)), np.int64)
+            reason += ", by which rows were matched with images"
+        left_out.append(f"column {position + 1}{f' ({column.name})' if column.name else ''}, as {reason}")
+    if not taken:
+        raise ValueError(f"no column is left: {'; '.join(left_out)}")
+    values = np.stack([table_columns.to_numbers(column, "it") for column in taken], axis=1)[order]
+    empty = int((~np.isfinite(values)).any(1).sum())
+    said = [f"{file}: {table.dialect()}; {len(taken)} target{'s' * (len(taken) > 1)}"]
+    said += [f"{empty:,} rows have a target missing and are not used"] if empty else []
+    said += [f"left out: {'; '.join(left_out)}"] if left_out else []
+    progress.message("; ".join(said) + ".")
+    return [column.name for column in taken] if table.has_header else [], values
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""Code and factor tables from .npy, .npz and .csv files, so that any model's codes can be scored."""
+"""Code and factor tables from .npy, .npz and text files, so that any model's codes can be scored."""
 
 import pickle
 import zipfile
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
 
-from unweave import types
-from unweave.data.reading.csv_tables import is_number, read_cells
-from unweave.evaluation.metrics.checks import check_tables
+from unweave.data.reading import table_columns
+from unweave.data.reading.table_columns import Column
+from unweave.data.reading.text_tables import TextTable, is_text_table, read_text_table
+from unweave.evaluation.metrics.checks import as_codes, as_factors, check_tables
 from unweave.runs import reduction
 from unweave.types import FactorTable, UnitTable, WideTable
 
@@ -22,7 +22,17 @@ class CodeTables(NamedTuple):
     factors: FactorTable
     unreduced: WideTable  # every number of every unit
     explained: list[float] | None  # of vector units: the share of each one's variance that `units` keeps
-    factor_names: list[str] | None  # the header of a .csv
+    factor_names: list[str] | None  # the header of a text file
+    read: tuple[str, ...] = ()  # what was taken of each text file, and which columns were left out, in words
+
+
+class _FileTable(NamedTuple):
+    """What a file has."""
+
+    values: np.ndarray
+    names: list[str] | None
+    read: str | None = None
+    files: tuple[str, ...] | None = None  # the column that names files
 
 
 def read_tables(codes_path: Path, factors_path: Path) -> CodeTables:
@@ -30,130 +40,144 @@ def read_tables(codes_path: Path, factors_path: Path) -> CodeTables:
 
     Codes are [rows, units], or [rows, unit, dim], of which each unit's first principal component is taken. Factors are
     [rows, factors] of whole numbers; the values of each column are numbered 0 .. size - 1 in rising order. An .npz file
-    needs the key `codes` or `units` (`factors`), or no other array in it. A .csv has a row for each image, columns
-    separated by commas, and may have a header; its factors may be words, numbered in alphabetical order. Names of the
-    factors come from that header, or from the key `factor_names` of an .npz.
+    needs the key `codes` or `units` (`factors`), or no other array in it. A text file (.csv, .tsv, .txt; see
+    `data.reading.text_tables`) has a row for each image and may have a header; its factors may be words, numbered in
+    alphabetical order. Columns of it that only say which row it is (an index, names of files) are left out, and `read`
+    says so (see `data.reading.table_columns.why_no_values`). Names of the factors come from that header, or from the
+    key `factor_names` of an .npz.
 
     Raises ValueError for a missing or unreadable file, another shape, numbers that are not finite or, in the factors,
-    not whole, and tables of different lengths.
+    not whole, cells that are missing, tables of different lengths, and two columns of file names that differ.
     """
-    codes = _check_codes(_read_array(codes_path, ("codes", "units"), None)[0], codes_path)
-    labels, names = _read_array(factors_path, ("factors",), len(codes))
-    factors = _class_numbers(labels, factors_path)
+    codes_file = _read_file(codes_path, ("codes", "units"), None)
+    codes = as_codes(codes_file.values, f"{codes_path}: codes", vectors=True)
+    factors_file = _read_file(factors_path, ("factors",), len(codes))
+    factors = as_factors(factors_file.values, f"{factors_path}: factors")
+    if codes_file.files and factors_file.files and codes_file.files != factors_file.files:
+        pairs = list(zip(codes_file.files, factors_file.files))
+        row = next((row for row, (one, other) in enumerate(pairs) if one != other), None)
+        if row is not None:
+            raise ValueError(
+                f"data row {row + 1} is {pairs[row][0]!r} in {codes_path} and {pairs[row][1]!r} in {factors_path}: "
+                "row i of both must be the same image."
+            )
     fitted = reduction.fit(codes) if codes.ndim == 3 else None
     units = codes if fitted is None else reduction.apply(fitted, codes)
     check_tables(units, factors)
     explained = None if fitted is None else fitted.explained.tolist()
-    return CodeTables(units, factors, codes.reshape(len(codes), -1), explained, names)
+    read = tuple(file.read for file in (codes_file, factors_file) if file.read is not None)
+    return CodeTables(units, factors, codes.reshape(len(codes), -1), explained, factors_file.names, read)
 
 
-def _read_array(path: Path, keys: tuple[str, ...], rows: int | None) -> tuple[np.ndarray, list[str] | None]:
+def _read_file(path: Path, keys: tuple[str, ...], rows: int | None) -> _FileTable:
     """The table in a file, and the names of its columns where it has any; `rows` of factors, None of codes."""
-    if path.suffix.lower() == ".csv":
-        return _read_csv(path, rows)
+    if is_text_table(path):
+        return _read_text(path, rows)
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return loaded, None
+            return _FileTable(loaded, None)
         with loaded:
             stored_keys = list(loaded)
             candidates = [key for key in keys if key in stored_keys] or stored_keys
             if len(candidates) == 1 or candidates[0] in keys:
                 table = loaded[candidates[0]]
                 names = loaded["factor_names"].tolist() if "factor_names" in stored_keys else []
-                return table, list(map(str, names)) if table.ndim == 2 and len(names) == table.shape[1] else None
+                named = table.ndim == 2 and len(names) == table.shape[1]
+                return _FileTable(table, list(map(str, names)) if named else None)
     except FileNotFoundError:
         raise ValueError(f"there is no file {str(path)!r}.") from None
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} cannot be read as .npy or .npz: {error} Write it with numpy.save.") from None
+        raise ValueError(
+            f"{path} cannot be read as .npy or .npz: {error} Write it with numpy.save, or as text with the ending .csv."
+        ) from None
     expected = " or ".join(map(repr, keys))
     raise ValueError(
         f"{path} has the arrays {', '.join(stored_keys) or '(none)'}; expected {expected}, or one array alone."
     )
 
 
-def _read_csv(path: Path, rows: int | None) -> tuple[np.ndarray, list[str] | None]:
-    """The numbers of a .csv and its header; words, which factors (`rows` of them) may have, by their number.
-
-    The first line is a header if it has a word over a column of numbers, counts the columns of codes from 0, as pandas
-    writes them, or is one line more than there are rows.
-    """
-    try:
-        lines = [[cell.strip() for cell in line] for line in read_cells(path)]
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {str(path)!r}.") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as .csv: {error}.") from None
-    widths = {len(line) for line in lines}
-    if len(widths) != 1:
-        raise ValueError(f"{path}: every line needs the same number of columns, got {sorted(widths)}.")
-    first, rest = lines[0], lines[1:]
-    over_numbers = any(
-        not is_number(name) and all(map(is_number, cells)) for name, cells in zip(first, zip(*rest)) if cells
-    )
-    counted = rows is None and len(first) > 1 and first == [str(i) for i in range(len(first))]
-    header = first if rest and (over_numbers or counted or len(lines) - 1 == rows) else None
-    if header is not None:
-        lines = rest
-        if "" in header:
+def _read_text(path: Path, rows: int | None) -> _FileTable:
+    """The columns of a text file that have values: numbers of codes, the classes of `rows` factors."""
+    table = _text_table(path, rows)
+    left_out: dict[int, str] = {}
+    for position, column in enumerate(table.columns):
+        nameless = position == 0 and table.has_header and not column.name
+        reason = table_columns.why_no_values(column, nameless, classes=rows is not None)
+        if reason is not None:
+            left_out[position] = reason
+    taken = {position: column for position, column in enumerate(table.columns) if position not in left_out}
+    if not taken:
+        raise ValueError(f"{path}: no column is left to score: {_said(table, left_out)}.")
+    for position, column in taken.items():
+        missing = column.first_missing()
+        if missing is not None:
             raise ValueError(
-                f"{path}: column {header.index('') + 1} has no name, as an index that pandas writes; "
-                "leave it out, with to_csv(..., index=False)."
-            )
-    for number, line in enumerate(lines):
-        if missing := [cell for cell in line if cell.lower() in _MISSING]:
-            raise ValueError(
-                f"{path}: data row {number + 1}, column {line.index(missing[0]) + 1} is missing ({missing[0]!r}); "
+                f"{path}: data row {missing + 1}, column {position + 1} is missing ({column.cells[missing]!r}); "
                 "leave such rows out of codes and factors."
             )
-    columns = list(zip(*lines))
-    if all(is_number(cell) for column in columns for cell in column):
-        return np.array(lines, np.float64), header
+        if not column.name and table.has_header:
+            raise ValueError(f"{path}: column {position + 1} has no name: give it one, or leave it out.")
+    names = [column.name for column in taken.values()]
+    if table.has_header and len(set(names)) < len(names):
+        repeated = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(f"{path} has two columns {repeated!r}: give each its own name.")
+    files = next(
+        (table.columns[j].cells for j, reason in left_out.items() if reason == table_columns.NAMES_FILES), None
+    )
     if rows is None:
-        raise ValueError(f"{path}: codes must be numbers; there are words in it.")
-    return np.array([_number_words(column) for column in columns]).T, header
-
-
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-
-
-def _number_words(column: tuple[str, ...]) -> list[float]:
-    """A column of numbers as they are, one with words by the alphabetical order of its different cells."""
-    if all(map(is_number, column)):
-        return [float(cell) for cell in column]
-    order = {cell: number for number, cell in enumerate(sorted(set(column)))}
-    return [float(order[cell]) for cell in column]
-
-
-def _check_codes(array: np.ndarray, path: Path) -> np.ndarray:
-    if array.ndim not in (2, 3) or array.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{path}: codes must be numbers of shape [rows, units] or [rows, unit, dim], got {_shape_label(array)}."
+        values = np.stack(
+            [table_columns.to_numbers(column, f"{path}: codes must be numbers; it") for column in taken.values()],
+            axis=1,
         )
-    if not array.size:
-        raise ValueError(f"{path}: nothing to measure: codes have shape {list(array.shape)}.")
-    codes = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-    types.check_finite(codes, f"codes in {path}")
-    return codes
-
-
-def _class_numbers(array: np.ndarray, path: Path) -> FactorTable:
-    if array.ndim != 2 or array.dtype.kind not in "fiub":
-        remedy = " Use labels[:, None] for one factor." if array.ndim == 1 else ""
-        remedy += " Number text labels with numpy.unique(..., return_inverse=True)." if array.dtype.kind in "US" else ""
-        raise ValueError(
-            f"{path}: factors must be whole numbers of shape [rows, factors], got {_shape_label(array)}.{remedy}"
+        sizes = ""
+    else:
+        classes = [_class_numbers(column, position, path) for position, column in taken.items()]
+        values = np.stack(classes, axis=1)
+        sizes = ": " + ", ".join(
+            f"{column.name or f'factor {i}'} ({len(np.unique(numbers))} classes)"
+            for i, (column, numbers) in enumerate(zip(taken.values(), classes))
         )
-    types.check_finite(array, f"factors in {path}")
-    not_whole = np.flatnonzero((array != np.round(array)).any(0)).tolist() if array.dtype.kind == "f" else []
-    if not_whole:
+    read = f"{path}: {table.dialect()}; {len(taken)} {'units' if rows is None else 'factors'}{sizes}"
+    if left_out:
+        read += f". Left out: {_said(table, left_out)}"
+    return _FileTable(values, names if table.has_header else None, f"{read}.", files)
+
+
+def _text_table(path: Path, rows: int | None) -> TextTable:
+    try:
+        table = read_text_table(path, rows=rows)
+        counted = [column.cells[0] if column.cells else "" for column in table.columns]
+        if (
+            rows is None
+            and not table.has_header
+            and len(counted) > 1
+            and counted == list(map(str, range(len(counted))))
+        ):
+            table = read_text_table(path, header=True)  # the columns of codes counted from 0, as pandas writes them
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {str(path)!r}.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as .csv: {error}.") from None
+    if not table.rows:
+        raise ValueError(f"{path}: nothing to measure: it has a header and no rows.")
+    return table
+
+
+def _said(table: TextTable, left_out: dict[int, str]) -> str:
+    """As in "column 1 (file), as it names files"."""
+    return "; ".join(
+        f"column {position + 1}{f' ({name})' if (name := table.columns[position].name) else ''}, as {reason}"
+        for position, reason in left_out.items()
+    )
+
+
+def _class_numbers(column: Column, position: int, path: Path) -> np.ndarray:
+    """The class of every cell: numbers in rising order, words in alphabetical order."""
+    values = table_columns.numbers_or_words(column.cells)
+    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.round(values))).all():
         raise ValueError(
-            f"{path}: factor columns {not_whole} are not whole numbers. The metrics need classes: "
+            f"{path}: factor columns {[position]} are not whole numbers. The metrics need classes: "
             "bin a continuous factor first, for example with numpy.digitize into 10 quantiles, or leave it out."
         )
-    columns: list[Int[np.ndarray, "rows"]] = [np.unique(column, return_inverse=True)[1] for column in array.T]
-    return np.stack(columns, axis=1).astype(np.int64) if columns else array.astype(np.int64)
-
-
-def _shape_label(array: np.ndarray) -> str:
-    return f"{array.dtype} of shape {list(array.shape)}"
+    return np.unique(values, return_inverse=True)[1].reshape(-1)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -62,12 +64,12 @@ def test_columns_are_chosen(read):
         ("file,x\na/1.png,1\n./a/1.png,1\n", r"has two rows for '\./a/1\.png'"),
         ("file,x,x\n1.png,1,1\n2.png,1,1\n3.png,1,1\n", "has two columns 'x'"),
         ("file,x\n1.png,1\n2.png,0.5\n3.png,1\n", r"column 'x' of .*l\.csv has numbers that are not whole \(0\.5\)"),
-        ("file,x\n1.png,1\n2.png,nan\n3.png,1\n", r"not whole \(nan\)"),
+        ("file,x\n1.png,1\n2.png,nan\n3.png,1\n", r"has no 'x' for 'a/2\.png' \(it is 'nan'\): fill every cell"),
         ("file,x\n1.png,1\n2.png,\n3.png,1\n", r"has no 'x' for 'a/2\.png': fill every cell"),
-        ("file,x\n1.png,1\n2.png\n3.png,1\n", "every line of .* needs the same two or more columns"),
+        ("file,x\n1.png,1\n2.png\n3.png,1\n", r"every line needs the same number of columns .* line 3 has 1"),
         ("file\n1.png\n", "two or more columns"),
-        ("", "two or more columns"),
-        ("file,x\n1.png,\0\n" + "a" * 200_000, r"cannot be read as \.csv|needs the same"),
+        ("", "it is empty"),
+        ("file,x\n1.png,\0\n" + "a" * 200_000, r"cannot be read as \.csv"),
     ],
 )
 def test_tables_that_cannot_be_used_are_explained(read, text, message):
@@ -134,3 +136,45 @@ def test_a_missing_header_is_noticed(read):
 def test_words_that_differ_stay_different(read):
     assert read("file,n\n1.png,1_0\n2.png,10\n3.png,x\n").sizes == (3,)
     assert read("file,n\n1.png,18446744073709551615\n2.png,18446744073709551614\n3.png,7\n").sizes == (3,)
+
+
+TABLES = Path(__file__).parents[1] / "tables" / "labels"
+PLAIN = tuple(f"im{i:02}.png" for i in range(12))
+
+
+@pytest.mark.parametrize(
+    "name", ["abspath", "head_space", "indexcol", "num_space", "semi", "trail_space", "case_words"]
+)
+def test_labels_as_people_write_them(name):
+    plain = labels.from_csv(TABLES / "plain.csv", PLAIN, None)
+    read = labels.from_csv(TABLES / f"{name}.csv", PLAIN, None)
+    assert read.names == plain.names == ("shape", "colour")
+    assert plain.sizes == (3, 2)
+    if name == "case_words":  # words that differ in capitals are other words
+        assert read.sizes == (3, 3)
+    else:
+        assert (read.classes == plain.classes).all()
+
+
+@pytest.mark.parametrize(("name", "cell"), [("na", "NA"), ("nan_word", "nan")])
+def test_a_missing_label_is_no_class(name, cell):
+    with pytest.raises(ValueError, match=rf"has no 'colour' for 'im03\.png' \(it is '{cell}'\)"):
+        labels.from_csv(TABLES / f"{name}.csv", PLAIN, None)
+    assert labels.from_csv(TABLES / f"{name}.csv", PLAIN, ["shape"]).sizes == (3,)
+
+
+def test_a_column_with_another_value_in_each_row_is_left_out_unless_it_is_asked_for(tmp_path, caplog):
+    lines = [f"{name},{7 * i % 13},{i % 2}" for i, name in enumerate(PLAIN)]
+    (tmp_path / "l.csv").write_text("\n".join(["file,subject,side", *lines]))
+    assert labels.from_csv(tmp_path / "l.csv", PLAIN, None).names == ("side",)
+    assert "column 2 (subject) is left out, as every row has a value of its own" in caplog.text
+    assert labels.from_csv(tmp_path / "l.csv", PLAIN, ["subject"]).sizes == (12,)
+    (tmp_path / "l.csv").write_text("\n".join(["file,id", *(f"{name},{i}" for i, name in enumerate(PLAIN))]))
+    with pytest.raises(ValueError, match="no factor besides"):
+        labels.from_csv(tmp_path / "l.csv", PLAIN, None)
+
+
+def test_two_long_paths_for_one_file_are_refused(tmp_path):
+    (tmp_path / "l.csv").write_text("file,x\n/a/1.png,0\n/b/1.png,1\n")
+    with pytest.raises(ValueError, match=r"two rows for '1\.png'"):
+        labels.from_csv(tmp_path / "l.csv", ("1.png",), None)

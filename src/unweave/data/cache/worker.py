@@ -5,6 +5,7 @@ stdout. A child rather than a pool of `multiprocessing`, which would run the use
 """
 
 import json
+import logging
 import os
 import queue
 import signal
@@ -168,6 +169,8 @@ def serve() -> None:
         from unweave.data.dataset import find_dataset
 
         request = json.loads(sys.stdin.readline())
+        if not request["prepare"]:
+            logging.disable(logging.WARNING)  # the process that prepared the folder has said it
         definition, folder = find_dataset(request["name"]), Path(request["folder"])
         source = definition.source(definition.settings.model_validate(request["settings"]))
         plan = conversion.prepare_folder(source, folder) if request["prepare"] else conversion.read_plan(folder)

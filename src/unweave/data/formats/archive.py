@@ -51,7 +51,7 @@ class ArchiveSettings(DatasetSettings):
     size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
     labels: Path | Literal["folders"] | None = Field(
         default=None,
-        description="a CSV (file name, then a column per factor; looked for beside the archive too), or 'folders': "
+        description="a table (.csv, .tsv, .txt: file, then a column per factor; beside the archive too), or 'folders': "
         "their names are classes",
     )
     factors: tuple[str, ...] | None = Field(default=None, description="the columns of the CSV to use; all if not set")
@@ -321,4 +321,4 @@ def _checked(read: Callable[[ArchiveMember, int], bytes]) -> Callable[[ArchiveMe
     return checked
 
 
-DATASET = DatasetDefinition(settings=ArchiveSettings, build=build, files=files, source=source)
+DATASET = DatasetDefinition(settings=ArchiveSettings, build=build, files=files, source=source, version=2)

@@ -1,4 +1,4 @@
-"""folder: every image file below a folder, as RGB squares; factors from folder names or a CSV, where wanted."""
+"""folder: every image file below a folder, as RGB squares; factors from folder names or a table, where wanted."""
 
 import os
 from collections.abc import Sequence
@@ -21,7 +21,8 @@ class FolderSettings(DatasetSettings):
     path: Path
     size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
     labels: Path | Literal["folders"] | None = Field(
-        default=None, description="a CSV (file name, then a column per factor), or 'folders': their names are classes"
+        default=None,
+        description="a table (.csv, .tsv, .txt: file, then a column per factor), or 'folders': their names are classes",
     )
     factors: tuple[str, ...] | None = Field(default=None, description="the columns of the CSV to use; all if not set")
 
@@ -106,4 +107,4 @@ def read_labels(
     return labels.from_csv(Path(setting).expanduser(), names, factors)
 
 
-DATASET = DatasetDefinition(settings=FolderSettings, build=build, files=files, source=source)
+DATASET = DatasetDefinition(settings=FolderSettings, build=build, files=files, source=source, version=2)

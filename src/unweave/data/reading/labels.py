@@ -1,13 +1,18 @@
 """Factors of every row, from arrays, tables and folder names. They are never needed for training."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from unweave.config import SettingsError, nearest
-from unweave.data.reading.csv_tables import is_integer, is_number, read_cells
+from unweave.data.reading import table_columns
 from unweave.data.reading.image_source import Labels
+from unweave.data.reading.table_columns import Column
+from unweave.data.reading.text_tables import TextTable, read_text_table
+
+logger = logging.getLogger(__name__)
 
 
 def from_array(factors: np.ndarray, names: np.ndarray | None, count: int, source: str) -> Labels:
@@ -45,7 +50,7 @@ def from_columns(columns: Mapping[str, Sequence | np.ndarray], source: str) -> L
     for name, column in columns.items():
         values = np.asarray(column)
         if values.dtype.kind in "US":
-            values = _as_numbers(values)
+            values = table_columns.numbers_or_words(values.astype(str).tolist())
         broken = values[values != np.round(values)] if values.dtype.kind == "f" else values[:0]
         if len(broken):
             raise ValueError(
@@ -58,20 +63,6 @@ def from_columns(columns: Mapping[str, Sequence | np.ndarray], source: str) -> L
         sizes=tuple(len(values) for values, _ in numbered.values()),
         classes=np.stack([classes.reshape(-1) for _, classes in numbered.values()], axis=1).astype(np.int64),
     )
-
-
-EXACT = 2.0**53  # below it, different whole numbers are different floats
-
-
-def _as_numbers(words: np.ndarray) -> np.ndarray:
-    """The numbers that the words are, where all of them are numbers; else the words. Integers may be of any size."""
-    texts = words.astype(str).tolist()
-    if all(map(is_integer, texts)):
-        return np.array([int(text) for text in texts], object)
-    if not all(map(is_number, texts)):
-        return words
-    numbers = np.array([float(text) for text in texts])
-    return numbers if (np.abs(numbers[np.isfinite(numbers)]) < EXACT).all() else words
 
 
 def _first_repeated(names: Sequence[str]) -> str | None:
@@ -97,71 +88,118 @@ def from_folders(files: Sequence[str], source: str) -> Labels:
 
 
 def from_csv(path: Path, files: Sequence[str], factors: Sequence[str] | None) -> Labels:
-    """Labels from a CSV with a header; its first column names the image files, by relative path or by unique name.
+    """Labels from a text table with a header (see `text_tables`), of which one column names the image files.
 
-    A path may leave out its first folders. `factors` are the columns to use; None takes all others. Rows of files that
-    are not there are passed over. Raises ValueError where an image has no row or two rows, two images have one row, or
-    a cell is empty, and SettingsError for a column that is not there.
+    That is the first one, or the one after an index; it has relative paths or unique names, and either path may leave
+    out first folders that the other has. `factors` are the columns to use; None takes all others, but for those that
+    only say which row it is (an index, further names of files), which a warning names. Rows of files that are not there
+    are passed over. Raises ValueError where an image has no row or two rows, two images have one row, or a cell is
+    missing, and SettingsError for a column that is not there.
     """
     try:
-        header, *lines = read_cells(path) or [[]]
+        table = read_text_table(path, header=True)
     except (OSError, ValueError) as error:
+        raise ValueError(f"data.labels: {error}") from error
+    if len(table.columns) < 2:
         raise ValueError(
-            f"data.labels: {path} cannot be read as .csv with a header, in UTF-8 and with commas: {error}"
-        ) from error
-    odd_line = next((number for number, line in enumerate(lines, 2) if len(line) != len(header)), 1)
-    if len(header) < 2 or odd_line > 1:
-        raise ValueError(
-            f"data.labels: every line of {path} needs the same two or more columns, separated by commas: file, then "
-            f"factors. Line {odd_line} (empty ones not counted) has {len((header, *lines)[odd_line - 1])}."
+            f"data.labels: {path} needs two or more columns under a header, file and factors; it has {table.dialect()}."
         )
-    if header[0] in {file.rsplit("/", 1)[-1] for file in files} | set(files):
-        raise ValueError(f"data.labels: {path} needs a header: its first line is the row of {header[0]!r} already.")
-    if repeated := _first_repeated(header[1:]):
+    names_of_files = {file.rsplit("/", 1)[-1] for file in files} | set(files)
+    position = _file_column(table, names_of_files)
+    key, others = table.columns[position], [c for j, c in enumerate(table.columns) if j != position]
+    if key.name in names_of_files:
+        raise ValueError(f"data.labels: {path} needs a header: its first line is the row of {key.name!r} already.")
+    names = [column.name for column in others]
+    if repeated := _first_repeated([name for name in names if name]):
         raise ValueError(f"data.labels: {path} has two columns {repeated!r}.")
     for name in factors or ():
-        if name not in header[1:]:
-            hint, column_names = nearest(name, header[1:]), ", ".join(header[1:])
+        if name not in names or not name:
+            hint, column_names = nearest(name, names), ", ".join(filter(None, names))
             raise SettingsError(f"data.factors: {path} has no column {name!r}.{hint} It has: {column_names}.")
-    rows = _match_rows(path, lines, files)
-    columns = {}
-    for name in factors or header[1:]:
-        columns[name] = [line[header.index(name, 1)] for line in rows]
-        if "" in columns[name]:
+    taken = [others[names.index(name)] for name in factors] if factors else _factor_columns(table, position)
+    rows = match_rows(key.cells, files, f"data.labels: {path}")
+    numbered = {}
+    for column in taken:
+        cells = [column.cells[row] for row in rows]
+        if (missing := Column(column.name, tuple(cells)).first_missing()) is not None:
+            said = f" (it is {cells[missing]!r})" if cells[missing] else ""
             raise ValueError(
-                f"data.labels: {path} has no {name!r} for {files[columns[name].index('')]!r}: fill every cell, "
+                f"data.labels: {path} has no {column.name!r} for {files[missing]!r}{said}: fill every cell, "
                 "or name the columns to use with data.factors=[...]."
             )
-    return from_columns({name: np.array(column) for name, column in columns.items()}, str(path))
+        numbered[column.name] = np.array(cells)
+    labels = from_columns(numbered, str(path))
+    classes = ", ".join(f"{name} ({size} classes)" for name, size in zip(labels.names, labels.sizes))
+    logger.info("labels from %s: %s; %s names the file; factors: %s", path, table.dialect(), repr(key.name), classes)
+    return labels
 
 
-def _match_rows(path: Path, lines: Sequence[list[str]], files: Sequence[str]) -> list[list[str]]:
-    """The line of each file: the one that names it with the most of its folders."""
-    rows: dict[str, list[str]] = {}
-    for line in lines:
-        name = PurePosixPath(line[0].replace("\\", "/")).as_posix()
-        if name in rows:
-            raise ValueError(f"data.labels: {path} has two rows for {line[0]!r}.")
-        rows[name] = line
-    matched: list[list[str]] = []
-    file_of_row: dict[str, str] = {}  # name in the CSV -> the file that has its row
+def _file_column(table: TextTable, names_of_files: set[str]) -> int:
+    """The column that names most of the files: of the first two, the second only if the first names none."""
+    hits = [
+        sum(cell.replace("\\", "/").rsplit("/", 1)[-1] in names_of_files for cell in column.cells)
+        for column in table.columns[:2]
+    ]
+    return int(hits[0] == 0 and hits[1] > 0 and len(table.columns) > 2)
+
+
+def _factor_columns(table: TextTable, position: int) -> list[Column]:
+    """All columns but that of the files, and those that only say which row it is: a warning says why."""
+    taken = []
+    for j, column in enumerate(table.columns):
+        reason = table_columns.why_no_values(column, nameless=j == 0 and not column.name, classes=True)
+        if j == position:
+            continue
+        if reason is not None:
+            logger.warning(
+                "%s: column %d%s is left out, as %s%s", table.path, j + 1, f" ({column.name})" if column.name else "",
+                reason, f"; data.factors=[{column.name}] takes it" if column.name else "",
+            )  # fmt: skip
+        elif not column.name:
+            raise ValueError(f"data.labels: {table.path}: column {j + 1} has no name: give it one.")
+        else:
+            taken.append(column)
+    if not taken:
+        raise ValueError(f"data.labels: {table.path} has no factor besides its index and names of files.")
+    return taken
+
+
+def match_rows(names: Sequence[str], files: Sequence[str], where: str) -> list[int]:
+    """The row of each file: the one that names it with the most of its folders. Raises ValueError, which begins with
+    `where`, for a file with no row or several, and for a row that fits several files."""
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names):
+        path = PurePosixPath(name.replace("\\", "/")).as_posix()
+        if path in rows:
+            raise ValueError(f"{where} has two rows for {name!r}.")
+        rows[path] = row
+    longer: dict[str, list[str]] = {}  # the end of a path -> paths that have more folders
+    for path in rows:
+        parts = PurePosixPath(path).parts
+        for i in range(1, len(parts)):
+            longer.setdefault("/".join(parts[i:]), []).append(path)
+    matched: list[int] = []
+    file_of_row: dict[str, str] = {}  # name in the table -> the file that has its row
     unmatched: list[str] = []
     for file in files:
         parts = PurePosixPath(file).parts
-        names = [tail for i in range(len(parts)) if (tail := "/".join(parts[i:])) in rows]
-        if not names:
+        fitting = [tail for i in range(len(parts)) if (tail := "/".join(parts[i:])) in rows] or longer.get(file, [])
+        if not fitting:
             unmatched.append(file)
             continue
-        if names[0] in file_of_row:
+        name = fitting[0]
+        if len(fitting) > 1 and fitting is longer.get(file):
+            raise ValueError(f"{where} has two rows for {file!r}: {fitting[0]!r} and {fitting[1]!r}.")
+        if name in file_of_row:
             raise ValueError(
-                f"data.labels: the row of {path} for {names[0]!r} fits both {file_of_row[names[0]]} and {file}: "
+                f"{where}: the row for {name!r} fits both {file_of_row[name]} and {file}: "
                 "write the folders too where a file name is there twice."
             )
-        file_of_row[names[0]] = file
-        matched.append(rows[names[0]])
+        file_of_row[name] = file
+        matched.append(rows[name])
     if unmatched:
         raise ValueError(
-            f"data.labels: {path} has {len(lines):,} rows, and {len(unmatched):,} of {len(files):,} images have none: "
+            f"{where} has {len(names):,} rows, and {len(unmatched):,} of {len(files):,} images have none: "
             f"{', '.join(unmatched[:3])}{' ...' if len(unmatched) > 3 else ''}. "
             "Its first column must name each image by its path in the folder, or by its file name."
         )
