@@ -124,14 +124,14 @@ def summary(facts: list[dict[str, float]], without: list[dict[str, float]]) -> M
 
 
 def picture(methods: Mapping[str, DOTVAE]) -> Image.Image:
-    """Each latent moved through its quantiles, the others at their medians."""
+    """Each latent moved through its quantiles, the others those of a blob that is off the middle."""
     rows, labels = [], []
     for name, method in methods.items():
         with evaluating(method):
             codes = method.posteriors(blobs(random_factors(500, torch.Generator().manual_seed(0))))
-            middle, z2 = (part.mean.median(0).values.repeat(7, 1) for part in codes)
+            shown, z2 = (part.mean.repeat(7, 1) for part in method.posteriors(blobs(torch.tensor([[5.0, 6.5, 0.9]]))))
             for unit, values in enumerate(codes.structured.mean.T):
-                z1 = middle.clone()
+                z1 = shown.clone()
                 z1[:, unit] = values.quantile(torch.linspace(0.03, 0.97, 7))
                 rows.append(method.images(z1, z2))
                 labels.append(f"{name}, latent {unit}")
