@@ -87,6 +87,43 @@ def test_anybodys_codes_are_compared_with_what_is_published(
     assert "is there already" in capsys.readouterr().err
 
 
+def test_what_cannot_be_measured_takes_nothing_with_it_and_the_exit_code_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    tables = Path(__file__).parents[1] / "data" / "tables"
+    rare = (
+        "evaluate",
+        "--codes",
+        str(tables / "rare_z.npy"),
+        "--factors",
+        str(tables / "rare_y.npy"),
+        "--repeats",
+        "1",
+    )
+    chosen = ("--protocol", "mig@1", "--protocol", "explicitness@1", "-o", str(tmp_path / "scores.json"), "--compare")
+    assert run(monkeypatch, *rare, *chosen, "--data", "shapes3d") == 3
+    captured = capsys.readouterr()
+    assert "mig@1" in captured.out
+    assert "not measured: explicitness@1: every factor is constant in the test rows" in captured.err
+    written = json.loads((tmp_path / "scores.json").read_text())
+    assert list(written["protocols"]) == ["mig@1"]
+    assert list(written["not_measured"]) == ["explicitness@1"]
+    assert run(monkeypatch, *rare, "--protocol", "mig@1") == 0
+    assert run(monkeypatch, *rare, "--protocol", "explicitness@1") == 1
+    assert "explicitness@1 cannot be measured" in capsys.readouterr().err
+
+
+def test_what_was_taken_of_a_table_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    tables = Path(__file__).parents[1] / "data" / "tables"
+    words = ("evaluate", "--codes", str(tables / "z_tab.csv"), "--factors", str(tables / "index_unnamed.csv"))
+    assert run(monkeypatch, *words, "--protocol", "mig@1", "--repeats", "1", "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["protocols"]["mig@1"]["mig"]["value"] > 0.95
+    assert "240 rows, 3 columns separated by TABs; 3 units." in captured.err
+    assert "shape (3 classes), colour (4 classes)" in captured.err
+    assert "Left out: column 1, as it counts the rows." in captured.err
+
+
 def test_a_run_on_a_split_is_scored_and_encoded_on_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

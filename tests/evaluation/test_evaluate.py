@@ -77,6 +77,16 @@ def test_another_set_is_fitted_to_the_run_or_refused(quick_run: Run, tmp_path: P
     assert quick_run.scores() == before, "scores on other data must not replace the run's own"
 
 
+def test_what_cannot_be_measured_is_kept_until_it_is(quick_run: Run) -> None:
+    options = {"rows": 300, "repeats": 1, "seed": 41}
+    first = unweave.evaluate(quick_run, protocols=["mig@1", "tad@1"], **options)
+    assert list(first["not_measured"]) == ["tad@1"]
+    second = unweave.evaluate(quick_run, protocols="irs@1", **options)
+    assert list(second["protocols"]) == ["mig@1", "irs@1"]
+    assert list(json.loads((quick_run.path / "scores.json").read_text())["not_measured"]) == ["tad@1"]
+    assert list(quick_run.scores()["protocols"]) == ["irs@1", "mig@1"]
+
+
 def test_earlier_scores_are_never_lost(quick_run: Run) -> None:
     unweave.evaluate(quick_run, rows=70, protocols=["mig@1"], repeats=1)
     unweave.evaluate(quick_run, rows=80, protocols=["mig@1"], repeats=1)

@@ -161,3 +161,19 @@ def test_prepared_codes_are_scored_and_said():
         UNITS, FACTORS, protocols=["med-unreduced@1"], unreduced=UNITS, repeats=1, preparation="unit-length"
     )
     assert wide["data"]["preparation"] == "unit-length"
+
+
+def test_a_protocol_that_cannot_be_measured_takes_no_other_with_it():
+    measured = evaluate_tables(UNITS, FACTORS, protocols=["mig@1", "tad@1", "irs@1"], repeats=2)
+    assert list(measured["protocols"]) == ["mig@1", "irs@1"]
+    assert list(measured["not_measured"]) == ["tad@1"]
+    assert "0 or 1, got 3 values" in measured["not_measured"]["tad@1"]
+    alone = evaluate_tables(UNITS, FACTORS, protocols=["mig@1", "irs@1"], repeats=2)
+    assert alone["protocols"] == measured["protocols"]
+    assert "not_measured" not in alone
+    with pytest.raises(ValueError, match=r"tad-grid-101@1 cannot be measured: .* Nor can tad@1"):
+        evaluate_tables(UNITS, FACTORS, protocols=["tad@1", "tad-grid-101@1"], repeats=1)
+
+
+def test_a_word_is_one_protocol():
+    assert list(evaluate_tables(UNITS, FACTORS, protocols="mig@1", repeats=1)["protocols"]) == ["mig@1"]

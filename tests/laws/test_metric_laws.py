@@ -409,19 +409,51 @@ def test_codes_that_are_not_finite_are_refused(name, bad):
         (lambda y: y[:-2], "row i of both must be the same image"),
         (lambda y: y[:, :0], "nothing to measure"),
         (lambda y: y[:, 0], "must be a table"),
-        (lambda y: y - 1, "class indices .* got -1"),
-        (lambda y: y + 0.5, "class indices .* got float64"),
-        (lambda y: y.astype(str), "class indices .* got <U21"),
-        (lambda y: y == 1, "class indices .* got bool"),
+        (lambda y: y + 0.5, "columns .* are not whole numbers"),
+        (lambda y: np.where(y == 1, "NA", "b"), r"is missing \('NA'\)"),
+        (lambda y: y + 1j, "whole numbers or words, got complex128"),
     ],
 )
 @pytest.mark.usefixtures("untyped")
 def test_tables_that_cannot_be_measured_are_refused(name, spoil, message):
     z, y = table(0, binary=True)
-    any_number = METRICS[name].real and "class indices" in message
+    any_number = METRICS[name].real and "table" not in message and "image" not in message and "measure" not in message
     if not METRICS[name].ignores_factors and not any_number:
         with pytest.raises(ValueError, match=message):
             METRICS[name].score(z, spoil(y), 0)
+
+
+LABELLINGS = {
+    "from 1": lambda y: y + 1,
+    "below 0": lambda y: y - 7,
+    "huge": lambda y: y + 10**8,
+    "8 bits": lambda y: y.astype(np.int8),
+    "unsigned": lambda y: y.astype(np.uint64),
+    "float16": lambda y: y.astype(np.float16),
+    "gaps": lambda y: y**3 * 10**8,  # the last two change numbers whose distances count
+    "words": lambda y: np.array(["a", "b", "c", "d", "e", "f"])[y],
+}
+
+
+@every
+@pytest.mark.usefixtures("untyped")
+def test_the_labelling_and_the_type_of_classes_do_not_count(name):
+    z, y = table(0, binary=METRICS[name].binary)
+    plain = METRICS[name].score(z, y, 0)
+    for kind, labelled in LABELLINGS.items():
+        if METRICS[name].real and kind in ("gaps", "words", "huge"):
+            continue
+        assert METRICS[name].score(z, labelled(y), 0) == pytest.approx(plain), kind
+
+
+@every
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8, np.float16, ">f8", object])
+@pytest.mark.usefixtures("untyped")
+def test_the_type_of_the_codes_does_not_count(name, dtype):
+    z, y = table(0, binary=METRICS[name].binary)
+    whole = (z * 20).clip(0, 127).round()
+    plain = METRICS[name].score(whole, y, 0)
+    assert METRICS[name].score(whole.astype(dtype), y, 0) == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("measure", [mcc, mcc_rotated, mcc_spearman])
@@ -431,7 +463,7 @@ def test_mcc_takes_real_valued_factors_as_they_are(measure):
 
 
 @every
-@pytest.mark.parametrize("spoil", [lambda z: z[:, 0], lambda z: z[:, :0], lambda z: z.astype(object), lambda z: z > 0])
+@pytest.mark.parametrize("spoil", [lambda z: z[:, 0], lambda z: z[:, :0], lambda z: z.astype(str), lambda z: z * 1j])
 @pytest.mark.usefixtures("untyped")
 def test_codes_that_are_no_table_of_numbers_are_refused(name, spoil):
     z, y = table(0, binary=True)

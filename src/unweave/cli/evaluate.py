@@ -1,5 +1,6 @@
 """unweave evaluate"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -60,7 +61,8 @@ def command(
         unweave evaluate --codes z.csv --factors y.csv --data shapes3d --compare
 
     Scores of a run go to its scores.json, with pictures of its matrices. The interval of one run is metric noise, over
-    metric seeds; that of three or more runs is a 95 % t-interval over training seeds.
+    metric seeds; that of three or more runs is a 95 % t-interval over training seeds. A protocol that cannot be
+    measured is named with its reason, the others are printed and written, and the exit code is 3.
     """
     if (not runs) == (codes is None) or (codes is None) != (factors is None):
         raise ValueError("give runs, or both --codes and --factors.")
@@ -164,10 +166,11 @@ def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, options: C
             output.say(str(save_picture(picture, options.figures / name)))
     if options.json:
         output.print_json(scores)
-        return
-    output.print_table(tables.scores_table(scores))
-    if options.compare and options.data is not None:
-        output.print_table(tables.published_table(comparison(scores, options.data)))
+    else:
+        output.print_table(tables.scores_table(scores))
+        if options.compare and options.data is not None:
+            output.print_table(tables.published_table(comparison(scores, options.data)))
+    _say_what_is_not_measured([scores])
 
 
 def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, options: RunOptions) -> None:
@@ -240,9 +243,27 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
         printed += [tables.published_table(comparison(of_run, dataset.name)) for of_run in scores.values()]
     if options.json:
         output.print_json(result)
-        return
-    for table in printed:
-        output.print_table(table)
+    else:
+        for table in printed:
+            output.print_table(table)
+    _say_what_is_not_measured(list(scores.values()), [str(path) for path in scores])
+
+
+PARTIAL = 3
+"""The exit code where some protocols have scores and some cannot be measured."""
+
+
+def _say_what_is_not_measured(scores: list["Scores"], names: Sequence[str] = ("",)) -> None:
+    """A line on stderr for each protocol without scores, and then the exit code that says so."""
+    missing = [
+        (name, protocol, reason)
+        for name, of_run in zip(names, scores)
+        for protocol, reason in of_run.get("not_measured", {}).items()
+    ]
+    for name, protocol, reason in missing:
+        output.say(f"not measured{f' of {name}' if len(scores) > 1 else ''}: {protocol}: {reason}")
+    if missing:
+        raise typer.Exit(PARTIAL)
 
 
 def _with_part(table: "Table", scores: list["Scores"]) -> "Table":

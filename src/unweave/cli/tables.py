@@ -42,6 +42,7 @@ def scores_table(scores: "Scores") -> Table:
         caption.append("turned: the same of the standardised code turned by 5 random rotations, mean and spread.")
     if prepared := scores["data"].get("preparation"):
         caption.append(f"codes were scored {prepared}.")
+    caption += [f"not measured: {name}: {reason}" for name, reason in scores.get("not_measured", {}).items()]
     heads = ("protocol", "score", "value", "low", "high", *(("turned",) if nulls else ()), "meaning")
     table = Table(*heads, caption="\n".join(caption))
     for name, intervals in measured.items():

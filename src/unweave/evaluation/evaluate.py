@@ -12,7 +12,7 @@ from unweave.data.sampling import sample_rows
 from unweave.evaluation.metrics.local_isometry import li_cond, li_corr
 from unweave.evaluation.metrics.preparation import Preparation
 from unweave.evaluation.metrics.udr import udr_lasso, udr_spearman
-from unweave.evaluation.scores import Scores, evaluate_tables
+from unweave.evaluation.scores import Scores, evaluate_tables, select_protocols
 from unweave.figures.matrix import plot_score_matrices
 from unweave.figures.save import save_picture
 from unweave.files import write_json
@@ -48,6 +48,8 @@ def evaluate(
     part of the data is scored or was trained on, `data` says which, and how many of the scored rows the run was trained
     on. Raises ValueError for a data set without factors.
     """
+    if protocols is not None:
+        protocols = tuple(select_protocols(protocols))  # an unknown name is said before the work
     run = run if isinstance(run, Run) else Run(run)
     weights = weights or run.scored_weights()
     dataset = dataset_for(run, data, split)
@@ -218,6 +220,10 @@ def _store(run: Run, scores: Scores) -> None:
         scores["protocols"] = {**earlier.get("protocols", {}), **scores["protocols"]}
         scores["rows_used"] = {**earlier.get("rows_used", {}), **scores["rows_used"]}
         scores["matrices"] = {**earlier.get("matrices", {}), **scores["matrices"]}
+        failed = {**earlier.get("not_measured", {}), **scores.get("not_measured", {})}
+        scores["not_measured"] = {name: why for name, why in failed.items() if name not in scores["protocols"]}
+        if not scores["not_measured"]:
+            del scores["not_measured"]
     elif earlier is not None:
         number = 1
         while (numbered := run.path / f"scores{suffix}-{number}.json").exists():

@@ -232,7 +232,7 @@ PROTOCOLS = MappingProxyType({
         {"explicitness": "0 to 1, chance is 0.5", "explicitness_train": "the same on the training rows"},
     ),
     "irs@1": Protocol(
-        _on_rows(lambda units, factors: metrics.irs.irs(units, factors)),
+        _on_rows(lambda units, factors: metrics.irs.irs_of_classes(units, factors)),
         "IRS: 10,000 rows, 99th percentile",
         _ROWS,
         {"irs": "at most 1, higher is better: units stay while other factors change", "active_units": "varying units"},
@@ -279,7 +279,7 @@ PROTOCOLS = MappingProxyType({
         _MED_NULL,
     ),
     "sap-continuous@1": Protocol(
-        _on_rows(lambda units, factors: metrics.sap.sap_continuous(units, factors)),
+        _on_rows(lambda units, factors: metrics.sap.sap_of_classes(units, factors)),
         "SAP for ordered factors: squared correlations; 10,000 rows",
         _ROWS,
         {"sap": f"{_HIGHER}: each factor has one unit that follows it best"},

@@ -152,8 +152,9 @@ def test_constants_and_a_single_unit(measure):
 @BOTH
 def test_what_cannot_be_measured_is_refused(measure):
     units, attributes = tables()
-    with pytest.raises(ValueError, match="0 or 1, got 2"):
-        measure(units, 2 * attributes)
+    with pytest.raises(ValueError, match="0 or 1, got 3 values"):
+        measure(units, np.arange(len(units))[:, None] % 3)
+    assert measure(units, 2 * attributes) == measure(units, attributes)
     with pytest.raises(ValueError, match="NaN"):
         measure(units * np.nan, attributes)
 

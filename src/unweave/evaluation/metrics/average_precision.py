@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
-from unweave.evaluation.metrics.checks import check_same_columns, check_tables
+from unweave.evaluation.metrics.checks import as_split
 from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.types import UnitTable
 
@@ -31,13 +31,12 @@ def average_precision(train: Tables, test: Tables) -> dict[str, float]:
 
     Raises ValueError for attributes other than 0 and 1, training and test tables that do not fit, or no attribute left.
     """
-    for part in (train, test):
-        check_tables(*part)
-        if part.factors.max() > 1:
-            raise ValueError(
-                f"attributes are 0 or 1, got {part.factors.max()}; make one column per class, as in (factor == class)."
-            )
-    check_same_columns(train, test)
+    train, test = as_split(train, test)
+    classes = max(part.factors.max() for part in (train, test)) + 1
+    if classes > 2:
+        raise ValueError(
+            f"attributes are 0 or 1, got {classes} values; make one column per class, as in (factor == class)."
+        )
     varying = (np.ptp(train.factors, axis=0) > 0) & (np.ptp(test.factors, axis=0) > 0)
     if not varying.any():
         raise ValueError("every attribute is constant in the training or the test rows; pass more rows.")

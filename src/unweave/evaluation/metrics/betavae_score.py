@@ -9,13 +9,13 @@ from numba import njit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from unweave.evaluation.metrics.checks import check_tables
+from unweave.evaluation.metrics.checks import as_tables
 from unweave.evaluation.metrics.row_sampling import pairs_with_a_fixed_factor
-from unweave.types import FactorTable, UnitTable
+from unweave.types import FactorTable, TableLike
 
 
 def betavae_score(
-    units: UnitTable, factors: FactorTable, random: np.random.RandomState, *, points: tuple[int, int] = (10_000, 5_000)
+    units: TableLike, factors: TableLike, random: np.random.RandomState, *, points: tuple[int, int] = (10_000, 5_000)
 ) -> dict[str, float]:
     """`eval_accuracy` is the score, `train_accuracy` that on the training points; both in [0, 1], higher is better.
 
@@ -29,7 +29,7 @@ def betavae_score(
     at 100 steps before it has converged, which codes of very large scale make it do; constant factors are held fixed
     like any other, and nobody can tell one of them from the next.
     """
-    check_tables(units, factors)
+    units, factors = as_tables(units, factors)
     if factors.shape[1] == 1:
         return {"eval_accuracy": 1.0, "train_accuracy": 1.0}
     z = units.astype(np.float64)

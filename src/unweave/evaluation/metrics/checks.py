@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from unweave.data.reading import table_columns
+from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.types import FactorTable, TableLike, UnitTable, check_finite
 
 
@@ -74,9 +75,7 @@ def as_tables(units: TableLike, factors: TableLike) -> tuple[UnitTable, FactorTa
     return codes, classes
 
 
-def as_split(
-    train: tuple[TableLike, TableLike], test: tuple[TableLike, TableLike]
-) -> tuple[tuple[UnitTable, FactorTable], tuple[UnitTable, FactorTable]]:
+def as_split(train: tuple[TableLike, TableLike], test: tuple[TableLike, TableLike]) -> tuple[Tables, Tables]:
     """Training and test rows, each codes and factors, whose classes are numbered together. Raises ValueError as
     `as_tables`, and where the two have other columns."""
     arrays = [(as_codes(units), _array(factors, "factors")) for units, factors in (train, test)]
@@ -85,7 +84,8 @@ def as_split(
     (train_codes, train_factors), (test_codes, test_factors) = arrays
     check_same_columns((train_codes, train_factors), (test_codes, test_factors))
     together = as_factors(np.concatenate([train_factors, test_factors]))
-    return (train_codes, together[: len(train_codes)]), (test_codes, together[len(train_codes) :])
+    rows = len(train_codes)
+    return Tables(train_codes, together[:rows]), Tables(test_codes, together[rows:])
 
 
 def _array(table: TableLike, what: str) -> np.ndarray:
@@ -163,13 +163,6 @@ def check_scale(units: np.ndarray) -> None:
     largest = np.abs(units).max()
     if largest > 1e30:
         raise ValueError(f"codes of up to {largest:.3g} overflow in the metrics; divide them by their scale.")
-
-
-def check_split(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:
-    """Raise ValueError unless training and test rows, each codes and factors, can be measured and fit together."""
-    for part in (train, test):
-        check_tables(*part)
-    check_same_columns(train, test)
 
 
 def check_same_columns(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> None:

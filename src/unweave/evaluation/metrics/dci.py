@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from unweave.evaluation.metrics.boosting import fit_boosted_trees
-from unweave.evaluation.metrics.checks import check_split, varying_factors
+from unweave.evaluation.metrics.checks import as_split, varying_factors
 from unweave.evaluation.metrics.row_sampling import Tables
 
 
@@ -50,7 +50,7 @@ def predict_factors(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int |
     Raises ValueError where every factor is constant in the training rows, the widths of the tables differ, or they
     cannot be measured.
     """
-    check_split(train, test)
+    train, test = as_split(train, test)
     varying_factors(train.factors, "predict", "the training rows")
     units, factors = train.units.shape[1], train.factors.shape[1]
     for j in range(factors):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from unweave.evaluation.metrics.checks import check_tables, varying_factors
+from unweave.evaluation.metrics.checks import as_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise, entropies, mutual_information
-from unweave.types import FactorTable, UnitTable
+from unweave.types import TableLike
 
 
-def dci_mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, float]:
+def dci_mig(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """The information that single units keep for single factors, as a share of all; in [0, 1], higher is better.
 
     Every unit has a gap: its largest mutual information with a factor less its second largest. The gap is credited to
@@ -21,7 +21,7 @@ def dci_mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[s
     Known defects: large factors outweigh small ones; a factor copied into many units, or split over several with only
     one of them counted, shows in no term of its own.
     """
-    check_tables(units, factors)
+    units, factors = as_tables(units, factors)
     varying_factors(factors, "inform of")
     information = mutual_information(discretise(units, bins=bins), factors)
     second, first = np.sort(np.pad(information, ((0, 0), (1, 0))), axis=1)[:, -2:].T  # a factor of zeros: one may do

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from unweave.evaluation.metrics.checks import check_split, varying_factors
+from unweave.evaluation.metrics.checks import as_split, varying_factors
 from unweave.evaluation.metrics.row_sampling import Tables
 
 
@@ -37,6 +37,7 @@ def explicitness(train: Tables, test: Tables, *, n_jobs: int | None = None) -> d
     Known defects: the linear classifier blames the code for any curve, and a hundred units that each know a little
     score as well as one that knows all: it measures information, not disentanglement.
     """
+    train, test = as_split(train, test)
     predictions = predict_probabilities(train, test, n_jobs=n_jobs)
     areas = {
         "explicitness": [_mean_area(p.test, p.classes, test.factors[:, p.factor]) for p in predictions],
@@ -56,7 +57,7 @@ def predict_probabilities(train: Tables, test: Tables, *, n_jobs: int | None = N
     Factors are fitted in `n_jobs` processes of one thread; by default one per core, or LOKY_MAX_CPU_COUNT.
     Raises ValueError where the tables cannot be measured, their widths differ, or no factor varies.
     """
-    check_split(train, test)
+    train, test = as_split(train, test)
     varying = np.flatnonzero(varying_factors(train.factors, "predict", "the training rows")).tolist()
     scaler = StandardScaler().fit(train.units)
     z = scaler.transform(train.units), scaler.transform(test.units)

@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
-from unweave.evaluation.metrics.checks import check_tables
+from unweave.evaluation.metrics.checks import as_tables
 from unweave.evaluation.metrics.row_sampling import draw_with_replacement, rows_with_a_fixed_factor
-from unweave.types import FactorTable, UnitTable
+from unweave.types import FactorTable, TableLike
 
 
 def factorvae_score(
-    units: UnitTable, factors: FactorTable, random: np.random.RandomState, *, votes: tuple[int, int] = (10_000, 5_000)
+    units: TableLike, factors: TableLike, random: np.random.RandomState, *, votes: tuple[int, int] = (10_000, 5_000)
 ) -> dict[str, float]:
     """`eval_accuracy` is the score, `train_accuracy` that on the training votes; both in [0, 1], higher is better.
 
@@ -26,7 +26,7 @@ def factorvae_score(
     factor split over several units, or several factors in one unit that is never least, pass unpunished; a constant
     factor is held fixed like any other, which nobody can tell, so it lowers the score.
     """
-    check_tables(units, factors)
+    units, factors = as_tables(units, factors)
     z = units.astype(np.float64)
     spread = z[draw_with_replacement(factors, 10_000, random, batch=10_000)].var(0, ddof=1)
     active = np.flatnonzero(np.sqrt(spread) >= 0.05)

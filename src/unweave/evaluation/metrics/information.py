@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
+from unweave.evaluation.metrics.checks import as_factors
 from unweave.types import FactorTable, UnitTable
 
 
@@ -31,7 +32,7 @@ def discretise(units: UnitTable, *, bins: int = 20) -> Int[np.ndarray, "rows uni
 
 def entropies(table: Int[np.ndarray, "rows columns"]) -> Float[np.ndarray, "columns"]:
     """The entropy of every column of the sample, in nats; 0 for a constant one."""
-    return np.array([_entropy(np.bincount(column)) for column in table.T])
+    return np.array([_entropy(np.unique(column, return_counts=True)[1]) for column in table.T])
 
 
 def mutual_information(
@@ -43,6 +44,8 @@ def mutual_information(
     independent columns score about (bins - 1)(size - 1) / (2 rows) rather than 0. Columns whose joint counts are
     exactly the product of their own (a constant; a complete grid) score exactly 0.
     """
+    if factors.size and factors.max() >= len(factors):  # values that would take the place of a size
+        factors = as_factors(factors)
     information = _information(np.ascontiguousarray(binned.T), np.ascontiguousarray(factors.T))
     return information.clip(0, np.minimum(entropies(binned)[:, None], entropies(factors)))
 

@@ -3,12 +3,12 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from unweave.evaluation.metrics.checks import check_tables, varying_factors
+from unweave.evaluation.metrics.checks import as_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise
-from unweave.types import FactorTable, UnitTable
+from unweave.types import FactorTable, TableLike, UnitTable
 
 
-def irs(units: UnitTable, factors: FactorTable, *, quantile: float = 0.99, bins: int = 20) -> dict[str, float]:
+def irs(units: TableLike, factors: TableLike, *, quantile: float = 0.99, bins: int = 20) -> dict[str, float]:
     """The interventional robustness score, at most 1, higher is better, and `active_units`, the units that vary.
 
     Of unit i given factor j: per value of the factor the `quantile` of |z_i - mean of z_i given the value|, averaged
@@ -24,7 +24,13 @@ def irs(units: UnitTable, factors: FactorTable, *, quantile: float = 0.99, bins:
     seems better kept; units of large scale outweigh the rest; below 0 (down to -1) where few rows of a value lie at
     the far end.
     """
-    check_tables(units, factors)
+    return irs_of_classes(*as_tables(units, factors), quantile=quantile, bins=bins)
+
+
+def irs_of_classes(
+    units: UnitTable, factors: FactorTable, *, quantile: float = 0.99, bins: int = 20
+) -> dict[str, float]:
+    """`irs` of classes that are numbered already, of which these rows may lack some."""
     if not 0 <= quantile <= 1:
         raise ValueError(f"quantile must be in 0 .. 1, got {quantile}: 0.99 leaves out the most distant hundredth.")
     varies = varying_factors(factors, "hold fixed")

@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from sklearn.neighbors import NearestNeighbors
 
-from unweave.evaluation.metrics.checks import check_tables
-from unweave.types import UnitTable, check_finite
+from unweave.evaluation.metrics.checks import as_codes, check_tables
+from unweave.types import TableLike, UnitTable, check_finite
 
 ImageTable = Float[np.ndarray, "rows ..."] | UInt8[np.ndarray, "rows ..."]
 """Images of any shape, or flat: rows x pixels."""
 
 
-def li_corr(images: ImageTable, codes: UnitTable, *, neighbours: int = 20) -> dict[str, float]:
+def li_corr(images: ImageTable, codes: TableLike, *, neighbours: int = 20) -> dict[str, float]:
     """Do distances between codes follow those between images? In [0, 1], higher is better, chance about 0.
 
     Per row the Pearson correlation between the distances to its nearest images in pixels and in codes; the mean over
@@ -36,6 +36,7 @@ def li_corr(images: ImageTable, codes: UnitTable, *, neighbours: int = 20) -> di
     Raises ValueError where the numbers are not finite, rows differ, there are too few rows, or no row has neighbours at
     different distances.
     """
+    codes = as_codes(codes)
     _check_neighbourhoods(images, codes, neighbours)
     plain_and_whitened = np.hstack([codes, _whitened(codes.astype(np.float64))])
     pairs = []
@@ -53,7 +54,7 @@ def li_corr(images: ImageTable, codes: UnitTable, *, neighbours: int = 20) -> di
     return {"li_corr": float(plain), "li_corr_whitened": float(whitened)}
 
 
-def li_cond(images: ImageTable, codes: UnitTable, *, neighbours: int = 20) -> dict[str, float]:
+def li_cond(images: ImageTable, codes: TableLike, *, neighbours: int = 20) -> dict[str, float]:
     """Does a step in any direction of the codes move the image equally far, everywhere? In [0, 1], higher is better.
 
     Per row a linear map from codes to pixels is fitted to its neighbours (least squares through the row itself); with
@@ -68,6 +69,7 @@ def li_cond(images: ImageTable, codes: UnitTable, *, neighbours: int = 20) -> di
 
     Raises ValueError where the numbers are not finite, rows differ, or there are fewer neighbours than units.
     """
+    codes = as_codes(codes)
     _check_neighbourhoods(images, codes, neighbours)
     if neighbours < codes.shape[1]:
         raise ValueError(

@@ -7,15 +7,12 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from unweave.evaluation.metrics.checks import check_tables
+from unweave.evaluation.metrics.checks import as_codes, check_tables
 from unweave.evaluation.metrics.preparation import random_rotation
-from unweave.types import FactorTable, UnitTable, check_finite
-
-RealTable = Float[np.ndarray, "rows factors"] | FactorTable
-"""Class indices or real values of every factor for every row."""
+from unweave.types import TableLike
 
 
-def mcc(units: UnitTable, factors: RealTable) -> dict[str, float]:
+def mcc(units: TableLike, factors: TableLike) -> dict[str, float]:
     """The mean correlation coefficient, in [0, 1], higher is better.
 
     |Pearson correlation| of every unit with every factor; each factor gets a unit of its own so that the sum is largest
@@ -32,7 +29,7 @@ def mcc(units: UnitTable, factors: RealTable) -> dict[str, float]:
     return {"mcc": _assigned_correlation(units, factors, absolute_correlations)}
 
 
-def mcc_spearman(units: UnitTable, factors: RealTable) -> dict[str, float]:
+def mcc_spearman(units: TableLike, factors: TableLike) -> dict[str, float]:
     """As `mcc`, with |Spearman correlation|: any rising or falling function of a factor scores 1; ties share a rank."""
     return {"mcc": _assigned_correlation(units, factors, absolute_rank_correlations)}
 
@@ -40,7 +37,7 @@ def mcc_spearman(units: UnitTable, factors: RealTable) -> dict[str, float]:
 ROTATIONS = 1_000
 
 
-def mcc_rotated(units: UnitTable, factors: RealTable, *, seed: int = 0) -> dict[str, float]:
+def mcc_rotated(units: TableLike, factors: TableLike, *, seed: int = 0) -> dict[str, float]:
     """`mcc` beside its null: the mean over random rotations of the same code, `rotated`, and the `excess` over it.
 
     excess = (mcc - rotated) / (1 - rotated), at most 1; 0 is as good as a random rotation, below is worse. The null is
@@ -50,6 +47,7 @@ def mcc_rotated(units: UnitTable, factors: RealTable, *, seed: int = 0) -> dict[
 
     Factors may be real-valued. Known defect: as `mcc`, only for ordered factors. Raises as `mcc`.
     """
+    units, factors = as_codes(units), as_codes(factors, "factors")
     score = _assigned_correlation(units, factors, absolute_correlations)
     varying = factors[:, np.ptp(factors, axis=0) > 0].astype(np.float64)
     u, s, _ = np.linalg.svd(_unit_columns(units.astype(np.float64)), full_matrices=False)
@@ -77,9 +75,9 @@ def absolute_rank_correlations(
     return absolute_correlations(rankdata(first, axis=0), rankdata(second, axis=0))
 
 
-def _assigned_correlation(units: UnitTable, factors: RealTable, correlate: Callable[..., np.ndarray]) -> float:
-    check_tables(units, np.zeros(factors.shape, np.int64))  # real-valued factors may be negative
-    check_finite(factors, "factors")
+def _assigned_correlation(units: TableLike, factors: TableLike, correlate: Callable[..., np.ndarray]) -> float:
+    units, factors = as_codes(units), as_codes(factors, "factors")  # numbers, whose distances count: not numbered anew
+    check_tables(units, np.zeros(factors.shape, np.int64))
     varying = np.ptp(factors, axis=0) > 0
     if not varying.any():
         raise ValueError("every factor is constant in these rows, so there is nothing to correlate with.")

@@ -3,16 +3,16 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from unweave.evaluation.metrics.checks import check_tables, varying_factors
+from unweave.evaluation.metrics.checks import as_codes, as_split, as_tables, varying_factors
 from unweave.evaluation.metrics.dci import disentanglement
 from unweave.evaluation.metrics.explicitness import predict_probabilities
 from unweave.evaluation.metrics.information import discretise, mutual_information
 from unweave.evaluation.metrics.preparation import random_rotation, standardise
 from unweave.evaluation.metrics.row_sampling import Tables
-from unweave.types import FactorTable, UnitTable
+from unweave.types import TableLike
 
 
-def med(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, float]:
+def med(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """Disentanglement and completeness of the information in the units, each in [0, 1], higher is better.
 
     The two scores of `dci` on R[i, j] of `information_share`: `disentanglement` is sum_i w_i (1 - H(R[i, :] / sum)),
@@ -34,14 +34,14 @@ def med_scores(share: Float[np.ndarray, "units factors"]) -> dict[str, float]:
 
 
 def information_share(
-    units: UnitTable, factors: FactorTable, *, bins: int = 20
+    units: TableLike, factors: TableLike, *, bins: int = 20
 ) -> Float[np.ndarray, "units varying_factors"]:
     """R[i, j], the share of unit i in the mutual information of all units with factor j.
 
     Units are put in `bins` bins of equal width. Every column sums to 1, or to 0 where no unit knows of the factor (the
     reference divides by 0). Constant factors have no column. Raises ValueError if every factor is constant.
     """
-    check_tables(units, factors)
+    units, factors = as_tables(units, factors)
     varies = varying_factors(factors, "inform of")
     information = mutual_information(discretise(units, bins=bins), factors[:, varies])
     total = information.sum(0)
@@ -57,7 +57,7 @@ def med_and_top(share: Float[np.ndarray, "units factors"]) -> dict[str, float]:
 
 
 def med_of_rotations(
-    units: UnitTable, factors: FactorTable, random: np.random.RandomState, *, rotations: int = 5
+    units: TableLike, factors: TableLike, random: np.random.RandomState, *, rotations: int = 5
 ) -> dict[str, float]:
     """What `med_and_top` gives when axes mean nothing: the mean of each score over random rotations, and its `_spread`.
 
@@ -70,7 +70,8 @@ def med_of_rotations(
     """
     if rotations < 2:
         raise ValueError(f"rotations must be 2 or more, got {rotations}: a spread needs two.")
-    standard, width = standardise(units), units.shape[1]
+    codes = as_codes(units)
+    standard, width = standardise(codes), codes.shape[1]
     turns = (random_rotation(width, random) for _ in range(rotations))
     drawn = [med_and_top(information_share(standard @ turn, factors)) for turn in turns]
     values = {name: [scores[name] for scores in drawn] for name in drawn[0]}
@@ -109,6 +110,7 @@ def informativeness(train: Tables, test: Tables, *, n_jobs: int | None = None) -
     Known defect: linear, so a factor along a curve or a circle in one unit reads badly. Not comparable with the
     informativeness of `dci`, whose classifier is not linear.
     """
+    train, test = as_split(train, test)
     predictions = predict_probabilities(train, test, n_jobs=n_jobs)
     right = {
         "informativeness": [p.classes[p.test.argmax(1)] == test.factors[:, p.factor] for p in predictions],

@@ -3,12 +3,12 @@
 import numpy as np
 from jaxtyping import Float
 
-from unweave.evaluation.metrics.checks import check_tables, varying_factors
+from unweave.evaluation.metrics.checks import as_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise, entropies, mutual_information
-from unweave.types import FactorTable, UnitTable
+from unweave.types import FactorTable, TableLike
 
 
-def mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, float]:
+def mig(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """The mutual information gap, in [0, 1], higher is better.
 
     Mean over factors of (I(1) - I(2)) / H(factor), where I(1) >= I(2) are the largest mutual informations of a unit
@@ -19,7 +19,7 @@ def mig(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, 
     Known defect: a factor copied into two units scores 0 however clean each copy is, so a method with more units than
     factors and no bottleneck scores low (EncDiff: 0.36 at a DCI disentanglement of 0.99).
     """
-    check_tables(units, factors)
+    units, factors = as_tables(units, factors)
     return mig_from_information(mutual_information(discretise(units, bins=bins), factors), factors)
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from unweave.evaluation.metrics.checks import check_tables, varying_factors
+from unweave.evaluation.metrics.checks import as_tables, varying_factors
 from unweave.evaluation.metrics.information import discretise, mutual_information
-from unweave.types import FactorTable, UnitTable
+from unweave.types import TableLike
 
 
-def modularity(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dict[str, float]:
+def modularity(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """How far each unit informs of one factor alone, in [0, 1], higher is better.
 
     Mean over units of 1 - sum_{j != j*} m_j^2 / (m_{j*}^2 (K - 1)): m_j is the mutual information of the unit, in
@@ -20,7 +20,7 @@ def modularity(units: UnitTable, factors: FactorTable, *, bins: int = 20) -> dic
     what the bias of the histogram makes of it; a unit that knows half of a factor and no other scores 1; a factor
     copied into many units is not punished.
     """
-    check_tables(units, factors)
+    units, factors = as_tables(units, factors)
     varies = varying_factors(factors, "inform of")
     squared = mutual_information(discretise(units, bins=bins), factors[:, varies]) ** 2
     largest = squared.max(1)

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.svm import LinearSVC
 
-from unweave.evaluation.metrics.checks import check_split, check_tables, varying_factors
+from unweave.evaluation.metrics.checks import as_split, as_tables, varying_factors
 from unweave.evaluation.metrics.row_sampling import Tables
-from unweave.types import FactorTable, UnitTable
+from unweave.types import FactorTable, TableLike, UnitTable
 
 
 def sap(train: Tables, test: Tables, *, seed: int = 0) -> dict[str, float]:
@@ -22,7 +22,7 @@ def sap(train: Tables, test: Tables, *, seed: int = 0) -> dict[str, float]:
     few of many classes apart, so a perfect unit scores far below 1 (about 0.2 with 16 classes); a factor copied into
     two units scores 0.
     """
-    check_split(train, test)
+    train, test = as_split(train, test)
     varying = np.flatnonzero(varying_factors(train.factors, "predict", "the training rows")).tolist()
     accuracy = np.array([[_accuracy(train, test, i, j, seed) for j in varying] for i in range(train.units.shape[1])])
     if len(accuracy) == 1:
@@ -31,7 +31,7 @@ def sap(train: Tables, test: Tables, *, seed: int = 0) -> dict[str, float]:
     return {"sap": _gap(accuracy)}
 
 
-def sap_continuous(units: UnitTable, factors: FactorTable) -> dict[str, float]:
+def sap_continuous(units: TableLike, factors: TableLike) -> dict[str, float]:
     """The separated attribute predictability of ordered factors, in [0, 1], higher is better.
 
     Mean over factors of the gap between the two largest squared correlations of a unit with the factor's class index,
@@ -41,7 +41,11 @@ def sap_continuous(units: UnitTable, factors: FactorTable) -> dict[str, float]:
     Known defects: linear, so a unit that follows a factor along a curve scores low, and one that follows a circular or
     unordered factor scores by the order of its class indices; a factor copied into two units scores 0.
     """
-    check_tables(units, factors)
+    return sap_of_classes(*as_tables(units, factors))
+
+
+def sap_of_classes(units: UnitTable, factors: FactorTable) -> dict[str, float]:
+    """`sap_continuous` of classes that are numbered already, of which these rows may lack some."""
     varying = varying_factors(factors, "predict")
     z, y = (table - table.mean(0) for table in (units.astype(np.float64), factors[:, varying].astype(np.float64)))
     moves = (z**2).sum(0) / (len(z) - 1) > 1e-12

@@ -14,12 +14,12 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold
 
-from unweave.evaluation.metrics.checks import check_tables
+from unweave.evaluation.metrics.checks import as_tables
 from unweave.evaluation.metrics.information import entropies, mutual_information
-from unweave.types import FactorTable, UnitTable
+from unweave.types import FactorTable, TableLike, UnitTable
 
 
-def tad_folds(units: UnitTable, attributes: FactorTable, *, folds: int = 5, seed: int = 0) -> dict[str, float]:
+def tad_folds(units: TableLike, attributes: TableLike, *, folds: int = 5, seed: int = 0) -> dict[str, float]:
     """TAD with exact AUROC, the mean over training folds, as InfoDiffusion's code reports it (on 10,000 images).
 
     `tad` and `captured` are means and `tad_std`, `captured_std` standard deviations (ddof 0) over the training parts of
@@ -32,7 +32,7 @@ def tad_folds(units: UnitTable, attributes: FactorTable, *, folds: int = 5, seed
 
     Raises ValueError for attributes other than 0 and 1, fewer rows than folds, and what every metric refuses.
     """
-    _check_attributes(units, attributes)
+    units, attributes = _as_attributes(units, attributes)
     if not 2 <= folds <= len(units):
         raise ValueError(f"folds must be in 2..{len(units)}, the number of rows, got {folds}.")
     parts = [part for part, _ in KFold(folds, shuffle=True, random_state=seed).split(units)]
@@ -46,7 +46,7 @@ def tad_folds(units: UnitTable, attributes: FactorTable, *, folds: int = 5, seed
     }
 
 
-def tad_grid(units: UnitTable, attributes: FactorTable, *, levels: int = 101) -> dict[str, float]:
+def tad_grid(units: TableLike, attributes: TableLike, *, levels: int = 101) -> dict[str, float]:
     """TAD with the AUROC of NashAE's code: codes are compared with `levels` evenly spaced thresholds.
 
     NashAE has 101 levels; DisDiff and EncDiff changed it to 11, which inflates AUROC by 0.05 to 0.09 and captures more
@@ -59,7 +59,7 @@ def tad_grid(units: UnitTable, attributes: FactorTable, *, levels: int = 101) ->
 
     Raises ValueError for attributes other than 0 and 1, fewer than two levels, and what every metric refuses.
     """
-    _check_attributes(units, attributes)
+    units, attributes = _as_attributes(units, attributes)
     if levels < 2:
         raise ValueError(f"levels must be 2 or more, got {levels}; NashAE has 101, DisDiff and EncDiff 11.")
     tad, captured = _tad(grid_auroc(units, attributes, levels), attributes)
@@ -127,9 +127,10 @@ def _unexplained_attributes(attributes: FactorTable) -> Bool[np.ndarray, "factor
     return (entropy > 0) & (shared.max(1) <= 0.2 * entropy)
 
 
-def _check_attributes(units: UnitTable, attributes: FactorTable) -> None:
-    check_tables(units, attributes)
-    if attributes.max() > 1:
+def _as_attributes(units: TableLike, attributes: TableLike) -> tuple[UnitTable, FactorTable]:
+    codes, classes = as_tables(units, attributes)
+    if classes.max() > 1:
         raise ValueError(
-            f"attributes are 0 or 1, got {attributes.max()}; make one column per class, as in (factor == class)."
+            f"attributes are 0 or 1, got {classes.max() + 1} values; make a column of each class, (factor == class)."
         )
+    return codes, classes

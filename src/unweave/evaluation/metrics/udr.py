@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.linear_model import Lasso
 
+from unweave.evaluation.metrics.checks import as_codes
 from unweave.evaluation.metrics.mcc import absolute_rank_correlations
-from unweave.types import check_finite
+from unweave.types import TableLike
 
-ModelCodes = Sequence[Float[np.ndarray, "_ _"]]
+ModelCodes = Sequence[TableLike]
 """Per model its table of codes, rows x units; models may differ in their number of units."""
 
 UnitMasks = Sequence[Bool[np.ndarray, "_"]]
@@ -90,6 +91,7 @@ def _standardised(codes: ModelCodes, active: UnitMasks | None) -> list[Float[np.
         raise ValueError(
             f"UDR compares three or more models, got {len(codes)}: train the same settings with more seeds."
         )
+    codes = [as_codes(z) for z in codes]
     if active is None:
         active = [z.var(0, dtype=np.float64) > 1e-6 for z in codes]
     if [len(mask) for mask in active] != [z.shape[1] for z in codes]:
@@ -103,7 +105,6 @@ def _standardised(codes: ModelCodes, active: UnitMasks | None) -> list[Float[np.
             raise ValueError(
                 f"models must encode the same images, got {[len(z) for z in codes]} rows: row i of all is one image."
             )
-        check_finite(z)
         units = z[:, mask].astype(np.float64)
         tables.append((units - units.mean(0)) / np.where(np.ptp(units, axis=0) > 0, units.std(0), 1))
     return tables

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from unweave.evaluation.metrics.checks import check_tables
+from unweave.evaluation.metrics.checks import as_codes
 from unweave.evaluation.metrics.information import discretise, mutual_information
-from unweave.types import UnitTable
+from unweave.types import TableLike
 
 
-def unsupervised(units: UnitTable, *, bins: int = 20) -> dict[str, float]:
+def unsupervised(units: TableLike, *, bins: int = 20) -> dict[str, float]:
     """Four measures of dependence between units, each 0 for independent ones: lower is more independent.
 
     With S the covariance (ddof 1) and D its diagonal, as if the codes were Gaussian:
@@ -23,7 +23,7 @@ def unsupervised(units: UnitTable, *, bins: int = 20) -> dict[str, float]:
     Known defects: independent is not disentangled, as collapsed or random units are independent too; the first three
     see linear dependence only; the last is biased upwards by about (bins - 1)^2 / (2 rows).
     """
-    check_tables(units, np.zeros((len(units), 1), np.int64))
+    units = as_codes(units)
     z = units[:, np.ptp(units, axis=0) > 0].astype(np.float64)
     count = z.shape[1]
     if count < 2:
