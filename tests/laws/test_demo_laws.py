@@ -9,7 +9,7 @@ from unweave import registry
 from unweave.demos._demonstration import find_demonstration
 
 NAMES = registry.names("demos")
-LONG = {"csdismo", "diti", "dotvae", "encdiff", "protovae"}  # trainings of minutes
+LONG = {"csdismo", "diti", "dotvae", "encdiff", "protovae", "disdiff"}  # trainings of minutes
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -214,7 +214,8 @@ class DisDiff(Generative):
     mean (x - z0)²): an edit that is larger than all there is to explain does not make its terms count more. The preset
     has it not: it separates less where nothing explodes.
 
-    Both forms say nothing of factors that do not add: at late times a sum of fields, each of which sees one vector,
+    It helped on shades of separate areas and did harm on hues of the same (docs/disdiff.md): try `weight=0` beside
+    it. Both forms say nothing of factors that do not add: at late times a sum of fields, each of which sees one vector,
     cannot draw "this colour at that place", so the reconstruction itself asks for mixed units (docs/disdiff.md).
 
     The units are vectors, scored by the first principal component of each, from the raw encoder, as published.
