@@ -30,10 +30,10 @@ ROWS, STEPS, SLICE = 16_384, 800, 4  # pictures; steps of the frozen model; numb
 LOUDER = 49.0  # SNR at every time, over that of the linear schedule: the dot is half lost in the middle
 TIMES = (*range(0, 1_000, 20), 999)
 TRAINING: dict[str, Any] = {"betas": (0.9, 0.99), "clip": 1.0, "decay": "cosine", "warmup": 3_200}
-Classes = Int[Tensor, "picture factor"]
+HueNumbers = Int[Tensor, "picture factor"]
 
 
-class Slices(NamedTuple):
+class SliceScores(NamedTuple):
     """Slices x factors."""
 
     swap: Float[np.ndarray, "slice factor"]
@@ -41,7 +41,7 @@ class Slices(NamedTuple):
     mean: Float[np.ndarray, "slice factor"]
 
 
-def draw(classes: Classes, rng: torch.Generator, noise: float = 1.0) -> Images:
+def draw(classes: HueNumbers, rng: torch.Generator, noise: float = 1.0) -> Images:
     """Pictures in [-1, 1] with these hues, of slightly different shades, and `noise` of their pixels."""
     hues = HUES[classes]  # (picture, factor, colour)
     images = 0.457 * hues[:, 2, :, None, None].expand(-1, -1, 8, 8).clone()
@@ -51,7 +51,7 @@ def draw(classes: Classes, rng: torch.Generator, noise: float = 1.0) -> Images:
     return images + noise * (shade + 0.0015 * torch.randn(images.shape, generator=rng))
 
 
-def random_classes(count: int, rng: torch.Generator) -> Classes:
+def random_classes(count: int, rng: torch.Generator) -> HueNumbers:
     return torch.randint(4, (count, 3), generator=rng)
 
 
@@ -94,7 +94,7 @@ def lost(frozen: FrozenDenoiser, factor: int, pairs: int = 128) -> list[float]:
         return attribute_loss(rebuild, one, other, abar, TIMES, rng)
 
 
-def measure(method: Guided, seed: int) -> Slices:
+def measure(method: Guided, seed: int) -> SliceScores:
     rng = torch.Generator().manual_seed(1_000 + seed)
     classes = random_classes(3_000, rng)
     slices = [slice(i * SLICE, (i + 1) * SLICE) for i in range(3)]
@@ -103,11 +103,11 @@ def measure(method: Guided, seed: int) -> Slices:
         noisy = code + torch.randn(code.shape, generator=rng)
         swap = [swapped(method, code[:256], code[256:512], part, classes[:512], rng) for part in slices]
     probes = [[probe(c[:, part, 0].numpy(), classes.numpy()) for part in slices] for c in (noisy, code)]
-    return Slices(*(np.array(table) for table in (swap, *probes)))
+    return SliceScores(*(np.array(table) for table in (swap, *probes)))
 
 
 def swapped(
-    method: Guided, own: Tensor, others: Tensor, part: slice, classes: Classes, rng: torch.Generator
+    method: Guided, own: Tensor, others: Tensor, part: slice, classes: HueNumbers, rng: torch.Generator
 ) -> list[float]:
     """How often each hue, if it differs, becomes the partner's; by the nearest picture of all hues of that factor."""
     mixed, first, second = own.clone(), classes[: len(own)], classes[len(own) :]

@@ -26,7 +26,7 @@ from unweave import progress
 from unweave.demos import _hues
 from unweave.demos._demonstration import Demonstration, Measurements, Outcome
 from unweave.demos._fit import BATCH, fit
-from unweave.demos._hues import NAMES, SLICE, TIMES, Slices
+from unweave.demos._hues import NAMES, SLICE, TIMES, SliceScores
 from unweave.figures.curve import plot_curves
 from unweave.figures.matrix import plot_matrix
 from unweave.method import find_method
@@ -73,14 +73,14 @@ def run(seed: int, small: bool) -> Outcome:
     )
 
 
-def train_and_measure(name: str, table: dict[str, str], seed: int, foundation: Foundation) -> tuple[Slices, str]:
+def train_and_measure(name: str, table: dict[str, str], seed: int, foundation: Foundation) -> tuple[SliceScores, str]:
     """What the slices hold, and when they open."""
     method = train(name, seed, foundation, **table)
     opens = [0, *method.stages.edges[:-1]] if isinstance(method, DiTi) else [0, 0, 0]
     return _hues.measure(method, seed), ", ".join(map(str, opens))
 
 
-def summary(slices: Slices, mark: str) -> dict[str, float]:
+def summary(slices: SliceScores, mark: str) -> dict[str, float]:
     """The least of the slices for their own factors, and the mean and the largest of the rest."""
     values: dict[str, float] = {}
     for name, table in (("swap", slices.swap), ("probe, noisy code", slices.noisy), ("probe, mean code", slices.mean)):
@@ -91,7 +91,7 @@ def summary(slices: Slices, mark: str) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def picture(foundation: Foundation, tables: dict[str, Slices]) -> Image.Image:
+def picture(foundation: Foundation, tables: dict[str, SliceScores]) -> Image.Image:
     """The loss of each factor over time, and below it what the swap of each slice changes."""
     assert foundation.losses is not None
     lost = [
