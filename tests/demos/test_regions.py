@@ -3,14 +3,14 @@ import pytest
 import torch
 
 from unweave.demos import _regions
-from unweave.demos._regions import Pictures, components, entropy_score, measure, train_denoiser, train_disdiff
+from unweave.demos._regions import FactorPictures, components, entropy_score, measure, train_denoiser, train_disdiff
 from unweave.demos.disdiff import BASE
-from unweave.models.foundation import Denoiser
+from unweave.models.foundation import SplitDenoiser
 
 MAKERS = {"regions": _regions.regions, "hues": _regions.hues, "things": _regions.things}
 
 
-def parts(pictures: Pictures) -> torch.Tensor:
+def parts(pictures: FactorPictures) -> torch.Tensor:
     """What is left of the pictures less their mean and the main effect of each factor, as a share of the variance."""
     rest = pictures.images - pictures.images.mean(0)
     for factor in pictures.factors.T:
@@ -49,11 +49,11 @@ def test_independent_components_are_a_yardstick_where_factors_add() -> None:
 def test_dense_networks_take_the_place_of_a_u_net() -> None:
     pictures = _regions.regions()
     denoiser = train_denoiser(pictures, 0, 640)
-    assert isinstance(denoiser, Denoiser)
+    assert isinstance(denoiser, SplitDenoiser)
     before = [p.clone() for p in denoiser.parameters()]
     method = train_disdiff(pictures, denoiser, BASE, 0, 320)
     assert all(torch.equal(p, q) for p, q in zip(denoiser.parameters(), before))
-    facts = measure(method, Pictures(pictures.images[:256], pictures.factors[:256]), 0)
+    facts = measure(method, FactorPictures(pictures.images[:256], pictures.factors[:256]), 0)
     assert {"DCI disentanglement", "swap entropy score", "rebuilt"} <= facts.keys()
     features, noise = denoiser.features_and_noise(pictures.images[:2], torch.tensor([500, 800]))
     fields = method.field(features, method.encode(pictures.images[:2]))

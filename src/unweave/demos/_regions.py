@@ -33,7 +33,7 @@ WIDTH, TIME = 256, 64  # of the hidden layers, and of the embedding of the time
 SAMPLING = Sampling("ddim", 12)
 
 
-class Pictures(NamedTuple):
+class FactorPictures(NamedTuple):
     """All combinations of three factors."""
 
     images: Images
@@ -50,7 +50,7 @@ def combinations() -> FactorTable:
     return np.stack(np.meshgrid(*[np.arange(LEVELS)] * 3, indexing="ij"), -1).reshape(-1, 3)
 
 
-def regions() -> Pictures:
+def regions() -> FactorPictures:
     """Three areas, each with a shade of its own: a picture is a sum of what the three factors draw."""
     factors = combinations()
     left, above, below = (torch.linspace(-1, 1, LEVELS)[torch.from_numpy(factors).T]).view(3, -1, 1, 1, 1)
@@ -58,10 +58,10 @@ def regions() -> Pictures:
     images[:, :, :, :3] = torch.cat([left, zero, -left], 1)
     images[:, :, :4, 3:] = torch.cat([zero, above, -above], 1)
     images[:, :, 4:, 3:] = torch.cat([below, -below, zero], 1)
-    return Pictures(images, factors)
+    return FactorPictures(images, factors)
 
 
-def hues() -> Pictures:
+def hues() -> FactorPictures:
     """The same areas, each with a hue: its colours lie on a circle."""
     factors = combinations()
     images = torch.empty(len(factors), *SHAPE)
@@ -71,10 +71,10 @@ def hues() -> Pictures:
         (images[:, :, :, :3], images[:, :, :4, 3:], images[:, :, 4:, 3:]), colours.unbind(1), strict=True
     ):
         area[:] = colour
-    return Pictures(images, factors, circular=True)
+    return FactorPictures(images, factors, circular=True)
 
 
-def things() -> Pictures:
+def things() -> FactorPictures:
     """A thing on a background; its place and its colour do not add: no picture of a place is one of "this colour"."""
     factors = combinations()
     shade, place, colour = (torch.linspace(-1, 1, LEVELS)[torch.from_numpy(factors).T]).view(3, -1, 1, 1, 1)
@@ -83,7 +83,7 @@ def things() -> Pictures:
     paint = torch.cat([colour, torch.full_like(colour, -0.6), -colour], 1)
     images = (0.35 * shade).expand(-1, *SHAPE).clone()
     images[:, :, 2:6] = (images * (1 - thing) + paint * thing)[:, :, 2:6]
-    return Pictures(images, factors)
+    return FactorPictures(images, factors)
 
 
 class Features(NamedTuple):
@@ -185,7 +185,7 @@ def dense_encoder(outputs: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(WIDTH, outputs))
 
 
-def train_denoiser(pictures: Pictures, seed: int, images: int) -> DenseDenoiser:
+def train_denoiser(pictures: FactorPictures, seed: int, images: int) -> DenseDenoiser:
     """A frozen denoiser of these pictures."""
     torch.manual_seed(seed)
     denoiser, rng = DenseDenoiser(), torch.Generator().manual_seed(seed)
@@ -194,7 +194,7 @@ def train_denoiser(pictures: Pictures, seed: int, images: int) -> DenseDenoiser:
 
 
 def train_disdiff(
-    pictures: Pictures, denoiser: DenseDenoiser, table: Mapping[str, Any], seed: int, images: int
+    pictures: FactorPictures, denoiser: DenseDenoiser, table: Mapping[str, Any], seed: int, images: int
 ) -> DisDiff:
     """DisDiff with dense networks on this denoiser."""
     torch.manual_seed(100 + seed)
@@ -206,7 +206,7 @@ def train_disdiff(
     return method
 
 
-def measure(method: DisDiff, pictures: Pictures, seed: int) -> dict[str, float]:
+def measure(method: DisDiff, pictures: FactorPictures, seed: int) -> dict[str, float]:
     """DCI's scores of the units' first principal components, and what swaps of one unit change.
 
     `swap entropy score`: the same number as DCI's disentanglement, from the mean change of each factor's level between
@@ -232,7 +232,7 @@ def measure(method: DisDiff, pictures: Pictures, seed: int) -> dict[str, float]:
     }
 
 
-def read(drawn: Images, pictures: Pictures) -> FactorTable:
+def read(drawn: Images, pictures: FactorPictures) -> FactorTable:
     """The factors of the nearest picture."""
     return pictures.factors[torch.cdist(drawn.flatten(1), pictures.images.flatten(1)).argmin(1).numpy()]
 
@@ -252,7 +252,7 @@ def scores(units: Float[np.ndarray, "row unit"], factors: FactorTable) -> dict[s
     return {f"DCI {name}": found[name] for name in ("disentanglement", "completeness", "informativeness")}
 
 
-def components(pictures: Pictures, seed: int) -> dict[str, float]:
+def components(pictures: FactorPictures, seed: int) -> dict[str, float]:
     """The same scores of at most six principal components, turned by ICA; a swap is drawn by their inverse."""
     pixels, factors = pictures.images.flatten(1).double().numpy(), pictures.factors
     pca = PCA(6).fit(pixels)

@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 
 from unweave.demos._demonstration import Demonstration, Measurements, Outcome
-from unweave.demos._regions import SAMPLING, Pictures, components, measure, regions, train_denoiser, train_disdiff
+from unweave.demos._regions import SAMPLING, FactorPictures, components, measure, regions, train_denoiser, train_disdiff
 from unweave.figures.grid import grid
 from unweave.method import evaluating
 from unweave.methods.disdiff import SEPARATING, DisDiff
@@ -50,7 +50,7 @@ def run(seed: int, small: bool) -> Outcome:
     return Outcome(measured, control, picture(methods, pictures), {**facts, "PCA + ICA": components(pictures, seed)})
 
 
-def picture(methods: Mapping[str, DisDiff], pictures: Pictures) -> Image.Image:
+def picture(methods: Mapping[str, DisDiff], pictures: FactorPictures) -> Image.Image:
     """Each unit in turn taken from a partner, by every method from the same start."""
     rows = torch.randperm(len(pictures.images), generator=torch.Generator().manual_seed(0))[:16]
     images, partners = pictures.images[rows].chunk(2)

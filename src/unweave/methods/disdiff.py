@@ -30,7 +30,7 @@ from unweave.models.diffusion.noising import (
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.sampling import Predict
 from unweave.models.encoder import Norm, residual_encoder
-from unweave.models.foundation import Denoiser, Foundation, FrozenDenoiser
+from unweave.models.foundation import Foundation, FrozenDenoiser, SplitDenoiser
 from unweave.models.frozen import FrozenNetwork
 from unweave.models.gradient_decoder import AttentionDecoder, GradientDecoder, UNetFeatures, check_splittable
 from unweave.models.latents import Latent, Space
@@ -227,7 +227,7 @@ class DisDiff(Generative):
     the objective as EncDiff's do, to learn in minutes: l2, every noise level counting the same (`balance`), and SOAP.
     """
 
-    def __init__(self, settings: DisDiffSettings, denoiser: Denoiser, space: Space, networks: Networks) -> None:
+    def __init__(self, settings: DisDiffSettings, denoiser: SplitDenoiser, space: Space, networks: Networks) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.settings = settings

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class Denoiser(Protocol):
+class SplitDenoiser(Protocol):
     """What DisDiff asks of a frozen diffusion model: a `FrozenDenoiser`, or one of another architecture."""
 
     process: Process
