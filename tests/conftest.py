@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 import torch
 from diffusers import AutoencoderKL, VQModel
+from jaxtyping import config
 
 import unweave
 from unweave.models.diffusion import noising
@@ -126,6 +127,14 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNWEAVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def untyped() -> Iterator[None]:
+    """As for users: without the checks of annotations that tests run with."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

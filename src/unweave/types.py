@@ -1,7 +1,7 @@
 """What every part agrees on and needs no torch for: the shapes of arrays, which weights, groups of units by name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -27,6 +27,19 @@ Rows = Int[np.ndarray, "rows"]
 
 Weights = Literal["averaged", "raw"]
 """The averaged weights (EMA), which edits use, or those that were trained."""
+
+
+def check_weights(weights: str) -> None:
+    """Raise ValueError for other words than those of `Weights`."""
+    if weights not in get_args(Weights):
+        raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
+
+
+def list_times(times: int | Sequence[int]) -> list[int]:
+    """One time-step or several as a list. Raises ValueError for a word, whose letters are no time-steps."""
+    if isinstance(times, str):
+        raise ValueError(f"times are whole numbers, as [100, 500]; got {times!r}.")
+    return [int(times)] if isinstance(times, int | np.integer) else list(times)
 
 
 def check_finite(values: np.ndarray, what: str = "codes") -> None:

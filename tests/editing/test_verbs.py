@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 import unweave
+from unweave.editing.interpolate import interpolation_weights
 from unweave.method import Sampling
 from unweave.runs.run import Run
 
@@ -120,3 +121,28 @@ def test_units_go_to_their_quantiles(quick_run: Run) -> None:
 def test_quantiles_that_cannot_be_are_explained(quick_run: Run, to: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         unweave.adjust(quick_run, [1], to, sampling=FEW)
+
+
+def test_a_word_is_one_image_and_names_units_by_its_commas(quick_run: Run) -> None:
+    swapped = unweave.swap(quick_run, "12", "13", "1", sampling=FEW)
+    assert swapped.labels == (["row 12"], ["image", "partner", "rebuilt", "unit 1"])
+    assert unweave.swap(quick_run, 12, 13, 1, sampling=FEW).images.equal(swapped.images)
+    assert unweave.swap(quick_run, ["12"], ["13"], [1], sampling=FEW).images.equal(swapped.images)
+    assert unweave.swap(quick_run, 12, None, "0, 3", sampling=FEW).labels[1][3:] == ["unit 0", "unit 3"]
+    assert unweave.swap(quick_run, None, "13", 0, sampling=FEW).images.shape[0] == 3
+    assert unweave.reconstruct(quick_run, "12", sampling=FEW).images.shape[1] == 1
+    with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 14"):
+        unweave.traverse(quick_run, 0, "14", sampling=FEW)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_a_word_is_no_number_of_steps() -> None:
+    with pytest.raises(ValueError, match="steps are their number, or shares"):
+        interpolation_weights("0.5")
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("images", [Image.new("RGB", (16, 16)), [None], [0.5], [True], torch.zeros(1, 3, 16, 16)])
+def test_what_is_no_name_of_an_image_is_explained(quick_run: Run, images: object) -> None:
+    with pytest.raises(TypeError, match="row numbers of the data set or paths of image files, got a"):
+        unweave.reconstruct(quick_run, images, sampling=FEW)

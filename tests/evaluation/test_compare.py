@@ -10,6 +10,7 @@ from tests.evaluation.stored_json import key_tree, stored
 from unweave import progress
 from unweave.evaluation import compare as module
 from unweave.evaluation.compare import SCORES, ComparedRun, compare
+from unweave.evaluation.evaluate import agreement
 from unweave.evaluation.report.report import report
 from unweave.method import Sampling
 from unweave.runs.run import Run
@@ -103,3 +104,11 @@ def test_agreement_is_a_rank_correlation_over_four_runs_of_one_set() -> None:
 def test_one_run_is_nothing_to_compare(quick_run: Run) -> None:
     with pytest.raises(ValueError, match="at least two"):
         compare([quick_run])
+
+
+@pytest.mark.usefixtures("untyped")
+def test_a_word_is_no_list_of_runs(quick_run: Run) -> None:
+    for one in (str(quick_run.path), quick_run.path):
+        for verb in (compare, agreement):
+            with pytest.raises(ValueError, match="give several runs, as a list"):
+                verb(one)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import config
 
 from unweave.evaluation.metrics.average_precision import average_precision
 from unweave.evaluation.metrics.betavae_score import betavae_score
@@ -275,14 +274,6 @@ def law(examples=5):
 
 
 every = pytest.mark.parametrize("name", METRICS)
-
-
-@pytest.fixture
-def untyped():
-    """As for users: without the checks of annotations that tests run with."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @every

@@ -5,11 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+import unweave
 from unweave.data import sampling
 from unweave.data.dataset import Card, Dataset
+from unweave.evaluation.evaluate import evaluate_isometry
+from unweave.evaluation.probe import probe
 from unweave.method import Method
 from unweave.runs import codes
 from unweave.runs.codes import encode_rows
+from unweave.runs.run import Run
 from unweave.tensors import to_images
 
 
@@ -140,3 +144,12 @@ def test_named_rows_are_different_rising_and_in_range(total, count, seed):
     assert rows[0] >= 0
     assert rows[-1] < total
     assert (rows == sampling.sample_rows(total, count, seed)).all()
+
+
+@pytest.mark.usefixtures("untyped")
+def test_weights_of_another_name_are_refused_everywhere(quick_run: Run) -> None:
+    for verb in (unweave.encode, unweave.evaluate, unweave.evaluate_edits, probe, evaluate_isometry):
+        with pytest.raises(ValueError, match=r"weights must be 'averaged' or 'raw', got 'average'"):
+            verb(quick_run, weights="average")
+    with pytest.raises(ValueError, match="got 'average'"):
+        quick_run.method("average")

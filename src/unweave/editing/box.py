@@ -63,7 +63,7 @@ def draw_box(
     one, its inverted start x_T stay as they are. Vector units and groups move along their first principal component.
     Raises LookupError and TypeError as every edit does, ValueError where no unit is listed.
     """
-    if not units:
+    if not isinstance(units, int) and not units:
         raise ValueError("name the units that vary, as units 2,5.")
     inputs = read_inputs(run, image, 1, sampling)
     groups = inputs.units(units)

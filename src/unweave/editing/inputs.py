@@ -10,7 +10,7 @@ from unweave.editing.start import make_start
 from unweave.method import Generative, Sampling, Start
 from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import check_generative
-from unweave.runs.images import ImageNames, random_rows, read_images
+from unweave.runs.images import ImageNames, list_images, random_rows, read_images
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup, UnitSelection, select_groups, unit_names
 from unweave.tensors import Images
@@ -54,6 +54,7 @@ def read_pairs(
 ) -> EditInputs:
     """As `read_inputs`, with partners: random rows for what is not named; one partner serves every image."""
     run, method = _open(run, sampling)
+    images, partners = (None if names is None else list_images(names) for names in (images, partners))
     if images is None:
         images = random_rows(run, count if partners is None or len(partners) == 1 else len(partners), seed=0)
     if partners is None:

@@ -60,6 +60,8 @@ def interpolation_weights(steps: int | Sequence[float | int]) -> list[float]:
         if steps < 2:
             raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
         return torch.linspace(0, 1, steps).tolist()
+    if isinstance(steps, str):
+        raise ValueError(f"steps are their number, or shares of the way as [0, 0.5, 1]; got {steps!r}.")
     if len(steps) == 0 or not all(0 <= share <= 1 for share in steps):
         listed = ", ".join(map(str, steps)) or "none"
         raise ValueError(f"how far to go (alpha) is from 0, the image, to 1, its partner; got {listed}.")

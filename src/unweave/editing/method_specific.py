@@ -17,9 +17,10 @@ from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
 from unweave.method import Sampling, evaluating, find_method
 from unweave.runs.codes import encode_images
-from unweave.runs.images import ImageNames
+from unweave.runs.images import ImageNames, list_images
 from unweave.runs.run import Run
 from unweave.runs.units import UnitSelection, select_units, unit_names, unit_titles
+from unweave.types import list_times
 
 TIMES = (20, 100, 250, 400, 550, 700, 850, 980)
 
@@ -50,7 +51,7 @@ def field_maps(
     run: Run | str | Path,
     images: ImageNames | None = None,
     units: UnitSelection | None = None,
-    times: Sequence[int] = TIMES,
+    times: int | Sequence[int] = TIMES,
     *,
     seed: int = 0,
 ) -> Edit:
@@ -60,12 +61,12 @@ def field_maps(
     0 (clean) to 999 (noise). The figure is of the first image. For methods with a field for every unit. Raises
     ValueError for a method without, and for times outside 0 .. 999.
     """
-    inputs = read_inputs(run, images, 1)
+    times, inputs = list_times(times), read_inputs(run, images, 1)
     compute = method_extra(inputs, "fields", "gradient fields")
     names = unit_names(inputs.run)
     indices = select_units(inputs.method, inputs.images, units, names)
     with evaluating(inputs.method):
-        maps = compute(inputs.method, inputs.images, list(times), seed)[:, indices]
+        maps = compute(inputs.method, inputs.images, times, seed)[:, indices]
     labels = FigureLabels(unit_titles(indices, names), [f"t = {time}" for time in times])
     title, size = f"What each unit adds to the noise prediction, {inputs.labels[0]}", inputs.images.shape[2:]
 
@@ -94,7 +95,7 @@ def edit_alone(
     column has all listed units at once, of the partner. With an empty list of `partners` the vectors are the image's
     own. For methods with a field for every unit.
     """
-    own = partners is not None and len(partners) == 0
+    own = partners is not None and not list_images(partners)
     inputs = read_inputs(run, images, 3, sampling) if own else read_pairs(run, images, partners, 3, sampling)
     compute = method_extra(inputs, "alone", "single fields")
     names = unit_names(inputs.run)

@@ -28,6 +28,7 @@ from unweave.runs.codes import encode_rows
 from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import Images, Times, to_images
+from unweave.types import list_times
 
 TIMES = tuple(range(20, 1000, 40))
 
@@ -69,7 +70,7 @@ def attribute_losses(
     run: Run | str | Path,
     *,
     pairs_each: int = 128,
-    times: Sequence[int] = TIMES,
+    times: int | Sequence[int] = TIMES,
     seed: int = 0,
     output: Path | None = None,
     overwrite: bool = False,
@@ -82,7 +83,7 @@ def attribute_losses(
     """
     run = run if isinstance(run, Run) else Run(run)
     denoiser, space = denoiser_of(run)
-    times = sorted(set(times))
+    times = sorted(set(list_times(times)))
     if not times:
         raise ValueError("times is empty: give time-steps in 0..999.")
     picture_path = choose_picture_path(run.pictures, "attribute-loss", output, overwrite)

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from unweave import progress
 from unweave.config import SettingsError
-from unweave.evaluation.evaluate import agreement, settings_without_seed
+from unweave.evaluation.evaluate import agreement, list_runs, settings_without_seed
 from unweave.evaluation.report.measure import SAMPLING
 from unweave.evaluation.report.report import report
 from unweave.runs.report_facts import ReportFacts
@@ -88,7 +88,7 @@ def compare(runs: Sequence[Run | str | Path]) -> RunComparison:
     these runs, where four or more have both; runs of one data set only. Foundations, which have no units, and runs
     that have no checkpoint are left out, and said. Raises ValueError for fewer than two others.
     """
-    loaded = [run if isinstance(run, Run) else Run(run) for run in runs]
+    loaded = [run if isinstance(run, Run) else Run(run) for run in list_runs(runs)]
     with_units = [run for run in loaded if _has_units(run)]
     if len(with_units) < 2:
         raise ValueError("compare at least two runs.")

@@ -163,7 +163,7 @@ def agreement(
     On 10,000 random rows (all, where there are fewer) of those that `evaluate` encodes. Raises ValueError for fewer
     than three runs, and for runs that are not seeds of one method and data set (see `check_seeds`).
     """
-    loaded = [run if isinstance(run, Run) else Run(run) for run in runs]
+    loaded = [run if isinstance(run, Run) else Run(run) for run in list_runs(runs)]
     check_seeds(loaded)
     weights = weights or loaded[0].scored_weights()
     tables = []
@@ -177,6 +177,13 @@ def agreement(
     rankings = {"udr-lasso@1": udr_lasso(tables), "udr-spearman@1": udr_spearman(tables)}
     protocols = {name: dict(zip(names, ranking.scores.tolist())) for name, ranking in rankings.items()}
     return SeedAgreement(protocols, len(tables[0]), seed, weights)
+
+
+def list_runs(runs: Sequence[Run | str | Path]) -> list[Run | str | Path]:
+    """Several runs. Raises ValueError for a single one, be it a word, which has letters but is no list."""
+    if isinstance(runs, str | Path | Run):
+        raise ValueError(f"give several runs, as a list; got {runs.path if isinstance(runs, Run) else runs} alone.")
+    return list(runs)
 
 
 def check_seeds(runs: Sequence[Run]) -> None:

@@ -84,7 +84,11 @@ def evaluate_tables(
         selected = select_protocols(default_protocols(factors))
     if repeats < 1:
         raise ValueError(f"repeats must be 1 or more, got {repeats}.")
-    labels = list(factor_names or (f"factor {j}" for j in range(factors.shape[1])))
+    labels = (
+        [factor_names]
+        if isinstance(factor_names, str)
+        else list(factor_names or (f"factor {j}" for j in range(factors.shape[1])))
+    )
     if len(labels) != factors.shape[1]:
         raise ValueError(f"there are {factors.shape[1]} factors and {len(labels)} names for them: {labels}.")
     evidence = Evidence(units, factors, units if unreduced is None else unreduced)

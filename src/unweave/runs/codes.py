@@ -21,7 +21,7 @@ from unweave.runs.data import dataset_for
 from unweave.runs.images import ImageNames, read_images
 from unweave.runs.run import Run
 from unweave.tensors import Images, Units, to_images
-from unweave.types import Rows, Weights, check_finite
+from unweave.types import Rows, Weights, check_finite, check_weights
 
 
 def encode(
@@ -83,6 +83,7 @@ def encode_images(method: Method, images: Images, batch: int) -> Units:
 
 def code_table(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
     """The codes [rows, unit, dim] of these rows (see `sample_rows`), encoded once and kept in the run's codes/."""
+    check_weights(weights)
     key = table_key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
     return stored_table(run.path / "codes", key, lambda: encode_rows(run.method(weights), dataset, rows))
 

@@ -1,7 +1,7 @@
 """Images by name, as a run wants them: rows of its data set, or image files."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +17,11 @@ from unweave.tensors import Images, to_images
 
 logger = logging.getLogger(__name__)
 
-ImageNames = Sequence[int | str | Path]
-"""Images: row numbers of the run's data set, or paths of image files."""
+ImageName = int | str | Path
+"""An image: a row number of the run's data set, or the path of an image file."""
+
+ImageNames = ImageName | Sequence[ImageName]
+"""Images: one, or several of them."""
 
 
 class NamedImages(NamedTuple):
@@ -26,8 +29,22 @@ class NamedImages(NamedTuple):
     labels: list[str]
 
 
+def list_images(names: ImageNames) -> list[ImageName]:
+    """One image or several as a list: a word is one name, not its letters. Raises TypeError for what is none."""
+    if isinstance(names, str | Path | int | np.integer):
+        return [int(names) if isinstance(names, np.integer) else names]
+    listed = list(names) if isinstance(names, Iterable) else [names]
+    for name in listed:
+        if isinstance(name, bool) or not isinstance(name, str | Path | int | np.integer):
+            raise TypeError(
+                f"images are row numbers of the data set or paths of image files, got a {type(name).__name__}."
+            )
+    return listed
+
+
 def read_images(run: Run, names: ImageNames) -> NamedImages:
     """The named images at the size that the run was trained on; files are cropped to the middle and resized."""
+    names = list_images(names)
     shape = run.shape()
     dataset: Dataset | None = None
     images, labels = [], []

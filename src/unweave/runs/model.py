@@ -12,7 +12,7 @@ from unweave.models.foundation import Foundation, FrozenEncoder, check_digests, 
 from unweave.models.foundation_settings import FoundationSettings, NetworkSource
 from unweave.runs.run import Run
 from unweave.runs.settings import method_settings
-from unweave.types import Weights
+from unweave.types import Weights, check_weights
 
 
 def build(settings: NamedSettings, foundation: Foundation) -> Trainable:
@@ -30,6 +30,7 @@ def build(settings: NamedSettings, foundation: Foundation) -> Trainable:
 
 def load_trained(run: Run, weights: Weights = "averaged", device: Any = None) -> Trainable:
     """What was trained, a method or a foundation, in eval mode."""
+    check_weights(weights)
     checkpoint = run.checkpoint()
     settings = method_settings(run.tables.get("method"))  # and no others: a model opens where its data are unknown
     trainable = build(settings, load_foundation(run))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from unweave.files import write_atomically
 from unweave.runs.run import Run
 from unweave.types import NamedGroups
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
     import unweave.method
     import unweave.tensors
 
-UnitSelection = Sequence[int | str]
-"""Units by number, ranges such as "10-49", groups that the method has, such as "t100-299", and names of the user's."""
+UnitSelection = int | str | Sequence[int | str]
+"""Units by number, ranges such as "10-49", groups that the method has, such as "t100-299", and names of the user's; one
+of them, several, or a word with commas between them, "0,3"."""
 
 UnitNames = Mapping[str, str]
 """The name that a user gave -> the unit, range or group that it stands for, as a word."""
@@ -52,7 +55,7 @@ def resolve_groups(
     method_groups: NamedGroups, count: int, units: UnitSelection | None, names: UnitNames
 ) -> list[UnitGroup]:
     """As `select_groups`, for a method that has these groups and is known to have `count` units."""
-    listed: UnitSelection = list(method_groups.named or range(count)) if units is None else units
+    listed: list[int | str] = list(method_groups.named or range(count)) if units is None else list_units(units, names)
     name_of_word = {word: name for name, word in names.items()}
     groups = []
     for unit in listed:
@@ -60,6 +63,15 @@ def resolve_groups(
         plain = f"unit {word}" if _is_number(word) else f"units {word}" if RANGE.fullmatch(word) else word
         groups.append(UnitGroup(name_of_word.get(word, plain), _units_of_word(method_groups, word, count, names), word))
     return groups
+
+
+def list_units(units: UnitSelection, names: UnitNames) -> list[int | str]:
+    """The listed units: a word that is no name is taken apart at its commas, not letter by letter."""
+    if isinstance(units, str) and units.strip() in names:
+        return [units]
+    if isinstance(units, str):
+        return [part for word in units.split(",") if (part := word.strip())]
+    return [int(units)] if isinstance(units, int | np.integer) else list(units)
 
 
 def _canonical_word(method_groups: NamedGroups, unit: int | str, names: UnitNames) -> str:

@@ -96,6 +96,7 @@ def from_csv(path: Path, files: Sequence[str], factors: Sequence[str] | None) ->
     are passed over. Raises ValueError where an image has no row or two rows, two images have one row, or a cell is
     missing, and SettingsError for a column that is not there.
     """
+    factors = (factors,) if isinstance(factors, str) else factors
     try:
         table = read_text_table(path, header=True)
     except (OSError, ValueError) as error:
