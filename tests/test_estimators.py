@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from tests.conftest import QUICK
 
 from unweave.data.open import open_data
-from unweave.estimators import BetaVAEEstimator, EncDiffEstimator
+from unweave.estimators import BetaVAEEstimator, EncDiffEstimator, data_table
 
 SPRITES = open_data({"name": "sprites", "size": 16})
 IMAGES = SPRITES.images(np.arange(0, 36_864, 300))
@@ -95,3 +95,12 @@ def test_images_that_are_not_square_keep_their_shape() -> None:
     wide = np.concatenate([IMAGES, IMAGES], axis=2)
     fitted = BetaVAEEstimator(preset="sweep", images=64).fit(wide)
     assert fitted.transform(wide).shape == (len(wide), 10)
+
+
+def test_the_order_of_files_does_not_decide_their_size(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = sorted((Path(__file__).parent / "data" / "pictures" / "mixed").iterdir())
+    orders = {"rising": files, "falling": files[::-1]}
+    tables = [np.load(data_table(names, tmp_path / order)["path"])["images"] for order, names in orders.items()]
+    assert tables[0].shape == (len(files), 64, 64, 3)
+    assert (tables[0] == tables[1][::-1]).all()
+    assert "of several sizes, from 9 to 64 pixels" in caplog.text

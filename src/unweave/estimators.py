@@ -3,9 +3,11 @@
 Images are uint8 arrays [N, H, W, C] or [N, H, W], a list of image files, a folder, an .npz, or the name of a data set.
 """
 
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median_low
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from unweave import progress
 from unweave.data.open import dataset_table, open_data
-from unweave.data.reading.image_files import read_image
+from unweave.data.reading.image_files import image_size, read_image
 from unweave.editing.inputs import SAMPLING
 from unweave.evaluation import evaluate
 from unweave.method import Generative, evaluating
@@ -24,6 +26,8 @@ from unweave.runs.run import Run
 from unweave.tensors import to_pixels
 from unweave.training import train
 from unweave.types import Pixels, UnitTable
+
+logger = logging.getLogger(__name__)
 
 Pictures = np.ndarray | str | Path | Sequence[str | Path]
 
@@ -150,6 +154,26 @@ class FactorVAEEstimator(Estimator):
     method = "factorvae"
 
 
+def common_side(files: Sequence[Path]) -> int:
+    """The side of the squares that files become, whatever their order: the median of their shorter sides.
+
+    A warning says where they differ. Raises ValueError that names a file that cannot be read.
+    """
+    sides = []
+    for file in files:
+        try:
+            sides.append(min(image_size(file)))
+        except (OSError, ValueError, SyntaxError):
+            sides.append(min(read_image(file).shape[1:3]))  # which says what is wrong with it
+    side = median_low(sides)
+    if min(sides) < max(sides):
+        logger.warning(
+            "the images are of several sizes, from %d to %d pixels: the middle of each is resized to %d x %d, the "
+            "median; size=... chooses another.", min(sides), max(sides), side, side,
+        )  # fmt: skip
+    return side
+
+
 def data_table(images: Pictures, folder: Path) -> dict[str, Any]:
     """The [data] settings for images; arrays and lists of files are kept as images.npz in `folder`.
 
@@ -162,8 +186,7 @@ def data_table(images: Pictures, folder: Path) -> dict[str, Any]:
         named = [Path(name) for name in images]
         if not named:
             raise ValueError("there are no images: the list is empty.")
-        first = read_image(named[0], None, 3)
-        side = min(first.shape[1:3])
+        side = common_side(named)
         images = np.concatenate([read_image(name, (side, side), 3) for name in named])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "images.npz"

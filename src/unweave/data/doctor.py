@@ -28,7 +28,10 @@ FEW_ROWS = 10  # rows of a class
 MAX_COMBINATIONS = 4  # combinations for each row from which factors are no grid, as 40 attributes of faces are none
 BLOCK_BYTES = 8 << 20  # bytes of images that are looked at at once
 MAX_EXAMPLES = 10  # that a finding names
-FORMATS_OF_ENDING = {".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".tif": ("TIFF",), ".bmp": ("BMP", "DIB")}
+FORMATS_OF_ENDING = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), ("JPEG", "MPO")), ".jp2": ("JPEG2000",), ".apng": ("PNG",),
+    ".tif": ("TIFF",), ".bmp": ("BMP", "DIB"), ".pgm": ("PPM",),
+}  # fmt: skip
 """The formats that fit an ending, where they are not its own name."""
 
 T = TypeVar("T")

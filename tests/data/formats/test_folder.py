@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,15 +24,15 @@ def test_nested_images_of_every_ending_in_the_order_of_their_paths(tmp_path):
     colours = {}
     for i, ending in enumerate(IMAGE_ENDINGS):
         name = f"{'zyx'[i % 3]}/{i}{ending.upper() if i % 2 else ending}"
-        colours[name] = 40 + 20 * i
+        colours[name] = 20 + 14 * i
         save(tmp_path / name, (colours[name],) * 3)
     save(tmp_path / ".hidden" / "a.png")
     save(tmp_path / "._a.png")
     (tmp_path / "notes.txt").write_text("no image")
     dataset = load(tmp_path)
-    assert (len(dataset), dataset.shape, dataset.name) == (8, (3, 16, 16), tmp_path.name)
+    assert (len(dataset), dataset.shape, dataset.name) == (len(IMAGE_ENDINGS), (3, 16, 16), tmp_path.name)
     expected = [colours[name] for name in sorted(colours)]
-    assert abs(dataset.images(np.arange(8)).mean((1, 2, 3)) - expected).max() < 3
+    assert abs(dataset.images(np.arange(len(dataset))).mean((1, 2, 3)) - expected).max() < 3
 
 
 def test_unreadable_files_are_named_and_counted(tmp_path, caplog):
@@ -173,3 +174,26 @@ def test_a_moved_folder_has_its_own_name(tmp_path):
     assert load(tmp_path / "one").name == "one"
     (tmp_path / "one").rename(tmp_path / "two")
     assert load(tmp_path / "two").name == "two"
+
+
+def test_every_ending_of_a_picture_is_taken():
+    pictures = Path(__file__).parents[1] / "pictures" / "endings"
+    assert [path.name for path in folder.image_paths(pictures)] == sorted(path.name for path in pictures.iterdir())
+
+
+def test_what_cannot_be_reached_is_named(tmp_path, caplog, monkeypatch):
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "closed").mkdir()
+    scandir = folder.os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(folder.os, "scandir", refuse)
+    assert [path.name for path in folder.files(folder.FolderSettings(path=tmp_path))] == ["a.png"]
+    assert "1 links lead nowhere and are left out" in caplog.text
+    assert "b.png" in caplog.text
+    assert "closed cannot be read and is left out: Permission denied" in caplog.text

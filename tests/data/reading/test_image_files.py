@@ -1,5 +1,6 @@
 import io
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,3 +127,36 @@ def test_the_middle_box_has_the_wanted_proportions_and_is_centred(height, width,
     assert bottom <= height
     assert np.isclose((right - left) * want_height, (bottom - top) * want_width)
     assert np.allclose([left + right, top + bottom], [width, height])
+
+
+PICTURES = Path(__file__).parents[1] / "pictures"
+
+
+def test_colours_of_another_profile_become_those_of_srgb():
+    theirs, plain = (decode_image(PICTURES / "icc" / name, None, 3).astype(int) for name in ("p3.png", "srgb.png"))
+    assert np.abs(np.asarray(Image.open(PICTURES / "icc" / "p3.png").convert("RGB")).astype(int) - plain).max() > 20
+    assert np.abs(theirs - plain).max() <= 2
+
+
+def test_a_profile_that_is_damaged_is_passed_over():
+    assert (decode_image(encoded("PNG", icc_profile=b"no profile"), None, 3) == NOISE).all()
+
+
+def test_a_profile_keeps_transparency():
+    profile = Image.open(PICTURES / "icc" / "p3.png").info["icc_profile"]
+    clear = Image.new("RGBA", (4, 4), (200, 40, 40, 0))
+    assert (decode_image(encoded("PNG", clear, icc_profile=profile), None, 3) == 255).all()
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_integers_of_32_bits_are_not_black(number):
+    with pytest.raises(ValueError, match="32 bits, of an unknown range; save it with 8 or 16 bits"):
+        decode_image(PICTURES / "int32k" / f"k{number}.tif", None, 3)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_twelve_bits_in_sixteen_are_not_nearly_black(ending):
+    with pytest.raises(ValueError, match=r"no number above 2,356, as data of 12 bits .*scale it to 0 \.\. 65535"):
+        decode_image(PICTURES / "twelve_bit" / f"cell0.{ending}", None, 3)
+    black = Image.fromarray(np.zeros((4, 4), np.uint16))
+    assert (decode_image(encoded("PNG", black), None, 3) == 0).all()

@@ -1,5 +1,6 @@
 """folder: every image file below a folder, as RGB squares; factors from folder names or a table, where wanted."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from unweave.data.reading import labels
 from unweave.data.reading.image_files import IMAGE_ENDINGS, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
 from unweave.data.settings import DatasetSettings
+
+logger = logging.getLogger(__name__)
 
 
 class FolderSettings(DatasetSettings):
@@ -40,7 +43,7 @@ def files(settings: FolderSettings) -> list[Path]:
     if not path.is_dir():
         problem = "is a file" if path.exists() else "does not exist"
         raise SettingsError(f"data.path: {path} {problem}; expected a folder of images.")
-    images = image_paths(path)
+    images = image_paths(path, warn=True)
     if not images:
         raise ValueError(f"there is no image in {path} or below it; looked for {', '.join(IMAGE_ENDINGS)}.")
     return images + label_files(settings.labels)
@@ -56,10 +59,18 @@ def label_files(setting: Path | str | None) -> list[Path]:
     return [path]
 
 
-def image_paths(path: Path) -> list[Path]:
-    """The image files below a folder, sorted by relative path; links are followed, hidden files left out."""
+def image_paths(path: Path, warn: bool = False) -> list[Path]:
+    """The image files below a folder, sorted by relative path; links are followed, hidden files left out.
+
+    With `warn`, folders that may not be read and links that lead nowhere are named in warnings.
+    """
+
+    def say(error: OSError) -> None:
+        if warn:
+            logger.warning("%s cannot be read and is left out: %s", error.filename, error.strerror or error)
+
     names, visited = [], set()
-    for folder, subfolders, files in os.walk(path, followlinks=True):
+    for folder, subfolders, files in os.walk(path, followlinks=True, onerror=say):
         resolved = os.path.realpath(folder)
         if resolved in visited:  # a link led back
             subfolders.clear()
@@ -68,7 +79,12 @@ def image_paths(path: Path) -> list[Path]:
         subfolders[:] = [name for name in sorted(subfolders) if not name.startswith(".")]
         relative = Path(folder).relative_to(path)
         names += [(relative / name).as_posix() for name in files if is_image_name(name)]
-    return [path / name for name in sorted(names) if (path / name).is_file()]
+    found = [path / name for name in sorted(names)]
+    dead = [file for file in found if not file.exists()]
+    if dead and warn:
+        named = ", ".join(map(str, dead[:3])) + (" ..." if len(dead) > 3 else "")
+        logger.warning("%d links lead nowhere and are left out: %s", len(dead), named)
+    return [file for file in found if file.is_file()]
 
 
 def is_image_name(name: str) -> bool:

@@ -297,4 +297,4 @@ def _dataset_card(dataset: Any, settings: HuggingFaceSettings, is_folder: bool) 
     )
 
 
-DATASET = DatasetDefinition(settings=HuggingFaceSettings, build=build, files=files, source=source)
+DATASET = DatasetDefinition(version=2, settings=HuggingFaceSettings, build=build, files=files, source=source)

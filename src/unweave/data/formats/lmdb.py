@@ -64,4 +64,6 @@ def source(settings: LMDBSettings) -> ImageSource:
     )
 
 
-DATASET = DatasetDefinition(settings=LMDBSettings, build=build, files=files, source=source, child_process_only=True)
+DATASET = DatasetDefinition(
+    version=2, settings=LMDBSettings, build=build, files=files, source=source, child_process_only=True
+)

@@ -6,12 +6,19 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401  formats sign in
+from PIL import Image, ImageCms, ImageOps, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin, features  # noqa: F401  formats sign in
 
 from unweave.types import Pixels
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
+IMAGE_ENDINGS: tuple[str, ...] = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm",
+)  # fmt: skip
+IMAGE_FORMATS: tuple[str, ...] = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
+if features.check("avif"):  # Pillow has it from 11.3 on
+    from PIL import AvifImagePlugin  # noqa: F401
+
+    IMAGE_ENDINGS += (".avif",)
+    IMAGE_FORMATS += ("AVIF",)
 """What is decoded, whatever the ending says. Pillow knows more, such as PostScript, for which it starts a program."""
 MAX_FILE_BYTES = 256 << 20  # bytes of one image file; above it the file is not read
 
@@ -77,14 +84,19 @@ def _decode_opened_image(
 
 
 def _to_picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> ImagePixels:
-    """A Pillow image as pixels: upright, over white, 8 bits, its box (the middle, if None) resized to the size."""
-    upright = ImageOps.exif_transpose(image)
+    """A Pillow image as pixels: upright, over white, 8 bits, in sRGB, its box (the middle, if None) at the size."""
+    upright = ImageOps.exif_transpose(_in_srgb(image))
     if upright.mode == "F":
         raise ValueError("its pixels are floats of an unknown range; save it with 8 or 16 bits per channel")
     if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
         deep = np.asarray(upright)
-        if deep.min() < 0 or deep.max() > 65535:
+        if (upright.mode == "I" and image.format != "PPM") or deep.min() < 0 or deep.max() > 65535:
             raise ValueError("its pixels have 32 bits, of an unknown range; save it with 8 or 16 bits per channel")
+        if 0 < deep.max() < 4096:
+            raise ValueError(
+                f"its 16 bits hold no number above {deep.max():,}, as data of 12 bits or fewer do, and would be nearly "
+                "black; scale it to 0 .. 65535, or save it with 8 bits per channel"
+            )
         wide = deep.astype(np.uint32)
         upright = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
     if upright.has_transparency_data:
@@ -97,6 +109,32 @@ def _to_picture(image: Image.Image, size: tuple[int, int] | None, channels: int,
     if size is not None and (box is not None or shape != size):
         converted = converted.resize(size[::-1], Image.Resampling.LANCZOS, box=box or middle_box(shape, size))
     return np.array(converted).reshape(converted.height, converted.width, channels)
+
+
+MAX_PROFILE_BYTES = 4 << 20
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """The image with its colours converted to sRGB, where it brings a profile of other ones that can be read."""
+    profile = image.info.get("icc_profile")
+    if not profile or len(profile) > MAX_PROFILE_BYTES or image.mode not in ("RGB", "RGBA", "P", "CMYK"):
+        return image
+    try:
+        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(theirs).lower():
+            return image
+        alpha = image.has_transparency_data
+        plain = image.convert("RGBA" if alpha else "RGB") if image.mode != "CMYK" else image
+        ours = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(plain, theirs, ours, outputMode="RGBA" if alpha else "RGB")
+    except (ImageCms.PyCMSError, OSError):  # damaged, or of another kind than the picture
+        return image
+    if converted is None:
+        return image
+    if alpha:
+        converted.putalpha(plain.getchannel("A"))
+    converted.info = {key: value for key, value in plain.info.items() if key not in ("icc_profile", "transparency")}
+    return converted
 
 
 def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> ResizedPixels:
