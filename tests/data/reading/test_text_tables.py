@@ -95,6 +95,8 @@ def test_what_numpy_writes_is_read(tmp_path: Path):
         ("0,50\n1,05\n2,25\n", r"'1,05' in it, which looks like a number with a decimal comma"),
         ("light blue\ndark red\n", "may be one column or 2"),
         ("a;b,c\nd;e,f\n", "with semicolons or with commas"),
+        ('a,b\n1,"x\n2,y\n', "line 2 has a double quote that is not closed"),
+        ('a,b\n"1\n",2\n3,"4', "line 4 has a double quote that is not closed"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_remedy(read, text, message):

@@ -20,6 +20,7 @@ ENDINGS = (".csv", ".tsv", ".txt")
 SEPARATORS = {"\t": "TABs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
 
 _QUOTED = re.compile(r'(?<![^\s,;|])"(?:[^"]|"")*"')  # a quote within a word is a character of it
+_OPENED = re.compile(r'(?<![^\s,;|])"')  # and, where what is closed is taken away, not closed
 _COMMENT = re.compile(r"\s*#(\s|#|$)")  # "#ff0000" is a colour
 _TWO_NUMBERS = re.compile(r"\d\s+[-+.\d]")
 SAMPLE = 1000  # lines that tell what separates the cells
@@ -189,8 +190,12 @@ def _square(lines: Sequence[list[str]]) -> list[list[str]] | None:
 
 def _parse(path: Path, lines: list[tuple[int, str]], delimiter: str) -> list[list[str]]:
     """The cells of all lines, with quotes and what is in them read as CSV has it."""
+    texts = [line for _, line in lines]
+    if (opened := _OPENED.search(rest := _QUOTED.sub(_keep_lines, "\n".join(texts)))) is not None:
+        number = lines[rest.count("\n", 0, opened.start())][0]
+        raise ValueError(f"{path}: line {number} has a double quote that is not closed: close it, or take it away.")
     try:
-        cells = _cells([line for _, line in lines], delimiter)
+        cells = _cells(texts, delimiter)
     except csv.Error as error:
         raise ValueError(f"{path} cannot be read as .csv: {error}. Are its quotes closed?") from error
     if delimiter == "|":  # the line below the header of a table in Markdown
@@ -200,6 +205,11 @@ def _parse(path: Path, lines: list[tuple[int, str]], delimiter: str) -> list[lis
         _refuse_lengths(path, [line for _, line in lines], [number for number, _ in lines], delimiter)
         raise ValueError(f"{path}: every line needs the same number of columns.")
     return table
+
+
+def _keep_lines(quoted: re.Match[str]) -> str:
+    """What stands for a quoted cell where lines are counted."""
+    return "_" + "\n" * quoted[0].count("\n")
 
 
 def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
