@@ -15,8 +15,9 @@ as fields are summed. A denoiser of dense layers is trained on all 512 and froze
 `swap entropy score` is DCI's disentanglement of what swaps change: 1 where each unit changes one factor alone, 0 where
 all change all. `rebuilt`: the share of factors that come back to within one of eight levels, drawn from the code.
 
-The claim is no more than that: a turned code of shades adds up as well, so the axes are found in some seeds only, and
-with hues in place of shades the terms did harm (docs/disdiff.md, benchmarks/records/disdiff.md).
+The claim is of seed 0. A turned code of shades adds up as well, and the axes are not found for every seed: it did not
+hold for seed 14, where weight 0 had the higher DCI disentanglement. With hues in place of shades the terms did harm
+(docs/disdiff.md, benchmarks/records/disdiff.md).
 """
 
 from collections.abc import Mapping
