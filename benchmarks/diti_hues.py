@@ -41,7 +41,7 @@ FIRST = list(ARMS)[:4]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", default=FIRST, help=f"of: {'; '.join(ARMS)}")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=FIRST, metavar="ARM", help=f"of: {'; '.join(ARMS)}")
     parser.add_argument("--out", type=Path, default=Path("runs/diti-hues"))
     parser.add_argument("--only-report", action="store_true")
     options = parser.parse_args()

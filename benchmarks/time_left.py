@@ -7,6 +7,7 @@ run as a user's do, in processes of their own, which also say when a task has en
 the truth.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -70,6 +71,7 @@ def listen(words: list[str]) -> dict[str, list[float]]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run = str(Path(folder) / "run")
         commands = [

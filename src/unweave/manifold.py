@@ -43,8 +43,8 @@ DENSE_AT_MOST = 4_000
 """Up to so many rows a dense matrix is the way out where the sparse one fails."""
 TORN_FROM = 8  # standard deviations; factors of usual distributions stay below 5
 GAUSSIAN_LOG_COSH = 0.37457
-GAUSSIAN_LOG_COSH_DEVIATION = 0.0795  # of log cosh u less its regression on u^2, for a Gaussian u
 """E log cosh of a standard normal number."""
+GAUSSIAN_LOG_COSH_DEVIATION = 0.0795  # of log cosh u less its regression on u^2, for a Gaussian u
 CHUNK = 1_000
 """New rows that are placed at a time."""
 

@@ -9,7 +9,8 @@ from PIL import Image
 from tests.conftest import Recorder, abar_of
 
 from unweave import progress
-from unweave.evaluation.attribute_loss import attribute_loss, attribute_losses, half_lost
+from unweave.evaluation.attribute_loss import attribute_losses
+from unweave.models.attribute_loss import attribute_loss, half_lost
 from unweave.runs.run import Run
 
 

@@ -395,6 +395,12 @@ def test_relative_terms_in_closed_form() -> None:
     assert (relative_variance(truth, before, truth + 100, c, spread) == 4).all()  # bounded
 
 
+def test_the_spread_of_a_last_batch_of_one_image_is_a_number() -> None:
+    units = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0))
+    assert unit_spread(units[:1]).isfinite().all()
+    torch.testing.assert_close(unit_spread(units), units.var(0).sum(1) + 1e-4)
+
+
 def test_fields_that_shift_the_clean_image_are_measured_there_and_drawn_with() -> None:
     method = quick(field="clean", loss="l2")
     G = torch.randn(4, 4, *SHAPE, generator=torch.Generator().manual_seed(3))

@@ -22,7 +22,7 @@ from unweave.runs.codes import encode_images
 from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import unit_ranges
-from unweave.runs.units import UnitSelection
+from unweave.runs.units import UnitSelection, list_units
 from unweave.tensors import to_pixels
 from unweave.types import FactorTable, Pixels
 
@@ -63,7 +63,7 @@ def draw_box(
     one, its inverted start x_T stay as they are. Vector units and groups move along their first principal component.
     Raises LookupError and TypeError as every edit does, ValueError where no unit is listed.
     """
-    if not isinstance(units, int) and not units:
+    if not list_units(units, {}):
         raise ValueError("name the units that vary, as units 2,5.")
     inputs = read_inputs(run, image, 1, sampling)
     groups = inputs.units(units)

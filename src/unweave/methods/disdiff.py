@@ -32,6 +32,7 @@ from unweave.models.diffusion.sampling import Predict
 from unweave.models.encoder import Norm, residual_encoder
 from unweave.models.foundation import Foundation, FrozenDenoiser, SplitDenoiser
 from unweave.models.frozen import FrozenNetwork
+from unweave.models.gathered import gather
 from unweave.models.gradient_decoder import AttentionDecoder, GradientDecoder, UNetFeatures, check_splittable
 from unweave.models.latents import Latent, Space
 from unweave.models.unet import time_width
@@ -461,8 +462,12 @@ def of_unit(values: Float[Tensor, "batch unit"], c: Int[Tensor, "batch"]) -> Per
 
 
 def unit_spread(units: Units) -> Float[Tensor, "unit"]:
-    """The variance of each unit's vector over the batch, summed over its numbers; without gradient."""
-    return units.detach().var(0).sum(1) + LEAST
+    """The variance of each unit's vector over the batch, of all processes, summed over its numbers; without gradient.
+
+    Of a single image, as a last batch may be, it is as good as 0.
+    """
+    rows = gather(units.detach().flatten(1))
+    return rows.var(0, correction=min(1, len(rows) - 1)).view(units.shape[1:]).sum(1) + LEAST
 
 
 def unit_distances(one: Units, other: Units) -> Float[Tensor, "batch unit"]:

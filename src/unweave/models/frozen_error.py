@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 KNOTS = tuple(round(t) for t in np.linspace(0, STEPS - 1, 26))
 CLEAR = 0.05
 """abar at which an image still shows well through its noise."""
-
-
 SHARE = 1e-3
 """Principal components with a smaller share of the variance are not looked at."""
 COMPONENTS = 64

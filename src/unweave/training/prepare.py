@@ -50,7 +50,8 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         foundation = Run(experiment.run_dir).foundation()
     else:
         foundation = open_whole_foundation(settings.foundation, dataset.shape, len(dataset), convert)
-    if checkpoint.newest(experiment.run_dir / "checkpoints", lambda _: None) is None:  # else it brings what it needs
+    fresh = checkpoint.newest(experiment.run_dir / "checkpoints", lambda _: None) is None
+    if fresh:  # a checkpoint brings what was measured
         foundation = with_error(foundation, dataset)
     definition = find_method(settings.method.name)
     definition.check(settings.method, foundation, settings.training.batch, settings.training.images)
@@ -59,7 +60,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     if labels is not None and foundation.denoiser is None:
         count, classes = classes_of(dataset, labels)
         foundation = foundation._replace(class_count=count, classes=classes)
-    elif labels is not None:
+    elif labels is not None and fresh:
         foundation = with_losses(foundation, dataset)
     method = build(settings.method, foundation)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)

@@ -54,7 +54,7 @@ class ArchiveSettings(DatasetSettings):
         description="a table (.csv, .tsv, .txt: file, then a column per factor; beside the archive too), or 'folders': "
         "their names are classes",
     )
-    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the CSV to use; all if not set")
+    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the table to use; all if not set")
 
 
 def build(settings: ArchiveSettings) -> Dataset:

@@ -27,7 +27,7 @@ class FolderSettings(DatasetSettings):
         default=None,
         description="a table (.csv, .tsv, .txt: file, then a column per factor), or 'folders': their names are classes",
     )
-    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the CSV to use; all if not set")
+    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the table to use; all if not set")
 
 
 def build(settings: FolderSettings) -> Dataset:

@@ -14,12 +14,12 @@ IMAGE_ENDINGS: tuple[str, ...] = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm",
 )  # fmt: skip
 IMAGE_FORMATS: tuple[str, ...] = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
+"""What is decoded, whatever the ending says. Pillow knows more, such as PostScript, for which it starts a program."""
 if features.check("avif"):  # Pillow has it from 11.3 on
     from PIL import AvifImagePlugin  # noqa: F401
 
     IMAGE_ENDINGS += (".avif",)
     IMAGE_FORMATS += ("AVIF",)
-"""What is decoded, whatever the ending says. Pillow knows more, such as PostScript, for which it starts a program."""
 MAX_FILE_BYTES = 256 << 20  # bytes of one image file; above it the file is not read
 
 ImagePixels = UInt8[np.ndarray, "height width channel"]

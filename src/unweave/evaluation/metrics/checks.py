@@ -52,10 +52,7 @@ def as_factors(table: TableLike, what: str = "factors") -> FactorTable:
         check_finite(array, what)
         not_whole = np.flatnonzero((array != np.round(array)).any(0)).tolist()
         if not_whole:
-            raise ValueError(
-                f"{what}: columns {not_whole} are not whole numbers. The metrics need classes: bin a continuous factor "
-                "first, for example with numpy.digitize into 10 quantiles, or leave it out."
-            )
+            raise ValueError(_not_whole(not_whole, what))
     elif array.dtype.kind in "OUS":
         array = np.stack([_word_classes(column, j, what) for j, column in enumerate(array.T)], axis=1)
     elif array.dtype.kind not in "iub":
@@ -116,11 +113,15 @@ def _word_classes(column: np.ndarray, position: int, what: str) -> np.ndarray:
         return np.unique(np.array([int(value) for value in values], object), return_inverse=True)[1].reshape(-1)
     numbered = table_columns.numbers_or_words([str(value).strip() for value in values])
     if numbered.dtype.kind == "f" and not (np.isfinite(numbered) & (numbered == np.round(numbered))).all():
-        raise ValueError(
-            f"{what}: columns {[position]} are not whole numbers. The metrics need classes: bin a continuous factor "
-            "first, for example with numpy.digitize into 10 quantiles, or leave it out."
-        )
+        raise ValueError(_not_whole([position], what))
     return np.unique(numbered, return_inverse=True)[1].reshape(-1)
+
+
+def _not_whole(columns: list[int], what: str) -> str:
+    return (
+        f"{what}: columns {columns} are not whole numbers. The metrics need classes: bin a continuous factor first, "
+        "for example with numpy.digitize into 10 quantiles, or leave it out."
+    )
 
 
 def _shape_label(array: np.ndarray) -> str:
