@@ -18,7 +18,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
-    """Show a paper in three minutes: its claim, measured with the method and with the method's own term switched off.
+    """Show a paper in minutes: its claim, measured with the method and with the method's own term switched off.
 
     \b
         unweave demo                     what there is to show, and what each claims
