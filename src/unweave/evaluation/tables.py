@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from unweave.data.reading import table_columns
-from unweave.data.reading.table_columns import Column
 from unweave.data.reading.text_tables import TextTable, is_text_table, read_text_table
 from unweave.evaluation.metrics.checks import as_codes, as_factors, check_tables
 from unweave.runs import reduction
@@ -132,7 +131,10 @@ def _read_text(path: Path, rows: int | None) -> _FileTable:
         )
         sizes = ""
     else:
-        classes = [_class_numbers(column, position, path) for position, column in taken.items()]
+        classes = [
+            table_columns.class_numbers(column.cells, position, f"{path}: factors")
+            for position, column in taken.items()
+        ]
         values = np.stack(classes, axis=1)
         sizes = ": " + ", ".join(
             f"{column.name or f'factor {i}'} ({len(np.unique(numbers))} classes)"
@@ -170,14 +172,3 @@ def _said(table: TextTable, left_out: dict[int, str]) -> str:
         f"column {position + 1}{f' ({name})' if (name := table.columns[position].name) else ''}, as {reason}"
         for position, reason in left_out.items()
     )
-
-
-def _class_numbers(column: Column, position: int, path: Path) -> np.ndarray:
-    """The class of every cell: numbers in rising order, words in alphabetical order."""
-    values = table_columns.numbers_or_words(column.cells)
-    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.round(values))).all():
-        raise ValueError(
-            f"{path}: factor columns {[position]} are not whole numbers. The metrics need classes: "
-            "bin a continuous factor first, for example with numpy.digitize into 10 quantiles, or leave it out."
-        )
-    return np.unique(values, return_inverse=True)[1].reshape(-1)

@@ -58,15 +58,17 @@ class FrozenDenoiser(nn.Module):
     @torch.no_grad()
     def features_and_noise(self, x_t: Images, t: Times) -> tuple[UNetFeatures, Images]:
         """The features of the encoder half, which a gradient decoder shares, and the noise prediction eps_0."""
+        return self.features_and_eps(x_t, t)
+
+    def features_and_eps(self, x_t: Images, t: Times) -> tuple[UNetFeatures, Images]:
+        """As `features_and_noise`, with a gradient for x_t."""
         features = encoder_half(self.unet, x_t, t)
         output = decoder_half(self.unet, features, features.embedding).float()
         return features, self.noise(output, x_t, t)
 
     def clean(self, x_t: Images, t: Times) -> Images:
         """The x_0 that eps_0 implies, with a gradient for x_t."""
-        features = encoder_half(self.unet, x_t, t)
-        output = decoder_half(self.unet, features, features.embedding).float()
-        return clean_of(self.noise(output, x_t, t), x_t, self.process.abar[t])
+        return clean_of(self.features_and_eps(x_t, t)[1], x_t, self.process.abar[t])
 
 
 class FrozenEncoder(nn.Module):

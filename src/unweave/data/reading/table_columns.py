@@ -100,6 +100,23 @@ def numbers_or_words(cells: Sequence[str]) -> np.ndarray:
     return numbers if (np.abs(numbers[np.isfinite(numbers)]) < EXACT).all() else np.array(cells)
 
 
+def class_numbers(cells: Sequence[str], position: int, where: str) -> np.ndarray:
+    """The class of every cell: numbers in rising order, words in alphabetical order. Raises ValueError, which begins
+    with `where`, for numbers that are not whole."""
+    values = numbers_or_words(cells)
+    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.round(values))).all():
+        raise ValueError(not_whole([position], where))
+    return np.unique(values, return_inverse=True)[1].reshape(-1)
+
+
+def not_whole(columns: Sequence[int], where: str) -> str:
+    """What is said of columns of factors that are no classes."""
+    return (
+        f"{where}: columns {list(columns)} are not whole numbers. The metrics need classes: bin a continuous factor "
+        "first, for example with numpy.digitize into 10 quantiles, or leave it out."
+    )
+
+
 def to_numbers(column: Column, where: str) -> np.ndarray:
     """The cells as numbers, NaN where one is missing. Raises ValueError for one that is none, with its row."""
     for row, cell in enumerate(column.cells):

@@ -52,7 +52,7 @@ def as_factors(table: TableLike, what: str = "factors") -> FactorTable:
         check_finite(array, what)
         not_whole = np.flatnonzero((array != np.round(array)).any(0)).tolist()
         if not_whole:
-            raise ValueError(_not_whole(not_whole, what))
+            raise ValueError(table_columns.not_whole(not_whole, what))
     elif array.dtype.kind in "OUS":
         array = np.stack([_word_classes(column, j, what) for j, column in enumerate(array.T)], axis=1)
     elif array.dtype.kind not in "iub":
@@ -111,17 +111,7 @@ def _word_classes(column: np.ndarray, position: int, what: str) -> np.ndarray:
             raise ValueError(f"{what}: row {row}, column {position} is missing ({value!r}); leave such rows out.")
     if all(isinstance(value, Integral) for value in values):
         return np.unique(np.array([int(value) for value in values], object), return_inverse=True)[1].reshape(-1)
-    numbered = table_columns.numbers_or_words([str(value).strip() for value in values])
-    if numbered.dtype.kind == "f" and not (np.isfinite(numbered) & (numbered == np.round(numbered))).all():
-        raise ValueError(_not_whole([position], what))
-    return np.unique(numbered, return_inverse=True)[1].reshape(-1)
-
-
-def _not_whole(columns: list[int], what: str) -> str:
-    return (
-        f"{what}: columns {columns} are not whole numbers. The metrics need classes: bin a continuous factor first, "
-        "for example with numpy.digitize into 10 quantiles, or leave it out."
-    )
+    return table_columns.class_numbers([str(value).strip() for value in values], position, what)
 
 
 def _shape_label(array: np.ndarray) -> str:
