@@ -156,11 +156,17 @@ def picture(ending: str, mode: str = "RGB", size: tuple[int, int] = (40, 30), sh
     return memory.getvalue()
 
 
+def greys_of_16_bits(shade: int) -> bytes:
+    memory = io.BytesIO()
+    Image.new("I;16", (40, 30), shade).save(memory, "PNG")
+    return memory.getvalue()
+
+
 ANIMATED = {"save_all": True, "append_images": [Image.new("P", (40, 30), 7)]}
 TURNED = Image.Exif()
 TURNED[0x0112] = 6
 GOOD = {
-    "greys of 16 bits.png": picture("PNG", "I;16"),
+    "greys of 16 bits.png": greys_of_16_bits(90 * 257),
     "one pixel.png": picture("PNG", size=(1, 1)),
     "a line.png": picture("PNG", size=(4_000, 1)),
     "palette.gif": picture("GIF", "P", **ANIMATED),
@@ -180,6 +186,7 @@ BAD = {
     "larger than it is.png": picture("PNG")[:16] + b"\xff\xff\xff\xff" * 2 + picture("PNG")[24:],
     "numbers.tif": picture("TIFF", "F"),
     "zip.png": b"PK\x05\x06" + bytes(18),
+    "twelve bits in sixteen.png": greys_of_16_bits(90),
 }
 
 
