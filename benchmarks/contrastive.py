@@ -252,7 +252,7 @@ def study(options: argparse.Namespace) -> Iterator[Work]:
                 yield Work(key, lambda r=row, v=views, s=seed: measure(r, v, s))
 
 
-def show(options: argparse.Namespace) -> Iterator[Work]:
+def show(options: argparse.Namespace) -> None:
     records = read(options.out / "study.jsonl")
     sets = list(dict.fromkeys(record["data"] for record in records))
     codes = list(dict.fromkeys(title(record) for record in records))
@@ -274,7 +274,6 @@ def show(options: argparse.Namespace) -> Iterator[Work]:
             )
     picture = plot_matrix(above, codes, units=sets, title="Top-1 disentanglement above that of random rotations")
     save_picture(picture, options.out / "study.png", overwrite=True)
-    yield from ()
 
 
 def title(record: Mapping[str, Any]) -> str:
@@ -286,12 +285,12 @@ def spell(values: Sequence[float]) -> str:
     return f"{np.mean(values):+.3f} ({min(values):+.3f} to {max(values):+.3f})"
 
 
-PARTS = {"show": show, "invariance": invariance, "collapse": collapse, "search": search, "study": study}
+PARTS = {"invariance": invariance, "collapse": collapse, "search": search, "study": study}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=list(PARTS))
+    parser.add_argument("part", choices=[*PARTS, "show"])
     parser.add_argument("--images", type=int, default=34_000, help="images that each run sees")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--data", default="sprites", help="of the study")
@@ -301,6 +300,9 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", help="rows of the study's table; all if not given")
     parser.add_argument("--out", type=Path, default=Path("runs/contrastive"))
     options = parser.parse_args()
+    if options.part == "show":
+        show(options)
+        return
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{options.part}.jsonl"
@@ -310,8 +312,7 @@ def main() -> None:
                 record = {**work.key, **work.measure(), "commit": commit()}
                 with path.open("a") as file:
                     file.write(json.dumps(record) + "\n")
-    if options.part != "show":
-        print_records(read(path))
+    print_records(read(path))
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -333,10 +333,11 @@ def independent_components(white: Coordinates, starts: int, random: np.random.Ra
     agreements = np.array([agreement(best @ other.T) for other in found])
     ties = (agreements < 0.97) & (np.array(scores) > 0.8 * max(scores))
     sources = white @ best.T
-    order = np.argsort(-negentropies(sources), kind="stable")
+    of_each = negentropies(sources)
+    order = np.argsort(-of_each, kind="stable")
     signs = np.where((sources**3).mean(0) < 0, -1, 1)
     by_chance = (3 * GAUSSIAN_LOG_COSH_DEVIATION) ** 2 / len(white)
-    near_gaussian = int((negentropies(sources) < by_chance).sum())
+    near_gaussian = int((of_each < by_chance).sum())
     components = (best * signs[:, None])[order]
     return IndependentComponents(components, np.array(scores), agreements, int(ties.sum()), near_gaussian)
 

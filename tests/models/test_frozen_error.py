@@ -17,11 +17,11 @@ def guessing(guess) -> FrozenDenoiser:
     """A denoiser that guesses x_0 as `guess(x_t, abar)` does."""
     denoiser = small_denoiser()
 
-    def features_and_noise(self: FrozenDenoiser, x_t: Images, t: Times) -> tuple[None, Images]:
+    def features_and_eps(self: FrozenDenoiser, x_t: Images, t: Times) -> tuple[None, Images]:
         abar = self.process.abar[t]
         return None, noise_of("sample", guess(x_t, abar[:, None, None, None]), x_t, abar)
 
-    denoiser.features_and_noise = MethodType(features_and_noise, denoiser)
+    denoiser.features_and_eps = MethodType(features_and_eps, denoiser)
     return denoiser
 
 

@@ -20,7 +20,6 @@ from unweave.figures.matrix import plot_matrix
 from unweave.figures.save import choose_picture_path, save_picture
 from unweave.files import write_json
 from unweave.models.attribute_loss import attribute_loss, half_lost
-from unweave.models.diffusion.noising import clean_of
 from unweave.models.foundation import FrozenDenoiser, open_foundation
 from unweave.models.foundation_settings import FoundationSettings, NetworkSource
 from unweave.models.latents import Space
@@ -101,8 +100,7 @@ def attribute_losses(
     denoiser, space = denoiser.to(device), space.to(device)
 
     def rebuild(x_t: Images, t: Times) -> Images:
-        _, eps = denoiser.features_and_noise(x_t, t)
-        return space.decode(clean_of(eps, x_t, denoiser.process.abar[t])).float()
+        return space.decode(denoiser.clean(x_t, t)).float()
 
     names = [name for name, size in zip(dataset_grid.grid.names, dataset_grid.grid.sizes) if size > 1]
     losses: dict[str, list[float]] = {}

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave import progress
-from unweave.models.diffusion.noising import STEPS, add_noise, clean_of
+from unweave.models.diffusion.noising import STEPS, add_noise
 from unweave.models.latents import Space
 from unweave.tensors import Images
 
@@ -72,8 +72,7 @@ def error_curve(
             for clean in x0.split(batch):
                 t = torch.full((len(clean),), time, device=clean.device)
                 eps = torch.randn(clean.shape, generator=rng, device=rng.device).to(clean.device)
-                x_t = add_noise(clean, eps, abar[t])
-                guess = clean_of(denoiser.features_and_noise(x_t, t)[1], x_t, abar[t])
+                guess = denoiser.clean(add_noise(clean, eps, abar[t]), t)
                 squares += (guess - clean).square().sum().item()
                 along += ((guess - clean).flatten(1) @ directions).square().sum(0)
             errors.append(squares / x0.numel())

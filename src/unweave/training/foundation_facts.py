@@ -10,7 +10,6 @@ from unweave.data.dataset import Dataset
 from unweave.data.sampling import partial_grid, sample_pairs, sample_rows
 from unweave.figures.curve import plot_curves
 from unweave.models.attribute_loss import FactorLosses, attribute_loss
-from unweave.models.diffusion.noising import clean_of
 from unweave.models.foundation import Foundation
 from unweave.models.frozen_error import ErrorCurve, error_curve
 from unweave.runs.model import best_device
@@ -43,8 +42,7 @@ def with_losses(foundation: Foundation, dataset: Dataset) -> Foundation:
     denoiser, space = foundation.denoiser.to(device), foundation.diffusion_space().to(device)
 
     def rebuild(x_t: Images, t: Times) -> Images:
-        _, eps = denoiser.features_and_noise(x_t, t)
-        return space.decode(clean_of(eps, x_t, denoiser.process.abar[t])).float()
+        return space.decode(denoiser.clean(x_t, t)).float()
 
     try:
         known = partial_grid(base)

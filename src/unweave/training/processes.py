@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ import torch
 from unweave import progress
 from unweave.runs.run import Run
 from unweave.training.experiment import Experiment
+from unweave.training.signals import on_signal
 
 
 def are_asked(experiment: Experiment) -> bool:
@@ -52,21 +52,14 @@ def train_in_processes(experiment: Experiment, *, convert: bool = False) -> Run:
 
 @contextmanager
 def _termination_ends(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """SIGTERM inside the `with` ends the child first; only the main thread has signals."""
-
+    """SIGTERM inside the `with` ends the child, and then this process."""
     asked = []
 
-    def end(number: int, _: object) -> None:
-        asked.append(number)
+    def end() -> None:
+        asked.append(child)
         child.terminate()  # torchrun passes it on to its processes
 
-    if threading.current_thread() is not threading.main_thread():
+    with on_signal(signal.SIGTERM, end):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if asked:
         raise SystemExit(128 + signal.SIGTERM)

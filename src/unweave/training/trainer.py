@@ -3,10 +3,8 @@
 import logging
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from unweave.runs.run import Run
 from unweave.training import loop, precision, record
 from unweave.training.batches import Waited, batches, first_batch, rows_at
 from unweave.training.compiling import compile_networks
+from unweave.training.signals import on_signal
 from unweave.training.state import TrainingState, random_states, save_state
 
 logger = logging.getLogger("unweave")
@@ -103,7 +102,7 @@ class Trainer:
     def _train_and_finish(self) -> None:
         first = self.steps
         try:
-            with _interrupts_call(self.interrupt):
+            with on_signal(signal.SIGINT, self.interrupt):  # so that no step is cut in two
                 waiting = self._train()
         except KeyboardInterrupt:
             if self.steps > first:
@@ -243,19 +242,6 @@ class Trainer:
             progress.message(f"precision: {together[0]} (forward and backward in ms: {milliseconds})")
             record.add(self.run, precision=together[0], precision_probe_ms=milliseconds)
         return together[0]
-
-
-@contextmanager
-def _interrupts_call(function: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C calls it inside the `with`, so that no step is cut in two; only the main thread has signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: function())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -31,6 +31,11 @@ class SwapMeasures:
     maps: Float[np.ndarray, "group height width"]  # mean absolute change of pixels in [0, 1]
 
 
+def swapped_images(groups: Sequence[UnitGroup], omitted: list[int], pairs: int) -> int:
+    """How many images `measure_swaps` draws: of each group, of the rest, and of none."""
+    return (len(groups) + bool(omitted) + 1) * pairs
+
+
 def measure_swaps(
     editor: RunEditor,
     groups: Sequence[UnitGroup],

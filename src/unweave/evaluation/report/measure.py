@@ -18,6 +18,7 @@ from unweave.evaluation.report.drawings import (
     SwapMeasures,
     measure_reconstruction,
     measure_swaps,
+    swapped_images,
     traversal_strips,
 )
 from unweave.evaluation.report.page import ExtremeImages, ReportPictures, Strip
@@ -71,7 +72,7 @@ def measure_units(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> 
     names = dataset.factor_names
     follows = [None] * len(groups) if factors is None else followed_factors(measured.values, factors, names)
     editor = RunEditor(method, dataset, sampling, seed) if isinstance(method, Generative) else None
-    swapped = (len(groups) + bool(omitted) + 1) * PAIRS
+    swapped = swapped_images(groups, omitted, PAIRS)
     rebuilt = 3 * REBUILT if editor is not None and editor.has_start() else REBUILT  # inverted is there and back
     total = swapped + rebuilt + len(groups) * STEPS * TRAVERSED
     with progress.task("looking at units", total, "images") as task:
@@ -136,7 +137,7 @@ def _measure_drawings(
     editor: RunEditor, groups: list[UnitGroup], omitted: list[int], rows: Rows, seed: int, task: Task
 ) -> Drawings:
     swaps = measure_swaps(editor, groups, omitted, random_pairs(rows, PAIRS, seed), task)
-    task.update((len(groups) + bool(omitted) + 1) * PAIRS, "reconstructions")
+    task.update(swapped_images(groups, omitted, PAIRS), "reconstructions")
     reconstruction, rebuilt = measure_reconstruction(editor, rows)
     maps = {group.word: change for group, change in zip(groups, swaps.maps)}
     background = editor.dataset.images(rows[:1])[0]
