@@ -22,7 +22,6 @@ show: trains nothing; of the study's records a table by set, means over seeds, a
 
 import argparse
 import json
-import shutil
 import tempfile
 import time
 import warnings
@@ -79,15 +78,19 @@ class Work(NamedTuple):
     measure: Callable[[], dict[str, Any]]
 
 
-def train(name: str, data: Mapping[str, Any], method: Mapping[str, Any], training: Mapping[str, Any]) -> Method:
-    folder = tempfile.mkdtemp()
-    try:
-        run = unweave.train(
-            name, data=data, method=method, training={"preview": 10**9, "threads": 1, **training}, run=f"{folder}/run"
-        )
-        return run.method("raw")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def train(
+    name: str,
+    data: Mapping[str, Any],
+    method: Mapping[str, Any],
+    training: Mapping[str, Any],
+    run: str | Path | None = None,
+) -> Method:
+    """The trained method; its run is kept, and goes on, where it is given a place."""
+    training = {"preview": 10**9, "threads": 1, **training}
+    if run is not None:
+        return unweave.train(name, data=data, method=method, training=training, run=run, resume=True).method("raw")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return unweave.train(name, data=data, method=method, training=training, run=f"{folder}/run").method("raw")
 
 
 def untrained(name: str, data: Mapping[str, Any], seed: int) -> Method:
@@ -234,7 +237,8 @@ def study(options: argparse.Namespace) -> Iterator[Work]:
             codes = encode_rows(untrained("byol", data, seed), dataset, rows)[..., 0]
         else:
             settings = {} if row not in LEARNERS else {"views": NO_COLOUR if views == "none" else COLOUR}
-            method = train(row, data, settings, {"images": options.images, "seed": seed})
+            place = options.out / "-".join([Path(own.get("path", options.data)).stem, row, views, str(seed)])
+            method = train(row, data, settings, {"images": options.images, "seed": seed}, place)
             codes = encode_rows(method, dataset, rows)[..., 0]
         return {**score(codes, dataset, rows, seed), "seconds": round(time.perf_counter() - began, 1)}
 
