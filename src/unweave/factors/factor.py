@@ -12,8 +12,8 @@ read back."""
 
 
 @dataclass(frozen=True)
-class State:
-    """A mode of a coordinate, as one of four lengths of hair."""
+class Mode:
+    """A state of a factor: a mode of its coordinate, as one of four lengths of hair."""
 
     position: float  # of the mode, in [0, 1]
     share: float  # of the rows, in [0, 1]
@@ -36,7 +36,7 @@ class Factor:
     units: tuple[int, ...]
     effect: float  # mean absolute change of pixels in [0, 1] where all its units come from another image
     coordinate: Coordinate | None = None  # None where the joint codes lie near no curve
-    states: tuple[State, ...] = ()  # at least two, or none
+    states: tuple[Mode, ...] = ()  # at least two, or none
     measured: str | None = None  # what was measured to follow it, in words
     agreement: float | None = None  # of that measurement with the coordinate, in [0, 1]
     verdict: Verdict | None = None
