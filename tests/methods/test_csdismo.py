@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import unweave
 from unweave.config import SettingsError, parse
 from unweave.method import Batch, Sampling, evaluating
 from unweave.methods import csdismo
 from unweave.methods.csdismo import CSDisMo, CSDisMoSettings
+from unweave.models import perception
 from unweave.models.foundation import Foundation
 
 ROWS = 30
@@ -66,6 +68,25 @@ def test_discrimination_is_a_guess_for_equal_codes_and_sure_for_distant_ones() -
     equal = csdismo.discrimination(torch.ones(8, 3), 0.0, rng)
     assert equal.item() == pytest.approx(np.log(8), rel=1e-4)
     assert csdismo.discrimination(torch.arange(8.0)[:, None].repeat(1, 3), 0.1, rng).item() < 1e-3
+
+
+def test_a_network_of_features_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perception, "extractors", lambda: {"mine": lambda: nn.Conv2d(3, 4, 3)})
+    method = build(features="mine", perceptual=1.0)
+    trained = {id(parameter) for player in method.players() for parameter in player.parameters}
+    assert trained == {id(p) for p in method.parameters() if p.requires_grad}
+    assert len(trained) < len(list(method.parameters()))
+    assert not [name for name in method.state_dict() if name.startswith("features")]
+
+
+def test_features_are_an_error_beside_that_of_pixels() -> None:
+    plain, both = build(), build(perceptual=2.0)
+    alone, with_features = (method(batch(), torch.Generator().manual_seed(0)) for method in (plain, both))
+    assert "features" not in alone.terms
+    difference = with_features.total - alone.total
+    torch.testing.assert_close(difference, 2 * with_features.terms["features"])
+    with pytest.raises(SettingsError, match="there is no 'vgg'; there is: gradients"):
+        build(features="vgg")
 
 
 @pytest.mark.parametrize("module", ["single", "multiple", "concatenation"])

@@ -7,7 +7,7 @@ The paper's: codes of single images as parameters; content embeddings that share
 made from the style customises, in one place or at several; a loss on the distribution of content, one that tells images
 apart, and encoders for new pictures. Ours, for there is no public code and the text does not give them: the forms and
 weights of both losses, all sizes, noise and schedules, and squared error of pixels instead of VGG features (published
-descendants of LORD do so on such sets: ZeroDIM, Gabbay et al. 2021).
+descendants of LORD do so on such sets: ZeroDIM, Gabbay et al. 2021), unless `perceptual` and `features` name others.
 """
 
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from unweave.method import Batch, Loss, MethodDefinition, Player
 from unweave.methods._content_style import RATE, Content, ContentStyle, Style, check_bytes, noisy
 from unweave.models import vae
 from unweave.models.foundation import Foundation
+from unweave.models.perception import frozen_extractor, perceptual_distance
 from unweave.models.style_generator import StyleGenerator
 from unweave.tensors import Scalar
 
@@ -52,6 +53,8 @@ class CSDisMoSettings(NamedSettings):
     distribution: float = Field(0.01, ge=0, description="weight of the loss on the distribution of content")
     discrimination: float = Field(0.001, ge=0, description="weight of telling images apart by their codes")
     decay: float = Field(0.001, ge=0, description="weight of the mean square of style codes")
+    perceptual: float = Field(0.0, ge=0, description="weight of the error of features, beside that of pixels")
+    features: str = Field("gradients", description="'gradients', or one of the entry points unweave.features")
     encoding: float = Field(1.0, ge=0, description="weight of the encoders' error on the codes")
     encoders_after: int = Field(
         300_000, ge=0, description="images before the encoders' codes take the place of the table's in the generator"
@@ -79,7 +82,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 class CSDisMo(ContentStyle):
     """Loss: L_image + w_C L_C + w_ID L_ID + w_s mean s² + w_E L_E, with a content c and a style s of every image.
 
-    - L_image: mean squared error of G(c + noise, s + noise) in pixels of [-1, 1]
+    - L_image: mean squared error of G(c + noise, s + noise) in pixels of [-1, 1], and `perceptual` times that of
+      `features`, which are not trained
     - c is a row of the table, normalised per number to mean 0 and variance 1 over the data set: all images share this
       distribution, and the map that s makes customises it (`StyleGenerator`)
     - L_C = `distribution` of the contents of the batch; L_ID = `discrimination` of both codes
@@ -103,10 +107,11 @@ class CSDisMo(ContentStyle):
         """`rows` is the number of images that have a code, `generator` takes content and style."""
         super().__init__(settings.content, settings.style, generator, content_encoder, style_encoder)
         self.settings = settings
+        self.features = frozen_extractor(settings.features)
         self.table = nn.Parameter(0.1 * torch.randn(rows, settings.content + settings.style) / RATE)
 
     def players(self) -> list[Player]:
-        return [Player("csdismo", self, list(self.parameters()))]
+        return [Player("csdismo", self, [p for p in self.parameters() if p.requires_grad])]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s, images = self.settings, batch.images
@@ -122,9 +127,13 @@ class CSDisMo(ContentStyle):
             "style": style.square().mean(),
             "encoding": (found_c - c.detach()).square().mean() + (found_style - style.detach()).square().mean(),
         }
+        error = terms["image"]
+        if s.perceptual > 0:
+            terms["features"] = perceptual_distance(self.features, made, images, functional.mse_loss)
+            error = error + s.perceptual * terms["features"]
         own = s.distribution * terms["distribution"] + s.discrimination * terms["discrimination"]
         own = (own + s.decay * terms["style"]) * float(latent)  # afterwards the table gets no gradient
-        return Loss(terms["image"] + own + s.encoding * terms["encoding"], terms)
+        return Loss(error + own + s.encoding * terms["encoding"], terms)
 
     def codes(self, batch: Batch) -> tuple[Content, Style]:
         """The table's codes of a batch; content is normalised over the data set, but for the control."""

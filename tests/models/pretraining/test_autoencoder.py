@@ -13,6 +13,7 @@ from unweave.config import SettingsError
 from unweave.method import Batch, evaluating
 from unweave.models import perception
 from unweave.models.foundation import Foundation
+from unweave.models.perception import perceptual_distance
 from unweave.models.pretraining import autoencoder
 from unweave.models.pretraining.autoencoder import (
     PRESETS,
@@ -21,7 +22,6 @@ from unweave.models.pretraining.autoencoder import (
     ImageCritic,
     build_network,
     gradient_ratio,
-    perceptual_distance,
 )
 
 QUICK: dict[str, Any] = {
@@ -269,7 +269,7 @@ def test_features_of_another_package_are_taken_and_unknown_ones_are_an_error(mon
         "gradients": perception.image_gradients,
         "means": lambda: lambda images: [images.mean((2, 3), keepdim=True)],
     }
-    monkeypatch.setattr(autoencoder, "extractors", lambda: known)
+    monkeypatch.setattr(perception, "extractors", lambda: known)
     terms = quick(features="means", adversarial=0.0)(batch(), rng()).terms
     rebuilt, _ = quick(features="means", adversarial=0.0).rebuild(batch().images, rng())
     torch.testing.assert_close(terms["perceptual"], (rebuilt - batch().images).mean((2, 3)).abs().mean())
@@ -280,7 +280,7 @@ def test_a_network_that_gives_features_is_not_trained_and_not_saved(monkeypatch:
         def forward(self, images: torch.Tensor) -> Any:
             return [super().forward(images)]
 
-    monkeypatch.setattr(autoencoder, "extractors", lambda: {"mine": lambda: Convolution(3, 4, 3)})
+    monkeypatch.setattr(perception, "extractors", lambda: {"mine": lambda: Convolution(3, 4, 3)})
     model = quick(features="mine")
     players = {id(parameter) for player in model.players() for parameter in player.parameters}
     trained = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}

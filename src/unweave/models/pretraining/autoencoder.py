@@ -13,12 +13,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unweave.config import NamedSettings, SettingsError
+from unweave.config import NamedSettings
 from unweave.method import Batch, Loss, MethodDefinition, Player, Pretraining, PreviewImages
 from unweave.models.critic import patch_critic
 from unweave.models.foundation import Foundation
-from unweave.models.frozen import FrozenNetwork
-from unweave.models.perception import Extractor, extractors
+from unweave.models.perception import frozen_extractor, perceptual_distance
 from unweave.tensors import Images, Scalar
 
 if TYPE_CHECKING:
@@ -227,43 +226,11 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Scalar]] = {
 }
 
 
-def perceptual_distance(
-    features: Extractor, rebuilt: Images, images: Images, distance: Callable[[Tensor, Tensor], Scalar]
-) -> Scalar:
-    """The mean over feature maps of their distance."""
-    with torch.no_grad():
-        target = features(images)
-    return torch.stack([distance(a, b) for a, b in zip(features(rebuilt), target)]).mean()
-
-
 def gradient_ratio(reconstruction: Scalar, adversarial: Scalar, last: Tensor) -> Scalar:
     """|grad of reconstruction| / |grad of adversarial| by the last layer's weight, without gradient of its own."""
     losses = (reconstruction, adversarial)
     one, other = (torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in losses)
     return (one / (other + 1e-4)).clamp(0, 1e4).detach()
-
-
-class FrozenExtractor(nn.Module):
-    """A network of features, as a function."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.frozen = FrozenNetwork(network)
-
-    def forward(self, images: Images) -> list[Tensor]:
-        return self.frozen.network(images)
-
-
-def frozen_extractor(name: str) -> Extractor:
-    """The features of the perceptual term; a network is not trained with the autoencoder, nor saved with it.
-
-    Raises SettingsError for a name that is not there.
-    """
-    known = extractors()
-    if name not in known:
-        raise SettingsError(f"method.features: there is no {name!r}; there is: {', '.join(known)}.")
-    extractor = known[name]()
-    return FrozenExtractor(extractor) if isinstance(extractor, nn.Module) else extractor
 
 
 def check_sizes(settings: AutoencoderSettings, foundation: Foundation) -> None:
