@@ -8,8 +8,8 @@ little; it is said before. The same verbs work on a folder of your own images, a
 the way.
 """
 
+import argparse
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -34,9 +34,11 @@ IMAGES = int(os.environ.get("UNWEAVE_EXAMPLE_IMAGES", "0"))  # a budget for a te
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", type=Path, default=Path("runs/demo"), help="run directory; it goes on")
+    place: Path = parser.parse_args().run
     began = time.monotonic()
     unweave.sleep_at_barriers()  # before torch is there
-    place = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/demo")
     packaged = place.with_name(f"{place.name}-packaged")
     with progress.use(progress.shown()):
         print("1. The model in the package, trained on rooms for an hour: unweave edit swap builtin:rooms")

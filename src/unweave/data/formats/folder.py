@@ -55,7 +55,7 @@ def label_files(setting: Path | str | None) -> list[Path]:
         return []
     path = Path(setting).expanduser()
     if not path.is_file():
-        raise SettingsError(f"data.labels: there is no file {path}; expected a CSV, or 'folders'.")
+        raise SettingsError(f"data.labels: there is no file {path}; expected a table (CSV or TSV), or 'folders'.")
     return [path]
 
 
