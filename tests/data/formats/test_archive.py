@@ -149,7 +149,7 @@ def test_a_csv_beside_the_archive(tmp_path):
         assert (dataset.factor_names, dataset.factor_sizes) == (("x", "y"), (3, 2))
         assert dataset.factors(np.arange(4)).tolist() == [[1, 1], [0, 0], [2, 1], [0, 1]]
     assert load(tmp_path / "a.tgz", labels="labels.csv", factors=("y",)).factor_names == ("y",)
-    with pytest.raises(SettingsError, match=r"there is no file none\.csv; expected a CSV, or 'folders'"):
+    with pytest.raises(SettingsError, match=r"no file none\.csv; expected a table \(CSV or TSV\), or 'folders'"):
         load(tmp_path / "a.tgz", labels="none.csv")
     (tmp_path / "labels.csv").write_text("file,x\n1.png,3\n")
     with pytest.raises(ValueError, match=r"has 1 rows, and 3 of 4 images have none: z/2\.jpg"):
