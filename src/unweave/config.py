@@ -44,13 +44,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def read(path: Path) -> Table:
-    """The tables of a TOML file."""
+    """The tables of a TOML file. Raises SettingsError where it is no regular file, or not TOML in UTF-8."""
+    if not Path(path).is_file():  # a pipe would be waited for
+        raise SettingsError(f"there is no settings file {str(path)!r}.")
     try:
         return tomllib.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"there is no settings file {str(path)!r}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not text in UTF-8 (byte {error.start:,}): save it as UTF-8.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"{path} is not valid TOML, lines such as images = 1000 below a [table]: {error}") from None
 
 
 def parse_word(text: str) -> Table:

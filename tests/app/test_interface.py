@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,21 @@ def get_status(address: str) -> int:
             return int(answer.status)
     except HTTPError as error:
         return error.code
+
+
+@pytest.mark.slow
+def test_sigterm_ends_the_app_in_two_seconds_and_leaves_nothing(quick_run: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "unweave", "app", str(quick_run.path)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    app = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    assert app.stderr is not None
+    line = next(text for text in app.stderr if text.startswith("open "))
+    assert get_status(line.split()[1]) == 200
+    began = time.monotonic()
+    app.send_signal(signal.SIGTERM)
+    assert app.wait(timeout=20) == 143
+    assert time.monotonic() - began < 2
+    assert list(tmp_path.glob("unweave-*")) == []
 
 
 def test_nothing_outside_the_page_is_served(served: Served) -> None:

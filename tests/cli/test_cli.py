@@ -218,7 +218,7 @@ IMAGES = np.zeros((4, 16, 16, 3), np.uint8)
         (["evaluate", "--codes", "{tmp}/none.npy", "--factors", "{tmp}/factors.npy"], "no file"),
         (["evaluate", "{quick}", "--protocol", "mgi@1"], "Did you mean 'mig@1'"),
         (["evaluate", "{quick}", "--prepare", "white"], "raw, standardised or unit-length, got 'white'"),
-        (["evaluate", "{quick}", "--figures", "{tmp}/f"], "go with --codes"),
+        (["evaluate", "{quick}", "--figures", "{tmp}/f"], "goes with --codes"),
         (["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--edits"], "needs a run"),
         (["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--compare"], "needs --data"),
         (

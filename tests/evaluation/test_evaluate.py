@@ -1,4 +1,8 @@
+import errno
 import json
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +186,19 @@ def test_a_split_is_encoded_with_the_row_numbers_of_the_full_set(train_run: Run,
     Image.new("RGB", (24, 20)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="split='test' is of a data set, and single images were given"):
         unweave.encode(train_run, [tmp_path / "a.png"], split="test")
+
+
+def test_scores_of_a_run_that_is_read_only_are_given_and_not_kept(
+    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(shutil.copytree(quick_run.path, tmp_path / "run"))
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)  # root may write everywhere
+    scores = unweave.evaluate(run, rows=50, protocols=["mig@1"], repeats=1)
+    assert scores["protocols"].keys() == {"mig@1"}
+    assert "--output" in caplog.text
+    assert "codes are not kept" in caplog.text
+    assert run.scores() is None

@@ -126,3 +126,11 @@ def test_the_model_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def mse(one: Images, other: Images) -> float:
     return float((one - other).square().mean())
+
+
+def test_in_a_folder_that_is_read_only_it_opens_all_the_same(packaged: str, caplog: pytest.LogCaptureFixture) -> None:
+    Path("runs").write_text("")  # no folder can be made there
+    run = Run(packaged)
+    assert run.path == builtin.run_dir(packaged)
+    assert run.statistics().quantiles.shape[0] == 101
+    assert "gone when this ends" in caplog.text

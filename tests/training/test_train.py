@@ -16,6 +16,7 @@ import unweave
 from unweave import progress
 from unweave.config import SettingsError
 from unweave.runs import checkpoint
+from unweave.runs.lock import HOLDER
 from unweave.runs.run import Run
 
 TRAINING = {"images": 96, "batch": 16, "precision": "float32", "save": 48, "preview": 96, "warmup": 16}
@@ -35,6 +36,27 @@ def impatient() -> Recorder:
 def control_c(at: int | None) -> Recorder:
     """Ctrl-C after so many images."""
     return Recorder(lambda seen: os.kill(os.getpid(), signal.SIGINT) if seen == at else None)
+
+
+def terminated(at: int) -> Recorder:
+    """SIGTERM after so many images, twice, as some queues send it."""
+
+    def stop(seen: int) -> None:
+        if seen == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return Recorder(stop)
+
+
+def test_sigterm_saves_as_ctrl_c_does(tmp_path: Path) -> None:
+    for at in (48, TRAINING["images"]):  # on the way, and while the last checkpoint is still to be written
+        again = {"data": DATA, "method": QUICK, "training": TRAINING, "run": tmp_path / str(at)}
+        with progress.use(terminated(at)), pytest.raises(SystemExit) as end:
+            unweave.train("encdiff", **again)
+        assert end.value.code == 143
+        assert Run(again["run"]).state()["seen"] == at
+    assert unweave.train(tmp_path / "48", resume=True).digest() == Run(again["run"]).digest()
 
 
 def test_a_run_has_everything_it_should(quick_run: Run) -> None:
@@ -280,7 +302,8 @@ def test_previews_do_not_change_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     place = tmp_path / "run"
     words = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]
     command = [sys.executable, "-m", "unweave.cli.main", "train", "encdiff", "data=sprites", "data.size=16", *words]
@@ -291,13 +314,14 @@ def test_ctrl_c_in_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path) ->
     log = place / "log.jsonl"
     while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert f"go on with: unweave train {place} --resume" in stderr
     assert "Traceback" not in stderr
     state = json.loads((Run(place).checkpoint() / "state.json").read_text())
     assert state["seen"] > 0
+    assert not (place / HOLDER).exists()
 
 
 def test_the_four_functions_of_a_training_can_be_called_alone(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """How the explorer looks: Gradio's components around `Explorer`, which does everything. The tabs are modules."""
 
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,7 +80,9 @@ def launch(
     It reads nothing but the run, its data and what is uploaded. Raises OSError where the port is taken.
     """
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)  # Gradio takes it where allowed_paths is empty
-    folder = tempfile.TemporaryDirectory(prefix="unweave-")  # of the picture store, as long as the page lives
+    folder = tempfile.TemporaryDirectory(
+        prefix="unweave-", ignore_cleanup_errors=True
+    )  # of the picture store, as long as the page lives
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
     page = build_page(explorer, picture_store(folder), rename)
     page.queue(max_size=64)
@@ -90,5 +94,18 @@ def launch(
     )  # fmt: skip
     ready(address if not page.share_url else f"{address} and {page.share_url}")
     if wait:
+        _end_on_sigterm(folder)
         page.block_thread()
     return page
+
+
+def _end_on_sigterm(folder: tempfile.TemporaryDirectory[str]) -> None:
+    """SIGTERM removes pictures and uploads and ends the process at once, whatever is being drawn: to take everything
+    down in order would be seconds."""
+
+    def end(*_: Any) -> None:
+        folder.cleanup()
+        os._exit(128 + signal.SIGTERM)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)

@@ -1,7 +1,5 @@
 """unweave app"""
 
-import signal
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -46,5 +44,4 @@ def command(
 
     if share or host not in ("127.0.0.1", "localhost", "::1"):
         output.say("warning: everyone who has the address can use this page, upload images and rename units.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that pictures and uploads are removed then, too
     launch(explorer, host=host, port=port, share=share, ready=lambda address: output.say(f"open {address}"))

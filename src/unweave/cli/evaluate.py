@@ -48,7 +48,7 @@ def command(
         bool, typer.Option("--isometry", help="with runs: also say whether codes keep the small distances of images")
     ] = False,
     figures: Annotated[Path | None, typer.Option(help="with --codes: a folder for pictures of the matrices")] = None,
-    save: Annotated[Path | None, typer.Option("--output", "-o", help="with --codes: a scores.json to write")] = None,
+    save: Annotated[Path | None, typer.Option("--output", "-o", help="a new scores.json to write")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the scores as JSON")] = False,
 ) -> None:
     """Score units against known factors: of runs, or of anybody's codes.
@@ -60,10 +60,13 @@ def command(
         unweave evaluate --codes z.npy --factors y.npy --json
         unweave evaluate --codes z.csv --factors y.csv --data shapes3d --compare
 
-    Scores of a run go to its scores.json, with pictures of its matrices. The interval of one run is metric noise, over
-    metric seeds; that of three or more runs is a 95 % t-interval over training seeds. A protocol that cannot be
-    measured is named with its reason, the others are printed and written, and the exit code is 3.
+    Scores of a run go to its scores.json, with pictures of its matrices; --output writes them elsewhere as well. The
+    interval of one run is metric noise, over metric seeds; that of three or more runs is a 95 % t-interval over seeds
+    of training. A protocol that cannot be measured is named with its reason, the others are printed and written, and
+    the exit code is 3.
     """
+    from unweave.files import check_writable
+
     if (not runs) == (codes is None) or (codes is None) != (factors is None):
         raise ValueError("give runs, or both --codes and --factors.")
     if weights not in ("averaged", "raw", None):
@@ -76,8 +79,13 @@ def command(
         raise ValueError("--edits needs a run: codes alone cannot be turned into images.")
     if edits and data is not None:
         raise ValueError("--edits measures a run on its own data set: leave --data out.")
-    if runs and (figures is not None or save is not None):
-        raise ValueError("--figures and --output go with --codes: a run keeps its scores and pictures itself.")
+    if runs and figures is not None:
+        raise ValueError("--figures goes with --codes: a run keeps its pictures itself.")
+    for path in (save, figures):
+        if path is not None and path.exists():
+            raise FileExistsError(f"{path} is there already: choose another name.")
+        if path is not None:
+            check_writable(path)
     if prepare not in ("raw", "standardised", "unit-length"):
         raise ValueError(f"--prepare takes raw, standardised or unit-length, got {prepare!r}.")
     measuring = Measuring(protocol, repeats, seed, prepare)  # type: ignore[arg-type]
@@ -88,7 +96,7 @@ def command(
         output.choose_threads()
         rows_of_runs = RowsOfRuns(data, split, rows, weights)  # type: ignore[arg-type]
         with output.progress_of(quiet=False):
-            _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, isometry, json))
+            _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, isometry, save, json))
 
 
 class Measuring(NamedTuple):
@@ -123,6 +131,7 @@ class RunOptions(NamedTuple):
     compare: bool
     edits: bool
     isometry: bool
+    save: Path | None
     json: bool
 
 
@@ -137,9 +146,6 @@ def _evaluate_codes(codes: Path, factors: Path, measuring: Measuring, options: C
         raise ValueError("--compare needs --data NAME with --codes: the data set that the codes are of.")
     if options.compare and options.data is not None:
         published(options.data)  # an unknown name is said before the work
-    for path in (options.save, options.figures):
-        if path is not None and path.exists():
-            raise FileExistsError(f"{path} is there already: choose another name.")
     code_tables = read_tables(codes, factors)
     for text in code_tables.read:
         output.say(text)
@@ -179,6 +185,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
     from unweave.evaluation.evaluate import agreement, check_seeds, evaluate
     from unweave.evaluation.published import comparison, published
     from unweave.evaluation.seeds import over_runs
+    from unweave.files import write_json
     from unweave.runs.data import dataset_for
     from unweave.runs.run import Run
 
@@ -246,6 +253,8 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
     else:
         for table in printed:
             output.print_table(table)
+    if options.save is not None:
+        write_json(options.save, result)
     _say_what_is_not_measured(list(scores.values()), [str(path) for path in scores])
 
 

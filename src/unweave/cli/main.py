@@ -5,7 +5,10 @@ verbs, so that `unweave --help` answers at once.
 """
 
 import logging
+import os
+import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -86,6 +89,8 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("unweave").setLevel(logging.INFO)
     malloc.keep()
+    if threading.current_thread() is threading.main_thread():  # temporary files are removed then, too
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         methods = set(sys.argv) & set(registry.trainable_names())
         if sys.argv[1:2] == ["train"] and "--help" in sys.argv and methods:
@@ -102,6 +107,11 @@ def main() -> None:
             raise
         print(explained(error), file=sys.stderr)
         sys.exit(1)
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explained(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """The verbs that measure: encode images with a run, and score a run's units against known factors."""
 
-import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +19,12 @@ from unweave.files import write_json
 from unweave.runs import reduction
 from unweave.runs.codes import code_table
 from unweave.runs.data import dataset_for, describe_part
+from unweave.runs.lock import one_writer
+from unweave.runs.records import ScoresRecord, checked
 from unweave.runs.run import Run
 from unweave.types import Weights
+
+logger = logging.getLogger("unweave")
 
 ROWS = 50_000
 """Rows that are encoded for scores, drawn without replacement from the whole data set."""
@@ -88,7 +92,11 @@ def evaluate(
     }
     scores["scored_weights"] = weights
     if data is None:
-        _store(run, scores)
+        try:
+            with one_writer(run.path):
+                _store(run, scores)
+        except OSError as error:
+            logger.warning("the scores are not kept in the run (`--output` keeps them elsewhere): %s", error)
     return scores
 
 
@@ -221,7 +229,12 @@ def _store(run: Run, scores: Scores) -> None:
     """
     suffix = "".join(f"-{scores['data'][key]}" for key in ("split", "preparation") if key in scores["data"])
     path, pictures = run.path / f"scores{suffix}.json", run.path / f"matrices{suffix}"
-    earlier = json.loads(path.read_text()) if path.is_file() else None
+    earlier, unreadable = None, False
+    try:
+        earlier = checked(path, ScoresRecord, "") if path.exists() else None
+    except ValueError as error:
+        unreadable = True
+        logger.warning("%s It is kept under another name.", str(error).strip())
     same_codes = ("rows", "seed", "weights", "data", "scored_weights", "interval")
     if earlier is not None and all(earlier.get(key) == scores.get(key) for key in same_codes):
         scores["protocols"] = {**earlier.get("protocols", {}), **scores["protocols"]}
@@ -231,7 +244,7 @@ def _store(run: Run, scores: Scores) -> None:
         scores["not_measured"] = {name: why for name, why in failed.items() if name not in scores["protocols"]}
         if not scores["not_measured"]:
             del scores["not_measured"]
-    elif earlier is not None:
+    elif earlier is not None or unreadable:
         number = 1
         while (numbered := run.path / f"scores{suffix}-{number}.json").exists():
             number += 1

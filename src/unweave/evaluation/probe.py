@@ -1,6 +1,6 @@
 """The verb that probes: how well does a linear model read factors, attributes or numbers from a run's codes?"""
 
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,11 +18,14 @@ from unweave.data.reading.text_tables import is_text_table, read_text_table
 from unweave.data.sets import lfw
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeScores, ProbeSplit, ProbeTable
-from unweave.files import write_json
+from unweave.files import read_json, write_json
 from unweave.runs.codes import encode_rows
 from unweave.runs.data import dataset_for, view_settings
+from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.types import Rows, Weights
+
+logger = logging.getLogger("unweave")
 
 ROWS = 50_000
 """Rows of each part that are encoded at most, unless the protocol is the published one, which takes them all."""
@@ -132,7 +135,11 @@ def probe(
         targets=dict(zip(target_table.names, scores)),
         mean={score: _mean([target[score] for target in scores if score in target]) for score in averaged},
     )
-    _store(run, result)
+    try:
+        with one_writer(run.path):
+            _store(run, result)
+    except OSError as error:
+        logger.warning("the result is not kept: %s", error)
     return result
 
 
@@ -288,7 +295,13 @@ def _finite_or_none(value: float) -> float | None:
 def _store(run: Run, result: ProbeResult) -> None:
     """probes.json: by what was probed and how, so that another probe does not overwrite this one."""
     path = run.path / "probes.json"
-    earlier = json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        earlier = read_json(path) if path.exists() else {}
+    except ValueError as error:
+        kept = path.with_suffix(".damaged.json")
+        logger.warning("%s It is kept as %s.", error, kept.name)
+        path.rename(kept)
+        earlier = {}
     rows = ", ".join(map(str, result.rows.values()))
     key = (
         f"{result.protocol}: {result.targets_of} of {result.data['name']} ({result.data['digest']}), "

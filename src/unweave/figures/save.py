@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from unweave.files import write_atomically
+from unweave.files import check_writable, write_atomically
 
 
 def save_picture(picture: Image.Image, path: Path | str, *, overwrite: bool = False) -> Path:
@@ -24,6 +24,7 @@ def save_picture(picture: Image.Image, path: Path | str, *, overwrite: bool = Fa
 
 def choose_picture_path(folder: Path, name: str, output: Path | None, overwrite: bool) -> Path:
     """Where a picture will go, checked before the work: `output`, or FOLDER/NAME.png, or a free name like it."""
+    check_writable(folder / name if output is None else output)
     if output is not None:
         check_picture_path(output, overwrite)
         return output

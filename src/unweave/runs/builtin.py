@@ -1,8 +1,13 @@
 """Small trained models that come with the package: builtin:NAME wherever a run is asked for."""
 
+import atexit
+import logging
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
+
+logger = logging.getLogger("unweave")
 
 MODELS = Path(__file__).parent / "builtin_weights"
 RUNS = Path("runs")
@@ -17,8 +22,9 @@ def names() -> list[str]:
 def run_dir(path: Path | str) -> Path:
     """The run directory of builtin:NAME, runs/builtin-NAME, copied from the package on first use; others as they are.
 
-    A copy, so that pictures and scores have a folder of the user's own and the package stays as it is. Raises
-    LookupError for a name that is not there, FileExistsError where the directory holds something else or only a part.
+    A copy, so that pictures and scores have a folder of the user's own and the package stays as it is; where the
+    current folder is read-only it is a temporary one, and a warning says so. Raises LookupError for a name that is not
+    there, FileExistsError where the directory holds something else or only a part.
     """
     text = str(path)
     if not text.startswith(PREFIX):
@@ -27,7 +33,10 @@ def run_dir(path: Path | str) -> Path:
         raise LookupError(f"there is no {text!r}; the package has: {', '.join(names()) or 'none'}.")
     source, target = MODELS / text.removeprefix(PREFIX), RUNS / text.replace(":", "-")
     if not target.exists():
-        _copy(source, target)
+        try:
+            _copy(source, target)
+        except OSError as error:
+            return _for_this_process(source, error)
     if not _same(source, target):
         raise FileExistsError(f"{target} is not a copy of {text!r} of this version of unweave: move it away.")
     return target
@@ -54,6 +63,23 @@ def _copy(source: Path, target: Path) -> None:
         except OSError:
             if not target.exists():
                 raise
+
+
+@cache
+def _temporary_copy(source: Path) -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="unweave-")
+    atexit.register(folder.cleanup)
+    target = Path(folder.name) / f"builtin-{source.name}"
+    _copy(source, target)
+    return target
+
+
+def _for_this_process(source: Path, error: OSError) -> Path:
+    logger.warning(
+        "%s cannot be written (%s), so builtin:%s is copied to a temporary folder: what is not given an --output is "
+        "gone when this ends", RUNS, error.strerror or error, source.name,
+    )  # fmt: skip
+    return _temporary_copy(source)
 
 
 def _same(source: Path, target: Path) -> bool:

@@ -22,6 +22,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unweave.files import check_safetensors, read_json
+from unweave.runs.records import StateRecord, check_kind
+
 if TYPE_CHECKING:
     import torch
 
@@ -82,7 +85,7 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, "torch.Tensor"
     from safetensors.torch import load_file
 
     record = verified(path)
-    return record, {Path(name).stem: load_file(path / name) for name in record["sha256"]}
+    return record, {Path(name).stem: load_file(check_safetensors(path / name)) for name in record["sha256"]}
 
 
 def complete(folder: Path) -> list[Path]:
@@ -142,9 +145,10 @@ def _verified_once(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> None
 def read(path: Path) -> dict[str, Any]:
     """The record of a checkpoint. Raises DamagedError where it is torn or changed."""
     try:
-        record: dict[str, Any] = json.loads((path / RECORD).read_text())
+        record = read_json(path / RECORD)
         fingerprint = record.pop("self")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+        check_kind(record, StateRecord)
+    except (OSError, ValueError, KeyError) as error:
         raise DamagedError(f"{path} is damaged: {RECORD} cannot be read ({type(error).__name__}).") from None
     if fingerprint != _fingerprint(record):
         raise DamagedError(f"{path} is damaged: the digest of {RECORD} is not the one it was saved with.")
@@ -153,7 +157,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """state.json with the digest of itself, for a folder that is being made."""
-    (path / RECORD).write_text(json.dumps({**record, "self": _fingerprint(record)}))
+    (path / RECORD).write_text(json.dumps({**record, "self": _fingerprint(record)}), "utf-8")
 
 
 def digest(path: Path) -> str:

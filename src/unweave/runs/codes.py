@@ -1,6 +1,7 @@
 """Images -> codes: of tensors, of rows of a data set, and of a run, whose code tables are kept on disk."""
 
 import hashlib
+import logging
 import shlex
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from unweave.runs.images import ImageNames, read_images
 from unweave.runs.run import Run
 from unweave.tensors import Images, Units, to_images
 from unweave.types import Rows, Weights, check_finite, check_weights
+
+logger = logging.getLogger("unweave")
 
 
 def encode(
@@ -105,8 +108,11 @@ def stored_table(
     if stored is not None:
         return stored
     computed = compute()
-    with temporary_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, codes=computed)
+    try:
+        with temporary_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, codes=computed)
+    except OSError as error:
+        logger.warning("codes are not kept for the next time: %s", error)
     return computed
 
 

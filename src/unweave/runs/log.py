@@ -9,18 +9,20 @@ from unweave.files import write_atomically
 
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add a record."""
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All records; a line cut short by a crash is left out."""
+    """All records; a line cut short by a crash, or that is no record of numbers, is left out."""
     records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else []:
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(record, dict) and all(isinstance(value, int | float) for value in record.values()):
+            records.append(record)
     return records
 
 

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from unweave.config import NamedSettings, SettingsError
+from unweave.files import check_safetensors
 from unweave.method import Method, Pretraining, Trainable, find_method
 from unweave.models.foundation import Foundation, FrozenEncoder, check_digests, open_foundation
 from unweave.models.foundation_settings import FoundationSettings, NetworkSource
@@ -34,9 +35,9 @@ def load_trained(run: Run, weights: Weights = "averaged", device: Any = None) ->
     checkpoint = run.checkpoint()
     settings = method_settings(run.tables.get("method"))  # and no others: a model opens where its data are unknown
     trainable = build(settings, load_foundation(run))
-    trainable.load_state_dict(load_file(checkpoint / "weights.safetensors"))
+    trainable.load_state_dict(load_file(check_safetensors(checkpoint / "weights.safetensors")))
     if weights == "averaged" and (checkpoint / "average.safetensors").is_file():
-        trainable.load_state_dict(load_file(checkpoint / "average.safetensors"), strict=False)
+        trainable.load_state_dict(load_file(check_safetensors(checkpoint / "average.safetensors")), strict=False)
     return trainable.to(device or best_device()).eval()
 
 

@@ -17,7 +17,6 @@ runs/encdiff-rooms/
 Reading a run needs no torch; what opens its networks is runs/model.py, what shares it runs/hub.py.
 """
 
-import json
 import logging
 import shutil
 import tempfile
@@ -30,12 +29,12 @@ import numpy as np
 from jaxtyping import Float
 
 from unweave import registry
-from unweave.config import Table, read
+from unweave.config import SettingsError, Table, read
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
-from unweave.files import temporary_path, write_atomically
+from unweave.files import check_safetensors, check_writable, write_atomically
 from unweave.models.foundation_settings import FoundationSettings
-from unweave.runs import builtin, checkpoint, log
+from unweave.runs import builtin, checkpoint, log, records
 from unweave.runs.reduction import Reduction
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.settings import RunSettings, method_settings, settings_of, to_toml
@@ -80,12 +79,22 @@ class Run:
     @cached_property
     def tables(self) -> Table:
         """The tables of settings.toml as they are written. Raises SettingsError where it cannot be read."""
-        return read(self.path / "settings.toml")
+        path = self.path / "settings.toml"
+        tables = read(path)
+        if not all(isinstance(tables.get(name), dict) for name in ("method", "data", "training")):
+            raise SettingsError(
+                f"{path} {'has not all tables of a run' if tables else 'is empty'} ([method], [data], [training]): put "
+                "it back from a copy, or write it anew from the settings of the command that began the run."
+            )
+        return tables
 
     @cached_property
     def settings(self) -> RunSettings:
         """The settings of the run. Raises SettingsError for such as cannot be used, LookupError for an unknown name."""
-        return settings_of(self.tables)
+        try:
+            return settings_of(self.tables)
+        except SettingsError as error:
+            raise SettingsError(f"{self.path / 'settings.toml'}: {error}{self._made_by()}") from None
 
     @property
     def method_name(self) -> str:
@@ -95,7 +104,8 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """Where and how the run was made (run.json)."""
-        return self._json("run.json") or {}
+        remedy = "It only says how the run was made: move it away, and everything else works."
+        return self._json("run.json", records.RunRecord, remedy) or {}
 
     def history(self) -> list[dict[str, Any]]:
         """The records of log.jsonl."""
@@ -128,8 +138,9 @@ class Run:
         return open_data(self.settings.data)
 
     def scores(self) -> dict[str, Any] | None:
-        """What `unweave evaluate` last wrote, or None."""
-        return self._json("scores.json")
+        """What `unweave evaluate` last wrote, or None. Raises ValueError where it is damaged."""
+        remedy = f"Move it away, and `unweave evaluate {self.path}` writes it anew."
+        return self._json("scores.json", records.ScoresRecord, remedy)
 
     def own_scores(self) -> dict[str, Any] | None:
         """`scores`, if they are of the newest checkpoint's weights."""
@@ -139,7 +150,7 @@ class Run:
     def own_report(self) -> ReportFacts | None:
         """What `unweave report` last wrote, if it is of the newest checkpoint's weights and can be read."""
         try:
-            facts = ReportFacts.from_json(self._json("report.json") or {})
+            facts = ReportFacts.from_json(self._json("report.json", records.Stored, "") or {})
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
         return facts if facts.weights == self.digest() else None
@@ -149,23 +160,45 @@ class Run:
         shared = self.path / "preview.png"
         return max(self.pictures.glob("preview-*.png"), default=shared if shared.is_file() else None)
 
-    def _json(self, name: str) -> dict[str, Any] | None:
+    def _json(self, name: str, kind: type[records.Stored], remedy: str) -> dict[str, Any] | None:
         path = self.path / name
-        return json.loads(path.read_text()) if path.is_file() else None
+        return records.checked(path, kind, remedy) if path.exists() else None
+
+    def _made_by(self) -> str:
+        try:
+            return records.made_by(self.record().get("versions"))
+        except (OSError, ValueError):
+            return ""
 
     # the range of its units
 
     def statistics(self) -> Statistics:
-        """The stored range of the units. Raises LookupError where the run has none yet."""
+        """The stored range of the units.
+
+        Raises LookupError where the run has none yet, ValueError where the file is not as training wrote it.
+        """
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
+        path = self.path / "units.safetensors"
         if not self.has_statistics():
             raise LookupError(
                 f"{self.path} has no unit statistics, because training has not ended: "
                 f"go on with `unweave train {self.path} --resume`."
             )
-        stored = load_file(self.path / "units.safetensors")
-        return Statistics(Reduction(stored["mean"], stored["direction"], stored["explained"]), stored["quantiles"])
+        expected = self.record().get("units_sha256")  # earlier runs have none
+        if expected is not None and checkpoint.digest(path) != expected:
+            raise ValueError(
+                f"{path} is not the file that training wrote (its digest differs): remove it, and "
+                f"`unweave train {self.path} --resume` measures it anew."
+            )
+        try:
+            stored = load_file(check_safetensors(path))
+            return Statistics(Reduction(stored["mean"], stored["direction"], stored["explained"]), stored["quantiles"])
+        except (KeyError, SafetensorError) as error:
+            raise ValueError(
+                f"{path} is damaged ({error}): remove it, and `unweave train {self.path} --resume` measures it anew."
+            ) from None
 
     def has_statistics(self) -> bool:
         return (self.path / "units.safetensors").is_file()
@@ -275,7 +308,8 @@ class Run:
 def create(run_dir: Path, settings: RunSettings) -> Run:
     """A new run directory with its settings.
 
-    Raises FileExistsError where there is something already, ValueError for builtin:NAME, a model of the package.
+    Raises FileExistsError where there is something already, UnwritableError where nothing can be written, ValueError
+    for builtin:NAME, a model of the package.
     """
     if str(run_dir).startswith(builtin.PREFIX):
         raise ValueError(f"{str(run_dir)!r} names a model in the package: choose another --run.")
@@ -284,6 +318,7 @@ def create(run_dir: Path, settings: RunSettings) -> Run:
             f"{run_dir} is there already and is kept: "
             "choose another --run, go on with --resume, or discard it with --overwrite."
         )
+    check_writable(run_dir / "settings.toml")
     run_dir.mkdir(parents=True, exist_ok=True)
     write_settings(run_dir, settings)
     return Run(run_dir)
@@ -294,10 +329,9 @@ def write_settings(run_dir: Path, settings: RunSettings) -> None:
     write_atomically(run_dir / "settings.toml", to_toml(settings))
 
 
-def write_statistics(run_dir: Path, statistics: Statistics) -> None:
-    """units.safetensors, written whole."""
-    from safetensors.numpy import save_file
+def statistics_file(statistics: Statistics) -> bytes:
+    """The content of units.safetensors."""
+    from safetensors.numpy import save
 
     arrays = {**statistics.reduction._asdict(), "quantiles": statistics.quantiles}
-    with temporary_path(run_dir / "units.safetensors") as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})

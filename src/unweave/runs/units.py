@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from unweave.files import write_atomically
+from unweave.files import read_json, write_atomically
+from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.types import NamedGroups
 
@@ -133,13 +134,15 @@ def check_units(units: Sequence[int], count: int) -> list[int]:
 def unit_names(run: Run) -> dict[str, str]:
     """The names that a user gave to units of this run. Raises ValueError where names.json is damaged."""
     path = run.path / "names.json"
-    if not path.is_file():
+    if not path.exists():
         return {}
     try:
-        names = {str(name): str(word) for name, word in json.loads(path.read_text("utf-8")).items()}
+        names = {name: str(word) for name, word in read_json(path).items()}
         return {name: word for name, word in names.items() if not _is_number(name) and not RANGE.fullmatch(name)}
-    except (ValueError, AttributeError):
-        raise ValueError(f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it.") from None
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged: it holds {{name: unit}} in JSON. Mend it or remove it. ({error})"
+        ) from None
 
 
 def name_unit(
@@ -151,19 +154,19 @@ def name_unit(
     open already. Raises ValueError for a unit that is not there and for a name that is a number or a range, holds a
     comma, or is longer than 40 characters; LookupError for a group that is not there.
     """
-    run = run if isinstance(run, Run) else Run(run)
-    names, text = unit_names(run), " ".join(text.split())
+    run, text = run if isinstance(run, Run) else Run(run), " ".join(text.split())
     method_groups = _groups_of_run(run, str(unit).strip(), text) if method is None else method.unit_groups
     count = run.statistics().quantiles.shape[1]
-    word = resolve_groups(method_groups, count, [unit], names)[0].word
-    kept = {other: of for other, of in names.items() if of != word}
     if text:
         if "," in text or not text.isprintable() or len(text) > MAX_NAME_LENGTH:
             raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters and no comma, got {text!r}.")
         if _means_units(method_groups, text, count):
             raise ValueError(f"{text!r} already means units of this run: choose a name that is no number or group.")
-        kept[text] = word
-    write_atomically(run.path / "names.json", json.dumps(kept, indent=2, ensure_ascii=False))
+    with one_writer(run.path):
+        names = unit_names(run)
+        word = resolve_groups(method_groups, count, [unit], names)[0].word
+        kept = {other: of for other, of in names.items() if of != word} | ({text: word} if text else {})
+        write_atomically(run.path / "names.json", json.dumps(kept, indent=2, ensure_ascii=False))
     return kept
 
 

@@ -1,5 +1,6 @@
 """What a trainer does beside its steps: log, stop, save, draw, and store the range of the units."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from math import isfinite
@@ -14,10 +15,11 @@ from unweave.data.sampling import sample_rows
 from unweave.editing import verbs
 from unweave.figures.grid import grid, tiles
 from unweave.figures.save import save_picture
+from unweave.files import write_atomically
 from unweave.method import Generative, Method, Pretraining, Previewing, Sampling, evaluating
 from unweave.runs import hub, log, reduction
 from unweave.runs.codes import encode_rows
-from unweave.runs.run import Run, Statistics, write_statistics
+from unweave.runs.run import Run, Statistics, statistics_file
 from unweave.runs.units import group_facts, select_groups
 from unweave.tensors import Images, to_images
 from unweave.training import foundation_facts, record
@@ -193,8 +195,14 @@ def store_statistics(run: Run, dataset: Dataset) -> None:
     fitted = reduction.fit(codes)
     quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
     run.install_parts(lambda folder: hub.write_parts(trained, folder))
-    record.add(run, decodes=isinstance(trained, Generative), **group_facts(trained.unit_groups))
-    write_statistics(run.path, Statistics(fitted, quantiles))  # last: where they are, everything is
+    content = statistics_file(Statistics(fitted, quantiles))
+    record.add(
+        run,
+        decodes=isinstance(trained, Generative),
+        units_sha256=hashlib.sha256(content).hexdigest(),
+        **group_facts(trained.unit_groups),
+    )
+    write_atomically(run.path / "units.safetensors", content)  # last: where they are, everything is
 
 
 def crossed(before: int, after: int, every: int) -> bool:

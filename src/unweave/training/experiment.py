@@ -9,6 +9,7 @@ from typing import Any
 from unweave import registry
 from unweave.config import SettingsError
 from unweave.runs import checkpoint
+from unweave.runs.lock import check_not_training
 from unweave.runs.plan import RESUMABLE, default_run_dir, differing, plan
 from unweave.runs.run import Run, create, write_settings
 from unweave.runs.settings import RunSettings
@@ -31,7 +32,8 @@ class Experiment:
     def make_run_dir(self) -> Run:
         """The run directory: new, or one of the same settings to go on with.
 
-        Raises FileExistsError where there is something else, SettingsError for a run with other settings.
+        Raises FileExistsError where there is something else, SettingsError for a run with other settings, BusyError
+        where one that is to be overwritten is being trained.
         """
         is_run = (self.run_dir / "settings.toml").is_file()
         if self.overwrite and self.run_dir.exists():
@@ -39,6 +41,7 @@ class Experiment:
                 raise FileExistsError(
                     f"{self.run_dir} is not a run, so --overwrite leaves it alone: choose another --run."
                 )
+            check_not_training(self.run_dir)
             shutil.rmtree(self.run_dir)
         elif self.resume and is_run:
             return self._existing(Run(self.run_dir))

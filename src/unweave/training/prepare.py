@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from unweave.config import SettingsError, nearest
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
-from unweave.method import find_method
+from unweave.method import Trainable, find_method
 from unweave.runs import checkpoint
+from unweave.runs.lock import TrainingLock
 from unweave.runs.model import build, open_whole_foundation
 from unweave.runs.run import Run
 from unweave.runs.settings import TrainingSettings
@@ -36,8 +38,9 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     """A trainer of an experiment, at the last checkpoint of its run where there is one.
 
     All that can be wrong with settings, data, foundations and memory is known before the run directory is made, which
-    several processes leave to the main one. Raises SettingsError, LookupError and ValueError for it. Pickled weights of
-    foundations are refused unless `convert`.
+    several processes leave to the main one. Raises SettingsError, LookupError and ValueError for it. The run is locked
+    until the trainer's `fit` ends: BusyError where another process trains it. Pickled weights of foundations are
+    refused unless `convert`.
     """
     settings = experiment.settings
     malloc.keep()
@@ -70,10 +73,21 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     memory.check(players, probe, settings.training, accelerator, pieces="piece" in type(settings.method).model_fields)
 
     run_dir = _of_main_process(accelerator, experiment.run_dir)
-    if accelerator.is_main_process:
-        experiment.make_run_dir()
-    accelerator.wait_for_everyone()
-    run, rank = Run(run_dir), accelerator.process_index
+    with ExitStack() as held:
+        if accelerator.is_main_process:
+            experiment.make_run_dir()
+            held.callback(TrainingLock(run_dir).release)
+        accelerator.wait_for_everyone()
+        run = Run(run_dir)
+        state, position = _at_last_checkpoint(run, method, accelerator)
+        _check_same_images(run, dataset)
+        callbacks = [choose_threads, *standard_callbacks()]
+        return Trainer(run, state, dataset, foundation, accelerator, position, callbacks, held.pop_all())
+
+
+def _at_last_checkpoint(run: Run, method: Trainable, accelerator: Accelerator) -> tuple[TrainingState, dict[str, Any]]:
+    """What trains, as the newest whole checkpoint has it, and the record of that."""
+    rank = accelerator.process_index
     if rank > 0:  # noise and dropout of its own; the weights are broadcast from the main process
         torch.manual_seed(seed_of(run.settings.training.seed, rank))
     players = [player._replace(module=accelerator.prepare(player.module)) for player in method.players()]
@@ -84,9 +98,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         Average(method, run.settings.training.average),
         torch.Generator().manual_seed(seed_of(run.settings.training.seed, rank)),
     )
-    record = _restore(run, state, accelerator)
-    _check_same_images(run, dataset)
-    return Trainer(run, state, dataset, foundation, accelerator, record, [choose_threads, *standard_callbacks()])
+    return state, _restore(run, state, accelerator)
 
 
 def classes_of(dataset: Dataset, labels: Sequence[str]) -> tuple[int, torch.Tensor | None]:

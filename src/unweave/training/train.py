@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from unweave import progress
+from unweave.runs.lock import check_not_training
 from unweave.runs.run import Run
 from unweave.training import processes, recipes
 from unweave.training.experiment import Experiment, resolve
@@ -40,7 +41,8 @@ def train(
     from its last checkpoint, and a finished one is returned as it is; threads and how often it is saved and shown may
     be others than before. Raises FileExistsError where `run` has content and neither `resume` nor `overwrite` is given,
     SettingsError for settings that cannot be used, and FloatingPointError where a loss is no longer a number or
-    explodes. KeyboardInterrupt leaves a checkpoint behind.
+    explodes, and BusyError where another process trains this run. KeyboardInterrupt leaves a checkpoint behind, and so
+    does SIGTERM, which then ends the process with status 143.
 
     Frozen networks that the method stands on and that are not there are trained first by their recipes; without
     `foundations` a SettingsError says the commands instead. Pickled weights of such networks are refused, unless
@@ -51,6 +53,8 @@ def train(
     experiment = resolve(what, *changes, run=run, resume=resume, overwrite=overwrite)
     threads = torch.get_num_threads()
     speaks = os.environ.get("RANK", "0") == "0"  # of several processes, one
+    if speaks:
+        check_not_training(experiment.run_dir)
     with progress.use(progress.current() if speaks else progress.Progress()):
         make_foundations(experiment, allowed=foundations, convert=convert)
         if processes.are_asked(experiment):

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -53,15 +54,16 @@ class Trainer:
         accelerator: Accelerator,
         position: Mapping[str, Any],
         callbacks: Sequence[Callback],
+        held: ExitStack,  # closed when `fit` ends: the run is another process's to train then
     ) -> None:
-        self.run, self.state, self.dataset = run, state, dataset
+        self.run, self.state, self.dataset, self.held = run, state, dataset, held
         self.foundation, self.accelerator, self.callbacks = foundation, accelerator, callbacks
         self.settings = run.settings.training
         if isinstance(state.method, Fitted) and not state.players:  # the fit is all there is
             self.settings = self.settings.model_copy(update={"images": min(state.method.fit_images, len(dataset))})
         self.seen, self.steps = int(position["seen"]), int(position["steps"])
         self.started = time.monotonic() - position["seconds"]
-        self.interrupted = False
+        self.interrupted = self.terminated = False
         self.step_seconds = 0.0  # of the last step, with the time that it waited for its images
         self.task = progress.Task()
 
@@ -83,21 +85,28 @@ class Trainer:
             sys.exit(130)
         self.interrupted = True
 
+    def terminate(self) -> None:
+        """The same for SIGTERM, which queues send with some seconds to spare, and some of them twice."""
+        self.interrupted = self.terminated = True
+
     def fit(self) -> None:
         """Train to the end of the budget.
 
-        An interrupt lets the step end, saves, and goes on as KeyboardInterrupt. Raises FloatingPointError where a loss
-        is no longer a number or explodes.
+        An interrupt lets the step end, saves, and goes on as KeyboardInterrupt; SIGTERM does so as SystemExit of status
+        143. Raises FloatingPointError where a loss is no longer a number or explodes.
         """
-        if self.seen >= self.settings.images:
-            self._close_finished_run()
-            return
-        self._begin()
-        try:
-            self._train_and_finish()
-        finally:  # not accelerator.end_training(), which also ends the group of processes: another run may follow
-            for tracker in self.accelerator.trackers:
-                tracker.finish()
+        with self.held, on_signal(signal.SIGTERM, self.terminate):
+            if self.seen >= self.settings.images:
+                self._close_finished_run()
+                return
+            self._begin()
+            try:
+                self._train_and_finish()
+            finally:  # not accelerator.end_training(), which also ends the group of processes: another run may follow
+                for tracker in self.accelerator.trackers:
+                    tracker.finish()
+        if self.terminated:  # while the last checkpoint was written: what would follow does not begin
+            raise SystemExit(128 + signal.SIGTERM)
 
     def _train_and_finish(self) -> None:
         first = self.steps
@@ -111,6 +120,8 @@ class Trainer:
                 self._end_callbacks()
             state = f"saved at {self.seen:,} images" if self.seen else "stopped before the first step"
             progress.message(f"{state}; go on with: unweave train {self.run.path} --resume")
+            if self.terminated:
+                raise SystemExit(128 + signal.SIGTERM) from None
             raise
         self.finish()
         if self.is_main:

@@ -6,7 +6,8 @@ In a file of its own, because numba loads slowly, and the settings of `rooms` do
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from unweave.files import compiled
 
 # The room: floor y = 0, walls x = WALL and z = WALL, sky above TOP. The object stands at the origin.
 WALL, TOP = 3.7, 3.3
@@ -15,7 +16,7 @@ AMBIENT = 0.42
 CUBE, CYLINDER, SPHERE = range(3)  # 3 is the capsule
 
 
-@njit(cache=True)
+@compiled()
 @no_type_check
 def _hit(shape, ox, oy, oz, dx, dy, dz):
     """Distance along the unit ray and the normal where it first meets the object at scale 1; infinite if never."""
@@ -58,7 +59,7 @@ def _hit(shape, ox, oy, oz, dx, dy, dz):
     return best
 
 
-@njit(cache=True)
+@compiled()
 @no_type_check
 def _hit_ball(ox, oy, oz, dx, dy, dz, radius):
     b, c = ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz - radius * radius
@@ -68,14 +69,14 @@ def _hit_ball(ox, oy, oz, dx, dy, dz, radius):
     return t, (ox + t * dx) / radius, (oy + t * dy) / radius, (oz + t * dz) / radius
 
 
-@njit(cache=True)
+@compiled()
 @no_type_check
 def _soft_light(cosine):
     """Lambert's law of a wide lamp, that reaches a little around the edge."""
     return max(0.0, (cosine + 0.35) / 1.35)
 
 
-@njit(cache=True)
+@compiled()
 @no_type_check
 def _shade(shape, scale, ox, oy, oz, dx, dy, dz, lx, ly, lz):
     """Surface (0 floor, 1 wall, 2 object, 3 sky), its light in [0, 1], and the highlight or the height in the sky."""
@@ -103,7 +104,7 @@ def _shade(shape, scale, ox, oy, oz, dx, dy, dz, lx, ly, lz):
     return 3, 0.0, dy
 
 
-@njit(cache=True)
+@compiled()
 @no_type_check
 def cast_rays(scales, shapes, turns, rays, views):
     side = views.shape[1]
@@ -141,7 +142,7 @@ def cast_rays(scales, shapes, turns, rays, views):
                     views[v, row, column, k] = np.uint8(255 * total[k] / samples)
 
 
-@njit(cache=True)
+@compiled()
 @no_type_check
 def compose(planes, colours, hue, view, images):
     for i in range(len(view)):

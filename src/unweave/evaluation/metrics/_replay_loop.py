@@ -4,10 +4,11 @@ import typing
 
 import numpy as np
 from jaxtyping import UInt32
-from numba import njit
+
+from unweave.files import compiled
 
 
-@njit(cache=True)
+@compiled()
 @typing.no_type_check
 def read_rows(words: UInt32[np.ndarray, "words"], sizes, strides, votes, sets, batch):  # type: ignore
     """The fixed factor and the rows of every vote, and how many words that took: -1 where there are too few."""
@@ -34,7 +35,7 @@ def read_rows(words: UInt32[np.ndarray, "words"], sizes, strides, votes, sets, b
     return factor, rows, used
 
 
-@njit(cache=True)
+@compiled()
 @typing.no_type_check
 def _read_integer(words, used, size):  # type: ignore
     """An integer below `size` from the first word at or after `used` that is small enough, and the words used then."""

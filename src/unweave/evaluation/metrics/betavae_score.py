@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from unweave.evaluation.metrics.checks import as_tables
 from unweave.evaluation.metrics.row_sampling import pairs_with_a_fixed_factor
+from unweave.files import compiled
 from unweave.types import FactorTable, TableLike
 
 
@@ -48,7 +48,7 @@ def _draw_points(
     return _differences(z, pairs.first, pairs.second), pairs.factor
 
 
-@njit(cache=True)
+@compiled()
 @typing.no_type_check
 def _differences(z, first, second):  # type: ignore
     """The mean of |z1 - z2| of every unit over the pairs of every point: (point, unit)."""

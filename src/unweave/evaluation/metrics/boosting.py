@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
+
+from unweave.files import compiled
 
 ROUNDS = 100
 LEARNING_RATE = 0.1
@@ -85,7 +86,7 @@ def _decide(raw: Float[np.ndarray, "classes rows"]) -> Int[np.ndarray, "rows"]:
     return raw.argmax(0) if len(raw) > 1 else (raw[0] >= 0).astype(np.int64)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @typing.no_type_check
 def _grow(X, order, ranked, inverse, test_columns, residual, chance, raw, raw_test, importance, low, high, step, salt):  # type: ignore
     """One tree for each of the classes low .. high - 1: adds to their predictions and importances.
@@ -147,7 +148,7 @@ def _grow(X, order, ranked, inverse, test_columns, residual, chance, raw, raw_te
             raw_test[k, i] += value[n]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @typing.no_type_check
 def _roots(order, ranked, inverse, residual, low, salt):  # type: ignore
     """The best split of all rows for each class: its gain, its feature, its position in the feature's order."""
@@ -185,7 +186,7 @@ def _roots(order, ranked, inverse, residual, low, salt):  # type: ignore
     return best, feature, cut
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @typing.no_type_check
 def _scan(order, ranked, inverse, node, r, total, size, left, seen, last, gain, best_position):  # type: ignore
     """The best cut of every node along one feature: `gain`, and `best_position`, that of the first row above it.
@@ -215,7 +216,7 @@ def _scan(order, ranked, inverse, node, r, total, size, left, seen, last, gain, 
         last[n] = x + tiny
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @typing.no_type_check
 def _middle(order, ranked, node, cut):  # type: ignore
     """The threshold between the row at position `cut` and the one before it in its node, as scikit-learn rounds it."""
@@ -227,7 +228,7 @@ def _middle(order, ranked, node, cut):  # type: ignore
     return ranked[below] if middle == ranked[above] else middle
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @typing.no_type_check
 def _rank(salt, k, node, feature):  # type: ignore
     """A number that is as good as random for every tree, node and feature (the finaliser of splitmix64)."""

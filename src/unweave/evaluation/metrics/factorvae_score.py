@@ -4,10 +4,10 @@ import typing
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
 from unweave.evaluation.metrics.checks import as_tables
 from unweave.evaluation.metrics.row_sampling import draw_with_replacement, rows_with_a_fixed_factor
+from unweave.files import compiled
 from unweave.types import FactorTable, TableLike
 
 
@@ -59,7 +59,7 @@ def _accuracy(votes: Int[np.ndarray, "factors units"], best: Int[np.ndarray, "un
     return float(votes[best, np.arange(len(best))].sum() / votes.sum())
 
 
-@njit(cache=True)
+@compiled()
 @typing.no_type_check
 def _variances(z, rows):  # type: ignore
     """The variance (ddof 1) of every unit over the rows of every vote: (vote, unit)."""

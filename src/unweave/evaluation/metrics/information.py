@@ -8,9 +8,9 @@ import typing
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
 from unweave.evaluation.metrics.checks import as_factors
+from unweave.files import compiled
 from unweave.types import FactorTable, UnitTable
 
 
@@ -55,7 +55,7 @@ def _entropy(counts: Int[np.ndarray, "classes"]) -> float:
     return float(-(share * np.log(share)).sum())
 
 
-@njit(cache=True)
+@compiled()
 @typing.no_type_check
 def _information(units, factors):  # type: ignore
     """sum p(a, b) log(p(a, b) / (p(a) p(b))) for every pair of rows of two tables: (unit, factor)."""

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from unweave.evaluation.report.measure import SAMPLING, measure_units
 from unweave.evaluation.report.page import render_page
-from unweave.files import write_atomically, write_json
+from unweave.files import check_writable, write_atomically, write_json
 from unweave.method import Sampling
 from unweave.runs.data import dataset_for
+from unweave.runs.lock import one_writer
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
 
@@ -44,10 +45,13 @@ def report(
 
     The page goes to the run's report.html (of other data: report-NAME.html) unless `output` names another .html; the
     JSON lies beside it. A report that is there already is kept as report-1.html, ...; another file only goes with
-    `overwrite`. Raises LookupError for what is no run, TypeError for a foundation, which has no units.
+    `overwrite`. Raises LookupError for what is no run, TypeError for a foundation, which has no units, and
+    UnwritableError for a run that is read-only, without `output`.
     """
     check_output(output, overwrite)
     run = run if isinstance(run, Run) else Run(run)
+    run.record()  # a damaged one is said before minutes of work
+    check_writable(output or run.path / "report.html")
     start = time.monotonic()
     dataset = dataset_for(run, data)
     facts, pictures = measure_units(run, dataset, sampling, seed)
@@ -55,10 +59,11 @@ def report(
     name = "report" if data is None else "report-" + re.sub(r"[^\w.-]+", "-", dataset.name)
     page_path = output or run.path / f"{name}.html"
     page = render_page(facts, pictures)
-    if output is None:
-        _set_aside(page_path)
-    json_path = write_json(page_path.with_suffix(".json"), facts.to_json())
-    write_atomically(page_path, page)
+    with one_writer(run.path):
+        if output is None:
+            _set_aside(page_path)
+        json_path = write_json(page_path.with_suffix(".json"), facts.to_json())
+        write_atomically(page_path, page)
     return RunReport(page_path, json_path, facts)
 
 
