@@ -123,9 +123,10 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache of data sets for these tests alone."""
+    """A cache of data sets, and a ledger of runs, for these tests alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNWEAVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("UNWEAVE_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

@@ -1,9 +1,12 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
+from PIL import Image
+from tests.conftest import QUICK
 
 import unweave
 from unweave.method import Sampling
@@ -119,6 +122,24 @@ def test_strangers_are_refused_and_scores_and_cards_may_change(folder: Path) -> 
 def test_paths_of_this_machine_are_not_shared(quick_run: Run, folder: Path) -> None:
     assert "command" in quick_run.record()
     assert "command" not in Run(folder).record()
+
+
+def test_no_absolute_path_is_shared(disdiff_run: Run, tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (20, 16, 16, 3), dtype=np.uint8)
+    (tmp_path / "photos").mkdir()
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / "photos" / f"{i}.png")
+    lines = ["file,colour", *(f"{i}.png,{i % 3}" for i in range(20))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    data = {"path": str(tmp_path / "photos"), "name": "folder", "size": 16, "labels": str(tmp_path / "labels.csv")}
+    training = {"images": 32, "batch": 16, "precision": "float32"}
+    run = unweave.train("encdiff", data=data, method=QUICK, training=training, run=tmp_path / "run")
+    unweave.evaluate(run, rows=20, protocols=["mig@1"], repeats=1)
+    unweave.report(run)
+    for shared, folder in ((run, tmp_path / "a"), (disdiff_run, tmp_path / "b")):
+        shared.save_pretrained(folder)
+        for file in folder.rglob("*"):
+            assert not file.is_file() or str(tmp_path.parent).encode() not in file.read_bytes(), file
 
 
 def test_scores_of_other_weights_are_not_shared(quick_run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The model is opened once and only read. What belongs to a person is a `PickedIma
 changes, so people do not disturb each other.
 """
 
+import logging
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,12 +34,15 @@ from unweave.figures.overlay import overlay
 from unweave.method import Start, evaluating, find_method
 from unweave.runs.codes import check_generative, code_table
 from unweave.runs.images import read_file, read_row
+from unweave.runs.ledger import UnconfirmedError
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import MEASURED_ROWS, default_selection, read_ranges, unit_ranges
 from unweave.runs.units import name_unit, resolve_groups, unit_names
 from unweave.tensors import Images, to_pixels
 from unweave.threads import Threads
 from unweave.types import Pixels
+
+logger = logging.getLogger("unweave")
 
 MAX_SLIDERS = 24  # for the units that move or vary most
 STEPS = 7  # pictures of an interpolation or a traversal
@@ -105,8 +109,11 @@ class Explorer:
         """The data of the run, where they are at hand."""
         try:
             return self.run.dataset()
+        except UnconfirmedError as error:
+            logger.warning("the page has no images of the data: %s", error)
         except (LookupError, ValueError, OSError, ImportError):
-            return None
+            pass
+        return None
 
     def dataset_name(self) -> str:
         """Of the data set; where that is gone, the name that the settings opened it by."""

@@ -1,4 +1,4 @@
-"""unweave data list | info | get | doctor | manifold | cache"""
+"""unweave data list | info | get | doctor | confirm | manifold | cache"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +33,20 @@ def list_(json: AsJson = False) -> None:
         return
     output.print_table(tables.datasets_table(datasets))
     print(f"any path works as well: {ACCEPTED_PATHS}")
+
+
+@app.command()
+def confirm(path: Annotated[str, typer.Argument(help="what such a run may read: a path, or hf://OWNER/NAME")]) -> None:
+    """Let runs that were not trained here read these data.
+
+    \b
+        unweave data confirm photos/
+
+    A run that came from somebody else names data in its settings, and nothing of this machine is read for it unasked.
+    """
+    from unweave.runs import ledger
+
+    ledger.confirm(path)
 
 
 @app.command()

@@ -141,6 +141,9 @@ def _read_text(path: Path, rows: int | None) -> _FileTable:
             for i, (column, numbers) in enumerate(zip(taken.values(), classes))
         )
     read = f"{path}: {table.dialect()}; {len(taken)} {'units' if rows is None else 'factors'}{sizes}"
+    for column in taken.values() if rows is not None else ():
+        if alike := table_columns.alike_but_for_case(column.cells):
+            read += f". {' and '.join(alike)} are classes of their own: write them alike if they are one"
     if left_out:
         read += f". Left out: {_said(table, left_out)}"
     return _FileTable(values, names if table.has_header else None, f"{read}.", files)

@@ -15,7 +15,7 @@ from huggingface_hub import snapshot_download
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unweave.files import temporary_path
+from unweave.files import check_safetensors, read_json, temporary_path
 from unweave.models.diffusion.noising import read_scheduler_config
 
 CLASS_NAMES = {"autoencoder": ("VQModel", "AutoencoderKL"), "denoiser": ("UNet2DModel",)}
@@ -77,9 +77,9 @@ def _class_name(folder: Path) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text()))
-    except (ValueError, TypeError):
-        raise ValueError(f"{path} is damaged: it is not a table in JSON.") from None
+        return read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: it is not a table in JSON ({error}).") from None
 
 
 def load(folder: Path, kind: str) -> Any:
@@ -94,6 +94,8 @@ def load(folder: Path, kind: str) -> Any:
             f"{folder} has its weights as a pickle (.bin), which can run code when it is opened: "
             "add --convert to read the numbers alone (weights_only) and write them as safetensors."
         )
+    for path in weight_files(folder):
+        check_safetensors(path)
     name = _class_name(folder)
     classes = {"UNet2DModel": UNet2DModel, "VQModel": VQModel, "AutoencoderKL": AutoencoderKL}
     options = {"use_safetensors": True, "low_cpu_mem_usage": False, "output_loading_info": True}

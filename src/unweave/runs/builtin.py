@@ -7,6 +7,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from unweave.runs import ledger
+
 logger = logging.getLogger("unweave")
 
 MODELS = Path(__file__).parent / "builtin_weights"
@@ -37,6 +39,7 @@ def run_dir(path: Path | str) -> Path:
             _copy(source, target)
         except OSError as error:
             return _for_this_process(source, error)
+        ledger.enter(target)  # all of it came from the package
     if not _same(source, target):
         raise FileExistsError(f"{target} is not a copy of {text!r} of this version of unweave: move it away.")
     return target

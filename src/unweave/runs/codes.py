@@ -1,6 +1,7 @@
 """Images -> codes: of tensors, of rows of a data set, and of a run, whose code tables are kept on disk."""
 
 import hashlib
+import json
 import logging
 import shlex
 import zipfile
@@ -15,9 +16,11 @@ from torch import nn
 
 from unweave import progress
 from unweave.data import views
+from unweave.data.cache import cache
 from unweave.data.dataset import Dataset
 from unweave.files import temporary_path
 from unweave.method import Generative, Method, evaluating
+from unweave.runs import ledger
 from unweave.runs.data import dataset_for
 from unweave.runs.images import ImageNames, read_images
 from unweave.runs.run import Run
@@ -85,10 +88,22 @@ def encode_images(method: Method, images: Images, batch: int) -> Units:
 
 
 def code_table(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
-    """The codes [rows, unit, dim] of these rows (see `sample_rows`), encoded once and kept in the run's codes/."""
+    """The codes [rows, unit, dim] of these rows (see `sample_rows`), encoded once and kept in `table_folder`."""
     check_weights(weights)
     key = table_key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
-    return stored_table(run.path / "codes", key, lambda: encode_rows(run.method(weights), dataset, rows))
+    return stored_table(table_folder(run), key, lambda: encode_rows(run.method(weights), dataset, rows), len(rows))
+
+
+def table_folder(run: Run) -> Path:
+    """Where code tables of a run are kept: its codes/, or for a run that was not trained here a folder of the cache.
+
+    Codes that somebody sends along with a run are so not believed. That folder is named by a digest of settings and
+    weights.
+    """
+    if ledger.is_trained_here(run.path):
+        return run.path / "codes"
+    content = (run.path / "settings.toml").read_bytes() + json.dumps(run.state()["sha256"], sort_keys=True).encode()
+    return cache.root() / "codes" / hashlib.sha256(content).hexdigest()[:16]
 
 
 def table_key(weights: str, data: str, rows: int, seed: int) -> str:
@@ -97,15 +112,16 @@ def table_key(weights: str, data: str, rows: int, seed: int) -> str:
 
 
 def stored_table(
-    folder: Path, key: str, compute: Callable[[], Float[np.ndarray, "rows unit dim"]]
+    folder: Path, key: str, compute: Callable[[], Float[np.ndarray, "rows unit dim"]], rows: int | None = None
 ) -> Float[np.ndarray, "rows unit dim"]:
-    """The table stored as `codes-<key>.npz` in this folder, computed and stored where it is absent or damaged.
+    """The table stored as `codes-<key>.npz` in this folder, computed and stored where it is absent, damaged or of
+    another number of rows than is asked for.
 
     The file appears whole or not at all, so processes may share a folder.
     """
     path = folder / f"codes-{key}.npz"
     stored = _read(path)
-    if stored is not None:
+    if stored is not None and rows in (None, len(stored)):
         return stored
     computed = compute()
     try:

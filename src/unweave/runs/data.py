@@ -23,11 +23,13 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     A split is of the full set: what the run's own view keeps, leaves out or correlates is not in force, so a run that
     was trained on `train` is scored on `test`, and on everything with `all`; `unseen` are the rows of its own data that
     its view leaves out. A random split has the seed of the run's view, 0 without one. Raises ValueError for another
-    number of channels and for a split that there is not.
+    number of channels, for a split that there is not, and where the run's own data are those of a run from elsewhere
+    that nobody has confirmed (`runs.ledger`).
     """
     if data is None and split is None:
         return run.dataset()
     if data is None:
+        run.check_data()
         dataset = open_data(run.settings.data.model_copy(update={"view": None}))
     else:
         shape = run.shape()

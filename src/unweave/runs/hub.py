@@ -16,6 +16,7 @@ from huggingface_hub import HfApi, snapshot_download
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from unweave.files import read_json
 from unweave.method import Method
 from unweave.models import diffusers_folder
 from unweave.models.foundation import local_folders
@@ -96,9 +97,8 @@ def _write_checkpoint(checkpoint_dir: Path, half: Mapping[str, Tensor] | None, f
 
 def _texts(run: Run, changes: bool) -> dict[str, str]:
     """Card, settings, record and scores (if the weights are those scored), without what names this machine."""
-    data = run.settings.data
-    if path := data.model_dump().get("path"):  # names of this machine stay here
-        data = data.model_copy(update={"path": Path(path).name})
+    data = run.settings.data  # names of this machine stay here
+    data = data.model_copy(update={key: Path(value.name) for key, value in data if isinstance(value, Path)})
     settings = run.settings.model_copy(update={"data": data, "foundation": FoundationSettings()})
     record = {key: value for key, value in run.record().items() if key != "command"}
     scores = None if changes else run.own_scores()
@@ -171,10 +171,12 @@ def check_shared(folder: Path) -> Path:
     if not (folder / DIGESTS).is_file():
         raise LookupError(f"{folder} was not made by save_pretrained: it has no {DIGESTS}.{inside}")
     try:
-        digests: Mapping[str, str] = dict(json.loads((folder / DIGESTS).read_text()))
-    except (ValueError, TypeError):
+        digests: Mapping[str, str] = read_json(folder / DIGESTS)
+    except ValueError:
         raise ValueError(f"{folder / DIGESTS} is damaged; fetch the folder again.{inside}") from None
     for name, expected in digests.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"{name} is no file of a shared run; fetch the folder again.{inside}")
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing; fetch the folder again.{inside}")
         if checkpoint.digest(folder / name) != expected:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from unweave.files import read_json
 
 Count = Annotated[int, Field(ge=0, strict=True)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Stored(BaseModel):
@@ -28,7 +28,7 @@ class RunRecord(Stored):
 
     started: str = ""
     finished: str = ""
-    seconds: Number = 0.0
+    seconds: FiniteNumber = 0.0
     precision: str = ""
     device: str = ""
     versions: dict[str, str] = {}
@@ -40,9 +40,9 @@ class RunRecord(Stored):
 
 
 class ScoreRecord(Stored):
-    value: Number
-    low: Number
-    high: Number
+    value: FiniteNumber
+    low: FiniteNumber
+    high: FiniteNumber
 
 
 class ScoresRecord(Stored):
@@ -69,7 +69,7 @@ class StateRecord(Stored):
 
     seen: Count
     steps: Count
-    seconds: Number = 0.0
+    seconds: FiniteNumber = 0.0
     sha256: dict[Annotated[str, Field(pattern=r"^[\w.-]+\.safetensors$")], str]
     foundation: FoundationRecord | None = None
 

@@ -34,7 +34,7 @@ from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
 from unweave.files import check_safetensors, check_writable, write_atomically
 from unweave.models.foundation_settings import FoundationSettings
-from unweave.runs import builtin, checkpoint, log, records
+from unweave.runs import builtin, checkpoint, ledger, log, records
 from unweave.runs.reduction import Reduction
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.settings import RunSettings, method_settings, settings_of, to_toml
@@ -134,8 +134,13 @@ class Run:
         return channels, height, width
 
     def dataset(self) -> Dataset:
-        """The data set that the run was trained on."""
+        """The data set that the run was trained on. Raises UnconfirmedError as `check_data` does."""
+        self.check_data()
         return open_data(self.settings.data)
+
+    def check_data(self) -> None:
+        """Raises UnconfirmedError where the run was not trained here and asks for a path that nobody confirmed."""
+        ledger.check_data(self.path, dict(self.settings.data))
 
     def scores(self) -> dict[str, Any] | None:
         """What `unweave evaluate` last wrote, or None. Raises ValueError where it is damaged."""
@@ -321,6 +326,7 @@ def create(run_dir: Path, settings: RunSettings) -> Run:
     check_writable(run_dir / "settings.toml")
     run_dir.mkdir(parents=True, exist_ok=True)
     write_settings(run_dir, settings)
+    ledger.enter(run_dir)
     return Run(run_dir)
 
 

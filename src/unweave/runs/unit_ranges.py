@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave.data import sampling
+from unweave.files import read_json
 from unweave.method import Method, evaluating
 from unweave.runs import reduction as reduction_
 from unweave.runs.codes import code_table
@@ -131,7 +132,7 @@ def read_ranges(run: Run) -> dict[str, UnitRange]:
     """What `write_ranges` wrote, by the word of the group; empty for other runs. Raises ValueError for damaged ones."""
     path = run.path / RANGES_FILE
     try:
-        tables = json.loads(path.read_text()) if path.is_file() else {}
+        tables = read_json(path) if path.exists() else {}
         return {word: UnitRange(**{part: np.array(of) for part, of in table.items()}) for word, table in tables.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}): export the folder again.") from None

@@ -85,6 +85,7 @@ def resolve(
             f"{what} is a run with settings and a place of its own, which a resumed run keeps. Threads, saves and "
             f"previews may change: repeat the command that began it, with --run {what} --resume."
         )
+    existing.check_data()
     return Experiment(existing.settings, existing.path, resume=True)
 
 

@@ -115,3 +115,11 @@ def test_stamps_tell_a_change_of_time_size_or_place(files, tmp_path):
     assert len(stamps) == 4
     with pytest.raises(FileNotFoundError):
         stamp_of_files(files)
+
+
+def test_a_changed_file_of_the_same_size_and_time_is_read_again(files, tmp_path):
+    first, stat = digest_for(files, tmp_path, tmp_path / "memory"), files[0].stat()
+    files[0].write_bytes(b"x" * stat.st_size)
+    os.utime(files[0], ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (files[0].stat().st_size, files[0].stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert digest_for(files, tmp_path, tmp_path / "memory") != first

@@ -1,5 +1,6 @@
 import io
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,33 @@ def test_colours_of_another_profile_become_those_of_srgb():
 
 def test_a_profile_that_is_damaged_is_passed_over():
     assert (decode_image(encoded("PNG", icc_profile=b"no profile"), None, 3) == NOISE).all()
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A profile of greys (ICC.1:2001): value ** gamma is how light it is."""
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"grey\0" + bytes(78),
+        b"wtpt": b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * value) for value in (0.9642, 1, 0.8249))),
+        b"kTRC": b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * gamma)) + bytes(2),
+    }
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        table += name + struct.pack(">2I", 128 + 4 + 12 * len(tags) + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    size = 128 + len(table) + len(body)
+    head = (
+        struct.pack(">I4x4B", size, 2, 0x20, 0, 0) + b"mntrGRAYXYZ " + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp"
+    )
+    return head.ljust(68, b"\0") + tags[b"wtpt"][8:20] + bytes(128 - 80) + table + body
+
+
+@pytest.mark.parametrize(("gamma", "expected"), [(1.0, 188), (2.2, 128)])
+def test_greys_of_another_profile_become_those_of_srgb(gamma: float, expected: int) -> None:
+    for mode in ("L", "LA"):
+        grey = Image.new(mode, (4, 4), 128 if mode == "L" else (128, 255))
+        for channels in (1, 3):
+            pixels = decode_image(encoded("PNG", grey, icc_profile=grey_profile(gamma)), None, channels)
+            assert np.abs(pixels.astype(int) - expected).max() <= 2
 
 
 def test_a_profile_keeps_transparency():

@@ -3,6 +3,7 @@ import pytest
 
 from unweave.data.reading.table_columns import (
     Column,
+    alike_but_for_case,
     counts_rows,
     is_decimal_comma,
     is_file_name,
@@ -70,3 +71,8 @@ def test_cells_become_numbers_where_all_are() -> None:
     assert np.isnan(to_numbers(Column("a", ("nan",)), "it")).all()
     with pytest.raises(ValueError, match="it has 'x' in data row 2, which is no number"):
         to_numbers(Column("a", ("1", "x")), "it")
+
+
+def test_words_that_are_one_but_for_case() -> None:
+    assert alike_but_for_case(["blue", "RED", "red", "red"]) == ["RED", "red"]
+    assert alike_but_for_case(["a", "b", "a"]) == []

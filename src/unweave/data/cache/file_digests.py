@@ -18,12 +18,15 @@ SETTLING_SECONDS = 1.0  # seconds; a file that changed so recently may change ag
 
 
 def stamp_of_files(files: Sequence[Path]) -> str:
-    """64 hexadecimal digits of the paths, sizes, times of change and inodes; a file that changes gets another one."""
+    """64 hexadecimal digits of the paths, sizes, times of change and inodes; a file that changes gets another one.
+
+    Two times count: that of the content, which anybody may set back, and that of the inode, which nobody can.
+    """
     content = hashlib.sha256()
     for file in files:
         stat = file.stat()
         content.update(os.fsencode(os.path.abspath(file)))
-        content.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}\n".encode())
+        content.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\0{stat.st_ino}\n".encode())
     return content.hexdigest()
 
 

@@ -61,6 +61,8 @@ def decode_image(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of pictures that it still reads
             if isinstance(data, Path):
+                if data.exists() and not data.is_file():
+                    raise ValueError("it is no regular file")
                 if data.stat().st_size > MAX_FILE_BYTES:
                     raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
                 return _decode_opened_image(Image.open(data, formats=IMAGE_FORMATS), size, channels, box)
@@ -117,16 +119,19 @@ MAX_PROFILE_BYTES = 4 << 20
 def _in_srgb(image: Image.Image) -> Image.Image:
     """The image with its colours converted to sRGB, where it brings a profile of other ones that can be read."""
     profile = image.info.get("icc_profile")
-    if not profile or len(profile) > MAX_PROFILE_BYTES or image.mode not in ("RGB", "RGBA", "P", "CMYK"):
+    if not profile or len(profile) > MAX_PROFILE_BYTES or image.mode not in ("RGB", "RGBA", "P", "CMYK", "L", "LA"):
         return image
     try:
         theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(theirs).lower():
             return image
         alpha = image.has_transparency_data
-        plain = image.convert("RGBA" if alpha else "RGB") if image.mode != "CMYK" else image
+        grey = image.mode in ("L", "LA")
+        plain = image if grey or image.mode == "CMYK" else image.convert("RGBA" if alpha else "RGB")
         ours = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(plain, theirs, ours, outputMode="RGBA" if alpha else "RGB")
+        colours = plain.convert("L") if grey else plain  # of greys without their alpha, which is put back
+        mode = "RGBA" if alpha and not grey else "RGB"
+        converted = ImageCms.profileToProfile(colours, theirs, ours, outputMode=mode)
     except (ImageCms.PyCMSError, OSError):  # damaged, or of another kind than the picture
         return image
     if converted is None:

@@ -84,7 +84,14 @@ def from_folders(files: Sequence[str], source: str) -> Labels:
         )
     depth = depths.pop()
     names = ["folder"] if depth == 1 else [f"folder_{level + 1}" for level in range(depth)]
+    for level, name in enumerate(names):
+        _warn_of_case([part[level] for part in parts], f"{source}, {name}")
     return from_columns({name: np.array([part[level] for part in parts]) for level, name in enumerate(names)}, source)
+
+
+def _warn_of_case(words: Sequence[str], where: str) -> None:
+    if alike := table_columns.alike_but_for_case(words):
+        logger.warning("%s: %s are classes of their own; write them alike if they are one", where, " and ".join(alike))
 
 
 def from_csv(path: Path, files: Sequence[str], factors: Sequence[str] | None) -> Labels:
@@ -129,6 +136,7 @@ def from_csv(path: Path, files: Sequence[str], factors: Sequence[str] | None) ->
                 "or name the columns to use with data.factors=[...]."
             )
         numbered[column.name] = np.array(cells)
+        _warn_of_case(cells, f"{path}, column {column.name!r}")
     labels = from_columns(numbered, str(path))
     classes = ", ".join(f"{name} ({size} classes)" for name, size in zip(labels.names, labels.sizes))
     logger.info("labels from %s: %s; %s names the file; factors: %s", path, table.dialect(), repr(key.name), classes)

@@ -1,7 +1,7 @@
 """Columns of text: which cells are numbers, which are missing, and which columns only say which row it is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +98,14 @@ def numbers_or_words(cells: Sequence[str]) -> np.ndarray:
         return np.array(cells)
     numbers = np.array([float(cell) for cell in cells])
     return numbers if (np.abs(numbers[np.isfinite(numbers)]) < EXACT).all() else np.array(cells)
+
+
+def alike_but_for_case(words: Iterable[str]) -> list[str]:
+    """The first words that are one but for capitals, such as RED and red: classes of their own, perhaps by mistake."""
+    spellings: dict[str, set[str]] = {}
+    for word in words:
+        spellings.setdefault(word.casefold(), set()).add(word)
+    return next((sorted(same) for same in spellings.values() if len(same) > 1), [])
 
 
 def class_numbers(cells: Sequence[str], position: int, where: str) -> np.ndarray:

@@ -1,0 +1,123 @@
+"""Which runs this user has trained here: of all others what is theirs is data, and what they ask for is asked back.
+
+A run that is made writes a random word into its folder, and the ledger keeps it with the place of the run and a digest
+of its [data] table. A run that came from somebody, was copied, or whose [data] was changed is not in it: its data set
+is opened only where that reads nothing of this machine but what has a name in unweave, or where its path was confirmed,
+and codes that lie in it are not believed.
+
+The ledger is `trained.json` in $UNWEAVE_STATE, else $XDG_STATE_HOME/unweave, else ~/.local/state/unweave.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from unweave.config import SettingsError, read
+from unweave.files import read_json, read_text, write_atomically, write_json
+
+MARK = ".trained-here"
+logger = logging.getLogger("unweave")
+
+
+class UnconfirmedError(SettingsError):
+    """A path that a run from elsewhere wants to have opened, and that nobody has confirmed."""
+
+
+def state_folder() -> Path:
+    """Where the ledger is."""
+    if "UNWEAVE_STATE" in os.environ:
+        return Path(os.environ["UNWEAVE_STATE"]).expanduser()
+    return Path(os.environ.get("XDG_STATE_HOME", "~/.local/state")).expanduser() / "unweave"
+
+
+def enter(run_dir: Path) -> None:
+    """Note that this user trains this run here. Where the ledger cannot be written, a warning says what follows."""
+    word = secrets.token_hex(16)
+    try:
+        write_atomically(run_dir / MARK, word)
+        with FileLock(_prepared_folder() / "trained.lock"):
+            ledger = _read()
+            ledger["runs"][_place(run_dir)] = {"word": word, "data": _data_digest(run_dir)}
+            write_json(state_folder() / "trained.json", ledger)
+    except OSError as error:
+        logger.warning("%s is not noted as trained here, so its data are opened by --data alone: %s", run_dir, error)
+
+
+def is_trained_here(run_dir: Path) -> bool:
+    """Whether this user has trained this run in this place, with the data that its settings name now."""
+    entry = _read()["runs"].get(_place(run_dir))
+    if not isinstance(entry, Mapping):
+        return False
+    try:
+        return (entry.get("word"), entry.get("data")) == (read_text(run_dir / MARK), _data_digest(run_dir))
+    except (OSError, ValueError):
+        return False
+
+
+def confirm(path: Path | str) -> None:
+    """Let runs from elsewhere read this data: a path, or what hf:// names."""
+    with FileLock(_prepared_folder() / "trained.lock"):
+        ledger = _read()
+        ledger["confirmed"] = sorted({*ledger["confirmed"], _named(path)})
+        write_json(state_folder() / "trained.json", ledger)
+
+
+def check_data(run_dir: Path, data: Mapping[str, Any]) -> None:
+    """Raises UnconfirmedError where the settings of a run from elsewhere name a path that nobody has confirmed.
+
+    `data` are the settings of its data set; names that unweave knows, without a path, are always open.
+    """
+    paths = [str(value) for key, value in data.items() if isinstance(value, Path) or key == "path"]
+    asked = [path for path in paths if path not in ("None", "folders")]
+    if not asked or is_trained_here(run_dir):
+        return
+    confirmed = _read()["confirmed"]
+    for path in asked:
+        if _named(path) not in confirmed:
+            raise UnconfirmedError(
+                f"{run_dir} was not trained here, and its settings ask to read {path}. If you want that, give it as "
+                f"--data, or let such runs read it from now on: unweave data confirm {shlex.quote(path)}"
+            )
+
+
+def _named(path: Path | str) -> str:
+    """A path without links and `..`; names on the Hub, and paths that lead nowhere, as they are."""
+    text = os.path.expanduser(str(path).removeprefix("hf://"))
+    return os.path.realpath(text) if os.path.exists(text) else text
+
+
+def _place(run_dir: Path) -> str:
+    return os.path.realpath(run_dir)
+
+
+def _data_digest(run_dir: Path) -> str:
+    data = read(run_dir / "settings.toml").get("data", {})
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _prepared_folder() -> Path:
+    folder = state_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _read() -> dict[str, Any]:
+    """The ledger; an empty one where there is none. A damaged one counts as empty, with a warning."""
+    path = state_folder() / "trained.json"
+    empty: dict[str, Any] = {"runs": {}, "confirmed": []}
+    try:
+        ledger = read_json(path) if path.exists() else empty
+    except (OSError, ValueError) as error:
+        logger.warning("%s No run counts as trained here: remove the file to begin a new one.", error)
+        return empty
+    if isinstance(ledger.get("runs"), dict) and isinstance(ledger.get("confirmed"), list):
+        return ledger
+    return empty
