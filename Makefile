@@ -6,10 +6,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 DEMO   ?= runs/demo
-CODE   := src tests benchmarks examples
+FOLDER ?= demos
+CODE   := src tests benchmarks examples docs
+SITE   := build/site
+MATHJAX := build/mathjax/tex-svg-full.js
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
-.PHONY: demo papers test test-long check format clean help
+.PHONY: demo papers docs dist test test-long check format clean help
 
 help:  ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,8 +26,22 @@ $(READY): pyproject.toml
 demo: $(READY)  ## in six minutes or so: pictures, a training on the built-in rooms, scores, edits
 	$(BIN)/python examples/demo.py $(DEMO)
 
-papers: $(READY)  ## every demonstration, two at a time: claims, numbers, and pictures in demos/
-	sh examples/papers.sh $(BIN)/unweave
+papers: $(READY)  ## every demonstration (NAMES="vae ..."), two at a time: claims, numbers, and pictures in FOLDER=demos
+	sh examples/papers.sh $(BIN)/unweave $(FOLDER) "$(NAMES)"
+
+docs: $(VENV)/docs $(MATHJAX)  ## the site, in build/site: open build/site/docs/index.html
+	$(BIN)/python docs/generate
+	$(BIN)/sphinx-build -q -W --keep-going -E -b html -c docs . $(SITE)
+	$(BIN)/python docs/generate/check_links.py $(SITE)
+
+$(VENV)/docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
+$(MATHJAX):  ## formulas are drawn by the reader's browser, from this one file
+	mkdir -p $(@D)
+	npm pack --silent --pack-destination build mathjax@3.2.2
+	tar -xzOf build/mathjax-3.2.2.tgz package/es5/tex-svg-full.js > $@
 
 test: $(READY) check  ## style, types, imports, and every test that is not slow by nature
 	$(PYTEST) -m "not long"

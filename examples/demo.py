@@ -25,7 +25,7 @@ FEWEST, MOST = 40_000, 120_000
 """Images: with fewer the units are not apart yet, and more than the second is the preset's own budget."""
 EXPECTED = {40_000: 0.48, 100_000: 0.75}
 """DCI disentanglement that was had: with 40,000 images once (benchmarks/records/speed.md), with 100,000 the median of
-three seeds (docs/fast_recipe.md)."""
+three seeds (benchmarks/records/fast_recipe.md)."""
 AFTERWARDS, USUAL = 45.0, 200.0
 """Seconds for scores and edits on a machine that trains as many images a second; a slower one takes as much longer."""
 TRIAL = 3_200

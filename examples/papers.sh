@@ -6,6 +6,10 @@ unweave=${1:-unweave}
 folder=${2:-demos}
 
 export OMP_NUM_THREADS=1
-claims=$("$unweave" demo)
-echo "$claims" | cut -d ' ' -f 1 \
+names=${3:-}
+if [ -z "$names" ]; then
+    claims=$("$unweave" demo)
+    names=$(echo "$claims" | cut -d ' ' -f 1)
+fi
+echo "$names" | tr ' ' '\n' \
     | xargs -P 2 -I NAME "$unweave" demo NAME --quiet --output "$folder/NAME.png" --overwrite

@@ -63,13 +63,18 @@ def summary(family: str, name: str) -> str:
 
     Raises LookupError with the nearest name.
     """
+    docstring = ast.get_docstring(ast.parse(source_file(family, name).read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.partition("\n\n")[0].split())
+
+
+def source_file(family: str, name: str) -> Path:
+    """The file of a name's module, which is not imported. Raises LookupError with the nearest name."""
     _check_known(family, name)
     outside = {point.name: point.value for point in entry_points(group=f"unweave.{family}")}
     spec = find_spec(outside.get(name) or _files(family)[name])
     assert spec is not None, f"{name} is not installed"
     assert spec.origin is not None, f"{name} is no file"
-    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-    return " ".join(docstring.partition("\n\n")[0].split())
+    return Path(spec.origin)
 
 
 def _check_known(family: str, name: str) -> None:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -7,6 +8,7 @@ from PIL import Image
 
 from unweave import registry
 from unweave.demos._demonstration import Demonstration, Outcome, claims, demonstrate, find_demonstration
+from unweave.demos._digest import digest
 
 PICTURE = Image.new("RGB", (8, 8))
 DEMO = Demonstration(
@@ -38,9 +40,14 @@ def test_what_was_shown_says_all_of_it(made_up: ModuleType, tmp_path: Path) -> N
         "beside": {},
         "holds": True,
         "seconds": 0.0,
+        "seed": 1,
+        "small": False,
+        "digest": digest("vae", 1),
         "picture": str(tmp_path / "a.png"),
     }
     assert Image.open(tmp_path / "a.png").size == (8, 8)
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert record == {**shown.to_json(), "picture": "a.png"}
     assert not demonstrate("vae", output=tmp_path / "b.png").holds
 
 

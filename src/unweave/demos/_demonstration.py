@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from unweave import progress, registry
+from unweave.demos._digest import digest
 from unweave.figures.save import choose_picture_path, save_picture
+from unweave.files import write_json
 
 Measurements = Mapping[str, float]
 """What was measured, by name. The method and its control have the same names."""
@@ -52,6 +54,9 @@ class ShownDemonstration:
     beside: Mapping[str, Measurements]
     holds: bool
     seconds: float
+    seed: int
+    small: bool
+    digest: str  # of the code and the seed: see demos/_digest.py
     picture: Path
 
     def to_json(self) -> dict[str, Any]:
@@ -78,6 +83,7 @@ def demonstrate(
 ) -> ShownDemonstration:
     """Run a demonstration and save its picture: demos/NAME.png, or a free name like it, unless `output` is given.
 
+    Its numbers go to a .json of the same name, with the digest of the code that gave them.
     Raises LookupError for an unknown name, and FileExistsError for a picture that is there, before anything is trained.
     """
     demonstration = find_demonstration(name)
@@ -86,7 +92,7 @@ def demonstrate(
     began = time.perf_counter()
     measured, control, picture, beside = demonstration.run(seed, small)
     seconds = time.perf_counter() - began
-    return ShownDemonstration(
+    shown = ShownDemonstration(
         name=name,
         claim=registry.summary("demos", name),
         paper=demonstration.paper,
@@ -96,5 +102,10 @@ def demonstrate(
         beside=beside,
         holds=demonstration.holds(measured, control),
         seconds=seconds,
+        seed=seed,
+        small=small,
+        digest=digest(name, seed),
         picture=save_picture(picture, path, overwrite=overwrite),
     )
+    write_json(path.with_suffix(".json"), {**shown.to_json(), "picture": path.name})
+    return shown

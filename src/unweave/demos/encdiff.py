@@ -14,7 +14,8 @@ batches of 64, 20 units. Of each code:
 - `informativeness`: the accuracy of those trees on 1,000 others
 
 This is the beginning of a training, in which no code is disentangled yet: 0.7 and more take ten minutes
-(docs/laptop_preset.md). On other images the two networks may end alike; docs/fast_recipe.md has two such sets.
+(benchmarks/records/laptop_preset.md). On other images the two networks may end alike: two such sets are in
+benchmarks/records/fast_recipe.md.
 """
 
 import tempfile

@@ -171,8 +171,8 @@ class EncDiff(Generative):
     weighted to count the same (`balanced`), one-sided SOAP in place of AdamW, and no time before `first_time`, where
     the noised image says it all and the units learn nothing; samplers keep to the times that are left. `laptop` has
     cross-attention without the self-attention that stands before it in the release: with this network DCI's
-    disentanglement on `sprites` is higher in the mean of three seeds (docs/fast_recipe.md). The encoder runs in
-    float32 also where the U-Net runs in bfloat16.
+    disentanglement on `sprites` is higher in the mean of three seeds (benchmarks/records/fast_recipe.md). The encoder
+    runs in float32 also where the U-Net runs in bfloat16.
     """
 
     def __init__(self, settings: EncDiffSettings, foundation: Foundation) -> None:

@@ -3,7 +3,7 @@
 A training step frees all it made. Blocks that glibc mapped for themselves go back to the kernel, and so does the end
 of the heap; the next step gets them again as pages that are not there, and each is a fault that the kernel serves while
 the other threads wait. Measured on two cores, that was a tenth of a step of EncDiff at 32 px (`laptop-3` of
-docs/fast_recipe.md), and nearly half a step of its release's network at 64 px.
+benchmarks/records/fast_recipe.md), and nearly half a step of its release's network at 64 px.
 """
 
 import ctypes
