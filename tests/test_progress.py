@@ -1,5 +1,6 @@
 import sys
 import time
+from types import ModuleType
 
 import pytest
 
@@ -115,3 +116,25 @@ def test_amounts_for_people() -> None:
 def test_a_process_without_a_terminal_is_silent(stream: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
     assert type(progress.current()) is Progress
+
+
+def test_a_notebook_shows_a_picture_and_then_changes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+
+    class Handle:
+        def update(self, picture: object) -> None:
+            shown.append(("update", picture))
+
+    module = ModuleType("IPython.display")
+    module.__dict__["display"] = lambda picture, display_id: shown.append(picture) or Handle()
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    with progress.use(Bars()):
+        canvas = progress.canvas()
+        canvas.show("first")
+        canvas.show("second")
+    assert shown == ["first", ("update", "second")]
+    with progress.use(Progress()):
+        progress.canvas().show("nobody sees it")
+    assert len(shown) == 2

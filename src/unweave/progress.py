@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from typing import Any
 
 Amount = float | int
 
@@ -24,6 +25,13 @@ class Task:
         """So much is done (of a total that may only now be known); `note` stands beside it until the next one."""
 
 
+class Canvas:
+    """A place for a picture that changes while work goes on. This one is not shown."""
+
+    def show(self, picture: object) -> None:
+        """This picture, in the place of the one before it."""
+
+
 class Progress:
     """What draws tasks and says messages. This one is silent."""
 
@@ -33,6 +41,10 @@ class Progress:
 
     def message(self, text: str) -> None:
         """A line for the person who waits."""
+
+    def canvas(self) -> Canvas:
+        """A place for a picture that changes."""
+        return Canvas()
 
 
 class Bar(Task):
@@ -55,8 +67,23 @@ class Bar(Task):
         self.drawn.update(done - self.drawn.n)
 
 
+class NotebookCanvas(Canvas):
+    """A picture below the cell of a notebook."""
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+
+    def show(self, picture: object) -> None:
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display(picture, display_id=True)
+        else:
+            self.handle.update(picture)
+
+
 class Bars(Progress):
-    """A bar for each task, and messages above it, on stderr."""
+    """A bar for each task, and messages above it, on stderr; in a notebook also pictures."""
 
     @contextmanager
     def task(self, name: str, total: Amount | None, unit: str, done: Amount) -> Iterator[Task]:
@@ -70,6 +97,9 @@ class Bars(Progress):
         from tqdm import tqdm
 
         tqdm.write(text, file=sys.stderr)
+
+    def canvas(self) -> Canvas:
+        return NotebookCanvas() if is_notebook() else Canvas()
 
 
 class Line(Task):
@@ -139,6 +169,11 @@ def message(text: str) -> None:
     current().message(text)
 
 
+def canvas() -> Canvas:
+    """A place for a picture that changes, such as the preview of a training; in a notebook it is shown."""
+    return current().canvas()
+
+
 def current() -> Progress:
     """What was put in place by `use`; without it bars where somebody looks on, else nothing."""
     progress = _progress.get()
@@ -164,7 +199,12 @@ def is_watched() -> bool:
         terminal = sys.stderr is not None and sys.stderr.isatty()
     except (AttributeError, ValueError):  # a stream of another kind, or a closed one
         terminal = False
-    return terminal or ("ipykernel" in sys.modules and "IPython" in sys.modules)
+    return terminal or is_notebook()
+
+
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return "ipykernel" in sys.modules and "IPython" in sys.modules
 
 
 def amount(number: Amount, unit: str) -> str:

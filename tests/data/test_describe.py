@@ -41,3 +41,10 @@ def test_the_contact_sheet_has_a_row_for_each_factor(tmp_path):
     assert tall.height > (1 + len(sprites.factor_names)) * 100
     assert np.asarray(plain).std() > 10
     assert (np.asarray(contact_sheet(sprites)) == np.asarray(tall)).all()
+
+
+def test_a_notebook_shows_size_factors_and_the_contact_sheet() -> None:
+    shown = unweave.open_data({"name": "sprites", "size": 16})._repr_html_()
+    assert "36,864" in shown
+    assert "shape (3)" in shown
+    assert "data:image/png;base64," in shown

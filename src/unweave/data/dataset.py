@@ -53,6 +53,11 @@ class Dataset(ABC):
     def digest(self) -> str:
         """A short hexadecimal name of the content, the same for the same images and factors."""
 
+    def _repr_html_(self) -> str:
+        from unweave.data.describe import dataset_html
+
+        return dataset_html(self)
+
 
 def no_files(settings: Any) -> Any:
     """Of a set that is not made from files."""

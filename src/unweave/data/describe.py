@@ -12,6 +12,7 @@ from unweave.data.factors import FactorGrid
 from unweave.data.sampling import sample_rows
 from unweave.data.views import SPLITS, split_rows
 from unweave.figures.grid import grid, tiles
+from unweave.figures.html import facts_html, picture_html
 from unweave.types import Rows
 
 MAX_CLASSES = 10  # of a factor, in a contact sheet
@@ -45,6 +46,19 @@ def contact_sheet(dataset: Dataset, seed: int = 0) -> Image:
         if len(sweep) > 1:
             rows_of[name if len(sweep) == size else f"{name} ({len(sweep)} of {size})"] = sweep
     return grid([dataset.images(part) for part in rows_of.values()], list(rows_of), title=title)
+
+
+def dataset_html(dataset: Dataset) -> str:
+    """What a data set shows of itself in a notebook: size, factors, licence, and its contact sheet."""
+    factors = ", ".join(f"{name} ({size})" for name, size in zip(dataset.factor_names, dataset.factor_sizes))
+    facts = {
+        "data": dataset.name,
+        "images": f"{len(dataset):,}",
+        "channels x height x width": " x ".join(map(str, dataset.shape)),
+        "factors": factors,
+        "licence": dataset.card.licence,
+    }
+    return facts_html(facts) + picture_html(contact_sheet(dataset), f"contact sheet of {dataset.name}")
 
 
 def factor_sweep(dataset: Dataset, row: int, factor: int) -> Rows:

@@ -1,7 +1,7 @@
 """Tables -> every score, with its interval: the content of scores.json. Needs no run and no torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from unweave import progress
 from unweave.config import nearest
 from unweave.evaluation.metrics.checks import as_codes, as_factors, check_scale, check_tables
 from unweave.evaluation.metrics.preparation import Preparation, prepare
+from unweave.evaluation.notebook_scores import NotebookScores
 from unweave.evaluation.protocols import PROTOCOLS, Evidence, Protocol, ProtocolResult, default_protocols
 from unweave.types import TableLike, Weights
 
@@ -102,7 +103,7 @@ def evaluate_tables(
         rows_used[name] = results[0].rows
         if results[0].matrices:
             matrices[name] = {kind: matrix.round(6).tolist() for kind, matrix in results[0].matrices.items()}
-    return {
+    shown: Any = NotebookScores({
         "protocols": scores,
         "matrices": matrices,
         "rows": len(units),
@@ -119,8 +120,9 @@ def evaluate_tables(
         },
         "interval": f"minimum and maximum over {repeats} repeats of the metric's own seed: "
         "metric noise of one training run, not training noise",
-        **({"not_measured": failed} if failed else {}),  # type: ignore[typeddict-item]
-    }
+        **({"not_measured": failed} if failed else {}),
+    })  # fmt: skip
+    return cast(Scores, shown)
 
 
 def _run_all(

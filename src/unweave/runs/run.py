@@ -76,6 +76,11 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from unweave.runs import display
+
+        return display.run_html(self)
+
     @cached_property
     def tables(self) -> Table:
         """The tables of settings.toml as they are written. Raises SettingsError where it cannot be read."""

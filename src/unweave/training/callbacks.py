@@ -121,8 +121,12 @@ class DrawFoundation(Callback):
 class DrawPreviews(Callback):
     """Pictures of reconstructions and swaps (of what a foundation makes) with the averaged weights.
 
-    Without a decoder, what the method has to show (`Previewing`), before the first step already.
+    Without a decoder, what the method has to show (`Previewing`), before the first step already. A notebook shows the
+    newest one.
     """
+
+    def __init__(self) -> None:
+        self.canvas: progress.Canvas | None = None
 
     def on_train_begin(self, trainer: Trainer) -> None:
         if trainer.is_main and trainer.seen == 0 and isinstance(trainer.state.method, Previewing):
@@ -140,6 +144,8 @@ class DrawPreviews(Callback):
             path = trainer.run.pictures / f"preview-{trainer.seen:09d}.png"
             save_picture(picture, path, overwrite=True)
             progress.message(f"picture: {path}")
+            self.canvas = self.canvas or progress.canvas()
+            self.canvas.show(picture)
 
 
 def preview(trainer: Trainer) -> Image | None:

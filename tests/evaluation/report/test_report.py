@@ -47,6 +47,7 @@ def copy(quick_run: Run, tmp_path: Path) -> Run:
 def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
     unweave.name_unit(copy, 1, "<b>hue & size</b>")
     written = report(copy, sampling=FEW)
+    assert "<iframe srcdoc=" in written._repr_html_()
     text = written.page.read_text()
     page = Page(text)
     assert page.open == []

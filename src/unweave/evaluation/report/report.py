@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,11 @@ class RunReport(NamedTuple):
     page: Path
     json: Path
     facts: ReportFacts
+
+    def _repr_html_(self) -> str:
+        """The page itself, in a frame of a notebook."""
+        page = escape(self.page.read_text("utf-8"), quote=True)
+        return f'<p>{escape(str(self.page))}</p><iframe srcdoc="{page}" width="100%" height="640"></iframe>'
 
 
 def report(

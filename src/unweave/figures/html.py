@@ -1,0 +1,33 @@
+"""Tables and pictures as HTML, for objects that show themselves in a notebook."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from io import BytesIO
+
+from PIL import Image
+
+
+def facts_html(facts: Mapping[str, object]) -> str:
+    """Names and values, one below the other; what is empty is left out."""
+    rows = [
+        f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+        if value not in ("", None, {}, [], ())
+    ]
+    return f"<table>{''.join(rows)}</table>"
+
+
+def table_html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with a line of heads."""
+    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def picture_html(picture: Image.Image, alt: str) -> str:
+    """A picture that is part of the page."""
+    content = BytesIO()
+    picture.save(content, "PNG")
+    data = base64.b64encode(content.getvalue()).decode()
+    return f"<img alt='{escape(alt, quote=True)}' src='data:image/png;base64,{data}'>"
