@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from unweave.runs.plan import plan
     from unweave.runs.run import Run
     from unweave.runs.units import name_unit
+    from unweave.studies.sweep import sweep
     from unweave.threads import sleep_at_barriers
     from unweave.training.train import train
 
@@ -59,6 +60,7 @@ _HOME = {
     "Sampling": "method",
     "sleep_at_barriers": "threads",
     "swap": "editing.verbs",
+    "sweep": "studies.sweep",
     "train": "training.train",
     "traverse": "editing.verbs",
 }
@@ -89,6 +91,7 @@ __all__ = [
     "report",
     "sleep_at_barriers",
     "swap",
+    "sweep",
     "train",
     "traverse",
 ]

@@ -5,6 +5,7 @@ key, says what is known, and suggests the nearest name.
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -67,6 +68,17 @@ def parse_word(text: str) -> Table:
     for part in reversed(key.split(".")):
         parsed = {part: parsed}
     return parsed
+
+
+def to_words(table: Mapping[str, Any], before: str = "") -> list[str]:
+    """Nested tables as the `dotted.key=value` words that `parse_word` reads."""
+    words = []
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            words += to_words(value, f"{before}{key}.")
+        else:
+            words.append(f"{before}{key}={value if isinstance(value, str) else json.dumps(value)}")
+    return words
 
 
 def merge(*tables: Mapping[str, Any]) -> Table:

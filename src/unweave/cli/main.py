@@ -25,12 +25,14 @@ from unweave.cli import (
     evaluate,
     figure,
     info,
+    leaderboard,
     listing,
     name,
     output,
     probe,
     report,
     share,
+    sweep,
     train,
 )
 from unweave.training import malloc
@@ -53,6 +55,8 @@ app.add_typer(figure.app, name="figure")
 app.add_typer(data.app, name="data")
 app.command("compare")(compare.command)
 app.command("report")(report.command)
+app.command("sweep")(sweep.command)
+app.command("leaderboard")(leaderboard.command)
 app.command("app")(explorer.command)
 app.command("name")(name.command)
 app.command("info")(info.command)

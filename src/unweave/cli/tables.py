@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # a table of settings needs no torch
     from unweave.evaluation.published import PublishedComparison
     from unweave.evaluation.scores import ScoreOfRepeats, Scores
     from unweave.evaluation.seeds import Intervals
+    from unweave.studies.estimate import StudyTime
+    from unweave.studies.plan import StudyPlan
 
 MAX_LISTED = 40  # numbers that a caption lists one by one
 
@@ -217,6 +219,25 @@ def _how_to_read(comparison: "RunComparison") -> str:
     elif not scored:
         text += "; `unweave evaluate RUN` adds the scores with factors, where there are any"
     return text
+
+
+def plan_table(plan: "StudyPlan", states: Mapping[str, str], time: "StudyTime") -> Table:
+    """The runs of a study, what has become of each, and how long those will take that are to do."""
+    table = Table("run", "state", "seconds", title=plan.study.title or str(plan.out), title_justify="left")
+    table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
+    table.columns[0].overflow = "fold"
+    table.columns[2].justify = "right"
+    for planned in plan.foundations:
+        table.add_row(escape(planned.name), "foundation", "?")
+    for run in plan.runs:
+        seconds = time.runs.get(run.name)
+        known = "" if run.name not in time.runs else "?" if seconds is None else f"{seconds:,.0f}"
+        table.add_row(escape(run.name), states[run.name], known)
+    total = f"about {time.total / 60:,.1f} minutes with {time.processes} processes, by a short measurement"
+    untimed = f"; {time.untimed} runs could not be timed" if time.untimed else ""
+    made = f"; {len(plan.foundations)} foundations are made first" if plan.foundations else ""
+    table.caption = f"{len(time.runs)} of {len(plan.runs)} runs are to do: {total}{untimed}{made}"
+    return table
 
 
 def demonstration_table(shown: "ShownDemonstration") -> Table:

@@ -111,6 +111,19 @@ def published(data: str, protocol: str | None = None, score: str | None = None) 
     return sorted(rows, key=lambda row: (row.metric, row.score, *_best_first(row)))
 
 
+def published_like(data: Mapping[str, Any], protocol: str, score: str) -> list[PublishedScore]:
+    """Published numbers of this very protocol on these very data, the best first; [] where either differs.
+
+    `data` has name, images, shape and factor_sizes, as in scores.json. A variant of which any of these is not known
+    agrees with no data. Ablations and training curves are left out.
+    """
+    name = _normalised(str(data["name"]))
+    variant = register().data.get(name)
+    if variant is None or not (variant.factor_sizes and variant.images and variant.size) or _difference(data, name):
+        return []
+    return [record for record in published(name, protocol, score) if record.role == "headline"]
+
+
 class ComparisonRow(NamedTuple):
     """A number of yours or a published one, as texts."""
 

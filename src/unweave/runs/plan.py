@@ -130,7 +130,7 @@ def _complete_source(source: Table, data: Table) -> Table:
             raise SettingsError("a recipe must say method.name (denoiser or autoencoder), or be a file or such a name.")
         recipe = merge({"data": data}, recipe)
         words = [recipe["method"]["name"], recipe.get("preset", DEFAULT_PRESET)]
-        origin = origin or f"runs/{'-'.join([*words, _data_label(data)])}"
+        origin = origin or f"runs/{'-'.join([*words, data_label(data)])}"
     elif isinstance(recipe, str):
         origin = origin or f"runs/{Path(recipe).stem}"
         recipe = str(Path(recipe).resolve())
@@ -139,7 +139,7 @@ def _complete_source(source: Table, data: Table) -> Table:
     return without_none({**source, "recipe": recipe, **absolute})
 
 
-def _data_label(data: Table) -> str:
+def data_label(data: Table) -> str:
     """A data set in the name of a run: with a digest where its name does not say all of it (paths, views)."""
     path, plain = data.get("path"), set(data) <= {"name", "size"}
     name = Path(path).stem if path else data["name"]

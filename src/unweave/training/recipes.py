@@ -1,12 +1,11 @@
 """Recipes of foundations: which frozen networks of an experiment are not there yet, and how each is made."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unweave.config import SettingsError
+from unweave.config import SettingsError, to_words
 from unweave.data.open import open_data
 from unweave.models.diffusers_folder import find_network
 from unweave.models.foundation_settings import NetworkSource
@@ -31,7 +30,7 @@ class Recipe(NamedTuple):
     @property
     def command(self) -> str:
         """The command that makes it."""
-        words = [word for word in _words(self.table) if not word.startswith("method.name=")]
+        words = [word for word in to_words(self.table) if not word.startswith("method.name=")]
         return shlex.join(["unweave", "train", self.what, *words, "--run", str(self.run_dir), "--resume"])
 
 
@@ -99,13 +98,3 @@ def is_finished(run_dir: Path) -> bool:
     if newest is None or "finished" not in run.record():
         return False
     return int(checkpoint.read(newest)["seen"]) >= run.settings.training.images
-
-
-def _words(table: Mapping[str, Any], before: str = "") -> list[str]:
-    words = []
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            words += _words(value, f"{before}{key}.")
-        else:
-            words.append(f"{before}{key}={value if isinstance(value, str) else json.dumps(value)}")
-    return words

@@ -1,0 +1,221 @@
+"""Results of studies side by side: what is known of each method on each data set, and how surely."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from unweave.evaluation.published import PublishedScore, published_like
+from unweave.evaluation.seeds import Interval, t_interval
+from unweave.studies.ranking import (
+    BySeed,
+    Difference,
+    Rank,
+    VarianceShares,
+    difference,
+    mean_ranks,
+    rank_correlation,
+    ranks,
+    variance_shares,
+)
+from unweave.studies.rows import REPORT, ResultRow, read_results
+
+NOT_RESULTS = "not results"
+"""What the title of a small form begins with."""
+
+HEADS = {
+    ("dci@1", "disentanglement"): "DCI D",
+    ("dci@1", "completeness"): "DCI C",
+    ("dci@1", "informativeness"): "DCI I",
+    ("dci-2k@1", "disentanglement"): "DCI D (2k)",
+    ("factorvae@1", "eval_accuracy"): "FactorVAE",
+    ("betavae@1", "eval_accuracy"): "BetaVAE",
+    ("mig@1", "mig"): "MIG",
+    ("sap@1", "sap"): "SAP",
+    ("med@1", "disentanglement"): "MED",
+    ("med@1", "top1_disentanglement"): "MED top-1",
+    ("mcc@1", "mcc"): "MCC",
+    (REPORT, "swap consistency"): "swap consistency",
+    (REPORT, "live units"): "live units",
+}
+"""The scores that a table shows, and the heads of their columns; the first that is there ranks the methods."""
+
+ScoreKey = tuple[str, str]
+"""Protocol and score."""
+
+
+class Cell(NamedTuple):
+    """A score of a method on a data set."""
+
+    interval: Interval
+    null: float | None  # the mean over the runs
+    null_spread: float | None
+    rows: tuple[ResultRow, ...]  # the runs behind it
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A method on a data set."""
+
+    label: str
+    images: int | None
+    seeds: int
+    seconds: float | None  # mean of training
+    cells: Mapping[ScoreKey, Cell]
+    rank: Rank | None
+    behind: Difference | None  # how far the first is above it, None for the first itself
+
+
+@dataclass(frozen=True)
+class DataBoard:
+    """All methods on a data set, the best first."""
+
+    data: str
+    about: str
+    keys: tuple[ScoreKey, ...]
+    standings: tuple[Standing, ...]
+    published: Mapping[ScoreKey, Sequence[PublishedScore]]  # of this protocol and these very data
+    shares: VarianceShares | None
+    verdicts: Mapping[str, Mapping[ScoreKey, float]]  # rank correlation of what needs no labels with scores
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A page of results."""
+
+    title: str
+    boards: tuple[DataBoard, ...]
+    overall: Mapping[str, Interval]  # mean rank over data sets
+    rows: tuple[ResultRow, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)  # log of each run that was set aside
+
+
+def load_results(paths: Iterable[Path | str]) -> list[ResultRow]:
+    """The rows of several studies, tables or records. Raises LookupError and SettingsError for what is none."""
+    rows = [row for path in paths for row in read_results(Path(path))]
+    return list(dict.fromkeys(rows))
+
+
+def leaderboard(rows: Sequence[ResultRow], *, title: str = "Results") -> Leaderboard:
+    """Everything that these rows say, by data set.
+
+    Two sets of one name and other content, and one method at two budgets, stand apart. Intervals are 95 % t-intervals
+    over training seeds, of three or more; a single run has none.
+    """
+    boards, ranked = [], dict[str, dict[str, BySeed]]()
+    for data, of_data in _by_data(rows).items():
+        keys = tuple(key for key in HEADS if any((row.protocol, row.score) == key for row in of_data))
+        if not keys:
+            continue
+        by_label = _by_label(of_data)
+        scores = {label: by_seed(of_label, keys[0]) for label, of_label in by_label.items()}
+        ranked[data] = {label: values for label, values in scores.items() if values}
+        boards.append(_board(data, keys, by_label, ranked[data]))
+    return Leaderboard(title, tuple(boards), mean_ranks(ranked), tuple(rows))
+
+
+def by_seed(rows: Iterable[ResultRow], key: ScoreKey) -> dict[int, float]:
+    """The score of every seed; of two runs with one seed, the last."""
+    return {row.seed: row.value for row in rows if (row.protocol, row.score) == key}
+
+
+def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[ResultRow]],
+           scores: Mapping[str, BySeed]) -> DataBoard:  # fmt: skip
+    placed = ranks(scores)
+    order = sorted(by_label, key=lambda label: placed[label].place if label in placed else len(by_label) + 1)
+    standings = []
+    for label in order:
+        rows = by_label[label]
+        seconds = {row.run: row.seconds for row in rows if row.seconds is not None}
+        behind = difference(scores[order[0]], scores[label], order[0]) if label in scores else None
+        standings.append(
+            Standing(
+                label=label,
+                images=rows[0].images,
+                seeds=len({row.seed for row in rows}),
+                seconds=sum(seconds.values()) / len(seconds) if seconds else None,
+                cells={key: cell for key in keys if (cell := _cell(rows, key)) is not None},
+                rank=placed.get(label),
+                behind=None if label == order[0] else behind,
+            )
+        )
+    every = [row for of_label in by_label.values() for row in of_label]
+    runs = [(row.method, row.label, row.value) for row in every if (row.protocol, row.score) == keys[0]]
+    first = next((row for row in every if not row.source), every[0])
+    return DataBoard(
+        data=data,
+        about=_about(first),
+        keys=keys,
+        standings=tuple(standings),
+        published={key: found for key in keys if (found := _published(first, key))},
+        shares=variance_shares(runs),
+        verdicts=_verdicts(every, keys),
+    )
+
+
+def _cell(rows: Sequence[ResultRow], key: ScoreKey) -> Cell | None:
+    behind = tuple(row for row in rows if (row.protocol, row.score) == key)
+    if not behind:
+        return None
+    nulls = [row.null for row in behind if row.null is not None]
+    spreads = [row.null_spread for row in behind if row.null_spread is not None]
+    return Cell(t_interval([row.value for row in behind]), _mean(nulls), _mean(spreads), behind)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _by_data(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
+    """Rows by data set; of one whose digest is not known, with those that are called the same."""
+    digests: dict[str, list[str]] = {}
+    groups: dict[str, list[ResultRow]] = {}
+    for row in sorted(rows, key=lambda row: not row.data_digest):
+        known = digests.setdefault(row.data, [])
+        if row.data_digest and row.data_digest not in known:
+            known.append(row.data_digest)
+        number = known.index(row.data_digest) if row.data_digest else 0
+        groups.setdefault(row.data if number == 0 else f"{row.data} ({row.data_digest})", []).append(row)
+    return groups
+
+
+def _by_label(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
+    """Rows by method; where one has several budgets, by method and budget."""
+    rows = list(rows)
+    budgets: dict[str, set[int | None]] = {}
+    for row in rows:
+        budgets.setdefault(row.label, set()).add(row.images)
+    groups: dict[str, list[ResultRow]] = {}
+    for row in rows:
+        several = len(budgets[row.label]) > 1
+        groups.setdefault(f"{row.label}, {row.images:,} images" if several else row.label, []).append(row)
+    return groups
+
+
+def _about(row: ResultRow) -> str:
+    said = [f"{row.data_images:,} images" if row.data_images else "", row.data_shape]
+    said += [f"factors of {row.factor_sizes} values" if row.factor_sizes else ""]
+    return ", ".join(text for text in said if text)
+
+
+def _published(row: ResultRow, key: ScoreKey) -> list[PublishedScore]:
+    """Published numbers of the same protocol on the same data; none where anything of the data is not known."""
+    if not (row.data_images and row.data_shape and row.factor_sizes):
+        return []
+    sizes = [int(size) for size in row.factor_sizes.split()]
+    shape = [int(side) for side in row.data_shape.split("x")]
+    data = {"name": row.data, "images": row.data_images, "shape": shape, "factor_sizes": sizes}
+    return published_like(data, *key)
+
+
+def _verdicts(rows: Sequence[ResultRow], keys: Iterable[ScoreKey]) -> dict[str, dict[ScoreKey, float]]:
+    told = {(row.run, row.score): row.value for row in rows if row.protocol == REPORT}
+    found: dict[str, dict[ScoreKey, float]] = {}
+    for name in dict.fromkeys(name for _, name in told):
+        for key in keys:
+            scored = [row for row in rows if (row.protocol, row.score) == key and (row.run, name) in told]
+            pairs = [(told[row.run, name], row.value) for row in scored]
+            correlation = None if key[0] == REPORT else rank_correlation(pairs)
+            if correlation is not None:
+                found.setdefault(name, {})[key] = correlation
+    return found
