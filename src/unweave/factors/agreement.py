@@ -8,13 +8,16 @@ from jaxtyping import Complex, Float, Int
 
 from unweave.factors.factor import Mode
 
-CUTS = 12  # places at which a circle is cut to be compared with a line
+CUTS = 60  # places at which a circle is cut to be compared with a line
 BINS = 16  # of a measurement, equally full, at most; fewer where there are not ROWS_A_BIN rows for each
 ROWS_A_BIN = 8
 SHUFFLES = 200
 QUANTILE = 0.99  # of the largest agreement that shuffled positions have with any measurement
 
-Values = Float[np.ndarray, "rows"]
+RowValues = Float[np.ndarray, "rows"]
+States = Float[np.ndarray, "rows state"]
+Bins = Float[np.ndarray, "rows bin"]
+"""One in the column of a row's state or bin, zero in the others."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Ranks:
         return Ranks(self.linear[order], None if self.circular is None else self.circular[order])
 
 
-def ranks_of(values: Values, circular: bool) -> Ranks:
+def ranks_of(values: RowValues, circular: bool) -> Ranks:
     """Ranks of values that may be NaN; those on a circle start anywhere on it."""
     from scipy.stats import rankdata
 
@@ -45,7 +48,7 @@ def ranks_of(values: Values, circular: bool) -> Ranks:
 
 
 def rank_agreement(one: Ranks, other: Ranks) -> float:
-    """In [0, 1]: of two lines the absolute rank correlation (Spearman); of a circle and a line the largest over twelve
+    """In [0, 1]: of two lines the absolute rank correlation (Spearman); of a circle and a line the largest over sixty
     places to cut the circle; of two circles the rank correlation of Mardia and Jupp (Directional Statistics, 11.2.2),
     the length of the mean difference, or sum, of uniform scores.
     """
@@ -55,49 +58,33 @@ def rank_agreement(one: Ranks, other: Ranks) -> float:
     return float(max(abs(difference), abs(total)) / len(one.circular))
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The class of every row, as ones and zeros."""
-
-    of_rows: Float[np.ndarray, "rows class"]
-
-    @property
-    def entropy(self) -> float:
-        """In nats."""
-        shares = self.of_rows.mean(0)
-        return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
-
-
-def state_classes(positions: Values, states: Sequence[Mode], closed: bool) -> Classes:
+def states_of(positions: RowValues, states: Sequence[Mode], closed: bool) -> States:
     """The nearest state of every row."""
     away = np.abs(positions[:, None] - np.array([state.position for state in states]))
     away = np.minimum(away, 1 - away) if closed else away
-    return Classes(np.eye(len(states))[away.argmin(1)])
+    return np.eye(len(states))[away.argmin(1)]
 
 
-def bin_classes(values: Values) -> Classes:
+def bins_of(values: RowValues) -> Bins:
     """Equally full bins of a measurement, and one more for undefined values."""
     count = min(BINS, max(2, len(values) // ROWS_A_BIN))
     known = values[np.isfinite(values)]
     edges = np.unique(np.quantile(known, np.arange(1, count) / count)) if len(known) else np.zeros(0)
     bins = np.where(np.isfinite(values), np.searchsorted(edges, values), len(edges) + 1)
-    return Classes(np.eye(len(edges) + 2)[bins])
+    return np.eye(len(edges) + 2)[bins]
 
 
-def chance_information(states: Classes, bins: Classes) -> float:
-    """The mutual information in nats that independent classes of these sizes have on average."""
+def state_agreement(states: States, bins: Bins, orders: Int[np.ndarray, "order rows"]) -> Float[np.ndarray, "order"]:
+    """Adjusted mutual information of the states, with their rows in each order, and the bins, in [0, 1]: what the bins
+    tell of the states beyond chance, over the entropy of the states less chance, since there may be more bins.
+    """
     from sklearn.metrics.cluster import expected_mutual_information
 
-    table = states.of_rows.T @ bins.of_rows
-    table = table[table.any(1)][:, table.any(0)]
-    return float(expected_mutual_information(table, len(states.of_rows)))
-
-
-def adjusted_information(states: Classes, bins: Classes, chance: float) -> float:
-    """Adjusted mutual information in [0, 1], normalised by the entropy of the states, since bins may be finer."""
-    joint = states.of_rows.T @ bins.of_rows / len(states.of_rows)
-    independent = np.outer(joint.sum(1), joint.sum(0))
-    there = joint > 0
-    information = float((joint[there] * np.log(joint[there] / independent[there])).sum())
-    most = states.entropy - chance
-    return float(np.clip((information - chance) / most, 0, 1)) if most > 1e-9 else 0.0
+    states, bins = states[:, states.any(0)], bins[:, bins.any(0)]
+    table = states.T @ bins
+    chance = expected_mutual_information(table, len(states))
+    shares = states.mean(0)
+    most = -(shares * np.log(shares)).sum() - chance
+    joint = np.einsum("ors,rb->osb", states[orders], bins) / len(states)
+    terms = joint * np.log(np.where(joint > 0, joint, 1) / (shares[:, None] * bins.mean(0)))
+    return np.clip((terms.sum((1, 2)) - chance) / most, 0, 1) if most > 1e-9 else np.zeros(len(orders))

@@ -11,7 +11,7 @@ PLAIN_BELOW = 0.1  # of the largest colour difference to the border, in [0, sqrt
 ROUND_BELOW = 0.1  # elongation; below it there is no orientation
 EDGE_FROM = 0.1  # gradient of the grey value, a pixel
 
-Values = Float[np.ndarray, "pixels"]
+PixelValues = Float[np.ndarray, "pixels"]
 Region = Bool[np.ndarray, "height width"]
 """Pixels of a picture."""
 
@@ -103,14 +103,14 @@ def _averaged(picture: Float[np.ndarray, "height width channel"], step: int) -> 
     return picture if step == 1 else downscale_local_mean(picture[:height, :width], (step, step, 1))
 
 
-def _of_grey(grey: Values, gradient: Values) -> list[float]:
+def _of_grey(grey: PixelValues, gradient: PixelValues) -> list[float]:
     """Brightness, contrast, edge density and texture scale."""
     spread, steepness = float(grey.std()), float(np.sqrt((gradient**2).mean()))
     scale = spread / steepness if steepness > 1e-6 else np.nan
     return [float(grey.mean()), spread, float((gradient >= EDGE_FROM).mean()), scale]
 
 
-def _of_colours(hue: Values, saturation: Values, value: Values) -> list[float]:
+def _of_colours(hue: PixelValues, saturation: PixelValues, value: PixelValues) -> list[float]:
     """Hue and saturation."""
     chroma = saturation * value
     mean = (chroma * np.exp(2j * np.pi * hue)).mean()

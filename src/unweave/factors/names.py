@@ -1,6 +1,6 @@
 """A factor's name: what is measured in pictures that goes with it, and changes where it is edited."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +9,11 @@ from jaxtyping import Float
 from unweave.factors.agreement import (
     QUANTILE,
     SHUFFLES,
-    adjusted_information,
-    bin_classes,
-    chance_information,
+    bins_of,
     rank_agreement,
     ranks_of,
-    state_classes,
+    state_agreement,
+    states_of,
 )
 from unweave.factors.factor import Factor
 from unweave.factors.measurements import MEASUREMENTS, Measurement, Region
@@ -40,7 +39,7 @@ class Observed:
 
     @property
     def columns(self) -> Float[np.ndarray, "rows column"]:
-        """All that is measured, in the order of `_candidates`."""
+        """All of MEASUREMENTS in the whole picture, then all of them where the factor acts."""
         return self.whole if self.inside is None else np.concatenate([self.whole, self.inside], axis=1)
 
 
@@ -51,16 +50,16 @@ class MeasuredName(NamedTuple):
     agreement: float  # in [0, 1]
 
 
-def name_factor(
+def measured_name(
     factor: Factor, real: Observed, edited: Observed | None, place: str | None, seed: int = 0
 ) -> MeasuredName | None:
     """The measurement that agrees most with the factor's coordinate in real pictures, of those whose agreement is 0.5
     or more and that change where the factor is edited; None where there is none, no coordinate or no edit.
 
     Agreement is of ranks (`rank_agreement`) or, where the factor has states, the adjusted mutual information of states
-    and measurement, if larger. In real pictures, and again in pictures where the factor has been set to `positions` that
-    do not depend on what they were, it must be above the 99 % quantile of the largest agreement that any measurement
-    has with shuffled positions. `place` says where in the picture `inside` is measured.
+    and measurement, if larger. In real pictures, and again in pictures whose factor was set to `positions` that depend
+    on nothing, it must be above the 99 % quantile of the largest agreement that any measurement has with shuffled
+    positions. `place` says where in the picture `inside` is measured.
     """
     if factor.coordinate is None or edited is None:
         return None
@@ -70,7 +69,8 @@ def name_factor(
     if not passed.any():
         return None
     best = int(np.where(passed, found, -1).argmax())
-    return MeasuredName(_words(MEASUREMENTS[best % len(MEASUREMENTS)], place, best >= len(MEASUREMENTS)), found[best])
+    inside, number = divmod(best, len(MEASUREMENTS))
+    return MeasuredName(_words(MEASUREMENTS[number], place if inside else None), float(found[best]))
 
 
 def measured_agreements(factor: Factor, observed: Observed, seed: int) -> tuple[Float[np.ndarray, "column"], float]:
@@ -86,10 +86,8 @@ def measured_agreements(factor: Factor, observed: Observed, seed: int) -> tuple[
         ranks = ranks_of(values, MEASUREMENTS[column % len(MEASUREMENTS)].period is not None)
         table[:, column] = [rank_agreement(positions.shuffled(order), ranks) for order in orders]
         if factor.states:
-            states, bins = state_classes(observed.positions, factor.states, closed), bin_classes(values)
-            chance = chance_information(states, bins)
-            shuffled = [replace(states, of_rows=states.of_rows[order]) for order in orders]
-            told = [adjusted_information(each, bins, chance) for each in shuffled]
+            states = states_of(observed.positions, factor.states, closed)
+            told = state_agreement(states, bins_of(values), orders)
             table[:, column] = np.maximum(table[:, column], told)
     return table[0], float(np.quantile(table[1:].max(1), QUANTILE))
 
@@ -112,7 +110,7 @@ def follows_words(factor: Factor) -> str:
     return NO_NAME if factor.measured is None else f"follows: {factor.measured} ({factor.agreement:.2f})"
 
 
-def _words(measurement: Measurement, place: str | None, inside: bool) -> str:
-    if not inside or place is None:
+def _words(measurement: Measurement, place: str | None) -> str:
+    if place is None:
         return f"{measurement.name} of the {'object' if measurement.of_object else 'picture'}"
-    return f"{measurement.name} of the {f'object in the {place}' if measurement.of_object else place}"
+    return f"{measurement.name} of the {'object in the ' if measurement.of_object else ''}{place}"
