@@ -43,6 +43,11 @@ $(MATHJAX):  ## formulas are drawn by the reader's browser, from this one file
 	npm pack --silent --pack-destination build mathjax@3.2.2
 	tar -xzOf build/mathjax-3.2.2.tgz package/es5/tex-svg-full.js > $@
 
+dist: $(READY)  ## wheel and sdist, in dist/
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'build>=1.2'
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+
 test: $(READY) check  ## style, types, imports, and every test that is not slow by nature
 	$(PYTEST) -m "not long"
 

@@ -1,0 +1,80 @@
+"""Every command on a page is one that the command line knows, with options and settings that there are."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from unweave import registry
+from unweave.cli.main import app
+from unweave.method import find_method
+from unweave.runs.settings import RunSettings, TrainingSettings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "generated" not in p.parts)]
+PLACEHOLDERS = {"METHOD", "NAME", "RUN", "WHAT"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_commands_of_a_page(page: Path) -> None:
+    wrong = [f"{command}: {fault}" for command in commands(page.read_text()) for fault in faults(command)]
+    assert wrong == []
+
+
+def test_faults_are_found() -> None:
+    assert list(faults("unweave trian encdiff"))
+    assert list(faults("unweave train encdiff --ran x"))
+    assert list(faults("unweave train encdiff method.unit=3"))
+    assert list(faults("unweave edit swop RUN"))
+    assert not list(faults("unweave train encdiff data=photos/ method.units=10 --run runs/a"))
+
+
+def commands(text: str) -> Iterator[str]:
+    """The commands in the shell blocks of a page, and in its inline code."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    inline = re.findall(r"`(unweave [^`]+)`", text)
+    for line in [*lines, *inline]:
+        found = re.search(r"\bunweave (?=[a-z-])(.*)", line.split("  #")[0].split(" # ")[0])
+        if found is not None and not line.lstrip().startswith(("#", "pip")):
+            yield f"unweave {found[1].strip()}"
+
+
+def faults(command: str) -> Iterator[str]:
+    """What the command line would not take of a command."""
+    words = [word.rstrip(",") for word in shlex.split(command)[1:] if word not in ("...", "|")]
+    verb, options = typer.main.get_command(app), set[str]()
+    while words and (below := vars(verb).get("commands")):
+        options |= names_of(verb)
+        if words[0].startswith("--"):
+            break
+        name = words.pop(0)
+        if name not in below:
+            yield f"there is no {name}"
+            return
+        verb = below[name]
+    options |= names_of(verb)
+    for word in words:
+        if word.startswith("-") and not re.match(r"-[\d.]", word) and word.split("=")[0] not in options:
+            yield f"there is no option {word}"
+    if vars(verb).get("name") == "train" and words and words[0] in registry.trainable_names():
+        yield from unknown_settings(words[0], [word for word in words[1:] if "=" in word and not word.startswith("-")])
+
+
+def names_of(verb: Any) -> set[str]:
+    return {"--help", *(name for option in verb.params for name in (*option.opts, *option.secondary_opts))}
+
+
+def unknown_settings(method: str, words: list[str]) -> Iterator[str]:
+    """Keys of settings that a method, training or a run has not."""
+    known = {"method": find_method(method).settings.model_fields, "training": TrainingSettings.model_fields}
+    for word in words:
+        section, _, key = word.partition("=")[0].partition(".")
+        if section not in RunSettings.model_fields:
+            yield f"there is no table {section}"
+        elif section in known and key and key.split(".")[0] not in known[section]:
+            yield f"there is no setting {section}.{key}"
