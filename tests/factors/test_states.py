@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from unweave.factors.states import find_states
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("rows", [500, 5_000])
+@pytest.mark.parametrize("states", [2, 4, 10])
+def test_states_are_found_where_they_are(rows: int, states: int) -> None:
+    places = (np.arange(states) + 0.5) / states
+    which = RNG.permutation(np.arange(rows) % states)
+    modes = find_states((places[which] + RNG.normal(0, 0.01, rows)).clip(0, 1), closed=False)
+    assert [mode.position for mode in modes] == pytest.approx(places, abs=0.02)
+    assert [mode.share for mode in modes] == pytest.approx([1 / states] * states, abs=0.01)
+
+
+def test_shares_are_those_of_the_states() -> None:
+    modes = find_states(np.repeat([0.2, 0.8], [300, 700]) + RNG.normal(0, 0.02, 1_000), closed=False)
+    assert [mode.share for mode in modes] == pytest.approx([0.3, 0.7])
+
+
+@pytest.mark.parametrize("rows", [500, 5_000])
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_smooth_coordinate_has_none(rows: int, closed: bool) -> None:
+    assert find_states(RNG.random(rows), closed) == ()
+    assert find_states(RNG.beta(2, 3, rows), closed) == ()
+
+
+def test_a_state_at_the_seam_of_a_closed_coordinate_is_one() -> None:
+    positions = (RNG.choice([0.0, 1 / 3, 2 / 3], 900) + RNG.normal(0, 0.02, 900)) % 1
+    assert len(find_states(positions, closed=True)) == 3
+    assert len(find_states(positions, closed=False)) == 4
+
+
+def test_one_state_alone_is_none() -> None:
+    assert find_states(np.full(100, 0.5), closed=False) == ()
