@@ -14,6 +14,7 @@ from tests.evaluation.stored_json import key_tree, stored
 import unweave
 from unweave.data.views import View, base_dataset, split_rows
 from unweave.evaluation.evaluate import agreement
+from unweave.factors.factor import Factor
 from unweave.runs.data import dataset_for
 from unweave.runs.run import Run
 
@@ -89,6 +90,17 @@ def test_what_cannot_be_measured_is_kept_until_it_is(quick_run: Run) -> None:
     assert list(second["protocols"]) == ["mig@1", "irs@1"]
     assert list(json.loads((quick_run.path / "scores.json").read_text())["not_measured"]) == ["tad@1"]
     assert list(quick_run.scores()["protocols"]) == ["irs@1", "mig@1"]
+
+
+def test_scores_on_factors_say_which_units_they_are(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Factor((1, 3), 0.2), Factor((0,), 0.1), Factor((2,), 0.0)]
+    monkeypatch.setattr("unweave.evaluation.evaluate.find_factors", lambda *settings: found)
+    scores = unweave.evaluate(quick_run, rows=300, protocols=["dci-factors@1"], repeats=1)
+    assert scores["groups"] == [[1, 3], [0], [2]]
+    assert scores["protocols"]["dci-factors@1"]["groups"]["value"] == 3
+    again = unweave.evaluate(quick_run, rows=300, protocols=["mig@1"], repeats=1)
+    assert again["groups"] == scores["groups"]
+    assert {"dci-factors@1", "mig@1"} <= set(again["protocols"])
 
 
 def test_earlier_scores_are_never_lost(quick_run: Run) -> None:

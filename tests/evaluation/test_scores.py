@@ -127,9 +127,17 @@ def test_attributes_bring_their_own_protocols():
 def test_every_protocol_says_what_each_of_its_scores_means():
     attributes = (FACTORS > 0).astype(int)
     for name, protocol in PROTOCOLS.items():
-        measured = protocol.run(Evidence(UNITS, attributes, UNITS), 0)
+        measured = protocol.run(Evidence(UNITS, attributes, UNITS, [[0, 2]]), 0)
         assert set(measured.scores) == set(protocol.means), name
         assert set(measured.rows) <= set(protocol.sizes), name
+
+
+def test_groups_are_scored_where_they_are_given():
+    scores = evaluate_tables(UNITS, FACTORS, protocols=["dci-factors@1", "mig@1"], repeats=1, groups=[[0, 2]])
+    assert scores["groups"] == [[0, 2]]
+    assert scores["protocols"]["dci-factors@1"]["groups"]["value"] == 2
+    without = evaluate_tables(UNITS, FACTORS, protocols=["dci-factors@1", "mig@1"], repeats=1)
+    assert "give groups" in without["not_measured"]["dci-factors@1"]
 
 
 def test_unreduced_codes_are_scored_where_a_protocol_asks_for_them():

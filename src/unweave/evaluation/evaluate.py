@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from unweave.data.sampling import sample_rows
+from unweave.evaluation.find_factors import SAMPLING, find_factors
 from unweave.evaluation.metrics.local_isometry import li_cond, li_corr
 from unweave.evaluation.metrics.preparation import Preparation
 from unweave.evaluation.metrics.udr import udr_lasso, udr_spearman
+from unweave.evaluation.protocols import GROUPED
 from unweave.evaluation.scores import Scores, evaluate_tables, select_protocols
 from unweave.figures.matrix import plot_score_matrices
 from unweave.figures.save import save_picture
 from unweave.files import write_json
+from unweave.method import Generative
 from unweave.runs import reduction
 from unweave.runs.codes import code_table
 from unweave.runs.data import dataset_for, describe_part
@@ -50,7 +53,8 @@ def evaluate(
     `preparation` is what is done to codes first: raw, standardised or unit-length, in scores-standardised.json, ...
     Scores on the run's own data of other protocols with the same rows, seed and weights are kept in the file. Where a
     part of the data is scored or was trained on, `data` says which, and how many of the scored rows the run was trained
-    on. Raises ValueError for a data set without factors.
+    on. Where `dci-factors@1` is asked for, the run's factors are found first, on its own data and without labels.
+    Raises ValueError for a data set without factors.
     """
     if protocols is not None:
         protocols = tuple(select_protocols(protocols))  # an unknown name is said before the work
@@ -66,6 +70,7 @@ def evaluate(
         )
     table = code_table(run, dataset, scored_rows, seed, weights)
     fitted = reduction.fit(table)
+    groups = _groups(run) if protocols is not None and set(protocols) & set(GROUPED) else None
     try:
         scores = evaluate_tables(
             reduction.apply(fitted, table),
@@ -77,6 +82,7 @@ def evaluate(
             repeats=repeats,
             seed=seed,
             preparation=preparation,
+            groups=groups,
         )
     except ValueError as error:
         raise ValueError(f"{dataset.name}, {len(scored_rows):,} rows: {error}") from error
@@ -98,6 +104,13 @@ def evaluate(
         except OSError as error:
             logger.warning("the scores are not kept in the run (`--output` keeps them elsewhere): %s", error)
     return scores
+
+
+def _groups(run: Run) -> list[list[int]] | None:
+    """The units of every factor that is found without labels; None for a method that cannot draw."""
+    if not isinstance(run.method(), Generative):
+        return None
+    return [list(factor.units) for factor in find_factors(run, run.dataset(), SAMPLING, 0)]
 
 
 @dataclass(frozen=True)
@@ -240,6 +253,8 @@ def _store(run: Run, scores: Scores) -> None:
         scores["protocols"] = {**earlier.get("protocols", {}), **scores["protocols"]}
         scores["rows_used"] = {**earlier.get("rows_used", {}), **scores["rows_used"]}
         scores["matrices"] = {**earlier.get("matrices", {}), **scores["matrices"]}
+        if "groups" in earlier:
+            scores.setdefault("groups", earlier["groups"])
         failed = {**earlier.get("not_measured", {}), **scores.get("not_measured", {})}
         scores["not_measured"] = {name: why for name, why in failed.items() if name not in scores["protocols"]}
         if not scores["not_measured"]:

@@ -21,6 +21,7 @@ from unweave.runs.run import Run
 from unweave.tensors import Images
 from unweave.types import Rows
 
+SAMPLING = Sampling("dpmsolver++", 10)
 ROWS = 5_000  # that are encoded
 PAIRS = 64  # of images, whose units are swapped
 MAX_UNITS = 32  # that are grouped; the ones that vary most
@@ -50,7 +51,7 @@ def find_factors(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> l
         unedited = editor.reconstruct(pairs[0])
         effects = _effects(editor, units.tolist(), pairs, unedited, task)
         grouped = group_units(codes[:, units], effects, seed)
-        factors = []
+        factors: list[Factor] = []
         for group in grouped.groups:
             members = tuple(units[list(group)].tolist())
             task.update((len(units) + 1 + len(factors)) * PAIRS, "swapping groups")

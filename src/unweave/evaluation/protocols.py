@@ -7,7 +7,7 @@ rows are different ones, and a table with too few gives what it has, split in th
 The voting scores (FactorVAE, BetaVAE) need many rows that share a value and draw with replacement everywhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ class Evidence(NamedTuple):
     units: UnitTable  # one number per unit
     factors: FactorTable
     unreduced: WideTable  # every number of every unit; the same table where units are numbers
+    groups: Sequence[Sequence[int]] | None = None  # units that belong together; None where that is not known
 
 
 class ProtocolResult(NamedTuple):
@@ -49,7 +50,7 @@ def default_protocols(factors: FactorTable) -> tuple[str, ...]:
 
 def _common_rows(evidence: Evidence, count: int, seed: int) -> Tables:
     """`count` rows for a metric that has no training."""
-    units, factors, _ = evidence
+    units, factors = evidence.units, evidence.factors
     drawn = rows_to_score(factors, count, np.random.RandomState(seed))
     return Tables(units[drawn], factors[drawn])
 
@@ -101,6 +102,14 @@ def _dci(train: int, test: int) -> Callable[[Evidence, int], ProtocolResult]:
         return ProtocolResult(metrics.dci.dci_scores(predicted), _sizes(parts), {"importance": predicted.importance})
 
     return run
+
+
+def _dci_of_groups(evidence: Evidence, seed: int) -> ProtocolResult:
+    if evidence.groups is None:
+        raise ValueError("which units belong together is not known: give groups, or score a run that can draw.")
+    parts = _separate_rows(evidence.units, evidence.factors, 10_000, 5_000, seed)
+    predicted = metrics.dci.predict_factors(*parts, seed=seed)
+    return ProtocolResult(metrics.dci.dci_of_groups(predicted, evidence.groups, seed), _sizes(parts))
 
 
 def _med(units: Callable[[Evidence], WideTable]) -> Callable[[Evidence, int], ProtocolResult]:
@@ -155,6 +164,19 @@ _DCI = {
     "completeness": f"{_HIGHER}: one unit suffices for a factor",
     "informativeness": f"{_HIGHER}: accuracy on rows the classifiers have not seen",
     "informativeness_train": "0 to 1: accuracy on the training rows",
+}
+_DCI_OF_GROUPS = {
+    **{name: meaning.replace("unit", "group") for name, meaning in _DCI.items() if name != "informativeness_train"},
+    **{
+        f"{prefix}_{name}": f"0 to 1: {partition}"
+        for prefix, partition in (
+            ("random", "mean over 20 random partitions of the same sizes"),
+            ("labels", "each unit with the factor for which it is most important"),
+            ("units", "of single units, as dci@1"),
+        )
+        for name in ("disentanglement", "completeness")
+    },
+    "groups": "how many there are",
 }
 _MED = {
     **_DCI,
@@ -266,6 +288,12 @@ PROTOCOLS = MappingProxyType({
         {"train": 2_000, "test": 1_000},
         _DCI,
     ),
+    "dci-factors@1": Protocol(
+        _dci_of_groups,
+        "dci@1 of the factors that are found without labels: importances added up over the units of each",
+        _SPLIT,
+        _DCI_OF_GROUPS,
+    ),
     "med-unreduced@1": Protocol(
         _med(lambda evidence: evidence.unreduced),
         "med@1 on every number of every unit, where units are vectors",
@@ -342,6 +370,8 @@ DEFAULT = (
     "med@1", "med-null@1", "unsupervised@1",
 )  # fmt: skip
 ATTRIBUTES = ("tad@1", "probe-ap@1")
+GROUPED = ("dci-factors@1",)
+"""Protocols of units that belong together: of a run, its factors, found without labels."""
 NULLS = MappingProxyType({"med@1": "med-null@1", "med-unreduced@1": "med-null-unreduced@1"})
 """What a protocol gives for codes whose axes mean nothing: the same scores, and the `_spread` of each."""
 

@@ -34,10 +34,19 @@ class Scores(TypedDict):
     data: dict[str, Any]
     interval: str  # what low and high are
     scored_weights: NotRequired[Weights]  # of a run
+    groups: NotRequired[list[list[int]]]  # units that belong together, where they were given
     not_measured: NotRequired[dict[str, str]]  # protocol -> why it has no scores
 
 
-COSTS = {"dci@1": 50.0, "sap@1": 4.0, "explicitness@1": 4.0, "unsupervised@1": 2.0, "factorvae@1": 0.5, "mig@1": 0.1}
+COSTS = {
+    "dci@1": 50.0,
+    "dci-factors@1": 50.0,
+    "sap@1": 4.0,
+    "explicitness@1": 4.0,
+    "unsupervised@1": 2.0,
+    "factorvae@1": 0.5,
+    "mig@1": 0.1,
+}
 """Relative times of a repeat, for the time left; a protocol that is not here counts as 1."""
 
 
@@ -52,6 +61,7 @@ def evaluate_tables(
     repeats: int = 3,
     seed: int = 0,
     preparation: Preparation = "raw",
+    groups: Sequence[Sequence[int]] | None = None,
 ) -> Scores:
     """The scores of these codes under each protocol: value, low and high of every score.
 
@@ -64,7 +74,8 @@ def evaluate_tables(
     unless given). `weights` is None and `data` describes the factors; whoever evaluates a run adds their digests.
     `unreduced` are the numbers of vector units before they were reduced to one each, `explained` the shares of variance
     that the reduction kept. `preparation` is what is done to the codes first (see `metrics.preparation`), with the
-    means and deviations of all rows; where it is not "raw", `data` says so.
+    means and deviations of all rows; where it is not "raw", `data` says so. `groups` are units that belong together,
+    for `dci-factors@1`; a unit in none is a group of its own.
 
     `rows_used` says how many rows were drawn, and how: see `protocols`. A protocol that cannot be measured on these
     tables (a class too rare to be in both parts of a split, too few rows) has no scores and takes no other with it:
@@ -92,7 +103,7 @@ def evaluate_tables(
     )
     if len(labels) != factors.shape[1]:
         raise ValueError(f"there are {factors.shape[1]} factors and {len(labels)} names for them: {labels}.")
-    evidence = Evidence(units, factors, units if unreduced is None else unreduced)
+    evidence = Evidence(units, factors, units if unreduced is None else unreduced, groups)
     scores: dict[str, dict[str, ScoreOfRepeats]] = {}
     rows_used: dict[str, dict[str, int]] = {}
     matrices: dict[str, dict[str, list[list[float]]]] = {}
@@ -120,6 +131,7 @@ def evaluate_tables(
         },
         "interval": f"minimum and maximum over {repeats} repeats of the metric's own seed: "
         "metric noise of one training run, not training noise",
+        **({} if groups is None else {"groups": [list(map(int, group)) for group in groups]}),
         **({"not_measured": failed} if failed else {}),
     })  # fmt: skip
     return cast(Scores, shown)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from unweave.evaluation.metrics.dci import dci, disentanglement
+from unweave.evaluation.metrics.dci import FactorPredictions, dci, dci_of_groups, disentanglement
 from unweave.evaluation.metrics.row_sampling import Tables
 
 
@@ -64,3 +64,33 @@ def test_an_index_is_no_factor():
     train, test = (Tables(t.units, np.arange(len(t.units))[:, None]) for t in tables())
     with pytest.raises(ValueError, match="looks like an index"):
         dci(train, test)
+
+
+COPIES = FactorPredictions(np.array([[0.5, 0], [0.5, 0], [0, 1.0], [0, 0]]), np.ones(2), np.full(2, 0.9))
+"""Units 0 and 1 are copies of the first factor, unit 2 holds the second, unit 3 nothing."""
+
+
+def test_copies_in_a_group_cost_no_completeness():
+    scores = dci_of_groups(COPIES, [[0, 1]], 0)
+    assert (scores["disentanglement"], scores["completeness"]) == pytest.approx((1, 1))
+    assert (scores["units_disentanglement"], scores["units_completeness"]) == pytest.approx((1, 0.75))
+    assert (scores["labels_disentanglement"], scores["labels_completeness"]) == pytest.approx((1, 1))
+    assert scores["random_disentanglement"] < 0.9
+    assert (scores["informativeness"], scores["groups"]) == (0.9, 3)
+
+
+def test_single_units_score_as_dci():
+    scores = dci_of_groups(COPIES, [], 0)
+    for name in ("disentanglement", "completeness"):
+        assert scores[name] == scores[f"units_{name}"] == scores[f"random_{name}"]
+
+
+def test_all_units_in_one_group_are_complete_and_not_disentangled():
+    scores = dci_of_groups(COPIES, [[0, 1, 2, 3]], 0)
+    assert (scores["disentanglement"], scores["completeness"]) == pytest.approx((0, 1))
+
+
+@pytest.mark.parametrize("groups", [[[0, 1], [1]], [[4]], [[-1]]])
+def test_a_unit_is_in_one_group_and_is_there(groups):
+    with pytest.raises(ValueError, match="once at most"):
+        dci_of_groups(COPIES, groups, 0)

@@ -1,5 +1,6 @@
 """DCI: from which units can each factor be predicted, and how much of each unit goes to which factor?"""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -100,3 +101,55 @@ def disentanglement(importance: Float[np.ndarray, "units factors"]) -> float:
     pure = 1 + (share * np.log(share)).sum(1) / np.log(importance.shape[1])
     total = importance.sum(1)
     return float(np.average(pure, weights=total if total.any() else None))
+
+
+Groups = Sequence[Sequence[int]]
+"""Units that belong together; a unit that is in none is a group of its own."""
+
+
+def dci_of_groups(
+    predictions: FactorPredictions, groups: Groups, seed: int, *, partitions: int = 20
+) -> dict[str, float]:
+    """Disentanglement and completeness of groups of units, each in [0, 1], higher is better; ours.
+
+    Those of `dci` with the importances of the units of a group added up, so that copies of one factor cost no
+    completeness; `informativeness` is that of all units. Both rise by chance where groups are few and large (one group
+    of all has completeness 1 and disentanglement 0): `random_` is the mean over 20 partitions of the same sizes at
+    random, `labels_` what the partition has in which each unit goes to the factor for which it is most important, and
+    `units_` what the units have by themselves.
+
+    Raises ValueError where a unit is in two groups, or is not there.
+    """
+    importance = predictions.importance[:, ~np.isnan(predictions.train_accuracy)]
+    whole = _partition(groups, len(importance))
+    rng, sizes = np.random.default_rng(seed), np.cumsum([len(group) for group in whole])[:-1]
+    drawn = [np.split(rng.permutation(len(importance)), sizes) for _ in range(partitions)]
+    best = importance.argmax(1)
+    by_labels = [np.flatnonzero(best == factor) for factor in np.unique(best)]
+    chance = np.mean([_disentanglement_and_completeness(importance, partition) for partition in drawn], axis=0)
+    found, labels, units = (
+        _disentanglement_and_completeness(importance, partition)
+        for partition in (whole, by_labels, _partition([], len(importance)))
+    )
+    scores = {"": found, "random_": chance, "labels_": labels, "units_": units}
+    return {
+        f"{prefix}{name}": float(value)
+        for prefix, values in scores.items()
+        for name, value in zip(("disentanglement", "completeness"), values)
+    } | {"informativeness": dci_scores(predictions)["informativeness"], "groups": float(len(whole))}
+
+
+def _partition(groups: Groups, units: int) -> list[np.ndarray]:
+    listed = [unit for group in groups for unit in group]
+    if len(set(listed)) < len(listed) or not set(listed) <= set(range(units)):
+        raise ValueError(
+            f"groups must have each of the units 0..{units - 1} once at most, got {list(map(list, groups))}."
+        )
+    return [np.array(group) for group in groups] + [np.array([unit]) for unit in range(units) if unit not in listed]
+
+
+def _disentanglement_and_completeness(
+    importance: Float[np.ndarray, "units factors"], partition: list[np.ndarray]
+) -> tuple[float, float]:
+    summed = np.stack([importance[group].sum(0) for group in partition])
+    return disentanglement(summed), disentanglement(summed.T)
