@@ -24,6 +24,7 @@ FACTORS: dict[str, tuple[float, ...]] = {
     "brightness": (600, 1000, 1400, 1800, 2200, 2600),
     "texture": (3, 4.5, 6, 8, 11),
 }
+STEPS = {"elongation": 10, "texture": 10}  # factors.csv has whole numbers, so these in tenths
 SIDE = 64  # pixels
 DARK = 200  # grey levels of the camera without light
 BODY = 1400  # grey levels of the cell above it
@@ -83,7 +84,8 @@ def write_cells(folder: Path, count: int = 500, seed: int = 0) -> None:
     with (folder / "factors.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["file", *FACTORS])
-        table.writerows([name, *(f"{value:g}" for value in cell.values())] for name, cell in zip(names, factors))
+        for name, cell in zip(names, factors):
+            table.writerow([name, *(round(STEPS.get(factor, 1) * value) for factor, value in cell.items())])
 
 
 if __name__ == "__main__":
