@@ -24,6 +24,9 @@ Pixels = UInt8[np.ndarray, "rows height width channel"]
 Rows = Int[np.ndarray, "rows"]
 """Row numbers of a data set."""
 
+Boxes = Int[np.ndarray, "rows 4"]
+"""Left, top, right and bottom of each row in the picture that it is a tile of, in pixels."""
+
 
 Weights = Literal["averaged", "raw"]
 """The averaged weights (EMA), which edits use, or those that were trained."""

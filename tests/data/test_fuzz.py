@@ -10,6 +10,7 @@ from tests.conftest import patch_dataset
 
 from unweave.data.cache import cache
 from unweave.data.formats import folder
+from unweave.data.reading import picture_files
 from unweave.data.sets import cars3d, smallnorb
 
 
@@ -91,5 +92,5 @@ def test_what_is_wrong(fuzzer, sample, monkeypatch):
         assert outcome(fuzzer, sample) == "WRONG: ValueError from test_fuzz.py"
     with monkeypatch.context() as patch:
         patch.setattr(cache.shutil, "rmtree", lambda *_, **__: None)
-        patch.setattr(folder, "decode_image", broken)
+        patch.setattr(picture_files, "decode_image", broken)
         assert outcome(fuzzer, sample) == "WRONG: it left a damaged cache"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unweave import registry
-from unweave.data.settings import DatasetSettings
-from unweave.types import FactorTable, Pixels, Rows
+from unweave.data.settings import DatasetSettings, Reading
+from unweave.types import Boxes, FactorTable, Pixels, Rows
 
 
 class Card(NamedTuple):
@@ -36,7 +36,10 @@ class Dataset(ABC):
     factor_sizes: tuple[int, ...]  # classes of each factor; () where no factors are known
     card: Card
     files: tuple[str, ...] = ()  # the file of each row, where rows are files
+    boxes: Boxes | None = None  # where rows are tiles of their files
     splits: Mapping[str, Rows] = {}  # the publishers' own splits, by name
+    reading: Reading | None = None  # how numbers became pixels, where pictures may have any depth
+    colours: tuple[str, ...] | None = None  # in which channels are shown; None: `figures.pixels` chooses
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -10,7 +10,7 @@ from unweave.data.dataset import Dataset, DatasetDefinition, find_dataset
 from unweave.data.settings import DatasetSettings, ViewSettings
 from unweave.data.views import apply_view
 
-PATH_FORMATS = ("folder", "npz", "archive", "hdf5", "lmdb", "huggingface")  # data sets that are given as a path
+PATH_FORMATS = ("folder", "npz", "archive", "hdf5", "zarr", "lmdb", "huggingface")  # data sets that are given as a path
 FORMAT_BY_ENDING = {
     ".npz": "npz",
     ".npy": "npz",
@@ -45,11 +45,14 @@ FORMAT_BY_FILE_INSIDE = {
     "lfw_attributes.txt": "lfw",
     "state.json": "huggingface",
     "dataset_dict.json": "huggingface",
+    "zarr.json": "zarr",
+    ".zgroup": "zarr",
+    ".zarray": "zarr",
 }
 """Files that tell what a folder is; any other is a folder of images."""
 HUB_PREFIX = "hf://"
 ACCEPTED_PATHS = (
-    f"a folder of images, {', '.join(FORMAT_BY_ENDING)}, a folder with data.mdb or of Hugging Face's, "
+    f"a folder of images, {', '.join(FORMAT_BY_ENDING)}, a folder with data.mdb, of zarr's or of Hugging Face's, "
     f"{HUB_PREFIX}OWNER/NAME"
 )
 

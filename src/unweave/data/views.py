@@ -35,6 +35,8 @@ class View(Dataset):
         self.shape, self.card = dataset.shape, dataset.card
         self.factor_names, self.factor_sizes = dataset.factor_names, dataset.factor_sizes
         self.files = tuple(dataset.files[row] for row in rows) if dataset.files else ()
+        self.boxes = None if dataset.boxes is None else dataset.boxes[rows]
+        self.reading, self.colours = dataset.reading, dataset.colours
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -23,6 +23,7 @@ from tests.conftest import patch_dataset
 from unweave.data.cache import cache, conversion
 from unweave.data.digest import dataset_digest
 from unweave.data.formats import folder, npz
+from unweave.data.reading import picture_files
 
 fork = multiprocessing.get_context("fork")
 
@@ -199,7 +200,7 @@ def killed(many_pictures):
 
 def resumed(many_pictures, monkeypatch):
     """The set, and the rows that were read to finish it."""
-    read = counted(monkeypatch, folder, "decode_image")
+    read = counted(monkeypatch, picture_files, "decode_image")
     dataset = open_folder(many_pictures)
     return dataset, {int(path.stem) for path, *_ in read}
 

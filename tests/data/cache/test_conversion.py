@@ -76,7 +76,7 @@ def test_damaged_lines_are_no_chunks(tmp_path, line):
 
 REFUSED = {
     "no image": ({"count": 0}, "a holds no image"),
-    "four channels": ({"shape": (4, 4, 6)}, "must have 1 or 3 channels, got 4"),
+    "many channels": ({"shape": (65, 4, 6)}, "must have 1 to 64 channels, got 65"),
     "no height": ({"shape": (3, 0, 6)}, "are 0 x 6 pixels"),
     "few labels": (
         {"labels": Labels(("f",), (2,), np.zeros((9, 1), np.int64))},

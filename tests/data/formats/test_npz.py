@@ -39,20 +39,12 @@ def test_size_gives_squares(load):
 
 
 REFUSED = {
-    "floats": ({"images": GREY / 255.0}, r"float64 in \[0, 1\]; store \(images \* 255\)"),
-    "signed floats": ({"images": GREY / 127.5 - 1}, r"\(\(images \+ 1\) \* 127.5\)"),
-    "NaN": (
-        {"images": np.where(np.arange(4)[:, None, None] == 2, np.nan, GREY)},
-        r"NaN .* 1 images \(the first is 2\)",
-    ),
-    "bool": ({"images": GREY > 9}, r"astype\(np.uint8\) \* 255"),
-    "int64": ({"images": GREY.astype(int)}, r"got int64; store images.astype\(np.uint8\)"),
-    "16 bits": ({"images": GREY.astype(np.uint16) * 257}, "got uint16; scale them"),
     "0 and 1": ({"images": (GREY > 9).astype(np.uint8)}, r"store images \* 255"),
     "one image": ({"images": GREY[0]}, r"must be \[N, H, W, C\]"),
     "no images": ({"images": GREY[:0]}, r"hold no image: their shape is \[0, 8, 8\]"),
     "alpha": ({"images": np.stack([GREY] * 4, -1)}, "4 channels, the last is probably alpha"),
-    "two channels": ({"images": np.stack([GREY] * 2, -1)}, "1 or 3 channels"),
+    "many channels": ({"images": np.zeros((2, 8, 9, 65), np.uint8)}, "must have 1 to 64 channels last"),
+    "complex": ({"images": GREY + 1j}, "must be numbers, got complex128"),
     "channels first": ({"images": np.stack([GREY] * 3, 1)}, r"transpose\(0, 2, 3, 1\)"),
     "other key": ({"imgs": GREY, "more": GREY}, "has no `images`, only imgs, more"),
     "empty": ({}, "has no `images`, only nothing"),
@@ -73,6 +65,45 @@ def test_what_cannot_be_used_is_explained(load, case):
     with pytest.raises(ValueError, match=message) as error:
         load(**arrays)
     assert "mine.npz" in str(error.value)
+
+
+DEEP = {
+    "floats": GREY / 255.0,
+    "signed floats": GREY / 127.5 - 1,
+    "floats of bytes": GREY.astype(np.float32),
+    "int64": GREY.astype(np.int64),
+    "16 bits": GREY.astype(np.uint16) * 257,
+    "signed bytes": (GREY.astype(int) - 128).astype(np.int8),
+}
+
+
+@pytest.mark.parametrize("case", DEEP)
+def test_numbers_of_any_type_are_the_same_bytes(load, case):
+    dataset = load(images=DEEP[case])
+    assert (dataset.images(np.arange(4))[..., 0] == GREY).all()
+    assert len(dataset.reading.range) == 1
+
+
+def test_booleans_are_black_and_white(load):
+    assert (load(images=GREY > 99).images(np.arange(4))[..., 0] == np.where(GREY > 99, 255, 0)).all()
+
+
+def test_images_with_nan_are_left_out(load, caplog):
+    dataset = load(images=np.where(np.arange(4)[:, None, None] == 2, np.nan, GREY / 255.0))
+    assert (dataset.images(np.arange(3))[..., 0] == GREY[[0, 1, 3]]).all()
+    assert "row 2 of images in" in caplog.text
+    assert "NaN or infinite" in caplog.text
+
+
+def test_channels_that_are_chosen(load, tmp_path):
+    five = np.stack([GREY + i for i in range(5)], -1)
+    assert (load(images=five).images(np.arange(4)) == five).all()
+    chosen = npz.build(npz.NpzSettings(path=tmp_path / "mine.npz", channels="3,1"))
+    assert (chosen.images(np.arange(4)) == five[..., [3, 1]]).all()
+    assert load(images=five[..., :4][:, :, :, [0, 1, 2]]).shape == (3, 8, 8)
+    load(images=five)
+    with pytest.raises(SettingsError, match=r"data\.channels=7: it has 5 channels"):
+        npz.build(npz.NpzSettings(path=tmp_path / "mine.npz", channels=7))
 
 
 def test_files_that_are_no_npz_are_explained(tmp_path):

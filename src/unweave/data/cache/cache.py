@@ -2,7 +2,8 @@
 
 `$UNWEAVE_CACHE`, or unweave/ in `$XDG_CACHE_HOME`, or ~/.cache/unweave:
 
-    sets/NAME-KEY/      a whole set: images.npy, meta.json, splits.npz, and labels.npy where factors are no grid
+    sets/NAME-KEY/      a whole set: images.npy, meta.json, splits.npz, labels.npy where factors are no grid,
+                        boxes.npy where rows are tiles
     sets/NAME-KEY.part/ one in the making (see conversion.py); the next process that wants it goes on with it
     contents/           digests of source files, by path, size and time of change
     locks/              one process makes a set, others wait for it
@@ -31,7 +32,7 @@ from unweave.data.cache.worker import Worker, convert_chunks
 from unweave.data.dataset import DatasetDefinition, find_dataset
 from unweave.data.digest import dataset_digest
 from unweave.data.disk_space import FULL_DISK, no_cache_space
-from unweave.data.settings import DatasetSettings
+from unweave.data.settings import DatasetSettings, PictureSettings
 from unweave.files import write_atomically
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
@@ -55,7 +56,7 @@ def open_cached(name: str, settings: DatasetSettings) -> CachedDataset:
     files may not be read or there is no space. An interrupt leaves what is converted; the next call goes on.
     """
     definition = find_dataset(name)
-    own = settings.model_dump(exclude={"name", "view", "path"})
+    own = settings.model_dump(exclude={"name", "view", "path", "colours"})
     pixel_settings = {key: value for key, value in own.items() if not isinstance(value, Path)}
     try:
         files = definition.files(settings)
@@ -75,6 +76,8 @@ def open_cached(name: str, settings: DatasetSettings) -> CachedDataset:
         if explained is error:
             raise
         raise explained from error
+    if isinstance(settings, PictureSettings):
+        dataset.colours = settings.colours
     _warn_of_unreadable_files(dataset)
     return dataset
 
@@ -235,7 +238,7 @@ def _finish(part: Path, folder: Path) -> CachedDataset:
     if len(bad) == plan["count"]:
         shutil.rmtree(part)
         raise ValueError(f"none of {plan['count']} files could be read; the first: {bad[min(bad)]}")
-    meta = {key: plan[key] for key in ("name", "count", "shape", "card", "factors", "files")} | {"bad": bad}
+    meta = {key: plan[key] for key in ("name", "count", "shape", "card", "factors", "files", "reading")} | {"bad": bad}
     dataset = CachedDataset(part, meta)
     brightest = 0
     for start in range(0, len(dataset._pixels), plan["chunk"]):

@@ -8,6 +8,7 @@ import numpy as np
 from unweave.data.dataset import Card, Dataset
 from unweave.data.digest import dataset_digest
 from unweave.data.factors import FactorGrid, check_range
+from unweave.data.settings import Reading
 from unweave.types import FactorTable, Pixels, Rows
 
 
@@ -24,6 +25,9 @@ class CachedDataset(Dataset):
         self._rows = np.setdiff1d(np.arange(meta["count"]), list(self.bad)) if self.bad else None
         self._labels = np.load(folder / "labels.npy", mmap_mode="r") if (folder / "labels.npy").exists() else None
         self.files = tuple(name for row, name in enumerate(meta["files"]) if row not in self.bad)
+        boxes = np.load(folder / "boxes.npy") if (folder / "boxes.npy").exists() else None
+        self.boxes = boxes if boxes is None or self._rows is None else boxes[self._rows]
+        self.reading = Reading.model_validate(meta["reading"]) if meta.get("reading") else None
         with np.load(folder / "splits.npz") as splits:
             self.splits = {name: self._readable(splits[name]) for name in splits.files}
         self._digest: str | None = meta.get("digest")

@@ -2,8 +2,9 @@
 
 A conversion in progress is a folder, NAME.part:
 
-    plan.json      rows, shape, names of factors, card, checksums of the next two files: written last of all
+    plan.json      rows, shape, names of factors, card, checksums of the next three files: written last of all
     labels.npy     classes of the factors, where they are no complete grid
+    boxes.npy      where rows are tiles, their places
     splits.npz     the publishers' own splits
     images.npy     uint8 [rows, height, width, channel], filled chunk by chunk
     done.jsonl     the chunks that are in images.npy, each with its checksum and its bad rows
@@ -21,9 +22,10 @@ import numpy as np
 
 from unweave.data.disk_space import FULL_DISK, check_cache_space, no_cache_space
 from unweave.data.reading.image_source import ImageSource, Labels
+from unweave.data.settings import MAX_CHANNELS
 
 CHUNK_BYTES = 8 << 20  # bytes of images that are converted at once
-VERSION = 1  # counts up when the same source would give other bytes; part of every key
+VERSION = 2  # counts up when the same source would give other bytes; part of every key
 
 
 def prepare_folder(source: ImageSource, folder: Path) -> dict[str, Any]:
@@ -54,6 +56,8 @@ def _create_files(source: ImageSource, plan: dict[str, Any], folder: Path) -> di
     channels, height, width = source.shape
     if isinstance(source.labels, Labels):
         np.save(folder / "labels.npy", source.labels.classes)
+    if source.boxes is not None:
+        np.save(folder / "boxes.npy", source.boxes)
     np.savez(folder / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
     np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
     (folder / "done.jsonl").write_text("")
@@ -67,8 +71,8 @@ def _plan(source: ImageSource) -> dict[str, Any]:
     channels, height, width = source.shape
     if source.count < 1:
         raise ValueError(f"{source.name} holds no image.")
-    if channels not in (1, 3):
-        raise ValueError(f"images of {source.name} must have 1 or 3 channels, got {channels}.")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise ValueError(f"images of {source.name} must have 1 to {MAX_CHANNELS} channels, got {channels}.")
     if min(height, width) < 1:
         raise ValueError(f"images of {source.name} are {height} x {width} pixels; expected one or more.")
     _check_labels(source)
@@ -82,6 +86,7 @@ def _plan(source: ImageSource) -> dict[str, Any]:
         "files": list(source.files),
         "splits": sorted(source.splits),
         "in_order": source.in_order,
+        "reading": source.reading.model_dump(mode="json") if source.reading else None,
     }
     return json.loads(json.dumps(plan))
 
@@ -102,7 +107,7 @@ def _check_labels(source: ImageSource) -> None:
 
 def checksums(folder: Path) -> dict[str, int]:
     """Checksums of the files that no chunk of done.jsonl covers."""
-    files = [folder / name for name in ("labels.npy", "splits.npz")]
+    files = [folder / name for name in ("labels.npy", "boxes.npy", "splits.npz")]
     return {file.name: zlib.crc32(file.read_bytes()) for file in files if file.exists()}
 
 

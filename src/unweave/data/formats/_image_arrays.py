@@ -1,51 +1,99 @@
-"""What an array must be to hold images, and how to convert one that is something else."""
+"""Images in one array, [N, H, W, C] or [N, H, W] of any numbers, as a source for the cache."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Num
 
-SAMPLED_NUMBERS = 1 << 22  # that are looked at to say how to convert them
+from unweave.config import SettingsError
+from unweave.data.reading.image_files import resize_pixels
+from unweave.data.reading.image_source import ImageBlock
+from unweave.data.reading.intensity import LOOKED_AT, NUMBERS, choose_range, sample_numbers, take_channels, to_size
+from unweave.data.settings import MAX_CHANNELS, PictureSettings, Reading
+
+READ_BYTES = 16 << 20  # of images that are read at once
 
 
-def check_dimensions(shape: list[int], where: str) -> None:
-    """Raises ValueError where an array of this shape holds no images."""
+@dataclass(frozen=True)
+class ImageArray:
+    """An array of images on disk; `read` gives rows start .. stop - 1, with or without an axis of channels."""
+
+    where: str
+    shape: tuple[int, int, int, int]  # rows, height, width, channels
+    dtype: np.dtype
+    read: Callable[[int, int], np.ndarray]
+
+    def rows(self, start: int, stop: int) -> Num[np.ndarray, "rows height width channel"]:
+        images = self.read(start, stop).reshape(stop - start, *self.shape[1:])
+        return images.astype(np.uint8) if images.dtype == bool else images
+
+
+def check_shape(shape: list[int], dtype: np.dtype, where: str) -> tuple[int, int, int, int]:
+    """Rows, height, width, channels. Raises ValueError where an array of this kind holds no images."""
     if len(shape) not in (3, 4):
         raise ValueError(f"{where} must be [N, H, W, C] or [N, H, W], got shape {shape}.")
     if 0 in shape:
         raise ValueError(f"{where} hold no image: their shape is {shape}.")
-
-
-def sample_size(shape: list[int]) -> int:
-    """How many images to look at to say how to convert them."""
-    return max(1, min(shape[0], SAMPLED_NUMBERS // int(np.prod(shape[1:]))))
-
-
-def count_channels(shape: list[int], where: str) -> int:
-    """1 or 3. Raises ValueError for any other number."""
+    if dtype.kind not in "uifb":
+        raise ValueError(f"{where} must be numbers, got {dtype}.")
+    rows, height, width = shape[:3]
     channels = shape[3] if len(shape) == 4 else 1
-    if channels == 4:
-        raise ValueError(f"{where} have 4 channels, the last is probably alpha; store images[..., :3].")
-    if channels not in (1, 3):
-        hint = "; they look channels-first: store images.transpose(0, 2, 3, 1)" if shape[1] in (1, 3) else ""
-        raise ValueError(f"{where} must have 1 or 3 channels last, got shape {shape}{hint}.")
-    return channels
+    first = len(shape) == 4 and width == channels != height
+    if channels > MAX_CHANNELS or first or (height in (1, 3) and channels > 4):
+        hint = "; they look channels-first: store images.transpose(0, 2, 3, 1)" if height <= MAX_CHANNELS else ""
+        raise ValueError(f"{where} must have 1 to {MAX_CHANNELS} channels last, got shape {shape}{hint}.")
+    return rows, height, width, channels
 
 
-def conversion_hint(images: np.ndarray) -> str:
-    """What these images are in place of uint8, and how to convert them."""
-    if images.dtype == bool:
-        return "got bool; store images.astype(np.uint8) * 255"
-    if np.issubdtype(images.dtype, np.floating):
-        bad = ~np.isfinite(images.reshape(len(images), -1)).all(axis=1)
-        if bad.any():
-            return f"got {images.dtype} with NaN or infinite pixels in {bad.sum()} images (the first is {bad.argmax()})"
-        low, high = images.min(), images.max()
-        range_ = f"got {images.dtype} in [{low:g}, {high:g}]"
-        if low >= 0 and high <= 1:
-            return f"{range_}; store (images * 255).round().astype(np.uint8)"
-        if low >= -1 and high <= 1:
-            return f"{range_}; store ((images + 1) * 127.5).round().astype(np.uint8)"
-        if low >= 0 and high <= 255:
-            return f"{range_}; store images.round().astype(np.uint8)"
-        return f"{range_}; scale them to 0..255, then .round().astype(np.uint8)"
-    if np.issubdtype(images.dtype, np.integer) and images.min() >= 0 and images.max() <= 255:
-        return f"got {images.dtype}; store images.astype(np.uint8)"
-    return f"got {images.dtype}; scale them to 0..255, then .astype(np.uint8)"
+def choose_array_reading(array: ImageArray, settings: PictureSettings, in_order: bool = False) -> Reading:
+    """Channels and range of an array, from rows that are evenly chosen. Raises SettingsError for what does not fit."""
+    rows, height, width, stored = array.shape
+    if settings.channels == "auto" and stored == 4 and array.dtype == np.uint8:
+        raise ValueError(
+            f"{array.where} have 4 channels, the last is probably alpha: data.channels=rgb leaves it out, "
+            "data.channels=0,1,2,3 takes it as one of the picture's."
+        )
+    named = {1: "grey", 3: "rgb"}.get(stored, tuple(range(stored)))
+    channels: Any = named if settings.channels == "auto" else settings.channels
+    if channels == "rgb" and stored == 4:
+        channels = (0, 1, 2)
+    count = len(channels) if isinstance(channels, tuple) else {"grey": 1, "rgb": 3}[channels]
+    if isinstance(channels, tuple) and max(channels) >= stored:
+        raise SettingsError(f"data.channels={max(channels)}: it has {stored} channels, counted from 0.")
+    reading = Reading(channels=channels, range=((0.0, 255.0),) * count)
+    if array.dtype == np.uint8 and settings.range in ("auto", "full"):
+        return reading
+    most = max(1, min(rows, LOOKED_AT, NUMBERS // (height * width * stored)))
+    numbers = np.arange(most) if in_order else np.unique(np.linspace(0, rows - 1, most).round().astype(int))
+    try:
+        pictures = [take_channels(array.rows(row, row + 1)[0], reading.channels) for row in numbers.tolist()]
+        bounds = choose_range(settings, sample_numbers(pictures), array.dtype)
+    except ValueError as error:
+        raise SettingsError(f"{array.where}: {error}") from None
+    return reading.model_copy(update={"range": bounds})
+
+
+def array_reader(array: ImageArray, reading: Reading, size: tuple[int, int]) -> Callable[[int, int], ImageBlock]:
+    """What reads rows as pixels of this size, their middle; rows with NaN or infinity are bad."""
+    _, height, width, stored = array.shape
+    step = max(1, READ_BYTES // (height * width * stored * array.dtype.itemsize))
+    plain = array.dtype == np.uint8 and reading.bytes_as_stored and stored == len(reading.range)
+
+    def read(start: int, stop: int) -> ImageBlock:
+        pixels = np.zeros((stop - start, *size, len(reading.range)), np.uint8)
+        bad: dict[int, str] = {}
+        for first in range(start, stop, step):
+            block = array.rows(first, min(first + step, stop))
+            if plain:
+                pixels[first - start : first - start + len(block)] = resize_pixels(block, size)
+                continue
+            for row, picture in enumerate(block, first):
+                try:
+                    pixels[row - start] = to_size(picture, reading, size)
+                except ValueError as error:
+                    bad[row] = f"row {row} of {array.where} is left out: {error}"
+        return ImageBlock(pixels, bad)
+
+    return read

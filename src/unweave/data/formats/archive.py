@@ -1,4 +1,4 @@
-"""archive: the image files in a zip or tar, as RGB squares, read where they are; factors as in `folder`.
+"""archive: the image files in a zip or tar, as squares, read where they are; factors as in `folder`.
 
 Zip (stored or deflated), tar, and tar compressed by gzip, bzip2 or xz are told apart by their first bytes. Nothing is
 unpacked to disk and nothing is trusted: what escapes, links, hides behind a password or unpacks to far more than its
@@ -18,14 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, NamedTuple
 
-from pydantic import Field
-
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.formats.folder import label_files, read_labels
-from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES, ImagePixels, decode_image
-from unweave.data.reading.image_source import ImageBlock, ImageSource, existing_file, read_one_by_one
-from unweave.data.settings import DatasetSettings
+from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES
+from unweave.data.reading.image_source import ImageSource, Labels, existing_file
+from unweave.data.reading.picture_files import PictureFiles, picture_source
+from unweave.data.settings import FileSettings
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
@@ -45,16 +44,9 @@ DAMAGE_ERRORS = (
 """What the libraries raise for damaged archives."""
 
 
-class ArchiveSettings(DatasetSettings):
+class ArchiveSettings(FileSettings):
     name: Literal["archive"] = "archive"
     path: Path
-    size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
-    labels: Path | Literal["folders"] | None = Field(
-        default=None,
-        description="a table (.csv, .tsv, .txt: file, then a column per factor; beside the archive too), or 'folders': "
-        "their names are classes",
-    )
-    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the table to use; all if not set")
 
 
 def build(settings: ArchiveSettings) -> Dataset:
@@ -73,30 +65,27 @@ def files(settings: ArchiveSettings) -> list[Path]:
 
 
 def source(settings: ArchiveSettings) -> ImageSource:
-    path, size = settings.path.expanduser(), (settings.size, settings.size)
+    path = settings.path.expanduser()
     archive = open_archive(path, IMAGE_ENDINGS)
-    names = [member.name for member in archive.members]
-    if not names:
+    members = archive.members
+    if not members:
         looked_for = ", ".join(IMAGE_ENDINGS)
         raise ValueError(f"there is no image in {path}; looked for {looked_for}, not in archives inside it.")
-
-    def read(start: int, stop: int) -> ImageBlock:
-        def picture(row: int) -> ImagePixels:
-            return decode_image(archive.read(archive.members[row], MAX_FILE_BYTES), size, 3)
-
-        return read_one_by_one(start, stop, size, picture, lambda row: f"{path}: {names[row]}")
-
-    labels = _beside(settings.labels, path)
-    return ImageSource(
+    files = PictureFiles(
         name=path.name.split(".")[0] or path.name,
         card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
-        shape=(3, *size),
-        count=len(names),
-        read=read,
-        labels=read_labels(labels, settings.factors, _below_top(names) if labels == "folders" else names, str(path)),
-        files=tuple(names),
+        names=[member.name for member in members],
+        content=lambda file: archive.read(members[file], MAX_FILE_BYTES),
+        say=lambda file: f"{path}: {members[file].name}",
         in_order=archive.in_order,
     )
+    labels = _beside(settings.labels, path)
+
+    def label(names: Sequence[str]) -> Labels | None:
+        where = _below_top(names) if labels == "folders" else names
+        return read_labels(labels, settings.factors, where, str(path))
+
+    return picture_source(files, settings, label)
 
 
 def _beside(labels: Path | str | None, path: Path) -> Path | str | None:
@@ -107,7 +96,7 @@ def _beside(labels: Path | str | None, path: Path) -> Path | str | None:
     return beside if beside.is_file() else labels
 
 
-def _below_top(names: list[str]) -> list[str]:
+def _below_top(names: Sequence[str]) -> Sequence[str]:
     """The names without the one folder that an archive is often packed in, where all images lie deeper than it."""
     parts = [name.split("/") for name in names]
     if len({part[0] for part in parts}) > 1 or min(map(len, parts)) < 3:
@@ -321,4 +310,4 @@ def _checked(read: Callable[[ArchiveMember, int], bytes]) -> Callable[[ArchiveMe
     return checked
 
 
-DATASET = DatasetDefinition(settings=ArchiveSettings, build=build, files=files, source=source, version=2)
+DATASET = DatasetDefinition(settings=ArchiveSettings, build=build, files=files, source=source, version=3)

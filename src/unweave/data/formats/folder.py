@@ -1,4 +1,4 @@
-"""folder: every image file below a folder, as RGB squares; factors from folder names or a table, where wanted."""
+"""folder: every image file below a folder, as squares; factors from folder names or a table, where wanted."""
 
 import logging
 import os
@@ -6,28 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from unweave.config import SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.reading import labels
-from unweave.data.reading.image_files import IMAGE_ENDINGS, decode_image
-from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
-from unweave.data.settings import DatasetSettings
+from unweave.data.reading.image_files import IMAGE_ENDINGS
+from unweave.data.reading.image_source import ImageSource, Labels
+from unweave.data.reading.picture_files import PictureFiles, picture_source
+from unweave.data.settings import FileSettings
 
 logger = logging.getLogger(__name__)
 
 
-class FolderSettings(DatasetSettings):
+class FolderSettings(FileSettings):
     name: Literal["folder"] = "folder"
     path: Path
-    size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
-    labels: Path | Literal["folders"] | None = Field(
-        default=None,
-        description="a table (.csv, .tsv, .txt: file, then a column per factor), or 'folders': their names are classes",
-    )
-    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the table to use; all if not set")
 
 
 def build(settings: FolderSettings) -> Dataset:
@@ -93,22 +86,16 @@ def is_image_name(name: str) -> bool:
 
 def source(settings: FolderSettings) -> ImageSource:
     path = settings.path.expanduser()
-    images, size = image_paths(path), (settings.size, settings.size)
-
-    def read(start: int, stop: int) -> ImageBlock:
-        return read_one_by_one(
-            start, stop, size, lambda row: decode_image(images[row], size, 3), lambda row: str(images[row])
-        )
-
-    names = [file.relative_to(path).as_posix() for file in images]
-    return ImageSource(
+    images = image_paths(path)
+    files = PictureFiles(
         name=path.resolve().name,
         card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
-        shape=(3, *size),
-        count=len(images),
-        read=read,
-        labels=read_labels(settings.labels, settings.factors, names, str(path)),
-        files=tuple(names),
+        names=[file.relative_to(path).as_posix() for file in images],
+        content=images.__getitem__,
+        say=lambda file: str(images[file]),
+    )
+    return picture_source(
+        files, settings, lambda names: read_labels(settings.labels, settings.factors, names, str(path))
     )
 
 
@@ -123,4 +110,4 @@ def read_labels(
     return labels.from_csv(Path(setting).expanduser(), names, factors)
 
 
-DATASET = DatasetDefinition(settings=FolderSettings, build=build, files=files, source=source, version=2)
+DATASET = DatasetDefinition(settings=FolderSettings, build=build, files=files, source=source, version=3)

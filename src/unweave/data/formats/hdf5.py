@@ -1,8 +1,8 @@
 """hdf5: images in one array of an HDF5 file, and factors in another, where there are such.
 
-The images are uint8 [N, H, W, C] with one or three channels, or [N, H, W] grey; factors are [N, F] integers of any
-values; their names are an attribute or an array `factor_names`. No other file is read: links out of the file are
-refused. The file is opened in a child process only, which its damage may crash.
+The images are [N, H, W, C] with 1 to 64 channels, or [N, H, W] grey, of numbers of any type; factors are [N, F]
+integers of any values; their names are an attribute or an array `factor_names`. No other file is read: links out of the
+file are refused. The file is opened in a child process only, which its damage may crash.
 """
 
 from collections.abc import Callable
@@ -16,20 +16,18 @@ from pydantic import Field
 from unweave.config import SettingsError, nearest
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.formats._image_arrays import check_dimensions, conversion_hint, count_channels, sample_size
+from unweave.data.formats._image_arrays import ImageArray, array_reader, check_shape, choose_array_reading
 from unweave.data.reading import labels
-from unweave.data.reading.image_files import resize_pixels
-from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, existing_file
-from unweave.data.settings import DatasetSettings
+from unweave.data.reading.image_source import ImageSource, Labels, existing_file
+from unweave.data.settings import MAX_CHANNELS, PictureSettings
 
 MAX_UNPACKED_BYTES = 1 << 30  # to read one image, or all factors
 ONE_READER_BYTES = 64 << 20  # to unpack for one image, from which one process reads alone, to save memory
-READ_BYTES = 16 << 20  # of images that are read at once
 MAX_NAMED = 20  # arrays that are named where the one of the settings is not there
 MAX_LINKS = 16  # soft links that are followed, one after the other
 
 
-class HDF5Settings(DatasetSettings):
+class HDF5Settings(PictureSettings):
     name: Literal["hdf5"] = "hdf5"
     path: Path
     key: str = Field(default="images", description="the array of the images; groups before it, as in train/images")
@@ -61,27 +59,22 @@ def source(settings: HDF5Settings) -> ImageSource:
         return _find_array(_open_file(path, unpacked), settings.key, path, "key"), unpacked, factors
 
     images, unpacked, factors = _naming_damage(open_images, path)
-    channels = images.shape[3] if images.ndim == 4 else 1
-    height, width = images.shape[1:3]
-    target = (settings.size or height, settings.size or width)
-    step = max(1, READ_BYTES // (height * width * channels))
 
-    def read(start: int, stop: int) -> ImageBlock:
-        pixels = np.empty((stop - start, *target, channels), np.uint8)
-        for first in range(start, stop, step):
-            last = min(first + step, stop)
-            read_rows = partial(images.__getitem__, slice(first, last))
-            stored = _naming_damage(read_rows, path, f"rows {first}..{last - 1}")
-            pixels[first - start : last - start] = resize_pixels(stored.reshape(-1, height, width, channels), target)
-        return ImageBlock(pixels)
+    def read(start: int, stop: int) -> Any:
+        return _naming_damage(partial(images.__getitem__, slice(start, stop)), path, f"rows {start}..{stop - 1}")
 
+    where = f"{images.name} in {path}"
+    array = ImageArray(where, check_shape(list(images.shape), images.dtype, where), images.dtype, read)
+    reading = choose_array_reading(array, settings)
+    target = (settings.size or array.shape[1], settings.size or array.shape[2])
     return ImageSource(
         name=path.stem,
         card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
-        shape=(channels, *target),
+        shape=(len(reading.range), *target),
         count=len(images),
-        read=read,
+        read=array_reader(array, reading, target),
         labels=factors,
+        reading=reading,
         in_order=unpacked > ONE_READER_BYTES,
     )
 
@@ -157,7 +150,7 @@ def _missing_message(file: Any, key: str, path: Path, setting: str) -> str:
 
 
 def _looks_like_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
-    return dtype.kind in "uif" and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)))
+    return dtype.kind in "uif" and (len(shape) == 3 or (len(shape) == 4 and shape[3] <= MAX_CHANNELS))
 
 
 def _format_arrays(file: Any) -> str:
@@ -185,10 +178,8 @@ def _unpacked_bytes(images: Any, path: Path) -> int:
     """The bytes that have to be unpacked to read one image. Raises ValueError where the array holds no images."""
     where, shape = f"{images.name} in {path}", list(images.shape or ())
     if images.dtype.kind not in "uifbc":
-        raise ValueError(
-            f"{where} must be numbers of uint8, got {_format_dtype(images.dtype)}; nothing of it is loaded."
-        )
-    check_dimensions(shape, where)
+        raise ValueError(f"{where} must be numbers, got {_format_dtype(images.dtype)}; nothing of it is loaded.")
+    check_shape(shape, images.dtype, where)
     chunk = images.chunks or (1, *shape[1:])
     chunks = [1, *(-(-side // step) for side, step in zip(shape[1:], chunk[1:]))]  # that one image lies in
     unpacked = int(np.prod([float(n) for n in (*chunk, *chunks)])) * images.dtype.itemsize
@@ -205,9 +196,6 @@ def _unpacked_bytes(images: Any, path: Path) -> int:
         )
     if images.chunks and not images.id.get_storage_size():
         raise ValueError(f"{where} were never written: {shape} are announced, and nothing is stored.")
-    if images.dtype != np.uint8:
-        raise ValueError(f"{where} must be uint8 (0..255), {conversion_hint(images[: sample_size(shape)])}.")
-    count_channels(shape, where)
     return unpacked
 
 
@@ -262,4 +250,6 @@ def _read_factor_names(file: Any, images: Any, factors: Any, path: Path) -> np.n
     return np.array(strings, dtype=str)
 
 
-DATASET = DatasetDefinition(settings=HDF5Settings, build=build, files=files, source=source, child_process_only=True)
+DATASET = DatasetDefinition(
+    settings=HDF5Settings, build=build, files=files, source=source, child_process_only=True, version=2
+)

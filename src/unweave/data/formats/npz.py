@@ -1,6 +1,6 @@
 """npz: any .npz with `images`, and where factors are known `factors` and `factor_names`; or an .npy of images.
 
-`images` is uint8 [N, H, W, C] with one or three channels, or [N, H, W] grey; `factors` is [N, F]
+`images` is [N, H, W, C] with 1 to 64 channels, or [N, H, W] grey, of numbers of any type; `factors` is [N, F]
 integers of any values; `factor_names` is [F] strings. Other arrays in the file are not read.
 """
 
@@ -13,16 +13,16 @@ from pydantic import Field
 
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.formats._image_arrays import check_dimensions, conversion_hint, count_channels, sample_size
+from unweave.data.formats._image_arrays import ImageArray, array_reader, check_shape, choose_array_reading
 from unweave.data.reading import labels, npy
-from unweave.data.reading.image_source import ImageBlock, ImageSource, existing_file, resize_source
-from unweave.data.settings import DatasetSettings
+from unweave.data.reading.image_source import ImageSource, existing_file
+from unweave.data.settings import PictureSettings
 
-HOW_TO_MAKE = "np.savez(path, images=images), where images is uint8 [N, H, W, C]"
+HOW_TO_MAKE = "np.savez(path, images=images), where images is [N, H, W, C]"
 MAX_IMAGE_BYTES = 256 << 20
 
 
-class NpzSettings(DatasetSettings):
+class NpzSettings(PictureSettings):
     name: Literal["npz"] = "npz"
     path: Path
     size: int | None = Field(
@@ -52,38 +52,33 @@ def source(settings: NpzSettings) -> ImageSource:
         ) from error
     if rows is None:
         raise ValueError(f"{path} has no `images`, only {', '.join(keys) or 'nothing'}. Make it with {HOW_TO_MAKE}.")
-    height, width, channels = _sides(rows, path)
-
-    def read(start: int, stop: int) -> ImageBlock:
-        try:
-            images = rows.read(start, stop)
-        except npy.DAMAGE_ERRORS as error:
-            raise ValueError(f"{path} cannot be read as .npz, or is cut short: {error}.") from error
-        return ImageBlock(images.reshape(stop - start, height, width, channels))
-
-    source = ImageSource(
-        name=path.stem,
-        card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
-        shape=(channels, height, width),
-        count=len(rows),
-        read=read,
-        labels=None if factors is None else labels.from_array(factors, names, len(rows), str(path)),
-        in_order=True,
-    )
-    return resize_source(source, settings.size)
-
-
-def _sides(rows: npy.ArrayRows, path: Path) -> tuple[int, int, int]:
-    """Height, width and channels. Raises ValueError where the array holds no images."""
-    where, shape = f"images in {path}", list(rows.shape)
-    check_dimensions(shape, where)
+    where, size = f"images in {path}", settings.size
+    shape = check_shape(list(rows.shape), rows.dtype, where)
     if math.prod(shape[1:]) * rows.dtype.itemsize > MAX_IMAGE_BYTES:
         raise ValueError(
-            f"{where} are too large: shape {shape}, of which one image has more than {MAX_IMAGE_BYTES:,} bytes."
+            f"{where} are too large: shape {list(rows.shape)}, of which one image has more than "
+            f"{MAX_IMAGE_BYTES:,} bytes."
         )
-    if rows.dtype != np.uint8:
-        raise ValueError(f"{where} must be uint8 (0..255), {conversion_hint(rows.read(0, sample_size(shape)))}.")
-    return shape[1], shape[2], count_channels(shape, where)
+
+    def read(start: int, stop: int) -> np.ndarray:
+        try:
+            return rows.read(start, stop)
+        except npy.DAMAGE_ERRORS as error:
+            raise ValueError(f"{path} cannot be read as .npz, or is cut short: {error}.") from error
+
+    array = ImageArray(where, shape, rows.dtype, read)
+    reading = choose_array_reading(array, settings, in_order=True)
+    target = (size or shape[1], size or shape[2])
+    return ImageSource(
+        name=path.stem,
+        card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
+        shape=(len(reading.range), *target),
+        count=shape[0],
+        read=array_reader(array, reading, target),
+        labels=None if factors is None else labels.from_array(factors, names, len(rows), str(path)),
+        reading=reading,
+        in_order=True,
+    )
 
 
-DATASET = DatasetDefinition(settings=NpzSettings, build=build, files=files, source=source)
+DATASET = DatasetDefinition(settings=NpzSettings, build=build, files=files, source=source, version=2)

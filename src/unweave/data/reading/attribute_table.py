@@ -120,7 +120,7 @@ def picture_reader(
         return decode_image(file, (size, size), 3, box)
 
     return lambda start, stop: read_one_by_one(
-        start, stop, (size, size), picture, lambda row: str(files[row] or row_names[row])
+        start, stop, (size, size, 3), picture, lambda row: str(files[row] or row_names[row])
     )
 
 

@@ -82,10 +82,10 @@ def _decode_opened_image(
     with image:
         if size is not None and box is None:
             image.draft(None, (2 * size[1], 2 * size[0]))  # large JPEGs: decode at no more than is needed
-        return _to_picture(image, size, channels, box)
+        return to_picture(image, size, channels, box)
 
 
-def _to_picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> ImagePixels:
+def to_picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> ImagePixels:
     """A Pillow image as pixels: upright, over white, 8 bits, in sRGB, its box (the middle, if None) at the size."""
     upright = ImageOps.exif_transpose(_in_srgb(image))
     if upright.mode == "F":

@@ -20,7 +20,8 @@ from unweave.config import SettingsError
 from unweave.data.dataset import Card
 from unweave.data.factors import FactorGrid
 from unweave.data.reading.image_files import ImagePixels, resize_pixels
-from unweave.types import FactorTable, Pixels, Rows
+from unweave.data.settings import Reading
+from unweave.types import Boxes, FactorTable, Pixels, Rows
 
 
 class Labels(NamedTuple):
@@ -50,15 +51,22 @@ class ImageSource:
     read: Callable[[int, int], ImageBlock]
     labels: Labels | FactorGrid | None = None  # a grid: row i has the classes of row i of the grid
     files: tuple[str, ...] = ()  # the file of each row, where rows are files
+    boxes: Boxes | None = None  # where rows are tiles of their files
+    reading: Reading | None = None  # how numbers became pixels, where that is not said by the format
     splits: Mapping[str, Rows] = field(default_factory=dict)  # the publishers' own splits, by name
     in_order: bool = False  # can be read from the first row to the last only, as a compressed stream
 
 
 def read_one_by_one(
-    start: int, stop: int, size: tuple[int, int], read: Callable[[int], ImagePixels], name_of: Callable[[int], str]
+    start: int,
+    stop: int,
+    shape: tuple[int, int, int],
+    read: Callable[[int], ImagePixels],
+    name_of: Callable[[int], str],
 ) -> ImageBlock:
-    """Rows start .. stop - 1 read one by one, as RGB; one whose `read` raises ValueError is bad, by its name."""
-    pixels = np.zeros((stop - start, *size, 3), np.uint8)
+    """Rows start .. stop - 1 read one by one, of shape (height, width, channels); one whose `read` raises ValueError is
+    bad, by its name."""
+    pixels = np.zeros((stop - start, *shape), np.uint8)
     bad: dict[int, str] = {}
     for row in range(start, stop):
         try:

@@ -111,7 +111,7 @@ def open_images(file: Path, key: str | None, size: int, box: Box | None = None) 
             def name(row: int) -> str:
                 return f"{file}: {_format_key(key_of_row(row))}"
 
-            return read_one_by_one(start, stop, (size, size), picture, name)
+            return read_one_by_one(start, stop, (size, size, 3), picture, name)
 
     return CountedImages(count, read)
 

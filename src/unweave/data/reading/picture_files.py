@@ -1,0 +1,197 @@
+"""Files of pictures -> a source for the cache: what their channels and range are, and which rows each file gives."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from unweave.config import SettingsError
+from unweave.data.dataset import Card
+from unweave.data.reading.image_files import Box, ImagePixels, decode_image
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
+from unweave.data.reading.intensity import LOOKED_AT, choose_range, sample_numbers, take_channels, to_size
+from unweave.data.reading.stored_pictures import (
+    Content,
+    StoredPicture,
+    StoredShape,
+    read_stored,
+    stored_shape,
+    take_pages,
+)
+from unweave.data.settings import FileSettings, Reading
+
+HEADERS = 1_000  # files, evenly chosen, whose headers say what channels and depth a set has
+
+logger = logging.getLogger(__name__)
+
+
+class PictureFiles(NamedTuple):
+    """Files of one kind of place, in order."""
+
+    name: str
+    card: Card
+    names: Sequence[str]  # by which labels find them
+    content: Callable[[int], Content]  # of a file. Raises ValueError where it cannot be read
+    say: Callable[[int], str]  # what a person calls it
+    in_order: bool = False
+
+
+class Row(NamedTuple):
+    """The part of a file that is one image."""
+
+    file: int
+    page: int = 0
+    box: Box | None = None
+
+
+def picture_source(
+    files: PictureFiles, settings: FileSettings, label: Callable[[Sequence[str]], Labels | None]
+) -> ImageSource:
+    """The source of these files; `label` gives the factors of rows by the names of their files.
+
+    Raises ValueError where no picture can be read, SettingsError for settings that do not fit the pictures.
+    """
+    rows = _rows(files, settings)
+    reading = choose_reading(files, settings)
+    size = (settings.size, settings.size)
+    channels = len(reading.range)
+
+    @lru_cache(maxsize=1)
+    def stored(file: int) -> np.ndarray:
+        return read_stored(files.content(file))
+
+    def image(number: int) -> ImagePixels:
+        row = rows[number]
+        if reading.bytes_as_stored and reading.fit == "crop" and row.box is None:
+            return decode_image(files.content(row.file), size, channels)
+        picture = take_pages(stored(row.file), reading.pages, row.page)
+        return to_size(picture, reading, size, row.box)
+
+    def read(start: int, stop: int) -> ImageBlock:
+        return read_one_by_one(start, stop, (*size, channels), image, lambda number: files.say(rows[number].file))
+
+    names = [files.names[row.file] for row in rows]
+    marked = [f"{name}#{row.page}" if reading.pages == "images" else name for name, row in zip(names, rows)]
+    return ImageSource(
+        name=files.name,
+        card=files.card,
+        shape=(channels, *size),
+        count=len(rows),
+        read=read,
+        labels=label(names),
+        files=tuple(marked),
+        boxes=np.array([row.box for row in rows], np.int64) if settings.patch else None,
+        reading=reading,
+        in_order=files.in_order,
+    )
+
+
+def choose_reading(files: PictureFiles, settings: FileSettings) -> Reading:
+    """Channels and range of a set, from headers and pixels of files that are evenly chosen."""
+    shapes = _headers(files, _evenly(len(files.names), HEADERS, files.in_order))
+    several = max(shape.pages for shape in shapes)
+    if settings.pages == "auto" and several > 1 and any(shape.pages > 1 and shape.deep for shape in shapes):
+        logger.warning(
+            "files of %s have up to %d pages, of which the first is taken: data.pages=images, channels, max, mean or "
+            "numbers take others",
+            *(files.name, several),
+        )
+    channels = settings.channels if settings.channels != "auto" else _channels(shapes, settings)
+    reading = Reading(channels=channels, pages=settings.pages, range=((0, 255),), fit=settings.fit)
+    some_of_8_bits = not all(shape.deep for shape in shapes)
+    if some_of_8_bits and settings.range in ("auto", "full") and channels in ("grey", "rgb"):
+        return reading.model_copy(update={"range": ((0.0, 255.0),) * (1 if channels == "grey" else 3)})
+    pictures = _pictures(files, reading)
+    numbers = sample_numbers(pictures)
+    try:
+        return reading.model_copy(update={"range": choose_range(settings, numbers, pictures[0].dtype)})
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _channels(shapes: Sequence[StoredShape], settings: FileSettings) -> str | tuple[int, ...]:
+    """As most pictures have them; grey only where all are."""
+    counts = [
+        shape.channels * (shape.pages if settings.pages == "channels" else 1)
+        if isinstance(settings.pages, str)
+        else shape.channels * len(settings.pages)
+        for shape in shapes
+    ]
+    if set(counts) <= {1, 3}:
+        return "grey" if set(counts) == {1} else "rgb"
+    return tuple(range(max(set(counts), key=counts.count)))
+
+
+def _evenly(count: int, most: int, in_order: bool) -> list[int]:
+    if in_order:
+        return list(range(min(count, most)))
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
+def _headers(files: PictureFiles, numbers: Sequence[int]) -> list[StoredShape]:
+    """Of the files that can be read. Raises ValueError where none can."""
+    shapes, reason = [], ""
+    for number in numbers:
+        try:
+            shapes.append(stored_shape(files.content(number)))
+        except (ValueError, OSError) as error:
+            reason = reason or f"{files.say(number)}: {error}"
+    if not shapes:
+        raise ValueError(f"none of {len(files.names)} files could be read; the first: {reason}")
+    return shapes
+
+
+def _pictures(files: PictureFiles, reading: Reading) -> list[StoredPicture]:
+    """Of files that are evenly chosen and can be read, the chosen channels; those of the most frequent depth."""
+    pictures: list[StoredPicture] = []
+    reason = ""
+    for number in _evenly(len(files.names), LOOKED_AT, files.in_order):
+        try:
+            pages = read_stored(files.content(number))
+            many = range(len(pages)) if reading.pages == "images" else (0,)
+            taken = [take_pages(pages, reading.pages, page) for page in many]
+            pictures += [take_channels(picture, reading.channels) for picture in taken]
+        except (ValueError, OSError) as error:
+            reason = reason or f"{files.say(number)}: {error}"
+    if not pictures:
+        raise ValueError(f"none of the files could be read; the first: {reason}")
+    kinds = [picture.dtype for picture in pictures]
+    return [picture for picture in pictures if picture.dtype == max(set(kinds), key=kinds.count)]
+
+
+def _rows(files: PictureFiles, settings: FileSettings) -> list[Row]:
+    """One for each file, or for each of its pages and tiles. Raises SettingsError where no tile fits."""
+    whole = [Row(file) for file in range(len(files.names))]
+    if settings.patch is None and settings.pages != "images":
+        return whole
+    rows = []
+    for file in range(len(files.names)):
+        try:
+            shape = stored_shape(files.content(file))
+        except (ValueError, OSError):  # named when it is read
+            rows.append(
+                Row(
+                    file,
+                    box=None if settings.patch is None else (0.0, 0.0, float(settings.patch), float(settings.patch)),
+                )
+            )
+            continue
+        pages = range(shape.pages if settings.pages == "images" else 1)
+        boxes = tile_boxes(shape.height, shape.width, settings.patch)
+        rows += [Row(file, page, box) for page in pages for box in boxes]
+    if not rows:
+        raise SettingsError(f"data.patch={settings.patch}: every picture of {files.name} is smaller.")
+    return rows
+
+
+def tile_boxes(height: int, width: int, side: int | None) -> list[Box | None]:
+    """Squares of this side beside each other, from the top left, as many as fit; one of the whole where it is None."""
+    if side is None:
+        return [None]
+    return [
+        (float(left), float(top), float(left + side), float(top + side))
+        for top in range(0, height - side + 1, side)
+        for left in range(0, width - side + 1, side)
+    ]
