@@ -48,3 +48,17 @@ def test_a_notebook_shows_size_factors_and_the_contact_sheet() -> None:
     assert "36,864" in shown
     assert "shape (3)" in shown
     assert "data:image/png;base64," in shown
+
+
+def test_each_channel_says_its_range_and_how_much_is_used(tmp_path, caplog):
+    numbers = np.random.default_rng(0).integers(0, 4096, (20, 16, 16, 2), dtype=np.uint16)
+    np.savez(tmp_path / "a.npz", images=numbers)
+    facts = describe_dataset(unweave.open_data(tmp_path / "a.npz"))["channels"]
+    assert list(facts) == ["0", "1"]
+    assert facts["0"]["white"] - facts["0"]["black"] == pytest.approx(4095, abs=5)
+    assert sum(facts["0"]["histogram"]) == pytest.approx(1, abs=0.001)
+    assert facts["0"]["used"] > 0.98
+    assert not caplog.records
+    full = describe_dataset(unweave.open_data(tmp_path / "a.npz", {"range": "full"}))["channels"]
+    assert full["0"]["used"] < 0.07
+    assert "channel 1 of a uses 6 % of 0 .. 65535: data.range=percentile" in caplog.text

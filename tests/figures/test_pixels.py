@@ -1,8 +1,7 @@
 import numpy as np
-import pytest
 import torch
 
-from unweave.figures.pixels import default_scale, enlarge, numpy_maps, rgb_pixels
+from unweave.figures.pixels import default_scale, enlarge, numpy_maps, rgb_pixels, use_colours
 
 
 def test_the_range_is_minus_one_to_one_and_clipped():
@@ -23,9 +22,19 @@ def test_pixels_survive_the_round_trip():
     assert np.array_equal(rgb_pixels(images), rgb_pixels(values))
 
 
-def test_two_channels_are_no_picture():
-    with pytest.raises(ValueError, match="got 2"):
-        rgb_pixels(torch.zeros(1, 2, 4, 4))
+def test_other_channels_are_light_of_their_colours():
+    pixels = np.zeros((1, 1, 3, 2), np.uint8)
+    pixels[0, 0, 0, 0], pixels[0, 0, 1, 1], pixels[0, 0, 2] = 255, 100, 255
+    assert rgb_pixels(pixels)[0, 0].tolist() == [[0, 128, 0], [100, 0, 100], [255, 128, 255]]
+    assert rgb_pixels(np.full((1, 2, 2, 64), 255, np.uint8)).shape == (1, 2, 2, 3)
+
+
+def test_colours_are_chosen():
+    try:
+        use_colours(["#ff0000", "blue"])
+        assert rgb_pixels(np.full((1, 1, 1, 2), 9, np.uint8)).tolist() == [[[[9, 0, 9]]]]
+    finally:
+        use_colours(None)
 
 
 def test_nothing_is_smoothed():

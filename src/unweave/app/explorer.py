@@ -145,7 +145,7 @@ class Explorer:
         if isinstance(source, Path):
             _check_upload_size(source)
             try:
-                image = read_file(source, self.shape)
+                image = read_file(source, self.shape, self.run.reading())
             except ValueError as error:
                 raise ValueError(str(error).replace(str(source), file_name or source.name)) from None
             return Partner(file_name or _relative(source), image)

@@ -55,7 +55,8 @@ def export_folder(explorer: Explorer, folder: Path) -> Path:
         write_ranges(temporary / "run", explorer.units, explorer.ranges)
         examples = temporary / "run" / "examples"
         examples.mkdir()
-        for number, (_, image) in enumerate(explorer.examples()):
+        shown = explorer.examples() if explorer.shape[0] in (1, 3) else []  # a PNG holds no other channels
+        for number, (_, image) in enumerate(shown):
             Image.fromarray(rgb_pixels(image[None])[0]).save(examples / f"{number:02d}.png")
         package = Path(__file__).parents[1]
         ignored = shutil.ignore_patterns("__pycache__", "builtin_weights", "*.pyc")

@@ -1,5 +1,6 @@
 """Every table that is printed for people: results of the library as rich tables."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -257,9 +258,18 @@ def facts_table(facts: Mapping[str, Any]) -> Table:
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for key, value in facts.items():
-        if value not in ("", {}, []):
+        if key == "channels":
+            table.add_row(key, "\n".join(f"{name}: {_format_channel(facts)}" for name, facts in value.items()))
+        elif value not in ("", {}, []):
             table.add_row(key, " x ".join(map(str, value)) if key == "shape" else _format_value(value))
     return table
+
+
+def _format_channel(facts: Mapping[str, Any]) -> str:
+    """Black, white, histogram, and how much of the range is used."""
+    tallest = max(facts["histogram"])
+    bars = "".join(" ▁▂▃▄▅▆▇█"[math.ceil(8 * (share / tallest) ** 0.5)] for share in facts["histogram"])
+    return f"{facts['black']:g} .. {facts['white']:g}  |{bars}|  {facts['used']:.0%} of it used"
 
 
 def settings_table(section: str, settings: BaseModel, preset: str | None) -> Table:

@@ -40,7 +40,8 @@ def encode(
     """Codes of a data set, a folder or an .npz (the run's own data unless given), of its `split`, or of single images.
 
     The arrays of codes.npz: `codes` [rows, unit, dim] in float32 and `rows`, the row number of each in the full data
-    set; `files` where images are files, and `factors` where they are known. Splits: `runs.data.dataset_for`.
+    set; `files` where images are files, `boxes` (left, top, right, bottom in pixels) where they are tiles of files, and
+    `factors` where they are known. Splits: `runs.data.dataset_for`.
     """
     run = run if isinstance(run, Run) else Run(run)
     method = run.method(weights)
@@ -57,6 +58,8 @@ def encode(
     factors = dataset.factors(rows)
     if dataset.files:
         arrays["files"] = np.array(dataset.files)
+    if dataset.boxes is not None:
+        arrays["boxes"] = dataset.boxes
     if factors is not None:
         arrays |= {"factors": factors, "factor_names": np.array(dataset.factor_names)}
     return arrays

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from unweave.data import views
-from unweave.data.dataset import Dataset
+from unweave.data.dataset import Dataset, find_dataset
 from unweave.data.open import dataset_table, open_data
-from unweave.data.settings import ViewSettings
+from unweave.data.settings import FileSettings, ViewSettings
 from unweave.runs.run import Run
 from unweave.types import Rows
 
@@ -34,7 +34,7 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     else:
         shape = run.shape()
         table = dict(data) if isinstance(data, Mapping) else dataset_table(data)
-        dataset = open_data({**table, "size": shape[1]})
+        dataset = open_data({**_as_read(run, table), **table, "size": shape[1]})
         if dataset.shape != shape:
             raise ValueError(
                 f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
@@ -46,6 +46,17 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     if split == "unseen" and data is None:
         return views.select_unseen(dataset, view_settings(run))
     return dataset if split is None else views.select_split(dataset, split, view_settings(run).split_seed)
+
+
+def _as_read(run: Run, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which pictures of another set are read as the run's own were."""
+    reading, other = run.reading(), find_dataset(str(table["name"])).settings
+    if reading is None:
+        return {}
+    if reading.bytes_as_stored:
+        files = {"channels": reading.channels, "fit": reading.fit}
+        return files if issubclass(other, FileSettings) else {}
+    return {key: value for key, value in reading.model_dump().items() if key in other.model_fields}
 
 
 @lru_cache

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from unweave.data.dataset import Dataset
-from unweave.data.reading.image_files import image_size, read_image
+from unweave.data.reading.picture_files import picture_size, read_picture
 from unweave.data.sampling import sample_rows
+from unweave.data.settings import Reading
 from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import Images, to_images
@@ -43,9 +44,9 @@ def list_images(names: ImageNames) -> list[ImageName]:
 
 
 def read_images(run: Run, names: ImageNames) -> NamedImages:
-    """The named images at the size that the run was trained on; files are cropped to the middle and resized."""
+    """The named images at the size that the run was trained on; files are read as its own pictures were."""
     names = list_images(names)
-    shape = run.shape()
+    shape, reading = run.shape(), run.reading()
     dataset: Dataset | None = None
     images, labels = [], []
     for name in names:
@@ -56,12 +57,13 @@ def read_images(run: Run, names: ImageNames) -> NamedImages:
             labels.append(f"row {row}")
         else:
             path = Path(str(name))
-            images.append(read_file(path, shape))
+            images.append(read_file(path, shape, reading))
             labels.append(path.name)
-            if (size := image_size(path)) != shape[1:]:
+            if (size := picture_size(path)) != shape[1:]:
+                part = "its middle" if reading is None or reading.fit == "crop" else "it"
                 logger.info(
-                    "%s has %d x %d pixels: its middle is resized to %d x %d (height, width).",
-                    path.name, *size, *shape[1:],
+                    "%s has %d x %d pixels: %s is resized to %d x %d (height, width).",
+                    path.name, *size, part, *shape[1:],
                 )  # fmt: skip
     if not images:
         raise ValueError("there are no images to edit: give row numbers of the data set or paths of image files.")
@@ -77,10 +79,15 @@ def read_row(dataset: Dataset, row: int) -> Images:
     return to_images(dataset.images(np.array([row]))).to(best_device())
 
 
-def read_file(path: Path, shape: tuple[int, int, int]) -> Images:
-    """The one image of a file, its middle at this shape (channels, height, width). Raises ValueError that names it."""
+def read_file(path: Path, shape: tuple[int, int, int], reading: Reading | None = None) -> Images:
+    """The one image of a file at this shape (channels, height, width), read as the run's own pictures were.
+
+    Raises ValueError that names the file.
+    """
     channels, height, width = shape
-    return to_images(read_image(path, (height, width), channels)).to(best_device())
+    if reading is None:
+        reading = Reading(channels="grey" if channels == 1 else "rgb", range=((0.0, 255.0),) * channels)
+    return to_images(read_picture(path, reading, (height, width))[None]).to(best_device())
 
 
 def random_rows(run: Run, count: int, seed: int = 0) -> list[int]:

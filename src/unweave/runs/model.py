@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from unweave.config import NamedSettings, SettingsError
 from unweave.files import check_safetensors
+from unweave.figures.pixels import use_colours
 from unweave.method import Method, Pretraining, Trainable, find_method
 from unweave.models.foundation import Foundation, FrozenEncoder, check_digests, open_foundation
 from unweave.models.foundation_settings import FoundationSettings, NetworkSource
@@ -32,6 +33,7 @@ def build(settings: NamedSettings, foundation: Foundation) -> Trainable:
 def load_trained(run: Run, weights: Weights = "averaged", device: Any = None) -> Trainable:
     """What was trained, a method or a foundation, in eval mode."""
     check_weights(weights)
+    use_colours(run.colours())  # whoever draws its images shows its channels so
     checkpoint = run.checkpoint()
     settings = method_settings(run.tables.get("method"))  # and no others: a model opens where its data are unknown
     trainable = build(settings, load_foundation(run))

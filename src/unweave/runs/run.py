@@ -32,6 +32,7 @@ from unweave import registry
 from unweave.config import SettingsError, Table, read
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
+from unweave.data.settings import Reading
 from unweave.files import check_safetensors, check_writable, write_atomically
 from unweave.models.foundation_settings import FoundationSettings
 from unweave.runs import builtin, checkpoint, ledger, log, records
@@ -146,6 +147,19 @@ class Run:
     def check_data(self) -> None:
         """Raises UnconfirmedError where the run was not trained here and asks for a path that nobody confirmed."""
         ledger.check_data(self.path, dict(self.settings.data))
+
+    def reading(self) -> Reading | None:
+        """How the numbers of its pictures became pixels, so that others are read as they were.
+
+        None where a format leaves no choice, and of runs that do not say it.
+        """
+        stored = self.record().get("data", {}).get("reading")
+        return None if stored is None else Reading.model_validate(stored)
+
+    def colours(self) -> tuple[str, ...] | None:
+        """In which its channels are shown (data.colours)."""
+        colours = self.tables.get("data", {}).get("colours")
+        return None if colours is None else tuple(colours)
 
     def scores(self) -> dict[str, Any] | None:
         """What `unweave evaluate` last wrote, or None. Raises ValueError where it is damaged."""

@@ -15,6 +15,7 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from unweave.config import SettingsError, nearest
 from unweave.data.dataset import Dataset
 from unweave.data.open import open_data
+from unweave.figures.pixels import use_colours
 from unweave.method import Trainable, find_method
 from unweave.runs import checkpoint
 from unweave.runs.lock import TrainingLock
@@ -49,6 +50,7 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     choose_threads = ChooseThreads()
     torch.manual_seed(settings.training.seed)
     dataset = open_data(settings.data)
+    use_colours(dataset.colours)
     if experiment.is_begun() and settings.foundation.sources():  # it goes on with those it has, or says they are gone
         foundation = Run(experiment.run_dir).foundation()
     else:

@@ -31,7 +31,11 @@ def describe(run: Run, precision: str, compiled: bool, accelerator: Accelerator,
         "processes": accelerator.num_processes,
         "versions": {name: version(name) for name in ("unweave", "torch", "diffusers", "numpy")},
         "python": platform.python_version(),
-        "data": {"digest": dataset.digest(), **dataset.card._asdict()},
+        "data": {
+            "digest": dataset.digest(),
+            **dataset.card._asdict(),
+            **({"reading": dataset.reading.model_dump(mode="json")} if dataset.reading else {}),
+        },
         "resumed_at": [*before.get("resumed_at", []), *([seen] if seen else [])],
     }
     write_atomically(run.path / "run.json", json.dumps(values, indent=2))

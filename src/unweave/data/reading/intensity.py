@@ -1,6 +1,7 @@
 """From the numbers of pictures to pixels 0 .. 255: channels, black and white, proportions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num, UInt8
@@ -59,10 +60,7 @@ def choose_range(wanted: PictureSettings, numbers: Sampled, dtype: np.dtype) -> 
     """Black and white of each channel (see `PictureSettings.range`). Raises ValueError for a range that cannot be."""
     channels, setting = numbers.shape[1], wanted.range
     if not isinstance(setting, str):
-        pairs = [setting] * channels if isinstance(setting[0], float) else list(setting)
-        if len(pairs) != channels:
-            raise ValueError(f"data.range has {len(pairs)} pairs for {channels} channels: give one, or one for each.")
-        return tuple((float(low), float(high)) for low, high in pairs)  # type: ignore[union-attr, misc]
+        return given_range(setting, channels)
     low, high = np.quantile(numbers, TAILS, axis=0)
     full = full_range(dtype, float(numbers.min()), float(numbers.max()))
     if setting == "full" and full is None:
@@ -71,6 +69,14 @@ def choose_range(wanted: PictureSettings, numbers: Sampled, dtype: np.dtype) -> 
     if full is not None and (setting == "full" or (setting == "auto" and half_used)):
         return (full,) * channels
     return tuple((float(a), float(b)) if b > a else (float(a), float(a) + 1) for a, b in zip(low, high))
+
+
+def given_range(setting: Bounds | tuple[Bounds, ...], channels: int) -> tuple[Bounds, ...]:
+    """One pair for every channel, or theirs. Raises ValueError for another number of pairs."""
+    pairs: Any = [setting] * channels if isinstance(setting[0], float) else setting
+    if len(pairs) != channels:
+        raise ValueError(f"data.range has {len(pairs)} pairs for {channels} channels: give one, or one for each.")
+    return tuple(pairs)
 
 
 def full_range(dtype: np.dtype, lowest: float, highest: float) -> Bounds | None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from unweave.config import SettingsError
 from unweave.data.dataset import Card
 from unweave.data.reading.image_files import Box, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
-from unweave.data.reading.intensity import LOOKED_AT, choose_range, sample_numbers, take_channels, to_size
+from unweave.data.reading.intensity import LOOKED_AT, choose_range, given_range, sample_numbers, take_channels, to_size
 from unweave.data.reading.stored_pictures import (
     Content,
     StoredPicture,
@@ -88,6 +89,26 @@ def picture_source(
     )
 
 
+def read_picture(content: Content, reading: Reading, size: tuple[int, int]) -> ImagePixels:
+    """One picture as those of a set were read; of several pages that are images each, the first.
+
+    Raises ValueError that names a file that cannot be read so.
+    """
+    try:
+        if reading.bytes_as_stored and reading.fit == "crop":
+            return decode_image(content, size, len(reading.range))
+        return to_size(take_pages(read_stored(content), reading.pages), reading, size)
+    except ValueError as error:
+        name = content if isinstance(content, Path) else "a picture"
+        raise ValueError(f"{name} cannot be read as an image: {error}") from error
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Height and width of a picture that `read_picture` reads."""
+    shape = stored_shape(path)
+    return shape.height, shape.width
+
+
 def choose_reading(files: PictureFiles, settings: FileSettings) -> Reading:
     """Channels and range of a set, from headers and pixels of files that are evenly chosen."""
     shapes = _headers(files, _evenly(len(files.names), HEADERS, files.in_order))
@@ -101,14 +122,17 @@ def choose_reading(files: PictureFiles, settings: FileSettings) -> Reading:
     channels = settings.channels if settings.channels != "auto" else _channels(shapes, settings)
     reading = Reading(channels=channels, pages=settings.pages, range=((0, 255),), fit=settings.fit)
     some_of_8_bits = not all(shape.deep for shape in shapes)
+    count = len(channels) if isinstance(channels, tuple) else {"grey": 1, "rgb": 3}[channels]
     if some_of_8_bits and settings.range in ("auto", "full") and channels in ("grey", "rgb"):
-        return reading.model_copy(update={"range": ((0.0, 255.0),) * (1 if channels == "grey" else 3)})
-    pictures = _pictures(files, reading)
-    numbers = sample_numbers(pictures)
+        return reading.model_copy(update={"range": ((0.0, 255.0),) * count})
     try:
+        if not isinstance(settings.range, str):
+            return reading.model_copy(update={"range": given_range(settings.range, count)})
+        pictures = _pictures(files, reading)
+        numbers = sample_numbers(pictures)
         return reading.model_copy(update={"range": choose_range(settings, numbers, pictures[0].dtype)})
     except ValueError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(f"{files.name}: {error}") from None
 
 
 def _channels(shapes: Sequence[StoredShape], settings: FileSettings) -> str | tuple[int, ...]:
