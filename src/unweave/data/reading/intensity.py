@@ -107,7 +107,7 @@ def to_size(
         raise ValueError("it has numbers that are NaN or infinite")
     exact = numbers.dtype == np.uint8 and all(bounds == (0, 255) for bounds in reading.range)
     scaled = numbers if exact else _scale(numbers, reading.range)
-    if size is not None and scaled.shape[:2] != size:
+    if size is not None and (box is not None or scaled.shape[:2] != size):
         scaled = _resize(scaled, size, reading.fit, box)
     elif box is not None:
         left, top, right, bottom = map(int, box)

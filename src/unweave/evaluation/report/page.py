@@ -14,6 +14,7 @@ from PIL import Image, features
 
 from unweave.data.reading.image_files import resize_pixels
 from unweave.figures.overlay import blend
+from unweave.figures.pixels import rgb_pixels
 from unweave.runs.report_facts import PixelError, ReportFacts, UnitFacts
 
 GAP = 2  # white pixels between images of a strip
@@ -274,7 +275,7 @@ def _method_notes(facts: ReportFacts) -> str:
 
 def _joined(images: Strip) -> UInt8[np.ndarray, "tall wide 3"]:
     """Images side by side, with white between them."""
-    rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+    rgb = rgb_pixels(images)
     height, width = images.shape[1:3]
     if height > MAX_STORED:
         rgb = resize_pixels(rgb, (MAX_STORED, max(1, round(MAX_STORED * width / height))))
