@@ -18,6 +18,7 @@ from unweave.cli import app as explorer
 from unweave.cli import (
     cite,
     compare,
+    contrast,
     data,
     demo,
     edit,
@@ -57,6 +58,7 @@ app.command("compare")(compare.command)
 app.command("report")(report.command)
 app.command("sweep")(sweep.command)
 app.command("leaderboard")(leaderboard.command)
+app.command("contrast")(contrast.command)
 app.command("app")(explorer.command)
 app.command("name")(name.command)
 app.command("info")(info.command)

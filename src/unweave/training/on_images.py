@@ -1,6 +1,6 @@
 """From a run or a pile of images to a run: images are trained on first, or their run goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +49,24 @@ def run_or_train(
         if trained_on not in (None, dataset.digest()):
             run_dir = default_run_dir(settings)  # images came or went since
     return train(method, *tables, run=run_dir, resume=True)
+
+
+def train_on_both(a: str | Path, b: str | Path, *, tables: Sequence[Mapping[str, Any]] = ()) -> Run:
+    """A run of the images of two folders, which links in runs/both/A-B join.
+
+    Raises ValueError for what is no folder, and what `run_or_train` raises.
+    """
+    folders = [Path(place).expanduser().resolve() for place in (a, b)]
+    missing = next((folder for folder in folders if not folder.is_dir()), None)
+    if missing is not None:
+        raise ValueError(f"{missing} is no folder of images: to compare other things, train a run and name it first.")
+    names = [folder.name for folder in folders] if folders[0].name != folders[1].name else ["a", "b"]
+    both = Path("runs") / "both" / "-".join(names)
+    both.mkdir(parents=True, exist_ok=True)
+    for name, folder in zip(names, folders):
+        link = both / name
+        if link.is_symlink() and link.resolve() != folder:
+            link.unlink()
+        if not link.is_symlink():
+            link.symlink_to(folder, target_is_directory=True)
+    return run_or_train(both, *tables)

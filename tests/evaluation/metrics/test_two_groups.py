@@ -93,12 +93,12 @@ def test_the_ceiling_is_chance_for_noise_and_one_for_what_is_apart():
     assert noise.low < 0.5 < noise.high or abs(noise.auroc - 0.5) < 0.1
     values[in_b, :2] += 2
     apart = ceiling(values, in_b)
-    assert apart.auroc > 0.97
+    assert apart.auroc > 0.94
     assert apart.auroc > max(d.auroc for d in differences(values, in_b))
 
 
 def test_the_ceiling_does_not_learn_replicates():
-    values, each = clustered(20, 15, spread=3.0)
+    values, each = clustered(20, 15, spread=3.0, columns=20)
     in_b = RNG.permutation(groups(10, 10))[each]
     assert ceiling(values, in_b).auroc > 0.75
     assert ceiling(values, in_b, each).auroc < 0.75

@@ -50,7 +50,7 @@ class Row(NamedTuple):
 def picture_source(
     files: PictureFiles, settings: FileSettings, label: Callable[[Sequence[str]], Labels | None]
 ) -> ImageSource:
-    """The source of these files; `label` gives the factors of rows by the names of their files.
+    """The source of these files; `label` gives the factors of files by their names.
 
     Raises ValueError where no picture can be read, SettingsError for settings that do not fit the pictures.
     """
@@ -73,6 +73,9 @@ def picture_source(
     def read(start: int, stop: int) -> ImageBlock:
         return read_one_by_one(start, stop, (*size, channels), image, lambda number: files.say(rows[number].file))
 
+    labels = label(files.names)
+    if labels is not None and len(rows) != len(files.names):
+        labels = labels._replace(classes=labels.classes[[row.file for row in rows]])
     names = [files.names[row.file] for row in rows]
     marked = [f"{name}#{row.page}" if reading.pages == "images" else name for name, row in zip(names, rows)]
     return ImageSource(
@@ -81,7 +84,7 @@ def picture_source(
         shape=(channels, *size),
         count=len(rows),
         read=read,
-        labels=label(names),
+        labels=labels,
         files=tuple(marked),
         boxes=np.array([row.box for row in rows], np.int64) if settings.patch else None,
         reading=reading,

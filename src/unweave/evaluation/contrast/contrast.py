@@ -1,0 +1,193 @@
+"""How two groups of images differ, unit by unit: effect sizes with intervals, and the change of a picture."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from unweave.evaluation.contrast.groups import Group, by_column, replicates_of, two_sets
+from unweave.evaluation.contrast.page import render_contrast
+from unweave.evaluation.metrics.two_groups import (
+    Ceiling,
+    Difference,
+    InB,
+    Replicates,
+    ceiling,
+    design,
+    differences,
+)
+from unweave.evaluation.report.measure import SAMPLING, select_units
+from unweave.evaluation.run_editor import RunEditor
+from unweave.figures.pixels import rgb_pixels
+from unweave.files import write_atomically, write_json
+from unweave.method import Generative, Method, Sampling
+from unweave.runs.codes import encode_rows
+from unweave.runs.run import Run
+from unweave.runs.unit_ranges import measure_values
+from unweave.runs.units import UnitGroup, unit_names
+
+DRAWN = 8  # units, those that differ most
+LEVEL = 0.05  # of the adjusted p, from which a difference is called one
+MAX_COLUMNS = 1_024  # numbers of a code that tell the groups apart together; of more, one of each unit
+
+
+@dataclass(frozen=True)
+class UnitContrast:
+    """A unit (or group of units) in both groups."""
+
+    word: str  # what asks for it
+    name: str
+    difference: Difference
+    change: float | None  # mean absolute change of pixels in [0, 1], from A's median to B's; None where none is drawn
+
+    @property
+    def differs(self) -> bool:
+        """Whether it differs by more than chance."""
+        return self.difference.adjusted < LEVEL
+
+
+@dataclass(frozen=True)
+class ContrastFacts:
+    """What contrast.json says. Units are in the order of how far they differ."""
+
+    run: str
+    names: tuple[str, str]
+    rows: tuple[int, int]
+    replicates: tuple[int, int] | None  # of each group; None where every image stands for itself
+    design: str  # rows, nested or crossed: see `two_groups.design`
+    ceiling: Ceiling
+    units: list[UnitContrast]
+    weights: str  # digest of the run's raw weights
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        units = [
+            {
+                "word": unit.word,
+                "name": unit.name,
+                **unit.difference._asdict(),
+                "auroc": unit.difference.auroc,
+                "differs": unit.differs,
+                "change": unit.change,
+            }
+            for unit in self.units
+        ]
+        return {**asdict(self), "ceiling": self.ceiling._asdict(), "units": units, "level": LEVEL}
+
+
+class Drawn(NamedTuple):
+    """The picture of A whose code is nearest to the median: itself, with a unit at A's median, and at B's."""
+
+    steps: UInt8[np.ndarray, "3 height width 3"]
+    change: float
+
+
+class Contrast(NamedTuple):
+    """The page, the same as JSON, and its content."""
+
+    page: Path
+    json: Path
+    facts: ContrastFacts
+
+
+def contrast(
+    run: Run | str | Path,
+    a: str,
+    b: str,
+    *,
+    by: str | None = None,
+    replicate: str | None = None,
+    sampling: Sampling = SAMPLING,
+    seed: int = 0,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Contrast:
+    """In which units the images of b differ from those of a: two folders or data sets, or two values of a column.
+
+    `by` is FILE:COLUMN; a and b are then values of it, or comparisons such as <12, and the images those of the run.
+    `replicate` (FILE:COLUMN, or `folders`) names what is independent of each other, such as plates, animals or days;
+    tiles and pages of one picture always stay together. Of each unit (or group): Cliff's delta with an interval of 95
+    %, p, and p adjusted by Benjamini and Hochberg over all of them; and of the picture of a that is nearest to its
+    median, the change as this unit alone goes to b's median. The ceiling is the cross-validated AUROC of all together.
+
+    The page goes to the run's contrast-A-B.html, the JSON beside it. Raises ValueError for groups that cannot be
+    compared, FileExistsError for an `output` that is there.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    groups = two_sets(run, a, b, seed) if by is None else by_column(run, by, a, b, seed)
+    page = output or run.path / f"contrast-{_word(groups[0].name)}-{_word(groups[1].name)}.html"
+    if output is not None and output.exists() and not overwrite:
+        raise FileExistsError(f"{output} is there already: choose another --output, or give --overwrite.")
+    replicates = replicates_of(groups, replicate)
+    in_b = np.repeat([False, True], [len(group.rows) for group in groups])
+    kind = design(in_b, replicates)
+    method = run.method()
+    codes = np.concatenate([encode_rows(method, group.dataset, group.rows) for group in groups])
+    units, _ = select_units(method, codes, unit_names(run))
+    values = measure_values(codes, units).values.astype(np.float64)
+    found = differences(values, in_b, replicates, seed)
+    order = sorted(range(len(units)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
+    drawn = _draw(method, groups[0], codes, in_b, [units[k] for k in order[:DRAWN]], sampling)
+    facts = ContrastFacts(
+        run=str(run.path),
+        names=(groups[0].name, groups[1].name),
+        rows=(len(groups[0].rows), len(groups[1].rows)),
+        replicates=_counts(in_b, replicates),
+        design=kind,
+        ceiling=ceiling(_together(codes, values), in_b, replicates, seed),
+        units=[
+            UnitContrast(units[k].word, units[k].name, found[k], drawn[rank].change if rank < len(drawn) else None)
+            for rank, k in enumerate(order)
+        ],
+        weights=run.digest(),
+        seed=seed,
+    )
+    json_path = write_json(page.with_suffix(".json"), facts.to_json())
+    write_atomically(page, render_contrast(facts.to_json(), [picture.steps for picture in drawn]))
+    return Contrast(page, json_path, facts)
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name.replace("<", "below-").replace(">", "above-")).strip("-")
+
+
+def _counts(in_b: InB, replicates: Replicates | None) -> tuple[int, int] | None:
+    if replicates is None:
+        return None
+    return len(np.unique(replicates[~in_b])), len(np.unique(replicates[in_b]))
+
+
+def _together(
+    codes: Float[np.ndarray, "rows unit dim"], values: Float[np.ndarray, "rows group"]
+) -> Float[np.ndarray, "rows column"]:
+    flat = codes.reshape(len(codes), -1).astype(np.float64)
+    return flat if flat.shape[1] <= MAX_COLUMNS else values
+
+
+def _draw(
+    method: Method,
+    a: Group,
+    codes: Float[np.ndarray, "rows unit dim"],
+    in_b: InB,
+    units: Sequence[UnitGroup],
+    sampling: Sampling,
+) -> list[Drawn]:
+    """The change of A's most typical picture by each unit; none of a method without decoder."""
+    if not isinstance(method, Generative):
+        return []
+    medians = [np.median(codes[group], axis=0) for group in (~in_b, in_b)]
+    spread = np.maximum(codes.std(0), 1e-12)
+    typical = int((((codes[~in_b] - medians[0]) / spread) ** 2).sum((1, 2)).argmin())
+    row = a.rows[[typical]]
+    lines = [torch.from_numpy(np.stack([median[unit.units] for median in medians])).float() for unit in units]
+    editor = RunEditor(method, a.dataset, sampling, 0)
+    moved = editor.traverse(row, [unit.units for unit in units], lines)[:, :, 0]  # (unit, step, channel, height, width)
+    image = editor.images(row)
+    return [
+        Drawn(rgb_pixels(torch.cat([image, steps])), float((steps[1] - steps[0]).abs().mean() / 2)) for steps in moved
+    ]

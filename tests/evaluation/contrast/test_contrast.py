@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unweave.cli.main import app
+from unweave.evaluation.contrast.contrast import contrast
+from unweave.method import Sampling
+from unweave.runs.run import Run
+
+FAST = Sampling("dpmsolver++", 2)
+
+
+def save(folder: Path, brightness: int, count: int = 12, seed: int = 0) -> Path:
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        plate = folder / f"p{number // 3}"
+        plate.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 60, (16, 16, 3), dtype=np.uint8) + np.uint8(brightness)
+        Image.fromarray(pixels).save(plate / f"{folder.name}{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dark_and_bright(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    top = tmp_path_factory.mktemp("groups")
+    return save(top / "dark", 20), save(top / "bright", 180, seed=1)
+
+
+def test_groups_that_differ_are_told_apart_on_a_page(
+    quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = map(str, dark_and_bright)
+    found = contrast(quick_run, a, b, sampling=FAST, output=tmp_path / "c.html")
+    facts = json.loads((tmp_path / "c.json").read_text())
+    assert facts["names"] == ["dark", "bright"]
+    assert facts["rows"] == [12, 12]
+    assert facts["design"] == "rows"
+    assert found.facts.units[0].differs
+    assert abs(found.facts.units[0].difference.delta) > 0.8
+    assert found.facts.ceiling.auroc > 0.9
+    assert found.facts.units[0].change > 0
+    page = (tmp_path / "c.html").read_text()
+    assert page.count("<article>") == len(facts["units"])
+    assert "How bright differs from dark" in page
+    assert "give --replicate folders" in caplog.text
+    with pytest.raises(FileExistsError, match="is there already"):
+        contrast(quick_run, a, b, output=tmp_path / "c.html")
+
+
+def test_replicates_of_folders_stay_together(
+    quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path
+) -> None:
+    a, b = map(str, dark_and_bright)
+    crossed = contrast(quick_run, a, b, replicate="folders", sampling=FAST, output=tmp_path / "c.html")
+    assert (crossed.facts.design, crossed.facts.replicates) == ("crossed", (4, 4))
+    table = tmp_path / "plates.csv"
+    files = [file for folder in dark_and_bright for file in sorted(folder.rglob("*.png"))]
+    table.write_text("file,plate\n" + "".join(f"{file.name},{file.name[:3]}{i // 6}\n" for i, file in enumerate(files)))
+    with pytest.raises(ValueError, match="2 and 2 replicates: 3 of each are needed"):
+        contrast(quick_run, a, b, replicate=f"{table}:plate", output=tmp_path / "d.html")
+
+
+def test_what_cannot_be_compared_is_named(quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a column is named as FILE\.csv:COLUMN"):
+        contrast(quick_run, str(dark_and_bright[0]), str(dark_and_bright[1]), replicate="plate")
+    with pytest.raises(ValueError, match="are no files, which a table could name"):
+        contrast(quick_run, "1", "2", by=f"{tmp_path}/f.csv:size")
+
+
+def test_the_command_is_there() -> None:
+    assert "contrast" in [command.name for command in app.registered_commands]

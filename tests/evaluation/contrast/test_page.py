@@ -1,0 +1,31 @@
+import numpy as np
+
+from unweave.evaluation.contrast.page import render_contrast
+
+UNIT = {"word": "3", "name": "<size>", "delta": 0.5, "low": 0.3, "high": 0.7, "p": 0.00001, "adjusted": 0.001}
+FACTS = {
+    "names": ["a&b", "c"],
+    "rows": [10, 12],
+    "replicates": None,
+    "design": "rows",
+    "ceiling": {"auroc": 0.9, "low": 0.8, "high": 0.95},
+    "units": [{**UNIT, "auroc": 0.75, "differs": True, "change": 0.1}],
+    "level": 0.05,
+}
+
+
+def test_the_page_needs_nothing_beside_it_and_escapes_names():
+    page = render_contrast(FACTS, [np.zeros((3, 8, 8, 3), np.uint8)])
+    assert "&lt;size&gt;" in page
+    assert "a&amp;b" in page
+    assert "<size>" not in page
+    assert "http" not in page
+    assert "data:image/png;base64," in page
+    assert "below 0.0001" in page
+    assert "+0.50 (+0.30 to +0.70)" in page
+
+
+def test_every_design_says_how():
+    for design, words in (("rows", "Mann and Whitney"), ("nested", "change groups together"), ("crossed", "inside it")):
+        replicates = None if design == "rows" else [4, 4]
+        assert words in render_contrast({**FACTS, "design": design, "replicates": replicates}, [])
