@@ -188,6 +188,10 @@ def data_table(images: Pictures, folder: Path) -> dict[str, Any]:
             raise ValueError("there are no images: the list is empty.")
         side = common_side(named)
         images = np.concatenate([read_image(name, (side, side), 3) for name in named])
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"images in an array must be uint8, got {images.dtype}; of other numbers, give files, or a path to an .npz."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "images.npz"
     if path.exists():

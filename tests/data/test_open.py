@@ -21,7 +21,7 @@ def test_the_family_is_complete():
         "mpi3d",
         "shapes3d",
     ]
-    readers = ["archive", "folder", "hdf5", "huggingface", "lmdb", "npz"]
+    readers = ["archive", "folder", "hdf5", "huggingface", "lmdb", "npz", "zarr"]
     assert registry.names("data") == sorted([*published, "smallnorb", *readers, "manifolds", "rooms", "sprites"])
 
 

@@ -21,7 +21,7 @@ from unweave.data.settings import MAX_CHANNELS
 StoredPicture = Num[np.ndarray, "height width channel"]
 """One picture in numbers of any type."""
 
-Content = bytes | Path
+PictureContent = bytes | Path
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 GREY_MODES = ("1", "L", "LA", "La")
@@ -40,17 +40,17 @@ class StoredShape(NamedTuple):
     deep: bool  # other numbers than 0 .. 255
 
 
-def stored_shape(content: Content) -> StoredShape:
+def stored_shape(content: PictureContent) -> StoredShape:
     """Size, channels, pages and depth of a picture, of which only the header is read. Raises ValueError."""
     return _naming_reason(_header, content)
 
 
-def read_stored(content: Content) -> Num[np.ndarray, "page height width channel"]:
+def read_stored(content: PictureContent) -> Num[np.ndarray, "page height width channel"]:
     """All pages of a picture. Those of 8 bits are upright, over white and in sRGB. Raises ValueError."""
     return _naming_reason(_pages, content)
 
 
-def _naming_reason(read: Callable[[Content], Any], content: Content) -> Any:
+def _naming_reason(read: Callable[[PictureContent], Any], content: PictureContent) -> Any:
     try:
         if isinstance(content, Path) and content.stat().st_size > MAX_FILE_BYTES:
             raise ValueError(f"it has {content.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
@@ -66,18 +66,18 @@ def _naming_reason(read: Callable[[Content], Any], content: Content) -> Any:
         raise ValueError(reason or type(error).__name__) from error
 
 
-def _stream(content: Content) -> Any:
+def _stream(content: PictureContent) -> Any:
     return content if isinstance(content, Path) else io.BytesIO(content)
 
 
-def _is_tiff(content: Content) -> bool:
+def _is_tiff(content: PictureContent) -> bool:
     if isinstance(content, bytes):
         return content[:4] in TIFF_STARTS
     with content.open("rb") as file:
         return file.read(4) in TIFF_STARTS
 
 
-def _header(content: Content) -> StoredShape:
+def _header(content: PictureContent) -> StoredShape:
     if _needs_tifffile(content):
         with _logged_errors_raised(), _open_tiff(content) as tiff:
             series = _series(tiff)
@@ -93,7 +93,7 @@ def _header(content: Content) -> StoredShape:
         return StoredShape(height, width, 1 if grey else 3, getattr(image, "n_frames", 1), deep)
 
 
-def _pages(content: Content) -> Num[np.ndarray, "page height width channel"]:
+def _pages(content: PictureContent) -> Num[np.ndarray, "page height width channel"]:
     if _needs_tifffile(content):
         with _logged_errors_raised(), _open_tiff(content) as tiff:
             return _tiff_pages(tiff)
@@ -112,7 +112,7 @@ def _pillow_page(image: Image.Image) -> StoredPicture:
     return to_picture(image, None, 1 if grey else 3)
 
 
-def _needs_tifffile(content: Content) -> bool:
+def _needs_tifffile(content: PictureContent) -> bool:
     """Whether a file is a TIFF of several pages, of a depth or of channels that Pillow does not keep."""
     if not _is_tiff(content):
         return False
@@ -126,7 +126,7 @@ def _needs_tifffile(content: Content) -> bool:
         return True
 
 
-def _open_tiff(content: Content) -> Any:
+def _open_tiff(content: PictureContent) -> Any:
     try:
         import tifffile
     except ImportError as error:

@@ -80,7 +80,7 @@ class ContrastFacts:
         return {**asdict(self), "ceiling": self.ceiling._asdict(), "units": units, "level": LEVEL}
 
 
-class Drawn(NamedTuple):
+class TypicalPicture(NamedTuple):
     """The picture of A whose code is nearest to the median: itself, with a unit at A's median, and at B's."""
 
     steps: UInt8[np.ndarray, "3 height width 3"]
@@ -176,7 +176,7 @@ def _draw(
     in_b: InB,
     units: Sequence[UnitGroup],
     sampling: Sampling,
-) -> list[Drawn]:
+) -> list[TypicalPicture]:
     """The change of A's most typical picture by each unit; none of a method without decoder."""
     if not isinstance(method, Generative):
         return []
@@ -189,5 +189,6 @@ def _draw(
     moved = editor.traverse(row, [unit.units for unit in units], lines)[:, :, 0]  # (unit, step, channel, height, width)
     image = editor.images(row)
     return [
-        Drawn(rgb_pixels(torch.cat([image, steps])), float((steps[1] - steps[0]).abs().mean() / 2)) for steps in moved
+        TypicalPicture(rgb_pixels(torch.cat([image, steps])), float((steps[1] - steps[0]).abs().mean() / 2))
+        for steps in moved
     ]
