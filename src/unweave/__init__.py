@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unweave.editing.method_specific import attention_maps, edit_alone, field_maps
     from unweave.editing.verbs import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.compare import compare
+    from unweave.evaluation.contrast.contrast import contrast
     from unweave.evaluation.edits import evaluate_edits
     from unweave.evaluation.evaluate import evaluate
     from unweave.evaluation.external_model import evaluate_model
@@ -55,6 +56,7 @@ _HOME = {
     "plan": "runs.plan",
     "read_tables": "evaluation.tables",
     "reconstruct": "editing.verbs",
+    "contrast": "evaluation.contrast.contrast",
     "report": "evaluation.report.report",
     "Run": "runs.run",
     "Sampling": "method",
@@ -71,6 +73,7 @@ __all__ = [
     "adjust",
     "attention_maps",
     "compare",
+    "contrast",
     "demonstrate",
     "edit_alone",
     "encode",
