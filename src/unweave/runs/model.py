@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from unweave.config import NamedSettings, SettingsError
-from unweave.files import check_safetensors
 from unweave.figures.pixels import use_colours
+from unweave.files import check_safetensors
 from unweave.method import Method, Pretraining, Trainable, find_method
 from unweave.models.foundation import Foundation, FrozenEncoder, check_digests, open_foundation
 from unweave.models.foundation_settings import FoundationSettings, NetworkSource
