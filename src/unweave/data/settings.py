@@ -90,6 +90,7 @@ class Reading(Frozen):
     pages: Literal["auto", "images", "channels", "max", "mean"] | Numbers = "auto"
     range: tuple[Bounds, ...] = Field(description="black and white of each channel")
     fit: Fit = "crop"
+    side: int | None = Field(default=None, description="pixels: the median of the shorter sides, or of tiles theirs")
 
     @property
     def bytes_as_stored(self) -> bool:

@@ -9,6 +9,7 @@ from unweave.data.open import open_data
 from unweave.runs import builtin
 from unweave.runs.plan import default_run_dir, plan
 from unweave.runs.run import Run
+from unweave.training.size_choice import choose_size, is_open
 from unweave.training.train import train
 
 
@@ -20,9 +21,9 @@ def run_or_train(
     """The run, or one that is trained on these images: a data set, a folder, a file.
 
     A run of `method` (EncDiff, its `laptop` preset, which the tables change: {"training": {"images": 20_000}}) is
-    trained; the same call again goes on with that run, and images that have changed get a new one. Raises what `train`
-    raises, ValueError for settings or a method beside a run and for fewer than two images, LookupError for a folder of
-    runs and for what is not there.
+    trained; of files at a size that `choose_size` chooses, unless the tables do. The same call again goes on with that
+    run, and images that have changed get a new one. Raises what `train` raises, ValueError for settings or a method
+    beside a run and for fewer than two images, LookupError for a folder of runs and for what is not there.
     """
     folder = what.path if isinstance(what, Run) else builtin.run_dir(what)
     if isinstance(what, Run) or (folder / "settings.toml").is_file():
@@ -43,6 +44,10 @@ def run_or_train(
     dataset = open_data(settings.data)
     if len(dataset) < 2:
         raise ValueError(f"{what} has {len(dataset)} image: there is nothing that varies.")
+    if is_open(settings, tables):
+        tables = (*tables, choose_size(method, tables, dataset))
+        settings = plan(method, *tables)
+        dataset = open_data(settings.data)
     run_dir = default_run_dir(settings, resume=True)
     if run_dir.exists():
         trained_on = Run(run_dir).record().get("data", {}).get("digest")

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from statistics import median_low
 from typing import NamedTuple
 
 import numpy as np
@@ -123,7 +124,8 @@ def choose_reading(files: PictureFiles, settings: FileSettings) -> Reading:
             *(files.name, several),
         )
     channels = settings.channels if settings.channels != "auto" else _channels(shapes, settings)
-    reading = Reading(channels=channels, pages=settings.pages, range=((0, 255),), fit=settings.fit)
+    side = settings.patch or median_low([min(shape.height, shape.width) for shape in shapes])
+    reading = Reading(channels=channels, pages=settings.pages, range=((0, 255),), fit=settings.fit, side=side)
     some_of_8_bits = not all(shape.deep for shape in shapes)
     count = len(channels) if isinstance(channels, tuple) else {"grey": 1, "rgb": 3}[channels]
     if some_of_8_bits and settings.range in ("auto", "full") and channels in ("grey", "rgb"):
