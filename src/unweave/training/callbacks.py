@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 import numpy as np
@@ -16,15 +16,17 @@ from unweave.editing import verbs
 from unweave.figures.grid import grid, tiles
 from unweave.figures.save import save_picture
 from unweave.files import write_atomically
-from unweave.method import Generative, Method, Pretraining, Previewing, Sampling, evaluating
+from unweave.method import Generative, Method, Pretraining, Previewing, Sampling, evaluating, find_method
 from unweave.runs import hub, log, reduction
 from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run, Statistics, statistics_file
 from unweave.runs.units import group_facts, select_groups
 from unweave.tensors import Images, to_images
 from unweave.training import foundation_facts, record
+from unweave.training.held_out import TIMES, held_out_rows, held_out_terms
 from unweave.training.loop import Step
 from unweave.training.trainer import Callback, Trainer
+from unweave.types import Rows
 
 logger = logging.getLogger("unweave")
 
@@ -49,24 +51,30 @@ class LogTerms(Callback):
     def __init__(self) -> None:
         self.window: list[dict[str, torch.Tensor]] = []
         self.first: dict[str, float] = {}
+        self.held_out: Rows = np.arange(0)
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        if find_method(trainer.run.method_name).labels is None and trainer.is_main:
+            self.held_out = held_out_rows(trainer)
 
     def after_step(self, trainer: Trainer, step: Step, before: int) -> None:
         settings = trainer.settings
         self.window.append(step.terms)
         every = max(1, settings.images // settings.batch // RECORDS)
         saves = crossed(before, step.seen, settings.save) and step.seen < settings.images
-        records = trainer.steps % every == 0 or step.seen == settings.images or saves
+        tests = len(self.held_out) > 0 and crossed(before, step.seen, max(1, settings.images // TIMES))
+        records = trainer.steps % every == 0 or step.seen == settings.images or saves or tests
         together = records or trainer.steps % 10 == 0
         stops, note = trainer.stops(together), ""
         if records or stops:
-            terms = self.record(trainer)
+            terms = self.record(trainer, held_out_terms(trainer, self.held_out) if tests else {})
             note = "  ".join(f"{name.split('/')[-1]} {value:.4f}" for name, value in terms.items())
         trainer.task.update(step.seen, note)
         if stops or trainer.stops(together):
             raise KeyboardInterrupt
 
-    def record(self, trainer: Trainer) -> dict[str, float]:
-        """Log the means over all processes, and begin anew."""
+    def record(self, trainer: Trainer, held_out: Mapping[str, float]) -> dict[str, float]:
+        """Log the means over all processes, with what was held out, and begin anew."""
         window, self.window = self.window, []
         means = torch.stack([torch.stack([terms[name].float() for terms in window]).mean() for name in window[0]])
         reduced = trainer.accelerator.reduce(means, "mean")
@@ -75,8 +83,9 @@ class LogTerms(Callback):
         self.first = self.first or next(iter(trainer.run.history()), terms)
         self.check(terms, trainer.seen)
         if trainer.is_main:
-            log.append(trainer.run.log, {"seen": trainer.seen, "seconds": round(trainer.seconds(), 2), **terms})
-            trainer.accelerator.log(terms, step=trainer.seen)
+            seconds = round(trainer.seconds(), 2)
+            log.append(trainer.run.log, {"seen": trainer.seen, "seconds": seconds, **terms, **held_out})
+            trainer.accelerator.log({**terms, **held_out}, step=trainer.seen)
         return terms
 
     def check(self, terms: dict[str, float], seen: int) -> None:

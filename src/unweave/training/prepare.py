@@ -34,6 +34,9 @@ from unweave.training.trainer import Trainer
 
 logger = logging.getLogger("unweave")
 
+SEEN_BY_HEART = 2_000
+"""Times that an image may be seen in a training without a word."""
+
 
 def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     """A trainer of an experiment, at the last checkpoint of its run where there is one.
@@ -51,6 +54,12 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     torch.manual_seed(settings.training.seed)
     dataset = open_data(settings.data)
     use_colours(dataset.colours)
+    if settings.training.images > SEEN_BY_HEART * len(dataset):
+        logger.warning(
+            "each of the %d images of %s is to be seen %s times, and will be learned by heart: more images help, or "
+            "training.images=%d",
+            *(len(dataset), dataset.name, f"{settings.training.images // len(dataset):,}", 1_000 * len(dataset)),
+        )
     if experiment.is_begun() and settings.foundation.sources():  # it goes on with those it has, or says they are gone
         foundation = Run(experiment.run_dir).foundation()
     else:
