@@ -279,7 +279,11 @@ def settings_table(section: str, settings: BaseModel, preset: str | None) -> Tab
         table.add_column(column, overflow="fold")
     for name, field in type(settings).model_fields.items():
         if name != "name":
-            table.add_row(f"{section}.{name}", escape(repr(getattr(settings, name))), escape(field.description or ""))
+            table.add_row(
+                f"{section}.{field.alias or name}",
+                escape(repr(getattr(settings, name))),
+                escape(field.description or ""),
+            )
     return table
 
 

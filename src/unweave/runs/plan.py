@@ -41,6 +41,8 @@ def plan(what: str | Path, *tables: Mapping[str, Any]) -> RunSettings:
         presets["foundation"] = _without_replaced(presets.get("foundation", {}), complete["foundation"])
     complete = merge(presets, {} if "name" in complete.get("data", {}) else DEFAULT_DATA, complete)
     complete["data"] = _complete_data(complete["data"])
+    if isinstance(complete.get("training"), Mapping):
+        complete["training"] = _complete_training(complete["training"])
     if "foundation" in complete:
         complete["foundation"] = _complete_foundation(complete["foundation"], complete["data"])
     return settings_of(complete)
@@ -158,6 +160,13 @@ def _overlay(*tables: Table) -> Table:
             result = {**result, "data": {key: value for key, value in old.items() if key == "size"}}
         result = merge(result, table)
     return result
+
+
+def _complete_training(table: Mapping[str, Any]) -> Table:
+    """A [training] table with an absolute path of the run that it starts from."""
+    origin = table.get("from")
+    local = isinstance(origin, str) and Path(origin).expanduser().is_dir()
+    return {**table, "from": str(Path(str(origin)).expanduser().resolve())} if local else dict(table)
 
 
 def _complete_data(table: Mapping[str, Any]) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, SerializeAsAny
+from pydantic import ConfigDict, Field, SerializeAsAny
 
 from unweave import registry
 from unweave.config import Frozen, NamedSettings, SettingsError, nearest, parse
@@ -19,6 +19,7 @@ Decay = Literal["constant", "cosine", "late"]
 class TrainingSettings(Frozen):
     """The table [training]: how long, how fast, how exactly, and how visibly."""
 
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
     images: int = Field(1_000_000, ge=1, description="budget: images seen, counted with repeats")
     batch: int = Field(128, ge=1, description="images per step, over all processes")
     rate: float = Field(1e-4, gt=0, description="learning rate")
@@ -51,6 +52,9 @@ class TrainingSettings(Frozen):
     )
     tracker: str | None = Field(
         None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."
+    )
+    origin: str | None = Field(
+        None, alias="from", min_length=1, description="a run of the same method, whose weights are the first ones here"
     )
     seed: int = Field(0, ge=0, description="of the weights, the order of images and the noise")
     save: int = Field(25_000, ge=1, description="images between checkpoints")

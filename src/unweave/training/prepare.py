@@ -77,6 +77,8 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
     elif labels is not None and fresh:
         foundation = with_losses(foundation, dataset)
     method = build(settings.method, foundation)
+    if fresh and settings.training.origin is not None:
+        start_from(Run(settings.training.origin), method)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
     players = method.to(accelerator.device).train().players()
     share = (accelerator.process_index, accelerator.num_processes)
@@ -110,6 +112,24 @@ def _at_last_checkpoint(run: Run, method: Trainable, accelerator: Accelerator) -
         torch.Generator().manual_seed(seed_of(run.settings.training.seed, rank)),
     )
     return state, _restore(run, state, accelerator)
+
+
+def start_from(run: Run, method: Trainable) -> None:
+    """Give a method the trained weights of a run of the same networks.
+
+    Raises SettingsError where its networks are others, which says what differs first.
+    """
+    stored, own = run.trained("raw", "cpu").state_dict(), method.state_dict()
+    odd = next((name for name in own if name not in stored or stored[name].shape != own[name].shape), None)
+    if odd is not None or len(stored) != len(own):
+        theirs = list(stored[odd].shape) if odd in stored else "none"
+        ours = f", {odd}: {theirs} there, {list(own[odd].shape)} here" if odd is not None else ""
+        raise SettingsError(
+            f"training.from={run.path} has other networks than this {type(method).__name__}{ours}. The method, its "
+            f"settings, data.size and the channels must be the same: that run is of {run.method_name}, and its images "
+            f"are {' x '.join(map(str, run.shape()))} (channels, height, width)."
+        )
+    method.load_state_dict(stored)
 
 
 def classes_of(dataset: Dataset, labels: Sequence[str]) -> tuple[int, torch.Tensor | None]:
