@@ -14,7 +14,7 @@ from unweave.evaluation.contrast.groups import Group, by_column, replicates_of, 
 from unweave.evaluation.contrast.page import render_contrast
 from unweave.evaluation.metrics.two_groups import (
     Ceiling,
-    Difference,
+    GroupDifference,
     InB,
     Replicates,
     ceiling,
@@ -42,7 +42,7 @@ class UnitContrast:
 
     word: str  # what asks for it
     name: str
-    difference: Difference
+    difference: GroupDifference
     change: float | None  # mean absolute change of pixels in [0, 1], from A's median to B's; None where none is drawn
 
     @property

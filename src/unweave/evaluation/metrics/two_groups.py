@@ -28,7 +28,7 @@ Replicates = Int[np.ndarray, "rows"]
 """The replicate of each row."""
 
 
-class Difference(NamedTuple):
+class GroupDifference(NamedTuple):
     """Of one number between two groups."""
 
     delta: float  # Cliff's, in [-1, 1]: how much more often a row of B is above one of A than below it
@@ -80,7 +80,9 @@ def design(in_b: InB, replicates: Replicates | None) -> Literal["rows", "nested"
     return "nested"
 
 
-def differences(values: UnitTable, in_b: InB, replicates: Replicates | None = None, seed: int = 0) -> list[Difference]:
+def differences(
+    values: UnitTable, in_b: InB, replicates: Replicates | None = None, seed: int = 0
+) -> list[GroupDifference]:
     """Of every column of the table. Raises ValueError as `design` does."""
     kind = design(in_b, replicates)
     each = np.arange(len(in_b)) if replicates is None else np.unique(replicates, return_inverse=True)[1]
@@ -94,7 +96,7 @@ def differences(values: UnitTable, in_b: InB, replicates: Replicates | None = No
     adjusted = stats.false_discovery_control(p)
     bounds = [_interval(values[:, k], in_b, each, kind) for k in range(values.shape[1])]
     return [
-        Difference(float(2 * auroc - 1), 2 * low - 1, 2 * high - 1, float(p[k]), float(adjusted[k]))
+        GroupDifference(float(2 * auroc - 1), 2 * low - 1, 2 * high - 1, float(p[k]), float(adjusted[k]))
         for k, (auroc, (low, high)) in enumerate(zip(aurocs, bounds))
     ]
 
