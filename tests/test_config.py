@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from unweave.config import Frozen, SettingsError, merge, parse, parse_word, read
+from unweave.config import Frozen, SettingsError, merge, nearest, parse, parse_word, read
 
 
 class Inner(Frozen):
@@ -93,3 +94,23 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("a = [1")
     with pytest.raises(SettingsError, match=r"broken\.toml is not valid TOML"):
         read(tmp_path / "broken.toml")
+
+
+@pytest.mark.parametrize("path", ["2024-05-01", "12", "1.50", "true"])
+def test_a_folder_may_be_called_as_a_number_or_a_date(path: str) -> None:
+    assert parse_word(f"data={path}") == {"data": path}
+    assert parse_word(f"data.path={path}") == {"data": {"path": path}}
+    assert parse_word('data={name="rooms"}') == {"data": {"name": "rooms"}}
+
+
+def test_the_nearest_name_does_not_mind_capitals() -> None:
+    assert nearest("MIG", ["dci@1", "mig@1"]) == " Did you mean 'mig@1'?"
+
+
+def test_a_settings_file_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(SettingsError, match="no settings file"):
+        read(tmp_path / "a.toml")
+    (tmp_path / "b.toml").write_text("a = " + "[" * 100_000)
+    with pytest.raises(SettingsError, match=r"b\.toml is not valid TOML"):
+        read(tmp_path / "b.toml")

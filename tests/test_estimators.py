@@ -83,6 +83,8 @@ def test_a_failed_fit_does_not_stand_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be uint8"):
         estimator.fit(IMAGES.astype(np.float32) / 255)
     estimator.fit(IMAGES)
+    with pytest.raises(FileExistsError, match="keeps an earlier fit"):
+        estimator.fit(IMAGES)
     again = pickle.loads(pickle.dumps(estimator))
     assert np.array_equal(again.transform(IMAGES), estimator.transform(IMAGES))
     with pytest.raises(TypeError, match="run=DIRECTORY"):
@@ -104,3 +106,11 @@ def test_the_order_of_files_does_not_decide_their_size(tmp_path: Path, caplog: p
     assert tables[0].shape == (len(files), 64, 64, 3)
     assert (tables[0] == tables[1][::-1]).all()
     assert "of several sizes, from 9 to 64 pixels" in caplog.text
+
+
+def test_a_pickle_finds_its_run_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pickled = pickle.dumps(quick(run="here/run").fit(IMAGES))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(pickle.loads(pickled).transform(IMAGES)) == len(IMAGES)

@@ -138,3 +138,12 @@ def test_a_notebook_shows_a_picture_and_then_changes_it(monkeypatch: pytest.Monk
     with progress.use(Progress()):
         progress.canvas().show("nobody sees it")
     assert len(shown) == 2
+
+
+def test_what_is_named_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x1b[2J\x07\u202eb\udcff\r[bold]c[/bold]\n"
+    assert progress.printable(hostile) == "a\\x1b[2J\\x07\\u202eb\\udcff\\r[bold]c[/bold]\n"
+    assert progress.printable("Wände, 壁\t😀\n") == "Wände, 壁\t😀\n"
+    with progress.use(Lines()):
+        progress.message(hostile)
+    assert "\x1b" not in capsys.readouterr().err

@@ -40,8 +40,9 @@ S = TypeVar("S", bound=BaseModel)
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """ " Did you mean 'x'?" when some known name is near, else ""."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    spelt = {word.casefold(): word for word in known}
+    near = difflib.get_close_matches(name.casefold(), list(spelt), n=1, cutoff=0.5)
+    return f" Did you mean {spelt[near[0]]!r}?" if near else ""
 
 
 def read(path: Path) -> Table:
@@ -63,8 +64,10 @@ def parse_word(text: str) -> Table:
         raise SettingsError(f"expected dotted.key=value, got {text!r}; for example training.images=50000.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         parsed = value
+    if key in ("data", "data.path") and not isinstance(parsed, dict | str):
+        parsed = value  # a folder may be called 12 or 2024-05-01
     for part in reversed(key.split(".")):
         parsed = {part: parsed}
     return parsed

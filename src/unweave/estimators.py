@@ -63,16 +63,21 @@ class Estimator(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Pictures, y: object = None) -> "Estimator":
-        """Train without labels; `y` is not looked at. Raises what `unweave.train` raises."""
+        """Train without labels; `y` is not looked at. Raises what `unweave.train` raises, FileExistsError for a second
+        fit into one `run`."""
         self._folder = tempfile.TemporaryDirectory(prefix="unweave-")
-        table = data_table(X, Path(self._folder.name) if self.run is None else Path(f"{self.run}-images"))
+        run_dir = Path(self._folder.name) / "run" if self.run is None else Path(self.run).resolve()  # pickles go places
+        if (run_dir / "settings.toml").exists():
+            raise FileExistsError(
+                f"{run_dir} keeps an earlier fit: fit with another run=DIRECTORY, or remove it and {run_dir}-images."
+            )
+        table = data_table(X, Path(self._folder.name) if self.run is None else Path(f"{run_dir}-images"))
         if self.size is not None:
             table["size"] = self.size
         training: dict[str, Any] = {"seed": self.seed}
         if self.images is not None:
             training["images"] = self.images
         base = {"preset": self.preset, "data": table, "training": training}
-        run_dir = Path(self._folder.name) / "run" if self.run is None else Path(self.run)
         try:
             with progress.use(progress.shown() if self.verbose else progress.Progress()):
                 self.run_: Run = train.train(self.method, base, self.settings or {}, run=run_dir)

@@ -8,6 +8,7 @@ A bar on stderr is drawn where a person looks on (a terminal, a notebook), and n
 """
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -161,12 +162,21 @@ def use(progress: Progress) -> Iterator[None]:
 
 def task(name: str, total: Amount | None = None, unit: str = "steps", done: Amount = 0) -> AbstractContextManager[Task]:
     """A piece of work for the time of a `with`; what it gives is told by `update` how much is done. "B" are bytes."""
-    return current().task(name, total, unit, done)
+    return current().task(printable(name), total, unit, done)
 
 
 def message(text: str) -> None:
     """A line for the person who waits."""
-    current().message(text)
+    current().message(printable(text))
+
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal obeys or cannot show: controls but TAB and line feed, turns of direction, halves of a pair."""
+
+
+def printable(text: str) -> str:
+    """The text with control characters written as escapes: names of files and units are shown, and do nothing."""
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def canvas() -> Canvas:

@@ -208,3 +208,12 @@ def test_groups_have_a_slider_each_and_methods_without_maps_say_so(diti_run: Run
     assert "diti has no attention maps" in explorer.why_no_attention()
     with pytest.raises(ValueError, match="no attention maps"):
         explorer.attention(picked, 0)
+
+
+def test_more_units_than_there_are_are_not_swapped(explorer: Explorer) -> None:
+    picked, partner = explorer.pick(0, 0), explorer.partner(1)
+    for indices in ([0] * 300, range(300), [-1]):
+        with pytest.raises(ValueError, match="at most once"):
+            next(explorer.swap(picked, partner, indices))
+        with pytest.raises(ValueError, match="at most once"):
+            next(explorer.traverse(picked, indices))

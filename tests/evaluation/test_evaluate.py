@@ -69,6 +69,10 @@ def test_single_files_and_folders_are_encoded_by_name(quick_run: Run, tmp_path: 
     single = unweave.encode(quick_run, [tmp_path / "b.png"])
     assert single["files"].tolist() == ["b.png"]
     np.testing.assert_allclose(single["codes"][0], folder["codes"][1], atol=1e-5)
+    (tmp_path / "c").mkdir()
+    shutil.copy(tmp_path / "b.png", tmp_path / "c")
+    both = [str(tmp_path / "b.png"), str(tmp_path / "c" / "b.png")]
+    assert unweave.encode(quick_run, both)["files"].tolist() == both
 
 
 def test_another_set_is_fitted_to_the_run_or_refused(quick_run: Run, tmp_path: Path) -> None:
@@ -209,7 +213,7 @@ def test_scores_of_a_run_that_is_read_only_are_given_and_not_kept(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(tempfile, "mkstemp", refuse)  # root may write everywhere
-    scores = unweave.evaluate(run, rows=50, protocols=["mig@1"], repeats=1)
+    scores = unweave.evaluate(run, rows=51, protocols=["mig@1"], repeats=1)  # whose codes no other test has kept
     assert scores["protocols"].keys() == {"mig@1"}
     assert "--output" in caplog.text
     assert "codes are not kept" in caplog.text

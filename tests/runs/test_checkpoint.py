@@ -1,3 +1,4 @@
+import errno
 import json
 import resource
 from collections.abc import Callable
@@ -80,6 +81,17 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypat
         state_.save_state(tmp_path, state, 16, 2, {})
     assert [int(path.name) for path in checkpoint.complete(tmp_path)] == [8]
     assert [path.name for path in tmp_path.iterdir()] == ["000000000008"]
+
+
+def test_a_folder_that_may_not_be_written_is_not_told_to_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("safetensors.torch.save_file", refuse)
+    with pytest.raises(OSError, match=r"See that .* can be written, then go on with --resume"):
+        state_.save_state(tmp_path, fresh(), 8, 1, {})
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from unweave.runs.images import read_file, read_images, read_row
@@ -40,3 +44,35 @@ def test_a_message_says_which_image_is_resized(
     assert [record.getMessage() for record in caplog.records] == [
         "turned.jpg has 30 x 20 pixels: its middle is resized to 16 x 16 (height, width)."
     ]
+
+
+def test_a_folder_does_not_hide_a_row(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "0").mkdir()
+    assert read_images(quick_run, "0").labels == ["row 0"]
+
+
+def test_what_is_no_name_says_what_to_do(quick_run: Run, untyped: None) -> None:
+    for images in ([Image.new("RGB", (4, 4))], np.zeros((1, 4, 4, 3))):
+        with pytest.raises(TypeError, match="save pictures and arrays as files"):
+            read_images(quick_run, images)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(4)), kind=st.sampled_from([list, tuple, np.array]), as_word=st.booleans())
+def test_any_list_of_images_gives_the_same_rows_in_any_order(
+    quick_run: Run,
+    tmp_path_factory: pytest.TempPathFactory,
+    untyped: None,
+    order: list[int],
+    kind: Callable[[list[object]], object],
+    as_word: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("images")
+    paths = [folder / f"{i}.png" for i in range(3)]
+    for i, path in enumerate(paths):
+        Image.new("RGB", (20 + i, 30), (80 * i, 9, 200)).save(path)
+    names = [*paths, 7]  # files, and a row
+    expected = read_images(quick_run, names).images
+    given_names = kind([str(names[i]) for i in order] if as_word or kind is np.array else [names[i] for i in order])
+    assert torch.equal(read_images(quick_run, given_names).images, expected[list(order)])

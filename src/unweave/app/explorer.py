@@ -21,7 +21,7 @@ from torch import Tensor
 
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
-from unweave.data.reading.image_files import IMAGE_FORMATS, read_image
+from unweave.data.reading.image_files import IMAGE_FORMATS, WEBP_HEAD, read_image, webp_pixels
 from unweave.editing.adjust import adjust_units
 from unweave.editing.inputs import SAMPLING
 from unweave.editing.interpolate import interpolate_units
@@ -185,7 +185,11 @@ class Explorer:
     def swap(
         self, picked: PickedImage, partner: Partner | PickedImage, indices: Sequence[int]
     ) -> Iterator[tuple[int, Pixels]]:
-        """One unit after the other from the partner: its index and the picture, as each is made."""
+        """One unit after the other from the partner: its index and the picture, as each is made.
+
+        Raises what `check_indices` raises.
+        """
+        self.check_indices(indices)
         for index in indices:
             units = self.units[index].units
             with self._drawing():
@@ -194,10 +198,17 @@ class Explorer:
                 )
             yield index, to_pixels(edited)
 
+    def check_indices(self, indices: Sequence[int]) -> None:
+        """Raises ValueError for a unit that is not there, and for one that is asked for twice."""
+        count = len(self.units)
+        if len(set(indices)) < len(indices) or not all(0 <= index < count for index in indices):
+            raise ValueError(f"units are each of 0..{count - 1} at most once, got {len(indices)}: {list(indices)[:8]}.")
+
     def traverse(
         self, picked: PickedImage, indices: Sequence[int], quantiles: Sequence[float] = TRAVERSAL_QUANTILES
     ) -> Iterator[tuple[int, Pixels]]:
-        """One unit after the other at these quantiles: its index and the pictures."""
+        """One unit after the other at these quantiles: its index and the pictures. Raises as `swap` does."""
+        self.check_indices(indices)
         for index in indices:
             edits, points = [self.units[index].units], [self.ranges[index].codes_at(quantiles)]
             with self._drawing():
@@ -299,8 +310,11 @@ def _as_argument(name: str) -> str:
 def _check_upload_size(path: Path) -> None:
     """Raises ValueError for more pixels than a person's picture has, before they are decoded."""
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
-            count = image.width * image.height
+        with path.open("rb") as file:
+            count = webp_pixels(file.read(WEBP_HEAD))
+        if count is None:
+            with Image.open(path, formats=IMAGE_FORMATS) as image:
+                count = image.width * image.height
     except Exception:
         return  # what cannot be opened is refused by the reader, in better words
     if count > MAX_UPLOAD_PIXELS:

@@ -63,9 +63,9 @@ def export_folder(explorer: Explorer, folder: Path) -> Path:
         shutil.copytree(package, temporary / "unweave", ignore=ignored)
         required = [line for line in requires("unweave") or [] if "extra ==" not in line or 'extra == "app"' in line]
         names = [line.split(";")[0].strip() for line in required]
-        (temporary / "requirements.txt").write_text("\n".join(names) + "\n")
-        (temporary / "app.py").write_text(APP)
+        (temporary / "requirements.txt").write_text("\n".join(names) + "\n", "utf-8")
+        (temporary / "app.py").write_text(APP, "utf-8")
         title = f"{explorer.run.path.name}, one unit at a time"
         fields = {"title": json.dumps(title), "gradio": version("gradio"), "version": version("unweave")}
-        (temporary / "README.md").write_text(CARD.format(**fields))
+        (temporary / "README.md").write_text(CARD.format(**fields), "utf-8")
     return folder

@@ -1,17 +1,18 @@
 """How the explorer looks: Gradio's components around `Explorer`, which does everything. The tabs are modules."""
 
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from unweave.app.components import PICTURE_SECONDS, StorePicture, errors_in_page, picture_store, unit_options
 from unweave.app.explorer import Explorer
+from unweave.app.guard import LOOPBACK, Guard, waiting_visitors
 from unweave.app.slider_tab import build_slider_tab, image_panel
 from unweave.app.swap_tab import build_swap_tab
 from unweave.app.unit_tab import build_unit_tab
@@ -35,7 +36,10 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True) -> 
     """The page of a run; units can be renamed by whoever has it, unless `rename` is False."""
     title = f"{explorer.run.method_name} on {explorer.dataset_name()}: one unit at a time"
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(PICTURE_SECONDS, PICTURE_SECONDS)) as page:
-        gr.Markdown(f"# {title}\n{len(explorer.units)} units. Pick an image, move a slider, see what it does.")
+        gr.HTML(  # not Markdown: what data are called is text
+            f"<h1>{escape(title)}</h1>"
+            f"<p>{len(explorer.units)} units. Pick an image, move a slider, see what it does.</p>"
+        )
         panel = image_panel(explorer)
         with gr.Tab("Sliders"):
             sliders, slider_events = build_slider_tab(page, explorer, panel, store)
@@ -86,26 +90,18 @@ def launch(
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
     page = build_page(explorer, picture_store(folder), rename)
     page.queue(max_size=64)
+    guard = Middleware(Guard, loopback=host in LOOPBACK and not share, waiting=waiting_visitors(page))
     _, address, _ = page.launch(
         server_name=host, server_port=port, share=share, inbrowser=False, quiet=True, show_error=False,
         prevent_thread_lock=True, max_file_size=MAX_UPLOAD_SIZE, allowed_paths=[], ssr_mode=False, mcp_server=False,
         footer_links=[], css=CSS, state_session_capacity=200, enable_monitoring=False, run_history=False,
+        app_kwargs={"middleware": [guard]},
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
     )  # fmt: skip
     ready(address if not page.share_url else f"{address} and {page.share_url}")
     if wait:
-        _end_on_sigterm(folder)
-        page.block_thread()
+        try:
+            page.block_thread()
+        finally:
+            folder.cleanup()
     return page
-
-
-def _end_on_sigterm(folder: tempfile.TemporaryDirectory[str]) -> None:
-    """SIGTERM removes pictures and uploads and ends the process at once, whatever is being drawn: to take everything
-    down in order would be seconds."""
-
-    def end(*_: Any) -> None:
-        folder.cleanup()
-        os._exit(128 + signal.SIGTERM)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, end)

@@ -62,6 +62,8 @@ def build_swap_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture) -
             (store(rgb_pixels(picked.reconstruction)[0]), "rebuilt"),
             (store(rgb_pixels(partner.image)[0]), "partner"),
         ]
+        with errors_in_page():
+            explorer.check_indices(indices)
         words = ",".join(explorer.units[index].word for index in indices)
         line = explorer.command("swap", picked, ["--partners", partners_argument(partner), "--units", words])
         names = explorer.names()

@@ -1,5 +1,8 @@
 """unweave app"""
 
+import os
+import signal
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -40,8 +43,13 @@ def command(
         if explorer.dataset is not None:
             output.say(f"{export / 'run' / 'examples'} has a dozen images of the data: remove what must not be public.")
         return
+    from unweave.app.guard import LOOPBACK
     from unweave.app.interface import launch
 
-    if share or host not in ("127.0.0.1", "localhost", "::1"):
+    if share or host not in LOOPBACK:
         output.say("warning: everyone who has the address can use this page, upload images and rename units.")
-    launch(explorer, host=host, port=port, share=share, ready=lambda address: output.say(f"open {address}"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        launch(explorer, host=host, port=port, share=share, ready=lambda address: output.say(f"open {address}"))
+    except SystemExit:  # pictures and uploads are removed; to take down all the rest in order would be seconds
+        os._exit(128 + signal.SIGTERM)

@@ -93,6 +93,8 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv[1:] = ["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"]
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_printable)
     logging.getLogger("unweave").setLevel(logging.INFO)
     malloc.keep()
     if threading.current_thread() is threading.main_thread():  # temporary files are removed then, too
@@ -111,13 +113,19 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        print(explained(error), file=sys.stderr)
+        output.say(explained(error))
         sys.exit(1)
     finally:
         try:
             sys.stdout.flush()
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _printable(record: logging.LogRecord) -> bool:
+    """Nothing that is named in a message does anything to the terminal."""
+    record.msg, record.args = progress.printable(record.getMessage()), ()
+    return True
 
 
 def explained(error: Exception) -> str:

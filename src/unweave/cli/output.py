@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from unweave import progress, threads
 from unweave.cli import tables
@@ -21,13 +22,24 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """A line on stderr."""
-    print(text, file=sys.stderr)
+    print(progress.printable(text), file=sys.stderr)
 
 
 def print_table(table: Table) -> None:
-    """A table on stdout, at the width of the terminal, or 120 columns in a pipe."""
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(table)
+    """A table on stdout, at the width of the terminal, or 120 columns in a pipe; what is in it is text, not markup."""
+    for column in table.columns:  # rich takes no cells back, once they are in
+        column._cells[:] = map(_printable, column._cells)
+    table.title, table.caption = _printable(table.title), _printable(table.caption)
+    options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+    console = Console(**options)
+    (console if console.is_terminal else Console(width=120, **options)).print(table)
+
+
+def _printable(cell: Any) -> Any:
+    """A cell, title or caption without what a terminal would obey."""
+    if isinstance(cell, Text):
+        cell.plain = progress.printable(cell.plain)
+    return progress.printable(cell) if isinstance(cell, str) else cell
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

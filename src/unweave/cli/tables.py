@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -71,7 +70,7 @@ def intervals_table(intervals: "Intervals") -> Table:
     """Intervals over training seeds."""
     runs = next((interval.runs for scores in intervals.values() for interval in scores.values()), 0)
     caption = (
-        f"low and high: 95 % t-interval of the mean over {runs} runs: what other seeds of the method would give."
+        f"low and high: 95 % t-interval of the mean over training seeds, from {runs} runs; another run may be outside."
         if runs >= 3
         else f"means of {runs} runs; an interval needs three or more."
     )
@@ -274,16 +273,13 @@ def _format_channel(facts: Mapping[str, Any]) -> str:
 
 def settings_table(section: str, settings: BaseModel, preset: str | None) -> Table:
     """Every setting of a method or of training, with its value under a preset."""
-    table = Table(title=escape(f"[{section}] with preset={preset}"), title_justify="left")
+    table = Table(title=Text(f"[{section}] with preset={preset}"), title_justify="left")
     for column in ("setting", "value", "meaning"):
         table.add_column(column, overflow="fold")
     for name, field in type(settings).model_fields.items():
         if name != "name":
-            table.add_row(
-                f"{section}.{field.alias or name}",
-                escape(repr(getattr(settings, name))),
-                escape(field.description or ""),
-            )
+            setting = f"{section}.{field.alias or name}"
+            table.add_row(setting, Text(repr(getattr(settings, name))), Text(field.description or ""))
     return table
 
 
@@ -299,11 +295,11 @@ def findings_table(report: "DoctorReport") -> Table:
     """What the doctor found, the worst first."""
     bad = sum(finding.severity != "note" for finding in report.findings)
     summary = f"{bad} of these should be looked at" if bad else "nothing is wrong"
-    caption = f"{escape(report.name)}: {report.images:,} images; {summary}"
+    caption = Text(f"{report.name}: {report.images:,} images; {summary}")
     table = Table("", "found", "for example", "remedy", caption=caption)
     for finding in report.findings:
         examples = "\n".join(finding.examples)
-        table.add_row(finding.severity, escape(finding.message), escape(examples), escape(finding.remedy))
+        table.add_row(finding.severity, *map(Text, (finding.message, examples, finding.remedy)))
     return table
 
 

@@ -149,7 +149,7 @@ def copy_networks(folders: Mapping[str, Path], target: Path) -> None:
         if name == "denoiser":
             path = target / name / "scheduler" / "scheduler_config.json"
             path.parent.mkdir()
-            path.write_text(json.dumps(scheduler_config(folder), indent=2))
+            path.write_text(json.dumps(scheduler_config(folder), indent=2), "utf-8")
 
 
 def scheduler_config(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ it. Files are not forced to the disk: a power cut may tear the newest folder, wh
 before it is used.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -71,13 +72,19 @@ def save(
         kept = [path.name for path in complete(folder)]
         raise OSError(
             f"the checkpoint of {seen:,} images cannot be written to {folder} ({error}); "
-            f"kept: {', '.join(kept) or 'none yet'}. Make room there, then go on with --resume."
+            f"kept: {', '.join(kept) or 'none yet'}. {_remedy(folder, error)}, then go on with --resume."
         ) from error
     for old in complete(folder)[:-KEEP]:
         hidden = folder / f".{old.name}.old.partial"  # a kill while it is deleted leaves nothing that looks whole
         old.rename(hidden)
         shutil.rmtree(hidden)
     return final
+
+
+def _remedy(folder: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT, None):
+        return f"See that {folder} can be written"
+    return "Make room there"
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, "torch.Tensor"]]]:

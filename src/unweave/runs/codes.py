@@ -22,7 +22,7 @@ from unweave.files import temporary_path
 from unweave.method import Generative, Method, evaluating
 from unweave.runs import ledger
 from unweave.runs.data import dataset_for
-from unweave.runs.images import ImageNames, read_images
+from unweave.runs.images import ImageNames, list_images, read_images
 from unweave.runs.run import Run
 from unweave.tensors import Images, Units, to_images
 from unweave.types import Rows, Weights, check_finite, check_weights
@@ -40,18 +40,21 @@ def encode(
     """Codes of a data set, a folder or an .npz (the run's own data unless given), of its `split`, or of single images.
 
     The arrays of codes.npz: `codes` [rows, unit, dim] in float32 and `rows`, the row number of each in the full data
-    set; `files` where images are files, `boxes` (left, top, right, bottom in pixels) where they are tiles of files, and
-    `factors` where they are known. Splits: `runs.data.dataset_for`.
+    set; `files` where images are files (their names; of single ones their paths, where two have one name), `boxes`
+    (left, top, right, bottom in pixels) where they are tiles of files, and `factors` where they are known.
+    Splits: `runs.data.dataset_for`.
     """
     run = run if isinstance(run, Run) else Run(run)
     method = run.method(weights)
     if images is not None and not isinstance(images, str | Path):
         if split is not None:
             raise ValueError(f"split={split!r} is of a data set, and single images were given: leave it out.")
-        named = read_images(run, images)
+        listed = list_images(images)
+        named = read_images(run, listed)
+        files = named.labels if len(set(named.labels)) == len(listed) else list(map(str, listed))
         with evaluating(method):
             units = method.encode(named.images).float().cpu().numpy()
-        return {"codes": units, "rows": np.arange(len(units)), "files": np.array(named.labels)}
+        return {"codes": units, "rows": np.arange(len(units)), "files": np.array(files)}
     dataset = dataset_for(run, None if images is None else str(images), split)
     rows = np.arange(len(dataset))
     arrays: dict[str, Any] = {"codes": encode_rows(method, dataset, rows), "rows": views.base_rows(dataset, rows)}

@@ -75,7 +75,7 @@ def share(run: Run, folder: Path, half: bool) -> Path:
             (temporary / name).write_text(text, "utf-8")
         bound = [file for file in visible_files(temporary) if is_part_of_model(file.relative_to(temporary))]
         digests = {str(file.relative_to(temporary)): checkpoint.digest(file) for file in bound}
-        (temporary / DIGESTS).write_text(json.dumps(digests, indent=2))
+        (temporary / DIGESTS).write_text(json.dumps(digests, indent=2), "utf-8")
     return folder
 
 

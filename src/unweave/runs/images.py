@@ -38,7 +38,8 @@ def list_images(names: ImageNames) -> list[ImageName]:
     for name in listed:
         if isinstance(name, bool) or not isinstance(name, str | Path | int | np.integer):
             raise TypeError(
-                f"images are row numbers of the data set or paths of image files, got a {type(name).__name__}."
+                f"images are row numbers of the data set or paths of image files, got a {type(name).__name__}: save "
+                "pictures and arrays as files, such as PNG, and give their paths."
             )
     return listed
 
@@ -50,7 +51,7 @@ def read_images(run: Run, names: ImageNames) -> NamedImages:
     dataset: Dataset | None = None
     images, labels = [], []
     for name in names:
-        if isinstance(name, int) or (str(name).isdecimal() and not Path(str(name)).exists()):
+        if isinstance(name, int) or (str(name).isdecimal() and not Path(str(name)).is_file()):
             dataset = dataset or run.dataset()
             row = int(str(name))
             images.append(read_row(dataset, row))

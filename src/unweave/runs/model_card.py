@@ -1,5 +1,6 @@
 """The model card of a shared run: what a reader needs to judge it, written from what the run recorded."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ def card_of(run: Run, half: bool) -> str:
     }
     parts = [
         "---\nlibrary_name: unweave\ntags: [disentanglement, unsupervised, image-editing]\n---",
-        f"# {name} on {title}",
+        f"# {name} on {as_text(title)}",
         (module.__doc__ or "").strip(),
         "Trained without labels by [unweave]: images in, a set of units out, each to be changed on its own.",
         *(["![reconstructions and swaps](preview.png)"] if run.preview() else []),
@@ -75,5 +76,10 @@ def scores_table(scores: Mapping[str, Any] | None) -> str:
 
 def markdown_table(facts: Mapping[str, Any]) -> str:
     """A Markdown table of names and values."""
-    rows = [f"| {key} | {str(value).replace('|', chr(92) + '|')} |" for key, value in facts.items()]
+    rows = [f"| {key} | {as_text(str(value))} |" for key, value in facts.items()]
     return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def as_text(value: str) -> str:
+    """A value in Markdown, so that nothing in it is markup: names of data are anybody's."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(value.split()))

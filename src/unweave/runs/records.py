@@ -41,15 +41,15 @@ class RunRecord(Stored):
 
 class ScoreRecord(Stored):
     value: FiniteNumber
-    low: FiniteNumber
-    high: FiniteNumber
+    low: FiniteNumber | None = None
+    high: FiniteNumber | None = None
 
 
 class ScoresRecord(Stored):
     """scores.json and its siblings."""
 
     protocols: dict[str, dict[str, ScoreRecord]]
-    rows: Count
+    rows: Count = 0
     weights: str | None = None
     data: dict[str, Any] = {}
     matrices: dict[str, dict[str, list[list[float | None]]]] = {}

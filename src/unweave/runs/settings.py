@@ -44,11 +44,14 @@ class TrainingSettings(Frozen):
     compile: bool = Field(
         False, description="torch.compile the networks where that works (the CPU needs a C++ compiler); takes minutes"
     )
-    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto", description="CPU threads; 'auto' takes one or all cores, whichever is the faster, also on the way"
     )
     processes: int = Field(
-        1, ge=1, description="processes on this machine that share every batch (gloo); 1, or fewer threads in each"
+        1,
+        ge=1,
+        le=1024,
+        description="processes on this machine that share every batch (gloo); 1, or fewer threads in each",
     )
     tracker: str | None = Field(
         None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."

@@ -125,7 +125,7 @@ def write_ranges(folder: Path, groups: Sequence[UnitGroup], ranges: Sequence[Uni
         group.word: {part: array.tolist() for part, array in unit_range._asdict().items()}
         for group, unit_range in zip(groups, ranges)
     }
-    (folder / RANGES_FILE).write_text(json.dumps(tables))
+    (folder / RANGES_FILE).write_text(json.dumps(tables), "utf-8")
 
 
 def read_ranges(run: Run) -> dict[str, UnitRange]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from unweave.files import read_json, write_atomically
+from unweave.progress import printable
 from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.types import NamedGroups
@@ -137,7 +138,7 @@ def unit_names(run: Run) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        names = {name: str(word) for name, word in read_json(path).items()}
+        names = {printable(name): str(word) for name, word in read_json(path).items()}
         return {name: word for name, word in names.items() if not _is_number(name) and not RANGE.fullmatch(name)}
     except ValueError as error:
         raise ValueError(

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 import zipfile
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
@@ -304,11 +305,23 @@ def test_redirects_lead_to_web_addresses_only(site, tmp_path, patience):
     assert download_file(a_file(good), tmp_path / "set", patience).read_bytes() == DATA
 
 
+def test_nobody_on_the_way_is_let_in(monkeypatch, tmp_path, patience):
+    moved = SimpleNamespace(status=302, headers={"Location": "http://mirror.example/a"}, close=lambda: None)
+    asked = []
+    monkeypatch.setattr(
+        urllib.request.OpenerDirector, "open", lambda _, request, **__: asked.append(request.full_url) or moved
+    )
+    with pytest.raises(NotFetchedError, match=r"leads from https to http://mirror\.example/a"):
+        download_file(a_file("https://site.example/a"), tmp_path / "set", patience)
+    assert asked == ["https://site.example/a"]
+
+
 def test_an_unknown_sha256_is_recorded_and_compared_from_then_on(site, tmp_path, patience, caplog):
     remote = a_file(site.serve("/a", Answer(DATA)), sha256=None)
     with caplog.at_level(logging.INFO, "unweave"):
         path = download_file(remote, tmp_path, patience)
     assert "no sha256 of a.npz was published: this one is recorded" in caplog.text
+    assert "is not verified" in caplog.text
     assert read_record(tmp_path)["sha256"] == SHA
     path.write_bytes(OTHER_DATA)
     with pytest.raises(NotFetchedError, match=r"that of the first download \(digests.json\)"):

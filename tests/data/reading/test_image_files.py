@@ -1,11 +1,13 @@
 import io
+import os
+import resource
 import shutil
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -188,3 +190,48 @@ def test_twelve_bits_in_sixteen_are_not_nearly_black(ending):
         decode_image(PICTURES / "twelve_bit" / f"cell0.{ending}", None, 3)
     black = Image.fromarray(np.zeros((4, 4), np.uint16))
     assert (decode_image(encoded("PNG", black), None, 3) == 0).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 2), (16_383, 3)])
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}])
+def test_how_large_a_webp_is_stands_in_its_head(size: tuple[int, int], options: dict[str, object]) -> None:
+    content = encoded("WEBP", Image.new("RGB", size), **options)
+    assert image_files.webp_pixels(content[: image_files.WEBP_HEAD]) == size[0] * size[1]
+    assert image_files.webp_pixels(encoded("PNG", Image.new("RGB", size))[:30]) is None
+
+
+def test_a_webp_that_would_take_gigabytes_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    head = b"RIFF" + bytes(4) + b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + b"\xfe\x3f\0" * 2
+    with pytest.raises(ValueError, match="268,402,689 pixels"):
+        decode_image(head + bytes(100), None, 3)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ValueError, match="no regular file"):
+        decode_image(tmp_path / "pipe.png", None, 3)
+
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "JPEG2000", "PPM")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(FORMATS),
+    cuts=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=6)), max_size=4),
+    end=st.integers(0, 4_000),
+    junk=st.binary(max_size=300),
+)
+def test_any_bytes_are_a_picture_or_a_message(kind: str, cuts: list[tuple[int, bytes]], end: int, junk: bytes) -> None:
+    content = bytearray(encoded(kind, Image.fromarray(NOISE[..., :3])))
+    for place, part in cuts:
+        content[place : place + len(part)] = part
+    for hostile in (bytes(content[:end]), bytes(content), junk):
+        pixels, message = None, ""
+        try:
+            pixels = decode_image(hostile, (8, 8), 3)
+        except ValueError as error:
+            message = str(error)
+        assert message if pixels is None else (pixels.shape, pixels.dtype) == ((8, 8, 3), np.uint8)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 6 << 20  # kB: 179 million pixels, and what is loaded

@@ -178,3 +178,13 @@ def test_two_long_paths_for_one_file_are_refused(tmp_path):
     (tmp_path / "l.csv").write_text("file,x\n/a/1.png,0\n/b/1.png,1\n")
     with pytest.raises(ValueError, match=r"two rows for '1\.png'"):
         labels.from_csv(tmp_path / "l.csv", ("1.png",), None)
+
+
+def test_a_name_of_a_whole_page_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"of mine\.csv has a name of 2,000 characters .*at most 200"):
+        labels.from_columns({"x" * 2_000: [0, 1]}, "mine.csv")
+
+
+def test_classes_that_differ_in_case_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert labels.from_folders(["Red/a", "red/b", "blue/c"], "photos").sizes == (3,)
+    assert "photos, folder: Red and red are classes of their own" in caplog.text

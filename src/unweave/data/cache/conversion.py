@@ -60,9 +60,9 @@ def _create_files(source: ImageSource, plan: dict[str, Any], folder: Path) -> di
         np.save(folder / "boxes.npy", source.boxes)
     np.savez(folder / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
     np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
-    (folder / "done.jsonl").write_text("")
+    (folder / "done.jsonl").write_text("", "utf-8")
     plan["checks"] = checksums(folder)
-    (folder / "plan.json").write_text(json.dumps(plan))
+    (folder / "plan.json").write_text(json.dumps(plan), "utf-8")
     return plan
 
 
@@ -149,7 +149,7 @@ def missing_chunks(folder: Path, plan: Mapping[str, Any]) -> list[int]:
         rows = images[start : start + plan["chunk"]] if record["chunk"] in chunks else images[:0]
         if len(rows) and zlib.crc32(np.ascontiguousarray(rows).data.cast("B")) == record["crc"]:
             intact[record["chunk"]] = record
-    (folder / "done.jsonl").write_text("".join(json.dumps(record) + "\n" for record in intact.values()))
+    (folder / "done.jsonl").write_text("".join(json.dumps(record) + "\n" for record in intact.values()), "utf-8")
     return [chunk for chunk in chunks if chunk not in intact]
 
 
@@ -179,7 +179,7 @@ def check_unchanged(source: ImageSource, plan: Mapping[str, Any]) -> None:
 
 def record_chunk(folder: Path, record: Mapping[str, Any]) -> None:
     """Append a record to done.jsonl."""
-    with (folder / "done.jsonl").open("a") as file:
+    with (folder / "done.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
 
 

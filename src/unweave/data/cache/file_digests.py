@@ -40,7 +40,7 @@ def digest_of_files(files: Sequence[Path], base: Path, digests: Path) -> str:
     start_time, root = time.time(), os.path.abspath(base)
     digest_file = digests / hashlib.sha256(os.fsencode(root) + stamp_of_files(files).encode()).hexdigest()[:32]
     with suppress(OSError, UnicodeDecodeError):
-        digest = digest_file.read_text()
+        digest = digest_file.read_text("utf-8")
         if len(digest) == 64:
             return digest
     total, newest, content = 0, 0.0, hashlib.sha256()

@@ -145,7 +145,15 @@ def _adopt(remote: RemoteFile, folder: Path) -> str:
         return expected
     sha256 = _check_file(remote, folder / remote.file, None)
     _record(remote, folder, "", sha256)
+    _warn_unverified(remote, folder / remote.file)
     return sha256
+
+
+def _warn_unverified(remote: RemoteFile, path: Path) -> None:
+    logger.warning(
+        "no sha256 of %s was published: this one is recorded and compared from now on, but whether %s is the published "
+        "file is not verified", remote.file, path,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -187,7 +195,7 @@ def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
     """What digests.json says. Raises ValueError where it is damaged."""
     path = folder / "digests.json"
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text("utf-8"))
         if isinstance(record, dict) and all(isinstance(entry, dict) for entry in record.values()):
             return record
     except FileNotFoundError:
@@ -255,7 +263,7 @@ def _fetch(remote: RemoteFile, folder: Path, patience: Patience) -> str:
         _record(remote, folder, url, sha256)
         logger.info("%s: %s, sha256 %s", path, progress.amount(path.stat().st_size, "B"), sha256)
         if expected is None:
-            logger.info("no sha256 of %s was published: this one is recorded and compared from now on", remote.file)
+            _warn_unverified(remote, path)
         return sha256
     raise NotFetchedError(_instructions(remote, path, reasons))
 

@@ -69,7 +69,7 @@ class PartialFile:
 def _read_origin(path: Path) -> dict[str, Any]:
     """What NAME.part.json says; {} where there is none, or it is damaged."""
     try:
-        origin = json.loads(path.read_text())
+        origin = json.loads(path.read_text("utf-8"))
         return origin if set(origin) == {"url", "etag", "modified", "length"} else {}
     except (FileNotFoundError, ValueError, TypeError):
         return {}

@@ -211,7 +211,9 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> HTTPResponse:
         response.close()
         if response.status not in (301, 302, 303, 307, 308) or "Location" not in response.headers:
             raise _status_error(response.status)
-        target = quote(urljoin(target, response.headers["Location"]), safe=string.punctuation)
+        source, target = target, quote(urljoin(target, response.headers["Location"]), safe=string.punctuation)
+        if urlsplit(source).scheme == "https" and urlsplit(target).scheme == "http":
+            raise AddressRefusedError(f"it leads from https to {target}, where anybody on the way may change the file")
     raise AddressRefusedError(f"it redirects more than {MAX_REDIRECTS} times")
 
 

@@ -62,7 +62,7 @@ class PackedFile(NamedTuple):
 def is_unpacked(folder: Path, file: str, sha256: str | None) -> bool:
     """Whether everything in this archive lies in the folder. None compares no sha256."""
     try:
-        record = json.loads((folder / f"{file}.unpacked").read_text())
+        record = json.loads((folder / f"{file}.unpacked").read_text("utf-8"))
         if sha256 not in (None, record["sha256"]):
             return False
         return all((folder / name).stat().st_size == size for name, size in record["files"].items())

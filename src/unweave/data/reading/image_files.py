@@ -59,6 +59,7 @@ def decode_image(
     """
     try:
         with warnings.catch_warnings():
+            _check_webp(data)
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of pictures that it still reads
             if isinstance(data, Path):
                 if data.exists() and not data.is_file():
@@ -74,6 +75,37 @@ def decode_image(
         if "BytesIO" in reason or reason.startswith("cannot identify"):
             reason = "it is no image that can be recognised"
         raise ValueError(reason or type(error).__name__) from error
+
+
+WEBP_HEAD = 30  # bytes of a file that say how large a WebP is
+MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)  # what Pillow takes for a bomb
+
+
+def webp_pixels(head: bytes) -> int | None:
+    """How many pixels a WebP has, from its first 30 bytes; None for other files.
+
+    Pillow makes room for all of them when it opens the file: 2 GB for one of a kilobyte.
+    """
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < WEBP_HEAD:
+        return None
+    if head[12:16] == b"VP8X":  # RFC 9649, section 2.7: 24 bits each, less one
+        return (int.from_bytes(head[24:27], "little") + 1) * (int.from_bytes(head[27:30], "little") + 1)
+    if head[12:16] == b"VP8L":  # 14 bits each, less one, after a byte of signature
+        bits = int.from_bytes(head[21:25], "little")
+        return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
+    return (int.from_bytes(head[26:28], "little") & 0x3FFF) * (int.from_bytes(head[28:30], "little") & 0x3FFF)
+
+
+def _check_webp(data: bytes | Path) -> None:
+    if isinstance(data, bytes):
+        count = webp_pixels(data[:WEBP_HEAD])
+    elif data.is_file():
+        with data.open("rb") as file:
+            count = webp_pixels(file.read(WEBP_HEAD))
+    else:
+        return
+    if count is not None and count > MAX_PIXELS:
+        raise ValueError(f"it has {count:,} pixels, more than {MAX_PIXELS:,}")
 
 
 def _decode_opened_image(

@@ -14,6 +14,8 @@ from unweave.data.reading.text_tables import TextTable, read_text_table
 
 logger = logging.getLogger(__name__)
 
+MAX_NAME = 200  # characters of the name of a factor
+
 
 def from_array(factors: np.ndarray, names: np.ndarray | None, count: int, source: str) -> Labels:
     """Labels from [rows, factors] integers of any values. Raises ValueError that names `source`, and the remedy."""
@@ -48,6 +50,11 @@ def from_columns(columns: Mapping[str, Sequence | np.ndarray], source: str) -> L
     """
     numbered = {}
     for name, column in columns.items():
+        if len(name) > MAX_NAME:
+            raise ValueError(
+                f"a factor of {source} has a name of {len(name):,} characters ({name[:40]!r} ...): give it one of at "
+                f"most {MAX_NAME}."
+            )
         values = np.asarray(column)
         if values.dtype.kind in "US":
             values = table_columns.numbers_or_words(values.astype(str).tolist())

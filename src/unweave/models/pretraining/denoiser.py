@@ -163,7 +163,7 @@ class Denoiser(Pretraining):
             if not self.space.quantises:
                 return
             index = {"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"], **parts}
-        (folder / "model_index.json").write_text(json.dumps(index, indent=2))
+        (folder / "model_index.json").write_text(json.dumps(index, indent=2), "utf-8")
 
 
 def check_sizes(settings: DenoiserSettings, shape: tuple[int, int, int]) -> None:

@@ -1,0 +1,93 @@
+"""What is asked of a request before the explorer sees it: where it comes from, and how much its visitor asks for.
+
+A page of another site that a person has open can send requests to this machine, too. On loopback a request must name
+this machine (`Host`), and whatever says where it comes from (`Origin`) must name the host that it goes to.
+"""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HOUR = 3600.0  # seconds that an upload counts for
+MAX_PICTURES, MAX_BYTES = 100, 500 << 20  # that a visitor uploads in an hour
+MAX_REQUEST_BYTES = 21 << 20  # of an upload: one picture of 20 MB, and what goes around it
+MAX_WAITING = 24  # events of one visitor in the queue, which has place for 64
+
+
+class Guard:
+    """An ASGI middleware. `waiting` gives the visitors (addresses) of all events that wait in the queue."""
+
+    def __init__(self, app: ASGIApp, loopback: bool, waiting: Callable[[], Iterable[str]]) -> None:
+        self.app, self.loopback, self.waiting = app, loopback, waiting
+        self.uploads: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers, visitor = Headers(scope=scope), (scope.get("client") or ("unknown", 0))[0]
+        status, reason = self.refusal(
+            scope["method"] if scope["type"] == "http" else "", scope["path"], headers, visitor
+        )
+        if status:
+            await JSONResponse({"detail": reason, "error": reason}, status)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def refusal(self, method: str, path: str, headers: Headers, visitor: str) -> tuple[int, str]:
+        """The status and the reason of a refusal; 0 and "" for a request that may pass."""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self.loopback and host_name(host) not in LOOPBACK:
+            return 403, f"this page is for this machine alone, and the request names {host[:100]!r}."
+        if origin is not None and not self._is_own(origin, host):
+            return 403, f"the request comes from another page, {origin[:100]!r}."
+        if method == "POST" and path.endswith("/upload"):
+            return self._refused_upload(headers.get("content-length", ""), visitor)
+        if method == "POST" and path.endswith("/queue/join") and list(self.waiting()).count(visitor) >= MAX_WAITING:
+            return 429, f"{MAX_WAITING} of your edits wait already: let some end first."
+        return 0, ""
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        theirs = origin.partition("://")[2]
+        if self.loopback and host_name(theirs) in LOOPBACK:
+            return theirs.rpartition(":")[2] == host.rpartition(":")[2]  # the same port
+        return theirs == host
+
+    def _refused_upload(self, length: str, visitor: str) -> tuple[int, str]:
+        if not length.isdecimal():
+            return 411, "an upload must say how long it is (Content-Length)."
+        if int(length) > MAX_REQUEST_BYTES:
+            return 413, f"a picture may have {MAX_REQUEST_BYTES >> 20} MB, got {int(length) >> 20}."
+        earlier, now = self.uploads[visitor], time.monotonic()
+        while earlier and now - earlier[0][0] > HOUR:
+            earlier.popleft()
+        if len(earlier) >= MAX_PICTURES or sum(size for _, size in earlier) + int(length) > MAX_BYTES:
+            return 429, f"{MAX_PICTURES} pictures or {MAX_BYTES >> 20} MB an hour are taken: come back later."
+        earlier.append((now, int(length)))
+        return 0, ""
+
+
+def host_name(host: str) -> str:
+    """A host without its port, without the brackets of IPv6."""
+    try:
+        return "" if "@" in host or "/" in host else urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half of a bracket
+        return ""
+
+
+def waiting_visitors(page: Any) -> Callable[[], list[str]]:
+    """The visitors of all events that wait in the queue of a page of Gradio."""
+
+    def waiting() -> list[str]:
+        queues = page._queue.event_queue_per_concurrency_id.values()
+        clients = [event.request.client for queue in queues for event in list(queue.queue)]
+        return [client.host for client in clients if client is not None]
+
+    return waiting
