@@ -30,6 +30,11 @@ def test_other_data_of_one_name_and_other_budgets_stand_apart() -> None:
     assert [standing.label for standing in boards[0].standings] == ["a, 128 images", "a, 64 images"]
 
 
+def test_a_method_that_has_seen_labels_says_so() -> None:
+    (board,) = leaderboard([row("lord", 0, 0.5, method="lord (with labels)")]).boards
+    assert [standing.label for standing in board.standings] == ["lord (with labels)"]
+
+
 def test_a_null_stands_beside_its_score() -> None:
     rows = [row("a", seed, 0.5, null=0.1 + seed / 10, null_spread=0.01) for seed in range(2)]
     cell = leaderboard(rows).boards[0].standings[0].cells["mig@1", "mig"]

@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from unweave.config import SettingsError
 from unweave.studies.rows import ResultRow
 from unweave.studies.stored import Scoring, failed, is_done, read_rows, set_aside, take_back, write_rows
 
@@ -15,6 +18,14 @@ def test_a_run_is_done_where_all_that_is_asked_for_was_measured(tmp_path: Path) 
     assert is_done(tmp_path, "a", Scoring(("mig@1",), 100, 1, False))
     for other in (Scoring(("sap@1",), 100, 1, False), Scoring((), 50, 1, False), Scoring((), 100, 1, True)):
         assert not is_done(tmp_path, "a", other)
+
+
+def test_rows_of_another_version_are_refused(tmp_path: Path) -> None:
+    write_rows(tmp_path, "a", SCORING, [ResultRow("runs/a", "a", "a", "sprites")], {})
+    path = tmp_path / "rows" / "a.json"
+    path.write_text(path.read_text().replace('"factor_sizes"', '"sizes_of_factors"'))
+    with pytest.raises(SettingsError, match=r"a.json is of another version"):
+        read_rows(tmp_path, "a")
 
 
 def test_a_failed_run_is_set_aside_with_its_log_and_taken_back(tmp_path: Path) -> None:

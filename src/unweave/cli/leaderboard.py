@@ -16,6 +16,7 @@ def command(
         "leaderboard"
     ),
     title: Annotated[str, typer.Option(help="of the page")] = "Results",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a page that is there")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print it as Markdown, and write nothing")] = False,
     json: Annotated[bool, typer.Option("--json", help="print the rows behind it as JSON, and write nothing")] = False,
 ) -> None:
@@ -36,5 +37,7 @@ def command(
     if json:
         output.print_json([asdict(row) for row in rows])
         return
+    if not markdown and not overwrite and (out / "index.html").exists():
+        raise FileExistsError(f"{out / 'index.html'} is there already: choose another --out, or give --overwrite.")
     board = leaderboard(rows, title=title)
     print(to_markdown(board), end="") if markdown else print(write_pages(out, board))

@@ -30,6 +30,7 @@ from unweave.cli import (
     listing,
     name,
     output,
+    own_method,
     probe,
     report,
     share,
@@ -62,6 +63,8 @@ app.command("contrast")(contrast.command)
 app.command("app")(explorer.command)
 app.command("name")(name.command)
 app.command("info")(info.command)
+app.add_typer(own_method.new_app, name="new")
+app.add_typer(own_method.check_app, name="check")
 app.command("share")(share.command)
 app.command("list")(listing.command)
 app.command("demo")(demo.command)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a table of settings needs no torch
     from unweave.evaluation.seeds import Intervals
     from unweave.studies.estimate import StudyTime
     from unweave.studies.plan import StudyPlan
+    from unweave.training.contract import LawResult
 
 MAX_LISTED = 40  # numbers that a caption lists one by one
 
@@ -219,6 +220,16 @@ def _how_to_read(comparison: "RunComparison") -> str:
     elif not scored:
         text += "; `unweave evaluate RUN` adds the scores with factors, where there are any"
     return text
+
+
+def laws_table(results: "Sequence[LawResult]") -> Table:
+    """What became of every law of the contract."""
+    table = Table("law", "", "", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.columns[2].overflow = "fold"
+    for result in results:
+        state = "BROKEN" if result.why else "not here" if result.note else "holds"
+        table.add_row(result.law, state, escape(result.why or result.note), style="red" if result.why else None)
+    return table
 
 
 def plan_table(plan: "StudyPlan", states: Mapping[str, str], time: "StudyTime") -> Table:

@@ -51,8 +51,7 @@ def measure(run: Run, said: Mapping[str, str], scoring: Scoring) -> tuple[list[R
     about = {**_about(run), **said}
     if scoring.protocols:
         stored = run.own_scores()
-        if stored is None or not _covers(stored, scoring):
-            left = _left(stored, scoring)
+        if left := _left(stored, scoring):
             evaluate(run, rows=scoring.rows, protocols=left, repeats=scoring.repeats)
             stored = run.own_scores()
         assert stored is not None
@@ -63,10 +62,6 @@ def measure(run: Run, said: Mapping[str, str], scoring: Scoring) -> tuple[list[R
         about |= {"command": shlex.join(["unweave", "report", str(run.path)])}
         rows += [ResultRow(**about, protocol=REPORT, score=name, value=value) for name, value in _told(facts).items()]
     return rows, notes
-
-
-def _covers(stored: Mapping[str, Any], scoring: Scoring) -> bool:
-    return not _left(stored, scoring)
 
 
 def _left(stored: Mapping[str, Any] | None, scoring: Scoring) -> list[str]:

@@ -23,6 +23,9 @@ from unweave.studies.rows import REPORT, ResultRow, read_results
 NOT_RESULTS = "not results"
 """What the title of a small form begins with."""
 
+WITH_LABELS = " (with labels)"
+"""How the name of a method ends that has seen labels in training (`Run.method_title`)."""
+
 HEADS = {
     ("dci@1", "disentanglement"): "DCI D",
     ("dci@1", "completeness"): "DCI C",
@@ -140,7 +143,12 @@ def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[Re
             )
         )
     every = [row for of_label in by_label.values() for row in of_label]
-    runs = [(row.method, row.label, row.value) for row in every if (row.protocol, row.score) == keys[0]]
+    runs = [
+        (row.method, label, row.value)
+        for label, of_label in by_label.items()
+        for row in of_label
+        if (row.protocol, row.score) == keys[0]
+    ]
     first = next((row for row in every if not row.source), every[0])
     return DataBoard(
         data=data,
@@ -180,15 +188,16 @@ def _by_data(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
 
 
 def _by_label(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
-    """Rows by method; where one has several budgets, by method and budget."""
+    """Rows by method, which says where it has seen labels; where one has several budgets, by method and budget."""
     rows = list(rows)
     budgets: dict[str, set[int | None]] = {}
     for row in rows:
         budgets.setdefault(row.label, set()).add(row.images)
     groups: dict[str, list[ResultRow]] = {}
     for row in rows:
+        label = row.label + WITH_LABELS * row.method.endswith(WITH_LABELS)
         several = len(budgets[row.label]) > 1
-        groups.setdefault(f"{row.label}, {row.images:,} images" if several else row.label, []).append(row)
+        groups.setdefault(f"{label}, {row.images:,} images" if several else label, []).append(row)
     return groups
 
 

@@ -1,16 +1,15 @@
 """A leaderboard as one HTML page that opens from disk (no script, no network), and as Markdown."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from unweave.evaluation.published import PublishedScore
 from unweave.evaluation.seeds import Interval
-from unweave.figures.curve import plot_curves
+from unweave.figures.scatter import ScatterPoint, scatter_svg
 from unweave.files import write_atomically
 from unweave.studies.leaderboard import HEADS, Cell, DataBoard, Leaderboard, Standing
 from unweave.studies.ranking import Rank
@@ -19,9 +18,10 @@ from unweave.studies.rows import ResultRow
 EXPLAINED = (
     "Scores are means over training seeds with 95 % t-intervals, which three or more seeds allow; of fewer the values "
     "of the runs are given. "
-    "In brackets is the null, where the protocol has one: the same score of codes whose axes mean nothing. Ranks have "
-    "the places that a method takes in 95 % of what its seeds allow. A method that was compared and found the best by "
-    "these numbers is likely to be a little less good than they say."
+    "In brackets is the null, where the protocol has one: the same score of codes whose axes mean nothing. Ranks go by "
+    "the first score; where every method has three seeds, the places stand beside that a method takes in 95 % of what "
+    "the seeds leave open. Differences are paired by seed. What was found the best of many by these numbers is likely "
+    "to be a little less good than they say."
 )
 
 
@@ -55,6 +55,7 @@ def to_html(board: Leaderboard) -> str:
     )  # fmt: skip
     environment.filters |= {
         "cell": cell_text, "rank": rank_text, "interval": interval_text, "published": published_text, "head": head,
+        "lines": in_lines,
     }  # fmt: skip
     runs = runs_of(board.rows)
     anchors = {facts.run: facts.anchor for facts in runs}
@@ -71,7 +72,11 @@ def to_markdown(board: Leaderboard) -> str:
         parts += ["## Mean rank over data sets", _lines(("method", "mean rank"), _ranked(board.overall))]
     if board.failed:
         parts += ["## Failed", _lines(("run", "log"), list(board.failed.items()))]
-    commands = [f"# {facts.label}, seed {facts.seed}\n{facts.train_command}" for facts in runs_of(board.rows)]
+    commands = dict.fromkeys(
+        f"# {facts.label}, seed {facts.seed}\n{facts.train_command}" if not facts.source else facts.train_command
+        for facts in runs_of(board.rows)
+        if facts.train_command
+    )
     parts += ["## Commands", "```sh\n" + "\n".join(commands) + "\n```"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -108,6 +113,12 @@ def cell_text(cell: Cell | None) -> str:
     return f"{text} ({number_text(cell.null)}{spread})"
 
 
+def in_lines(text: str) -> Markup:
+    """The text of a cell with its interval, and its null, each on a line of its own."""
+    parts = text.replace(" (", "\n(").replace(" [", "\n[").split("\n")
+    return Markup("<br>").join([escape(parts[0]), *(Markup("<small>{}</small>").format(part) for part in parts[1:])])
+
+
 def interval_text(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return number_text(interval.mean)
@@ -131,19 +142,19 @@ def published_text(record: PublishedScore) -> str:
 
 
 def _standings(board: DataBoard) -> str:
-    heads = ("method", "images", "seeds", "seconds", *map(head, board.keys), "rank", "the first is above it by")
+    heads = ("method", "rank", *map(head, board.keys), "the first is above it by", "images", "seeds", "seconds")
     return _lines(heads, [_standing(standing, board) for standing in board.standings])
 
 
 def _standing(standing: Standing, board: DataBoard) -> tuple[str, ...]:
     return (
         standing.label,
+        rank_text(standing.rank),
+        *(cell_text(standing.cells.get(key)) for key in board.keys),
+        "" if standing.behind is None else interval_text(standing.behind.interval),
         "" if standing.images is None else f"{standing.images:,}",
         str(standing.seeds),
         "" if standing.seconds is None else f"{standing.seconds:.0f}",
-        *(cell_text(standing.cells.get(key)) for key in board.keys),
-        rank_text(standing.rank),
-        "" if standing.behind is None else interval_text(standing.behind.interval),
     )
 
 
@@ -176,28 +187,24 @@ def _lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
 
-def _pictures(board: Leaderboard) -> dict[str, list[tuple[str, str]]]:
-    """For each data set, the first score against seconds and against images, as data URLs with what they show."""
-    pictures: dict[str, list[tuple[str, str]]] = {}
+def _pictures(board: Leaderboard) -> dict[str, list[Markup]]:
+    """For each data set, the first score against seconds and against images of training, as SVG."""
+    pictures: dict[str, list[Markup]] = {}
     for of_data in board.boards:
-        key = of_data.keys[0]
-        for x, label in (("seconds", "seconds of training"), ("images", "images of training")):
-            points = sorted(_points(of_data, x), key=lambda point: point[x])
-            if not points:
-                continue
-            title = f"{head(key)} on {of_data.data}, means over seeds"
-            picture, stream = plot_curves(points, x=x, x_label=label, vertical="linear", title=title), BytesIO()
-            picture.save(stream, "PNG", optimize=True)
-            address = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
-            pictures.setdefault(of_data.data, []).append((address, f"{title}, against {label}"))
+        for x in ("seconds", "images"):
+            series = _series(of_data, x)
+            if series:
+                drawn = scatter_svg(series, f"{x} of training", head(of_data.keys[0]))
+                pictures.setdefault(of_data.data, []).append(Markup(drawn))
     return pictures
 
 
-def _points(board: DataBoard, x: str) -> list[dict[str, float]]:
-    points = []
+def _series(board: DataBoard, x: str) -> dict[str, list[ScatterPoint]]:
+    """The points of each method, one for each of its budgets."""
+    series: dict[str, list[ScatterPoint]] = {}
     for standing in board.standings:
-        cell, at = standing.cells.get(board.keys[0]), getattr(standing, x)
+        cell, at = standing.cells.get(board.keys[0]), standing.seconds if x == "seconds" else standing.images
         if cell is not None and at is not None:
-            label = cell.rows[0].label
-            points.append({x: float(at), label: cell.interval.mean})
-    return points
+            mean, low, high, _ = cell.interval
+            series.setdefault(cell.rows[0].label, []).append(ScatterPoint(float(at), mean, low, high))
+    return series

@@ -17,7 +17,7 @@ from unweave.runs.plan import data_label, plan
 from unweave.runs.settings import RunSettings, without_none
 from unweave.studies.foundations import PlannedFoundation, foundations_of, with_places
 from unweave.studies.rows import ResultRow, read_records
-from unweave.studies.stored import Scoring, check_stored, is_done
+from unweave.studies.stored import Scoring, check_stored, is_done, read_rows
 from unweave.studies.study import Study, StudyEntry, combinations, seeds_of
 
 NO_PICTURES = 10**9
@@ -96,6 +96,7 @@ def plan_study(
     for run in runs.values():
         with problems.of(run.name):
             check_stored(run.run_dir, run.settings, any_version)
+            read_rows(out, run.name)
     foundations: list[PlannedFoundation] = []
     with problems.of("foundations"):
         foundations = foundations_of(run.settings for run in runs.values())

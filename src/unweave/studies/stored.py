@@ -72,9 +72,13 @@ def write_rows(out: Path, name: str, scoring: Scoring, rows: list[ResultRow], no
 
 
 def read_rows(out: Path, name: str) -> list[ResultRow]:
-    """What was measured of a run, [] where nothing was."""
+    """What was measured of a run, [] where nothing was. Raises SettingsError where another version has written it."""
     record = _record(out, name)
-    return [] if record is None else [ResultRow(**row) for row in record["rows"]]
+    try:
+        return [] if record is None else [ResultRow(**row) for row in record["rows"]]
+    except (KeyError, TypeError) as error:
+        path = out / "rows" / f"{name}.json"
+        raise SettingsError(f"{path} is of another version ({error}): remove it, and it is measured anew.") from None
 
 
 def set_aside(out: Path, name: str, run_dir: Path, why: str) -> Path:

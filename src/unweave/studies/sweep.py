@@ -88,12 +88,11 @@ def _sweep(plan: StudyPlan, options: SweepOptions, watcher: local.StudyWatcher) 
     jobs = jobs_of(plan, [run for run in plan.missing() if run.name not in aside])
     threads = max((_threads(run) for run in plan.runs), default=1)
     processes = options.processes or local.process_count(len(jobs), threads)
-    if jobs:
-        try:
+    try:
+        if jobs:
             local.run_jobs(jobs, min(processes, len(jobs)), SetAside(plan, watcher), threads)
-        finally:
-            write_results(plan, options.parquet)
-    table, page = write_results(plan, options.parquet)
+    finally:  # also of what was done before an interrupt
+        table, page = write_results(plan, options.parquet)
     names = {run.name for run in plan.runs}
     left = {name: log for name, log in stored.failed(plan.out).items() if name in names}
     return Swept(plan.out, table, page, len(plan.runs) - len(plan.missing()), left)

@@ -1,0 +1,33 @@
+"""The study files in studies/ can be planned, in full and small."""
+
+from pathlib import Path
+
+import pytest
+
+from unweave import registry
+from unweave.studies.study import read_study
+from unweave.studies.sweep import SweepOptions, load_study
+
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_that_ships_can_be_planned(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # foundations that lie elsewhere are not these
+    for small in (False, True):
+        plan = load_study(path, SweepOptions(tmp_path / "out", small=small))
+        assert plan.runs
+        assert plan.study.title
+    assert {run.settings.training.seed for run in plan.runs} == {0}
+    assert {run.settings.data.name for run in plan.runs} == {"sprites"}
+
+
+def test_every_method_is_in_the_study_of_all_methods() -> None:
+    study = read_study(next(path for path in STUDIES if path.stem == "builtin"))
+    assert {entry.name for entry in study.entries()} == set(registry.names("methods"))
+
+
+def test_what_was_recorded_is_not_run_again(tmp_path: Path) -> None:
+    path = next(path for path in STUDIES if path.stem == "rows")
+    assert load_study(path, SweepOptions(tmp_path)).missing() == []
