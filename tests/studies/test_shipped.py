@@ -23,6 +23,13 @@ def test_a_study_that_ships_can_be_planned(path: Path, tmp_path: Path, monkeypat
     assert {run.settings.data.name for run in plan.runs} == {"sprites"}
 
 
+def test_the_study_of_the_how_to_can_be_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "study.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    Path("study.toml").write_text(text.partition("```toml\n")[2].partition("```")[0])
+    assert len(load_study("study.toml").runs) == (1 + 3 + 2 + 3) * 2 * 3
+
+
 def test_every_method_is_in_the_study_of_all_methods() -> None:
     study = read_study(next(path for path in STUDIES if path.stem == "builtin"))
     assert {entry.name for entry in study.entries()} == set(registry.names("methods"))
