@@ -51,7 +51,8 @@ def foundations_of(settings: Iterable[RunSettings]) -> list[PlannedFoundation]:
     Raises SettingsError for two recipes of one directory, and what `training.recipes.missing` raises.
     """
     planned: dict[str, PlannedFoundation] = {}
-    for run in settings:
+    alike = {(run.foundation.model_dump_json(), run.data.model_dump_json()): run for run in settings}
+    for run in alike.values():
         _add(run, planned)
     return list(planned.values())
 

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unweave.config import SettingsError, Table, merge, to_words
@@ -157,11 +157,11 @@ def _runs_of(study: Study, entry: StudyEntry, out: Path, problems: Problems, sma
             for data in study.data if entry.data is None else entry.data:
                 with problems.of(f"methods.{label}"):
                     for images in all_budgets:
-                        for seed in seeds:
-                            table = _table(study, entry, preset, varied, data)
-                            training = {"seed": seed} | ({} if images is None else {"images": images})
-                            table = merge(table, {"training": training})
-                            yield _run(entry.name, label, table, images, out, small)
+                        table = _table(study, entry, preset, varied, data)
+                        if images is not None:
+                            table = merge(table, {"training": {"images": images}})
+                        first = _run(entry.name, label, table, images, out, small)
+                        yield from (_with_seed(first, seed) for seed in seeds)
 
 
 def _has_budget(settings: Table) -> bool:
@@ -188,9 +188,16 @@ def _run(method: str, label: str, table: Table, images: int | None, out: Path, s
     settings = plan(method, table)
     data = table["data"] if isinstance(table["data"], Mapping) else dataset_table(str(table["data"]))
     words = [label, data_label(without_none(dict(data))), *([] if images is None else [str(images)])]
-    name = re.sub(r"[^\w=.-]+", "-", " ".join([*words, str(settings.training.seed)])).strip("-")
+    name = re.sub(r"[^\w=.-]+", "-", " ".join(words)).strip("-")
     needs = tuple(source.origin for source in settings.foundation.sources().values() if source.recipe is not None)
     return PlannedRun(name, label, table, settings, out / "runs" / name, needs)
+
+
+def _with_seed(run: PlannedRun, seed: int) -> PlannedRun:
+    """The same run with a seed, which its name ends with."""
+    settings = run.settings.model_copy(update={"training": run.settings.training.model_copy(update={"seed": seed})})
+    table, name = merge(run.table, {"training": {"seed": seed}}), f"{run.name}-{seed}"
+    return replace(run, name=name, table=table, settings=settings, run_dir=run.run_dir.with_name(name))
 
 
 def _check(run: PlannedRun, study: Study, dataset: Dataset) -> None:
