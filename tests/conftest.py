@@ -1,6 +1,7 @@
 """Shared: a quick EncDiff, a denoiser to stand on, a run made once, and one thread so that tests do not fight."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,17 +9,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, VQModel
 from jaxtyping import config
+from safetensors.torch import load_file, save_file
 
 import unweave
+from unweave.factors.factor import Coordinate, Factor, Mode
 from unweave.models.diffusion import noising
 from unweave.models.foundation import Foundation, FrozenDenoiser
 from unweave.models.latents import LatentSpace
 from unweave.models.unet import UNetShape, unconditional_unet
 from unweave.progress import Progress, Task
+from unweave.runs import checkpoint
+from unweave.runs.factors import RunFactors, write_factors
 from unweave.runs.run import Run
 
 torch.set_num_threads(1)
@@ -148,6 +154,45 @@ def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         training={"images": 192, "batch": 32, "precision": "float32", "save": 96, "preview": 192, "warmup": 32},
         run=tmp_path_factory.mktemp("runs") / "quick",
     )
+
+
+@pytest.fixture(scope="session")
+def vivid_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A tiny beta-VAE of 16 px sprites whose decoder was made to answer to each of its units; treat it as read-only."""
+    run = unweave.train(
+        "betavae",
+        data={"name": "sprites", "size": 16},
+        method={"units": 4},
+        training={"images": 64, "batch": 32, "precision": "float32", "preview": 64, "warmup": 0},
+        run=tmp_path_factory.mktemp("vivid") / "run",
+    )
+    newest, record = run.checkpoint(), run.state()
+    for file in (newest / "weights.safetensors", newest / "average.safetensors"):
+        loud = {"decoder.0.weight": 1000.0, "decoder.2.weight": 5.0, "decoder.11.weight": 8.0}
+        save_file({name: loud.get(name, 1.0) * part for name, part in load_file(file).items()}, file)
+        record["sha256"][file.name] = checkpoint.digest(file)
+    checkpoint.write_record(newest, record)
+    return run
+
+
+@pytest.fixture
+def factored_run(vivid_run: Run, tmp_path: Path) -> Run:
+    """A copy of that run with factors: f1 is a circle of two units, f2 a line with two states, f3 has no curve."""
+    run = Run(shutil.copytree(vivid_run.path, tmp_path / "factored"))
+    quantiles = run.statistics().quantiles
+    middle, reach = quantiles[50, [0, 2]], np.ptp(quantiles[[10, 90]][:, [0, 2]], axis=0)
+    angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    circle = middle + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
+    line = quantiles[[0, 100], 1][:, None]
+    levels = np.linspace(0, 1, 101)
+    modes = (Mode(0.25, 0.4), Mode(0.75, 0.6))
+    factors = (
+        Factor((0, 2), 0.08, Coordinate(True, circle, levels, 0.01), verdict="one thing"),
+        Factor((1,), 0.05, Coordinate(False, line, levels, 0.0), modes, "size", 0.9, "one thing"),
+        Factor((3,), 0.01, verdict="leftover"),
+    )
+    write_factors(run, RunFactors(factors, run.digest(), 200, 0))
+    return run
 
 
 def abar_of(schedule: noising.Schedule) -> torch.Tensor:

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from unweave.evaluation.evaluate import evaluate
     from unweave.evaluation.external_model import evaluate_model
     from unweave.evaluation.report.report import report
+    from unweave.evaluation.run_factors import factors_of, merge_factors, split_factor
     from unweave.evaluation.scores import evaluate_tables
     from unweave.evaluation.tables import read_tables
     from unweave.method import Sampling
     from unweave.runs.codes import encode
+    from unweave.runs.factors import hide_factor
+    from unweave.runs.naming import name_factor, name_unit
     from unweave.runs.plan import plan
     from unweave.runs.run import Run
-    from unweave.runs.units import name_unit
     from unweave.studies.sweep import sweep
     from unweave.threads import sleep_at_barriers
     from unweave.training.train import train
@@ -48,10 +50,14 @@ _HOME = {
     "evaluate_edits": "evaluation.edits",
     "evaluate_model": "evaluation.external_model",
     "evaluate_tables": "evaluation.scores",
+    "factors_of": "evaluation.run_factors",
     "field_maps": "editing.method_specific",
     "heatmap": "editing.verbs",
+    "hide_factor": "runs.factors",
     "interpolate": "editing.verbs",
-    "name_unit": "runs.units",
+    "merge_factors": "evaluation.run_factors",
+    "name_factor": "runs.naming",
+    "name_unit": "runs.naming",
     "open_data": "data.open",
     "plan": "runs.plan",
     "read_tables": "evaluation.tables",
@@ -61,6 +67,7 @@ _HOME = {
     "Run": "runs.run",
     "Sampling": "method",
     "sleep_at_barriers": "threads",
+    "split_factor": "evaluation.run_factors",
     "swap": "editing.verbs",
     "sweep": "studies.sweep",
     "train": "training.train",
@@ -81,11 +88,15 @@ __all__ = [
     "evaluate_edits",
     "evaluate_model",
     "evaluate_tables",
+    "factors_of",
     "field_maps",
     "from_pretrained",
     "heatmap",
+    "hide_factor",
     "interpolate",
     "load",
+    "merge_factors",
+    "name_factor",
     "name_unit",
     "open_data",
     "plan",
@@ -93,6 +104,7 @@ __all__ = [
     "reconstruct",
     "report",
     "sleep_at_barriers",
+    "split_factor",
     "swap",
     "sweep",
     "train",

@@ -16,6 +16,7 @@ from unweave.app.explorer import Explorer
 from unweave.app.export import export_folder
 from unweave.cli import edit as cli
 from unweave.editing import verbs
+from unweave.runs.factors import require_factors, write_factors
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
 from unweave.runs.units import unit_names
@@ -42,7 +43,7 @@ def test_the_command_makes_the_same_picture(explorer: Explorer, seed: int | None
     edited, _, command = explorer.edit(picked, [0.9, *picked.positions[1:]])
     words = shlex.split(command)
     assert words[:5] == ["unweave", "edit", "adjust", str(explorer.run.path), "7"]
-    to = cli.parse_quantiles(words[words.index("--to") + 1])
+    to = cli.parse_places(words[words.index("--to") + 1])
     again = verbs.adjust(words[3], [words[4]], to, seed=seed).images
     assert np.array_equal(module.to_pixels(again), edited)
     assert (again - picked.reconstruction).abs().max() > 0
@@ -160,7 +161,7 @@ def test_commands_of_an_exported_folder_are_typed_in_it(
     command = exported.edit(exported.pick(exported.examples()[3][0], 0), [0.5] * len(exported.units))[2]
     words = shlex.split(command)
     assert words[3:5] == ["run", "run/examples/03.png"]
-    to = cli.parse_quantiles(words[words.index("--to") + 1])
+    to = cli.parse_places(words[words.index("--to") + 1])
     assert verbs.adjust(words[3], [words[4]], to, seed=0).images.shape[0] == 1
 
 
@@ -217,3 +218,66 @@ def test_more_units_than_there_are_are_not_swapped(explorer: Explorer) -> None:
             next(explorer.swap(picked, partner, indices))
         with pytest.raises(ValueError, match="at most once"):
             next(explorer.traverse(picked, indices))
+
+
+def test_factors_come_first_and_move_whole(factored_run: Run) -> None:
+    explorer = Explorer(factored_run)
+    assert explorer.factor_count == 2
+    assert [unit.word for unit in explorer.units[:2]] == ["f1", "f2"]
+    assert sorted(unit.word for unit in explorer.units[2:]) == ["0", "2", "3"]  # unit 1 is f2
+    assert explorer.slider_labels()[:2] == ["f1 ↻", "f2, size"]
+    picked = explorer.pick(7, 0)
+    assert len(set(explorer.steps(0, 2))) == 2
+    positions = [0.3, 0.9, *picked.positions[2:]]
+    edited, _, command = explorer.edit(picked, positions)
+    words = shlex.split(command)
+    assert words[words.index("--to") + 1] == "f1=0.30,f2=0.90"
+    again = verbs.adjust(words[3], [words[4]], cli.parse_places("f1=0.30,f2=0.90"), seed=0).images
+    assert np.array_equal(module.to_pixels(again), edited)
+    positions[2 + [unit.word for unit in explorer.units[2:]].index("0")] = 0.99
+    assert not np.array_equal(explorer.edit(picked, positions)[0], edited)  # a unit goes before its factor
+    _, frames = next(explorer.traverse(picked, [0]))
+    _, half = next(explorer.traverse(picked, [0], 2))
+    assert len(frames) == module.STEPS
+    assert np.array_equal(frames[0], half[0])
+    assert len(explorer.gallery(0, 5)) == 5
+
+
+def test_states_are_places_of_the_slider(factored_run: Run) -> None:
+    explorer = Explorer(factored_run)
+    assert explorer.states(0) == explorer.states(2) == []
+    assert np.array(explorer.states(1)) == pytest.approx(np.array([[0.25, 0.4], [0.75, 0.6]]))
+    picked = explorer.pick(7, 0)
+    drawn = explorer.draw_at(picked, 1, [quantile for quantile, _ in explorer.states(1)])
+    again = verbs.adjust(factored_run, [7], {"f2": "state2"}, seed=0).images
+    assert np.abs(drawn[1].astype(int) - module.to_pixels(again)[0]).max() <= 1
+
+
+def test_factors_are_named_here_and_never_by_a_word_that_has_moved(factored_run: Run) -> None:
+    explorer = Explorer(factored_run)
+    assert explorer.rename(0, "hue")[0] == "hue"
+    found = require_factors(factored_run)
+    assert found.factors[0].name == "hue"
+    write_factors(factored_run, replace(found, factors=found.factors[1:]))
+    assert explorer.names()[:2] == ["f1", "f1, size"]
+    with pytest.raises(ValueError, match="changed since"):
+        explorer.rename(0, "wall")
+
+
+def test_an_exported_run_keeps_its_factors(factored_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = Explorer(factored_run)
+    folder = export_folder(explorer, tmp_path / "space")
+
+    def no_dataset(self: Run) -> None:
+        raise LookupError("gone")
+
+    monkeypatch.setattr(Run, "dataset", no_dataset)
+    exported = Explorer(unweave.from_pretrained(str(folder / "run")))
+    assert [unit.word for unit in exported.units] == [unit.word for unit in explorer.units]
+    assert exported.slider_labels() == explorer.slider_labels()
+    np.testing.assert_allclose(exported.states(1), explorer.states(1))
+
+
+def test_factors_of_earlier_weights_have_no_sliders(factored_run: Run) -> None:
+    write_factors(factored_run, replace(require_factors(factored_run), weights="0" * 16))
+    assert Explorer(factored_run).factor_count == 0

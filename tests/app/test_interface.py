@@ -314,7 +314,7 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor.locator("input[type=file]").first.set_input_files(tmp_path / "evil.png")
     visitor.get_by_text("evil.png cannot be read as an image").first.wait_for(timeout=20_000)
     assert "uploads" not in visitor.locator("body").inner_text()
-    visitor.get_by_role("tab", name="One unit").click()
+    visitor.get_by_role("tab", name="One by one").click()
     visitor.get_by_label("Name of the unit").fill("wall colour")
     visitor.get_by_role("button", name="Rename").click()
     visitor.wait_for_timeout(1_500)
@@ -332,7 +332,7 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     assert len(visitor.evaluate(captions)) > 2
     broken = "[...document.querySelectorAll('img')].filter(one => one.complete && one.naturalWidth == 0).length"
     assert visitor.evaluate(broken) == 0
-    visitor.get_by_role("tab", name="One unit").click()
+    visitor.get_by_role("tab", name="One by one").click()
     visitor.get_by_role("button", name="Every unit from low to high").click()
     drawn = "document.querySelectorAll('.grid-container img').length"
     before = visitor.evaluate(drawn)
@@ -360,7 +360,7 @@ def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, b
     visitor.goto(served.address)
     sliders = visitor.locator("input[type=range]")
     sliders.first.wait_for()
-    for tab in ("Swap", "One unit", "Sliders"):
+    for tab in ("Swap", "One by one", "Sliders"):
         visitor.get_by_role("tab", name=tab).click()
         visitor.wait_for_timeout(500)
         assert visitor.evaluate(NAMELESS) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from unweave.cli.edit import parse_quantiles, parse_units, split_commas
+from unweave.cli.edit import parse_places, parse_units, split_commas
 from unweave.cli.main import app
 from unweave.runs.run import Run
 
@@ -62,8 +62,9 @@ def test_lists_are_split_at_commas() -> None:
     assert split_commas("a, b\\,c,") == ["a", "b,c"]
     assert split_commas(None) is None
     assert parse_units("0,10-49,wall colour") == [0, "10-49", "wall colour"]
-    assert parse_quantiles("3=0.9,wall colour=0.1") == {"3": 0.9, "wall colour": 0.1}
+    assert parse_places("3=0.9,wall colour=0.1,f1=state2") == {"3": "0.9", "wall colour": "0.1", "f1": "state2"}
+    assert parse_places("a=b=like:x=1\\,2.png") == {"a=b": "like:x=1,2.png"}
     with pytest.raises(ValueError, match="twice"):
-        parse_quantiles("3=0.9,3=0.1")
+        parse_places("3=0.9,3=0.1")
     with pytest.raises(ValueError, match="pairs"):
-        parse_quantiles("3")
+        parse_places("3")

@@ -1,12 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from tests.conftest import Recorder
 
 import unweave
+from unweave import progress
 from unweave.editing.interpolate import interpolation_weights
 from unweave.method import Sampling
+from unweave.runs.factors import require_factors, write_factors
 from unweave.runs.run import Run
 
 FEW = Sampling("ddim", 2)
@@ -113,6 +117,7 @@ def test_units_go_to_their_quantiles(quick_run: Run) -> None:
     [
         ({}, ValueError, "which units"),
         ({3: 1.5}, ValueError, "3=1.5"),
+        ({3: "high"}, ValueError, "3=high says no place"),
         ({4: 0.5}, ValueError, r"0\.\.3"),
         ({"0-2": 0.5, 1: 0.1}, ValueError, "set twice"),
         ({"wall": 0.5}, LookupError, "no group of units 'wall'"),
@@ -133,6 +138,42 @@ def test_a_word_is_one_image_and_names_units_by_its_commas(quick_run: Run) -> No
     assert unweave.reconstruct(quick_run, "12", sampling=FEW).images.shape[1] == 1
     with pytest.raises(ValueError, match=r"unit must be in 0\.\.3, got 14"):
         unweave.traverse(quick_run, 0, "14", sampling=FEW)
+
+
+def test_a_closed_factor_goes_once_round_and_an_open_one_from_low_to_high(factored_run: Run) -> None:
+    round_ = unweave.traverse(factored_run, [1], "f1", steps=4, sampling=FEW)
+    assert round_.images.shape == (1, 4, 1, 3, 16, 16)
+    assert round_.labels == (["f1"], ["0% round", "25% round", "50% round", "75% round"])
+    ends = unweave.adjust(factored_run, [1], {"f1": 0.0}, seed=0, sampling=FEW).images
+    again = unweave.adjust(factored_run, [1], {"f1": 1.0}, seed=0, sampling=FEW).images
+    torch.testing.assert_close(ends, again)
+    torch.testing.assert_close(round_.images[0, 0], ends)
+    steps = round_.images[0, :, 0]
+    assert all((steps[i] - steps[j]).abs().max() > 0.01 for i in range(4) for j in range(i))
+    both = unweave.traverse(factored_run, [1], "f1,f2", steps=3, sampling=FEW)
+    assert both.labels == (["f1", "f2, size"], ["step 1", "step 2", "step 3"])
+    assert unweave.traverse(factored_run, [1], "f2", steps=3, sampling=FEW).labels[1] == ["2 %", "50 %", "98 %"]
+
+
+def test_a_factor_without_a_coordinate_moves_along_its_first_principal_component(
+    factored_run: Run,
+) -> None:
+    found = require_factors(factored_run)
+    write_factors(factored_run, found.with_factor(0, replace(found.factors[0], coordinate=None)))
+    recorder = Recorder()
+    with progress.use(recorder):
+        moved = unweave.traverse(factored_run, [1], "f1", steps=2, sampling=FEW)
+    assert moved.labels.columns == ["2 %", "98 %"]
+    assert (moved.images[0, 0] - moved.images[0, 1]).abs().max() > 0.01
+    assert "f1 has no coordinate: its first principal component is moved." in recorder.messages
+
+
+def test_factors_of_earlier_weights_are_said(factored_run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    write_factors(factored_run, replace(require_factors(factored_run), weights="0" * 16))
+    assert len(unweave.swap(factored_run, [0], [1], sampling=FEW).labels.columns) == 3 + 4
+    assert not caplog.records
+    unweave.swap(factored_run, [0], [1], "f1", sampling=FEW)
+    assert "before further training" in caplog.text
 
 
 @pytest.mark.usefixtures("untyped")

@@ -2,18 +2,9 @@ import pytest
 import torch
 from PIL import Image
 
-from unweave.figures.traversal import save_gif, traversal
+from unweave.figures.traversal import quantile_label, save_gif
 
 FRAMES = torch.linspace(-1, 1, 2 * 4).reshape(2, 4, 1, 1, 1).expand(2, 4, 3, 8, 8)
-
-
-def test_a_row_for_every_unit_and_a_column_for_every_step():
-    picture = traversal(FRAMES, [0, 0.05, 0.5, 1], units=[3, 7], scale=4)
-    assert picture.tobytes() != traversal(FRAMES, [0, 0.05, 0.5, 1], scale=4).tobytes()
-    with pytest.raises(ValueError, match="one label for every column, got 2 labels for 4"):
-        traversal(FRAMES, [0, 1])
-    with pytest.raises(ValueError, match="one unit number for every row, got 1 for 2"):
-        traversal(FRAMES, units=[3])
 
 
 def test_a_film_goes_there_and_back_on_white(tmp_path):
@@ -30,6 +21,12 @@ def test_a_film_goes_there_and_back_on_white(tmp_path):
     assert frames[1] == frames[5]
     assert frames[2] == frames[4]
     assert len(set(frames)) == 4
+
+
+def test_every_row_of_a_film_has_a_label_and_the_ends_are_named(tmp_path):
+    with pytest.raises(ValueError, match="one unit number for every row, got 1 for 2"):
+        save_gif(FRAMES, tmp_path / "a.gif", units=[3])
+    assert [quantile_label(share) for share in (0, 0.05, 0.5, 1)] == ["min", "5 %", "50 %", "max"]
 
 
 def test_a_film_is_not_overwritten_unasked(tmp_path):

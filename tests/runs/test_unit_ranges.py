@@ -3,7 +3,15 @@ import pytest
 import torch
 
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import default_selection, measure_values, most_varying, pack_groups, unit_ranges
+from unweave.runs.unit_ranges import (
+    default_selection,
+    measure_values,
+    most_varying,
+    pack_groups,
+    read_ranges,
+    unit_ranges,
+    write_ranges,
+)
 from unweave.runs.units import UnitGroup
 
 CHOICES = [UnitGroup("a", [0], "0"), UnitGroup("b", [1, 2], "1-2")]
@@ -39,6 +47,31 @@ def test_a_line_goes_from_the_lowest_value_to_the_highest_and_back(quick_run: Ru
             assert shares == pytest.approx([0.0, 0.25, 0.5, 1.0], abs=1e-3)
             levels = [float((line.code_at(share).numpy() * line.direction).sum()) for share in (0.1, 0.9)]
             assert levels[0] < levels[1]
+
+
+def test_a_factor_goes_along_its_curve_and_round_a_closed_one(factored_run: Run) -> None:
+    choices = [UnitGroup("f1", [0, 2], "f1"), UnitGroup("f2", [1], "f2"), UnitGroup("unit 3", [3], "3")]
+    ring, line, unit = unit_ranges(factored_run, choices)
+    assert [ring.closed, line.closed, unit.closed] == [True, False, False]
+    assert ring.steps(4) == [0.0, 0.25, 0.5, 0.75]
+    assert line.steps(3) == pytest.approx([0.02, 0.5, 0.98])
+    torch.testing.assert_close(ring.code_at(0.0), ring.code_at(1.0))
+    assert ring.codes_at([0.1, 0.6]).shape == (2, 2, 1)
+    for span in (ring, line):
+        assert [span.quantile_of(span.code_at(share)) for share in (0.2, 0.7)] == pytest.approx([0.2, 0.7], abs=1e-3)
+
+
+def test_ranges_are_read_as_they_were_written(factored_run: Run) -> None:
+    choices = [UnitGroup("f1", [0, 2], "f1"), UnitGroup("unit 3", [3], "3")]
+    ranges = unit_ranges(factored_run, choices)
+    write_ranges(factored_run.path, choices, ranges)
+    again = read_ranges(factored_run)
+    assert list(again) == ["f1", "3"]
+    for span, read in zip(ranges, again.values()):
+        torch.testing.assert_close(read.codes_at([0.3, 0.9]), span.codes_at([0.3, 0.9]), atol=1e-5, rtol=1e-5)
+    (factored_run.path / "explorer.json").write_text('{"f1": {"levels": []}}')
+    with pytest.raises(ValueError, match="is damaged"):
+        read_ranges(factored_run)
 
 
 def test_vector_units_move_along_their_principal_component() -> None:

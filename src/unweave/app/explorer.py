@@ -19,12 +19,14 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from unweave.app.listed_units import current_factors, current_names, words_to_show
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import IMAGE_FORMATS, WEBP_HEAD, read_image, webp_pixels
 from unweave.editing.adjust import adjust_units
 from unweave.editing.inputs import SAMPLING
 from unweave.editing.interpolate import interpolate_units
+from unweave.editing.placing import combine
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
 from unweave.editing.swap import swap_units
@@ -33,20 +35,20 @@ from unweave.editing.verbs import difference
 from unweave.figures.overlay import overlay
 from unweave.method import Start, evaluating, find_method
 from unweave.runs.codes import check_generative, code_table
+from unweave.runs.factors import FACTOR_WORD, require_factors
 from unweave.runs.images import read_file, read_row
 from unweave.runs.ledger import UnconfirmedError
+from unweave.runs.naming import name_unit
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import MEASURED_ROWS, default_selection, read_ranges, unit_ranges
-from unweave.runs.units import name_unit, resolve_groups, unit_names
+from unweave.runs.unit_ranges import MEASURED_ROWS, read_ranges, unit_ranges
+from unweave.runs.units import resolve_groups
 from unweave.tensors import Images, to_pixels
 from unweave.threads import Threads
 from unweave.types import Pixels
 
 logger = logging.getLogger("unweave")
 
-MAX_SLIDERS = 24  # for the units that move or vary most
 STEPS = 7  # pictures of an interpolation or a traversal
-TRAVERSAL_QUANTILES = tuple(np.linspace(0.02, 0.98, STEPS).tolist())
 MAX_UPLOAD_PIXELS = 40_000_000
 
 
@@ -82,7 +84,9 @@ class Explorer:
         self.shape = self.run.shape()
         exported = read_ranges(self.run)
         self.dataset = None if exported else self._open_dataset()
-        self.units = resolve_groups(self.method.unit_groups, self.count, list(exported) or self._live_units(), {})
+        self.found = current_factors(self.run)
+        words = list(exported) or words_to_show(self.run, self.method, self.found, has_data=self.dataset is not None)
+        self.units = resolve_groups(self.method.unit_groups, self.count, words, {}, self.found)
         self.ranges = unit_ranges(self.run, self.units)
         self.lock, self.threads = Lock(), Threads(every=20.0)
         self.has_start = self.method.start(1, torch.Generator().manual_seed(0)) is not None
@@ -96,14 +100,33 @@ class Explorer:
             yield
 
     def names(self) -> list[str]:
-        """What the units are called now."""
-        words = [unit.word for unit in self.units]
-        return [unit.name for unit in resolve_groups(self.method.unit_groups, self.count, words, unit_names(self.run))]
+        """What the factors and units are called now."""
+        return current_names(self.run, self.method, self.count, self.units)
+
+    def slider_labels(self) -> list[str]:
+        """The names, with a sign beside those of closed factors, whose slider has one place at both ends."""
+        return [f"{name} ↻" if line.closed else name for name, line in zip(self.names(), self.ranges)]
 
     def rename(self, index: int, name: str) -> list[str]:
-        """Give a unit a name; returns all of them. Raises ValueError for a name that cannot be one."""
-        name_unit(self.run, self.units[index].word, name, self.method)
+        """Give a factor or unit a name; returns all of them.
+
+        Raises ValueError for a name that cannot be one, and for a factor that was merged or split meanwhile.
+        """
+        unit = self.units[index]
+        found = require_factors(self.run) if index < self.factor_count else None
+        if found is not None and found.factors[found.index(unit.word)].units != tuple(unit.units):
+            raise ValueError("the factors have been changed since: open the explorer again.")
+        name_unit(self.run, unit.word, name, self.method)
         return self.names()
+
+    @property
+    def factor_count(self) -> int:
+        """How many of the units are factors; they come first."""
+        return sum(FACTOR_WORD.fullmatch(unit.word) is not None for unit in self.units)
+
+    def steps(self, index: int, count: int = STEPS) -> list[float]:
+        """The quantiles at which a unit is shown from low to high; of a closed factor once round."""
+        return self.ranges[index].steps(count)
 
     def _open_dataset(self) -> Dataset | None:
         """The data of the run, where they are at hand."""
@@ -171,10 +194,9 @@ class Explorer:
         if not moved:
             black = to_pixels(difference(picked.reconstruction, picked.reconstruction))
             return to_pixels(picked.reconstruction), black, self.command("reconstruct", picked)
-        edits = [self.units[index].units for index in moved]
-        points = [self.ranges[index].code_at(positions[index]) for index in moved]
+        units, code = combine([(self.units[index], self.ranges[index].code_at(positions[index])) for index in moved])
         with self._drawing():
-            edited = adjust_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
+            edited = adjust_units(self.method, picked.image, [units], [code], sampling=SAMPLING, start=picked.start)
         quantiles = ",".join(f"{self.units[index].word}={positions[index]:.2f}" for index in moved)
         return (
             to_pixels(edited),
@@ -204,16 +226,24 @@ class Explorer:
         if len(set(indices)) < len(indices) or not all(0 <= index < count for index in indices):
             raise ValueError(f"units are each of 0..{count - 1} at most once, got {len(indices)}: {list(indices)[:8]}.")
 
-    def traverse(
-        self, picked: PickedImage, indices: Sequence[int], quantiles: Sequence[float] = TRAVERSAL_QUANTILES
-    ) -> Iterator[tuple[int, Pixels]]:
-        """One unit after the other at these quantiles: its index and the pictures. Raises as `swap` does."""
+    def traverse(self, picked: PickedImage, indices: Sequence[int], count: int = STEPS) -> Iterator[tuple[int, Pixels]]:
+        """One unit after the other at its `steps`: its index and the pictures. Raises as `swap` does."""
         self.check_indices(indices)
         for index in indices:
-            edits, points = [self.units[index].units], [self.ranges[index].codes_at(quantiles)]
-            with self._drawing():
-                frames = traverse_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
-            yield index, to_pixels(frames[0, :, 0])
+            yield index, self.draw_at(picked, index, self.steps(index, count))
+
+    def draw_at(self, picked: PickedImage, index: int, quantiles: Sequence[float]) -> Pixels:
+        """The image with a unit at each of these quantiles."""
+        edits, points = [self.units[index].units], [self.ranges[index].codes_at(quantiles)]
+        with self._drawing():
+            frames = traverse_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
+        return to_pixels(frames[0, :, 0])
+
+    def states(self, index: int) -> list[tuple[float, float]]:
+        """The states of a factor: where each is on the slider, in [0, 1], and its share of the images."""
+        word = self.units[index].word
+        modes = self.found.factors[self.found.index(word)].states if self.found and index < self.factor_count else ()
+        return [(self.ranges[index].share_of(mode.position), mode.share) for mode in modes]
 
     def interpolate(self, picked: PickedImage, partner: Partner | PickedImage) -> Pixels:
         """From one image to the other: all units, and the inverted x_T unless `picked` begins from a seed."""
@@ -254,7 +284,7 @@ class Explorer:
             return []
         rows = sampling.sample_rows(len(self.dataset), MEASURED_ROWS, 0)
         table, line = code_table(self.run, self.dataset, rows, 0, "averaged"), self.ranges[index]
-        values = ((table[:, self.units[index].units] - line.mean) * line.direction).sum((1, 2))
+        values = line.levels_of(table[:, self.units[index].units])
         order = rows[np.argsort(values, kind="stable")]
         along = order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]
         return list(zip(along.tolist(), self.dataset.images(along)))
@@ -268,27 +298,6 @@ class Explorer:
             start = ["--inverted"]
         run, image = _as_argument(_relative(self.run.path)), _as_argument(picked.name)
         return shlex.join(["unweave", "edit", verb, run, image, *options, *start])
-
-    def _live_units(self) -> list[int | str]:
-        """The live units: as the run's report ranks them, where there is one of these weights, else by their range.
-
-        Groups are measured on the data; where those are gone, there are single units.
-        """
-        words = list(range(self.count)) if self.dataset is None else default_selection(self.method, self.count)
-        known = set(map(str, words))
-        report = self.run.own_report()
-        live: list[int | str] = []
-        if report is not None:
-            live += [unit.word for unit in report.in_state("live") if unit.word in known]
-        if live:
-            return live[:MAX_SLIDERS]
-        if isinstance(words[0], str):
-            return words[:MAX_SLIDERS]
-        low, high = self.run.statistics().quantiles[[2, 98]]
-        span = high - low
-        order = np.argsort(-span, kind="stable")
-        moving: list[int | str] = [int(unit) for unit in order if span[unit] >= 0.05 * span.max()]
-        return moving[:MAX_SLIDERS]
 
 
 def partners_argument(partner: Partner | PickedImage) -> str:

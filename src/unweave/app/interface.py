@@ -34,18 +34,20 @@ div:has(>input[data-testid=number-input]){display:none}
 
 def build_page(explorer: Explorer, store: StorePicture, rename: bool = True) -> gr.Blocks:
     """The page of a run; units can be renamed by whoever has it, unless `rename` is False."""
-    title = f"{explorer.run.method_name} on {explorer.dataset_name()}: one unit at a time"
+    what = "factor" if explorer.factor_count else "unit"
+    title = f"{explorer.run.method_name} on {explorer.dataset_name()}: one {what} at a time"
+    factors = f"{explorer.factor_count} factors. " if explorer.factor_count else f"{len(explorer.units)} units. "
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(PICTURE_SECONDS, PICTURE_SECONDS)) as page:
         gr.HTML(  # not Markdown: what data are called is text
             f"<h1>{escape(title)}</h1>"
-            f"<p>{len(explorer.units)} units. Pick an image, move a slider, see what it does.</p>"
+            f"<p>{factors}Pick an image, move a slider, see what it does.</p>"
         )
         panel = image_panel(explorer)
         with gr.Tab("Sliders"):
             sliders, slider_events = build_slider_tab(page, explorer, panel, store)
         with gr.Tab("Swap"):
             units, swap_events = build_swap_tab(explorer, panel, store)
-        with gr.Tab("One unit"):
+        with gr.Tab("One by one"):
             unit = build_unit_tab(explorer, panel, store, rename)
 
         def rename_unit(index: int, name: str) -> list[Any]:
@@ -56,7 +58,7 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True) -> 
         def labels() -> list[Any]:
             names = explorer.names()
             return [
-                *(gr.Slider(label=name) for name in names),
+                *(gr.Slider(label=label) for label in explorer.slider_labels()),
                 gr.CheckboxGroup(unit_options(names)),
                 gr.Dropdown(unit_options(names)),
             ]

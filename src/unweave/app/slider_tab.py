@@ -1,5 +1,6 @@
 """The image that a person works on, and the tab with a slider for each of its units."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -19,6 +20,7 @@ from unweave.app.components import (
     start_seed,
 )
 from unweave.app.explorer import Explorer, PickedImage
+from unweave.app.state_picker import build_state_picker
 from unweave.figures.pixels import rgb_pixels
 
 
@@ -62,21 +64,41 @@ def image_panel(explorer: Explorer) -> ImagePanel:
     return ImagePanel(source, start, gr.State(None), gr.Textbox(visible="hidden"), pictures, command, reset, save, stop)
 
 
+def slider_rows(labels: Sequence[str]) -> list[gr.Slider]:
+    """A slider for every label, three in a row."""
+    sliders: list[gr.Slider] = []
+    for first in range(0, len(labels), 3):
+        with gr.Row():
+            sliders += [
+                gr.Slider(
+                    0, 100, value=50, step=1, label=label, precision=0, interactive=True, min_width=200, buttons=[]
+                )
+                for label in labels[first : first + 3]
+            ]
+    return sliders
+
+
+def build_sliders(explorer: Explorer) -> list[gr.Slider]:
+    """Those of the factors, where there are any, and those of single units folded away below."""
+    labels, factors = explorer.slider_labels(), explorer.factor_count
+    if not factors:
+        gr.Markdown("Each slider goes from the lowest value of its unit (0) to the highest (100).")
+        return slider_rows(labels)
+    gr.Markdown(
+        "Each slider moves all units of a factor together, from the lowest value (0) to the highest (100). "
+        "One with ↻ goes round: 100 is where 0 is."
+    )
+    sliders = slider_rows(labels[:factors])
+    with gr.Accordion("Single units", open=False):
+        gr.Markdown("A unit that is moved here goes before the factor that it is in.")
+        return sliders + slider_rows(labels[factors:])
+
+
 def build_slider_tab(
     page: gr.Blocks, explorer: Explorer, panel: ImagePanel, store: StorePicture
 ) -> tuple[list[gr.Slider], list[Any]]:
     """The sliders, and the events of them and of the panel."""
-    gr.Markdown("Each slider goes from the lowest value of its unit (0) to the highest (100).")
-    sliders: list[gr.Slider] = []
-    names = explorer.names()
-    for first in range(0, len(names), 3):
-        with gr.Row():
-            sliders += [
-                gr.Slider(
-                    0, 100, value=50, step=1, label=name, precision=0, interactive=True, min_width=200, buttons=[]
-                )
-                for name in names[first : first + 3]
-            ]
+    sliders = build_sliders(explorer)
 
     def pick(source: int | Path, seed: int | None, name: str | None = None) -> list[Any]:
         with errors_in_page():
@@ -96,7 +118,7 @@ def build_slider_tab(
     def show_image(picked: PickedImage) -> list[Any]:
         moved = [
             gr.Slider(value=round(100 * position), label=name)
-            for position, name in zip(picked.positions, explorer.names())
+            for position, name in zip(picked.positions, explorer.slider_labels())
         ]
         return [picked.key, store(rgb_pixels(picked.image)[0]), *show_edit(picked, picked.positions), *moved]
 
@@ -117,6 +139,7 @@ def build_slider_tab(
         panel.start.input(change_start, [panel.picked, panel.start], [panel.picked, *image_outputs], **SHORT_WORK),
         panel.reset.click(reset, panel.picked, [panel.picked, *image_outputs], **SHORT_WORK),
     ]
+    events += build_state_picker(explorer, panel.picked, sliders, edit_outputs, show_edit)
     latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **SHORT_WORK}
     events += [slider.input(edit, [panel.picked, panel.key, *sliders], edit_outputs, **latest) for slider in sliders]
     if panel.source.examples:

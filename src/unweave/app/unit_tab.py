@@ -14,7 +14,7 @@ from unweave.app.components import (
     require_picked,
     unit_options,
 )
-from unweave.app.explorer import TRAVERSAL_QUANTILES, Explorer, PickedImage
+from unweave.app.explorer import Explorer, PickedImage
 from unweave.app.slider_tab import ImagePanel
 
 
@@ -45,7 +45,7 @@ def build_unit_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture, r
         picked = require_picked(picked)
         _, frames = next(explorer.traverse(picked, [index]))
         line = explorer.command("traverse", picked, ["--units", explorer.units[index].word])
-        pictures = [(store(frame, line), f"{share:.0%}") for frame, share in zip(frames, TRAVERSAL_QUANTILES)]
+        pictures = [(store(frame, line), f"{share:.0%}") for frame, share in zip(frames, explorer.steps(index))]
         return [gr.Gallery(pictures, label=explorer.names()[index]), line]
 
     def traverse_every(
@@ -55,7 +55,7 @@ def build_unit_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture, r
         picked, pictures, names = require_picked(picked), [], explorer.names()
         words = ",".join(unit.word for unit in explorer.units)
         line = explorer.command("traverse", picked, ["--units", words])
-        for index, (low, high) in explorer.traverse(picked, range(len(names)), (0.02, 0.98)):
+        for index, (low, high) in explorer.traverse(picked, range(len(names)), 2):
             pictures += [(store(low, line), f"{names[index]}, low"), (store(high, line), f"{names[index]}, high")]
             progress((index + 1, len(names)), desc=names[index])
             yield [gr.Gallery(pictures, label="Every unit, low and high"), line]

@@ -30,8 +30,8 @@ Partners = Annotated[str | None, typer.Option(help="rows or files to take units 
 UnitsOption = Annotated[
     str | None,
     typer.Option(
-        help="units, separated by commas: numbers, ranges (10-49), groups, names, times (t110-312) and blocks of time "
-        "(b16-23) of DiTi; else all"
+        help="units, separated by commas: factors (f1), names, numbers, ranges (10-49), groups, times (t110-312) and "
+        "blocks of time (b16-23) of DiTi; else the factors, where they were found (`unweave factors`), or all"
     ),
 ]
 Seed = Annotated[int, typer.Option(help="x_T is drawn from this seed (the default)")]
@@ -63,6 +63,7 @@ def swap(
     \b
         unweave edit swap runs/a 12 700 --partners 9,31 --units 3
         unweave edit swap runs/a me.png --partners you.png
+        unweave edit swap runs/a 12 --partners 9 --units "f1,wall hue"      all units of a factor together
     """
     from unweave.editing import verbs
 
@@ -77,10 +78,11 @@ def traverse(
     seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++",
     output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Move each unit (a range or group as one) from its 2 % to its 98 % quantile; writes a grid and a GIF.
+    """Move each unit (a range, group or factor as one) from its 2 % to its 98 % quantile; writes a grid and a GIF.
 
     \b
         unweave edit traverse runs/a 12 --units 0,3,5
+        unweave edit traverse runs/a 12 --units f1     along the curve of its codes, a closed one (a hue) once round
     """
     from unweave.editing import verbs
 
@@ -93,21 +95,26 @@ def traverse(
 def adjust(
     run: RunPath, images: ImagesArgument = None,
     to: Annotated[
-        str, typer.Option(help="units and where in their range, from 0 to 1, separated by commas: 3=0.9,5=0.1")
+        str,
+        typer.Option(
+            help="what to move and where to, separated by commas: 3=0.9 (from 0 to 1), f3=state2 (a state of a "
+            "factor), f1=like:me.png (as in a picture, or in a row)"
+        ),
     ] = "",
     seed: OptionalSeed = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
     overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Set units to quantiles of their range, all at once, and show what changed.
+    """Set units or factors to places in their range, all at once, and show what changed.
 
     Begins from the inverted x_T of each image, unless --seed is given.
 
     \b
         unweave edit adjust runs/a me.png --to "3=0.9,wall colour=0.1"
+        unweave edit adjust runs/a 12 --to "f1=0.7,f3=state2,shape=like:400"
     """
     from unweave.editing import verbs
 
-    inputs = {"images": images, "to": parse_quantiles(to)}
+    inputs = {"images": images, "to": parse_places(to)}
     start = start_options(seed or 0, seed is None, steps, sampler)
     edit_and_save(verbs.adjust, open_target(run, "adjust", output, overwrite, json), {**inputs, **start})
 
@@ -166,14 +173,14 @@ def reconstruct(
 
 @app.command()
 def heatmap(
-    run: RunPath, images: ImagesArgument = None, partners: Partners = None, seed: Seed = 0, inverted: Inverted = False,
-    steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
+    run: RunPath, images: ImagesArgument = None, partners: Partners = None, units: UnitsOption = None, seed: Seed = 0,
+    inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
     overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Which unit moves which pixels: the mean change when that unit alone is swapped."""
+    """Which unit or factor moves which pixels: the mean change when it alone is swapped."""
     from unweave.editing import verbs
 
-    inputs = {"images": images, "partners": split_commas(partners)}
+    inputs = {"images": images, "partners": split_commas(partners), "units": parse_units(units)}
     start = start_options(seed, inverted, steps, sampler)
     edit_and_save(verbs.heatmap, open_target(run, "heatmap", output, overwrite, json), {**inputs, **start})
 
@@ -335,20 +342,18 @@ def parse_units(text: str | None) -> list[int | str] | None:
     return None if words is None else [int(word) if word.isdecimal() else word for word in words]
 
 
-def parse_quantiles(text: str) -> dict[int | str, float]:
-    """{unit: quantile} of 3=0.9,wall colour=0.1."""
-    shares: dict[int | str, float] = {}
+def parse_places(text: str) -> dict[int | str, str]:
+    """{unit: place} of 3=0.9,wall colour=0.1,f3=state2,f1=like:me.png; what a place is `editing.placing` knows."""
+    places: dict[int | str, str] = {}
     for word in split_commas(text) or []:
-        unit, equals, share = word.rpartition("=")
-        if unit.strip() in shares:
-            raise ValueError(f"--to sets {unit.strip()!r} twice.")
-        try:
-            shares[unit.strip()] = float(share)
-        except ValueError:
-            equals = ""
-        if not equals or not unit.strip():
-            raise ValueError(f"--to must be unit=quantile pairs, such as 3=0.9,5=0.1; got {word!r}.")
-    return shares
+        unit, equals, place = word.partition("=like:") if "=like:" in word else word.rpartition("=")
+        unit = unit.strip()
+        if unit in places:
+            raise ValueError(f"--to sets {unit!r} twice.")
+        if not unit or not place.strip():
+            raise ValueError(f"--to must be pairs of a unit and its place, such as 3=0.9,f3=state2; got {word!r}.")
+        places[unit] = f"{equals[1:]}{place.strip()}"
+    return places
 
 
 def parse_weights(text: str) -> list[float]:

@@ -24,6 +24,7 @@ from unweave.cli import (
     edit,
     encode,
     evaluate,
+    factors,
     figure,
     info,
     leaderboard,
@@ -61,6 +62,7 @@ app.command("sweep")(sweep.command)
 app.command("leaderboard")(leaderboard.command)
 app.command("contrast")(contrast.command)
 app.command("app")(explorer.command)
+app.command("factors")(factors.command)
 app.command("name")(name.command)
 app.command("info")(info.command)
 app.add_typer(own_method.new_app, name="new")

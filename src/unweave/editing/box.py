@@ -60,7 +60,8 @@ def draw_box(
     """`rows` pictures of one image whose listed units are drawn uniformly between two quantiles of their values.
 
     The base is `image` (a random row of the run's data if none is given); its other units and, where the decoder has
-    one, its inverted start x_T stay as they are. Vector units and groups move along their first principal component.
+    one, its inverted start x_T stay as they are. Factors move along their coordinate, vector units and groups along
+    their first principal component.
     Raises LookupError and TypeError as every edit does, ValueError where no unit is listed.
     """
     if not list_units(units, {}):
@@ -80,8 +81,7 @@ def draw_box(
             for column, (group, span) in enumerate(zip(groups, ranges)):
                 low, high = np.interp(reach, np.linspace(0, 1, len(span.levels)), span.levels)
                 levels = low + (high - low) * part[:, column]
-                moved = span.mean + levels[:, None, None] * span.direction
-                codes[:, group.units] = torch.from_numpy(moved).to(codes)
+                codes[:, group.units] = torch.from_numpy(span.codes_of(levels)).to(codes)
             begin = start.repeat(len(part), *[1] * (start.ndim - 1)) if isinstance(start, Tensor) else start
             parts.append(to_pixels(decode(inputs.method, codes, begin, sampling=sampling, batch=64)))
             task.update(first + len(part))

@@ -1,5 +1,6 @@
 """What every verb begins with: an opened run, the images to edit, and the partners that units come from."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from unweave.editing.start import make_start
 from unweave.method import Generative, Sampling, Start
 from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import check_generative
+from unweave.runs.factors import FACTOR_WORD, are_current, read_factors
 from unweave.runs.images import ImageNames, list_images, random_rows, read_images
 from unweave.runs.run import Run
-from unweave.runs.units import UnitGroup, UnitSelection, select_groups, unit_names
+from unweave.runs.units import UnitGroup, UnitSelection, select_groups, single_units, unit_names
 from unweave.tensors import Images
+
+logger = logging.getLogger(__name__)
 
 SAMPLING = Sampling("dpmsolver++", 20)
 """What edits are drawn with unless something else is asked for."""
@@ -28,8 +32,26 @@ class EditInputs:
     partners: Float[Tensor, "..."]  # one for each image; the images themselves where units come from no others
 
     def units(self, listed: UnitSelection | None) -> list[UnitGroup]:
-        """The listed units, ranges, groups and names of the run; if none are listed, its groups or all units."""
-        return select_groups(self.method, self.images, listed, unit_names(self.run))
+        """The listed units, ranges, groups, factors and names of the run.
+
+        If none are listed, its factors where they were found with these weights, else its groups or all units.
+        """
+        factors = read_factors(self.run)
+        stale = factors is not None and not are_current(self.run, factors)
+        names = unit_names(self.run)
+        groups = select_groups(self.method, self.images, listed, names, None if listed is None and stale else factors)
+        if stale and any(FACTOR_WORD.fullmatch(group.word) for group in groups):
+            logger.warning(
+                "the factors are of the weights before further training: `unweave factors %s find` finds them again.",
+                self.run.path,
+            )
+        return groups
+
+    def single_units(self, listed: UnitSelection | None) -> list[int]:
+        """The listed units one by one, those of groups and factors among them; if none are listed, all."""
+        if listed is None:
+            return single_units(select_groups(self.method, self.images, None, {}))
+        return single_units(self.units(listed))
 
     def start(self, sampling: Sampling, seed: int | None) -> Start:
         """Where the images begin: `seed` None is their inverted x_T."""

@@ -19,7 +19,7 @@ from unweave.method import Sampling, evaluating, find_method
 from unweave.runs.codes import encode_images
 from unweave.runs.images import ImageNames, list_images
 from unweave.runs.run import Run
-from unweave.runs.units import UnitSelection, select_units, unit_names, unit_titles
+from unweave.runs.units import UnitSelection, unit_names, unit_titles
 from unweave.types import list_times
 
 TIMES = (20, 100, 250, 400, 550, 700, 850, 980)
@@ -63,8 +63,7 @@ def field_maps(
     """
     times, inputs = list_times(times), read_inputs(run, images, 1)
     compute = method_extra(inputs, "fields", "gradient fields")
-    names = unit_names(inputs.run)
-    indices = select_units(inputs.method, inputs.images, units, names)
+    names, indices = unit_names(inputs.run), inputs.single_units(units)
     with evaluating(inputs.method):
         maps = compute(inputs.method, inputs.images, times, seed)[:, indices]
     labels = FigureLabels(unit_titles(indices, names), [f"t = {time}" for time in times])
@@ -98,8 +97,7 @@ def edit_alone(
     own = partners is not None and not list_images(partners)
     inputs = read_inputs(run, images, 3, sampling) if own else read_pairs(run, images, partners, 3, sampling)
     compute = method_extra(inputs, "alone", "single fields")
-    names = unit_names(inputs.run)
-    indices = select_units(inputs.method, inputs.images, units, names)
+    names, indices = unit_names(inputs.run), inputs.single_units(units)
     edits = [[unit] for unit in indices] + ([indices] if len(indices) > 1 else [])
     start = inputs.start(sampling, seed)
     rebuilt = reconstruct_images(inputs.method, inputs.images, sampling=sampling, start=start)

@@ -17,18 +17,21 @@ from unweave.editing.edit import Edit, FigureLabels, grid_edit
 from unweave.editing.heatmap import change_maps
 from unweave.editing.inputs import SAMPLING, read_inputs, read_pairs
 from unweave.editing.interpolate import interpolate_units, interpolation_weights
+from unweave.editing.placing import Place, combine, parse_place, place_groups
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start, start_note
 from unweave.editing.swap import swap_each
 from unweave.editing.traverse import traverse_units
+from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
-from unweave.figures.traversal import quantile_label, traversal
+from unweave.figures.traversal import quantile_label
 from unweave.method import Generative, Method, Sampling, evaluating
 from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import encode_images
+from unweave.runs.factors import FACTOR_WORD
 from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import unit_ranges
+from unweave.runs.unit_ranges import CodeRange, unit_ranges
 from unweave.runs.units import UnitGroup, UnitSelection
 from unweave.tensors import Images
 
@@ -42,7 +45,9 @@ def swap(
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
 ) -> Edit:
-    """Every listed unit (all if none) in turn taken from the partner; images [image, edit, channel, height, width].
+    """Every listed unit in turn taken from the partner; images [image, edit, channel, height, width].
+
+    If none are listed, the factors of the run are taken, where they were found, else its groups or all units.
 
     One row of the figure is: the image, its partner, its reconstruction, and one edit per unit. `seed` None begins
     from the inverted x_T, a number from that seed.
@@ -72,10 +77,18 @@ def swap_images(
     edited = swap_each(method, images, partners, edits, sampling=sampling, start=start)
     cells = torch.cat([torch.stack([images, partners, rebuilt], 1), edited], 1)  # (row, column, channel, height, width)
     columns = ["image", "partner", "rebuilt", *(group.name for group in groups)]
-    unit = "group of units" if method.groups() else "unit"
+    unit = "group of units" if method.groups() and not _are_factors(groups) else _what(groups)
     return grid_edit(
         edited, list(cells), labels, columns, f"One {unit} at a time from the partner{start_note(seed, start)}"
     )
+
+
+def _what(groups: Sequence[UnitGroup]) -> str:
+    return "factor" if _are_factors(groups) else "unit"
+
+
+def _are_factors(groups: Sequence[UnitGroup]) -> bool:
+    return bool(groups) and all(FACTOR_WORD.fullmatch(group.word) for group in groups)
 
 
 def traverse(
@@ -90,64 +103,69 @@ def traverse(
     """Each unit from its 2 % to its 98 % quantile, all else fixed; images [unit, step, image, channel, height, width].
 
     The figure, and the film that `.save("x.gif")` writes, show the first image. The quantiles are the run's own, so no
-    data are needed for single units; ranges and groups move as one, along their first principal component over rows of
-    the run's data. If none are listed, all are taken; of a method with groups those, or, where it has but one, the ten
-    units that vary most.
+    data are needed for single units. The units of a factor move together along its coordinate, and a closed one goes
+    once round, without its first step again at the end. Ranges, groups and factors without a coordinate move along
+    their first principal component over rows of the run's data. If none are listed, the factors of the run are taken,
+    where they were found; else all units; of a method with groups those, or, where it has but one, the ten units that
+    vary most.
     """
     inputs = read_inputs(run, images, 1, sampling)
     statistics = inputs.run.statistics()
     if steps < 2:
         raise ValueError(f"steps must be at least 2, the two ends, got {steps}.")
-    quantiles = torch.linspace(0.02, 0.98, steps).tolist()
-    if units is None and len(inputs.method.groups()) == 1:
-        span = statistics.quantiles[98] - statistics.quantiles[2]
-        units = np.sort(np.argsort(-span, kind="stable")[:10]).tolist()
     groups = inputs.units(units)
-    points = [
-        torch.stack([line.code_at(quantile) for quantile in quantiles]) for line in unit_ranges(inputs.run, groups)
-    ]
+    if units is None and [group.word for group in groups] == list(inputs.method.groups()) and len(groups) == 1:
+        span = statistics.quantiles[98] - statistics.quantiles[2]
+        groups = inputs.units(np.sort(np.argsort(-span, kind="stable")[:10]).tolist())
+    lines = unit_ranges(inputs.run, groups)
+    points = [line.codes_at(line.steps(steps)) for line in lines]
     edits, start = [group.units for group in groups], inputs.start(sampling, seed)
     frames = traverse_units(inputs.method, inputs.images, edits, points, sampling=sampling, start=start)
-    rows = [group.name for group in groups]
-    title = f"{inputs.labels[0]}: every unit from low to high{start_note(seed, start)}"
+    rows, columns = [group.name for group in groups], step_labels(lines, steps)
+    title = f"{inputs.labels[0]}: every {_what(groups)} from low to high{start_note(seed, start)}"
     return Edit(
         frames,
-        FigureLabels(rows, [quantile_label(quantile) for quantile in quantiles]),
-        lambda: traversal(frames[:, :, 0], quantiles, units=rows, title=title),
+        FigureLabels(rows, columns),
+        lambda: grid(list(frames[:, :, 0]), rows, columns, title=title),
         film=frames[:, :, 0],
     )
+
+
+def step_labels(lines: Sequence[CodeRange], steps: int) -> list[str]:
+    """What stands above the steps of a traversal: quantiles, shares of the way round, or numbers where rows differ."""
+    shapes = {line.closed for line in lines}
+    if shapes == {False, True}:
+        return [f"step {number}" for number in range(1, steps + 1)]
+    return [f"{share:.0%} round" if True in shapes else quantile_label(share) for share in lines[0].steps(steps)]
 
 
 def adjust(
     run: Run | str | Path,
     images: ImageNames | None = None,
-    to: Mapping[int | str, float] | None = None,
+    to: Mapping[int | str, Place] | None = None,
     *,
     seed: int | None = None,
     sampling: Sampling = SAMPLING,
 ) -> Edit:
-    """Units set to quantiles of their range, all at once; images [image, channel, height, width].
+    """Units set to places in their range, all at once; images [image, channel, height, width].
 
-    `to` is {unit, range, group or name: quantile in [0, 1]}. A row of the figure is: the image, its reconstruction, the
-    edit, and where the two differ. `seed` None begins from the inverted x_T. Raises ValueError for quantiles outside
-    [0, 1] and for a unit that is set twice.
+    `to` is {unit, range, group, factor or name: place}: a quantile in [0, 1], a state of a factor as "state2", or
+    "like:" and an image, whose value is taken. A single unit goes before a factor that it is in. A row of the figure
+    is: the image, its reconstruction, the edit, and where the two differ. `seed` None begins from the inverted x_T.
+    Raises ValueError for quantiles outside [0, 1], states that there are not, and a unit that is set twice.
     """
     if not to:
         raise ValueError("which units? Say where each shall be in its range, from 0 to 1: {3: 0.9}.")
-    if wrong := [f"{unit}={quantile}" for unit, quantile in to.items() if not 0 <= quantile <= 1]:
-        raise ValueError(f"a quantile is from 0 (lowest) to 1 (highest), got {', '.join(wrong)}.")
+    for unit, place in to.items():
+        parse_place(place, unit)
     inputs = read_inputs(run, images, 3, sampling)
-    groups = inputs.units(list(to))
-    edits = [group.units for group in groups]
-    units = [unit for edit in edits for unit in edit]
-    if len(set(units)) < len(units):
-        raise ValueError(f"a unit can be in one place only, and one is set twice in {', '.join(map(str, to))}.")
-    values = [line.code_at(quantile) for line, quantile in zip(unit_ranges(inputs.run, groups), to.values())]
+    placed = place_groups(inputs, inputs.units(list(to)), list(to.values()))
+    units, codes = combine([(group, code) for group, code, _ in placed])
     start = inputs.start(sampling, seed)
     rebuilt = reconstruct_images(inputs.method, inputs.images, sampling=sampling, start=start)
-    edited = adjust_units(inputs.method, inputs.images, edits, values, sampling=sampling, start=start)
+    edited = adjust_units(inputs.method, inputs.images, [units], [codes], sampling=sampling, start=start)
     cells = torch.stack([inputs.images, rebuilt, edited, difference(edited, rebuilt)], 1)
-    settings = ", ".join(f"{group.name} at {quantile:.0%}" for group, quantile in zip(groups, to.values()))
+    settings = ", ".join(label for _, _, label in placed)
     return grid_edit(
         edited,
         list(cells),
@@ -244,15 +262,19 @@ def heatmap(
     run: Run | str | Path,
     images: ImageNames | None = None,
     partners: ImageNames | None = None,
+    units: UnitSelection | None = None,
     *,
     seed: int | None = 0,
     sampling: Sampling = SAMPLING,
 ) -> Edit:
-    """Which unit (or group) moves which pixels: mean absolute change when it is swapped; [edit, height, width]."""
+    """Which unit, group or factor moves which pixels: mean absolute change when it is swapped; [edit, height, width].
+
+    If none are listed, those are taken that `traverse` takes.
+    """
     inputs = read_pairs(run, images, partners, 8, sampling)
-    groups, start = inputs.units(None), inputs.start(sampling, seed)
+    groups, start = inputs.units(units), inputs.start(sampling, seed)
     edits = [group.units for group in groups]
     maps = change_maps(inputs.method, inputs.images, inputs.partners, sampling=sampling, start=start, edits=edits)
     names, first = [group.name for group in groups], inputs.images[0]
-    title = f"Which unit moves which pixels, over {len(inputs.images)} swaps{start_note(seed, start)}"
+    title = f"Which {_what(groups)} moves which pixels, over {len(inputs.images)} swaps{start_note(seed, start)}"
     return Edit(maps, FigureLabels([], names), lambda: overlay(maps, first, units=names, title=title))

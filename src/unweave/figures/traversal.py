@@ -1,4 +1,4 @@
-"""Traversals as a still grid and as a film (GIF)."""
+"""Traversals as a film (GIF), and what their steps are called."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -9,29 +9,12 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from unweave.figures.grid import grid, tiles
+from unweave.figures.grid import tiles
 from unweave.figures.ticks import Number
 from unweave.files import write_atomically
 
 TraversalFrames = Float[Tensor, "unit step channel height width"]
 """One image, in [-1, 1], for every unit and step."""
-
-
-def traversal(
-    frames: TraversalFrames,
-    quantiles: Sequence[Number] | None = None,
-    *,
-    units: Sequence[int | str] | None = None,
-    title: str | None = None,
-    scale: int | None = None,
-) -> Image.Image:
-    """A row for every unit, a column for every step.
-
-    `quantiles` in [0, 1] name the steps: 0 is "min", 1 is "max", 0.5 is "50 %". `units` are the numbers or
-    names of the rows; None counts from 0. Raises ValueError for a wrong number of either.
-    """
-    columns = None if quantiles is None else [quantile_label(quantile) for quantile in quantiles]
-    return grid(list(frames), _unit_labels(units, len(frames)), columns, title=title, scale=scale)
 
 
 def save_gif(

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from unweave.models import diffusers_folder
 from unweave.models.foundation import local_folders
 from unweave.models.foundation_settings import FoundationSettings
 from unweave.runs import builtin, checkpoint
+from unweave.runs.factors import are_current, read_factors, write_factors
 from unweave.runs.run import Run
 from unweave.runs.settings import to_toml
 
@@ -73,6 +75,7 @@ def share(run: Run, folder: Path, half: bool) -> Path:
             shutil.copy2(picture, temporary / "preview.png")
         for name, text in _texts(run, changes).items():
             (temporary / name).write_text(text, "utf-8")
+        _copy_factors(run, Run(temporary))
         bound = [file for file in visible_files(temporary) if is_part_of_model(file.relative_to(temporary))]
         digests = {str(file.relative_to(temporary)): checkpoint.digest(file) for file in bound}
         (temporary / DIGESTS).write_text(json.dumps(digests, indent=2), "utf-8")
@@ -93,6 +96,14 @@ def _write_checkpoint(checkpoint_dir: Path, half: Mapping[str, Tensor] | None, f
                 shutil.copy2(checkpoint_dir / name, copy)
         digests = {name: digest for name, digest in record["sha256"].items() if (copy / name).is_file()}
     checkpoint.write_record(copy, {**record, "sha256": digests})
+
+
+def _copy_factors(run: Run, shared: Run) -> None:
+    """factors.json, which stays that of the shared weights: in half or not, they are the averaged ones it is of."""
+    found = read_factors(run)
+    if found is not None:
+        weights = shared.digest() if are_current(run, found) else found.weights
+        write_factors(shared, replace(found, weights=weights))
 
 
 def _texts(run: Run, changes: bool) -> dict[str, str]:

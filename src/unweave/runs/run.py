@@ -12,6 +12,7 @@ runs/encdiff-rooms/
     scores.json         written by `unweave evaluate`
     report.html         written by `unweave report`, with report.json
     names.json          what a person calls the units
+    factors.json        units that belong together: found by `unweave factors`, named, hidden, merged and split by hand
     unet/               averaged parts that are diffusers' own, in diffusers' layout, written when training ends
 
 Reading a run needs no torch; what opens its networks is runs/model.py, what shares it runs/hub.py.

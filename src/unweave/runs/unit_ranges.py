@@ -1,20 +1,32 @@
-"""How units (or groups of them) are spread over images: one number each, its quantiles, and the codes at those."""
+"""How units, groups and factors are spread over images: one number each, its quantiles, and the codes at those."""
 
 import json
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unweave import progress
 from unweave.data import sampling
+from unweave.factors.coordinate import codes_at, position_of
+from unweave.factors.factor import Coordinate
 from unweave.files import read_json
 from unweave.method import Method, evaluating
 from unweave.runs import reduction as reduction_
 from unweave.runs.codes import code_table
+from unweave.runs.factors import (
+    FACTOR_WORD,
+    coordinate_from_json,
+    coordinate_to_json,
+    factor_title,
+    require_factors,
+)
 from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
@@ -25,12 +37,20 @@ RANGES_FILE = "explorer.json"  # in the run of a folder that `unweave app --expo
 MEASURED_ROWS = 2_000  # that groups are measured on; single units have the run's own statistics, of as many
 
 
-class UnitRange(NamedTuple):
-    """A unit or group from its lowest value to its highest, along its first principal component."""
+@dataclass(frozen=True)
+class CodeRange(ABC):
+    """Where the codes of a unit, group or factor go over rows, by one number, the level."""
 
-    mean: Float[np.ndarray, "unit dim"]
-    direction: Float[np.ndarray, "unit dim"]  # of length 1
-    levels: Float[np.ndarray, "percent"]  # of 0, 1, .. 100 %
+    levels: Float[np.ndarray, "percent"]  # of 0, 1, .. 100 % of the rows
+    closed: bool  # whether the highest is next to the lowest
+
+    @abstractmethod
+    def codes_of(self, levels: Float[np.ndarray, "step"]) -> Float[np.ndarray, "step unit dim"]:
+        """The codes at these levels."""
+
+    @abstractmethod
+    def levels_of(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows"]:
+        """The levels of codes, or those nearest to them."""
 
     def code_at(self, share: float) -> Float[Tensor, "unit dim"]:
         """The code at a quantile in [0, 1]."""
@@ -39,12 +59,54 @@ class UnitRange(NamedTuple):
     def codes_at(self, shares: Sequence[float]) -> Float[Tensor, "step unit dim"]:
         """The codes at these quantiles, each in [0, 1]."""
         levels = np.interp(shares, np.linspace(0, 1, len(self.levels)), self.levels)
-        return torch.from_numpy(self.mean + levels[:, None, None] * self.direction).float()
+        return torch.from_numpy(self.codes_of(levels)).float()
 
     def quantile_of(self, code: Float[Tensor, "unit dim"]) -> float:
         """The quantile of a code, in [0, 1]."""
-        level = float(((code.cpu().double().numpy() - self.mean) * self.direction).sum())
+        return self.share_of(float(self.levels_of(code.cpu().double().numpy()[None])[0]))
+
+    def share_of(self, level: float) -> float:
+        """The quantile of a level, in [0, 1]."""
         return float(np.interp(level, self.levels, np.linspace(0, 1, len(self.levels))))
+
+    def steps(self, count: int) -> list[float]:
+        """Quantiles of a traversal: from 2 % to 98 %, or once round and not twice at one place."""
+        if self.closed:
+            return (np.arange(count) / count).tolist()
+        return np.linspace(0.02, 0.98, count).tolist()
+
+
+@dataclass(frozen=True)
+class UnitRange(CodeRange):
+    """A unit or group from its lowest value to its highest, along its first principal component."""
+
+    mean: Float[np.ndarray, "unit dim"]
+    direction: Float[np.ndarray, "unit dim"]  # of length 1
+
+    def codes_of(self, levels: Float[np.ndarray, "step"]) -> Float[np.ndarray, "step unit dim"]:
+        return self.mean + levels[:, None, None] * self.direction
+
+    def levels_of(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows"]:
+        return ((codes - self.mean) * self.direction).sum((1, 2))
+
+
+@dataclass(frozen=True)
+class CurveRange(CodeRange):
+    """A factor along its coordinate: levels are positions on the curve, in [0, 1]."""
+
+    coordinate: Coordinate
+    dim: int  # of a unit
+
+    def codes_of(self, levels: Float[np.ndarray, "step"]) -> Float[np.ndarray, "step unit dim"]:
+        return codes_at(self.coordinate, levels).reshape(len(levels), -1, self.dim)
+
+    def levels_of(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows"]:
+        return position_of(self.coordinate, codes.reshape(len(codes), -1))
+
+
+def curve_range(coordinate: Coordinate, dim: int) -> CurveRange:
+    """The range of a factor whose units have this dimension."""
+    return CurveRange(coordinate.levels, coordinate.closed, coordinate, dim)
 
 
 class UnitValues(NamedTuple):
@@ -62,7 +124,8 @@ class UnitValues(NamedTuple):
             part[index][: units * self.dim].reshape(units, self.dim)
             for part in (self.reduction.mean, self.reduction.direction)
         )
-        return UnitRange(mean, direction, np.quantile(self.values[:, index].astype(np.float64), np.linspace(0, 1, 101)))
+        levels = np.quantile(self.values[:, index].astype(np.float64), np.linspace(0, 1, 101))
+        return UnitRange(levels, False, mean, direction)
 
 
 def measure_values(codes: Float[np.ndarray, "rows unit dim"], groups: Sequence[UnitGroup]) -> UnitValues:
@@ -101,41 +164,68 @@ def most_varying(codes: Float[np.ndarray, "rows unit dim"], groups: Sequence[Uni
     return [groups[index] for index in kept]
 
 
-def unit_ranges(run: Run, groups: Sequence[UnitGroup]) -> list[UnitRange]:
-    """The range of every group: of single units from the run's statistics, of groups from rows of its data.
+def unit_ranges(run: Run, groups: Sequence[UnitGroup]) -> list[CodeRange]:
+    """The range of every group: of single units from the run's statistics, of factors along their coordinate, of
+    groups, and of factors without a coordinate, along their first principal component over rows of the run's data.
 
-    A folder that `unweave app --export` wrote brings those of its groups along. Raises LookupError for a run without
+    A folder that `unweave app --export` wrote brings all of its own along. Raises LookupError for a run without
     statistics, and where there are groups and the data are gone.
     """
     ranges = read_ranges(run)
-    grouped = [group for group in groups if len(group.units) > 1 and group.word not in ranges]
-    ranges |= dict(zip((group.word for group in grouped), _grouped(run, grouped) if grouped else []))
     statistics = run.statistics()
     mean, direction, _ = statistics.reduction
+    wanted = [group for group in groups if group.word not in ranges]
+    curves = _coordinates(run, wanted)
+    ranges |= {word: curve_range(line, mean.shape[1]) for word, line in curves.items()}
+    grouped = [group for group in wanted if len(group.units) > 1 and group.word not in ranges]
+    ranges |= dict(zip((group.word for group in grouped), _grouped(run, grouped) if grouped else []))
     for group in groups:
         if len(group.units) == 1 and group.word not in ranges:
             levels = statistics.quantiles[:, group.units[0]].astype(np.float64)
-            ranges[group.word] = UnitRange(mean[group.units], direction[group.units], levels)
+            ranges[group.word] = UnitRange(levels, False, mean[group.units], direction[group.units])
     return [ranges[group.word] for group in groups]
 
 
-def write_ranges(folder: Path, groups: Sequence[UnitGroup], ranges: Sequence[UnitRange]) -> None:
+def _coordinates(run: Run, groups: Sequence[UnitGroup]) -> dict[str, Coordinate]:
+    """Those of the factors among groups, by word; it is said which factors have none."""
+    asked = [group.word for group in groups if FACTOR_WORD.fullmatch(group.word)]
+    found = require_factors(run) if asked else None
+    lines = {} if found is None else {word: found.factors[found.index(word)] for word in asked}
+    for word, factor in lines.items():
+        if factor.coordinate is None:
+            progress.message(f"{factor_title(word, factor)} has no coordinate: its first principal component is moved.")
+    return {word: factor.coordinate for word, factor in lines.items() if factor.coordinate is not None}
+
+
+def write_ranges(folder: Path, groups: Sequence[UnitGroup], ranges: Sequence[CodeRange]) -> None:
     """Write them into the folder of a run that will have neither report nor data."""
-    tables = {
-        group.word: {part: array.tolist() for part, array in unit_range._asdict().items()}
-        for group, unit_range in zip(groups, ranges)
-    }
+    tables = {group.word: _range_to_json(unit_range) for group, unit_range in zip(groups, ranges)}
     (folder / RANGES_FILE).write_text(json.dumps(tables), "utf-8")
 
 
-def read_ranges(run: Run) -> dict[str, UnitRange]:
+def read_ranges(run: Run) -> dict[str, CodeRange]:
     """What `write_ranges` wrote, by the word of the group; empty for other runs. Raises ValueError for damaged ones."""
     path = run.path / RANGES_FILE
     try:
         tables = read_json(path) if path.exists() else {}
-        return {word: UnitRange(**{part: np.array(of) for part, of in table.items()}) for word, table in tables.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        return {word: _range_from_json(table) for word, table in tables.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}): export the folder again.") from None
+
+
+def _range_to_json(unit_range: CodeRange) -> dict[str, Any]:
+    if isinstance(unit_range, CurveRange):
+        return {"coordinate": coordinate_to_json(unit_range.coordinate), "dim": unit_range.dim}
+    assert isinstance(unit_range, UnitRange)
+    parts = {"mean": unit_range.mean, "direction": unit_range.direction, "levels": unit_range.levels}
+    return {part: array.tolist() for part, array in parts.items()}
+
+
+def _range_from_json(table: Mapping[str, Any]) -> CodeRange:
+    if "coordinate" in table:
+        return curve_range(coordinate_from_json(table["coordinate"]), int(table["dim"]))
+    mean, direction, levels = (np.array(table[part]) for part in ("mean", "direction", "levels"))
+    return UnitRange(levels, False, mean, direction)
 
 
 def _grouped(run: Run, groups: Sequence[UnitGroup]) -> list[UnitRange]:

@@ -1,0 +1,148 @@
+"""The factors of a run: found where they are not yet, and merged and split by hand, when they are measured again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from unweave import progress
+from unweave.data.sampling import sample_rows
+from unweave.evaluation.find_factors import ROWS, find_factors
+from unweave.evaluation.metrics.swap_consistency import random_pairs
+from unweave.evaluation.run_editor import RunEditor
+from unweave.factors.coordinate import fit_coordinate, position_of
+from unweave.factors.factor import Factor
+from unweave.factors.states import find_states
+from unweave.files import check_writable
+from unweave.method import Generative, Sampling
+from unweave.runs.codes import code_table
+from unweave.runs.factors import (
+    FACTORS_FILE,
+    RunFactors,
+    are_current,
+    change_factors,
+    keep_by_hand,
+    read_factors,
+    write_factors,
+)
+from unweave.runs.lock import one_writer
+from unweave.runs.run import Run
+from unweave.runs.units import UnitSelection, list_units
+from unweave.types import Rows
+
+PAIRS = 32  # of images, between which the units of a factor are swapped
+SAMPLING = Sampling("dpmsolver++", 10)
+
+
+def factors_of(
+    run: Run | str | Path, *, again: bool = False, seed: int = 0, sampling: Sampling = SAMPLING
+) -> RunFactors:
+    """The factors of a run, the strongest first: as they are stored, or found now where they never were.
+
+    `again` finds them anew, as is needed after further training: names and what is hidden stay where a factor has the
+    same units as before, and factors that were merged or split by hand are as found. Takes no label.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    before = read_factors(run)
+    if before is not None and not again:
+        return before
+    check_writable(run.path / FACTORS_FILE)
+    dataset = run.dataset()
+    factors = find_factors(run, dataset, sampling, seed)
+    with one_writer(run.path):
+        before = read_factors(run)
+        found = RunFactors(tuple(factors), run.digest(), min(ROWS, len(dataset)), seed)
+        kept = keep_by_hand(found, before)
+        write_factors(run, kept)
+    names = [factor.name for factor in kept.factors]
+    old = [] if before is None else [factor.name for factor in before.factors]
+    if lost := [name for name in old if name is not None and name not in names]:
+        progress.message(f"no factor has just the units any more that were called {', '.join(lost)}.")
+    return kept
+
+
+def merge_factors(run: Run | str | Path, factors: str | Sequence[str]) -> RunFactors:
+    """Make one factor of several, by word or name, in the place of the first of them; those after it move up.
+
+    Its curve and states are fitted again to the codes of the rows that the factors were found on, and its effect is
+    measured with 32 swaps. It keeps a name that one of them had, and has no verdict until the next report. Raises
+    ValueError for fewer than two factors and for factors of earlier weights, LookupError for one that is not there and
+    where the data are gone.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+
+    def change(found: RunFactors) -> RunFactors:
+        check_current(run, found)
+        indices = list(dict.fromkeys(found.index(str(factor)) for factor in list_units(factors, {})))
+        if len(indices) < 2:
+            raise ValueError(f"it takes two factors to merge, got {factors!r}.")
+        parts, first = [found.factors[index] for index in indices], min(indices)
+        name = next((part.name for part in parts if part.name is not None), None)
+        merged = measure_factor(run, found, [unit for part in parts for unit in part.units]).named(name)
+        kept = enumerate(found.with_factor(first, merged).factors)
+        return replace(found, factors=tuple(f for i, f in kept if i == first or i not in indices))
+
+    return change_factors(run, change)
+
+
+def split_factor(run: Run | str | Path, factor: str, units: UnitSelection) -> RunFactors:
+    """Take units, by number, out of a factor: they become the last factor of the run, the others keep place and name.
+
+    Both are measured as `merge_factors` does. Raises ValueError unless the units are some of the factor's but not all,
+    and for factors of earlier weights; LookupError for a factor that is not there and where the data are gone.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    try:
+        taken = {int(unit) for unit in list_units(units, {})}
+    except ValueError:
+        raise ValueError(f"units are split off by number, such as 3,8; got {units!r}.") from None
+
+    def change(found: RunFactors) -> RunFactors:
+        check_current(run, found)
+        index = found.index(factor)
+        whole = found.factors[index]
+        if not taken or not taken < set(whole.units):
+            listed = ", ".join(map(str, whole.units))
+            raise ValueError(f"{factor} has the units {listed}: split off some of them and not all; got {units}.")
+        stays = [unit for unit in whole.units if unit not in taken]
+        rest, part = (measure_factor(run, found, part) for part in (stays, list(taken)))
+        changed = found.with_factor(index, rest.named(whole.name))
+        return replace(changed, factors=(*changed.factors, part))
+
+    return change_factors(run, change)
+
+
+def measure_factor(run: Run, found: RunFactors, units: Sequence[int]) -> Factor:
+    """A factor of these units: its curve and states over the rows of `found`, and its effect.
+
+    Of a method without a decoder the effect is the deviation of the joint code.
+    """
+    dataset, units, method = run.dataset(), sorted(units), run.method()
+    rows = sample_rows(len(dataset), found.rows, found.seed)
+    codes = code_table(run, dataset, rows, found.seed, "averaged")[:, units].reshape(len(rows), -1)
+    coordinate = fit_coordinate(codes, found.seed)
+    states = () if coordinate is None else find_states(position_of(coordinate, codes), coordinate.closed)
+    if isinstance(method, Generative):
+        effect = swap_effect(RunEditor(method, dataset, SAMPLING, found.seed), rows, units)
+    else:
+        effect = float(np.sqrt(codes.var(0).sum()))
+    return Factor(tuple(units), effect, coordinate, states)
+
+
+def swap_effect(editor: RunEditor, rows: Rows, units: Sequence[int]) -> float:
+    """The mean absolute change of pixels in [0, 1] where these units come from another image, over 32 pairs."""
+    first, second = random_pairs(rows, PAIRS, editor.seed or 0)
+    with progress.task("measuring the factor", 2 * PAIRS, "images") as task:
+        unedited = editor.reconstruct(first)
+        task.update(PAIRS)
+        edited = editor.swap(first, second, units)
+    return float((edited - unedited).abs().mean() / 2)
+
+
+def check_current(run: Run, found: RunFactors) -> None:
+    """Raises ValueError for factors of earlier weights."""
+    if not are_current(run, found):
+        raise ValueError(
+            f"the factors are of the weights before further training: `unweave factors {run.path} find` first."
+        )

@@ -1,0 +1,190 @@
+"""The factors of a run, factors.json: found by `unweave factors`, and named, hidden, merged and split by a person."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from unweave.factors.factor import Coordinate, Factor, Mode, Verdict
+from unweave.files import read_json, write_atomically
+from unweave.progress import printable
+from unweave.runs.lock import one_writer
+from unweave.runs.run import Run
+
+FACTORS_FILE = "factors.json"
+FACTOR_WORD = re.compile(r"f\d+")
+DIGITS = 6  # after the decimal point, of knots and positions
+
+
+@dataclass(frozen=True)
+class RunFactors:
+    """The factors of a run, `f1` first, and what they were found with."""
+
+    factors: tuple[Factor, ...]
+    weights: str  # digest of the run's raw weights
+    rows: int  # of the run's data, that were encoded
+    seed: int  # of the rows
+
+    def word(self, index: int) -> str:
+        """What asks for a factor on the command line."""
+        return f"f{index + 1}"
+
+    def index(self, factor: str) -> int:
+        """The place of a factor by word or name. Raises LookupError for one that is not there."""
+        text = " ".join(factor.split())
+        for index, known in enumerate(self.factors):
+            if text in (self.word(index), known.name):
+                return index
+        names = ", ".join(known.name for known in self.factors if known.name is not None)
+        raise LookupError(
+            f"there is no factor {factor!r}; this run has f1 .. f{len(self.factors)}"
+            f"{f' and the names {names}' if names else ''}. `unweave factors RUN` lists them."
+        )
+
+    def shown(self) -> list[int]:
+        """Those to look at: neither hidden nor leftover; where all are leftover, those that are not hidden."""
+        visible = [index for index, factor in enumerate(self.factors) if not factor.hidden]
+        clear = [index for index in visible if self.factors[index].verdict != "leftover"]
+        return clear or visible
+
+    def with_factor(self, index: int, factor: Factor) -> "RunFactors":
+        """The same with another factor at this place."""
+        return replace(self, factors=(*self.factors[:index], factor, *self.factors[index + 1 :]))
+
+    def to_json(self) -> dict[str, Any]:
+        found = {"weights": self.weights, "rows": self.rows, "seed": self.seed}
+        return {**found, "factors": [factor_to_json(factor) for factor in self.factors]}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "RunFactors":
+        """What `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        factors = tuple(factor_from_json(factor) for factor in stored["factors"])
+        units = [unit for factor in factors for unit in factor.units]
+        if len(set(units)) < len(units):
+            raise ValueError("a unit is in two factors")
+        return cls(factors, str(stored["weights"]), int(stored["rows"]), int(stored["seed"]))
+
+
+def factor_title(word: str, factor: Factor) -> str:
+    """What to call a factor: the name that a person gave, or its word with what was measured to follow it."""
+    return factor.name or (f"{word}, {factor.measured}" if factor.measured else word)
+
+
+def read_factors(run: Run) -> RunFactors | None:
+    """The stored factors, or None where they were never found. Raises ValueError where factors.json is damaged."""
+    path = run.path / FACTORS_FILE
+    if not path.exists():
+        return None
+    try:
+        return RunFactors.from_json(read_json(path))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): remove it, and `unweave factors {run.path}` finds the factors again."
+        ) from None
+
+
+def are_current(run: Run, found: RunFactors) -> bool:
+    """Whether they are of the newest weights, and not of those before further training."""
+    return found.weights == run.digest()
+
+
+def require_factors(run: Run) -> RunFactors:
+    """The stored factors. Raises LookupError where they were never found."""
+    found = read_factors(run)
+    if found is None:
+        raise LookupError(f"the factors of {run.path} were not found yet: `unweave factors {run.path}` finds them.")
+    return found
+
+
+def write_factors(run: Run, found: RunFactors) -> Path:
+    """Write factors.json whole, in the place of what is there."""
+    return write_atomically(run.path / FACTORS_FILE, json.dumps(found.to_json(), ensure_ascii=False) + "\n")
+
+
+def change_factors(run: Run, change: Callable[[RunFactors], RunFactors]) -> RunFactors:
+    """The stored factors after a change, which is written; no other process writes meanwhile.
+
+    Raises LookupError where they were never found.
+    """
+    with one_writer(run.path):
+        changed = change(require_factors(run))
+        write_factors(run, changed)
+    return changed
+
+
+def keep_by_hand(found: RunFactors, before: RunFactors | None) -> RunFactors:
+    """Newly found factors with the names of before, and hidden as before, where they have the same units."""
+    known = {} if before is None else {frozenset(factor.units): factor for factor in before.factors}
+    factors = [
+        replace(factor, name=old.name, hidden=old.hidden) if (old := known.get(frozenset(factor.units))) else factor
+        for factor in found.factors
+    ]
+    return replace(found, factors=tuple(factors))
+
+
+def hide_factor(run: Run | str | Path, factor: str, hidden: bool = True) -> RunFactors:
+    """Leave a factor (by word or name) out where none is asked for, or with `hidden` False show it again.
+
+    Raises LookupError where it is not there.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+
+    def change(found: RunFactors) -> RunFactors:
+        index = found.index(factor)
+        return found.with_factor(index, replace(found.factors[index], hidden=hidden))
+
+    return change_factors(run, change)
+
+
+def factor_to_json(factor: Factor) -> dict[str, Any]:
+    """A factor as JSON; its keys are the fields of `Factor`."""
+    coordinate = None if factor.coordinate is None else coordinate_to_json(factor.coordinate)
+    return {**asdict(factor), "units": list(factor.units), "coordinate": coordinate}
+
+
+def factor_from_json(stored: Mapping[str, Any]) -> Factor:
+    """What `factor_to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    line = stored["coordinate"]
+    verdict = stored["verdict"]
+    if verdict is not None and verdict not in get_args(Verdict):
+        raise ValueError(f"{verdict!r} is no verdict")
+    return Factor(
+        units=_units(stored["units"]),
+        effect=float(stored["effect"]),
+        coordinate=None if line is None else coordinate_from_json(line),
+        states=tuple(Mode(float(state["position"]), float(state["share"])) for state in stored["states"]),
+        measured=_text(stored["measured"]),
+        agreement=stored["agreement"],
+        verdict=verdict,
+        name=_text(stored["name"]),
+        hidden=bool(stored["hidden"]),
+    )
+
+
+def coordinate_to_json(line: Coordinate) -> dict[str, Any]:
+    """A coordinate as JSON, to six digits after the point; its keys are the fields of `Coordinate`."""
+    arrays = {"knots": line.knots.round(DIGITS).tolist(), "levels": line.levels.round(DIGITS).tolist()}
+    return {"closed": line.closed, **arrays, "error": line.error}
+
+
+def coordinate_from_json(stored: Mapping[str, Any]) -> Coordinate:
+    """What `coordinate_to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    knots, levels = (np.array(stored[part], dtype=np.float64) for part in ("knots", "levels"))
+    if knots.ndim != 2 or levels.ndim != 1 or not len(levels) or not np.isfinite(knots).all():
+        raise ValueError("a coordinate has no curve of knots and levels")
+    return Coordinate(bool(stored["closed"]), knots, levels, float(stored["error"]))
+
+
+def _text(stored: Any) -> str | None:
+    return None if stored is None else printable(str(stored))
+
+
+def _units(listed: Sequence[Any]) -> tuple[int, ...]:
+    units = tuple(int(unit) for unit in listed)
+    if not units or min(units) < 0:
+        raise ValueError(f"units of a factor are {list(units)}")
+    return units
