@@ -1,6 +1,9 @@
 import tempfile
-from types import SimpleNamespace
 from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio")
 
 import gradio as gr
 
@@ -33,7 +36,8 @@ def test_a_click_on_a_state_moves_its_slider_and_draws(factored_run: Run) -> Non
     page = build_page(explorer, picture_store(tempfile.TemporaryDirectory()))
     drawn = function(page, "show")(picked, 1)
     assert [label for _, label in drawn] == ["state 1, 40% of images", "state 2, 60% of images"]
-    outputs = function(page, "choose")(SimpleNamespace(index=1), picked, 1, *[50] * len(explorer.units))
+    click = gr.SelectData(None, {"index": 1, "value": None})
+    outputs = function(page, "choose")(click, picked, 1, *[50] * len(explorer.units))
     assert outputs[1].value == 75
     assert "--to" in outputs[len(explorer.units) + 2]
 
