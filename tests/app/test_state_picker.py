@@ -9,6 +9,7 @@ import gradio as gr
 
 from unweave.app.components import picture_store
 from unweave.app.explorer import Explorer
+from unweave.app.image_panel import image_panel
 from unweave.app.interface import build_page
 from unweave.app.state_picker import build_state_picker
 from unweave.runs.run import Run
@@ -35,7 +36,7 @@ def test_a_click_on_a_state_moves_its_slider_and_draws(factored_run: Run) -> Non
     picked = explorer.pick(3, 0)
     page = build_page(explorer, picture_store(tempfile.TemporaryDirectory()))
     drawn = function(page, "show")(picked, 1)
-    assert [label for _, label in drawn] == ["state 1, 40% of images", "state 2, 60% of images"]
+    assert [label for _, label in drawn] == ["1: 40%", "2: 60%"]
     click = gr.SelectData(None, {"index": 1, "value": None})
     outputs = function(page, "choose")(click, picked, 1, *[50] * len(explorer.units))
     assert outputs[1].value == 75
@@ -43,5 +44,6 @@ def test_a_click_on_a_state_moves_its_slider_and_draws(factored_run: Run) -> Non
 
 
 def test_without_states_there_is_nothing_to_pick(vivid_run: Run) -> None:
+    explorer = Explorer(vivid_run)
     with gr.Blocks():
-        assert build_state_picker(Explorer(vivid_run), gr.State(None), [], [], lambda *_: []) == []
+        assert build_state_picker(explorer, image_panel(explorer), [], lambda *_: []) == []

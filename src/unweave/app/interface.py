@@ -13,7 +13,8 @@ from starlette.middleware import Middleware
 from unweave.app.components import PICTURE_SECONDS, StorePicture, errors_in_page, picture_store, unit_options
 from unweave.app.explorer import Explorer
 from unweave.app.guard import LOOPBACK, Guard, waiting_visitors
-from unweave.app.slider_tab import build_slider_tab, image_panel
+from unweave.app.image_panel import image_panel
+from unweave.app.slider_tab import build_slider_tab
 from unweave.app.swap_tab import build_swap_tab
 from unweave.app.unit_tab import build_unit_tab
 

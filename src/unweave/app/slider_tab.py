@@ -1,67 +1,23 @@
-"""The image that a person works on, and the tab with a slider for each of its units."""
+"""The tab with a slider for each factor, or each unit, of the image that a person works on."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 import gradio as gr
 
 from unweave.app.components import (
-    INVERTED,
-    SEEDED,
     SHORT_WORK,
-    ImagePicker,
     StorePicture,
-    command_box,
     errors_in_page,
-    image_picker,
     require_picked,
     start_seed,
 )
 from unweave.app.explorer import Explorer, PickedImage
+from unweave.app.image_panel import ImagePanel
 from unweave.app.state_picker import build_state_picker
 from unweave.figures.pixels import rgb_pixels
-
-
-class ImagePanel(NamedTuple):
-    """The upper half of the page, which every tab works on."""
-
-    source: ImagePicker
-    start: gr.Radio
-    picked: gr.State
-    key: gr.Textbox  # of what the browser shows, which may be the image before the one that is being prepared
-    pictures: list[gr.Image]  # image, edit, difference
-    command: gr.Textbox
-    reset: gr.Button
-    save: gr.DownloadButton
-    stop: gr.Button
-
-
-def image_panel(explorer: Explorer) -> ImagePanel:
-    with gr.Row():
-        with gr.Column(scale=1, min_width=280):
-            source = image_picker(explorer, "Images of the data", "Your own image")
-            start = gr.Radio(
-                [INVERTED, SEEDED], value=INVERTED, label="Begin from",
-                info="its own (inverted x_T) keeps what the units do not hold; a seed shows what they hold alone",
-                visible=explorer.has_start,
-            )  # fmt: skip
-        with gr.Column(scale=2, min_width=300):
-            with gr.Row():
-                pictures = [
-                    gr.Image(
-                        label=label, interactive=False, format="png", elem_classes="pixels", alt_text=label,
-                        min_width=96, height=250, buttons=["download", "fullscreen"],
-                    )
-                    for label in ("image", "edit", "difference")
-                ]  # fmt: skip
-            command = command_box()
-            with gr.Row():
-                reset = gr.Button("Reset")
-                save = gr.DownloadButton("Save picture and command")
-                stop = gr.Button("Cancel what is running")
-    return ImagePanel(source, start, gr.State(None), gr.Textbox(visible="hidden"), pictures, command, reset, save, stop)
 
 
 def slider_rows(labels: Sequence[str]) -> list[gr.Slider]:
@@ -132,14 +88,14 @@ def build_slider_tab(
         path = store(picture[0], command)
         return [path, store(difference[0]), command, path]
 
-    edit_outputs = [*panel.pictures[1:], panel.command, panel.save]
+    edit_outputs = panel.edit_outputs()
     image_outputs = [panel.key, panel.pictures[0], *edit_outputs, *sliders]
     events = [
         *panel.source.on_pick(pick, panel.start, [panel.picked, *image_outputs]),
         panel.start.input(change_start, [panel.picked, panel.start], [panel.picked, *image_outputs], **SHORT_WORK),
         panel.reset.click(reset, panel.picked, [panel.picked, *image_outputs], **SHORT_WORK),
     ]
-    events += build_state_picker(explorer, panel.picked, sliders, edit_outputs, show_edit)
+    events += build_state_picker(explorer, panel, sliders, show_edit)
     latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **SHORT_WORK}
     events += [slider.input(edit, [panel.picked, panel.key, *sliders], edit_outputs, **latest) for slider in sliders]
     if panel.source.examples:

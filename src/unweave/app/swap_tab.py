@@ -19,7 +19,7 @@ from unweave.app.components import (
     unit_options,
 )
 from unweave.app.explorer import STEPS, Explorer, Partner, PickedImage, partners_argument
-from unweave.app.slider_tab import ImagePanel
+from unweave.app.image_panel import ImagePanel
 from unweave.figures.pixels import rgb_pixels
 
 

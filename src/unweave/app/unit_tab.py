@@ -15,7 +15,7 @@ from unweave.app.components import (
     unit_options,
 )
 from unweave.app.explorer import Explorer, PickedImage
-from unweave.app.slider_tab import ImagePanel
+from unweave.app.image_panel import ImagePanel
 
 
 class UnitTab(NamedTuple):
