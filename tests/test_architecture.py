@@ -71,6 +71,11 @@ def test_naming_a_unit_loads_no_heavy_package(quick_run: Run, tmp_path: Path) ->
     assert unit_names(Run(run_dir)) == {"wall colour": "3"}
 
 
+def test_listing_hiding_and_naming_factors_loads_no_heavy_package(factored_run: Run) -> None:
+    for words in ([], ["hide", "f2"], ["name", "f1", "hue"]):
+        assert heavy_packages("factors", str(factored_run.path), *words) == set()
+
+
 def test_citing_a_run_loads_torch_alone(quick_run: Run) -> None:
     assert heavy_packages("cite", str(quick_run.path)) <= {"torch"}
 
