@@ -40,8 +40,7 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True) -> 
     factors = f"{explorer.factor_count} factors. " if explorer.factor_count else f"{len(explorer.units)} units. "
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(PICTURE_SECONDS, PICTURE_SECONDS)) as page:
         gr.HTML(  # not Markdown: what data are called is text
-            f"<h1>{escape(title)}</h1>"
-            f"<p>{factors}Pick an image, move a slider, see what it does.</p>"
+            f"<h1>{escape(title)}</h1><p>{factors}Pick an image, move a slider, see what it does.</p>"
         )
         panel = image_panel(explorer)
         with gr.Tab("Sliders"):
