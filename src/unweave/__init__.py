@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unweave.evaluation.evaluate import evaluate
     from unweave.evaluation.external_model import evaluate_model
     from unweave.evaluation.report.report import report
-    from unweave.evaluation.run_factors import merge_factors, split_factor
+    from unweave.evaluation.run_factors import factors_of, merge_factors, split_factor
     from unweave.evaluation.scores import evaluate_tables
     from unweave.evaluation.tables import read_tables
     from unweave.method import Sampling
@@ -50,6 +50,7 @@ _HOME = {
     "evaluate_edits": "evaluation.edits",
     "evaluate_model": "evaluation.external_model",
     "evaluate_tables": "evaluation.scores",
+    "factors_of": "evaluation.run_factors",
     "field_maps": "editing.method_specific",
     "heatmap": "editing.verbs",
     "hide_factor": "runs.factors",
@@ -87,6 +88,7 @@ __all__ = [
     "evaluate_edits",
     "evaluate_model",
     "evaluate_tables",
+    "factors_of",
     "field_maps",
     "from_pretrained",
     "heatmap",

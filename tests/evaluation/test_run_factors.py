@@ -1,10 +1,13 @@
 from dataclasses import replace
 
 import pytest
+from tests.conftest import Recorder
 
 import unweave
+from unweave import progress
 from unweave.evaluation import run_factors
-from unweave.runs.factors import require_factors, write_factors
+from unweave.factors.factor import Factor
+from unweave.runs.factors import read_factors, require_factors, write_factors
 from unweave.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("few_pairs")
@@ -61,3 +64,25 @@ def test_what_cannot_be_merged_or_split_is_explained(factored_run: Run) -> None:
     write_factors(factored_run, replace(require_factors(factored_run), weights="0" * 16))
     with pytest.raises(ValueError, match="before further training"):
         run_factors.split_factor(factored_run, "f1", [2])
+
+
+def test_factors_are_found_once_and_again_when_asked(factored_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(*_: object) -> list[Factor]:
+        return [Factor((1, 3), 0.3), Factor((2, 0), 0.1)]
+
+    monkeypatch.setattr(run_factors, "find_factors", find)
+    unweave.name_factor(factored_run, "f1", "hue")
+    unweave.name_factor(factored_run, "f2", "size")
+    unweave.hide_factor(factored_run, "hue")
+    before = run_factors.factors_of(factored_run)
+    assert units_of(before) == [(0, 2), (1,), (3,)]
+    recorder = Recorder()
+    with progress.use(recorder):
+        again = unweave.factors_of(factored_run, again=True, seed=3)
+    assert units_of(again) == [(1, 3), (2, 0)]
+    assert [(factor.name, factor.hidden) for factor in again.factors] == [(None, False), ("hue", True)]
+    assert (again.weights, again.seed) == (factored_run.digest(), 3)
+    assert any("that were called size" in message for message in recorder.messages)
+    (factored_run.path / "factors.json").unlink()
+    assert read_factors(factored_run) is None
+    assert units_of(unweave.factors_of(factored_run.path)) == [(1, 3), (2, 0)]

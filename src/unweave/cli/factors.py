@@ -87,7 +87,7 @@ def carry_out(run: "Run", action: Action | None, words: list[str], seed: int) ->
         return run_factors.merge_factors(run, ",".join(words))
     if action is Action.SPLIT:
         return run_factors.split_factor(run, words[0], ",".join(words[1:]))
-    return factors.require_factors(run)
+    return run_factors.factors_of(run, again=action is Action.FIND, seed=seed)
 
 
 LEAST = {Action.MERGE: 2, Action.SPLIT: 2, Action.HIDE: 1, Action.SHOW: 1, Action.NAME: 2}

@@ -1,4 +1,4 @@
-"""The factors of a run merged and split by hand: what they become is measured again."""
+"""The factors of a run: found where they are not yet, and merged and split by hand, when they are measured again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,24 +8,58 @@ import numpy as np
 
 from unweave import progress
 from unweave.data.sampling import sample_rows
+from unweave.evaluation.find_factors import ROWS, find_factors
 from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.run_editor import RunEditor
 from unweave.factors.coordinate import fit_coordinate, position_of
 from unweave.factors.factor import Factor
 from unweave.factors.states import find_states
+from unweave.files import check_writable
 from unweave.method import Generative, Sampling
 from unweave.runs.codes import code_table
 from unweave.runs.factors import (
+    FACTORS_FILE,
     RunFactors,
     are_current,
     change_factors,
+    keep_by_hand,
+    read_factors,
+    write_factors,
 )
+from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.runs.units import UnitSelection, list_units
 from unweave.types import Rows
 
 PAIRS = 32  # of images, between which the units of a factor are swapped
 SAMPLING = Sampling("dpmsolver++", 10)
+
+
+def factors_of(
+    run: Run | str | Path, *, again: bool = False, seed: int = 0, sampling: Sampling = SAMPLING
+) -> RunFactors:
+    """The factors of a run, the strongest first: as they are stored, or found now where they never were.
+
+    `again` finds them anew, as is needed after further training: names and what is hidden stay where a factor has the
+    same units as before, and factors that were merged or split by hand are as found. Takes no label.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    before = read_factors(run)
+    if before is not None and not again:
+        return before
+    check_writable(run.path / FACTORS_FILE)
+    dataset = run.dataset()
+    factors = find_factors(run, dataset, sampling, seed)
+    with one_writer(run.path):
+        before = read_factors(run)
+        found = RunFactors(tuple(factors), run.digest(), min(ROWS, len(dataset)), seed)
+        kept = keep_by_hand(found, before)
+        write_factors(run, kept)
+    names = [factor.name for factor in kept.factors]
+    old = [] if before is None else [factor.name for factor in before.factors]
+    if lost := [name for name in old if name is not None and name not in names]:
+        progress.message(f"no factor has just the units any more that were called {', '.join(lost)}.")
+    return kept
 
 
 def merge_factors(run: Run | str | Path, factors: str | Sequence[str]) -> RunFactors:
