@@ -76,7 +76,9 @@ def test_what_is_hidden_or_leftover_is_not_shown_unasked(factored_run: Run) -> N
     assert hide_factor(factored_run, "f1").shown() == [1]
     assert unweave.hide_factor(factored_run.path, "f2").shown() == [2]  # better than nothing
     assert hide_factor(factored_run, "f1", hidden=False).shown() == [0]
-    assert require_factors(factored_run).factors[1].hidden
+    found = require_factors(factored_run)
+    assert found.factors[1].hidden
+    assert found.with_factor(2, Factor((3,), 0.001)).shown() == [0]  # it changes next to nothing
     with pytest.raises(LookupError, match="no factor 'f9'"):
         hide_factor(factored_run, "f9")
 

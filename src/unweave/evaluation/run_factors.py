@@ -8,7 +8,7 @@ import numpy as np
 
 from unweave import progress
 from unweave.data.sampling import sample_rows
-from unweave.evaluation.find_factors import ROWS, find_factors
+from unweave.evaluation.find_factors import ROWS, SAMPLING, find_factors
 from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.run_editor import RunEditor
 from unweave.factors.coordinate import fit_coordinate, position_of
@@ -32,7 +32,6 @@ from unweave.runs.units import UnitSelection, list_units
 from unweave.types import Rows
 
 PAIRS = 32  # of images, between which the units of a factor are swapped
-SAMPLING = Sampling("dpmsolver++", 10)
 
 
 def factors_of(

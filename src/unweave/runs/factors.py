@@ -17,6 +17,7 @@ from unweave.runs.run import Run
 
 FACTORS_FILE = "factors.json"
 FACTOR_WORD = re.compile(r"f\d+")
+FAINT_BELOW = 0.02  # of the effect of the strongest factor; one below it changes next to nothing
 DIGITS = 6  # after the decimal point, of knots and positions
 
 
@@ -46,9 +47,13 @@ class RunFactors:
         )
 
     def shown(self) -> list[int]:
-        """Those to look at: neither hidden nor leftover; where all are leftover, those that are not hidden."""
+        """Those to look at: neither hidden nor leftover, nor with less than 2 % of the effect of the strongest.
+
+        Where that leaves none, those that are not hidden.
+        """
+        least = FAINT_BELOW * max((factor.effect for factor in self.factors), default=0.0)
         visible = [index for index, factor in enumerate(self.factors) if not factor.hidden]
-        clear = [index for index in visible if self.factors[index].verdict != "leftover"]
+        clear = [i for i in visible if self.factors[i].verdict != "leftover" and self.factors[i].effect >= least]
         return clear or visible
 
     def with_factor(self, index: int, factor: Factor) -> "RunFactors":
