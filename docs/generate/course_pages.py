@@ -6,6 +6,7 @@ notebook with blanks for the class, and as a notebook with the solutions and wha
 
 import base64
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,9 @@ def executed(path: Path) -> list[list[dict[str, Any]]]:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-    ).execute()
+    with tempfile.TemporaryDirectory() as folder:  # what the lesson writes does not belong to the site
+        place = {"metadata": {"path": folder}}
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
     nbformat.write(notebook, path)
     return [cell.get("outputs", []) for cell in notebook.cells]
 

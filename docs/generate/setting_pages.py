@@ -19,6 +19,7 @@ from unweave.data.settings import ViewSettings
 from unweave.method import find_method
 from unweave.models.foundation_settings import FoundationSettings
 from unweave.runs.settings import TrainingSettings
+from unweave.studies.study import Study, StudyEntry
 
 HEAD = ("setting", "default", "allowed", "meaning")
 
@@ -58,6 +59,10 @@ def index_page() -> str:
         settings_table("data.view", ViewSettings),
         "## Foundation",
         settings_table("foundation", FoundationSettings),
+        "## A study file",
+        settings_table("", Study),
+        "An entry of `methods`:",
+        settings_table("methods", StudyEntry),
         md.contents([*registry.trainable_names(), *(f"data-{name}" for name in registry.names("data"))]),
     ]
     return "\n\n".join(parts)
@@ -96,16 +101,16 @@ def settings_table(section: str, settings: type[BaseModel]) -> str:
     comments = field_comments(settings)
     rows = [
         [
-            md.code(f"{section}.{field.alias or key}"),
+            md.code(f"{section}.{field.alias or key}".removeprefix(".")),
             _default(field),
             md.code(allowed(field)),
             md.prose(field.description or comments.get(key, "")),
         ]
         for key, field in settings.model_fields.items()
-        if key != "name"
+        if key != "name" or section == "methods"
     ]
     nested = [
-        settings_table(f"{section}.{key}", inner)
+        settings_table(f"{section}.{key}".removeprefix("."), inner)
         for key, field in settings.model_fields.items()
         if (inner := _model(field.annotation)) is not None
     ]
