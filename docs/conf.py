@@ -64,4 +64,4 @@ def escape_prose(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def setup(app) -> None:
-    app.connect("autodoc-process-docstring", escape_prose)
+    app.connect("autodoc-process-docstring", escape_prose, priority=400)  # before numpydoc writes markup of its own

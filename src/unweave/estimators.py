@@ -35,10 +35,32 @@ Pictures = np.ndarray | str | Path | Sequence[str | Path]
 class Estimator(TransformerMixin, BaseEstimator):
     """A transformer from images to units; the method is named by the class.
 
-    Parameters are those of `unweave.train`: `settings` are tables such as {"method": {"units": 6}}, laid over the
-    preset; `images` is the budget in images seen (the preset's if None), `size` the side in pixels at which they are
-    seen (the preset's if None). `run` is the directory that keeps everything; a temporary one
-    that goes with this object if None. After `fit`: `run_` and `n_features_out_`, units times their dimension.
+    Images are uint8 arrays [N, H, W, C] or [N, H, W], a list of image files, a folder, an .npz, or the name of a data
+    set.
+
+    Parameters
+    ----------
+    preset
+        Named settings of the method.
+    images
+        The budget in images seen; the preset's if None.
+    size
+        The side in pixels at which images are seen; the preset's if None.
+    seed
+        Of the weights, the order of images and the noise.
+    settings
+        Tables such as {"method": {"units": 6}}, laid over the preset.
+    run
+        The directory that keeps everything; a temporary one that goes with this object if None.
+    verbose
+        Whether progress is shown.
+
+    Attributes
+    ----------
+    run_
+        The trained `unweave.Run`.
+    n_features_out_
+        Numbers of a code: units times their dimension.
     """
 
     method: ClassVar[str]
@@ -63,8 +85,20 @@ class Estimator(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Pictures, y: object = None) -> "Estimator":
-        """Train without labels; `y` is not looked at. Raises what `unweave.train` raises, FileExistsError for a second
-        fit into one `run`."""
+        """Train without labels.
+
+        Parameters
+        ----------
+        X
+            Images.
+        y
+            Not looked at.
+
+        Raises
+        ------
+        FileExistsError
+            For a second fit into one `run`; beside it, what `unweave.train` raises.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="unweave-")
         run_dir = Path(self._folder.name) / "run" if self.run is None else Path(self.run).resolve()  # pickles go places
         if (run_dir / "settings.toml").exists():
@@ -91,7 +125,18 @@ class Estimator(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Pictures) -> UnitTable:
-        """Units of images, float64 [N, n_features_out_]; vector units side by side. Averaged weights, eval mode."""
+        """Units of images, by the averaged weights in eval mode.
+
+        Parameters
+        ----------
+        X
+            Images of the shape that was fitted.
+
+        Returns
+        -------
+        array
+            float64 [N, n_features_out_]; vector units side by side.
+        """
         check_is_fitted(self, "run_")
         with tempfile.TemporaryDirectory() as temporary:
             expected, table = self.run_.shape(), data_table(X, Path(temporary))
@@ -106,7 +151,23 @@ class Estimator(TransformerMixin, BaseEstimator):
         return codes.reshape(len(codes), -1).astype(np.float64)
 
     def inverse_transform(self, Z: UnitTable) -> Pixels:
-        """Images uint8 [N, H, W, C] drawn from units, from one seeded start. TypeError where there is no decoder."""
+        """Images drawn from units, from one seeded start.
+
+        Parameters
+        ----------
+        Z
+            Units [N, n_features_out_].
+
+        Returns
+        -------
+        array
+            uint8 [N, H, W, C].
+
+        Raises
+        ------
+        TypeError
+            Where the method has no decoder.
+        """
         check_is_fitted(self, "run_")
         method = self.run_.method("averaged")
         if not isinstance(method, Generative):
@@ -122,7 +183,15 @@ class Estimator(TransformerMixin, BaseEstimator):
         return to_pixels(images)
 
     def score(self, X: object, y: object = None) -> float:
-        """DCI disentanglement (`dci@1`) on a named data set with known factors, raw weights; higher is better."""
+        """DCI disentanglement (`dci@1`), by the raw weights; in [0, 1], higher is better.
+
+        Parameters
+        ----------
+        X
+            The name or the path of a data set with known factors.
+        y
+            Not looked at.
+        """
         check_is_fitted(self, "run_")
         if not isinstance(X, str):
             raise TypeError("score needs the name or the path of a data set with known factors: an array has none.")

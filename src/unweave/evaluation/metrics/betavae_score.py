@@ -19,6 +19,24 @@ def betavae_score(
 ) -> dict[str, float]:
     """`eval_accuracy` is the score, `train_accuracy` that on the training points; both in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+    random
+        The random stream of the draws.
+    points
+        Points for training and for testing.
+
+    Returns
+    -------
+    dict of str to float
+        `eval_accuracy` and `train_accuracy`.
+
+    Notes
+    -----
     A point: hold a random factor fixed within each of 64 pairs of rows; the feature is the mean of |z1 - z2| per unit,
     the label is the factor. The classifier is scikit-learn's LogisticRegression at its defaults. Chance is about
     1 / factors. From beta-VAE (Higgins et al., ICLR 2017, section 3), with the constants of

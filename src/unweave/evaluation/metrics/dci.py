@@ -24,6 +24,24 @@ class FactorPredictions(NamedTuple):
 def dci(train: Tables, test: Tables, *, seed: int = 0, n_jobs: int | None = None) -> dict[str, float]:
     """Disentanglement, completeness and informativeness, each in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    train
+        Codes and factors of the rows that classifiers learn from.
+    test
+        Codes and factors of the rows that they are tested on.
+    seed
+        Of ties between splits.
+    n_jobs
+        Processes; one for each core if None.
+
+    Returns
+    -------
+    dict of str to float
+        `disentanglement`, `completeness`, `informativeness` and `informativeness_train`.
+
+    Notes
+    -----
     R[i, j] is the importance of unit i in a gradient-boosted classifier of factor j (the algorithm of scikit-learn's
     GradientBoostingClassifier at its defaults: 100 rounds, depth 3; see `boosting`). `disentanglement` is
     sum_i w_i (1 - H(R[i, :] / sum)), w_i the unit's share of all importance, H in base factors: whether a unit speaks

@@ -10,6 +10,22 @@ from unweave.types import TableLike
 def dci_mig(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """The information that single units keep for single factors, as a share of all; in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+    bins
+        Bins of equal width of each unit.
+
+    Returns
+    -------
+    dict of str to float
+        `dci_mig`.
+
+    Notes
+    -----
     Every unit has a gap: its largest mutual information with a factor less its second largest. The gap is credited to
     the factor of the largest. The score is the sum over factors of the largest gap credited to them, divided by the
     sum of the factors' entropies in this sample. Where MIG takes the gap between units, this takes it between factors.

@@ -27,6 +27,22 @@ class FactorProbabilities(NamedTuple):
 def explicitness(train: Tables, test: Tables, *, n_jobs: int | None = None) -> dict[str, float]:
     """The area under the ROC curve of a linear classifier, on test and training rows; in [0, 1], 0.5 is chance.
 
+    Parameters
+    ----------
+    train
+        Codes and factors of the rows that classifiers learn from.
+    test
+        Codes and factors of the rows that they are tested on.
+    n_jobs
+        Processes; one for each core if None.
+
+    Returns
+    -------
+    dict of str to float
+        `explicitness` and `explicitness_train`.
+
+    Notes
+    -----
     Per factor one logistic regression (see `predict_probabilities`); per class the area with which its probability
     tells its rows from all others; mean over classes, then over factors. Section 3 of arXiv:1802.05312 as in
     disentanglement_lib, whose modularity_explicitness reports it beside `modularity`.

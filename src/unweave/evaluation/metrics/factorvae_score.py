@@ -16,6 +16,24 @@ def factorvae_score(
 ) -> dict[str, float]:
     """`eval_accuracy` is the score, `train_accuracy` that on the training votes; both in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+    random
+        The random stream of the draws.
+    votes
+        Votes for training and for testing.
+
+    Returns
+    -------
+    dict of str to float
+        `eval_accuracy`, `train_accuracy` and `active_units`.
+
+    Notes
+    -----
     A vote: hold a random factor fixed over 64 rows; the unit with the smallest variance, relative to its variance over
     10,000 rows, votes for the factor. The classifier gives each unit the factor it was chosen for most often; the score
     is the share of right ones among fresh votes. Chance is about 1 / factors. Section 3.1 of arXiv:1802.05983, with the

@@ -11,6 +11,24 @@ from unweave.types import FactorTable, TableLike, UnitTable
 def irs(units: TableLike, factors: TableLike, *, quantile: float = 0.99, bins: int = 20) -> dict[str, float]:
     """The interventional robustness score, at most 1, higher is better, and `active_units`, the units that vary.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+    quantile
+        Of the distances, in [0, 1].
+    bins
+        Bins of equal width of each unit.
+
+    Returns
+    -------
+    dict of str to float
+        `irs` and `active_units`.
+
+    Notes
+    -----
     Of unit i given factor j: per value of the factor the `quantile` of |z_i - mean of z_i given the value|, averaged
     over the values, divided by the largest |z_i - mean of z_i|. One minus it, the best over factors, averaged over
     units with those largest deviations as weights. Section 4 of arXiv:1811.00007 as in disentanglement_lib, for sets

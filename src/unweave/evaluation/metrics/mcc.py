@@ -15,6 +15,20 @@ from unweave.types import TableLike
 def mcc(units: TableLike, factors: TableLike) -> dict[str, float]:
     """The mean correlation coefficient, in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+
+    Returns
+    -------
+    dict of str to float
+        `mcc`.
+
+    Notes
+    -----
     |Pearson correlation| of every unit with every factor; each factor gets a unit of its own so that the sum is largest
     (Hungarian assignment); the mean over factors, where a factor left without a unit counts 0. Written from memory of
     the standard definition, not checked against one paper. Fitted and scored on the same rows, which is optimistic.
@@ -30,7 +44,20 @@ def mcc(units: TableLike, factors: TableLike) -> dict[str, float]:
 
 
 def mcc_spearman(units: TableLike, factors: TableLike) -> dict[str, float]:
-    """As `mcc`, with |Spearman correlation|: any rising or falling function of a factor scores 1; ties share a rank."""
+    """As `mcc`, with |Spearman correlation|: any rising or falling function of a factor scores 1; ties share a rank.
+
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+
+    Returns
+    -------
+    dict of str to float
+        `mcc`.
+    """
     return {"mcc": _assigned_correlation(units, factors, absolute_rank_correlations)}
 
 

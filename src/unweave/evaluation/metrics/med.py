@@ -15,6 +15,22 @@ from unweave.types import TableLike
 def med(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """Disentanglement and completeness of the information in the units, each in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+    bins
+        Bins of equal width of each unit.
+
+    Returns
+    -------
+    dict of str to float
+        `disentanglement` and `completeness`.
+
+    Notes
+    -----
     The two scores of `dci` on R[i, j] of `information_share`: `disentanglement` is sum_i w_i (1 - H(R[i, :] / sum)),
     w_i the unit's share of the sum of R, H in base factors; `completeness` the same over the columns, in base units.
     arXiv:2206.04756, as its authors' code has it (the paper's tables were not at hand). No classifier, so it is exact

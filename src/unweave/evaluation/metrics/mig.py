@@ -11,6 +11,22 @@ from unweave.types import FactorTable, TableLike
 def mig(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """The mutual information gap, in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+    bins
+        Bins of equal width of each unit.
+
+    Returns
+    -------
+    dict of str to float
+        `mig`.
+
+    Notes
+    -----
     Mean over factors of (I(1) - I(2)) / H(factor), where I(1) >= I(2) are the largest mutual informations of a unit
     with the factor, over codes in `bins` bins of equal width, and H is the entropy in this sample. Eq. 6 of
     arXiv:1802.04942, with the histogram estimate of disentanglement_lib.

@@ -10,6 +10,22 @@ from unweave.types import TableLike
 def modularity(units: TableLike, factors: TableLike, *, bins: int = 20) -> dict[str, float]:
     """How far each unit informs of one factor alone, in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+    bins
+        Bins of equal width of each unit.
+
+    Returns
+    -------
+    dict of str to float
+        `modularity`.
+
+    Notes
+    -----
     Mean over units of 1 - sum_{j != j*} m_j^2 / (m_{j*}^2 (K - 1)): m_j is the mutual information of the unit, in
     `bins` bins of equal width, with factor j of K, and j* the factor it knows most of. A unit that knows nothing
     counts 0. Section 3 of arXiv:1802.05312 with the histogram estimate of disentanglement_lib.

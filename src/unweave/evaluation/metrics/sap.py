@@ -12,6 +12,22 @@ from unweave.types import FactorTable, TableLike, UnitTable
 def sap(train: Tables, test: Tables, *, seed: int = 0) -> dict[str, float]:
     """The separated attribute predictability of categorical factors, in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    train
+        Codes and factors of the rows that classifiers learn from.
+    test
+        Codes and factors of the rows that they are tested on.
+    seed
+        Of the solver, which draws nothing here.
+
+    Returns
+    -------
+    dict of str to float
+        `sap`.
+
+    Notes
+    -----
     Mean over factors of A(1) - A(2), the two best test accuracies of a linear support vector machine (scikit-learn's
     LinearSVC, C = 0.01, balanced classes) that sees one unit. Section 3 of arXiv:1711.00848 with the constants of
     disentanglement_lib. A class that only the test rows have is never predicted.
@@ -34,6 +50,20 @@ def sap(train: Tables, test: Tables, *, seed: int = 0) -> dict[str, float]:
 def sap_continuous(units: TableLike, factors: TableLike) -> dict[str, float]:
     """The separated attribute predictability of ordered factors, in [0, 1], higher is better.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    factors
+        Classes of the factors [rows, factors], in any labels.
+
+    Returns
+    -------
+    dict of str to float
+        `sap`.
+
+    Notes
+    -----
     Mean over factors of the gap between the two largest squared correlations of a unit with the factor's class index,
     0 where the unit's variance is 1e-12 or less. Section 3 of arXiv:1711.00848 with the constants of
     disentanglement_lib. Constant factors are left out (the reference divides by 0); with one unit the second is 0.

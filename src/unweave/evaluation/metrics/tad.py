@@ -22,6 +22,24 @@ from unweave.types import FactorTable, TableLike, UnitTable
 def tad_folds(units: TableLike, attributes: TableLike, *, folds: int = 5, seed: int = 0) -> dict[str, float]:
     """TAD with exact AUROC, the mean over training folds, as InfoDiffusion's code reports it (on 10,000 images).
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    attributes
+        Yes-or-no attributes [rows, attributes], 0 or 1.
+    folds
+        Parts of the split, at least 2.
+    seed
+        Of the folds.
+
+    Returns
+    -------
+    dict of str to float
+        `tad`, `captured`, `tad_std` and `captured_std`.
+
+    Notes
+    -----
     `tad` and `captured` are means and `tad_std`, `captured_std` standard deviations (ddof 0) over the training parts of
     a shuffled k-fold split. The folds overlap, so the deviations say less than those over runs. The code base
     standardises the codes first, which changes no AUROC and is left out here.
@@ -49,6 +67,22 @@ def tad_folds(units: TableLike, attributes: TableLike, *, folds: int = 5, seed: 
 def tad_grid(units: TableLike, attributes: TableLike, *, levels: int = 101) -> dict[str, float]:
     """TAD with the AUROC of NashAE's code: codes are compared with `levels` evenly spaced thresholds.
 
+    Parameters
+    ----------
+    units
+        Codes [rows, units]: an array, lists, a DataFrame or a tensor.
+    attributes
+        Yes-or-no attributes [rows, attributes], 0 or 1.
+    levels
+        Thresholds of the area.
+
+    Returns
+    -------
+    dict of str to float
+        `tad` and `captured`.
+
+    Notes
+    -----
     NashAE has 101 levels; DisDiff and EncDiff changed it to 11, which inflates AUROC by 0.05 to 0.09 and captures more
     attributes. All of them use one random batch of about 1,000 images. See `grid_auroc` for the area. Constant
     attributes and a single unit are treated as in `tad_folds`, and its known defects hold too. Also, a unit with a
