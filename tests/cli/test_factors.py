@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from unweave.cli.main import app
 from unweave.evaluation import run_factors
-from unweave.runs.factors import require_factors
+from unweave.runs.factors import FACTORS_FILE, are_current, require_factors
 from unweave.runs.run import Run
 
 
@@ -26,6 +26,19 @@ def test_a_table_and_json_list_them(factored_run: Run) -> None:
     assert [factor["word"] for factor in listed["factors"]] == ["f1", "f2", "f3"]
     assert listed["factors"][0]["coordinate"]["closed"]
     assert listed["current"]
+
+
+def test_they_are_found_where_they_are_not_yet_and_listed_from_then_on(
+    factored_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (factored_run.path / FACTORS_FILE).unlink()
+    first = factors(factored_run.path, "--quiet")
+    found = require_factors(factored_run)
+    assert sorted(unit for factor in found.factors for unit in factor.units) == [0, 1, 2, 3]
+    assert [factor.effect for factor in found.factors] == sorted((f.effect for f in found.factors), reverse=True)
+    assert are_current(factored_run, found)
+    monkeypatch.setattr(run_factors, "find_factors", lambda *_: pytest.fail("they were found again"))
+    assert factors(factored_run.path) == first
 
 
 def test_they_are_changed_by_hand(factored_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
