@@ -13,16 +13,15 @@ from unweave.models.diffusion import noising
 from unweave.tensors import to_images
 
 rooms = unweave.open_data("rooms", {"size": 32})
-kept = noising.alphas_bar(
-    noising.scheduler_config("cosine", "eps")
-)  # abar_t: the share of the picture's variance that is left
+# abar_t: the share of the picture\'s variance that is left
+kept = noising.alphas_bar(noising.scheduler_config("cosine", "eps"))
 image = to_images(rooms.images(np.array([250_000])))  # in [-1, 1]
 eps = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
 
 
 # %% [markdown]
-# **Question 1.** Noise the picture: x_t is the picture times the root of abar_t, plus the noise times the root of 1
-# - abar_t.
+# **Question 1.** Noise the picture: x_t is the picture times the root of abar_t, plus the noise times the root of
+# one minus abar_t.
 # %%
 def noised(x0, eps, t):
     return kept[t].sqrt() * x0 + (1 - kept[t]).sqrt() * eps  # solution
@@ -32,14 +31,9 @@ def noised(x0, eps, t):
 # check
 assert torch.allclose(noised(image, eps, 0), image, atol=0.1), "at time 0 nearly all is left"
 assert torch.allclose(noised(image, eps, 999), eps, atol=0.1), "at the end nearly nothing"
-assert (
-    abs(
-        float(noised(torch.zeros(1), torch.ones(1), 500)) ** 2
-        + float(noised(torch.ones(1), torch.zeros(1), 500)) ** 2
-        - 1
-    )
-    < 1e-5
-)
+zero, one = torch.zeros(1), torch.ones(1)
+variance = float(noised(zero, one, 500)) ** 2 + float(noised(one, zero, 500)) ** 2
+assert abs(variance - 1) < 1e-5, "the two shares of the variance sum to one"
 # %%
 times = [0, 200, 400, 600, 800, 999]
 grid([torch.cat([noised(image, eps, t) for t in times]).clamp(-1, 1)], None, [f"t = {t}" for t in times])
