@@ -20,9 +20,10 @@ from PIL import Image
 from torch import Tensor
 
 from unweave.app.listed_units import current_factors, current_names, words_to_show
+from unweave.app.uploads import check_upload_size
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
-from unweave.data.reading.image_files import IMAGE_FORMATS, WEBP_HEAD, read_image, webp_pixels
+from unweave.data.reading.image_files import read_image
 from unweave.editing.adjust import adjust_units
 from unweave.editing.inputs import SAMPLING
 from unweave.editing.interpolate import interpolate_units
@@ -49,7 +50,6 @@ from unweave.types import Pixels
 logger = logging.getLogger("unweave")
 
 STEPS = 7  # pictures of an interpolation or a traversal
-MAX_UPLOAD_PIXELS = 40_000_000
 
 
 Picture = UInt8[np.ndarray, "height width channel"]
@@ -166,7 +166,7 @@ class Explorer:
     def partner(self, source: int | Path, file_name: str | None = None) -> Partner:
         """The same, only to take units from: no model is asked."""
         if isinstance(source, Path):
-            _check_upload_size(source)
+            check_upload_size(source)
             try:
                 image = read_file(source, self.shape, self.run.reading())
             except ValueError as error:
@@ -314,17 +314,3 @@ def _relative(path: Path) -> str:
 def _as_argument(name: str) -> str:
     """A file's name that is not taken for an option, and keeps its spaces."""
     return f"./{name}" if name.startswith(("-", " ")) else name
-
-
-def _check_upload_size(path: Path) -> None:
-    """Raises ValueError for more pixels than a person's picture has, before they are decoded."""
-    try:
-        with path.open("rb") as file:
-            count = webp_pixels(file.read(WEBP_HEAD))
-        if count is None:
-            with Image.open(path, formats=IMAGE_FORMATS) as image:
-                count = image.width * image.height
-    except Exception:
-        return  # what cannot be opened is refused by the reader, in better words
-    if count > MAX_UPLOAD_PIXELS:
-        raise ValueError(f"the image has {count:,} pixels; at most {MAX_UPLOAD_PIXELS:,} are taken.")
