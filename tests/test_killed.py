@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,3 +111,39 @@ def test_killed_runs_end_bit_identical(tmp_path: Path, method: str, disdiff_run:
             assert tensor.equal(got[key]), f"{name}: {key}"
     logs = [[{**record, "seconds": 0} for record in Run(path).history()] for path in (whole, stopped)]
     assert logs[0] == logs[1]
+
+
+VERBS = {
+    "evaluate": ["evaluate", "{run}", "--rows", "400", "--repeats", "1", "--protocol", "mig@1"],
+    "report": ["report", "{run}", "--steps", "2"],
+    "name": ["name", "{run}", "1", "wall colour"],
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_killed_verb_leaves_whole_files_and_can_be_repeated(
+    tmp_path: Path, quick_run: Run, verb: str, number: signal.Signals
+) -> None:
+    run = Run(shutil.copytree(quick_run.path, tmp_path / "run"))
+    command = [sys.executable, "-m", "unweave", *(word.format(run=run.path) for word in VERBS[verb])]
+    environment, rng, whole = {**os.environ, "OMP_NUM_THREADS": "1"}, random.Random(int(number)), run.digest()
+    began = time.monotonic()
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    seconds = time.monotonic() - began
+    files = {path.name for path in run.path.glob("*.json")}
+    for _ in range(4):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.3, 1.0) * seconds)
+        process.send_signal(number)
+        assert process.wait(timeout=60) in (-number, 128 + number, 0)
+        for path in run.path.glob("*.json"):
+            assert json.loads(path.read_text("utf-8"))
+        assert files <= {path.name for path in run.path.glob("*.json")} | {"report.json"}
+        if number == signal.SIGTERM:
+            assert not [path for path in run.path.glob(".*") if path.suffix in (".json", ".html", ".npz")]
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    assert Run(run.path).digest() == whole
+    checkpoint.verified(run.checkpoint())
+    assert not list(run.path.glob("scores-*.json"))

@@ -36,6 +36,7 @@ class Dataset(ABC):
     factor_sizes: tuple[int, ...]  # classes of each factor; () where no factors are known
     card: Card
     files: tuple[str, ...] = ()  # the file of each row, where rows are files
+    left_out: tuple[str, ...] = ()  # files that could not be read, each with the reason
     boxes: Boxes | None = None  # where rows are tiles of their files
     splits: Mapping[str, Rows] = {}  # the publishers' own splits, by name
     reading: Reading | None = None  # how numbers became pixels, where pictures may have any depth

@@ -1,7 +1,7 @@
 """What a report says of a run and of its units: report.json as typed values."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -155,16 +155,24 @@ class ReportData:
     images: int
     shape: list[int]  # channels, height, width
     trained_on: bool  # whether the run was trained on them
+    left_out: list[str] = field(default_factory=list)  # files that could not be read, each with the reason
 
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name, "digest": self.digest, "images": self.images, "shape": self.shape,
-            "trained on": self.trained_on,
+            "trained on": self.trained_on, **({"left out": self.left_out} if self.left_out else {}),
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "ReportData":
-        return cls(stored["name"], stored["digest"], stored["images"], stored["shape"], stored["trained on"])
+        return cls(
+            name=stored["name"],
+            digest=stored["digest"],
+            images=stored["images"],
+            shape=stored["shape"],
+            trained_on=stored["trained on"],
+            left_out=list(stored.get("left out", [])),
+        )
 
 
 @dataclass(frozen=True)

@@ -407,3 +407,10 @@ def test_mutated_archives_raise_nothing_else(tmp_path):
     assert fine > 50
     assert len(messages) > 20
     assert all(messages)
+
+
+def test_folders_that_windows_separates_by_backslashes_are_folders(tmp_path):
+    write_zip(tmp_path / "a.zip", {"red\\1.png": picture("red"), "blue\\2.png": picture("blue")})
+    dataset = load(tmp_path / "a.zip", labels="folders")
+    assert dataset.files == ("blue/2.png", "red/1.png")
+    assert dataset.factors(np.arange(2)).tolist() == [[0], [1]]

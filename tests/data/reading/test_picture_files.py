@@ -112,3 +112,12 @@ def test_settings_that_cannot_be_are_named(cells):
     ):
         with pytest.raises(SettingsError, match=message):
             open_data(cells, changed)
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.tif", True), ("a.jpg", True), ("a.gif", False)])
+def test_what_is_read_of_a_stack_of_8_bits_is_said(tmp_path, caplog, name, said):
+    pages = [Image.new("L" if name == "a.tif" else "RGB", (20, 20), 30 * i) for i in range(3)]
+    kind = {"a.tif": "TIFF", "a.jpg": "MPO", "a.gif": "GIF"}[name]
+    pages[0].save(tmp_path / name, kind, save_all=True, append_images=pages[1:])
+    assert len(open_data(tmp_path, {"size": 16})) == 1
+    assert ("up to 3 pages, of which the first is taken" in caplog.text) == said

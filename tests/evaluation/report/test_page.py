@@ -64,3 +64,15 @@ def test_without_a_decoder_rows_are_called_real_images() -> None:
     page = render_page(facts, ReportPictures(strips={units[0].word: [np.zeros((STEPS, 8, 8, 3), np.uint8)]}))
     assert "Real images from low to high" in page
     assert "unweave edit traverse" not in page
+
+
+def test_the_first_lines_say_what_was_left_out_and_why() -> None:
+    reasons = [f"photos/{i}<b>.png cannot be read and is left out: it is cut short" for i in range(12)]
+    facts = replace(FACTS, data=replace(FACTS.data, left_out=reasons))
+    assert ReportFacts.from_json(facts.to_json()) == facts
+    page = render_page(facts, ReportPictures())
+    header = page[: page.index("</header>")]
+    assert "Left out: 12 files that could not be read." in header
+    assert "photos/0&lt;b&gt;.png cannot be read and is left out: it is cut short" in header
+    assert "and 2 more, which report.json names" in header
+    assert "Left out" not in render_page(FACTS, ReportPictures())

@@ -21,6 +21,7 @@ class CachedDataset(Dataset):
         self.card = Card(**meta["card"])
         self.factor_names, self.factor_sizes = tuple(factors["names"]), tuple(factors["sizes"])
         self.bad: dict[int, str] = {int(row): reason for row, reason in meta["bad"].items()}
+        self.left_out = tuple(self.bad.values())
         self._pixels = np.load(folder / "images.npy", mmap_mode="r")
         self._rows = np.setdiff1d(np.arange(meta["count"]), list(self.bad)) if self.bad else None
         self._labels = np.load(folder / "labels.npy", mmap_mode="r") if (folder / "labels.npy").exists() else None

@@ -154,7 +154,7 @@ def file_names(path: Path) -> list[str]:
     """The names of all files, images or not, in an archive that `open_archive` has taken."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return [info.filename for info in archive.infolist() if not info.is_dir()]
+            return [_zip_name(info) for info in archive.infolist() if not info.is_dir()]
     with tarfile.open(path) as tar:
         return [member.name for member in tar if member.isfile()]
 
@@ -237,13 +237,18 @@ def _select(path: Path, members: Iterator[ArchiveMember], endings: Sequence[str]
     return list(selected.values())
 
 
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """The name of a member; some programs of Windows separate its folders by backslashes."""
+    return info.filename if "/" in info.filename else info.filename.replace("\\", "/")
+
+
 def _zip_members(path: Path, archive: zipfile.ZipFile) -> Iterator[ArchiveMember]:
     for info in archive.infolist():
         mode = stat.S_IFMT(info.external_attr >> 16)
         if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-            yield ArchiveMember(info.filename, 0, "other", info)
+            yield ArchiveMember(_zip_name(info), 0, "other", info)
         elif info.is_dir():
-            yield ArchiveMember(info.filename, 0, "folder", info)
+            yield ArchiveMember(_zip_name(info), 0, "folder", info)
         elif info.flag_bits & 0x1:
             raise RefusedArchiveError(
                 f"{path} is encrypted ({info.filename!r}): unpack it with its password and give the folder."
@@ -254,7 +259,7 @@ def _zip_members(path: Path, archive: zipfile.ZipFile) -> Iterator[ArchiveMember
                 "pack it again with `zip -r`, or unpack it and give the folder."
             )
         else:
-            yield ArchiveMember(info.filename, info.file_size, "file", info)
+            yield ArchiveMember(_zip_name(info), info.file_size, "file", info)
 
 
 def _zip_reader(archive: zipfile.ZipFile) -> Callable[[ArchiveMember, int], bytes]:

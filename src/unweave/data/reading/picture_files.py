@@ -24,6 +24,7 @@ from unweave.data.reading.stored_pictures import (
 )
 from unweave.data.settings import FileSettings, Reading
 
+ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")  # whose pages are frames, of which the first counts
 HEADERS = 1_000  # files, evenly chosen, whose headers say what channels and depth a set has
 
 logger = logging.getLogger(__name__)
@@ -115,9 +116,13 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 def choose_reading(files: PictureFiles, settings: FileSettings) -> Reading:
     """Channels and range of a set, from headers and pixels of files that are evenly chosen."""
-    shapes = _headers(files, _evenly(len(files.names), HEADERS, files.in_order))
-    several = max(shape.pages for shape in shapes)
-    if settings.pages == "auto" and several > 1 and any(shape.pages > 1 and shape.deep for shape in shapes):
+    headers = _headers(files, _evenly(len(files.names), HEADERS, files.in_order))
+    shapes = list(headers.values())
+    several = max(
+        (shape.pages for number, shape in headers.items() if not files.names[number].lower().endswith(ANIMATED)),
+        default=1,
+    )
+    if settings.pages == "auto" and several > 1:
         logger.warning(
             "files of %s have up to %d pages, of which the first is taken: data.pages=images, channels, max, mean or "
             "numbers take others",
@@ -159,12 +164,13 @@ def _evenly(count: int, most: int, in_order: bool) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
 
 
-def _headers(files: PictureFiles, numbers: Sequence[int]) -> list[StoredShape]:
-    """Of the files that can be read. Raises ValueError where none can."""
-    shapes, reason = [], ""
+def _headers(files: PictureFiles, numbers: Sequence[int]) -> dict[int, StoredShape]:
+    """Of the files that can be read, by number. Raises ValueError where none can."""
+    shapes: dict[int, StoredShape] = {}
+    reason = ""
     for number in numbers:
         try:
-            shapes.append(stored_shape(files.content(number)))
+            shapes[number] = stored_shape(files.content(number))
         except (ValueError, OSError) as error:
             reason = reason or f"{files.say(number)}: {error}"
     if not shapes:

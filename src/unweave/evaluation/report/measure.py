@@ -10,6 +10,7 @@ from jaxtyping import Float
 from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
+from unweave.data.views import base_dataset
 from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.report.drawings import (
     REBUILT,
@@ -152,6 +153,7 @@ def _about_data(run: Run, dataset: Dataset) -> ReportData:
         images=len(dataset),
         shape=list(dataset.shape),
         trained_on=trained_on in (None, dataset.digest()),
+        left_out=list(base_dataset(dataset).left_out),
     )
 
 

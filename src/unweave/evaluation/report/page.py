@@ -89,7 +89,20 @@ def _summary(facts: ReportFacts) -> str:
         text += " " + escape(facts.no_edits)
     if not data.trained_on:
         text += " <strong>These are not the images that the run was trained on.</strong>"
-    return f"<p>{text}</p><p class=soft>No label was used to find the units, to rank or to fold them.</p>"
+    labels = "<p class=soft>No label was used to find the units, to rank or to fold them.</p>"
+    return f"<p>{text}</p>{_left_out(data.left_out)}{labels}"
+
+
+NAMED = 10  # files that were left out, by name and reason
+
+
+def _left_out(reasons: Sequence[str]) -> str:
+    """Which files the report knows nothing of, and why."""
+    if not reasons:
+        return ""
+    named = "".join(f"<li>{escape(reason)}</li>" for reason in reasons[:NAMED])
+    more = f"<li>and {len(reasons) - NAMED:,} more, which report.json names</li>" if len(reasons) > NAMED else ""
+    return f"<p><strong>Left out: {len(reasons):,} files that could not be read.</strong></p><ul>{named}{more}</ul>"
 
 
 def _contents(live: Sequence[UnitFacts]) -> str:
