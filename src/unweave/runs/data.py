@@ -11,6 +11,7 @@ from unweave.data import views
 from unweave.data.dataset import Dataset, find_dataset
 from unweave.data.open import dataset_table, open_data
 from unweave.data.settings import FileSettings, ViewSettings
+from unweave.data.shaped import ShapedDataset, can_be_shaped
 from unweave.runs.run import Run
 from unweave.types import Rows
 
@@ -34,7 +35,10 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     else:
         shape = run.shape()
         table = dict(data) if isinstance(data, Mapping) else dataset_table(data)
-        dataset = open_data({**_as_read(run, table), **table, "size": shape[1]})
+        square = {"size": shape[1]} if shape[1] == shape[2] else {}  # others are cut from the images as they are
+        dataset = open_data({**_as_read(run, table), **table, **square})
+        if dataset.shape != shape and can_be_shaped(dataset.shape, shape):
+            dataset = ShapedDataset(dataset, shape)
         if dataset.shape != shape:
             raise ValueError(
                 f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "

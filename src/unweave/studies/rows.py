@@ -104,7 +104,7 @@ def read_records(path: Path) -> list[ResultRow]:
     Raises SettingsError where it is not there, or is none.
     """
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text("utf-8"))
         data, command = str(record["data"]), record.get("command", "")
         about = {"data": Path(data).stem, "source": path.name, "command": _command(command)}
         return [row for run in record["runs"] for row in _recorded(run, about)]

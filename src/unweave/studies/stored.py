@@ -108,4 +108,4 @@ def take_back(out: Path, name: str, run_dir: Path) -> None:
 
 def _record(out: Path, name: str) -> dict[str, Any] | None:
     path = out / "rows" / f"{name}.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
