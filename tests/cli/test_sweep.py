@@ -1,12 +1,15 @@
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.live import Live
 from tests.cli.test_cli import run
 from tests.studies.test_leaderboard import row
 
 from unweave.cli import live
-from unweave.cli.live import EventLines, last_line
+from unweave.cli.live import EventLines, LiveTable, last_line
 from unweave.studies import estimate, sweep
 from unweave.studies.estimate import Measured, makespan
 from unweave.studies.jobs import Job
@@ -116,3 +119,20 @@ def test_a_leaderboard_is_written_or_printed(
     assert "give --overwrite" in capsys.readouterr().err
     assert run(monkeypatch, "leaderboard", str(tmp_path / "none.csv")) == 1
     assert "there are no results" in capsys.readouterr().err
+
+
+def test_the_live_table_shows_what_runs_and_what_has_failed(tmp_path: Path) -> None:
+    job = Job("a run", "run", "betavae", {}, "a", (), str(tmp_path))
+    job.log().parent.mkdir()
+    job.log().write_text("scoring: 5/100 %, mig@1\n")
+    stream = StringIO()
+    with Live(console=Console(file=stream, width=100), auto_refresh=False) as drawn:
+        table = LiveTable(3, drawn)
+        for one in (job, job._replace(name="b"), job._replace(name="c")):
+            table.begin(one)
+        table.end(job._replace(name="b"), "no number")
+        table.end(job._replace(name="c"), "")
+        table.look([job])
+    text = stream.getvalue()
+    for said in ("1 of 3 runs, 1 failed", "a run", "scoring: 5/100 %, mig@1", "failed: no number"):
+        assert said in text
