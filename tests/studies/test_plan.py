@@ -94,7 +94,7 @@ def test_the_small_form_has_foundations_of_its_own(tmp_path: Path, monkeypatch: 
     study = Study.model_validate({**SMALL, "methods": [{"name": "disdiff", "preset": "laptop-vq"}]})
     of_small = plan_study(study, tmp_path / "out", small=True)
     assert [Path(of.name).parent for of in of_small.foundations] == [tmp_path / "out" / "foundations"] * 2
-    assert all("training.images=640" in of.recipe.command for of in of_small.foundations)
+    assert all("training.images=320" in of.recipe.command for of in of_small.foundations)
 
 
 def test_recorded_runs_are_not_run_again(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_run_that_fails_is_set_aside_and_tried_again_when_asked(in_process: In
 def test_the_small_form_says_that_it_is_not_results(in_process: InProcess, tmp_path: Path) -> None:
     study = write(tmp_path / "study.toml", 10**9, methods='["betavae"]', protocols='["mig@1"]')
     swept = sweep(study, SweepOptions(tmp_path / "out", small=True))
-    assert in_process.names == ["betavae-sprites-640-0"]
+    assert in_process.names == ["betavae-sprites-320-0"]
     assert "<h1>not results: Two of the first</h1>" in swept.page.read_text()
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from unweave.config import Frozen, Table, merge, parse, parse_word, read
 
-SMALL_DATA, SMALL_IMAGES, SMALL_ROWS = "sprites", 640, 2_000
+SMALL_DATA, SMALL_IMAGES, SMALL_ROWS = "sprites", 320, 2_000
 """What `--small` trains on, for how long, and how many rows it scores."""
 
 StudySeed = Annotated[int, Field(ge=0)]
