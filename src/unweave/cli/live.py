@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from unweave.cli import output
 from unweave.studies.jobs import Job
@@ -75,9 +75,9 @@ class LiveTable(StudyWatcher):
         table.add_column("how far", overflow="fold")
         for job in running:
             seconds = time.monotonic() - self.began[job.name]
-            table.add_row(escape(job.name), f"{seconds:.0f}", escape(last_line(job.log())))
+            table.add_row(Text(job.name), f"{seconds:.0f}", Text(last_line(job.log())))
         for name, why in self.failed.items():
-            table.add_row(escape(name), "", escape(f"failed: {why}"), style="red")
+            table.add_row(Text(name), "", Text(f"failed: {why}"), style="red")
         self.live.update(table)
 
 

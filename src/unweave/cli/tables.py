@@ -228,22 +228,22 @@ def laws_table(results: "Sequence[LawResult]") -> Table:
     table.columns[2].overflow = "fold"
     for result in results:
         state = "BROKEN" if result.why else "not here" if result.note else "holds"
-        table.add_row(result.law, state, escape(result.why or result.note), style="red" if result.why else None)
+        table.add_row(result.law, state, Text(result.why or result.note), style="red" if result.why else None)
     return table
 
 
 def plan_table(plan: "StudyPlan", states: Mapping[str, str], time: "StudyTime") -> Table:
     """The runs of a study, what has become of each, and how long those will take that are to do."""
-    table = Table("run", "state", "seconds", title=plan.study.title or str(plan.out), title_justify="left")
+    table = Table("run", "state", "seconds", title=Text(plan.study.title or str(plan.out)), title_justify="left")
     table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
     for planned in plan.foundations:
-        table.add_row(escape(planned.name), "foundation", "?")
+        table.add_row(Text(planned.name), "foundation", "?")
     for run in plan.runs:
         seconds = time.runs.get(run.name)
         known = "" if run.name not in time.runs else "?" if seconds is None else f"{seconds:,.0f}"
-        table.add_row(escape(run.name), states[run.name], known)
+        table.add_row(Text(run.name), states[run.name], known)
     total = f"about {time.total / 60:,.1f} minutes with {time.processes} processes, by a short measurement"
     untimed = f"; {time.untimed} runs could not be timed" if time.untimed else ""
     made = f"; {len(plan.foundations)} foundations are made first" if plan.foundations else ""
