@@ -13,7 +13,7 @@ from unweave.models.diffusion import noising
 from unweave.tensors import to_images
 
 rooms = unweave.open_data("rooms", {"size": 32})
-# abar_t: the share of the picture\'s variance that is left
+# abar_t: the share of the picture's variance that is left
 kept = noising.alphas_bar(noising.scheduler_config("cosine", "eps"))
 image = to_images(rooms.images(np.array([250_000])))  # in [-1, 1]
 eps = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
