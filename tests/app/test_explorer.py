@@ -14,6 +14,7 @@ import unweave
 from unweave.app import explorer as module
 from unweave.app.explorer import Explorer
 from unweave.app.export import export_folder
+from unweave.app.uploads import check_upload_size
 from unweave.cli import edit as cli
 from unweave.editing import verbs
 from unweave.runs.factors import require_factors, write_factors
@@ -281,3 +282,13 @@ def test_an_exported_run_keeps_its_factors(factored_run: Run, tmp_path: Path, mo
 def test_factors_of_earlier_weights_have_no_sliders(factored_run: Run) -> None:
     write_factors(factored_run, replace(require_factors(factored_run), weights="0" * 16))
     assert Explorer(factored_run).factor_count == 0
+
+
+def test_a_small_file_of_many_pages_is_no_small_upload(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(
+        tmp_path / "many.tif", np.zeros((40, 2_000, 2_000), np.uint8), photometric="minisblack", compression="zlib"
+    )
+    assert (tmp_path / "many.tif").stat().st_size < 1 << 20
+    with pytest.raises(ValueError, match="the image has 53,333,333 pixels; at most"):
+        check_upload_size(tmp_path / "many.tif")

@@ -117,7 +117,11 @@ def to_size(
 
 def _scale(numbers: StoredPicture, bounds: Sequence[Bounds]) -> Float[np.ndarray, "height width channel"]:
     low, high = np.array(bounds, np.float64).T
-    return np.clip((numbers.astype(np.float64) - low) / (high - low) * 255, 0, 255).astype(np.float32)
+    exact = np.float32 if numbers.dtype.itemsize <= 2 else np.float64
+    scaled = numbers.astype(exact)
+    scaled -= low.astype(exact)
+    scaled *= (255 / (high - low)).astype(exact)
+    return np.clip(scaled, 0, 255, out=scaled).astype(np.float32, copy=False)
 
 
 def _resize(
