@@ -118,9 +118,8 @@ def to_size(
 def _scale(numbers: StoredPicture, bounds: Sequence[Bounds]) -> Float[np.ndarray, "height width channel"]:
     low, high = np.array(bounds, np.float64).T
     exact = np.float32 if numbers.dtype.itemsize <= 2 else np.float64
-    scaled = numbers.astype(exact)
-    scaled -= low.astype(exact)
-    scaled *= (255 / (high - low)).astype(exact)
+    scaled = np.subtract(numbers, low, dtype=exact)
+    np.multiply(scaled, 255 / (high - low), out=scaled, casting="same_kind")
     return np.clip(scaled, 0, 255, out=scaled).astype(np.float32, copy=False)
 
 
