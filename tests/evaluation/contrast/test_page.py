@@ -8,6 +8,7 @@ FACTS = {
     "rows": [10, 12],
     "replicates": None,
     "design": "rows",
+    "kind": "units",
     "ceiling": {"auroc": 0.9, "low": 0.8, "high": 0.95},
     "units": [{**UNIT, "auroc": 0.75, "differs": True, "change": 0.1}],
     "level": 0.05,

@@ -59,7 +59,7 @@ def decode_image(
     """
     try:
         with warnings.catch_warnings():
-            _check_webp(data)
+            check_webp(data)
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of pictures that it still reads
             if isinstance(data, Path):
                 if data.exists() and not data.is_file():
@@ -96,7 +96,8 @@ def webp_pixels(head: bytes) -> int | None:
     return (int.from_bytes(head[26:28], "little") & 0x3FFF) * (int.from_bytes(head[28:30], "little") & 0x3FFF)
 
 
-def _check_webp(data: bytes | Path) -> None:
+def check_webp(data: bytes | Path) -> None:
+    """Raises ValueError for a WebP of more pixels than Pillow opens."""
     if isinstance(data, bytes):
         count = webp_pixels(data[:WEBP_HEAD])
     elif data.is_file():

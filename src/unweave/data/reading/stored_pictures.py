@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Num
 from PIL import Image
 
-from unweave.data.reading.image_files import IMAGE_FORMATS, MAX_FILE_BYTES, to_picture
+from unweave.data.reading.image_files import IMAGE_FORMATS, MAX_FILE_BYTES, check_webp, to_picture
 from unweave.data.settings import MAX_CHANNELS
 
 StoredPicture = Num[np.ndarray, "height width channel"]
@@ -52,6 +52,9 @@ def read_stored(content: PictureContent) -> Num[np.ndarray, "page height width c
 
 def _naming_reason(read: Callable[[PictureContent], Any], content: PictureContent) -> Any:
     try:
+        if isinstance(content, Path) and content.exists() and not content.is_file():
+            raise ValueError("it is no regular file")
+        check_webp(content)
         if isinstance(content, Path) and content.stat().st_size > MAX_FILE_BYTES:
             raise ValueError(f"it has {content.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
         with warnings.catch_warnings():

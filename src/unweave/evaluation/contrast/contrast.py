@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from unweave.evaluation.contrast.compared import compared_in
 from unweave.evaluation.contrast.groups import Group, by_column, replicates_of, two_sets
 from unweave.evaluation.contrast.page import render_contrast
 from unweave.evaluation.metrics.two_groups import (
@@ -21,15 +22,14 @@ from unweave.evaluation.metrics.two_groups import (
     design,
     differences,
 )
-from unweave.evaluation.report.measure import SAMPLING, select_units
+from unweave.evaluation.report.measure import SAMPLING
 from unweave.evaluation.run_editor import RunEditor
 from unweave.figures.pixels import rgb_pixels
 from unweave.files import write_atomically, write_json
 from unweave.method import Generative, Method, Sampling
 from unweave.runs.codes import encode_rows
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import measure_values
-from unweave.runs.units import UnitGroup, unit_names
+from unweave.runs.units import UnitGroup
 
 DRAWN = 8  # units, those that differ most
 LEVEL = 0.05  # of the adjusted p, from which a difference is called one
@@ -60,6 +60,7 @@ class ContrastFacts:
     rows: tuple[int, int]
     replicates: tuple[int, int] | None  # of each group; None where every image stands for itself
     design: str  # rows, nested or crossed: see `two_groups.design`
+    kind: Literal["factors", "units"]  # what is compared
     ceiling: Ceiling
     units: list[UnitContrast]
     weights: str  # digest of the run's raw weights
@@ -107,7 +108,7 @@ def contrast(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> Contrast:
-    """In which units the images of b differ from those of a: two folders or data sets, or two values of a column.
+    """In which factors (or units) two groups of images differ: folders or data sets, or two values of a column.
 
     `by` is FILE:COLUMN; a and b are then values of it, or comparisons such as <12, and the images those of the run.
     `replicate` (FILE:COLUMN, or `folders`) names what is independent of each other, such as plates, animals or days;
@@ -128,17 +129,19 @@ def contrast(
     kind = design(in_b, replicates)
     method = run.method()
     codes = np.concatenate([encode_rows(method, group.dataset, group.rows) for group in groups])
-    units, _ = select_units(method, codes, unit_names(run))
-    values = measure_values(codes, units).values.astype(np.float64)
+    compared = compared_in(run, method, codes)
+    units, values = compared.groups, compared.values
     found = differences(values, in_b, replicates, seed)
     order = sorted(range(len(units)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
-    drawn = _draw(method, groups[0], codes, in_b, [units[k] for k in order[:DRAWN]], sampling)
+    lines = [compared.medians(k, codes, in_b) for k in order[:DRAWN]]
+    drawn = _draw(method, groups[0], codes[~in_b], [units[k] for k in order[:DRAWN]], lines, sampling)
     facts = ContrastFacts(
         run=str(run.path),
         names=(groups[0].name, groups[1].name),
         rows=(len(groups[0].rows), len(groups[1].rows)),
         replicates=_counts(in_b, replicates),
         design=kind,
+        kind=compared.kind,
         ceiling=ceiling(_together(codes, values), in_b, replicates, seed),
         units=[
             UnitContrast(units[k].word, units[k].name, found[k], drawn[rank].change if rank < len(drawn) else None)
@@ -173,18 +176,16 @@ def _draw(
     method: Method,
     a: Group,
     codes: Float[np.ndarray, "rows unit dim"],
-    in_b: InB,
     units: Sequence[UnitGroup],
+    lines: Sequence[Float[torch.Tensor, "2 _ dim"]],
     sampling: Sampling,
 ) -> list[TypicalPicture]:
-    """The change of A's most typical picture by each unit; none of a method without decoder."""
+    """The change of A's most typical picture (`codes` are A's) along each line; none of a method without decoder."""
     if not isinstance(method, Generative):
         return []
-    medians = [np.median(codes[group], axis=0) for group in (~in_b, in_b)]
     spread = np.maximum(codes.std(0), 1e-12)
-    typical = int((((codes[~in_b] - medians[0]) / spread) ** 2).sum((1, 2)).argmin())
+    typical = int((((codes - np.median(codes, axis=0)) / spread) ** 2).sum((1, 2)).argmin())
     row = a.rows[[typical]]
-    lines = [torch.from_numpy(np.stack([median[unit.units] for median in medians])).float() for unit in units]
     editor = RunEditor(method, a.dataset, sampling, 0)
     moved = editor.traverse(row, [unit.units for unit in units], lines)[:, :, 0]  # (unit, step, channel, height, width)
     image = editor.images(row)

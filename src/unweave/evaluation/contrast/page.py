@@ -40,8 +40,9 @@ def _summary(facts: Mapping[str, Any]) -> str:
         of = f"in {facts['replicates'][0]} and {facts['replicates'][1]} replicates"
     ceiling = facts["ceiling"]
     return (
-        f"<p>{differ} of {len(facts['units'])} units differ by more than chance (adjusted p below {facts['level']:g}). "
-        f"Images: {rows}{of}.</p><p>All units together tell the groups apart with an AUROC of {ceiling['auroc']:.2f} "
+        f"<p>{differ} of {len(facts['units'])} {facts['kind']} differ by more than chance "
+        f"(adjusted p below {facts['level']:g}). "
+        f"Images: {rows}{of}.</p><p>All of them together tell the groups apart with an AUROC of {ceiling['auroc']:.2f} "
         f"({ceiling['low']:.2f} to {ceiling['high']:.2f}) on images that were not learned from; 0.5 is chance.</p>"
     )
 
@@ -94,6 +95,6 @@ def _notes(facts: Mapping[str, Any]) -> str:
         "<footer><h2>How this was made</h2>"
         f"<p>Cliff's delta is how much more often an image of {b} is above one of {a} "
         f"than below it; of a unit with several numbers, along their first principal component. {how} Adjusted p are "
-        "Benjamini and Hochberg's over all units. A difference is not a cause. The numbers are in the JSON beside this "
-        "page.</p></footer>"
+        f"Benjamini and Hochberg's over all {facts['kind']}. A difference is not a cause. The numbers are in the JSON "
+        "beside this page.</p></footer>"
     )
