@@ -43,9 +43,14 @@ def write_json(path: Path | str, value: Any) -> Path:
 
 def check_writable(path: Path) -> None:
     """Raises UnwritableError where a file of this name could not be made: asked before minutes of work."""
-    there = next(parent for parent in path.absolute().parents if parent.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not is_writable(path):
         raise UnwritableError(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def is_writable(path: Path) -> bool:
+    """Whether a file of this name could be made."""
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 @contextmanager

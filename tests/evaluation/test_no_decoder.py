@@ -71,6 +71,8 @@ def test_what_needs_no_decoder_works(run: Run, monkeypatch: pytest.MonkeyPatch, 
     page = written.page.read_text()
     assert "Real images from low to high" in page
     assert "all else fixed" not in page
+    assert "Real images along it" in page
+    assert {each.factor.measured for each in written.facts.factors} == {None}
     assert "unweave edit traverse" not in page
     assert f"unweave train pdae data=sprites data.size=16 foundation.encoder.from={run.path}" in page
     assert not any("unweave app" in line for line in next_steps(written))

@@ -15,6 +15,7 @@ from unweave.runs.factors import (
     keep_by_hand,
     read_factors,
     require_factors,
+    with_measurements,
     write_factors,
 )
 from unweave.runs.run import Run
@@ -97,3 +98,12 @@ def test_factors_are_of_the_weights_that_they_were_found_with(factored_run: Run)
     found = require_factors(factored_run)
     assert are_current(factored_run, found)
     assert not are_current(factored_run, replace(found, weights="0" * 16))
+
+
+def test_what_is_measured_is_kept_beside_what_was_done_by_hand(factored_run: Run) -> None:
+    found = require_factors(factored_run)
+    measured = [replace(found.factors[0], measured="hue", agreement=0.9, name=None), Factor((7,), 0.1, measured="area")]
+    by_hand = found.with_factor(0, found.factors[0].named("mine"))
+    first, second, third = with_measurements(by_hand, measured).factors
+    assert (first.name, first.measured, first.agreement) == ("mine", "hue", 0.9)
+    assert (second.measured, third.measured) == ("size", None)

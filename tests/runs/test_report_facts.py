@@ -1,10 +1,14 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from tests.evaluation.stored_json import stored
 
+from unweave.factors.factor import Coordinate, Factor, Mode
 from unweave.method import Sampling
 from unweave.runs.report_facts import (
+    FactorFacts,
     FollowedFactor,
     Histogram,
     PixelError,
@@ -81,3 +85,20 @@ def test_what_is_no_report_is_refused() -> None:
     for broken in ({}, {**FACTS.to_json(), "units": [{"word": "0"}]}, []):
         with pytest.raises((KeyError, TypeError)):
             ReportFacts.from_json(broken)  # type: ignore[arg-type]
+
+
+def test_factors_come_back_with_their_names() -> None:
+    circle = Coordinate(True, np.eye(3)[:, :2], np.linspace(0, 1, 101), 0.01)
+    hue = Factor((0, 3), 0.08, circle, (Mode(0.1, 0.5), Mode(0.7, 0.5)), "hue of the bottom", 0.97, "one thing")
+    factors = [
+        FactorFacts("f1", hue, "bottom", True),
+        FactorFacts("f2", replace(hue, name="hue of the bottom"), None, True),
+        FactorFacts("f3", Factor((1,), 0.01, hidden=True), None, False),
+    ]
+    written = json.loads(json.dumps(replace(FACTS, factors=factors).to_json()))
+    assert [factor["name"] for factor in written["factors"]] == ["hue of the bottom", "hue of the bottom", None]
+    assert written["factors"][0]["units"] == [0, 3]
+    assert set(written["factors"][0]) >= {"word", "units", "name", "verdict", "coordinate", "states", "acts in"}
+    again = ReportFacts.from_json(written)
+    assert [each.factor.name for each in again.factors] == [None, "hue of the bottom", None]
+    assert json.loads(json.dumps(again.to_json())) == written

@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from unweave.app.listed_units import current_factors, current_names, words_to_show
+from unweave.app.listed_units import current_names, words_to_show
 from unweave.app.uploads import check_upload_size
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
@@ -36,7 +36,7 @@ from unweave.editing.verbs import difference
 from unweave.figures.overlay import overlay
 from unweave.method import Start, evaluating, find_method
 from unweave.runs.codes import check_generative, code_table
-from unweave.runs.factors import FACTOR_WORD, require_factors
+from unweave.runs.factors import FACTOR_WORD, current_factors, require_factors
 from unweave.runs.images import read_file, read_row
 from unweave.runs.ledger import UnconfirmedError
 from unweave.runs.naming import name_unit

@@ -5,18 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from unweave.method import Method
-from unweave.runs.factors import FACTOR_WORD, RunFactors, are_current, factor_title, read_factors
+from unweave.runs.factors import FACTOR_WORD, RunFactors, factor_title, read_factors
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import default_selection
 from unweave.runs.units import UnitGroup, resolve_groups, unit_names
 
 MAX_SLIDERS = 24  # for factors, and for the units that move or vary most
-
-
-def current_factors(run: Run) -> RunFactors | None:
-    """The factors of a run, if they were found with its newest weights."""
-    found = read_factors(run)
-    return found if found is not None and are_current(run, found) else None
 
 
 def words_to_show(run: Run, method: Method, found: RunFactors | None, *, has_data: bool) -> list[int | str]:

@@ -24,7 +24,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
-    """Say what varies in a pile of images: one page about every unit, no labels needed.
+    """Say what varies in a pile of images: one page about every factor, no labels needed.
 
     \b
         unweave report photos/                               trains first (minutes), then writes the page

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from unweave import progress
 from unweave.config import SettingsError
 from unweave.evaluation.evaluate import agreement, list_runs, settings_without_seed
-from unweave.evaluation.report.measure import SAMPLING
+from unweave.evaluation.find_factors import SAMPLING
 from unweave.evaluation.report.report import report
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run

@@ -1,62 +1,64 @@
 """The factors of a run, found without labels: codes of its images, and what swaps of its units change in pictures."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch.nn.functional import adaptive_avg_pool2d
 
 from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
-from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.run_editor import RunEditor
+from unweave.evaluation.swap_pictures import PAIRS, SwapPictures, swaps_of_rows
 from unweave.factors.coordinate import fit_coordinate, position_of
 from unweave.factors.evidence import Effects
 from unweave.factors.factor import Factor
 from unweave.factors.groups import STABLE_FROM, group_units
 from unweave.factors.states import find_states
-from unweave.method import Sampling
+from unweave.method import Generative, Sampling
 from unweave.progress import Task
-from unweave.runs.codes import check_generative, code_table
+from unweave.runs.codes import code_table
 from unweave.runs.run import Run
-from unweave.tensors import Images
-from unweave.types import Rows
 
 SAMPLING = Sampling("dpmsolver++", 10)
 ROWS = 5_000  # that are encoded
-PAIRS = 64  # of images, whose units are swapped
 MAX_UNITS = 32  # that are grouped; the ones that vary most
 PLACES = 16  # a side of the picture on which effects are compared
 
 
-def find_factors(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> list[Factor]:
+def find_factors(
+    run: Run, dataset: Dataset, sampling: Sampling, seed: int, swaps: SwapPictures | None = None
+) -> list[Factor]:
     """The factors of a run on images of a data set, the strongest first; no label is read.
 
     The units that vary most over 5,000 rows, at most 32, are grouped by `factors.groups.group_units`: by the dependence
     of their codes, and the likeness of what swaps of each change in 64 random pairs, all from the x_T of one seed. Each
     group has the coordinate and the states that its joint codes have. A factor's effect is the mean absolute change of
-    pixels in [0, 1] where all of its units are swapped.
+    pixels in [0, 1] where all of its units are swapped. `swaps` are drawn now unless they are given.
 
-    Where the groups change with the rows and pairs, a message says so. Raises TypeError for a method without a decoder,
-    ValueError for fewer than two images.
+    Of a method without a decoder the dependence alone groups, and the effect is the deviation of the joint code. Where
+    the groups change with the rows and pairs, a message says so. Raises ValueError for fewer than two images.
     """
     rows = sample_rows(len(dataset), ROWS, seed)
     if len(rows) < 2:
         raise ValueError(f"{dataset.name} has {len(rows)} image: there is nothing that varies.")
-    method = check_generative(run.method(), run)
+    method = run.method()
     codes = code_table(run, dataset, rows, seed, "averaged")
     units = np.sort(np.argsort(-np.square(codes.std(0)).sum(1), kind="stable")[:MAX_UNITS])
-    editor = RunEditor(method, dataset, sampling, seed)
-    pairs = random_pairs(np.random.default_rng(seed).permutation(rows), PAIRS, seed)
+    if swaps is None and isinstance(method, Generative):
+        swaps = swaps_of_rows(RunEditor(method, dataset, sampling, seed), rows, PAIRS)
     with progress.task("finding factors", (2 * len(units) + 1) * PAIRS, "images") as task:
-        unedited = editor.reconstruct(pairs[0])
-        effects = _effects(editor, units.tolist(), pairs, unedited, task)
+        effects = _spreads(codes[:, units]) if swaps is None else _effects(swaps, units.tolist(), task)
         grouped = group_units(codes[:, units], effects, seed)
-        factors: list[Factor] = []
-        for group in grouped.groups:
+        factors = list[Factor]()
+        for number, group in enumerate(grouped.groups, len(units) + 1):
             members = tuple(units[list(group)].tolist())
-            task.update((len(units) + 1 + len(factors)) * PAIRS, "swapping groups")
-            changed = editor.swap(*pairs, members) - unedited
-            factors.append(_factor(members, float(changed.abs().mean() / 2), codes, seed))
+            task.update(number * PAIRS, "swapping groups")
+            joint = codes[:, list(members)].reshape(len(codes), -1)
+            effect = float(np.sqrt(joint.var(0).sum())) if swaps is None else _change(swaps, members)
+            factors.append(_factor(members, effect, joint, seed))
     if not grouped.stable:
         progress.message(
             f"The grouping of units into factors is not stable: on other rows and pairs it agrees to "
@@ -65,18 +67,29 @@ def find_factors(run: Run, dataset: Dataset, sampling: Sampling, seed: int) -> l
     return sorted(factors, key=lambda factor: -factor.effect)
 
 
-def _factor(units: tuple[int, ...], effect: float, codes: np.ndarray, seed: int) -> Factor:
-    joint = codes[:, list(units)].reshape(len(codes), -1)
+def _factor(units: tuple[int, ...], effect: float, joint: np.ndarray, seed: int) -> Factor:
     coordinate = fit_coordinate(joint, seed)
     states = () if coordinate is None else find_states(position_of(coordinate, joint), coordinate.closed)
     return Factor(units, effect, coordinate, states)
 
 
-def _effects(editor: RunEditor, units: list[int], pairs: tuple[Rows, Rows], unedited: Images, task: Task) -> Effects:
+def _change(swaps: SwapPictures, units: Sequence[int]) -> float:
+    """The mean absolute change of pixels in [0, 1] by a swap of these units."""
+    return float(np.abs(swaps.pixels(units).astype(np.float32) - swaps.unedited).mean() / 255)
+
+
+def _effects(swaps: SwapPictures, units: Sequence[int], task: Task) -> Effects:
     """What the swap of each unit alone changes, in pixels in [0, 1], pooled to at most 16 places a side."""
-    side = min(PLACES, *unedited.shape[2:])
+    side = min(PLACES, *swaps.unedited.shape[1:3])
     changes = []
-    for number, unit in enumerate(units):
-        task.update((number + 1) * PAIRS, f"swapping unit {unit}")
-        changes.append(adaptive_avg_pool2d((editor.swap(*pairs, [unit]) - unedited) / 2, side))
-    return torch.stack(changes).float().cpu().numpy()
+    for number, unit in enumerate(units, 1):
+        task.update(number * len(swaps.first), f"swapping unit {unit}")
+        change = (swaps.pixels([unit]).astype(np.float32) - swaps.unedited) / 255
+        changes.append(adaptive_avg_pool2d(torch.from_numpy(change).permute(0, 3, 1, 2), side))
+    return torch.stack(changes).numpy()
+
+
+def _spreads(codes: Float[np.ndarray, "rows unit dim"]) -> Effects:
+    """Effects of units whose pictures are unknown: each changes the same place, by its deviation."""
+    spread = np.sqrt(codes.var(0).sum(1)).astype(np.float32)
+    return np.broadcast_to(spread[:, None, None, None, None], (len(spread), 2, 1, 1, 1))

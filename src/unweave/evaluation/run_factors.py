@@ -11,6 +11,7 @@ from unweave.data.sampling import sample_rows
 from unweave.evaluation.find_factors import ROWS, SAMPLING, find_factors
 from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.run_editor import RunEditor
+from unweave.evaluation.swap_pictures import SwapPictures
 from unweave.factors.coordinate import fit_coordinate, position_of
 from unweave.factors.factor import Factor
 from unweave.factors.states import find_states
@@ -35,12 +36,18 @@ PAIRS = 32  # of images, between which the units of a factor are swapped
 
 
 def factors_of(
-    run: Run | str | Path, *, again: bool = False, seed: int = 0, sampling: Sampling = SAMPLING
+    run: Run | str | Path,
+    *,
+    again: bool = False,
+    seed: int = 0,
+    sampling: Sampling = SAMPLING,
+    swaps: SwapPictures | None = None,
 ) -> RunFactors:
     """The factors of a run, the strongest first: as they are stored, or found now where they never were.
 
     `again` finds them anew, as is needed after further training: names and what is hidden stay where a factor has the
-    same units as before, and factors that were merged or split by hand are as found. Takes no label.
+    same units as before, and factors that were merged or split by hand are as found. Takes no label. `swaps` of
+    this seed and sampling are not drawn again.
     """
     run = run if isinstance(run, Run) else Run(run)
     before = read_factors(run)
@@ -48,7 +55,7 @@ def factors_of(
         return before
     check_writable(run.path / FACTORS_FILE)
     dataset = run.dataset()
-    factors = find_factors(run, dataset, sampling, seed)
+    factors = find_factors(run, dataset, sampling, seed, swaps)
     with one_writer(run.path):
         before = read_factors(run)
         found = RunFactors(tuple(factors), run.digest(), min(ROWS, len(dataset)), seed)

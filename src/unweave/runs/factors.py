@@ -3,22 +3,19 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
-
-from unweave.factors.factor import Coordinate, Factor, Mode, Verdict
+from unweave.factors.factor import Factor
 from unweave.files import read_json, write_atomically
-from unweave.progress import printable
+from unweave.runs.factor_json import factor_from_json, factor_to_json
 from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 
 FACTORS_FILE = "factors.json"
 FACTOR_WORD = re.compile(r"f\d+")
 FAINT_BELOW = 0.02  # of the effect of the strongest factor; one below it changes next to nothing
-DIGITS = 6  # after the decimal point, of knots and positions
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,8 @@ class RunFactors:
         )
 
     def shown(self) -> list[int]:
-        """Those to look at: neither hidden nor leftover, nor with less than 2 % of the effect of the strongest.
-
-        Where that leaves none, those that are not hidden.
-        """
-        least = FAINT_BELOW * max((factor.effect for factor in self.factors), default=0.0)
-        visible = [index for index, factor in enumerate(self.factors) if not factor.hidden]
-        clear = [i for i in visible if self.factors[i].verdict != "leftover" and self.factors[i].effect >= least]
-        return clear or visible
+        """The places of those to look at."""
+        return shown_factors(self.factors)
 
     def with_factor(self, index: int, factor: Factor) -> "RunFactors":
         """The same with another factor at this place."""
@@ -72,6 +63,16 @@ class RunFactors:
         if len(set(units)) < len(units):
             raise ValueError("a unit is in two factors")
         return cls(factors, str(stored["weights"]), int(stored["rows"]), int(stored["seed"]))
+
+
+def shown_factors(factors: Sequence[Factor]) -> list[int]:
+    """The places of factors to look at: neither hidden nor leftover, nor with less than 2 % of the effect of the
+    strongest. Where that leaves none, those that are not hidden.
+    """
+    least = FAINT_BELOW * max((factor.effect for factor in factors), default=0.0)
+    visible = [index for index, factor in enumerate(factors) if not factor.hidden]
+    clear = [i for i in visible if factors[i].verdict != "leftover" and factors[i].effect >= least]
+    return clear or visible
 
 
 def factor_title(word: str, factor: Factor) -> str:
@@ -95,6 +96,12 @@ def read_factors(run: Run) -> RunFactors | None:
 def are_current(run: Run, found: RunFactors) -> bool:
     """Whether they are of the newest weights, and not of those before further training."""
     return found.weights == run.digest()
+
+
+def current_factors(run: Run) -> RunFactors | None:
+    """The factors of a run, if they were found with its newest weights."""
+    found = read_factors(run)
+    return found if found is not None and are_current(run, found) else None
 
 
 def require_factors(run: Run) -> RunFactors:
@@ -131,6 +138,18 @@ def keep_by_hand(found: RunFactors, before: RunFactors | None) -> RunFactors:
     return replace(found, factors=tuple(factors))
 
 
+def with_measurements(found: RunFactors, measured: Sequence[Factor]) -> RunFactors:
+    """The same with the names, agreements and verdicts that were measured, where a factor has the same units."""
+    known = {factor.units: factor for factor in measured}
+    factors = [
+        replace(factor, measured=new.measured, agreement=new.agreement, verdict=new.verdict)
+        if (new := known.get(factor.units))
+        else factor
+        for factor in found.factors
+    ]
+    return replace(found, factors=tuple(factors))
+
+
 def hide_factor(run: Run | str | Path, factor: str, hidden: bool = True) -> RunFactors:
     """Leave a factor (by word or name) out where none is asked for, or with `hidden` False show it again.
 
@@ -143,53 +162,3 @@ def hide_factor(run: Run | str | Path, factor: str, hidden: bool = True) -> RunF
         return found.with_factor(index, replace(found.factors[index], hidden=hidden))
 
     return change_factors(run, change)
-
-
-def factor_to_json(factor: Factor) -> dict[str, Any]:
-    """A factor as JSON; its keys are the fields of `Factor`."""
-    coordinate = None if factor.coordinate is None else coordinate_to_json(factor.coordinate)
-    return {**asdict(factor), "units": list(factor.units), "coordinate": coordinate}
-
-
-def factor_from_json(stored: Mapping[str, Any]) -> Factor:
-    """What `factor_to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-    line = stored["coordinate"]
-    verdict = stored["verdict"]
-    if verdict is not None and verdict not in get_args(Verdict):
-        raise ValueError(f"{verdict!r} is no verdict")
-    return Factor(
-        units=_units(stored["units"]),
-        effect=float(stored["effect"]),
-        coordinate=None if line is None else coordinate_from_json(line),
-        states=tuple(Mode(float(state["position"]), float(state["share"])) for state in stored["states"]),
-        measured=_text(stored["measured"]),
-        agreement=stored["agreement"],
-        verdict=verdict,
-        name=_text(stored["name"]),
-        hidden=bool(stored["hidden"]),
-    )
-
-
-def coordinate_to_json(line: Coordinate) -> dict[str, Any]:
-    """A coordinate as JSON, to six digits after the point; its keys are the fields of `Coordinate`."""
-    arrays = {"knots": line.knots.round(DIGITS).tolist(), "levels": line.levels.round(DIGITS).tolist()}
-    return {"closed": line.closed, **arrays, "error": line.error}
-
-
-def coordinate_from_json(stored: Mapping[str, Any]) -> Coordinate:
-    """What `coordinate_to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-    knots, levels = (np.array(stored[part], dtype=np.float64) for part in ("knots", "levels"))
-    if knots.ndim != 2 or levels.ndim != 1 or not len(levels) or not np.isfinite(knots).all():
-        raise ValueError("a coordinate has no curve of knots and levels")
-    return Coordinate(bool(stored["closed"]), knots, levels, float(stored["error"]))
-
-
-def _text(stored: Any) -> str | None:
-    return None if stored is None else printable(str(stored))
-
-
-def _units(listed: Sequence[Any]) -> tuple[int, ...]:
-    units = tuple(int(unit) for unit in listed)
-    if not units or min(units) < 0:
-        raise ValueError(f"units of a factor are {list(units)}")
-    return units

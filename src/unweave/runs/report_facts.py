@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from unweave.factors.factor import Factor
+from unweave.runs.factor_json import factor_from_json, factor_to_json
+
 if TYPE_CHECKING:
     import unweave.method
 
@@ -147,6 +150,27 @@ class UnitFacts:
 
 
 @dataclass(frozen=True)
+class FactorFacts:
+    """What is known of a factor, units that belong together."""
+
+    word: str  # that asks for it on the command line
+    factor: Factor
+    place: str | None  # where in the picture it acts; None where that is most of it, or unknown
+    shown: bool  # not hidden by a person, left over or faint
+
+    def to_json(self) -> dict[str, Any]:
+        """`name` is a person's, or what was measured to follow the factor, or null."""
+        factor = self.factor
+        told = {"name": factor.name or factor.measured, "by hand": factor.name is not None}
+        return {"word": self.word, **factor_to_json(factor), **told, "acts in": self.place, "shown": self.shown}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "FactorFacts":
+        given = stored["name"] if stored["by hand"] else None
+        return cls(stored["word"], factor_from_json({**stored, "name": given}), stored["acts in"], stored["shown"])
+
+
+@dataclass(frozen=True)
 class ReportData:
     """The images that the units were measured on."""
 
@@ -247,6 +271,7 @@ class ReportFacts:
     no_edits: str | None  # why there is no decoder to look at
     units: list[UnitFacts]  # the strongest first
     seconds: float
+    factors: list[FactorFacts] = field(default_factory=list)  # the strongest first; none where they were not found
 
     def in_state(self, state: State) -> list[UnitFacts]:
         """The units that are live, copies or dead, the strongest first."""
@@ -262,6 +287,8 @@ class ReportFacts:
             facts["reconstruction"] = self.reconstruction.to_json()
         optional = {"swap_consistency": self.swap_consistency, "no edits": self.no_edits}
         facts |= {key: value for key, value in optional.items() if value is not None}
+        if self.factors:
+            facts["factors"] = [factor.to_json() for factor in self.factors]
         return facts | {"units": [unit.to_json() for unit in self.units], "seconds": self.seconds}
 
     @classmethod
@@ -280,4 +307,5 @@ class ReportFacts:
             no_edits=stored.get("no edits"),
             units=[UnitFacts.from_json(unit) for unit in stored["units"]],
             seconds=stored["seconds"],
+            factors=[FactorFacts.from_json(factor) for factor in stored.get("factors", [])],
         )

@@ -20,10 +20,9 @@ from unweave.files import read_json
 from unweave.method import Method, evaluating
 from unweave.runs import reduction as reduction_
 from unweave.runs.codes import code_table
+from unweave.runs.factor_json import coordinate_from_json, coordinate_to_json
 from unweave.runs.factors import (
     FACTOR_WORD,
-    coordinate_from_json,
-    coordinate_to_json,
     factor_title,
     require_factors,
 )

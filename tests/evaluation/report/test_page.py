@@ -6,8 +6,9 @@ from sklearn.datasets import load_sample_image
 from tests.evaluation.stored_json import stored
 
 from unweave.evaluation.report.drawings import STEPS, TRAVERSED
-from unweave.evaluation.report.measure import EXTREMES, MAX_UNITS
-from unweave.evaluation.report.page import ExtremeImages, ReportPictures, render_page
+from unweave.evaluation.report.measure_units import EXTREMES, MAX_UNITS
+from unweave.evaluation.report.page import render_page
+from unweave.evaluation.report.pictures import ExtremeImages, ReportPictures
 from unweave.runs.report_facts import ReportFacts
 
 FACTS = ReportFacts.from_json(stored("report-encdiff"))

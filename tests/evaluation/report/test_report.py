@@ -14,6 +14,7 @@ import unweave
 from unweave import progress
 from unweave.evaluation.report.report import report
 from unweave.method import Sampling
+from unweave.runs.factors import require_factors, write_factors
 from unweave.runs.run import Run
 
 FEW = Sampling("ddim", 2)
@@ -63,7 +64,7 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
     links = {attributes["href"] for tag, attributes in page.seen if tag == "a"}
     anchors = {f"#{attributes['id']}" for _, attributes in page.seen if "id" in attributes}
     assert links == anchors
-    assert len(links) == len(facts.in_state("live"))
+    assert len(links) == len(facts.in_state("live")) + sum(factor.shown for factor in facts.factors)
     amounts = [unit.swap.amount for unit in facts.units]
     assert amounts == sorted(amounts, reverse=True)
     assert sum(unit.swap.share for unit in facts.units) == pytest.approx(1)
@@ -72,21 +73,21 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
         assert len(unit.values.correlations) == len(facts.units) - 1
 
 
-def test_the_ends_of_a_unit_are_its_ends(quick_run: Run, tmp_path: Path) -> None:
-    facts = report(quick_run, sampling=FEW, output=tmp_path / "r.html").facts
-    codes = unweave.encode(quick_run)["codes"][:, :, 0]
+def test_the_ends_of_a_unit_are_its_ends(copy: Run, tmp_path: Path) -> None:
+    facts = report(copy, sampling=FEW, output=tmp_path / "r.html").facts
+    codes = unweave.encode(copy)["codes"][:, :, 0]
     unit = facts.units[0]
     column = codes[:, int(unit.word)]
     assert column[unit.lowest].max() < np.quantile(column, 0.05)
     assert column[unit.highest].min() > np.quantile(column, 0.95)
     recorder = Recorder()
     with progress.use(recorder):
-        again = report(quick_run, sampling=FEW, output=tmp_path / "s.html").facts
-    assert replace(facts, seconds=0.0) == replace(again, seconds=0.0)
+        again = report(copy, sampling=FEW, output=tmp_path / "s.html").facts
+    assert replace(facts, seconds=0.0).to_json() == replace(again, seconds=0.0).to_json()
     updates = recorder.updates_of("looking at units")
-    assert [update.done for update in updates] == [64, 128, 192, 256, 320, 416]  # images: four units, those rebuilt
+    assert [update.done for update in updates] == [64, 128, 192, 256, 256, 352]  # images: four units, those rebuilt
     live = sum(unit.state == "live" for unit in facts.units)
-    assert updates[-1].total == 416 + live * 7 * 3
+    assert updates[-1].total == 352 + live * 7 * 3
     assert [update.note for update in updates[-2:]] == ["reconstructions", "traversals"]
 
 
@@ -105,6 +106,9 @@ def test_a_report_is_kept_when_there_is_a_newer_one(copy: Run, tmp_path: Path) -
 
 
 def test_groups_and_vectors_have_a_card_each(diti_run: Run, disdiff_run: Run, tmp_path: Path) -> None:
+    diti_run, disdiff_run = (
+        Run(shutil.copytree(run.path, tmp_path / name)) for run, name in ((diti_run, "diti"), (disdiff_run, "disdiff"))
+    )
     facts = report(diti_run, sampling=FEW, output=tmp_path / "diti.html").facts
     assert {unit.word for unit in facts.units} == set(diti_run.method().groups())
     assert {unit.size for unit in facts.units} == {4, 12, 8}
@@ -130,7 +134,7 @@ def test_of_other_images_than_its_own(copy: Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "others.npz", images=np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8))
     other = report(copy, data=str(tmp_path / "others.npz"), sampling=FEW)
     assert other.page == own.page.with_stem("report-others")
-    assert copy.own_report() == own.facts
+    assert copy.own_report().to_json() == own.facts.to_json()
     assert not other.facts.data.trained_on
     assert "not the images that the run was trained on" in other.page.read_text()
 
@@ -144,6 +148,7 @@ def test_the_json_has_the_keys_that_it_had(copy: Run, tmp_path: Path) -> None:
     new = json.loads(report(copy, sampling=FEW, output=tmp_path / "r.html").json.read_text())
     before = stored("report-encdiff")
     new_units, units_before = new.pop("units"), before.pop("units")
+    assert {"units", "name", "verdict", "coordinate", "states"} <= new.pop("factors")[0].keys()
     assert key_tree(new) == key_tree(before)
     optional = {"copy of", "follows", "lowest", "highest"}
     for unit, unit_before in ((unit, other) for unit in new_units for other in units_before):
@@ -154,7 +159,25 @@ def test_the_json_has_the_keys_that_it_had(copy: Run, tmp_path: Path) -> None:
 
 def test_a_run_keeps_no_report_that_cannot_be_read(copy: Run) -> None:
     facts = report(copy, sampling=FEW).facts
-    assert copy.own_report() == facts
+    assert copy.own_report().to_json() == facts.to_json()
     for content in ("[", "[]", "{}", json.dumps({**facts.to_json(), "weights": "others"})):
         (copy.path / "report.json").write_text(content)
         assert copy.own_report() is None
+
+
+def test_factors_are_found_once_named_and_kept(copy: Run, tmp_path: Path) -> None:
+    recorder = Recorder()
+    with progress.use(recorder):
+        facts = report(copy, sampling=FEW).facts
+    assert sorted(unit for each in facts.factors for unit in each.factor.units) == list(range(4))
+    kept = require_factors(copy)
+    assert [factor.units for factor in kept.factors] == [each.factor.units for each in facts.factors]
+    states = sum(len(each.factor.states) for each in facts.factors if each.shown)
+    shown = sum(each.shown for each in facts.factors)
+    assert [update.done for update in recorder.updates_of("looking at units")][:5] == [0] * 5  # drawn to find factors
+    assert recorder.updates_of("looking at factors")[0].total == shown * 7 * 3 + states
+    write_factors(copy, kept.with_factor(0, kept.factors[0].named("mine")))
+    again = report(copy, sampling=FEW, output=tmp_path / "again.html")
+    assert again.facts.factors[0].factor.name == "mine"
+    assert ">mine" in again.page.read_text()
+    assert json.loads(again.json.read_text())["factors"][0]["name"] == "mine"

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave.evaluation.metrics.two_groups import InB
-from unweave.evaluation.report.measure import select_units
+from unweave.evaluation.report.measure_units import select_units
 from unweave.factors.coordinate import codes_at, position_of
 from unweave.factors.factor import Coordinate
 from unweave.method import Method

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from unweave.evaluation.contrast.compared import compared_in
 from unweave.evaluation.contrast.groups import Group, by_column, replicates_of, two_sets
 from unweave.evaluation.contrast.page import render_contrast
+from unweave.evaluation.find_factors import SAMPLING
 from unweave.evaluation.metrics.two_groups import (
     Ceiling,
     GroupDifference,
@@ -22,7 +23,6 @@ from unweave.evaluation.metrics.two_groups import (
     design,
     differences,
 )
-from unweave.evaluation.report.measure import SAMPLING
 from unweave.evaluation.run_editor import RunEditor
 from unweave.figures.pixels import rgb_pixels
 from unweave.files import write_atomically, write_json

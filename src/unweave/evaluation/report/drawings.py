@@ -9,8 +9,9 @@ from jaxtyping import Float
 from unweave.evaluation.metrics.image.mse import mse
 from unweave.evaluation.metrics.image.psnr import psnr
 from unweave.evaluation.metrics.swap_consistency import consistency_of_codes
-from unweave.evaluation.report.page import Strip
+from unweave.evaluation.report.pictures import Strip
 from unweave.evaluation.run_editor import RunEditor
+from unweave.evaluation.swap_pictures import SwapPictures
 from unweave.progress import Task
 from unweave.runs.report_facts import PixelError, Reconstruction, SwapEffect
 from unweave.runs.unit_ranges import UnitValues, encode_packed
@@ -31,31 +32,25 @@ class SwapMeasures:
     maps: Float[np.ndarray, "group height width"]  # mean absolute change of pixels in [0, 1]
 
 
-def swapped_images(groups: Sequence[UnitGroup], omitted: list[int], pairs: int) -> int:
-    """How many images `measure_swaps` draws: of each group, of the rest, and of none."""
-    return (len(groups) + bool(omitted) + 1) * pairs
+def swapped_images(swaps: SwapPictures, groups: Sequence[UnitGroup], omitted: list[int]) -> int:
+    """How many images `measure_swaps` has to draw: of each group, and of the rest."""
+    return sum(swaps.drawing(units) for units in [*(group.units for group in groups), *([omitted] if omitted else [])])
 
 
-def measure_swaps(
-    editor: RunEditor,
-    groups: Sequence[UnitGroup],
-    omitted: list[int],
-    pairs: tuple[Rows, Rows],
-    task: Task,
-) -> SwapMeasures:
+def measure_swaps(swaps: SwapPictures, groups: Sequence[UnitGroup], omitted: list[int], task: Task) -> SwapMeasures:
     """Swaps from the second row into the first of each pair. The `omitted` units are swapped too, all at once, so that
     what lands in them is counted. The task counts images that are drawn.
     """
     swapped = [*groups, UnitGroup("the rest", omitted, "rest")] if omitted else list(groups)
-    first, second = pairs
-    unedited = editor.reconstruct(first)
-    unedited_codes = encode_packed(editor.method, to_pixels(unedited), swapped)
-    maps, codes = [], []
-    for i, group in enumerate(swapped):
-        task.update((i + 1) * len(first), f"swapping {group.name}")
-        edited = editor.swap(first, second, group.units)
-        maps.append(((edited - unedited).abs() / 2).mean((0, 1)).cpu().numpy())
-        codes.append(encode_packed(editor.method, to_pixels(edited), swapped))
+    method, unedited = swaps.editor.method, swaps.unedited
+    unedited_codes = encode_packed(method, unedited, swapped)
+    maps, codes, drawn = [], [], 0
+    for group in swapped:
+        drawn += swaps.drawing(group.units)
+        task.update(drawn, f"swapping {group.name}")
+        edited = swaps.pixels(group.units)
+        maps.append(np.abs(edited.astype(np.float32) - unedited).mean((0, 3)) / 255)
+        codes.append(encode_packed(method, edited, swapped))
     measured = consistency_of_codes(unedited_codes, codes)
     readable = [i for i in measured.live if i < len(groups)]
     group_maps = np.stack(maps[: len(groups)]).astype(np.float64)

@@ -1,48 +1,12 @@
 """The report as one HTML page that opens from disk: no script, no network, every picture inside."""
 
-import base64
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from html import escape
-from io import BytesIO
-from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float, UInt8
-from PIL import Image, features
-
-from unweave.data.reading.image_files import resize_pixels
-from unweave.figures.overlay import blend
-from unweave.figures.pixels import rgb_pixels
+from unweave.evaluation.report.factor_cards import factor_part, headline
+from unweave.evaluation.report.pictures import ExtremeImages, ReportPictures, image_tag, join_images, map_tag
 from unweave.runs.report_facts import PixelError, ReportFacts, UnitFacts
-
-GAP = 2  # white pixels between images of a strip
-MIN_HEIGHT = 72  # pixels on the screen that an image of a strip is high, at least
-MAX_STORED = 96  # pixels of a side that are kept of larger images, so that the page stays small
-MAX_LOSSLESS = 48  # pixels of a side up to which images are stored without loss
-
-
-Strip = UInt8[np.ndarray, "_ height width channel"]
-"""Images that stand side by side."""
-
-
-class ExtremeImages(NamedTuple):
-    """Real images with the lowest and with the highest values of a unit."""
-
-    lowest: Strip
-    highest: Strip
-
-
-@dataclass(frozen=True)
-class ReportPictures:
-    """What the page shows, by the word that asks for a unit."""
-
-    strips: dict[str, list[Strip]] = field(default_factory=dict)  # of each image of the traversal, its steps
-    maps: dict[str, Float[np.ndarray, "height width"]] = field(default_factory=dict)
-    background: UInt8[np.ndarray, "height width channel"] | None = None  # what the maps are laid over
-    ends: dict[str, ExtremeImages] = field(default_factory=dict)
-    rebuilt: dict[str, Strip] = field(default_factory=dict)  # by caption
 
 
 def render_page(facts: ReportFacts, pictures: ReportPictures) -> str:
@@ -50,12 +14,18 @@ def render_page(facts: ReportFacts, pictures: ReportPictures) -> str:
     live, copies, dead = (facts.in_state(state) for state in ("live", "copy", "dead"))
     names = {unit.word: unit.name for unit in facts.units}
     title = f"What varies in {facts.data.name}"
-    parts = [
-        f"<header><h1>{escape(title)}</h1>{_summary(facts)}</header>",
+    units = [
         _contents(live),
         *(_card(unit, pictures, names, f"u{number}") for number, unit in enumerate(live)),
         _folded(f"Copies: {len(copies)}", "They rise and fall with a unit above.", copies, pictures, names),
         _folded(f"Dead units: {len(dead)}", "They do next to nothing.", dead, pictures, names),
+    ]
+    if factors := factor_part(facts, pictures):
+        summary = f"Units one by one: {len(live)} live, {len(copies)} copies, {len(dead)} dead"
+        units = [factors, f"<details><summary>{summary}</summary>", _unit_notes(facts), *units, "</details>"]
+    parts = [
+        f"<header><h1>{escape(title)}</h1>{headline(facts) if factors else ''}{_summary(facts)}</header>",
+        *units,
         _rebuilt(facts, pictures),
         _method_notes(facts),
     ]
@@ -69,28 +39,37 @@ def render_page(facts: ReportFacts, pictures: ReportPictures) -> str:
 
 
 def _summary(facts: ReportFacts) -> str:
-    data, omitted = facts.data, facts.not_looked_at
-    live, copies, dead = (len(facts.in_state(state)) for state in ("live", "copy", "dead"))
+    data = facts.data
     _, height, width = data.shape
+    repeats = ", with repeats" if facts.images_seen > data.images else ""
+    text = [
+        f"{escape(facts.method)}; {data.images:,} images at {width} x {height} pixels; training saw "
+        f"{facts.images_seen:,} images{repeats}."
+    ]
+    text += [] if facts.no_edits is None else [escape(facts.no_edits)]
+    text += [] if data.trained_on else ["<strong>These are not the images that the run was trained on.</strong>"]
+    found = "factors, to name or to rank them" if facts.factors else "units, to rank or to fold them"
+    notes = "" if facts.factors else _unit_notes(facts)
+    left_out = _left_out(data.left_out)
+    return f"<p>{' '.join(text)}</p>{left_out}{notes}<p class=soft>No label was used to find the {found}.</p>"
+
+
+def _unit_notes(facts: ReportFacts) -> str:
+    """How many units there are, and how cleanly their swaps are read back."""
+    live, copies, dead = (len(facts.in_state(state)) for state in ("live", "copy", "dead"))
+    omitted = facts.not_looked_at
     units = [f"Units of {escape(facts.method)}: {live} live"]
     units += [f"{count} {state}" for count, state in ((copies, "copies"), (dead, "dead")) if count]
     units += [f"{omitted} that vary less were not looked at"] if omitted else []
-    repeats = ", with repeats" if facts.images_seen > data.images else ""
-    text = (
-        f"{', '.join(units)}. {data.images:,} images at {width} x {height} pixels; training saw "
-        f"{facts.images_seen:,} images{repeats}."
-    )
-    if facts.swap_consistency is not None:
-        text += (
+    consistency = (
+        ""
+        if facts.swap_consistency is None
+        else (
             f" Swap consistency {facts.swap_consistency:.2f}: the share of what a swapped unit changes, read back "
             "from the picture, that lands in the unit itself (1 is best)."
         )
-    if facts.no_edits is not None:
-        text += " " + escape(facts.no_edits)
-    if not data.trained_on:
-        text += " <strong>These are not the images that the run was trained on.</strong>"
-    labels = "<p class=soft>No label was used to find the units, to rank or to fold them.</p>"
-    return f"<p>{text}</p>{_left_out(data.left_out)}{labels}"
+    )
+    return f"<p>{', '.join(units)}.{consistency}</p>"
 
 
 NAMED = 10  # files that were left out, by name and reason
@@ -141,7 +120,7 @@ def _card(unit: UnitFacts, pictures: ReportPictures, names: Mapping[str, str], a
     sentences = "".join(f"<li>{text}</li>" for text in _sentences(unit, names))
     left = _map(unit, pictures) + _histogram(unit) + f"<ul>{sentences}</ul>"
     strips = "".join(
-        f"<div>{_image(_joined(strip), f'{name} from low to high, image {number}')}</div>"
+        f"<div>{image_tag(join_images(strip), f'{name} from low to high, image {number}')}</div>"
         for number, strip in enumerate(pictures.strips.get(unit.word, []), 1)
     )
     if strips:
@@ -161,7 +140,7 @@ def _card(unit: UnitFacts, pictures: ReportPictures, names: Mapping[str, str], a
 def _real_images(name: str, ends: ExtremeImages | None) -> str:
     figures = []
     for end, images in ({} if ends is None else ends._asdict()).items():
-        image = _image(_joined(images), f"real images where {name} is {end}")
+        image = image_tag(join_images(images), f"real images where {name} is {end}")
         figures.append(f"<figure>{image}<figcaption>{end}</figcaption></figure>")
     return "".join(figures)
 
@@ -195,12 +174,7 @@ def _sentences(unit: UnitFacts, names: Mapping[str, str]) -> list[str]:
 
 def _map(unit: UnitFacts, pictures: ReportPictures) -> str:
     values = pictures.maps.get(unit.word)
-    if values is None or pictures.background is None:
-        return ""
-    grey = np.repeat(pictures.background.mean(2, keepdims=True), 3, axis=2)
-    heat = blend(values / max(float(values.max()), 1e-12), 0.6 * grey + 80)
-    image = _image(heat, f"where {escape(unit.name)} acts", 2 * MIN_HEIGHT)
-    return f"<figure>{image}<figcaption>where it acts: mean change, up to {values.max():.3f}</figcaption></figure>"
+    return "" if values is None else map_tag(values, pictures, unit.name)
 
 
 def _histogram(unit: UnitFacts) -> str:
@@ -238,7 +212,7 @@ def _rebuilt(facts: ReportFacts, pictures: ReportPictures) -> str:
     for name, images in pictures.rebuilt.items():
         error = errors.get(name)
         numbers = f": MSE {error.mse:.4f}, PSNR {error.psnr:.1f} dB" if error else ""
-        image = _image(_joined(images), escape(name))
+        image = image_tag(join_images(images), escape(name))
         figures.append(f"<figure>{image}<figcaption>{escape(name)}{numbers}</figcaption></figure>")
     text = "Images rebuilt from their units alone" + (
         "; this method has nothing else to rebuild them from."
@@ -266,6 +240,12 @@ def _method_notes(facts: ReportFacts) -> str:
             f"Change and swap consistency: {settings.pairs} random pairs, every unit of the first taken from the second"
             f"{start}."
         )
+    if facts.factors:
+        text.append(
+            "Units are one factor where their codes depend on each other and they change the same thing; a factor "
+            "moves along the curve on which the codes of its units lie. A name is what is measured to agree most with "
+            "it in real pictures (0.5 or more of 1, and more than by chance), and to change where it is swapped."
+        )
     strength = "varies less" if rebuilt is None else "moves pixels less"
     text.append(
         f"A unit is dead that {strength} than {settings.faint_below:.0%} of the strongest, and a copy where its rank "
@@ -277,39 +257,13 @@ def _method_notes(facts: ReportFacts) -> str:
             "shuffled factor gives; purity is its part among all factors."
         )
     text.append("The numbers are in the JSON beside this page.")
-    word = facts.units[0].word
+    word = next((factor.word for factor in facts.factors), facts.units[0].word)
+    what = "factor" if facts.factors else "unit"
     edit = f"Edit: <code>unweave edit traverse {run}</code> or <code>unweave app {run}</code>. "
     return (
         f"<footer><h2>How this was made</h2><p>{' '.join(text)}</p>"
         f"<p>{edit if facts.no_edits is None else ''}"
-        f"Name a unit: <code>unweave name {run} {escape(word)} &quot;wall colour&quot;</code></p></footer>"
-    )
-
-
-def _joined(images: Strip) -> UInt8[np.ndarray, "tall wide 3"]:
-    """Images side by side, with white between them."""
-    rgb = rgb_pixels(images)
-    height, width = images.shape[1:3]
-    if height > MAX_STORED:
-        rgb = resize_pixels(rgb, (MAX_STORED, max(1, round(MAX_STORED * width / height))))
-    padded = np.pad(rgb, ((0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=255)  # (image, height, width + gap, 3)
-    return np.concatenate(list(padded), 1)[:, :-GAP]
-
-
-def _image(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = MIN_HEIGHT) -> str:
-    """An <img> with its bytes inside, a whole multiple of its size and at least `side` high; `alt` is HTML already."""
-    content = BytesIO()
-    picture = Image.fromarray(pixels)
-    if features.check("webp"):
-        picture.save(content, "WEBP", quality=85, method=4, lossless=pixels.shape[0] <= MAX_LOSSLESS)
-    else:
-        picture.save(content, "PNG")
-    kind = "webp" if features.check("webp") else "png"
-    scale = max(1, -(-side // pixels.shape[0]))
-    tall, wide = scale * pixels.shape[0], scale * pixels.shape[1]
-    return (
-        f'<img src="data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}" alt="{alt}" '
-        f'width="{wide}" height="{tall}">'
+        f"Name a {what}: <code>unweave name {run} {escape(word)} &quot;wall colour&quot;</code></p></footer>"
     )
 
 
@@ -319,6 +273,12 @@ STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0}
 main{max-width:1080px;margin:0 auto;padding:16px}
 h1{margin:.4em 0}h2{font-size:1.2em;margin:.2em 0}h3{font-size:.95em;margin:.9em 0 .3em}
+.headline{font-size:1.25em;font-weight:600}.follows{margin:.1em 0 .6em}
+.overview{list-style:none;padding:0;display:grid;gap:8px}
+.overview li{display:grid;grid-template-columns:minmax(11em,17em) 11em minmax(0,1fr);gap:12px;align-items:center}
+.overview .verdict{justify-self:start}.overview div{grid-column:3}.overview img{margin:0}
+.verdict{font-size:.8rem;font-weight:400;padding:1px 8px;border-radius:9px;border:1px solid var(--line)}
+.verdict.clear{border-color:var(--bar)}.verdict.mixed{border-style:dashed}
 .soft,figcaption,footer{color:var(--soft)}figcaption,footer{font-size:.85em}
 article,details,footer{border-top:1px solid var(--line);padding:14px 0;margin:14px 0}
 .card{display:grid;grid-template-columns:minmax(180px,260px) minmax(0,1fr);gap:24px}
@@ -334,5 +294,6 @@ ul{padding-left:1.1em;margin:.4em 0;font-size:.9em}
 .bars span{text-align:right;font-variant-numeric:tabular-nums}
 summary{cursor:pointer;font-weight:600}
 a{color:inherit}code{font-size:.95em;overflow-wrap:anywhere}
-@media(max-width:700px){.card{grid-template-columns:minmax(0,1fr)}.left figure{max-width:260px}}
+@media(max-width:700px){.card{grid-template-columns:minmax(0,1fr)}.left figure{max-width:260px}
+.overview li{grid-template-columns:minmax(0,1fr)}.overview div{grid-column:1}}
 """

@@ -1,6 +1,6 @@
-"""What varies in a pile of images: one page about every unit of a run, from images alone.
+"""What varies in a pile of images: one page about every factor and unit of a run, from images alone.
 
-`report` writes report.html, which opens from disk, and report.json, its numbers. `measure_units` says what is measured.
+`report` writes report.html, which opens from disk, and report.json, its numbers. `measure_run` says what is measured.
 """
 
 import re
@@ -11,11 +11,14 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from unweave.evaluation.report.measure import SAMPLING, measure_units
+from unweave.evaluation.find_factors import SAMPLING
+from unweave.evaluation.report.measure import measure_run, report_rows
 from unweave.evaluation.report.page import render_page
-from unweave.files import check_writable, write_atomically, write_json
+from unweave.evaluation.run_factors import factors_of
+from unweave.files import check_writable, is_writable, write_atomically, write_json
 from unweave.method import Sampling
 from unweave.runs.data import dataset_for
+from unweave.runs.factors import FACTORS_FILE, change_factors, current_factors, factor_title, with_measurements
 from unweave.runs.lock import one_writer
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
@@ -43,11 +46,12 @@ def report(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> RunReport:
-    """Which units a run has, what each does to the pictures, and which are worth a look; no labels are needed.
+    """Which factors and units a run has, what each does to the pictures, and which are worth a look, without labels.
 
-    `data` are other images to look at the run with than its own. What is measured, and when a unit counts as dead or as
-    a copy, is said by `measure_units`. For images without a run, `unweave.train` comes first (`unweave report IMAGES`
-    does both).
+    `data` are other images to look at the run with than its own. Factors are found where those of its newest weights
+    are not there yet, on its own images alone, and what is measured of them there is kept in the run; one that cannot
+    be written has those that it has. What is measured, and when a unit counts as dead or as a copy, is said by
+    `measure_run`. For images without a run, `unweave.train` comes first (`unweave report IMAGES` does both).
 
     The page goes to the run's report.html (of other data: report-NAME.html) unless `output` names another .html; the
     JSON lies beside it. A report that is there already is kept as report-1.html, ...; another file only goes with
@@ -60,7 +64,14 @@ def report(
     check_writable(output or run.path / "report.html")
     start = time.monotonic()
     dataset = dataset_for(run, data)
-    facts, pictures = measure_units(run, dataset, sampling, seed)
+    looked_at = report_rows(run, dataset, sampling, seed)
+    keeps = data is None and is_writable(run.path / FACTORS_FILE)
+    if keeps and current_factors(run) is None:
+        factors_of(run, again=True, sampling=sampling, seed=seed, swaps=looked_at.swaps)
+    found = current_factors(run)
+    facts, pictures = measure_run(run, looked_at, () if found is None else found.factors)
+    if keeps:
+        change_factors(run, lambda stored: with_measurements(stored, [each.factor for each in facts.factors]))
     facts = replace(facts, seconds=round(time.monotonic() - start, 1))
     name = "report" if data is None else "report-" + re.sub(r"[^\w.-]+", "-", dataset.name)
     page_path = output or run.path / f"{name}.html"
@@ -75,17 +86,18 @@ def report(
 
 def next_steps(report: RunReport) -> list[str]:
     """What to do with a report, as lines for the person who asked for it."""
-    live = report.facts.in_state("live")
-    run = shlex.quote(report.facts.run)
+    facts = report.facts
+    live, factors, run = facts.in_state("live"), [each for each in facts.factors if each.shown], shlex.quote(facts.run)
     if not live:
         return ["no unit moves the pictures: train longer (training.images=...)"]
-    commands = [f"unweave name {run} {live[0].word} 'wall colour'"]
-    commands += [f"unweave app {run}"] if report.facts.no_edits is None else [f"unweave evaluate {run}"]
-    ranked = "live units" if live[0].swap is None else "live units, strongest first"
-    return [
-        f"{ranked}: {', '.join(unit.name for unit in live[:12])}",
-        f"next: open the page; {'   or: '.join(commands)}",
-    ]
+    commands = [f"unweave name {run} {factors[0].word if factors else live[0].word} 'wall colour'"]
+    commands += [f"unweave app {run}"] if facts.no_edits is None else [f"unweave evaluate {run}"]
+    if factors:
+        listed = f"factors: {', '.join(factor_title(each.word, each.factor) for each in factors[:12])}"
+    else:
+        ranked = "live units" if live[0].swap is None else "live units, strongest first"
+        listed = f"{ranked}: {', '.join(unit.name for unit in live[:12])}"
+    return [listed, f"next: open the page; {'   or: '.join(commands)}"]
 
 
 def check_output(output: Path | None, overwrite: bool) -> None:

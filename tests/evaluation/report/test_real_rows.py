@@ -3,7 +3,7 @@ import pytest
 
 from unweave.data.open import open_data
 from unweave.evaluation.report.drawings import STEPS, TRAVERSED
-from unweave.evaluation.report.measure import _real_strips
+from unweave.evaluation.report.real_rows import real_strips
 
 
 def test_real_images_along_a_unit_keep_the_other_units_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,7 +13,7 @@ def test_real_images_along_a_unit_keep_the_other_units_where_they_are(monkeypatc
     seen: list[np.ndarray] = []
     draw = dataset.images
     monkeypatch.setattr(dataset, "images", lambda chosen: (seen.append(chosen), draw(chosen))[1])
-    strips = _real_strips(values, 0, rows, dataset)
+    strips = real_strips(values, 0, rows, dataset)
     assert len(strips) == TRAVERSED
     along = values[np.array(seen)]  # (strip, step, unit)
     assert along.shape == (TRAVERSED, STEPS, 3)
@@ -25,5 +25,5 @@ def test_real_images_along_a_unit_keep_the_other_units_where_they_are(monkeypatc
 def test_real_images_along_a_single_unit_differ_between_strips() -> None:
     dataset = open_data("manifolds", {"variant": "wide_bump", "rows": 40})
     values = np.arange(40.0)[:, None]
-    first, second, _ = _real_strips(values, 0, np.arange(40), dataset)
+    first, second, _ = real_strips(values, 0, np.arange(40), dataset)
     assert (first != second).any((1, 2, 3)).all()
