@@ -3,11 +3,15 @@
 import hashlib
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import resize_pixels
 from unweave.types import FactorTable, Pixels, Rows
+
+
+ShapedPixels = UInt8[np.ndarray, "rows new_height new_width new_channel"]
 
 
 class ShapedDataset(Dataset):
@@ -36,7 +40,7 @@ def can_be_shaped(have: tuple[int, int, int], want: tuple[int, int, int]) -> boo
     return have[0] == want[0] or (have[0], want[0]) == (3, 1)
 
 
-def to_shape(pixels: Pixels, shape: tuple[int, int, int]) -> Pixels:
+def to_shape(pixels: Pixels, shape: tuple[int, int, int]) -> ShapedPixels:
     """The middle of each image at this shape (channels, height, width); colours become greys by their luma (BT.601)."""
     channels, height, width = shape
     if pixels.shape[3] == 3 and channels == 1:
