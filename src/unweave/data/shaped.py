@@ -10,7 +10,6 @@ from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import resize_pixels
 from unweave.types import FactorTable, Pixels, Rows
 
-
 ShapedPixels = UInt8[np.ndarray, "rows new_height new_width new_channel"]
 
 
