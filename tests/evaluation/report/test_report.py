@@ -45,6 +45,7 @@ def copy(quick_run: Run, tmp_path: Path) -> Run:
     return Run(tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
     unweave.name_unit(copy, 1, "<b>hue & size</b>")
     written = report(copy, sampling=FEW)
@@ -73,6 +74,7 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
         assert len(unit.values.correlations) == len(facts.units) - 1
 
 
+@pytest.mark.slow
 def test_the_ends_of_a_unit_are_its_ends(copy: Run, tmp_path: Path) -> None:
     facts = report(copy, sampling=FEW, output=tmp_path / "r.html").facts
     codes = unweave.encode(copy)["codes"][:, :, 0]
@@ -91,6 +93,7 @@ def test_the_ends_of_a_unit_are_its_ends(copy: Run, tmp_path: Path) -> None:
     assert [update.note for update in updates[-2:]] == ["reconstructions", "traversals"]
 
 
+@pytest.mark.slow
 def test_a_report_is_kept_when_there_is_a_newer_one(copy: Run, tmp_path: Path) -> None:
     first = report(copy, sampling=FEW).page.read_text()
     report(copy, sampling=FEW, seed=1)
@@ -105,6 +108,7 @@ def test_a_report_is_kept_when_there_is_a_newer_one(copy: Run, tmp_path: Path) -
         report(copy, sampling=FEW, output=tmp_path / "page.pdf")
 
 
+@pytest.mark.slow
 def test_groups_and_vectors_have_a_card_each(diti_run: Run, disdiff_run: Run, tmp_path: Path) -> None:
     diti_run, disdiff_run = (
         Run(shutil.copytree(run.path, tmp_path / name)) for run, name in ((diti_run, "diti"), (disdiff_run, "disdiff"))
@@ -165,6 +169,7 @@ def test_a_run_keeps_no_report_that_cannot_be_read(copy: Run) -> None:
         assert copy.own_report() is None
 
 
+@pytest.mark.slow
 def test_factors_are_found_once_named_and_kept(copy: Run, tmp_path: Path) -> None:
     recorder = Recorder()
     with progress.use(recorder):
