@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from unweave.studies import worker
 from unweave.studies.jobs import Job
@@ -91,7 +92,9 @@ def test_an_interrupt_lets_processes_save(tmp_path: Path) -> None:
     assert (tmp_path / "saved").exists()
 
 
-def test_there_are_no_more_processes_than_jobs() -> None:
+def test_there_are_no_more_processes_than_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert process_count(1) == 1
     assert 1 <= process_count(10**6) <= (os.cpu_count() or 1)
     assert process_count(10**6, threads=10**6) == 1
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    assert process_count(10**6) == 1

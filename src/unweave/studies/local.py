@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from select import select
 
 import psutil
+import torch
 
 from unweave.studies.jobs import Job
 from unweave.studies.worker import JobProcess
@@ -33,7 +34,12 @@ class StudyWatcher:
 
 
 def process_count(jobs: int, threads: int = 1) -> int:
-    """How many processes pay: one for each core (or `threads` of them) that has memory, no more than jobs."""
+    """How many processes pay: one for each core (or `threads` of them) that has memory, no more than jobs.
+
+    With an accelerator it is one, which has the accelerator for itself.
+    """
+    if torch.accelerator.is_available():
+        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     room = int(psutil.virtual_memory().available / MEMORY)
     return max(1, min(jobs, cores // threads, room))
