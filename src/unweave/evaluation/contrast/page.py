@@ -34,10 +34,10 @@ def render_contrast(facts: Mapping[str, Any], pictures: Sequence[UInt8[np.ndarra
 
 def _summary(facts: Mapping[str, Any]) -> str:
     differ = sum(unit["differs"] for unit in facts["units"])
-    rows = "and ".join(f"{count:,} of {escape(name)} " for count, name in zip(facts["rows"], facts["names"]))
+    rows = " and ".join(f"{count:,} of {escape(name)}" for count, name in zip(facts["rows"], facts["names"]))
     of = ""
     if facts["replicates"] is not None:
-        of = f"in {facts['replicates'][0]} and {facts['replicates'][1]} replicates"
+        of = f" in {facts['replicates'][0]} and {facts['replicates'][1]} replicates"
     ceiling = facts["ceiling"]
     return (
         f"<p>{differ} of {len(facts['units'])} {facts['kind']} differ by more than chance "
