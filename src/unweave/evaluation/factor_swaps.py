@@ -1,0 +1,88 @@
+"""Swaps of whole factors between rows, read again: what the verdict on each factor rests on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unweave import progress
+from unweave.editing.decoding import decode
+from unweave.factors.factor import Factor
+from unweave.factors.verdict import RebuiltRows, SwapEvidence, SwappedRows, judge, weigh_swaps
+from unweave.method import Generative, Sampling, Start, evaluating
+from unweave.runs.codes import encode_images
+from unweave.runs.model import best_device
+from unweave.tensors import to_images, to_pixels
+from unweave.types import Pixels
+
+SAMPLING = Sampling("dpmsolver++", 3)
+BANK, SWAPPED = 1_400, 200  # rows that are rebuilt, and others that every factor is swapped in
+BATCH = 64
+
+Codes = Float[np.ndarray, "rows unit dim"]
+
+
+def judge_factors(
+    method: Generative, codes: Codes, factors: Sequence[Factor], *, sampling: Sampling = SAMPLING, seed: int = 0
+) -> list[Factor]:
+    """The factors with a verdict each, in their order (see `factors.verdict.judge`).
+
+    `codes` are those of rows of a data set, as `runs.codes.code_table` gives them, best 3,000 or more; at least 60.
+    """
+    verdicts = judge(swap_evidence(method, codes, factors, sampling=sampling, seed=seed))
+    return [replace(factor, verdict=verdict) for factor, verdict in zip(factors, verdicts)]
+
+
+def swap_evidence(
+    method: Generative, codes: Codes, factors: Sequence[Factor], *, sampling: Sampling = SAMPLING, seed: int = 0
+) -> list[SwapEvidence]:
+    """What swaps of each factor show (see `factors.verdict.weigh_swaps`).
+
+    1,400 rows are rebuilt, and 200 others with every factor in turn taken from rows that were not rebuilt, all from one
+    x_T of this seed; of fewer than 2,000 rows seven tenths and a tenth. Raises ValueError for fewer than 60 rows.
+    """
+    if len(codes) < 60:
+        raise ValueError(f"a verdict needs 60 rows or more, got {len(codes)}.")
+    rng = np.random.default_rng(seed)
+    codes = codes[rng.permutation(len(codes))]
+    bank, end = (min(most, int(part * len(codes))) for most, part in ((BANK, 0.7), (BANK + SWAPPED, 0.8)))
+    own, drawer = codes[bank:end], Drawer(method, sampling, seed)
+    partners = codes[rng.integers(end, len(codes), (len(factors), len(own)))]  # (factor, row, unit, dim)
+    with progress.task("judging factors", end + len(factors) * len(own), "images") as task:
+        rebuilt_bank, pictures = np.split(drawer.draw(codes[:end]), [bank])
+        rebuilt = RebuiltRows(rebuilt_bank, pictures, _flat(own), _flat(drawer.read(pictures)))
+        swaps, dim = [], codes.shape[2]
+        for number, factor in enumerate(factors):
+            task.update(end + number * len(own), f"swapping factor {number + 1}")
+            given, units = own.copy(), list(factor.units)
+            given[:, units] = partners[number][:, units]
+            edited = drawer.draw(given)
+            numbers = [unit * dim + place for unit in units for place in range(dim)]
+            on_curve = factor.coordinate is not None or len(numbers) == 1
+            swaps.append(SwappedRows(numbers, on_curve, edited, _flat(given), _flat(drawer.read(edited))))
+    return weigh_swaps(rebuilt, swaps, _flat(codes), seed)
+
+
+class Drawer:
+    """Codes to pictures and back, all pictures from one x_T."""
+
+    def __init__(self, method: Generative, sampling: Sampling, seed: int) -> None:
+        self.method, self.sampling = method, sampling
+        self.start: Start = method.start(1, torch.Generator().manual_seed(seed))
+
+    def draw(self, codes: Codes) -> Pixels:
+        units = torch.from_numpy(codes).float().to(best_device())
+        start = self.start.expand(len(units), *self.start.shape[1:]) if isinstance(self.start, Tensor) else self.start
+        with evaluating(self.method):
+            return to_pixels(decode(self.method, units, start, sampling=self.sampling, batch=BATCH))
+
+    def read(self, pictures: Pixels) -> Codes:
+        with evaluating(self.method):
+            return encode_images(self.method, to_images(pictures, best_device()), BATCH).float().cpu().numpy()
+
+
+def _flat(codes: Codes) -> Float[np.ndarray, "rows number"]:
+    return codes.reshape(len(codes), -1)

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from tests.evaluation.shades import FACTORS, Shades, shade_pictures
+
+from unweave.evaluation.factor_swaps import judge_factors, swap_evidence
+from unweave.factors.factor import Factor
+
+METHOD = Shades()
+CODES = METHOD.encode(shade_pictures(2_000)).numpy()
+
+
+def test_factors_that_are_true_are_one_thing_each_and_keep_the_rest() -> None:
+    named = [FACTORS[0].named("left"), *FACTORS[1:]]
+    judged = judge_factors(METHOD, CODES, named)
+    assert [factor.verdict for factor in judged] == ["one thing"] * 4
+    assert [factor.name for factor in judged] == ["left", None, None, None]
+    assert [factor.units for factor in judged] == [factor.units for factor in FACTORS]
+
+
+def test_two_in_one_are_mixed() -> None:
+    judged = judge_factors(METHOD, CODES, [Factor((0, 2), 0.2), FACTORS[1], FACTORS[3]])
+    assert [factor.verdict for factor in judged] == ["several things mixed", "one thing", "one thing"]
+
+
+def test_evidence_has_the_effect_and_follows_from_the_seed() -> None:
+    evidence, again, other = (swap_evidence(METHOD, CODES, FACTORS[:1], seed=seed)[0] for seed in (0, 0, 1))
+    assert evidence == again != other
+    assert evidence.effect == pytest.approx(1 / 3 / 4, rel=0.15)  # of two uniform shades, in a quarter of the pixels
+    assert abs(evidence.own_error) < 1e-3
+    assert abs(evidence.other_error) < 1e-3
+
+
+def test_few_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="60 rows or more, got 59"):
+        swap_evidence(METHOD, CODES[:59], FACTORS)
+    assert len(swap_evidence(METHOD, np.ascontiguousarray(CODES[:60]), FACTORS)) == 4
