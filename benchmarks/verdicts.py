@@ -22,20 +22,20 @@ import numpy as np
 from scipy.cluster.hierarchy import average, fcluster
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
-from unweave.factors.coordinate import fit_coordinate
 
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.factor_swaps import swap_evidence
 from unweave.evaluation.metrics.dci import disentanglement, predict_factors
 from unweave.evaluation.metrics.information import discretise, mutual_information
 from unweave.evaluation.metrics.row_sampling import Tables
+from unweave.factors.coordinate import fit_coordinate
 from unweave.factors.factor import Factor, Verdict
 from unweave.factors.verdict import FAINT_BELOW, Limits, SwapEvidence, judge
 from unweave.runs.codes import check_generative, encode_rows
 from unweave.runs.run import Run
 
 BINS, ROWS, TRAINING = 16, 5_000, 3_000
-LEAVE, OWN_ERROR, IMPOSSIBLE = (0.56, 0.6, 0.65), (0.05, 0.08, 0.11, 0.15, 0.2), (0.015, 0.02, 0.03, 0.05, 0.1)
+LEAVE, OWN_ERROR, IMPOSSIBLE = (0.56, 0.6, 0.65), (0.05, 0.08, 0.11, 0.15, 0.2), (0.015, 0.02, 0.025, 0.03, 0.05, 0.1)
 GRID = [Limits(*limits) for limits in product(LEAVE, OWN_ERROR, IMPOSSIBLE)]
 KINDS: tuple[Verdict, ...] = ("one thing", "several things mixed", "leftover")
 

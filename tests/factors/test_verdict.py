@@ -85,11 +85,11 @@ def test_swaps_of_independent_codes_lead_nowhere_impossible() -> None:
 
 
 def test_what_is_mixed_for_other_reasons_says_nothing_of_what_depends_on_it() -> None:
-    clear = SwapEvidence(effect=0.1, leave=0.5, own_error=0, other_error=0, impossible=(0, 0.3), on_curve=True)
-    unread = replace(clear, own_error=0.5, impossible=(0.3, 0))
+    clear = SwapEvidence(effect=0.1, leave=0.5, own_error=0.0, other_error=0.0, impossible=(0.0, 0.3), on_curve=True)
+    unread = replace(clear, own_error=0.5, impossible=(0.3, 0.0))
     assert judge([clear, unread]) == ["one thing", "several things mixed"]
-    assert judge([clear, replace(unread, own_error=0)]) == ["several things mixed"] * 2
-    assert judge([clear, replace(unread, own_error=0, effect=0.001)]) == ["one thing", "leftover"]
+    assert judge([clear, replace(unread, own_error=0.0)]) == ["several things mixed"] * 2
+    assert judge([clear, replace(unread, own_error=0.0, effect=0.001)]) == ["one thing", "leftover"]
 
 
 def test_a_factor_without_any_variation_is_left_over() -> None:

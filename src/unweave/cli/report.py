@@ -1,11 +1,14 @@
 """unweave report"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unweave.cli import output as out
+
+if TYPE_CHECKING:
+    from unweave.runs.run import Run
 
 
 def command(
@@ -21,6 +24,10 @@ def command(
         Path | None, typer.Option("--output", "-o", help="the .html to write; RUN/report.html if not given")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace what --output names")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="write no page; do verdicts notice when the run is spoilt?"),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
@@ -31,6 +38,7 @@ def command(
         unweave report photos/ training.images=30000         with a smaller budget
         unweave report photos/ data.size=64                  small things need more than 32 pixels a side
         unweave report runs/a                                of a run that is there
+        unweave report runs/a --check                        can its verdicts be trusted?
 
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
@@ -44,6 +52,9 @@ def command(
     with out.progress_of(quiet):
         run = run_or_train(what, *tables, method=method)
         out.choose_threads()
+        if check:
+            _check(run, data, seed, json)
+            return
         written = report(
             run,
             data=data,
@@ -58,3 +69,16 @@ def command(
     print(written.page)
     for line in [] if quiet else next_steps(written):
         out.say(line)
+
+
+def _check(run: "Run", data: str | None, seed: int, json: bool) -> None:
+    """Print what verdicts say of the run once two of its factors are turned into each other, and units are added."""
+    from unweave.evaluation.verdict_check import check_verdicts
+
+    found = check_verdicts(run, data=data, seed=seed)
+    if json:
+        out.print_json(found.to_json())
+        return
+    print(f"{found.clear} clear factors; spoilt in {len(found.trials)} trials")
+    print(f"spoilt factors that are no longer clear  {found.noticed:.0%}")
+    print(f"other factors whose verdict stays        {found.kept:.0%}")

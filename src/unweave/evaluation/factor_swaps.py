@@ -5,28 +5,26 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from unweave import progress
 from unweave.editing.decoding import decode
+from unweave.evaluation.metrics.swap_consistency import CodeArray
 from unweave.factors.factor import Factor
 from unweave.factors.verdict import RebuiltRows, SwapEvidence, SwappedRows, judge, weigh_swaps
 from unweave.method import Generative, Sampling, Start, evaluating
 from unweave.runs.codes import encode_images
 from unweave.runs.model import best_device
 from unweave.tensors import to_images, to_pixels
-from unweave.types import Pixels
+from unweave.types import Pixels, WideTable
 
 SAMPLING = Sampling("dpmsolver++", 3)
 BANK, SWAPPED = 1_400, 200  # rows that are rebuilt, and others that every factor is swapped in
 BATCH = 64
 
-Codes = Float[np.ndarray, "rows unit dim"]
-
 
 def judge_factors(
-    method: Generative, codes: Codes, factors: Sequence[Factor], *, sampling: Sampling = SAMPLING, seed: int = 0
+    method: Generative, codes: CodeArray, factors: Sequence[Factor], *, sampling: Sampling = SAMPLING, seed: int = 0
 ) -> list[Factor]:
     """The factors with a verdict each, in their order (see `factors.verdict.judge`).
 
@@ -37,7 +35,7 @@ def judge_factors(
 
 
 def swap_evidence(
-    method: Generative, codes: Codes, factors: Sequence[Factor], *, sampling: Sampling = SAMPLING, seed: int = 0
+    method: Generative, codes: CodeArray, factors: Sequence[Factor], *, sampling: Sampling = SAMPLING, seed: int = 0
 ) -> list[SwapEvidence]:
     """What swaps of each factor show (see `factors.verdict.weigh_swaps`).
 
@@ -73,16 +71,16 @@ class Drawer:
         self.method, self.sampling = method, sampling
         self.start: Start = method.start(1, torch.Generator().manual_seed(seed))
 
-    def draw(self, codes: Codes) -> Pixels:
+    def draw(self, codes: CodeArray) -> Pixels:
         units = torch.from_numpy(codes).float().to(best_device())
         start = self.start.expand(len(units), *self.start.shape[1:]) if isinstance(self.start, Tensor) else self.start
         with evaluating(self.method):
             return to_pixels(decode(self.method, units, start, sampling=self.sampling, batch=BATCH))
 
-    def read(self, pictures: Pixels) -> Codes:
+    def read(self, pictures: Pixels) -> CodeArray:
         with evaluating(self.method):
             return encode_images(self.method, to_images(pictures, best_device()), BATCH).float().cpu().numpy()
 
 
-def _flat(codes: Codes) -> Float[np.ndarray, "rows number"]:
+def _flat(codes: CodeArray) -> WideTable:
     return codes.reshape(len(codes), -1)

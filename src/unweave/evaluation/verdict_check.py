@@ -13,6 +13,7 @@ from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.factor_swaps import SAMPLING, judge_factors
+from unweave.evaluation.find_factors import SAMPLING as FINDING
 from unweave.evaluation.find_factors import find_factors
 from unweave.evaluation.spoilt import SpoiltMethod, turning
 from unweave.factors.factor import Factor
@@ -66,7 +67,7 @@ def check_verdicts(
     """
     run = run if isinstance(run, Run) else Run(run)
     dataset, method = dataset_for(run, data), check_generative(run.method(), run)
-    return spoil_factors(method, dataset, find_factors(run, dataset, sampling, seed), sampling=sampling, seed=seed)
+    return spoil_factors(method, dataset, find_factors(run, dataset, FINDING, seed), sampling=sampling, seed=seed)
 
 
 def spoil_factors(
@@ -91,7 +92,7 @@ def spoil_factors(
     clear = [number for number, factor in enumerate(before) if factor.verdict == "one thing"]
     pairs = list(combinations(clear, 2))
     if not pairs:
-        raise ValueError(f"verdicts are checked by turning two clear factors into each other; {len(clear)} is clear.")
+        raise ValueError(f"verdicts are checked by turning two clear factors into each other; {len(clear)} are clear.")
     rng = np.random.default_rng(seed)
     done = []
     with progress.task("spoiling the run", min(trials, len(pairs)), "trials") as task:

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from unweave.factors.factor import Verdict
-from unweave.types import Pixels
+from unweave.types import Pixels, WideTable
 
 COMPONENTS = 60  # of the rebuilt pictures, in which distances are measured
 FACTOR_COMPONENTS, KEPT_VARIANCE = 3, 0.95  # of the codes of one factor, where two are looked at together
@@ -24,7 +24,6 @@ FAINT_BELOW = 0.02  # of the effect of the strongest factor
 
 SHORT: dict[Verdict, str] = {"several things mixed": "mixed", "leftover": "left over"}
 
-Codes = Float[np.ndarray, "rows number"]
 Distances = Float[np.ndarray, "rows"]
 
 
@@ -33,8 +32,8 @@ class RebuiltRows(NamedTuple):
 
     bank: Pixels
     pictures: Pixels
-    given: Codes  # that the pictures were drawn from
-    read: Codes  # from the pictures
+    given: WideTable  # that the pictures were drawn from
+    read: WideTable  # from the pictures
 
 
 class SwappedRows(NamedTuple):
@@ -43,8 +42,8 @@ class SwappedRows(NamedTuple):
     numbers: Sequence[int]  # of the factor: columns of the codes
     on_curve: bool  # whether the factor has one coordinate
     pictures: Pixels
-    given: Codes
-    read: Codes
+    given: WideTable
+    read: WideTable
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,13 @@ class Limits:
     """From where on a factor is several things mixed; set on six sets with known factors (benchmarks/verdicts.py)."""
 
     leave: float = 0.6
-    own_error: float = 0.11
-    impossible: float = 0.02
+    own_error: float = 0.15
+    impossible: float = 0.025
 
 
-def weigh_swaps(rebuilt: RebuiltRows, swaps: Sequence[SwappedRows], codes: Codes, seed: int = 0) -> list[SwapEvidence]:
+def weigh_swaps(
+    rebuilt: RebuiltRows, swaps: Sequence[SwappedRows], codes: WideTable, seed: int = 0
+) -> list[SwapEvidence]:
     """The evidence of each factor; `codes` are those of many rows, unedited.
 
     Errors are squared, divided by the variance of the number over rows; a number that does not vary counts nothing.
@@ -101,7 +102,9 @@ def weigh_swaps(rebuilt: RebuiltRows, swaps: Sequence[SwappedRows], codes: Codes
     return evidence
 
 
-def impossible(codes: Codes, factors: Sequence[Sequence[int]], seed: int = 0) -> Float[np.ndarray, "factors factors"]:
+def impossible(
+    codes: WideTable, factors: Sequence[Sequence[int]], seed: int = 0
+) -> Float[np.ndarray, "factors factors"]:
     """How far from all real codes a swap of each factor with each other leads: 0 where the two are independent.
 
     A factor is given by its columns of the codes. Of two factors half of the rows are a bank: the mean squared distance
@@ -157,7 +160,7 @@ def headline(verdicts: Sequence[Verdict]) -> str:
     return f"{', '.join(words)}; trust {trust}.".capitalize()
 
 
-def _components(codes: Codes) -> Float[np.ndarray, "rows component"]:
+def _components(codes: WideTable) -> Float[np.ndarray, "rows component"]:
     """The first principal components, at most three, that hold 95 % of the variance, which adds up to 1 over all."""
     centred = codes.astype(np.float64) - codes.mean(0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
