@@ -8,18 +8,23 @@ import torch
 from torch import Tensor
 
 from unweave import progress
+from unweave.data.dataset import Dataset
+from unweave.data.sampling import sample_rows
 from unweave.editing.decoding import decode
+from unweave.evaluation.find_factors import ROWS
 from unweave.evaluation.metrics.swap_consistency import CodeArray
 from unweave.factors.factor import Factor
 from unweave.factors.verdict import RebuiltRows, SwapEvidence, SwappedRows, judge, weigh_swaps
 from unweave.method import Generative, Sampling, Start, evaluating
-from unweave.runs.codes import encode_images
+from unweave.runs.codes import check_generative, code_table, encode_images
 from unweave.runs.model import best_device
+from unweave.runs.run import Run
 from unweave.tensors import to_images, to_pixels
 from unweave.types import Pixels, WideTable
 
 SAMPLING = Sampling("dpmsolver++", 3)
 BANK, SWAPPED = 1_400, 200  # rows that are rebuilt, and others that every factor is swapped in
+MIN_ROWS = 60
 BATCH = 64
 
 
@@ -34,6 +39,15 @@ def judge_factors(
     return [replace(factor, verdict=verdict) for factor, verdict in zip(factors, verdicts)]
 
 
+def judge_run(run: Run, dataset: Dataset, factors: Sequence[Factor], seed: int) -> list[Factor]:
+    """`judge_factors` of a run, on the rows that its factors were found on; of fewer than 60 rows nothing is said."""
+    rows = sample_rows(len(dataset), ROWS, seed)
+    if len(rows) < MIN_ROWS:
+        return list(factors)
+    codes = code_table(run, dataset, rows, seed, "averaged")
+    return judge_factors(check_generative(run.method(), run), codes, factors, seed=seed)
+
+
 def swap_evidence(
     method: Generative, codes: CodeArray, factors: Sequence[Factor], *, sampling: Sampling = SAMPLING, seed: int = 0
 ) -> list[SwapEvidence]:
@@ -42,8 +56,8 @@ def swap_evidence(
     1,400 rows are rebuilt, and 200 others with every factor in turn taken from rows that were not rebuilt, all from one
     x_T of this seed; of fewer than 2,000 rows seven tenths and a tenth. Raises ValueError for fewer than 60 rows.
     """
-    if len(codes) < 60:
-        raise ValueError(f"a verdict needs 60 rows or more, got {len(codes)}.")
+    if len(codes) < MIN_ROWS:
+        raise ValueError(f"a verdict needs {MIN_ROWS} rows or more, got {len(codes)}.")
     rng = np.random.default_rng(seed)
     codes = codes[rng.permutation(len(codes))]
     bank, end = (min(most, int(part * len(codes))) for most, part in ((BANK, 0.7), (BANK + SWAPPED, 0.8)))

@@ -8,6 +8,7 @@ import numpy as np
 
 from unweave import progress
 from unweave.data.sampling import sample_rows
+from unweave.evaluation.factor_swaps import judge_run
 from unweave.evaluation.find_factors import ROWS, SAMPLING, find_factors
 from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.run_editor import RunEditor
@@ -55,7 +56,7 @@ def factors_of(
         return before
     check_writable(run.path / FACTORS_FILE)
     dataset = run.dataset()
-    factors = find_factors(run, dataset, sampling, seed, swaps)
+    factors = judge_run(run, dataset, find_factors(run, dataset, sampling, seed, swaps), seed)
     with one_writer(run.path):
         before = read_factors(run)
         found = RunFactors(tuple(factors), run.digest(), min(ROWS, len(dataset)), seed)

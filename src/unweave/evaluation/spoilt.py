@@ -25,6 +25,9 @@ class SpoiltMethod(Generative):
     The noise is a function of the image that no decoder reads. Nothing is trained: it has no players.
     """
 
+    turn: Tensor
+    back: Tensor
+
     def __init__(self, method: Generative, turn: Float[Tensor, "number number"], doubled: int, noise: int) -> None:
         super().__init__()
         self.method, self.doubled, self.noise = method, doubled, noise
