@@ -16,7 +16,7 @@ from unweave.evaluation.metrics.swap_consistency import CodeArray
 from unweave.factors.factor import Factor
 from unweave.factors.verdict import RebuiltRows, SwapEvidence, SwappedRows, judge, weigh_swaps
 from unweave.method import Generative, Sampling, Start, evaluating
-from unweave.runs.codes import check_generative, code_table, encode_images
+from unweave.runs.codes import code_table, encode_images
 from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import to_images, to_pixels
@@ -40,12 +40,15 @@ def judge_factors(
 
 
 def judge_run(run: Run, dataset: Dataset, factors: Sequence[Factor], seed: int) -> list[Factor]:
-    """`judge_factors` of a run, on the rows that its factors were found on; of fewer than 60 rows nothing is said."""
-    rows = sample_rows(len(dataset), ROWS, seed)
-    if len(rows) < MIN_ROWS:
+    """`judge_factors` of a run, on the rows that its factors were found on.
+
+    Nothing is said of fewer than 60 rows, or where there is no decoder.
+    """
+    rows, method = sample_rows(len(dataset), ROWS, seed), run.method()
+    if len(rows) < MIN_ROWS or not isinstance(method, Generative):
         return list(factors)
     codes = code_table(run, dataset, rows, seed, "averaged")
-    return judge_factors(check_generative(run.method(), run), codes, factors, seed=seed)
+    return judge_factors(method, codes, factors, seed=seed)
 
 
 def swap_evidence(
