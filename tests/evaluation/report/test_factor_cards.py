@@ -87,3 +87,9 @@ def test_real_images_are_called_so(coordinate: Coordinate | None) -> None:
     part = factor_part(facts, ReportPictures(factors={"f1": FactorImages([STRIP], None, None)}))
     assert "Real images along it" in part
     assert ("no single coordinate" in part) == (coordinate is None)
+
+
+def test_the_sentence_is_of_the_verdicts_once_all_are_there() -> None:
+    assert headline(FACTS) == "<p class=headline>1 clear factor, 1 mixed, 1 left over; trust f1.</p>"
+    unjudged = replace(FACTORS[0], factor=replace(HUE, verdict=None))
+    assert "2 factors in 4 units; 2 with a name." in headline(replace(FACTS, factors=[unjudged, *FACTORS[1:]]))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from unweave.evaluation.report.pictures import FactorImages, ReportPictures, image_tag, join_images, map_tag
+from unweave.factors import verdict
 from unweave.factors.names import NO_NAME, follows_words
 from unweave.runs.report_facts import FactorFacts, ReportFacts
 
@@ -12,12 +13,15 @@ KINDS = {"one thing": "clear", "several things mixed": "mixed", "leftover": "lef
 
 
 def headline(facts: ReportFacts) -> str:
-    """One sentence on the whole run, in HTML."""
+    """One sentence on the run, in HTML: what the verdicts say; until all factors have one, how many there are."""
+    verdicts = [each.factor.verdict for each in facts.factors if each.factor.verdict is not None]
     shown = [each for each in facts.factors if each.shown]
     units = sum(len(each.factor.units) for each in shown)
     named = sum(each.factor.name is not None or each.factor.measured is not None for each in shown)
     noun = "factor" if len(shown) == 1 else "factors"
-    return f"<p class=headline>{len(shown)} {noun} in {units} units; {named} with a name.</p>"
+    judged = len(verdicts) == len(facts.factors)
+    text = verdict.headline(verdicts) if judged else f"{len(shown)} {noun} in {units} units; {named} with a name."
+    return f"<p class=headline>{text}</p>"
 
 
 def factor_part(facts: ReportFacts, pictures: ReportPictures) -> str:
@@ -75,8 +79,8 @@ def _title(facts: FactorFacts) -> str:
 
 
 def _verdict(facts: FactorFacts) -> str:
-    verdict = facts.factor.verdict
-    return "" if verdict is None else f'<span class="verdict {KINDS[verdict]}">{verdict}</span>'
+    own = facts.factor.verdict
+    return "" if own is None else f'<span class="verdict {KINDS[own]}">{own}</span>'
 
 
 def _units(facts: FactorFacts) -> str:
