@@ -58,6 +58,8 @@ def test_a_run_that_is_there_keeps_its_choice(photos: Dataset, monkeypatch: pyte
     create(Path("runs/encdiff-photos"), there)
     monkeypatch.setattr(size_choice, "images_per_second", lambda *_: pytest.fail("it was timed again"))
     assert choose_size("encdiff", tables, photos) == {"data": {"size": 32}, "training": {"images": 20_000}}
+    asked = [*tables, {"training": {"images": 300_000}}]
+    assert plan("encdiff", *asked, choose_size("encdiff", asked, photos)).training.images == 300_000
 
 
 def test_a_rate_is_measured_on_whole_steps() -> None:

@@ -36,14 +36,15 @@ def choose_size(method: str, tables: Sequence[Mapping[str, Any]], dataset: Datas
 
     The largest of 64, 48 and 32 pixels that is no more than the pictures have and that the budget of images is trained
     at within twenty minutes, by the rate of a few steps that are timed here and now. Where 32 takes longer, the budget
-    is cut, unless it was asked for. A run that is there already keeps what was chosen for it.
+    is cut, unless it was asked for. A run that is there already keeps the size, and the budget if none is asked for.
     """
     side = max(SIZES[-1], 0 if dataset.reading is None else dataset.reading.side or 0)
     sizes = [size for size in SIZES if size <= side]
     options = [_option(method, size) for size in sizes]
     for option in options:
         if (there := _run_of(plan(method, *tables, option))) is not None:
-            return {**option, "training": {"images": there.settings.training.images}}
+            images = there.settings.training.images
+            return option if _asks_for_images(tables) else {**option, "training": {"images": images}}
     for size, option in zip(sizes, options):
         settings = plan(method, *tables, option)
         rate = images_per_second(settings, (dataset.shape[0], size, size))
