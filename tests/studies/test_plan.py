@@ -9,7 +9,7 @@ from unweave.config import SettingsError, merge, parse_word
 from unweave.runs.plan import plan
 from unweave.runs.run import create
 from unweave.studies.plan import StudyPlan, plan_study
-from unweave.studies.study import Study
+from unweave.studies.study import Study, small
 
 SMALL = {"data": [{"name": "sprites", "size": 16}], "seeds": 1, "images": [64], "protocols": ["mig@1"]}
 
@@ -59,6 +59,43 @@ def test_two_runs_of_one_name_are_refused(tmp_path: Path) -> None:
     assert len(planned(tmp_path, ["betavae", {"name": "betavae", "label": "again"}]).runs) == 2
 
 
+def test_settings_of_data_are_laid_over_each_data_set(tmp_path: Path) -> None:
+    entry = {"name": "betavae", "vary": {"data.size": [32, 64]}}
+    runs = planned(tmp_path, [entry], data=["sprites", {"name": "rooms", "size": 64}]).runs
+    assert [(run.settings.data.name, run.settings.data.size) for run in runs] == [
+        (name, size) for size in (32, 64) for name in ("sprites", "rooms")
+    ]
+    (run,) = planned(tmp_path, ["betavae"], data=["sprites"], settings={"data": {"size": 16}}).runs
+    assert (run.name, run.settings.data.size) == ("betavae-sprites-16-64-0", 16)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"vary": {"training.images": [64, 128]}}, "training.images varies beside `images`"),
+        ({"vary": {"training.seed": [0, 1]}}, "give `seeds`"),
+        ({"settings": {"training": {"seed": 1}}}, "give `seeds`"),
+        ({"settings": {"data": "rooms"}}, "name it in `data`"),
+        ({"settings": {"data": {"name": "rooms"}}}, "name it in `data`"),
+        ({"vary": {"method.beta": []}}, "vary, data and seeds is an empty list"),
+        ({"seeds": []}, "vary, data and seeds is an empty list"),
+    ],
+)
+def test_what_a_study_gives_elsewhere_is_no_setting(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=said):
+        planned(tmp_path, ["betavae"], **changes)
+    with pytest.raises(SettingsError, match=said):
+        planned(tmp_path, [{"name": "betavae", **changes}])
+
+
+def test_budgets_may_vary_where_the_study_has_none(tmp_path: Path) -> None:
+    study = Study.model_validate(
+        {**SMALL, "images": [], "methods": ["betavae"], "vary": {"training.images": [64, 128]}}
+    )
+    assert [run.settings.training.images for run in plan_study(study, tmp_path).runs] == [64, 128]
+    assert len(plan_study(small(study), tmp_path, small=True).runs) == 1
+
+
 def test_what_cannot_be_trained_is_known_before(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="latents open one every"):
         planned(tmp_path, ["dotvae"])
@@ -101,9 +138,15 @@ def test_recorded_runs_are_not_run_again(tmp_path: Path) -> None:
     run = {"seed": 0, "images": 64, "seconds": 3.0, "mig@1 mig": 0.5}
     runs = [{"row": "betavae", **run}, {"row": "dipvae method.variant=II", **run}]
     (tmp_path / "record.json").write_text(json.dumps({"data": "sprites", "runs": runs}))
-    study = Study.model_validate({**SMALL, "methods": ["betavae", "dipvae"], "imports": ["record.json"]})
+    content = {**SMALL, "data": ["sprites"], "methods": ["betavae", "dipvae"], "imports": ["record.json"]}
+    study = Study.model_validate({**content, "protocols": ["mig@1", "med@1"]})
     of_study = plan_study(study, tmp_path / "out", folder=tmp_path)
     assert [run.label for run in of_study.missing()] == ["dipvae"]
-    assert [row.value for row in of_study.imported["betavae-sprites-16-64-0"]] == [0.5]
+    assert [row.value for row in of_study.imported["betavae-sprites-64-0"]] == [0.5]
+    assert of_study.lacking() == {"betavae-sprites-64-0": ["med@1"]}
+    for changes in ({"data": SMALL["data"]}, {"settings": {"training": {"rate": 0.5}}}):
+        other = plan_study(Study.model_validate({**content, **changes}), tmp_path / "out", folder=tmp_path)
+        assert [run.label for run in other.missing()] == ["betavae", "dipvae"]
+        assert other.lacking() == {}
     with pytest.raises(SettingsError, match="there is no record"):
         planned(tmp_path, ["betavae"], imports=["none.json"])

@@ -102,6 +102,6 @@ def _say_plan(plan: "StudyPlan", options: "SweepOptions", json: bool) -> None:
                 for run in plan.runs}  # fmt: skip
         foundations = [planned.recipe.command for planned in plan.foundations]
         output.print_json({"runs": runs, "foundations": foundations, "seconds": time.total, "untimed": time.untimed,
-                           "processes": time.processes})  # fmt: skip
+                           "processes": time.processes, "lacking": plan.lacking()})  # fmt: skip
         return
     output.print_table(tables.plan_table(plan, states(plan), time))

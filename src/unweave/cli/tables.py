@@ -247,7 +247,8 @@ def plan_table(plan: "StudyPlan", states: Mapping[str, str], time: "StudyTime") 
     total = f"about {time.total / 60:,.1f} minutes with {time.processes} processes, by a short measurement"
     untimed = f"; {time.untimed} runs could not be timed" if time.untimed else ""
     made = f"; {len(plan.foundations)} foundations are made first" if plan.foundations else ""
-    table.caption = f"{len(time.runs)} of {len(plan.runs)} runs are to do: {total}{untimed}{made}"
+    lacking = "".join(f"; {name} is imported without {', '.join(of)}" for name, of in plan.lacking().items())
+    table.caption = f"{len(time.runs)} of {len(plan.runs)} runs are to do: {total}{untimed}{made}{lacking}"
     return table
 
 

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +64,12 @@ class StudyPlan:
             run for run in self.runs if run.name not in self.imported and not is_done(self.out, run.name, self.scoring)
         ]
 
+    def lacking(self) -> dict[str, list[str]]:
+        """The protocols that imported runs have no scores of, by run."""
+        known = {run.name: {row.protocol for row in self.imported.get(run.name, ())} for run in self.runs}
+        lacks = {name: [of for of in self.scoring.protocols if of not in has] for name, has in known.items() if has}
+        return {name: protocols for name, protocols in lacks.items() if protocols}
+
 
 def plan_study(
     study: Study, out: Path, *, folder: Path = Path(), small: bool = False, any_version: bool = False
@@ -71,7 +77,8 @@ def plan_study(
     """The runs of a study that goes to the directory `out`; paths of records are relative to `folder`.
 
     Raises SettingsError, with a line for each of them, for unknown methods, settings, presets and protocols, data sets
-    that are not there or have no factors to score, two runs of one name, and results in `out` of other settings or
+    that are not there or have no factors to score, a budget or a seed among the settings where the study gives them,
+    entries without runs, two runs of one name, and results in `out` of other settings or
     (unless `any_version`) of another version of unweave. Nothing is made.
     """
     problems = Problems()
@@ -101,7 +108,7 @@ def plan_study(
     with problems.of("foundations"):
         foundations = foundations_of(run.settings for run in runs.values())
     problems.raise_any()
-    imported = _match(records, runs.values())
+    imported = _match(records, [] if study.settings else [run for run in runs.values() if _has_plain_data(run)])
     return StudyPlan(study, out, scoring, tuple(runs.values()), tuple(foundations), imported, small)
 
 
@@ -151,10 +158,15 @@ def _runs_of(study: Study, entry: StudyEntry, out: Path, problems: Problems, sma
     budgets: list[int] = entry.images or ([] if _has_budget(entry.settings) and not small else study.images)
     all_budgets: list[int | None] = [*budgets] or [None]
     seeds = seeds_of(study.seeds if entry.seeds is None else entry.seeds)
+    datasets = study.data if entry.data is None else entry.data
+    settings = combinations({**study.vary, **entry.vary})
+    if not (presets and settings and datasets and seeds):
+        raise SettingsError("there is no run of it: one of preset, vary, data and seeds is an empty list.")
     for preset in presets:
-        for varied in combinations({**study.vary, **entry.vary}):
+        for varied in settings:
+            _check_varied(study, entry, varied, bool(budgets))
             label = _label(entry, preset, varied)
-            for data in study.data if entry.data is None else entry.data:
+            for data in datasets:
                 with problems.of(f"methods.{label}"):
                     for images in all_budgets:
                         table = _table(study, entry, preset, varied, data)
@@ -168,6 +180,14 @@ def _has_budget(settings: Table) -> bool:
     return "images" in settings.get("training", {})
 
 
+def _check_varied(study: Study, entry: StudyEntry, varied: Table, budgets: bool) -> None:
+    """Raises SettingsError for a seed, or beside `images` a budget, among the settings."""
+    if "seed" in merge(study.settings, entry.settings, entry.small, varied).get("training", {}):
+        raise SettingsError("training.seed is no setting of a study: give `seeds`.")
+    if budgets and _has_budget(varied):
+        raise SettingsError("training.images varies beside `images`: give the budgets in one of them.")
+
+
 def _label(entry: StudyEntry, preset: str | None, varied: Table) -> str:
     if entry.label is not None:
         named = [f"preset={preset}"] if isinstance(entry.preset, list) else []
@@ -178,8 +198,12 @@ def _label(entry: StudyEntry, preset: str | None, varied: Table) -> str:
 
 def _table(study: Study, entry: StudyEntry, preset: str | None, varied: Table, data: str | Table) -> Table:
     fixed = {"training": {"threads": 1, "preview": NO_PICTURES}}
-    own = {"data": data} | ({} if preset is None else {"preset": preset})
-    return merge(fixed, study.settings, entry.settings, varied, own)
+    table = merge(fixed, study.settings, entry.settings, varied)
+    changes = table.pop("data", {})
+    if not isinstance(changes, Mapping) or {"name", "path"} & changes.keys():
+        raise SettingsError("settings name a data set: name it in `data`.")
+    own: Table = {"data": merge(dataset_table(data) if isinstance(data, str) else data, changes) if changes else data}
+    return merge(table, own, {} if preset is None else {"preset": preset})
 
 
 def _run(method: str, label: str, table: Table, images: int | None, out: Path, small: bool) -> PlannedRun:
@@ -210,7 +234,16 @@ def _check(run: PlannedRun, study: Study, dataset: Dataset) -> None:
         definition.check(run.settings.method, foundation, training.batch, training.images)
 
 
-def _match(records: Mapping[str, list[ResultRow]], runs: Iterable[PlannedRun]) -> dict[str, tuple[ResultRow, ...]]:
+def _has_plain_data(run: PlannedRun) -> bool:
+    """Whether the settings of a run's data are those that its name or path alone has, as in a record."""
+    data = run.table["data"]
+    if isinstance(data, str):
+        return True
+    plain = {key: value for key, value in data.items() if key in ("name", "path")}
+    return plan(run.method, {**run.table, "data": plain}).data == run.settings.data
+
+
+def _match(records: Mapping[str, list[ResultRow]], runs: Sequence[PlannedRun]) -> dict[str, tuple[ResultRow, ...]]:
     """Recorded rows by the run that they are of; by their record and their own name where the study has no such run."""
     trainings = {run.name: run.settings.training for run in runs}
     names = {

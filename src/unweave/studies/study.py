@@ -85,14 +85,14 @@ def read_study(path: Path) -> Study:
 def small(study: Study) -> Study:
     """The same in a few minutes, to see that it works: one seed, `sprites`, a budget that teaches nothing."""
     entries = [
-        entry.model_copy(update={"settings": merge(entry.settings, entry.small), "data": None, "seeds": None,
-                                 "images": None})
+        entry.model_copy(update={"settings": merge(entry.settings, entry.small), "vary": _without_budget(entry.vary),
+                                 "data": None, "seeds": None, "images": None})
         for entry in study.entries()
     ]  # fmt: skip
     settings = merge(study.settings, {"training": {"images": SMALL_IMAGES}})
     changes = {"data": [SMALL_DATA], "seeds": 1, "images": [SMALL_IMAGES], "imports": [], "repeats": 1}
-    rows = min(study.rows, SMALL_ROWS)
-    return study.model_copy(update={"methods": entries, "settings": settings, "rows": rows, **changes})
+    rows, vary = min(study.rows, SMALL_ROWS), _without_budget(study.vary)
+    return study.model_copy(update={"methods": entries, "settings": settings, "vary": vary, "rows": rows, **changes})
 
 
 def combinations(vary: Varied) -> list[Table]:
@@ -107,6 +107,10 @@ def combinations(vary: Varied) -> list[Table]:
 def seeds_of(seeds: int | Sequence[int]) -> list[int]:
     """The seeds that a number or a list of them means."""
     return list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
+
+
+def _without_budget(vary: Varied) -> Varied:
+    return {key: values for key, values in vary.items() if key != "training.images"}
 
 
 def _as_table(key: str, value: Any) -> Table:
