@@ -58,3 +58,48 @@ def test_published_numbers_are_of_these_very_data() -> None:
     assert record in found
     assert published_like({**data, "shape": [3, 7, 7]}, record.protocol, record.score) == []
     assert published_like({**data, "name": "mine"}, record.protocol, record.score) == []
+
+
+def test_copies_of_a_seed_count_once() -> None:
+    rows = [row("a", seed, seed / 10, run=f"runs/{copy}-{seed}") for copy in range(3) for seed in range(3)]
+    (board,), (once,) = leaderboard(rows).boards, leaderboard(rows[-3:]).boards
+    assert board.standings[0].cells == once.standings[0].cells
+    assert len(board.standings[0].cells["mig@1", "mig"].rows) == 3
+
+
+def test_scores_of_other_numbers_of_rows_stand_apart() -> None:
+    rows = [row("a", seed, 0.1, scored_rows=2_000 * (1 + seed % 2)) for seed in range(4)]
+    rows.append(row("a", 0, 0.5, protocol=REPORT, score="live units"))
+    (board,) = leaderboard(rows).boards
+    cells = {standing.label: standing.cells for standing in board.standings}
+    assert set(cells) == {"a, 2,000 rows scored", "a, 4,000 rows scored"}
+    assert (REPORT, "live units") in cells["a, 4,000 rows scored"]
+
+
+def test_the_first_score_that_most_methods_have_ranks_them() -> None:
+    rows = [row(label, 0, value) for label, value in (("a", 0.1), ("b", 0.2), ("c", 0.3))]
+    (board,) = leaderboard([*rows, row("a", 0, 0.9, protocol="dci@1", score="disentanglement")]).boards
+    assert board.keys[0] == ("dci@1", "disentanglement")
+    assert board.ranked_by == ("mig@1", "mig")
+    assert [standing.label for standing in board.standings] == ["c", "b", "a"]
+
+
+def test_mean_ranks_go_by_one_score_of_all_data_sets() -> None:
+    rows = [row(label, 0, value, data=data) for label, value in (("a", 0.1), ("b", 0.2)) for data in ("x", "y")]
+    rows += [row(label, 0, value, data="x", protocol="dci@1", score="disentanglement")
+             for label, value in (("a", 0.9), ("b", 0.1))]  # fmt: skip
+    board = leaderboard(rows)
+    assert [of.ranked_by[0] for of in board.boards] == ["dci@1", "mig@1"]
+    assert board.overall_by == ("mig@1", "mig")
+    assert (board.overall["b"].mean, board.overall["a"].mean) == (1, 2)
+
+
+def test_scores_without_a_head_come_last_and_nulls_not_at_all() -> None:
+    keys = [("modularity@1", "modularity"), ("med-null@1", "disentanglement"), ("mig@1", "mig")]
+    (board,) = leaderboard([row("a", 0, 0.5, protocol=protocol, score=score) for protocol, score in keys]).boards
+    assert board.keys == (("mig@1", "mig"), ("modularity@1", "modularity"))
+
+
+def test_an_unknown_budget_is_called_so() -> None:
+    (board,) = leaderboard([row("a", 0, 0.1, images=None), row("a", 1, 0.2)]).boards
+    assert [standing.label for standing in board.standings] == ["a, 64 images", "a, budget unknown"]

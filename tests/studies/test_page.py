@@ -51,3 +51,17 @@ def test_markdown_says_the_same_with_the_commands(tmp_path: Path) -> None:
     assert "unweave train a seed=2" in text
     assert write_pages(tmp_path, board).read_text() == to_html(board)
     assert (tmp_path / "results.md").read_text() == text
+
+
+def test_a_difference_without_shared_seeds_is_called_unpaired() -> None:
+    rows = [row("a", 0, 0.5), row("b", 1, 0.25)]
+    assert "| 0.250 (unpaired) |" in to_markdown(leaderboard(rows))
+    assert "(unpaired)" in to_html(leaderboard(rows))
+    assert "(unpaired)" not in to_html(leaderboard(ROWS))
+
+
+def test_it_says_which_score_ranks() -> None:
+    board = leaderboard([*ROWS, *(row(label, 0, 0.5, data="rooms") for label in ("a <b>", "other"))])
+    for text in (to_html(board), to_markdown(board)):
+        assert "Ranked by MIG." in text
+        assert "Mean rank over data sets, by MIG" in text

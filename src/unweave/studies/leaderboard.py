@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from unweave.evaluation.protocols import NULLS
 from unweave.evaluation.published import PublishedScore, published_like
 from unweave.evaluation.seeds import Interval, t_interval
 from unweave.studies.ranking import (
@@ -41,7 +42,7 @@ HEADS = {
     (REPORT, "swap consistency"): "swap consistency",
     (REPORT, "live units"): "live units",
 }
-"""The scores that a table shows, and the heads of their columns; the first that is there ranks the methods."""
+"""The heads of columns, in their order; other scores come after them. The first that most methods have ranks them."""
 
 ScoreKey = tuple[str, str]
 """Protocol and score."""
@@ -76,6 +77,7 @@ class DataBoard:
     data: str
     about: str
     keys: tuple[ScoreKey, ...]
+    ranked_by: ScoreKey  # the first that most methods have
     standings: tuple[Standing, ...]
     published: Mapping[ScoreKey, Sequence[PublishedScore]]  # of this protocol and these very data
     shares: VarianceShares | None
@@ -89,6 +91,7 @@ class Leaderboard:
     title: str
     boards: tuple[DataBoard, ...]
     overall: Mapping[str, Interval]  # mean rank over data sets
+    overall_by: ScoreKey | None  # the score of these ranks, None where no score is on all data sets
     rows: tuple[ResultRow, ...]
     failed: Mapping[str, str] = field(default_factory=dict)  # log of each run that was set aside
 
@@ -102,28 +105,57 @@ def load_results(paths: Iterable[Path | str]) -> list[ResultRow]:
 def leaderboard(rows: Sequence[ResultRow], *, title: str = "Results") -> Leaderboard:
     """Everything that these rows say, by data set.
 
-    Two sets of one name and other content, and one method at two budgets, stand apart. Intervals are 95 % t-intervals
+    Two sets of one name and other content, one method at two budgets, and scores of other numbers of rows stand apart;
+    of several runs with one seed the last counts. Intervals are 95 % t-intervals
     over training seeds, of three or more; a single run has none.
     """
-    boards, ranked = [], dict[str, dict[str, BySeed]]()
-    for data, of_data in _by_data(rows).items():
-        keys = tuple(key for key in HEADS if any((row.protocol, row.score) == key for row in of_data))
-        if not keys:
-            continue
-        by_label = _by_label(of_data)
-        scores = {label: by_seed(of_label, keys[0]) for label, of_label in by_label.items()}
-        ranked[data] = {label: values for label, values in scores.items() if values}
-        boards.append(_board(data, keys, by_label, ranked[data]))
-    return Leaderboard(title, tuple(boards), mean_ranks(ranked), tuple(rows))
+    by_data = {data: _by_label(of_data) for data, of_data in _by_data(rows).items()}
+    keys = {data: _keys(by_label) for data, by_label in by_data.items()}
+    by_data = {data: by_label for data, by_label in by_data.items() if keys[data]}
+    boards = tuple(_board(data, keys[data], by_label) for data, by_label in by_data.items())
+    shared = [key for key in _in_order(key for board in boards for key in board.keys)
+              if all(key in board.keys for board in boards)]  # fmt: skip
+    key = _ranking_key(shared, [of_label for by_label in by_data.values() for of_label in by_label.values()])
+    ranked = {data: _scores(by_label, key) for data, by_label in by_data.items()} if key else {}
+    return Leaderboard(title, boards, mean_ranks(ranked), key, tuple(rows))
 
 
 def by_seed(rows: Iterable[ResultRow], key: ScoreKey) -> dict[int, float]:
     """The score of every seed; of two runs with one seed, the last."""
-    return {row.seed: row.value for row in rows if (row.protocol, row.score) == key}
+    return {row.seed: row.value for row in rows if _key(row) == key}
 
 
-def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[ResultRow]],
-           scores: Mapping[str, BySeed]) -> DataBoard:  # fmt: skip
+def _key(row: ResultRow) -> ScoreKey:
+    return (row.protocol, row.score)
+
+
+def _in_order(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
+    """Each once, as HEADS has them, and then the others, without those of nulls."""
+    found = dict.fromkeys(key for key in keys if key[0] not in NULLS.values())
+    return (*(key for key in HEADS if key in found), *(key for key in found if key not in HEADS))
+
+
+def _keys(by_label: Mapping[str, list[ResultRow]]) -> tuple[ScoreKey, ...]:
+    return _in_order(_key(row) for of_label in by_label.values() for row in of_label)
+
+
+def _ranking_key(keys: Sequence[ScoreKey], methods: Sequence[Iterable[ResultRow]]) -> ScoreKey | None:
+    """The first that more than half of the methods have; where there is none, the first that as many have as any."""
+    counts = {key: sum(any(_key(row) == key for row in rows) for rows in methods) for key in keys}
+    enough = min(len(methods) // 2 + 1, max(counts.values(), default=0))
+    return next((key for key in keys if counts[key] >= enough), None)
+
+
+def _scores(by_label: Mapping[str, list[ResultRow]], key: ScoreKey) -> dict[str, BySeed]:
+    """The score of every method that has it."""
+    scores = {label: by_seed(of_label, key) for label, of_label in by_label.items()}
+    return {label: values for label, values in scores.items() if values}
+
+
+def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[ResultRow]]) -> DataBoard:
+    ranked_by = _ranking_key(keys, [*by_label.values()])
+    assert ranked_by is not None
+    scores = _scores(by_label, ranked_by)
     placed = ranks(scores)
     order = sorted(by_label, key=lambda label: placed[label].place if label in placed else len(by_label) + 1)
     standings = []
@@ -147,13 +179,14 @@ def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[Re
         (row.method, label, row.value)
         for label, of_label in by_label.items()
         for row in of_label
-        if (row.protocol, row.score) == keys[0]
+        if _key(row) == ranked_by
     ]
     first = next((row for row in every if not row.source), every[0])
     return DataBoard(
         data=data,
         about=_about(first),
         keys=keys,
+        ranked_by=ranked_by,
         standings=tuple(standings),
         published={key: found for key in keys if (found := _published(first, key))},
         shares=variance_shares(runs),
@@ -162,7 +195,7 @@ def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[Re
 
 
 def _cell(rows: Sequence[ResultRow], key: ScoreKey) -> Cell | None:
-    behind = tuple(row for row in rows if (row.protocol, row.score) == key)
+    behind = tuple(row for row in rows if _key(row) == key)
     if not behind:
         return None
     nulls = [row.null for row in behind if row.null is not None]
@@ -188,17 +221,27 @@ def _by_data(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
 
 
 def _by_label(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
-    """Rows by method, which says where it has seen labels; where one has several budgets, by method and budget."""
+    """Rows by method, which says where it has seen labels, and by budget and scored rows where it has several.
+
+    Of each score and seed the last row is there. Reports, and scores of unknown rows, are with the most rows.
+    """
     rows = list(rows)
     budgets: dict[str, set[int | None]] = {}
+    sizes: dict[tuple[str, int | None], dict[ScoreKey, set[int]]] = {}
     for row in rows:
         budgets.setdefault(row.label, set()).add(row.images)
-    groups: dict[str, list[ResultRow]] = {}
+        of_key = sizes.setdefault((row.label, row.images), {}).setdefault(_key(row), set())
+        of_key |= set() if row.scored_rows is None else {row.scored_rows}
+    groups: dict[str, dict[tuple[ScoreKey, int], ResultRow]] = {}
     for row in rows:
         label = row.label + WITH_LABELS * row.method.endswith(WITH_LABELS)
-        several = len(budgets[row.label]) > 1
-        groups.setdefault(f"{label}, {row.images:,} images" if several else label, []).append(row)
-    return groups
+        if len(budgets[row.label]) > 1:
+            label += ", budget unknown" if row.images is None else f", {row.images:,} images"
+        of_keys = sizes[row.label, row.images].values()
+        if any(len(of_key) > 1 for of_key in of_keys):
+            label += f", {row.scored_rows or max(set().union(*of_keys)):,} rows scored"
+        groups.setdefault(label, {})[_key(row), row.seed] = row
+    return {label: [*of_label.values()] for label, of_label in groups.items()}
 
 
 def _about(row: ResultRow) -> str:
@@ -222,7 +265,7 @@ def _verdicts(rows: Sequence[ResultRow], keys: Iterable[ScoreKey]) -> dict[str, 
     found: dict[str, dict[ScoreKey, float]] = {}
     for name in dict.fromkeys(name for _, name in told):
         for key in keys:
-            scored = [row for row in rows if (row.protocol, row.score) == key and (row.run, name) in told]
+            scored = [row for row in rows if _key(row) == key and (row.run, name) in told]
             pairs = [(told[row.run, name], row.value) for row in scored]
             correlation = None if key[0] == REPORT else rank_correlation(pairs)
             if correlation is not None:

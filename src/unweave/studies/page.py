@@ -12,15 +12,16 @@ from unweave.evaluation.seeds import Interval
 from unweave.figures.scatter import ScatterPoint, scatter_svg
 from unweave.files import write_atomically
 from unweave.studies.leaderboard import HEADS, Cell, DataBoard, Leaderboard, Standing
-from unweave.studies.ranking import Rank
+from unweave.studies.ranking import Difference, Rank
 from unweave.studies.rows import ResultRow
 
 EXPLAINED = (
     "Scores are means over training seeds with 95 % t-intervals, which three or more seeds allow; of fewer the values "
     "of the runs are given. "
     "In brackets is the null, where the protocol has one: the same score of codes whose axes mean nothing. Ranks go by "
-    "the first score; where every method has three seeds, the places stand beside that a method takes in 95 % of what "
-    "the seeds leave open. Differences are paired by seed. What was found the best of many by these numbers is likely "
+    "one score, the first that most methods have; where every method has three seeds, the places stand beside that a "
+    "method takes in 95 % of what the seeds leave open. Differences are paired by seed, or unpaired where no seed is "
+    "shared. What was found the best of many by these numbers is likely "
     "to be a little less good than they say."
 )
 
@@ -55,7 +56,7 @@ def to_html(board: Leaderboard) -> str:
     )  # fmt: skip
     environment.filters |= {
         "cell": cell_text, "rank": rank_text, "interval": interval_text, "published": published_text, "head": head,
-        "lines": in_lines,
+        "lines": in_lines, "difference": difference_text,
     }  # fmt: skip
     runs = runs_of(board.rows)
     anchors = {facts.run: facts.anchor for facts in runs}
@@ -67,9 +68,11 @@ def to_markdown(board: Leaderboard) -> str:
     """The tables and the commands as Markdown."""
     parts = [f"# {board.title}", EXPLAINED]
     for of_data in board.boards:
-        parts += [f"## {of_data.data}", of_data.about, _standings(of_data), *_notes(of_data)]
-    if board.overall:
-        parts += ["## Mean rank over data sets", _lines(("method", "mean rank"), _ranked(board.overall))]
+        by = f"Ranked by {head(of_data.ranked_by)}."
+        parts += [f"## {of_data.data}", of_data.about, by, _standings(of_data), *_notes(of_data)]
+    if board.overall and board.overall_by:
+        by = head(board.overall_by)
+        parts += [f"## Mean rank over data sets, by {by}", _lines(("method", "mean rank"), _ranked(board.overall))]
     if board.failed:
         parts += ["## Failed", _lines(("run", "log"), list(board.failed.items()))]
     commands = dict.fromkeys(
@@ -125,6 +128,10 @@ def interval_text(interval: Interval) -> str:
     return f"{number_text(interval.mean)} [{number_text(interval.low)}, {number_text(interval.high)}]"
 
 
+def difference_text(difference: Difference) -> str:
+    return interval_text(difference.interval) + ("" if difference.paired else " (unpaired)")
+
+
 def number_text(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
@@ -151,7 +158,7 @@ def _standing(standing: Standing, board: DataBoard) -> tuple[str, ...]:
         standing.label,
         rank_text(standing.rank),
         *(cell_text(standing.cells.get(key)) for key in board.keys),
-        "" if standing.behind is None else interval_text(standing.behind.interval),
+        "" if standing.behind is None else difference_text(standing.behind),
         "" if standing.images is None else f"{standing.images:,}",
         str(standing.seeds),
         "" if standing.seconds is None else f"{standing.seconds:.0f}",
@@ -162,7 +169,7 @@ def _notes(board: DataBoard) -> list[str]:
     notes = []
     if shares := board.shares:
         notes.append(
-            f"Of the variance of {head(board.keys[0])} over {shares.runs} runs, {shares.methods:.0%} is between "
+            f"Of the variance of {head(board.ranked_by)} over {shares.runs} runs, {shares.methods:.0%} is between "
             f"methods, {shares.settings:.0%} between settings of one method and {shares.seeds:.0%} between seeds."
         )
     if board.verdicts:
@@ -188,13 +195,13 @@ def _lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _pictures(board: Leaderboard) -> dict[str, list[Markup]]:
-    """For each data set, the first score against seconds and against images of training, as SVG."""
+    """For each data set, the score that ranks against seconds and against images of training, as SVG."""
     pictures: dict[str, list[Markup]] = {}
     for of_data in board.boards:
         for x in ("seconds", "images"):
             series = _series(of_data, x)
             if series:
-                drawn = scatter_svg(series, f"{x} of training", head(of_data.keys[0]))
+                drawn = scatter_svg(series, f"{x} of training", head(of_data.ranked_by))
                 pictures.setdefault(of_data.data, []).append(Markup(drawn))
     return pictures
 
@@ -203,7 +210,7 @@ def _series(board: DataBoard, x: str) -> dict[str, list[ScatterPoint]]:
     """The points of each method, one for each of its budgets."""
     series: dict[str, list[ScatterPoint]] = {}
     for standing in board.standings:
-        cell, at = standing.cells.get(board.keys[0]), standing.seconds if x == "seconds" else standing.images
+        cell, at = standing.cells.get(board.ranked_by), standing.seconds if x == "seconds" else standing.images
         if cell is not None and at is not None:
             mean, low, high, _ = cell.interval
             series.setdefault(cell.rows[0].label, []).append(ScatterPoint(float(at), mean, low, high))
