@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from unweave.evaluation.evaluate import evaluate
 from unweave.runs.run import Run
 from unweave.studies import jobs
 from unweave.studies.jobs import Job, perform
@@ -35,6 +36,16 @@ def test_a_run_is_trained_and_scored_once(tmp_path: Path, monkeypatch: pytest.Mo
     rows = {(row.protocol, row.score): row for row in read_rows(tmp_path, "a")}
     assert rows["med@1", "disentanglement"].null == rows["med-null@1", "disentanglement"].value
     assert Run(tmp_path / "runs" / "a").digest() == row.digest
+
+
+def test_scores_of_another_metric_seed_are_measured_anew(tmp_path: Path) -> None:
+    perform(of_run(tmp_path, ["mig@1"]))
+    run = Run(tmp_path / "runs" / "a")
+    value = run.scores()["protocols"]["mig@1"]["mig"]["value"]
+    evaluate(run, rows=500, protocols=["mig@1"], repeats=1, seed=7)
+    assert run.scores()["seed"] == 7
+    perform(of_run(tmp_path, ["mig@1"]))
+    assert read_rows(tmp_path, "a")[0].value == value
 
 
 def test_a_job_is_json_and_has_a_log_of_its_own(tmp_path: Path) -> None:

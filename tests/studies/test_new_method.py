@@ -1,3 +1,4 @@
+import ast
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from unweave.studies.new_method import write_method
 from unweave.studies.study import read_study
 
 
-@pytest.mark.parametrize(("name", "said"), [("My-Method", "small letters"), ("betavae", "there is a method")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("My-Method", "small letters"), ("mine_", "small letters"), ("betavae", "there is a method")]
+)
 def test_a_name_that_cannot_be_one_is_refused(name: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         write_method(name, tmp_path / "out")
@@ -23,6 +26,15 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert read_study(tmp_path / "mine" / "study.toml").entries()[0].name == "mine"
     with pytest.raises(FileExistsError, match="there already"):
         write_method("mine", tmp_path / "mine")
+
+
+@pytest.mark.parametrize("name", ["player", "batch", "loss", "named", "one_shot", "settings", "units"])
+def test_no_name_hides_what_the_file_imports(name: str, tmp_path: Path) -> None:
+    module = ast.parse(write_method(name, tmp_path / name).read_text())
+    defined = {of.name for of in module.body if isinstance(of, ast.ClassDef | ast.FunctionDef)}
+    imported = {of.name for node in module.body if isinstance(node, ast.ImportFrom) for of in node.names}
+    assert not defined & imported
+    assert len(defined) == 3
 
 
 @pytest.mark.long

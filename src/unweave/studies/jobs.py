@@ -16,6 +16,9 @@ from unweave.studies.rows import REPORT, ResultRow
 from unweave.studies.stored import Scoring, write_rows
 from unweave.training.train import train
 
+METRIC_SEED = 0
+"""What names the rows that a study scores, and the draws of its metrics."""
+
 
 class Job(NamedTuple):
     """A piece of a study that one process does; it can be told as JSON."""
@@ -52,7 +55,7 @@ def measure(run: Run, said: Mapping[str, str], scoring: Scoring) -> tuple[list[R
     if scoring.protocols:
         stored = run.own_scores()
         if left := _left(stored, scoring):
-            evaluate(run, rows=scoring.rows, protocols=left, repeats=scoring.repeats)
+            evaluate(run, rows=scoring.rows, protocols=left, repeats=scoring.repeats, seed=METRIC_SEED)
             stored = run.own_scores()
         assert stored is not None
         rows += _scored(stored, scoring, about)
@@ -73,9 +76,10 @@ def _left(stored: Mapping[str, Any] | None, scoring: Scoring) -> list[str]:
 
 
 def _same_rows(stored: Mapping[str, Any], scoring: Scoring) -> bool:
-    """Whether scores are of as many rows and repeats as the study asks for."""
+    """Whether scores are of as many rows and repeats as the study asks for, and of the metric seed that it has."""
     wanted = min(scoring.rows, int(stored["data"]["images"]))
-    return stored["rows"] == wanted and f"over {scoring.repeats} repeats" in stored["interval"]
+    same = stored["rows"] == wanted and stored["seed"] == METRIC_SEED
+    return same and f"over {scoring.repeats} repeats" in stored["interval"]
 
 
 def _about(run: Run) -> dict[str, Any]:

@@ -22,8 +22,8 @@ def write_method(name: str, folder: Path | None = None) -> Path:
     It goes to the folder of that name, which pip can install. Raises ValueError for a name that cannot be one or that a
     method has already, FileExistsError where the folder has content.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"a method's name is a word of small letters, digits and _, got {name!r}.")
+    if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", name):
+        raise ValueError(f"a method's name is a word of small letters, digits and, inside, _; got {name!r}.")
     if name in registry.trainable_names():
         raise ValueError(f"there is a method {name!r} already: choose another name.")
     folder = folder or Path(name)
