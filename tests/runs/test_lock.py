@@ -47,7 +47,8 @@ def test_a_run_that_is_trained_is_not_resumed_nor_overwritten(quick_run: Run, tm
 
 
 def test_a_training_lets_go_of_its_run(quick_run: Run) -> None:
-    TrainingLock(quick_run.path).release()
+    check_not_training(quick_run.path)
+    assert not (quick_run.path / lock.HOLDER).exists()
 
 
 def test_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 from unweave import registry
 from unweave.method import Batch, Loss, MethodDefinition, OneShot, Player
 from unweave.methods import betavae
+from unweave.training import contract
 from unweave.training.contract import LAWS, check_method
 from unweave.training.method_builder import BrokenLawError, builder
 
@@ -109,3 +110,9 @@ def test_all_laws_are_tried_though_one_is_broken(put: Callable[[type], None], mo
     assert results.keys() == LAWS.keys()
     assert {law for law, why in results.items() if why} >= {"encoding is deterministic"}
     assert results["players cover the parameters"] == ""
+
+
+def test_two_processes_that_do_not_end_break_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract, "PROCESSES_SECONDS", 0.05)
+    with pytest.raises(BrokenLawError, match="had not ended"):
+        contract.two_processes_agree(builder("betavae", size=16))

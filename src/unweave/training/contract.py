@@ -22,6 +22,8 @@ from unweave.training.method_builder import BrokenLawError, MethodBuilder, build
 from unweave.training.state import restore_state, save_state
 
 TWO_STEPS = Sampling("ddim", 2)
+PROCESSES_SECONDS = 300
+"""For how long two processes may take for two steps."""
 
 
 class LawResult(NamedTuple):
@@ -189,10 +191,20 @@ def two_processes_agree(build: MethodBuilder) -> str:
         *("-m", "unweave.training.contract_processes", build.name, json.dumps(build.changes), str(build.size)),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if "Error" in line]
-        raise BrokenLawError(said[0] if said else done.stderr[-500:])
+    launcher = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )  # fmt: skip
+    try:
+        _, log = launcher.communicate(timeout=PROCESSES_SECONDS)
+    except subprocess.TimeoutExpired:
+        launcher.terminate()  # and it ends its processes
+        launcher.communicate()
+        raise BrokenLawError(
+            f"two processes had not ended after {PROCESSES_SECONDS} s: one may wait for a sum that the other skips."
+        ) from None
+    if launcher.returncode:
+        said = [line.strip() for line in log.splitlines() if "Error" in line]
+        raise BrokenLawError(said[0] if said else log[-500:])
     return ""
 
 
