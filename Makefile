@@ -12,6 +12,7 @@ SITE   := build/site
 MATHJAX := build/mathjax/tex-svg-full.js
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
+.DELETE_ON_ERROR:
 .PHONY: demo papers docs dist test test-long check format clean help
 
 help:  ## these lines

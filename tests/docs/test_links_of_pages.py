@@ -33,3 +33,8 @@ def test_every_page_has_one_place_in_the_navigation() -> None:
     pages = {path.with_suffix("") for path in WRITTEN if ROOT / "docs" in path.parents} - {ROOT / "docs" / "index"}
     assert [str(page) for page, count in entries.items() if count > 1] == []
     assert pages <= set(entries)
+
+
+def test_every_record_is_listed() -> None:
+    listed = re.findall(r"\]\(\.\./benchmarks/records/(\w+\.md)\)", (ROOT / "docs" / "records.md").read_text())
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "benchmarks" / "records").glob("*.md"))
