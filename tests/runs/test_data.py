@@ -7,6 +7,7 @@ from PIL import Image
 from tests.conftest import QUICK
 
 import unweave
+from unweave.runs.data import dataset_for
 from unweave.runs.images import read_images, read_row
 from unweave.runs.run import Run
 
@@ -79,3 +80,7 @@ def test_tiles_keep_their_places_in_codes(cells: Path, tmp_path: Path) -> None:
     assert arrays["boxes"].shape == (32, 4)
     assert arrays["boxes"][1].tolist() == [8, 0, 16, 8]
     assert arrays["files"][4] == "1.ome.tif"
+    others = dataset_for(run, str(cells))
+    assert others.boxes.shape == (32, 4)
+    assert np.array_equal(others.images(np.arange(32)), run.dataset().images(np.arange(32)))
+    assert len(dataset_for(run, {"name": "folder", "path": str(cells), "patch": 16})) == 8

@@ -57,10 +57,11 @@ def _as_read(run: Run, table: Mapping[str, Any]) -> dict[str, Any]:
     reading, other = run.reading(), find_dataset(str(table["name"])).settings
     if reading is None:
         return {}
+    settings = reading.model_dump()
     if reading.bytes_as_stored:
-        files = {"channels": reading.channels, "fit": reading.fit}
-        return files if issubclass(other, FileSettings) else {}
-    return {key: value for key, value in reading.model_dump().items() if key in other.model_fields}
+        settings = {"channels": reading.channels, "fit": reading.fit} if issubclass(other, FileSettings) else {}
+    settings["patch"] = run.tables.get("data", {}).get("patch")
+    return {key: value for key, value in settings.items() if key in other.model_fields}
 
 
 @lru_cache
