@@ -39,6 +39,7 @@ def command(
     """
     from unweave.config import parse_word
     from unweave.evaluation.contrast.contrast import contrast
+    from unweave.evaluation.report.report import check_output
     from unweave.method import Sampling
     from unweave.training.on_images import run_or_train, train_on_both
 
@@ -46,6 +47,7 @@ def command(
     places = [word for word in words if word not in settings]
     if len(places) != 3 and (len(places) != 2 or by is not None):
         raise ValueError("give [RUN] A B: a run and two folders, two folders alone, or a run and two values of --by.")
+    check_output(output, overwrite)
     with out.progress_of(quiet):
         tables = [parse_word(text) for text in settings]
         run = run_or_train(places[0], *tables) if len(places) == 3 else train_on_both(*places, tables=tables)
@@ -61,9 +63,10 @@ def command(
             overwrite=overwrite,
         )
     if json:
-        out.print_json({"page": str(found.page), **found.facts.to_json()})
+        out.print_json({"page": None if found.page is None else str(found.page), **found.facts.to_json()})
         return
-    print(found.page)
+    if found.page is not None:
+        print(found.page)
     for unit in found.facts.units if not quiet else []:
         if unit.differs:
             out.say(f"{unit.name}: delta {unit.difference.delta:+.2f}, adjusted p {unit.difference.adjusted:.2g}")

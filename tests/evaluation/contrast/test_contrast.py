@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from unweave.cli.main import app
 from unweave.evaluation.contrast.contrast import contrast
+from unweave.files import UnwritableError
 from unweave.method import Sampling
 from unweave.runs.run import Run
 
@@ -54,13 +56,51 @@ def test_replicates_of_folders_stay_together(
     quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path
 ) -> None:
     a, b = map(str, dark_and_bright)
-    crossed = contrast(quick_run, a, b, replicate="folders", sampling=FAST, output=tmp_path / "c.html")
-    assert (crossed.facts.design, crossed.facts.replicates) == ("crossed", (4, 4))
+    nested = contrast(quick_run, a, b, replicate="folders", sampling=FAST, output=tmp_path / "c.html")
+    assert (nested.facts.design, nested.facts.replicates) == ("nested", (4, 4))
+    assert nested.facts.smallest_p == pytest.approx(2 / 70)
     table = tmp_path / "plates.csv"
     files = [file for folder in dark_and_bright for file in sorted(folder.rglob("*.png"))]
     table.write_text("file,plate\n" + "".join(f"{file.name},{file.name[:3]}{i // 6}\n" for i, file in enumerate(files)))
     with pytest.raises(ValueError, match="2 and 2 replicates: 3 of each are needed"):
         contrast(quick_run, a, b, replicate=f"{table}:plate", output=tmp_path / "d.html")
+
+
+def test_pages_are_refused_before_the_work_or_set_aside(
+    quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = map(str, dark_and_bright)
+    with pytest.raises(ValueError, match=r"must end in \.html"):
+        contrast(quick_run, a, b, output=tmp_path / "c.json")
+    (tmp_path / "c.json").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"c\.json is there already"):
+        contrast(quick_run, a, b, output=tmp_path / "c.html")
+    first = contrast(quick_run, a, b, sampling=FAST)
+    facts = first.json.read_text()
+    contrast(quick_run, a, b, seed=1, sampling=FAST)
+    assert first.json.with_stem(f"{first.json.stem}-1").read_text() == facts
+    assert first.page.with_stem(f"{first.page.stem}-1").is_file()
+    monkeypatch.setattr("unweave.files.is_writable", lambda path: False)
+    with pytest.raises(UnwritableError):
+        contrast(quick_run, a, b, output=tmp_path / "d.html")
+
+
+def test_facts_of_a_read_only_run_are_given(
+    quick_run: Run,
+    dark_and_bright: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = set(quick_run.path.iterdir())
+    monkeypatch.setattr("unweave.evaluation.contrast.contrast.is_writable", lambda path: False)
+    words = ["contrast", str(quick_run.path), *map(str, dark_and_bright), "--steps", "2", "--json"]
+    said = CliRunner().invoke(app, words)
+    assert said.exit_code == 0
+    facts = json.loads(said.stdout)
+    assert facts["page"] is None
+    assert facts["names"] == ["dark", "bright"]
+    assert "--output keeps it elsewhere" in caplog.text
+    assert set(quick_run.path.iterdir()) == before
 
 
 def test_what_cannot_be_compared_is_named(quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ FACTS = {
     "rows": [10, 12],
     "replicates": None,
     "design": "rows",
+    "smallest_p": 0.001,
     "kind": "units",
     "ceiling": {"auroc": 0.9, "low": 0.8, "high": 0.95},
     "units": [{**UNIT, "auroc": 0.75, "differs": True, "change": 0.1}],
@@ -30,3 +31,9 @@ def test_every_design_says_how():
     for design, words in (("rows", "Mann and Whitney"), ("nested", "change groups together"), ("crossed", "inside it")):
         replicates = None if design == "rows" else [4, 4]
         assert words in render_contrast({**FACTS, "design": design, "replicates": replicates}, [])
+
+
+def test_too_few_to_differ_are_said():
+    assert "allow no p below" not in render_contrast(FACTS, [])
+    few = {**FACTS, "design": "nested", "replicates": [3, 3], "smallest_p": 0.1}
+    assert "allow no p below 0.1: none can be said to differ" in render_contrast(few, [])

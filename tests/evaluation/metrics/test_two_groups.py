@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from unweave.evaluation.metrics import two_groups
-from unweave.evaluation.metrics.two_groups import ceiling, design, differences
+from unweave.evaluation.metrics.two_groups import ceiling, design, differences, smallest_p
 
 RNG = np.random.default_rng(0)
 
@@ -85,6 +85,28 @@ def test_too_few_replicates_are_refused():
         design(in_b, np.concatenate([np.arange(29), [29, 29], np.arange(30, 59)]))
     with pytest.raises(ValueError, match="fewer than 3 rows"):
         design(groups(2, 30), None)
+
+
+def test_three_replicates_leave_a_wide_interval_and_no_small_p():
+    in_b, each = groups(30, 30), np.arange(60) // 10
+    apart = differences(np.arange(60.0)[:, None], in_b, each)[0]
+    assert apart.delta == 1
+    assert apart.low < 0.7
+    assert apart.p == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("replicates", "a", "least"), [(6, 3, 0.1), (8, 4, 2 / 70), (7, 3, 1 / 35), (40, 20, 1 / 10_000)]
+)
+def test_the_smallest_p_is_that_of_the_permutations(replicates, a, least):
+    each = np.repeat(np.arange(replicates), 5)
+    assert smallest_p(each >= a, each) == pytest.approx(least)
+
+
+def test_pairs_and_rows_have_a_smallest_p_too():
+    assert smallest_p(np.tile([False, True], 3), np.repeat(np.arange(3), 2)) == pytest.approx(2 / 8)
+    assert smallest_p(groups(3, 3)) == pytest.approx(0.1)
+    assert smallest_p(groups(5_000, 5_000)) == 0
 
 
 def test_the_ceiling_is_chance_for_noise_and_one_for_what_is_apart():

@@ -1,5 +1,6 @@
 """How two groups of images differ, unit by unit: effect sizes with intervals, and the change of a picture."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,18 +23,23 @@ from unweave.evaluation.metrics.two_groups import (
     ceiling,
     design,
     differences,
+    smallest_p,
 )
+from unweave.evaluation.report.report import check_output, set_aside
 from unweave.evaluation.run_editor import RunEditor
 from unweave.figures.pixels import rgb_pixels
-from unweave.files import write_atomically, write_json
+from unweave.files import check_writable, is_writable, write_atomically, write_json
 from unweave.method import Generative, Method, Sampling
 from unweave.runs.codes import encode_rows
+from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
 
 DRAWN = 8  # units, those that differ most
 LEVEL = 0.05  # of the adjusted p, from which a difference is called one
 MAX_COLUMNS = 1_024  # numbers of a code that tell the groups apart together; of more, one of each unit
+
+logger = logging.getLogger("unweave")
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class ContrastFacts:
     rows: tuple[int, int]
     replicates: tuple[int, int] | None  # of each group; None where every image stands for itself
     design: str  # rows, nested or crossed: see `two_groups.design`
+    smallest_p: float  # that this design allows: where it is not below LEVEL, nothing can be said to differ
     kind: Literal["factors", "units"]  # what is compared
     ceiling: Ceiling
     units: list[UnitContrast]
@@ -89,10 +96,10 @@ class TypicalPicture(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """The page, the same as JSON, and its content."""
+    """The page, the same as JSON, and its content; no files of a run that cannot be written to."""
 
-    page: Path
-    json: Path
+    page: Path | None
+    json: Path | None
     facts: ContrastFacts
 
 
@@ -116,17 +123,25 @@ def contrast(
     %, p, and p adjusted by Benjamini and Hochberg over all of them; and of the picture of a that is nearest to its
     median, the change as this unit alone goes to b's median. The ceiling is the cross-validated AUROC of all together.
 
-    The page goes to the run's contrast-A-B.html, the JSON beside it. Raises ValueError for groups that cannot be
-    compared, FileExistsError for an `output` that is there.
+    The page goes to the run's contrast-A-B.html, the JSON beside it; earlier ones are kept under the next free number.
+    A run that cannot be written to gets neither, which a warning says. Raises ValueError for groups that cannot be
+    compared and an `output` that is no .html, FileExistsError for one that is there, or whose JSON is, and
+    UnwritableError for one that cannot be made.
     """
+    check_output(output, overwrite)
+    if output is not None:
+        check_writable(output)
     run = run if isinstance(run, Run) else Run(run)
     groups = two_sets(run, a, b, seed) if by is None else by_column(run, by, a, b, seed)
     page = output or run.path / f"contrast-{_word(groups[0].name)}-{_word(groups[1].name)}.html"
-    if output is not None and output.exists() and not overwrite:
-        raise FileExistsError(f"{output} is there already: choose another --output, or give --overwrite.")
     replicates = replicates_of(groups, replicate)
     in_b = np.repeat([False, True], [len(group.rows) for group in groups])
-    kind = design(in_b, replicates)
+    kind, least = design(in_b, replicates), smallest_p(in_b, replicates)
+    if least >= LEVEL:
+        logger.warning("so few of each group allow no p below %.2g: nothing can be said to differ", least)
+    keeps = is_writable(page)
+    if not keeps:
+        logger.warning("%s cannot be written, and the page is not kept: --output keeps it elsewhere", page)
     method = run.method()
     codes = np.concatenate([encode_rows(method, group.dataset, group.rows) for group in groups])
     compared = compared_in(run, method, codes)
@@ -141,6 +156,7 @@ def contrast(
         rows=(len(groups[0].rows), len(groups[1].rows)),
         replicates=_counts(in_b, replicates),
         design=kind,
+        smallest_p=least,
         kind=compared.kind,
         ceiling=ceiling(_together(codes, values), in_b, replicates, seed),
         units=[
@@ -150,8 +166,14 @@ def contrast(
         weights=run.digest(),
         seed=seed,
     )
-    json_path = write_json(page.with_suffix(".json"), facts.to_json())
-    write_atomically(page, render_contrast(facts.to_json(), [picture.steps for picture in drawn]))
+    if not keeps:
+        return Contrast(None, None, facts)
+    content = render_contrast(facts.to_json(), [picture.steps for picture in drawn])
+    with one_writer(run.path):
+        if output is None:
+            set_aside(page)
+        json_path = write_json(page.with_suffix(".json"), facts.to_json())
+        write_atomically(page, content)
     return Contrast(page, json_path, facts)
 
 

@@ -39,10 +39,14 @@ def _summary(facts: Mapping[str, Any]) -> str:
     if facts["replicates"] is not None:
         of = f" in {facts['replicates'][0]} and {facts['replicates'][1]} replicates"
     ceiling = facts["ceiling"]
+    least = ""
+    if facts["smallest_p"] >= facts["level"]:
+        least = f" So few of each allow no p below {facts['smallest_p']:.2g}: none can be said to differ."
     return (
         f"<p>{differ} of {len(facts['units'])} {facts['kind']} differ by more than chance "
         f"(adjusted p below {facts['level']:g}). "
-        f"Images: {rows}{of}.</p><p>All of them together tell the groups apart with an AUROC of {ceiling['auroc']:.2f} "
+        f"Images: {rows}{of}.{least}</p>"
+        f"<p>All of them together tell the groups apart with an AUROC of {ceiling['auroc']:.2f} "
         f"({ceiling['low']:.2f} to {ceiling['high']:.2f}) on images that were not learned from; 0.5 is chance.</p>"
     )
 

@@ -5,6 +5,7 @@ Obuchowski (Biometrics 53:567, 1997), which is DeLong's where every row is its o
 was free to vary: replicates among groups where each lies in one group, rows inside a replicate where it has both.
 """
 
+from math import comb, prod
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -78,6 +79,24 @@ def design(in_b: InB, replicates: Replicates | None) -> Literal["rows", "nested"
             "rows of one replicate say again what the first has said."
         )
     return "nested"
+
+
+def smallest_p(in_b: InB, replicates: Replicates | None = None) -> float:
+    """The least p that the groups allow, before it is adjusted: one of all ways to exchange what was free to vary.
+
+    It is twice that where exchanging both groups is one of the ways, and no less than permutations can say. Three
+    replicates against three give 0.1. Raises ValueError as `design` does.
+    """
+    kind = design(in_b, replicates)
+    each = np.arange(len(in_b)) if replicates is None else np.unique(replicates, return_inverse=True)[1]
+    if kind == "crossed":
+        counts = [(int(n), int(k)) for n, k in zip(np.bincount(each), np.bincount(each[in_b]))]
+    else:
+        a, b = (len(np.unique(each[group])) for group in (~in_b, in_b))
+        counts = [(a + b, b)]
+    mirrored = all(n == 2 * k for n, k in counts)
+    least = (1 + mirrored) / prod(comb(n, k) for n, k in counts)
+    return least if kind == "rows" else max(least, 1 / (PERMUTATIONS + 1))
 
 
 def differences(
@@ -172,7 +191,8 @@ def _interval(column: Float[np.ndarray, "rows"], in_b: InB, each: Replicates, ki
     if kind == "crossed":
         variance += 2 * count / (count - 1) * (b_sums * a_sums).sum() / (len(b) * len(a))
         freedom = count - 1
-    held = float(np.clip(auroc, 0.5 / len(b), 1 - 0.5 / len(b)))
+    margin = 0.5 / min(groups)  # so many replicates cannot say that an AUROC is nearer to 0 or 1
+    held = float(np.clip(auroc, margin, 1 - margin))
     step = stats.t.ppf(0.975, freedom) * np.sqrt(max(variance, 0.0)) / (held * (1 - held))
     logit = np.log(held / (1 - held))
     low, high = (float(1 / (1 + np.exp(-(logit + sign * step)))) for sign in (-1, 1))

@@ -78,7 +78,7 @@ def report(
     page = render_page(facts, pictures)
     with one_writer(run.path):
         if output is None:
-            _set_aside(page_path)
+            set_aside(page_path)
         json_path = write_json(page_path.with_suffix(".json"), facts.to_json())
         write_atomically(page_path, page)
     return RunReport(page_path, json_path, facts)
@@ -111,7 +111,7 @@ def check_output(output: Path | None, overwrite: bool) -> None:
             raise FileExistsError(f"{path} is there already: choose another --output, or give --overwrite.")
 
 
-def _set_aside(page_path: Path) -> None:
+def set_aside(page_path: Path) -> None:
     """An earlier report there, page or JSON, keeps its content under the next free number."""
     both = [page_path, page_path.with_suffix(".json")]
     if not any(path.exists() for path in both):
