@@ -29,8 +29,8 @@ from unweave.evaluation.metrics.dci import disentanglement, predict_factors
 from unweave.evaluation.metrics.information import discretise, mutual_information
 from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.factors.coordinate import fit_coordinate
-from unweave.factors.factor import Factor, Verdict
-from unweave.factors.verdict import FAINT_BELOW, Limits, SwapEvidence, judge
+from unweave.factors.factor import FAINT_BELOW, Factor, Verdict
+from unweave.factors.verdict import Limits, SwapEvidence, judge
 from unweave.runs.codes import check_generative, encode_rows
 from unweave.runs.run import Run
 

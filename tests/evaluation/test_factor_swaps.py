@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 from tests.evaluation.shades import FACTORS, Shades, shade_pictures
 
-from unweave.evaluation.factor_swaps import judge_factors, swap_evidence
+from unweave.data.views import View
+from unweave.evaluation import factor_swaps
+from unweave.evaluation.factor_swaps import judge_factors, judge_run, swap_evidence
 from unweave.factors.factor import Factor
+from unweave.runs.factors import require_factors
+from unweave.runs.run import Run
 
 METHOD = Shades()
 CODES = METHOD.encode(shade_pictures(2_000)).numpy()
@@ -30,7 +34,18 @@ def test_evidence_has_the_effect_and_follows_from_the_seed() -> None:
     assert abs(evidence.other_error) < 1e-3
 
 
+@pytest.mark.parametrize("images", [999, 1_000])
+def test_few_images_have_no_verdict(images: int, factored_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factor_swaps, "SWAPPED", 2)
+    monkeypatch.setattr(factor_swaps, "BANK", 62)
+    factors = require_factors(factored_run).factors
+    dataset = View(factored_run.dataset(), np.arange(images), "few")
+    judged = judge_run(factored_run, dataset, factors, 0)
+    assert [factor.verdict is None for factor in judged] == [images < 1_000] * 3
+    assert [factor.units for factor in judged] == [factor.units for factor in factors]
+
+
 def test_few_rows_are_refused() -> None:
-    with pytest.raises(ValueError, match="60 rows or more, got 59"):
-        swap_evidence(METHOD, CODES[:59], FACTORS)
-    assert len(swap_evidence(METHOD, np.ascontiguousarray(CODES[:60]), FACTORS)) == 4
+    with pytest.raises(ValueError, match="1,000 rows or more, got 999"):
+        swap_evidence(METHOD, CODES[:999], FACTORS)
+    assert len(swap_evidence(METHOD, np.ascontiguousarray(CODES[:1_000]), FACTORS)) == 4

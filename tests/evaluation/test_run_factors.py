@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,29 @@ def test_merged_factors_are_one_and_are_measured_again(factored_run: Run) -> Non
     both = unweave.swap(factored_run, [0], [1], "1,3", sampling=unweave.Sampling("ddim", 2)).images
     assert swapped.shape[1] == 1
     assert not swapped[:, 0].equal(both[:, 0])
+
+
+def test_a_merged_factor_is_judged_again_with_all_others(factored_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def judge(run: Run, dataset: object, factors: tuple[Factor, ...], seed: int) -> list[Factor]:
+        asked.append([factor.units for factor in factors])
+        return [replace(factor, verdict="several things mixed", name=None, hidden=False) for factor in factors]
+
+    monkeypatch.setattr(run_factors, "judge_run", judge)
+    assert run_factors.judge_again(factored_run).factors[0].verdict == "one thing"
+    assert not asked  # all have a verdict
+    unweave.name_factor(factored_run, "f1", "hue")
+    unweave.hide_factor(factored_run, "f1")
+    unweave.merge_factors(factored_run, ["f2", "f3"])
+    judged = run_factors.judge_again(factored_run)
+    assert asked == [[(0, 2), (1, 3)]]
+    assert [factor.verdict for factor in judged.factors] == ["several things mixed"] * 2
+    assert (judged.factors[0].name, judged.factors[0].hidden) == ("hue", True)
+    assert json.dumps(require_factors(factored_run).to_json()) == json.dumps(judged.to_json())
+    write_factors(factored_run, replace(judged, weights="0" * 16))
+    with pytest.raises(ValueError, match="before further training"):
+        run_factors.judge_again(factored_run)
 
 
 def test_a_unit_that_is_split_off_is_the_last_factor(factored_run: Run) -> None:

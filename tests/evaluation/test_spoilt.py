@@ -58,3 +58,10 @@ def test_noise_is_of_the_image_and_of_nothing_in_it() -> None:
     noise = units[:, 5:]
     assert noise.std(0).min() > 0.5
     assert np.abs(np.corrcoef(np.column_stack([noise, CODES]).T) - np.eye(6)).max() < 0.1
+
+
+def test_it_works_in_the_precision_of_the_units() -> None:
+    method = spoilt([0], [1])
+    units = method.encode(PICTURES[:8].double())
+    assert units.dtype == torch.float64
+    torch.testing.assert_close(method.decode(units, None, SAMPLING), PICTURES[:8].double(), atol=1e-5, rtol=0)

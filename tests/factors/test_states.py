@@ -6,7 +6,7 @@ from unweave.factors.states import find_states
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("rows", [500, 5_000])
+@pytest.mark.parametrize("rows", [1_000, 5_000])
 @pytest.mark.parametrize("states", [2, 4, 10])
 def test_states_are_found_where_they_are(rows: int, states: int) -> None:
     places = (np.arange(states) + 0.5) / states
@@ -21,7 +21,7 @@ def test_shares_are_those_of_the_states() -> None:
     assert [mode.share for mode in modes] == pytest.approx([0.3, 0.7])
 
 
-@pytest.mark.parametrize("rows", [500, 5_000])
+@pytest.mark.parametrize("rows", [500, 1_500, 5_000])
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_smooth_coordinate_has_none(rows: int, closed: bool) -> None:
     assert find_states(RNG.random(rows), closed) == ()
@@ -29,10 +29,16 @@ def test_a_smooth_coordinate_has_none(rows: int, closed: bool) -> None:
 
 
 def test_a_state_at_the_seam_of_a_closed_coordinate_is_one() -> None:
-    positions = (RNG.choice([0.0, 1 / 3, 2 / 3], 900) + RNG.normal(0, 0.02, 900)) % 1
+    positions = (RNG.choice([0.0, 1 / 3, 2 / 3], 1_200) + RNG.normal(0, 0.02, 1_200)) % 1
     assert len(find_states(positions, closed=True)) == 3
     assert len(find_states(positions, closed=False)) == 4
 
 
 def test_one_state_alone_is_none() -> None:
-    assert find_states(np.full(100, 0.5), closed=False) == ()
+    assert find_states(np.full(1_000, 0.5), closed=False) == ()
+
+
+def test_few_rows_have_none() -> None:
+    positions = np.tile([0.2, 0.8], 500)
+    assert find_states(positions[:-1], closed=False) == ()
+    assert len(find_states(positions, closed=False)) == 2

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
-from unweave.factors.verdict import RebuiltRows, SwapEvidence, SwappedRows, headline, impossible, judge, weigh_swaps
+from unweave.factors.verdict import (
+    MIN_ROWS,
+    Limits,
+    RebuiltRows,
+    SwapEvidence,
+    SwappedRows,
+    headline,
+    impossible,
+    judge,
+    weigh_swaps,
+)
 from unweave.types import Pixels
 
 ROWS, BANK, SWAPPED = 2_000, 1_000, 300
@@ -84,6 +94,14 @@ def test_swaps_of_independent_codes_lead_nowhere_impossible() -> None:
     assert max(found[2]) < 0.005
 
 
+def test_with_a_thousand_rows_chance_makes_no_independent_factors_look_turned() -> None:
+    most = {
+        rows: max(impossible(shades(seed, 6)[:rows], [[unit] for unit in range(6)]).max() for seed in range(5))
+        for rows in (60, MIN_ROWS)
+    }
+    assert most[60] > Limits().impossible > 2 * most[MIN_ROWS]
+
+
 def test_what_is_mixed_for_other_reasons_says_nothing_of_what_depends_on_it() -> None:
     clear = SwapEvidence(effect=0.1, leave=0.5, own_error=0.0, other_error=0.0, impossible=(0.0, 0.3), on_curve=True)
     unread = replace(clear, own_error=0.5, impossible=(0.3, 0.0))
@@ -102,6 +120,7 @@ def test_a_factor_without_any_variation_is_left_over() -> None:
     ("verdicts", "words"),
     [
         ("111mmx", "3 clear factors, 2 mixed, 1 left over; trust the first 3."),
+        ("1.1", "2 clear factors; trust f1, f3."),
         ("1m1", "2 clear factors, 1 mixed; trust f1, f3."),
         ("m1", "1 clear factor, 1 mixed; trust f2."),
         ("mx", "No clear factors, 1 mixed, 1 left over; trust none of them."),
@@ -109,4 +128,5 @@ def test_a_factor_without_any_variation_is_left_over() -> None:
 )
 def test_one_sentence_says_what_to_trust(verdicts: str, words: str) -> None:
     kinds = {"1": "one thing", "m": "several things mixed", "x": "leftover"}
-    assert headline([kinds[letter] for letter in verdicts]) == words  # type: ignore[misc]
+    told = {f"f{place}": kinds[letter] for place, letter in enumerate(verdicts, 1) if letter in kinds}
+    assert headline(told) == words  # type: ignore[arg-type]

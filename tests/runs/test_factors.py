@@ -53,6 +53,11 @@ def test_a_run_whose_factors_were_never_found_says_how(quick_run: Run) -> None:
         lambda stored: json.dumps({**stored, "factors": [stored["factors"][0], stored["factors"][0]]}),
         lambda stored: json.dumps({**stored, "factors": [{**stored["factors"][0], "verdict": "good"}]}),
         lambda stored: json.dumps({**stored, "factors": [{**stored["factors"][0], "coordinate": {"closed": True}}]}),
+        lambda stored: json.dumps({**stored, "factors": [{**stored["factors"][0], "agreement": 0.5}]}),
+        lambda stored: json.dumps({**stored, "factors": [{**stored["factors"][1], "agreement": None}]}),
+        lambda stored: json.dumps({**stored, "factors": [{**stored["factors"][1], "agreement": "high"}]}),
+        lambda stored: json.dumps({**stored, "factors": [{**stored["factors"][0], "units": [0, 1, 2]}]}),
+        lambda stored: json.dumps({**stored, "factors": [{**stored["factors"][2], "units": [4]}]}),
     ],
 )
 def test_a_damaged_file_is_named_with_the_remedy(factored_run: Run, change) -> None:

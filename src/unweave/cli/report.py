@@ -18,7 +18,7 @@ def command(
     ] = None,
     data: Annotated[str | None, typer.Option(help="with a run: other images to look at it with than its own")] = None,
     method: Annotated[str | None, typer.Option(help="with images: the method to train, encdiff if not given")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="sampling steps of an edit")] = 10,
+    steps: Annotated[int | None, typer.Option(min=1, help="sampling steps of an edit, 10 if not given")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the images that are looked at, and of x_T")] = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="the .html to write; RUN/report.html if not given")
@@ -47,6 +47,10 @@ def command(
     from unweave.method import Sampling
     from unweave.training.on_images import run_or_train
 
+    if check and (steps is not None or output is not None or overwrite):
+        raise ValueError(
+            "--check writes no page and has steps of its own: leave out --steps, --output and --overwrite."
+        )
     check_output(output, overwrite)
     tables = [parse_word(text) for text in words or []]
     with out.progress_of(quiet):
@@ -58,7 +62,7 @@ def command(
         written = report(
             run,
             data=data,
-            sampling=Sampling("dpmsolver++", steps),
+            sampling=Sampling("dpmsolver++", steps or 10),
             seed=seed,
             output=output,
             overwrite=overwrite,

@@ -14,7 +14,7 @@ from unweave.editing.decoding import decode
 from unweave.evaluation.find_factors import ROWS
 from unweave.evaluation.metrics.swap_consistency import CodeArray
 from unweave.factors.factor import Factor
-from unweave.factors.verdict import RebuiltRows, SwapEvidence, SwappedRows, judge, weigh_swaps
+from unweave.factors.verdict import MIN_ROWS, RebuiltRows, SwapEvidence, SwappedRows, judge, weigh_swaps
 from unweave.method import Generative, Sampling, Start, evaluating
 from unweave.runs.codes import code_table, encode_images
 from unweave.runs.model import best_device
@@ -24,7 +24,6 @@ from unweave.types import Pixels, WideTable
 
 SAMPLING = Sampling("dpmsolver++", 3)
 BANK, SWAPPED = 1_400, 200  # rows that are rebuilt, and others that every factor is swapped in
-MIN_ROWS = 60
 BATCH = 64
 
 
@@ -33,7 +32,8 @@ def judge_factors(
 ) -> list[Factor]:
     """The factors with a verdict each, in their order (see `factors.verdict.judge`).
 
-    `codes` are those of rows of a data set, as `runs.codes.code_table` gives them, best 3,000 or more; at least 60.
+    `codes` are those of rows of a data set, as `runs.codes.code_table` gives them, best 3,000 or more. Raises
+    ValueError for fewer than 1,000.
     """
     verdicts = judge(swap_evidence(method, codes, factors, sampling=sampling, seed=seed))
     return [replace(factor, verdict=verdict) for factor, verdict in zip(factors, verdicts)]
@@ -42,11 +42,11 @@ def judge_factors(
 def judge_run(run: Run, dataset: Dataset, factors: Sequence[Factor], seed: int) -> list[Factor]:
     """`judge_factors` of a run, on the rows that its factors were found on.
 
-    Nothing is said of fewer than 60 rows, or where there is no decoder.
+    None of them has a verdict where there are fewer than 1,000 rows, or no decoder.
     """
     rows, method = sample_rows(len(dataset), ROWS, seed), run.method()
     if len(rows) < MIN_ROWS or not isinstance(method, Generative):
-        return list(factors)
+        return [replace(factor, verdict=None) for factor in factors]
     codes = code_table(run, dataset, rows, seed, "averaged")
     return judge_factors(method, codes, factors, seed=seed)
 
@@ -57,10 +57,10 @@ def swap_evidence(
     """What swaps of each factor show (see `factors.verdict.weigh_swaps`).
 
     1,400 rows are rebuilt, and 200 others with every factor in turn taken from rows that were not rebuilt, all from one
-    x_T of this seed; of fewer than 2,000 rows seven tenths and a tenth. Raises ValueError for fewer than 60 rows.
+    x_T of this seed; of fewer than 2,000 rows seven tenths and a tenth. Raises ValueError for fewer than 1,000 rows.
     """
     if len(codes) < MIN_ROWS:
-        raise ValueError(f"a verdict needs {MIN_ROWS} rows or more, got {len(codes)}.")
+        raise ValueError(f"a verdict needs {MIN_ROWS:,} rows or more, got {len(codes)}.")
     rng = np.random.default_rng(seed)
     codes = codes[rng.permutation(len(codes))]
     bank, end = (min(most, int(part * len(codes))) for most, part in ((BANK, 0.7), (BANK + SWAPPED, 0.8)))
@@ -75,7 +75,7 @@ def swap_evidence(
             given, units = own.copy(), list(factor.units)
             given[:, units] = partners[number][:, units]
             edited = drawer.draw(given)
-            numbers = [unit * dim + place for unit in units for place in range(dim)]
+            numbers = factor.numbers(dim)
             on_curve = factor.coordinate is not None or len(numbers) == 1
             swaps.append(SwappedRows(numbers, on_curve, edited, _flat(given), _flat(drawer.read(edited))))
     return weigh_swaps(rebuilt, swaps, _flat(codes), seed)

@@ -57,8 +57,8 @@ def find_factors(
             members = tuple(units[list(group)].tolist())
             task.update(number * PAIRS, "swapping groups")
             joint = codes[:, list(members)].reshape(len(codes), -1)
-            effect = float(np.sqrt(joint.var(0).sum())) if swaps is None else _change(swaps, members)
-            factors.append(_factor(members, effect, joint, seed))
+            effect = float(np.sqrt(joint.var(0).sum())) if swaps is None else swap_effect(swaps, members)
+            factors.append(factor_of_codes(members, effect, joint, seed))
     if not grouped.stable:
         progress.message(
             f"The grouping of units into factors is not stable: on other rows and pairs it agrees to "
@@ -67,14 +67,17 @@ def find_factors(
     return sorted(factors, key=lambda factor: -factor.effect)
 
 
-def _factor(units: tuple[int, ...], effect: float, joint: np.ndarray, seed: int) -> Factor:
+def factor_of_codes(
+    units: tuple[int, ...], effect: float, joint: Float[np.ndarray, "rows number"], seed: int
+) -> Factor:
+    """A factor of these units and this effect, with the coordinate and the states that its joint codes have."""
     coordinate = fit_coordinate(joint, seed)
     states = () if coordinate is None else find_states(position_of(coordinate, joint), coordinate.closed)
     return Factor(units, effect, coordinate, states)
 
 
-def _change(swaps: SwapPictures, units: Sequence[int]) -> float:
-    """The mean absolute change of pixels in [0, 1] by a swap of these units."""
+def swap_effect(swaps: SwapPictures, units: Sequence[int]) -> float:
+    """The mean absolute change of pixels in [0, 1] where these units come from another image."""
     return float(np.abs(swaps.pixels(units).astype(np.float32) - swaps.unedited).mean() / 255)
 
 

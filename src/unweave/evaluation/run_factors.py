@@ -9,13 +9,10 @@ import numpy as np
 from unweave import progress
 from unweave.data.sampling import sample_rows
 from unweave.evaluation.factor_swaps import judge_run
-from unweave.evaluation.find_factors import ROWS, SAMPLING, find_factors
-from unweave.evaluation.metrics.swap_consistency import random_pairs
+from unweave.evaluation.find_factors import ROWS, SAMPLING, factor_of_codes, find_factors, swap_effect
 from unweave.evaluation.run_editor import RunEditor
-from unweave.evaluation.swap_pictures import SwapPictures
-from unweave.factors.coordinate import fit_coordinate, position_of
+from unweave.evaluation.swap_pictures import SwapPictures, swaps_of_rows
 from unweave.factors.factor import Factor
-from unweave.factors.states import find_states
 from unweave.files import check_writable
 from unweave.method import Generative, Sampling
 from unweave.runs.codes import code_table
@@ -26,12 +23,13 @@ from unweave.runs.factors import (
     change_factors,
     keep_by_hand,
     read_factors,
+    require_factors,
+    with_measurements,
     write_factors,
 )
 from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.runs.units import UnitSelection, list_units
-from unweave.types import Rows
 
 PAIRS = 32  # of images, between which the units of a factor are swapped
 
@@ -67,6 +65,20 @@ def factors_of(
     if lost := [name for name in old if name is not None and name not in names]:
         progress.message(f"no factor has just the units any more that were called {', '.join(lost)}.")
     return kept
+
+
+def judge_again(run: Run) -> RunFactors:
+    """The stored factors, all judged together where one has no verdict, as after a merge; the rest of them stays.
+
+    Raises LookupError where they were never found and where the data are gone, ValueError for factors of earlier
+    weights.
+    """
+    found = require_factors(run)
+    check_current(run, found)
+    if all(factor.verdict is not None for factor in found.factors):
+        return found
+    judged = judge_run(run, run.dataset(), found.factors, found.seed)
+    return change_factors(run, lambda stored: with_measurements(stored, judged))
 
 
 def merge_factors(run: Run | str | Path, factors: str | Sequence[str]) -> RunFactors:
@@ -128,23 +140,13 @@ def measure_factor(run: Run, found: RunFactors, units: Sequence[int]) -> Factor:
     dataset, units, method = run.dataset(), sorted(units), run.method()
     rows = sample_rows(len(dataset), found.rows, found.seed)
     codes = code_table(run, dataset, rows, found.seed, "averaged")[:, units].reshape(len(rows), -1)
-    coordinate = fit_coordinate(codes, found.seed)
-    states = () if coordinate is None else find_states(position_of(coordinate, codes), coordinate.closed)
     if isinstance(method, Generative):
-        effect = swap_effect(RunEditor(method, dataset, SAMPLING, found.seed), rows, units)
+        swaps = swaps_of_rows(RunEditor(method, dataset, SAMPLING, found.seed), rows, PAIRS)
+        with progress.task("measuring the factor", 2 * PAIRS, "images"):
+            effect = swap_effect(swaps, units)
     else:
         effect = float(np.sqrt(codes.var(0).sum()))
-    return Factor(tuple(units), effect, coordinate, states)
-
-
-def swap_effect(editor: RunEditor, rows: Rows, units: Sequence[int]) -> float:
-    """The mean absolute change of pixels in [0, 1] where these units come from another image, over 32 pairs."""
-    first, second = random_pairs(rows, PAIRS, editor.seed or 0)
-    with progress.task("measuring the factor", 2 * PAIRS, "images") as task:
-        unedited = editor.reconstruct(first)
-        task.update(PAIRS)
-        edited = editor.swap(first, second, units)
-    return float((edited - unedited).abs().mean() / 2)
+    return factor_of_codes(tuple(units), effect, codes, found.seed)
 
 
 def check_current(run: Run, found: RunFactors) -> None:

@@ -39,7 +39,7 @@ class SpoiltMethod(Generative):
 
     def encode(self, images: Images) -> Units:
         units = self.method.encode(images)
-        turned = (units.flatten(1) @ self.turn).unflatten(1, units.shape[1:])
+        turned = (units.flatten(1) @ self.turn.to(units)).unflatten(1, units.shape[1:])
         return torch.cat([turned, turned[:, [self.doubled]], self._noise(images, units.shape[2])], 1)
 
     def start(self, count: int, rng: torch.Generator) -> Start:
@@ -55,7 +55,7 @@ class SpoiltMethod(Generative):
         """The units of the method itself."""
         turned = units[:, : units.shape[1] - 1 - self.noise].clone()
         turned[:, self.doubled] = (turned[:, self.doubled] + units[:, turned.shape[1]]) / 2
-        return (turned.flatten(1) @ self.back).unflatten(1, turned.shape[1:])
+        return (turned.flatten(1) @ self.back.to(turned)).unflatten(1, turned.shape[1:])
 
     def _noise(self, images: Images, dim: int) -> Units:
         rng = torch.Generator().manual_seed(0)

@@ -17,9 +17,11 @@ from unweave.evaluation.find_factors import SAMPLING as FINDING
 from unweave.evaluation.find_factors import find_factors
 from unweave.evaluation.spoilt import SpoiltMethod, turning
 from unweave.factors.factor import Factor
+from unweave.factors.verdict import MIN_ROWS
 from unweave.method import Generative, Sampling
 from unweave.runs.codes import check_generative, encode_rows
 from unweave.runs.data import dataset_for
+from unweave.runs.factors import current_factors
 from unweave.runs.run import Run
 
 ROWS, TRIALS, NOISE = 3_000, 5, 2
@@ -60,14 +62,19 @@ class VerdictCheck:
 def check_verdicts(
     run: Run | str | Path, *, data: str | None = None, sampling: Sampling = SAMPLING, seed: int = 0
 ) -> VerdictCheck:
-    """The factors of a run (on other images than its own, if given) are found and judged, then spoilt and judged again.
+    """The factors of a run are judged (on other images than its own, if given), then spoilt and judged again.
 
-    See `spoil_factors`. No label is read. Raises TypeError for a method without a decoder, ValueError for a run with
-    fewer than two clear factors.
+    They are the stored ones of its newest weights, with what was merged and split by hand; where there are none they
+    are found, and not kept. See `spoil_factors`. No label is read. Raises TypeError for a method without a decoder,
+    ValueError for fewer than 1,000 images and for fewer than two clear factors.
     """
     run = run if isinstance(run, Run) else Run(run)
     dataset, method = dataset_for(run, data), check_generative(run.method(), run)
-    return spoil_factors(method, dataset, find_factors(run, dataset, FINDING, seed), sampling=sampling, seed=seed)
+    if len(dataset) < MIN_ROWS:
+        raise ValueError(f"a verdict needs {MIN_ROWS:,} images or more, and {dataset.name} has {len(dataset)}.")
+    stored = current_factors(run)
+    factors = find_factors(run, dataset, FINDING, seed) if stored is None else stored.factors
+    return spoil_factors(method, dataset, factors, sampling=sampling, seed=seed)
 
 
 def spoil_factors(
@@ -97,7 +104,7 @@ def spoil_factors(
     done = []
     with progress.task("spoiling the run", min(trials, len(pairs)), "trials") as task:
         for turned in rng.permutation(pairs)[:trials].tolist():
-            one, other = (_numbers(before[number], codes.shape[2]) for number in turned)
+            one, other = (before[number].numbers(codes.shape[2]) for number in turned)
             turn = torch.from_numpy(turning(codes.reshape(len(codes), -1), one, other))
             rest = [unit for i, factor in enumerate(before) if i not in turned for unit in factor.units]
             doubled = int(rng.choice(_doubling(before, turned) or rest or before[turned[0]].units))
@@ -131,7 +138,3 @@ def _compare(before: Sequence[Factor], after: Sequence[Factor], turned: tuple[in
             if i not in turned and i not in touched
         ],
     )
-
-
-def _numbers(factor: Factor, dim: int) -> list[int]:
-    return [unit * dim + place for unit in factor.units for place in range(dim)]

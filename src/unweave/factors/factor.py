@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 Verdict = Literal["one thing", "several things mixed", "leftover"]
-"""Changes one thing in the pictures; changes several that vary apart; changes next to nothing, or nothing that can be
-read back."""
+"""Changes one thing in the pictures; changes several that vary apart; changes next to nothing."""
+
+FAINT_BELOW = 0.02  # of the effect of the strongest factor; one below it changes next to nothing
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Factor:
     verdict: Verdict | None = None
     name: str | None = None  # given by a person
     hidden: bool = False  # by a person
+
+    def numbers(self, dim: int) -> list[int]:
+        """Its columns of the codes, flattened, of units of `dim` numbers each."""
+        return [unit * dim + place for unit in self.units for place in range(dim)]
 
     def named(self, name: str | None) -> "Factor":
         """The factor with a name of a person's, or without it."""

@@ -11,15 +11,19 @@ CELLS = 200
 BANDWIDTH = 0.015  # of the coordinate
 MIN_FALL = 0.5  # of the height of a mode, before a higher one begins
 MIN_SHARE = 0.02  # of the rows
+MIN_ROWS = 1_000  # below it chance makes modes of a smooth coordinate
 
 
 def find_states(positions: Float[np.ndarray, "rows"], closed: bool) -> tuple[Mode, ...]:
-    """The modes of positions in [0, 1], rising: at least two, or none where the coordinate has one or is smooth.
+    """The modes of positions in [0, 1], rising: at least two, or none where the coordinate has one or is smooth, and
+    where there are fewer than 1,000 rows.
 
     Modes of a Gaussian kernel estimate (deviation 0.015) that falls to half of their height before a higher one begins,
     with at least 2 % of the rows each; rows belong to the mode on their side of the thinnest place between two. On a
-    closed coordinate position 1 is position 0. The three limits are ours.
+    closed coordinate position 1 is position 0. The limits are ours.
     """
+    if len(positions) < MIN_ROWS:
+        return ()
     counts = np.bincount(np.minimum((positions * CELLS).astype(int), CELLS - 1), minlength=CELLS).astype(np.float64)
     density = gaussian_filter1d(counts, BANDWIDTH * CELLS, mode="wrap" if closed else "constant")
     cut = int(density.argmin()) if closed else 0  # a closed coordinate is opened where it is thinnest

@@ -5,7 +5,7 @@ the consistency of swaps, or the orthogonality of what they change, need not.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,12 +15,12 @@ from scipy.spatial import cKDTree
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from unweave.factors.factor import Verdict
+from unweave.factors.factor import FAINT_BELOW, Verdict
 from unweave.types import Pixels, WideTable
 
 COMPONENTS = 60  # of the rebuilt pictures, in which distances are measured
 FACTOR_COMPONENTS, KEPT_VARIANCE = 3, 0.95  # of the codes of one factor, where two are looked at together
-FAINT_BELOW = 0.02  # of the effect of the strongest factor
+MIN_ROWS = 1_000  # for a verdict: among fewer rows, neighbours are so far that independent factors look turned
 
 SHORT: dict[Verdict, str] = {"several things mixed": "mixed", "leftover": "left over"}
 
@@ -60,7 +60,10 @@ class SwapEvidence:
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on a factor is several things mixed; set on six sets with known factors (benchmarks/verdicts.py)."""
+    """From where on a factor is several things mixed; set on six sets with known factors (benchmarks/verdicts.py).
+
+    Their units were grouped by mutual information alone; on the groups of `unweave factors` the limits are not tried.
+    """
 
     leave: float = 0.6
     own_error: float = 0.15
@@ -109,7 +112,8 @@ def impossible(
 
     A factor is given by its columns of the codes. Of two factors half of the rows are a bank: the mean squared distance
     of the other half to it, after one factor is permuted, minus the same before; both factors in their first principal
-    components, each scaled to a total variance of 1. Uniform factors turned by 45 degrees have about 0.03.
+    components, each scaled to a total variance of 1. Uniform factors turned by 45 degrees have about 0.03, which
+    independent ones may reach by chance where there are fewer than 1,000 rows.
     """
     rng = np.random.default_rng(seed)
     order, half = rng.permutation(len(codes)), len(codes) // 2
@@ -147,10 +151,10 @@ def _mixed_alone(factor: SwapEvidence, limits: Limits) -> bool:
     return not factor.on_curve or factor.leave >= limits.leave or factor.own_error >= limits.own_error
 
 
-def headline(verdicts: Sequence[Verdict]) -> str:
-    """A sentence on a whole run: "7 clear factors, 2 mixed; trust the first 7." The strongest factor comes first."""
-    count = Counter(verdicts)
-    clear = [f"f{place + 1}" for place, verdict in enumerate(verdicts) if verdict == "one thing"]
+def headline(verdicts: Mapping[str, Verdict]) -> str:
+    """A sentence on factors by word, the strongest first: "7 clear factors, 2 mixed; trust the first 7.\""""
+    count = Counter(verdicts.values())
+    clear = [word for word, verdict in verdicts.items() if verdict == "one thing"]
     words = [f"{len(clear) or 'no'} clear factor{'s' * (len(clear) != 1)}"]
     words += [f"{count[kind]} {word}" for kind, word in SHORT.items() if count[kind]]
     if clear and clear[-1] == f"f{len(clear)}" and len(clear) > 1:

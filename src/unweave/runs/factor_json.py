@@ -20,17 +20,22 @@ def factor_to_json(factor: Factor) -> dict[str, Any]:
 
 def factor_from_json(stored: Mapping[str, Any]) -> Factor:
     """What `factor_to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-    line = stored["coordinate"]
-    verdict = stored["verdict"]
+    units, line, verdict = _units(stored["units"]), stored["coordinate"], stored["verdict"]
+    coordinate = None if line is None else coordinate_from_json(line)
+    if coordinate is not None and (not coordinate.knots.shape[1] or coordinate.knots.shape[1] % len(units)):
+        raise ValueError(f"a curve of {coordinate.knots.shape[1]} numbers is not that of {len(units)} units")
     if verdict is not None and verdict not in get_args(Verdict):
         raise ValueError(f"{verdict!r} is no verdict")
+    agreement = None if stored["agreement"] is None else float(stored["agreement"])
+    if (agreement is None) != (stored["measured"] is None):
+        raise ValueError(f"a measured name {stored['measured']!r} has the agreement {agreement}")
     return Factor(
-        units=_units(stored["units"]),
+        units=units,
         effect=float(stored["effect"]),
-        coordinate=None if line is None else coordinate_from_json(line),
+        coordinate=coordinate,
         states=tuple(Mode(float(state["position"]), float(state["share"])) for state in stored["states"]),
         measured=_text(stored["measured"]),
-        agreement=stored["agreement"],
+        agreement=agreement,
         verdict=verdict,
         name=_text(stored["name"]),
         hidden=bool(stored["hidden"]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unweave.factors.factor import Factor
+from unweave.factors.factor import FAINT_BELOW, Factor
 from unweave.files import read_json, write_atomically
 from unweave.runs.factor_json import factor_from_json, factor_to_json
 from unweave.runs.lock import one_writer
@@ -15,7 +15,6 @@ from unweave.runs.run import Run
 
 FACTORS_FILE = "factors.json"
 FACTOR_WORD = re.compile(r"f\d+")
-FAINT_BELOW = 0.02  # of the effect of the strongest factor; one below it changes next to nothing
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,14 @@ class RunFactors:
         return {**found, "factors": [factor_to_json(factor) for factor in self.factors]}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "RunFactors":
-        """What `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    def from_json(cls, stored: Mapping[str, Any], count: int | None = None) -> "RunFactors":
+        """What `to_json` wrote, of a run of `count` units. Raises KeyError, TypeError or ValueError for others."""
         factors = tuple(factor_from_json(factor) for factor in stored["factors"])
         units = [unit for factor in factors for unit in factor.units]
         if len(set(units)) < len(units):
             raise ValueError("a unit is in two factors")
+        if count is not None and max(units, default=0) >= count:
+            raise ValueError(f"it has unit {max(units)}, and the run {count} units")
         return cls(factors, str(stored["weights"]), int(stored["rows"]), int(stored["seed"]))
 
 
@@ -85,8 +86,9 @@ def read_factors(run: Run) -> RunFactors | None:
     path = run.path / FACTORS_FILE
     if not path.exists():
         return None
+    count = run.statistics().quantiles.shape[1] if run.has_statistics() else None
     try:
-        return RunFactors.from_json(read_json(path))
+        return RunFactors.from_json(read_json(path), count)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged ({error}): remove it, and `unweave factors {run.path}` finds the factors again."

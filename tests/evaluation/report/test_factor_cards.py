@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.evaluation.stored_json import stored
 
-from unweave.evaluation.report.factor_cards import factor_part, headline
+from unweave.evaluation.report.factor_cards import factor_part, folded_factors, headline
 from unweave.evaluation.report.page import render_page
 from unweave.evaluation.report.pictures import FactorImages, ReportPictures
 from unweave.factors.factor import Coordinate, Factor, Mode
@@ -61,15 +61,15 @@ def test_states_are_drawn_and_told() -> None:
 
 
 def test_what_is_left_over_is_folded_without_a_picture() -> None:
-    folded = factor_part(FACTS, PICTURES).split("<details>")[1]
-    assert "Left over: 1" in folded
+    folded = folded_factors(FACTS)
+    assert "Hidden or left over: 1" in folded
     assert "units 5, 6" in folded
     assert "<img" not in folded
 
 
 def test_without_factors_the_page_is_about_units() -> None:
     facts = replace(FACTS, factors=[])
-    assert factor_part(facts, PICTURES) == ""
+    assert factor_part(facts, PICTURES) == folded_factors(facts) == headline(facts) == ""
     page = render_page(facts, ReportPictures())
     assert "Units one by one" not in page
     assert page.index("Units, by how far") > 0
@@ -90,6 +90,45 @@ def test_real_images_are_called_so(coordinate: Coordinate | None) -> None:
 
 
 def test_the_sentence_is_of_the_verdicts_once_all_are_there() -> None:
-    assert headline(FACTS) == "<p class=headline>1 clear factor, 1 mixed, 1 left over; trust f1.</p>"
+    assert headline(FACTS) == "<p class=headline>1 clear factor, 1 mixed; trust f1.</p>"
     unjudged = replace(FACTORS[0], factor=replace(HUE, verdict=None))
     assert "2 factors in 4 units; 2 with a name." in headline(replace(FACTS, factors=[unjudged, *FACTORS[1:]]))
+
+
+def test_the_sentence_leaves_out_what_is_not_shown() -> None:
+    clear = replace(SIZE, verdict="one thing")
+    hidden = FactorFacts("f2", replace(clear, hidden=True), None, False)
+    facts = replace(FACTS, factors=[FACTORS[0], hidden, FactorFacts("f3", clear, None, True)])
+    assert headline(facts) == "<p class=headline>2 clear factors; trust f1, f3.</p>"
+    unjudged = replace(FACTORS[2], factor=replace(REST, verdict=None))
+    assert "trust f1." in headline(replace(FACTS, factors=[*FACTORS[:2], unjudged]))
+
+
+def test_few_images_have_no_verdict_and_the_page_says_so() -> None:
+    unjudged = [replace(each, factor=replace(each.factor, verdict=None)) for each in FACTORS]
+
+    def told(images: int, trained_on: bool = True) -> str:
+        data = replace(FACTS.data, images=images, trained_on=trained_on)
+        return headline(replace(FACTS, factors=unjudged, data=data))
+
+    assert "too few images for a verdict: it takes 1,000" in told(999)
+    assert "too few" not in told(1_000)
+    assert "too few" not in told(999, trained_on=False)
+
+
+def test_where_every_factor_is_hidden_the_page_is_about_units_and_lists_factors() -> None:
+    page = render_page(replace(FACTS, factors=[replace(each, shown=False) for each in FACTORS]), ReportPictures())
+    assert "Hidden or left over: 3" in page
+    assert "Units one by one" not in page
+    assert "<p>Units of " in page
+    assert "find the units, to rank" in page
+    assert "Name a unit" in page
+
+
+def test_without_a_decoder_nothing_is_said_of_effects_or_names() -> None:
+    assert "change the same thing" in render_page(FACTS, PICTURES)
+    units = [replace(unit, swap=None) for unit in FACTS.units]
+    facts = replace(FACTS, units=units, reconstruction=None, swap_consistency=None, no_edits="no decoder.")
+    page = render_page(facts, ReportPictures())
+    assert "change the same thing" not in page
+    assert "no name is measured and no verdict given" in page

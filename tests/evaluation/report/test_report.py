@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.conftest import Recorder
+from tests.evaluation.shades import Shades, shade_dataset
 from tests.evaluation.stored_json import key_tree, stored
 
 import unweave
 from unweave import progress
+from unweave.evaluation.factor_names import EncodedRows
+from unweave.evaluation.report.measure_factors import measure_factors
 from unweave.evaluation.report.report import report
+from unweave.evaluation.run_editor import RunEditor
+from unweave.evaluation.swap_pictures import swaps_of_rows
 from unweave.method import Sampling
-from unweave.runs.factors import require_factors, write_factors
+from unweave.runs.factors import FACTORS_FILE, require_factors, write_factors
 from unweave.runs.run import Run
 
 FEW = Sampling("ddim", 2)
@@ -146,6 +151,24 @@ def test_of_other_images_than_its_own(copy: Run, tmp_path: Path) -> None:
 def test_what_is_no_run() -> None:
     with pytest.raises(LookupError, match="nowhere"):
         report("nowhere")
+
+
+def test_damaged_factors_are_said_before_anything_is_drawn(copy: Run) -> None:
+    (copy.path / FACTORS_FILE).write_text("[")
+    recorder = Recorder()
+    with progress.use(recorder), pytest.raises(ValueError, match=r"factors\.json is damaged"):
+        report(copy, sampling=FEW)
+    assert not recorder.updates
+
+
+def test_without_factors_nothing_is_measured() -> None:
+    dataset, rows = shade_dataset(40), np.arange(40)
+    encoded = EncodedRows(dataset, rows, np.zeros((40, 4, 1)))
+    swaps = swaps_of_rows(RunEditor(Shades(), dataset, FEW, 0), rows)
+    recorder = Recorder()
+    with progress.use(recorder):
+        assert measure_factors([], encoded, swaps, 0) == measure_factors([], encoded, None, 0) == ([], {})
+    assert not recorder.updates
 
 
 def test_the_json_has_the_keys_that_it_had(copy: Run, tmp_path: Path) -> None:

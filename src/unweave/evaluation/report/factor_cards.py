@@ -13,27 +13,41 @@ KINDS = {"one thing": "clear", "several things mixed": "mixed", "leftover": "lef
 
 
 def headline(facts: ReportFacts) -> str:
-    """One sentence on the run, in HTML: what the verdicts say; until all factors have one, how many there are."""
-    verdicts = [each.factor.verdict for each in facts.factors if each.factor.verdict is not None]
+    """One sentence on the factors that are shown, in HTML: what the verdicts say; until all have one, how many there
+    are, and that there are too few images for a verdict where that is why. Nothing where none is shown.
+    """
     shown = [each for each in facts.factors if each.shown]
+    if not shown:
+        return ""
+    verdicts = {each.word: each.factor.verdict for each in shown if each.factor.verdict is not None}
     units = sum(len(each.factor.units) for each in shown)
     named = sum(each.factor.name is not None or each.factor.measured is not None for each in shown)
     noun = "factor" if len(shown) == 1 else "factors"
-    judged = len(verdicts) == len(facts.factors)
-    text = verdict.headline(verdicts) if judged else f"{len(shown)} {noun} in {units} units; {named} with a name."
+    if len(verdicts) == len(shown):
+        text = verdict.headline(verdicts)
+    else:
+        text = f"{len(shown)} {noun} in {units} units; {named} with a name.{_too_few_images(facts)}"
     return f"<p class=headline>{text}</p>"
 
 
+def _too_few_images(facts: ReportFacts) -> str:
+    few = facts.data.trained_on and facts.no_edits is None and facts.data.images < verdict.MIN_ROWS
+    return f" There are too few images for a verdict: it takes {verdict.MIN_ROWS:,}." if few else ""
+
+
 def factor_part(facts: ReportFacts, pictures: ReportPictures) -> str:
-    """The picture of all factors and their cards, and those that are not shown, folded; nothing without factors."""
+    """The picture of all factors and their cards; nothing where none is shown."""
     shown = [each for each in facts.factors if each.shown]
-    rest = [each for each in facts.factors if not each.shown]
     if not shown:
         return ""
-    cards = "".join(_card(each, pictures) for each in shown)
+    return _overview(shown, pictures) + "".join(_card(each, pictures) for each in shown)
+
+
+def folded_factors(facts: ReportFacts) -> str:
+    """A folded list of the factors that are not shown; nothing without any."""
+    rest = [each for each in facts.factors if not each.shown]
     lines = "".join(f"<li>{escape(_title(each))}: {_units(each)}</li>" for each in rest)
-    folded = f"<details><summary>Left over: {len(rest)}</summary><ul>{lines}</ul></details>" if rest else ""
-    return _overview(shown, pictures) + cards + folded
+    return f"<details><summary>Hidden or left over: {len(rest)}</summary><ul>{lines}</ul></details>" if rest else ""
 
 
 def _overview(shown: Sequence[FactorFacts], pictures: ReportPictures) -> str:

@@ -34,6 +34,8 @@ def measure_factors(
 
     Without a decoder, real images along each: no edit can tell then whether a name is right, and none is given.
     """
+    if not factors:
+        return MeasuredFactors([], {})
     if swaps is None:
         return _real_factors(factors, encoded)
     shown = shown_factors(factors)

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from unweave.evaluation.report.factor_cards import factor_part, headline
+from unweave.evaluation.report.factor_cards import factor_part, folded_factors, headline
 from unweave.evaluation.report.pictures import ExtremeImages, ReportPictures, image_tag, join_images, map_tag
 from unweave.runs.report_facts import PixelError, ReportFacts, UnitFacts
 
@@ -22,9 +22,11 @@ def render_page(facts: ReportFacts, pictures: ReportPictures) -> str:
     ]
     if factors := factor_part(facts, pictures):
         summary = f"Units one by one: {len(live)} live, {len(copies)} copies, {len(dead)} dead"
-        units = [factors, f"<details><summary>{summary}</summary>", _unit_notes(facts), *units, "</details>"]
+        units = [f"<details><summary>{summary}</summary>", _unit_notes(facts), *units, "</details>"]
     parts = [
-        f"<header><h1>{escape(title)}</h1>{headline(facts) if factors else ''}{_summary(facts)}</header>",
+        f"<header><h1>{escape(title)}</h1>{headline(facts)}{_summary(facts)}</header>",
+        factors,
+        folded_factors(facts),
         *units,
         _rebuilt(facts, pictures),
         _method_notes(facts),
@@ -48,8 +50,9 @@ def _summary(facts: ReportFacts) -> str:
     ]
     text += [] if facts.no_edits is None else [escape(facts.no_edits)]
     text += [] if data.trained_on else ["<strong>These are not the images that the run was trained on.</strong>"]
-    found = "factors, to name or to rank them" if facts.factors else "units, to rank or to fold them"
-    notes = "" if facts.factors else _unit_notes(facts)
+    shown = any(factor.shown for factor in facts.factors)
+    found = "factors, to name or to rank them" if shown else "units, to rank or to fold them"
+    notes = "" if shown else _unit_notes(facts)
     left_out = _left_out(data.left_out)
     return f"<p>{' '.join(text)}</p>{left_out}{notes}<p class=soft>No label was used to find the {found}.</p>"
 
@@ -223,6 +226,17 @@ def _rebuilt(facts: ReportFacts, pictures: ReportPictures) -> str:
     return f"<article><h2>What the units hold</h2><p>{text}</p>{''.join(figures)}</article>"
 
 
+GROUPED_BY_EFFECT = (
+    "Units are one factor where their codes depend on each other and they change the same thing; a factor moves along "
+    "the curve on which the codes of its units lie. A name is what is measured to agree most with it in real pictures "
+    "(0.5 or more of 1, and more than by chance), and to change where it is swapped."
+)
+GROUPED_BY_DEPENDENCE = (
+    "Units are one factor where their codes depend on each other; its images are sorted along the curve on which the "
+    "codes of its units lie. Without a decoder nothing can be swapped, so no name is measured and no verdict given."
+)
+
+
 def _method_notes(facts: ReportFacts) -> str:
     settings, run, rebuilt = facts.settings, escape(shlex.quote(facts.run)), facts.reconstruction
     sampling = settings.sampling
@@ -241,11 +255,7 @@ def _method_notes(facts: ReportFacts) -> str:
             f"{start}."
         )
     if facts.factors:
-        text.append(
-            "Units are one factor where their codes depend on each other and they change the same thing; a factor "
-            "moves along the curve on which the codes of its units lie. A name is what is measured to agree most with "
-            "it in real pictures (0.5 or more of 1, and more than by chance), and to change where it is swapped."
-        )
+        text.append(GROUPED_BY_DEPENDENCE if rebuilt is None else GROUPED_BY_EFFECT)
     strength = "varies less" if rebuilt is None else "moves pixels less"
     text.append(
         f"A unit is dead that {strength} than {settings.faint_below:.0%} of the strongest, and a copy where its rank "
@@ -257,8 +267,8 @@ def _method_notes(facts: ReportFacts) -> str:
             "shuffled factor gives; purity is its part among all factors."
         )
     text.append("The numbers are in the JSON beside this page.")
-    word = next((factor.word for factor in facts.factors), facts.units[0].word)
-    what = "factor" if facts.factors else "unit"
+    shown = [factor.word for factor in facts.factors if factor.shown]
+    what, word = ("factor", shown[0]) if shown else ("unit", facts.units[0].word)
     edit = f"Edit: <code>unweave edit traverse {run}</code> or <code>unweave app {run}</code>. "
     return (
         f"<footer><h2>How this was made</h2><p>{' '.join(text)}</p>"

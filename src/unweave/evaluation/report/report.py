@@ -14,11 +14,18 @@ from typing import NamedTuple
 from unweave.evaluation.find_factors import SAMPLING
 from unweave.evaluation.report.measure import measure_run, report_rows
 from unweave.evaluation.report.page import render_page
-from unweave.evaluation.run_factors import factors_of
+from unweave.evaluation.run_factors import factors_of, judge_again
 from unweave.files import check_writable, is_writable, write_atomically, write_json
 from unweave.method import Sampling
 from unweave.runs.data import dataset_for
-from unweave.runs.factors import FACTORS_FILE, change_factors, current_factors, factor_title, with_measurements
+from unweave.runs.factors import (
+    FACTORS_FILE,
+    change_factors,
+    current_factors,
+    factor_title,
+    read_factors,
+    with_measurements,
+)
 from unweave.runs.lock import one_writer
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
@@ -49,9 +56,10 @@ def report(
     """Which factors and units a run has, what each does to the pictures, and which are worth a look, without labels.
 
     `data` are other images to look at the run with than its own. Factors are found where those of its newest weights
-    are not there yet, on its own images alone, and what is measured of them there is kept in the run; one that cannot
-    be written has those that it has. What is measured, and when a unit counts as dead or as a copy, is said by
-    `measure_run`. For images without a run, `unweave.train` comes first (`unweave report IMAGES` does both).
+    are not there yet, on its own images alone, and judged again where one has no verdict; what is measured of them
+    there is kept in the run, and one that cannot be written has those that it has. What is measured, and when a unit
+    counts as dead or as a copy, is said by `measure_run`. For images without a run, `unweave.train` comes first
+    (`unweave report IMAGES` does both).
 
     The page goes to the run's report.html (of other data: report-NAME.html) unless `output` names another .html; the
     JSON lies beside it. A report that is there already is kept as report-1.html, ...; another file only goes with
@@ -60,7 +68,8 @@ def report(
     """
     check_output(output, overwrite)
     run = run if isinstance(run, Run) else Run(run)
-    run.record()  # a damaged one is said before minutes of work
+    run.record()  # what is damaged is said before minutes of work
+    read_factors(run)
     check_writable(output or run.path / "report.html")
     start = time.monotonic()
     dataset = dataset_for(run, data)
@@ -68,6 +77,8 @@ def report(
     keeps = data is None and is_writable(run.path / FACTORS_FILE)
     if keeps and current_factors(run) is None:
         factors_of(run, again=True, sampling=sampling, seed=seed, swaps=looked_at.swaps)
+    elif keeps:
+        judge_again(run)
     found = current_factors(run)
     facts, pictures = measure_run(run, looked_at, () if found is None else found.factors)
     if keeps:
