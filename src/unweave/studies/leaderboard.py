@@ -8,6 +8,7 @@ from typing import NamedTuple
 from unweave.evaluation.protocols import NULLS
 from unweave.evaluation.published import PublishedScore, published_like
 from unweave.evaluation.seeds import Interval, t_interval
+from unweave.studies.grouping import ScoreKey, by_data_set, by_method, score_key
 from unweave.studies.ranking import (
     BySeed,
     Difference,
@@ -23,9 +24,6 @@ from unweave.studies.rows import REPORT, ResultRow, read_results
 
 NOT_RESULTS = "not results"
 """What the title of a small form begins with."""
-
-WITH_LABELS = " (with labels)"
-"""How the name of a method ends that has seen labels in training (`Run.method_title`)."""
 
 HEADS = {
     ("dci@1", "disentanglement"): "DCI D",
@@ -43,9 +41,6 @@ HEADS = {
     (REPORT, "live units"): "live units",
 }
 """The heads of columns, in their order; other scores come after them. The first that most methods have ranks them."""
-
-ScoreKey = tuple[str, str]
-"""Protocol and score."""
 
 
 class Cell(NamedTuple):
@@ -109,7 +104,7 @@ def leaderboard(rows: Sequence[ResultRow], *, title: str = "Results") -> Leaderb
     of several runs with one seed the last counts. Intervals are 95 % t-intervals
     over training seeds, of three or more; a single run has none.
     """
-    by_data = {data: _by_label(of_data) for data, of_data in _by_data(rows).items()}
+    by_data = {data: by_method(of_data) for data, of_data in by_data_set(rows).items()}
     keys = {data: _keys(by_label) for data, by_label in by_data.items()}
     by_data = {data: by_label for data, by_label in by_data.items() if keys[data]}
     boards = tuple(_board(data, keys[data], by_label) for data, by_label in by_data.items())
@@ -122,11 +117,7 @@ def leaderboard(rows: Sequence[ResultRow], *, title: str = "Results") -> Leaderb
 
 def by_seed(rows: Iterable[ResultRow], key: ScoreKey) -> dict[int, float]:
     """The score of every seed; of two runs with one seed, the last."""
-    return {row.seed: row.value for row in rows if _key(row) == key}
-
-
-def _key(row: ResultRow) -> ScoreKey:
-    return (row.protocol, row.score)
+    return {row.seed: row.value for row in rows if score_key(row) == key}
 
 
 def _in_order(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
@@ -136,12 +127,12 @@ def _in_order(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
 
 
 def _keys(by_label: Mapping[str, list[ResultRow]]) -> tuple[ScoreKey, ...]:
-    return _in_order(_key(row) for of_label in by_label.values() for row in of_label)
+    return _in_order(score_key(row) for of_label in by_label.values() for row in of_label)
 
 
 def _ranking_key(keys: Sequence[ScoreKey], methods: Sequence[Iterable[ResultRow]]) -> ScoreKey | None:
     """The first that more than half of the methods have; where there is none, the first that as many have as any."""
-    counts = {key: sum(any(_key(row) == key for row in rows) for rows in methods) for key in keys}
+    counts = {key: sum(any(score_key(row) == key for row in rows) for rows in methods) for key in keys}
     enough = min(len(methods) // 2 + 1, max(counts.values(), default=0))
     return next((key for key in keys if counts[key] >= enough), None)
 
@@ -179,7 +170,7 @@ def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[Re
         (row.method, label, row.value)
         for label, of_label in by_label.items()
         for row in of_label
-        if _key(row) == ranked_by
+        if score_key(row) == ranked_by
     ]
     first = next((row for row in every if not row.source), every[0])
     return DataBoard(
@@ -195,7 +186,7 @@ def _board(data: str, keys: tuple[ScoreKey, ...], by_label: Mapping[str, list[Re
 
 
 def _cell(rows: Sequence[ResultRow], key: ScoreKey) -> Cell | None:
-    behind = tuple(row for row in rows if _key(row) == key)
+    behind = tuple(row for row in rows if score_key(row) == key)
     if not behind:
         return None
     nulls = [row.null for row in behind if row.null is not None]
@@ -205,43 +196,6 @@ def _cell(rows: Sequence[ResultRow], key: ScoreKey) -> Cell | None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _by_data(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
-    """Rows by data set; of one whose digest is not known, with those that are called the same."""
-    digests: dict[str, list[str]] = {}
-    groups: dict[str, list[ResultRow]] = {}
-    for row in sorted(rows, key=lambda row: not row.data_digest):
-        known = digests.setdefault(row.data, [])
-        if row.data_digest and row.data_digest not in known:
-            known.append(row.data_digest)
-        number = known.index(row.data_digest) if row.data_digest else 0
-        groups.setdefault(row.data if number == 0 else f"{row.data} ({row.data_digest})", []).append(row)
-    return groups
-
-
-def _by_label(rows: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
-    """Rows by method, which says where it has seen labels, and by budget and scored rows where it has several.
-
-    Of each score and seed the last row is there. Reports, and scores of unknown rows, are with the most rows.
-    """
-    rows = list(rows)
-    budgets: dict[str, set[int | None]] = {}
-    sizes: dict[tuple[str, int | None], dict[ScoreKey, set[int]]] = {}
-    for row in rows:
-        budgets.setdefault(row.label, set()).add(row.images)
-        of_key = sizes.setdefault((row.label, row.images), {}).setdefault(_key(row), set())
-        of_key |= set() if row.scored_rows is None else {row.scored_rows}
-    groups: dict[str, dict[tuple[ScoreKey, int], ResultRow]] = {}
-    for row in rows:
-        label = row.label + WITH_LABELS * row.method.endswith(WITH_LABELS)
-        if len(budgets[row.label]) > 1:
-            label += ", budget unknown" if row.images is None else f", {row.images:,} images"
-        of_keys = sizes[row.label, row.images].values()
-        if any(len(of_key) > 1 for of_key in of_keys):
-            label += f", {row.scored_rows or max(set().union(*of_keys)):,} rows scored"
-        groups.setdefault(label, {})[_key(row), row.seed] = row
-    return {label: [*of_label.values()] for label, of_label in groups.items()}
 
 
 def _about(row: ResultRow) -> str:
@@ -265,7 +219,7 @@ def _verdicts(rows: Sequence[ResultRow], keys: Iterable[ScoreKey]) -> dict[str, 
     found: dict[str, dict[ScoreKey, float]] = {}
     for name in dict.fromkeys(name for _, name in told):
         for key in keys:
-            scored = [row for row in rows if _key(row) == key and (row.run, name) in told]
+            scored = [row for row in rows if score_key(row) == key and (row.run, name) in told]
             pairs = [(told[row.run, name], row.value) for row in scored]
             correlation = None if key[0] == REPORT else rank_correlation(pairs)
             if correlation is not None:
