@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -35,14 +36,20 @@ def test_a_run_trained_here_reads_its_data_and_keeps_its_codes(ours: Run) -> Non
 def test_a_run_from_elsewhere_is_data(ours: Run, tmp_path: Path) -> None:
     theirs = Run(shutil.copytree(ours.path, tmp_path / "copy"))
     path = tmp_path / "mine.npz"
+
+    def scored() -> object:  # by commands that have --data
+        return dataset_for(theirs, None, "all")
+
     for read in (
         theirs.dataset,
-        lambda: dataset_for(theirs, None, "all"),
+        scored,
+        lambda: codes.encode(theirs),
         lambda: unweave.train(theirs.path, resume=True),
         lambda: unweave.swap(theirs, images=[0]),
     ):
-        with pytest.raises(UnconfirmedError, match=rf"asks? to read {path}.*--data.*unweave data confirm"):
+        with pytest.raises(UnconfirmedError, match=rf"asks? to read {path}.*unweave data confirm") as refused:
             read()
+        assert ("--data" in str(refused.value)) == (read is scored)
     assert len(dataset_for(theirs, str(path))) == 40  # --data asks for it
     said = CliRunner().invoke(main.app, ["data", "confirm", str(path)])
     assert said.exit_code == 0, said.output
@@ -80,8 +87,32 @@ def test_where_there_is_no_place_for_the_ledger_training_goes_on(
     monkeypatch.setenv("UNWEAVE_STATE", str(tmp_path / "file" / "state"))
     ledger.enter(Path(shutil.copytree(quick_run.path, tmp_path / "run")))
     assert "not noted as trained here" in caplog.text
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "trained.json").write_text("")
-    monkeypatch.setenv("UNWEAVE_STATE", str(tmp_path / "state"))
-    assert not ledger.is_trained_here(quick_run.path)
-    assert "remove the file" in caplog.text
+    assert "set UNWEAVE_STATE" in caplog.text
+    with pytest.raises(OSError, match=r"cannot be written .*: set UNWEAVE_STATE"):
+        ledger.confirm(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", '{"runs": {}}', '{"runs": {}, "confirmed": [3]}', "[1]"])
+def test_a_damaged_ledger_is_kept_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    monkeypatch.setenv("UNWEAVE_STATE", str(tmp_path))
+    (tmp_path / "trained.json").write_text(content)
+    assert not ledger.is_trained_here(tmp_path)
+    assert "remove it" in caplog.text
+    assert (tmp_path / "trained.json").read_text() == content
+    ledger.confirm("photos")
+    assert f"kept as {tmp_path / 'trained.json.damaged'}" in caplog.text
+    assert (tmp_path / "trained.json.damaged").read_text() == content
+    assert json.loads((tmp_path / "trained.json").read_text()) == {"runs": {}, "confirmed": ["photos"]}
+
+
+def test_a_process_that_a_command_starts_opens_what_the_command_was_asked_to_open(
+    ours: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, other = (Run(shutil.copytree(ours.path, tmp_path / name)) for name in ("copy", "other"))
+    for name, value in ledger.consent(theirs.path).items():
+        monkeypatch.setenv(name, value)
+    assert len(theirs.dataset()) == 40
+    with pytest.raises(UnconfirmedError):
+        other.dataset()

@@ -5,11 +5,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from tests.conftest import QUICK
 
 import unweave
+from unweave.runs import ledger
 from unweave.runs.run import Run
 from unweave.training import processes
 from unweave.training.experiment import resolve
@@ -38,6 +40,23 @@ def test_a_run_of_two_processes_is_like_any_other(tmp_path: Path) -> None:
     one = {**TRAINING, "images": 64, "processes": 1}
     resumed = unweave.train("encdiff", data=DATA, method=QUICK, training=one, run=run.path, resume=True)
     assert resumed.digest() == Run(run.path).digest()
+
+
+@pytest.mark.long
+def test_several_processes_train_on_a_path_where_no_ledger_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UNWEAVE_STATE", str(tmp_path / "file" / "state"))
+    images = np.random.default_rng(0).integers(0, 255, (40, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images)
+    data = {"name": "npz", "path": str(tmp_path / "mine.npz"), "size": 16}
+    for resume in (False, True):
+        run = unweave.train(
+            "encdiff", data=data, method=QUICK, training=TRAINING, run=tmp_path / "run", resume=resume
+        )  # fmt: skip
+        assert run.is_complete()
+        assert not ledger.is_trained_here(run.path)
 
 
 @pytest.mark.long

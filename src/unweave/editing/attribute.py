@@ -63,6 +63,8 @@ def manipulate(
     of DiTi's release. Raises LookupError for an attribute that there is not.
     """
     inputs = read_inputs(run, images, 4, sampling)
+    if data is None:
+        inputs.run.check_data()
     method, dataset = inputs.method, dataset_for(inputs.run, data, "all")
     factors = dataset.factors(np.arange(len(dataset)))
     labels = attribute_labels(dataset.factor_names, dataset.factor_sizes, factors, attribute)

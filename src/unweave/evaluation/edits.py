@@ -112,6 +112,7 @@ def evaluate_edits(
     """
     run = run if isinstance(run, Run) else Run(run)
     weights = weights or run.scored_weights()
+    run.check_data()
     dataset = dataset_for(run, None, split)
     method = check_generative(run.method(weights), run)
     order = np.random.default_rng(seed).permutation(len(dataset))

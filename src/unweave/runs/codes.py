@@ -55,6 +55,8 @@ def encode(
         with evaluating(method):
             units = method.encode(named.images).float().cpu().numpy()
         return {"codes": units, "rows": np.arange(len(units)), "files": np.array(files)}
+    if images is None:
+        run.check_data()
     dataset = dataset_for(run, None if images is None else str(images), split)
     rows = np.arange(len(dataset))
     arrays: dict[str, Any] = {"codes": encode_rows(method, dataset, rows), "rows": views.base_rows(dataset, rows)}

@@ -12,6 +12,7 @@ from unweave.data.dataset import Dataset, find_dataset
 from unweave.data.open import dataset_table, open_data
 from unweave.data.settings import FileSettings, ViewSettings
 from unweave.data.shaped import ShapedDataset, can_be_shaped
+from unweave.runs.ledger import UnconfirmedError
 from unweave.runs.run import Run
 from unweave.types import Rows
 
@@ -27,10 +28,14 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     number of channels, for a split that there is not, and where the run's own data are those of a run from elsewhere
     that nobody has confirmed (`runs.ledger`).
     """
+    if data is None:
+        try:
+            run.check_data()
+        except UnconfirmedError as error:
+            raise UnconfirmedError(f"{error}\nOr name the data to look at with --data.") from None
     if data is None and split is None:
         return run.dataset()
     if data is None:
-        run.check_data()
         dataset = open_data(run.settings.data.model_copy(update={"view": None}))
     else:
         shape = run.shape()

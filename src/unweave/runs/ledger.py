@@ -5,7 +5,8 @@ of its [data] table. A run that came from somebody, was copied, or whose [data] 
 is opened only where that reads nothing of this machine but what has a name in unweave, or where its path was confirmed,
 and codes that lie in it are not believed.
 
-The ledger is `trained.json` in $UNWEAVE_STATE, else $XDG_STATE_HOME/unweave, else ~/.local/state/unweave.
+The ledger is `trained.json` in $UNWEAVE_STATE, else $XDG_STATE_HOME/unweave, else ~/.local/state/unweave. A damaged one
+counts as empty, and is kept as `trained.json.damaged` when the next one is written.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ import logging
 import os
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from filelock import FileLock
 from unweave.config import SettingsError, read
 from unweave.files import read_json, read_text, write_atomically, write_json
 
-MARK = ".trained-here"
+LEDGER, MARK = "trained.json", ".trained-here"
+CONSENT = "UNWEAVE_OPENS"  # the run whose data the command that started this process has been asked to open
 logger = logging.getLogger("unweave")
 
 
@@ -43,12 +46,10 @@ def enter(run_dir: Path) -> None:
     word = secrets.token_hex(16)
     try:
         write_atomically(run_dir / MARK, word)
-        with FileLock(_prepared_folder() / "trained.lock"):
-            ledger = _read()
+        with _changing() as ledger:
             ledger["runs"][_place(run_dir)] = {"word": word, "data": _data_digest(run_dir)}
-            write_json(state_folder() / "trained.json", ledger)
     except OSError as error:
-        logger.warning("%s is not noted as trained here, so its data are opened by --data alone: %s", run_dir, error)
+        logger.warning("%s is not noted as trained here, so a path in its settings is not opened: %s", run_dir, error)
 
 
 def is_trained_here(run_dir: Path) -> bool:
@@ -63,11 +64,17 @@ def is_trained_here(run_dir: Path) -> bool:
 
 
 def confirm(path: Path | str) -> None:
-    """Let runs from elsewhere read this data: a path, or what hf:// names."""
-    with FileLock(_prepared_folder() / "trained.lock"):
-        ledger = _read()
+    """Let runs from elsewhere read this data: a path, or what hf:// names.
+
+    Raises OSError where the ledger cannot be written.
+    """
+    with _changing() as ledger:
         ledger["confirmed"] = sorted({*ledger["confirmed"], _named(path)})
-        write_json(state_folder() / "trained.json", ledger)
+
+
+def consent(run_dir: Path) -> dict[str, str]:
+    """What is in the environment of a process that may open the data of this run, as the one that starts it may."""
+    return {CONSENT: _place(run_dir)}
 
 
 def check_data(run_dir: Path, data: Mapping[str, Any]) -> None:
@@ -77,14 +84,14 @@ def check_data(run_dir: Path, data: Mapping[str, Any]) -> None:
     """
     paths = [str(value) for key, value in data.items() if isinstance(value, Path) or key == "path"]
     asked = [path for path in paths if path not in ("None", "folders")]
-    if not asked or is_trained_here(run_dir):
+    if not asked or os.environ.get(CONSENT) == _place(run_dir) or is_trained_here(run_dir):
         return
     confirmed = _read()["confirmed"]
     for path in asked:
         if _named(path) not in confirmed:
             raise UnconfirmedError(
-                f"{run_dir} was not trained here, and its settings ask to read {path}. If you want that, give it as "
-                f"--data, or let such runs read it from now on: unweave data confirm {shlex.quote(path)}"
+                f"{run_dir} was not trained here, and its settings ask to read {path}. If you want that, let such runs "
+                f"read it from now on: unweave data confirm {shlex.quote(path)}"
             )
 
 
@@ -103,21 +110,44 @@ def _data_digest(run_dir: Path) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _prepared_folder() -> Path:
+@contextmanager
+def _changing() -> Iterator[dict[str, Any]]:
+    """The ledger, which is written after the `with`, while no other process writes it."""
     folder = state_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(folder / "trained.lock"):
+            ledger = _read(keep_damaged=True)
+            yield ledger
+            write_json(folder / LEDGER, ledger)
+    except OSError as error:
+        raise OSError(
+            f"{folder / LEDGER} cannot be written ({error.strerror or error}): set UNWEAVE_STATE to a folder that can."
+        ) from error
 
 
-def _read() -> dict[str, Any]:
-    """The ledger; an empty one where there is none. A damaged one counts as empty, with a warning."""
-    path = state_folder() / "trained.json"
+def _read(keep_damaged: bool = False) -> dict[str, Any]:
+    """The ledger; an empty one, with a warning, where it is damaged, which `keep_damaged` puts aside."""
+    path = state_folder() / LEDGER
     empty: dict[str, Any] = {"runs": {}, "confirmed": []}
     try:
         ledger = read_json(path) if path.exists() else empty
-    except (OSError, ValueError) as error:
-        logger.warning("%s No run counts as trained here: remove the file to begin a new one.", error)
-        return empty
-    if isinstance(ledger.get("runs"), dict) and isinstance(ledger.get("confirmed"), list):
+        if not _is_ledger(ledger):
+            raise ValueError(f"{path} is no ledger of runs.")
         return ledger
-    return empty
+    except (OSError, ValueError) as error:
+        aside = path.with_name(f"{LEDGER}.damaged")
+        remedy = f"it is kept as {aside}." if keep_damaged else "put it back from a copy, or remove it."
+        logger.warning("%s No run in it counts as trained here, and no path as confirmed: %s", error, remedy)
+        if keep_damaged:
+            path.replace(aside)
+        return empty
+
+
+def _is_ledger(ledger: Mapping[str, Any]) -> bool:
+    confirmed = ledger.get("confirmed")
+    return (
+        isinstance(ledger.get("runs"), dict)
+        and isinstance(confirmed, list)
+        and all(isinstance(path, str) for path in confirmed)
+    )

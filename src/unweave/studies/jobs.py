@@ -9,7 +9,6 @@ from unweave.config import Table
 from unweave.evaluation.evaluate import evaluate
 from unweave.evaluation.protocols import NULLS
 from unweave.evaluation.report.report import report
-from unweave.runs.data import dataset_for
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
 from unweave.studies.rows import REPORT, ResultRow
@@ -83,7 +82,7 @@ def _same_rows(stored: Mapping[str, Any], scoring: Scoring) -> bool:
 
 
 def _about(run: Run) -> dict[str, Any]:
-    record, dataset = run.record(), dataset_for(run, None)
+    record, dataset = run.record(), run.dataset()
     return {
         "run": str(run.path),
         "method": run.method_title(),

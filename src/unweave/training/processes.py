@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from unweave import progress
+from unweave.runs import ledger
 from unweave.runs.run import Run
 from unweave.training.experiment import Experiment
 from unweave.training.signals import on_signal
@@ -35,7 +36,7 @@ def train_in_processes(experiment: Experiment, *, convert: bool = False) -> Run:
         *(["--convert"] if convert else []),
         *(["--quiet"] if progress.is_silent() else []),
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, **ledger.consent(run.path), "OMP_NUM_THREADS": str(threads)}
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     with _termination_ends(child):
         try:

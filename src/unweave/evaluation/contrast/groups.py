@@ -53,7 +53,7 @@ def by_column(run: Run, column: str, a: str, b: str, seed: int = 0) -> tuple[Gro
     Each is a value, or a comparison with a number, such as <12. Raises ValueError where a group has no row, both have
     the same, or what is compared with is no number, and LookupError for a column that there is not.
     """
-    dataset = dataset_for(run, None)
+    dataset = run.dataset()
     cells = read_column(column, _files(dataset))
     name = column.rpartition(":")[2]
     chosen = [np.array(_fitting(cells, wanted)) for wanted in (a, b)]
