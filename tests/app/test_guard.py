@@ -1,3 +1,4 @@
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -5,19 +6,28 @@ import pytest
 pytest.importorskip("gradio")
 
 from starlette.applications import Starlette
+from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from unweave.app import guard
-from unweave.app.guard import Guard, host_name, waiting_visitors
+from unweave.app.guard import Guard, host_name, receive_one_file, waiting_visitors
 
 PATHS = ("/", "/gradio_api/upload", "/gradio_api/queue/join")
 
 
+async def answer(request: Request) -> PlainTextResponse:
+    if request.url.path.endswith("/upload") and "content-type" in request.headers:
+        await request.form()
+    return PlainTextResponse("seen")
+
+
 def client(loopback: bool = True, waiting: list[str] | None = None) -> TestClient:
-    routes = [Route(path, lambda _: PlainTextResponse("seen"), methods=["GET", "POST"]) for path in PATHS]
+    routes = [Route(path, answer, methods=["GET", "POST"]) for path in PATHS]
     middleware = [Middleware(Guard, loopback=loopback, waiting=lambda: waiting or [])]
     return TestClient(Starlette(routes=routes, middleware=middleware), base_url="http://127.0.0.1:7860")
 
@@ -65,6 +75,42 @@ def test_a_visitor_has_so_many_pictures_and_bytes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(guard, "HOUR", -1.0)
     assert upload(one, 50) == 200
     assert one.post("/gradio_api/upload", content=iter([b"x"])).status_code == 411
+
+
+def test_a_request_brings_one_picture() -> None:
+    def upload(count: int, content: bytes) -> int:
+        files = [("files", (f"{i}.png", content)) for i in range(count)]
+        return client().post("/gradio_api/upload", files=files).status_code
+
+    for content in (b"", b"x" * 20_000):  # in one piece, and in several
+        assert [upload(count, content) for count in (1, 2, 1_000)] == [200, 400, 400]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_parts_are_counted_however_the_body_is_cut(size: int) -> None:
+    part = b'--mark\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\npixels\r\n'
+
+    async def read(body: bytes) -> bytes:
+        pieces = iter([body[i : i + size] for i in range(0, len(body), size)])
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": next(pieces, b"")}
+
+        counted, got = receive_one_file(receive, "multipart/form-data; boundary=mark"), b""
+        while piece := (await counted())["body"]:
+            got += piece
+        return got
+
+    assert asyncio.run(read(part + b"--mark--\r\n")) == part + b"--mark--\r\n"
+    with pytest.raises(MultiPartException, match="one picture"):
+        asyncio.run(read(part + part))
+
+
+@pytest.mark.parametrize("path", ["run/predict", "api/predict/", "call/swap", "call/v2/swap", "stream/3"])
+def test_nothing_goes_past_the_queue(path: str) -> None:
+    for prefix in ("/", "/gradio_api/"):
+        assert client().post(f"{prefix}{path}", json={}).status_code == 403
+    assert client().get("/gradio_api/file=/run/user/call/a.png").status_code == 404  # no such route here: it may pass
 
 
 def test_one_visitor_cannot_fill_the_queue() -> None:

@@ -4,21 +4,26 @@ A page of another site that a person has open can send requests to this machine,
 this machine (`Host`), and whatever says where it comes from (`Origin`) must name the host that it goes to.
 """
 
+import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HOUR = 3600.0  # seconds that an upload counts for
 MAX_PICTURES, MAX_BYTES = 100, 500 << 20  # that a visitor uploads in an hour
 MAX_REQUEST_BYTES = 21 << 20  # of an upload: one picture of 20 MB, and what goes around it
 MAX_WAITING = 24  # events of one visitor in the queue, which has place for 64
+BESIDE_QUEUE = re.compile(r"/(gradio_api/)?(run|api|call|stream|component_server|mcp)(/|$)")
+"""Gradio's other ways to a function of the page, which have neither its queue nor its order."""
 
 
 class Guard:
@@ -39,6 +44,8 @@ class Guard:
         if status:
             await JSONResponse({"detail": reason, "error": reason}, status)(scope, receive, send)
             return
+        if is_upload(scope.get("method", ""), scope["path"]):
+            receive = receive_one_file(receive, headers.get("content-type", ""))
         await self.app(scope, receive, send)
 
     def refusal(self, method: str, path: str, headers: Headers, visitor: str) -> tuple[int, str]:
@@ -48,7 +55,9 @@ class Guard:
             return 403, f"this page is for this machine alone, and the request names {host[:100]!r}."
         if origin is not None and not self._is_own(origin, host):
             return 403, f"the request comes from another page, {origin[:100]!r}."
-        if method == "POST" and path.endswith("/upload"):
+        if BESIDE_QUEUE.match(path):
+            return 403, "the page is asked through its queue alone."
+        if is_upload(method, path):
             return self._refused_upload(headers.get("content-length", ""), visitor)
         if method == "POST" and path.endswith("/queue/join") and list(self.waiting()).count(visitor) >= MAX_WAITING:
             return 429, f"{MAX_WAITING} of your edits wait already: let some end first."
@@ -72,6 +81,31 @@ class Guard:
             return 429, f"{MAX_PICTURES} pictures or {MAX_BYTES >> 20} MB an hour are taken: come back later."
         earlier.append((now, int(length)))
         return 0, ""
+
+
+def is_upload(method: str, path: str) -> bool:
+    """Whether a request brings files."""
+    return method == "POST" and path.endswith("/upload")
+
+
+def receive_one_file(receive: Receive, content_type: str) -> Receive:
+    """The same body of a form, as far as its second part: there MultiPartException is raised.
+
+    Nothing is kept of the body but what may be the beginning of a delimiter.
+    """
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    delimiter, end, parts = b"--" + boundary + b"\r\n", b"", 0
+
+    async def counted() -> Message:
+        nonlocal end, parts
+        message = await receive()
+        body = end + message.get("body", b"")
+        parts, end = parts + body.count(delimiter), body[1 - len(delimiter) :]
+        if parts > 1:
+            raise MultiPartException("one picture at a time.")
+        return message
+
+    return counted
 
 
 def host_name(host: str) -> str:

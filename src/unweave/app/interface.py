@@ -91,7 +91,7 @@ def launch(
     )  # of the picture store, as long as the page lives
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
     page = build_page(explorer, picture_store(folder), rename)
-    page.queue(max_size=64)
+    page.queue(max_size=64, api_open=False)
     guard = Middleware(Guard, loopback=host in LOOPBACK and not share, waiting=waiting_visitors(page))
     _, address, _ = page.launch(
         server_name=host, server_port=port, share=share, inbrowser=False, quiet=True, show_error=False,
