@@ -9,6 +9,7 @@ from unweave import progress
 from unweave.evaluation import run_factors
 from unweave.factors.factor import Factor
 from unweave.runs.factors import read_factors, require_factors, write_factors
+from unweave.runs.lock import BusyError
 from unweave.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("few_pairs")
@@ -110,3 +111,18 @@ def test_factors_are_found_once_and_again_when_asked(factored_run: Run, monkeypa
     (factored_run.path / "factors.json").unlink()
     assert read_factors(factored_run) is None
     assert units_of(unweave.factors_of(factored_run.path)) == [(1, 3), (2, 0)]
+
+
+def test_others_write_while_a_factor_is_measured_and_nothing_of_theirs_is_lost(
+    factored_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = run_factors.measure_factor
+
+    def name_meanwhile(run: Run, found: run_factors.RunFactors, units: list[int]) -> Factor:
+        unweave.name_factor(run, "f1", "hue")  # waits for nobody
+        return measure(run, found, units)
+
+    monkeypatch.setattr(run_factors, "measure_factor", name_meanwhile)
+    with pytest.raises(BusyError, match="were changed while"):
+        unweave.merge_factors(factored_run, ["f2", "f3"])
+    assert [factor.name for factor in require_factors(factored_run).factors] == ["hue", None, None]

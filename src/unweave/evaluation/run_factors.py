@@ -1,6 +1,6 @@
 """The factors of a run: found where they are not yet, and merged and split by hand, when they are measured again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from unweave.runs.factors import (
     with_measurements,
     write_factors,
 )
-from unweave.runs.lock import one_writer
+from unweave.runs.lock import BusyError, one_writer
 from unweave.runs.run import Run
 from unweave.runs.units import UnitSelection, list_units
 
@@ -87,7 +87,7 @@ def merge_factors(run: Run | str | Path, factors: str | Sequence[str]) -> RunFac
     Its curve and states are fitted again to the codes of the rows that the factors were found on, and its effect is
     measured with 32 swaps. It keeps a name that one of them had, and has no verdict until the next report. Raises
     ValueError for fewer than two factors and for factors of earlier weights, LookupError for one that is not there and
-    where the data are gone.
+    where the data are gone, BusyError where the factors were changed meanwhile.
     """
     run = run if isinstance(run, Run) else Run(run)
 
@@ -102,14 +102,15 @@ def merge_factors(run: Run | str | Path, factors: str | Sequence[str]) -> RunFac
         kept = enumerate(found.with_factor(first, merged).factors)
         return replace(found, factors=tuple(f for i, f in kept if i == first or i not in indices))
 
-    return change_factors(run, change)
+    return replace_factors(run, change)
 
 
 def split_factor(run: Run | str | Path, factor: str, units: UnitSelection) -> RunFactors:
     """Take units, by number, out of a factor: they become the last factor of the run, the others keep place and name.
 
     Both are measured as `merge_factors` does. Raises ValueError unless the units are some of the factor's but not all,
-    and for factors of earlier weights; LookupError for a factor that is not there and where the data are gone.
+    and for factors of earlier weights; LookupError for a factor that is not there and where the data are gone;
+    BusyError where the factors were changed meanwhile.
     """
     run = run if isinstance(run, Run) else Run(run)
     try:
@@ -129,7 +130,23 @@ def split_factor(run: Run | str | Path, factor: str, units: UnitSelection) -> Ru
         changed = found.with_factor(index, rest.named(whole.name))
         return replace(changed, factors=(*changed.factors, part))
 
-    return change_factors(run, change)
+    return replace_factors(run, change)
+
+
+def replace_factors(run: Run, change: Callable[[RunFactors], RunFactors]) -> RunFactors:
+    """The stored factors after a change that takes minutes, during which others may write; then it is written.
+
+    Raises BusyError where the factors were changed meanwhile, LookupError where they were never found.
+    """
+    found = require_factors(run)
+    changed = change(found)
+
+    def put(now: RunFactors) -> RunFactors:
+        if now.to_json() != found.to_json():
+            raise BusyError(f"the factors of {run.path} were changed while these were measured: try again.")
+        return changed
+
+    return change_factors(run, put)
 
 
 def measure_factor(run: Run, found: RunFactors, units: Sequence[int]) -> Factor:
