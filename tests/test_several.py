@@ -141,6 +141,18 @@ def test_a_whole_run_on_two_processes_stops_and_resumes(tmp_path: Path) -> None:
     assert "trained already" in again.stderr
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["factorvae", "simclr"])  # two players; objectives that gather
+def test_two_processes_end_where_images_are_held_out(tmp_path: Path, method: str) -> None:
+    words = ["-m", "unweave", "train", method, "data=sprites", "data.size=16", "training.precision=float32"]
+    words += ["data.view.split=train", "training.batch=32", "training.images=128", "training.preview=128"]
+    done = launched(2, *words, "-o", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    run = Run(tmp_path / "run")
+    assert "finished" in run.record()
+    assert all(any(key.startswith("held_out/") for key in record) for record in run.history())
+
+
 OTHERS = {
     "protovae": ["method.after=0", "method.rise=32", "method.prototypes=1.0", "method.latents=2", "method.changes=16"],
     "dotvae": ["method.units=2", "method.pretraining=32", "method.every=32"],

@@ -54,7 +54,7 @@ class LogTerms(Callback):
         self.held_out: Rows = np.arange(0)
 
     def on_train_begin(self, trainer: Trainer) -> None:
-        if find_method(trainer.run.method_name).labels is None and trainer.is_main:
+        if find_method(trainer.run.method_name).labels is None:
             self.held_out = held_out_rows(trainer)
 
     def after_step(self, trainer: Trainer, step: Step, before: int) -> None:
