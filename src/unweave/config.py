@@ -13,6 +13,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from unweave.files import read_text
+
 Table = dict[str, Any]
 
 
@@ -46,13 +48,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def read(path: Path) -> Table:
-    """The tables of a TOML file. Raises SettingsError where it is no regular file, or not TOML in UTF-8."""
+    """The tables of a TOML file. Raises SettingsError for no regular file, more than 256 MB, or no TOML in UTF-8."""
     if not Path(path).is_file():  # a pipe would be waited for
         raise SettingsError(f"there is no settings file {str(path)!r}.")
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} is not text in UTF-8 (byte {error.start:,}): save it as UTF-8.") from None
+        text = read_text(Path(path))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    try:
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{path} is not valid TOML, lines such as images = 1000 below a [table]: {error}") from None
 

@@ -82,8 +82,8 @@ def _umask() -> int:
     return mask
 
 
-def read_text(path: Path) -> str:
-    """The text of a file in UTF-8.
+def read_text(path: Path, errors: str = "strict") -> str:
+    """The text of a file in UTF-8; `errors` as in `bytes.decode`.
 
     Raises FileNotFoundError where there is none, ValueError for what is no regular file (a pipe or a device would be
     read for ever), for more than 256 MB and for other encodings; each names the file.
@@ -97,7 +97,7 @@ def read_text(path: Path) -> str:
             f"{path} has {path.stat().st_size:,} bytes, more than the {MAX_TEXT_BYTES:,} of any such file."
         )
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8", errors)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8 (byte {error.start:,}): save it as UTF-8.") from None
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unweave.files import write_atomically
+from unweave.files import read_text, write_atomically
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
@@ -14,9 +14,12 @@ def append(path: Path, record: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All records; a line cut short by a crash, or that is no record of numbers, is left out."""
+    """All records; a line cut short by a crash, or that is no record of numbers, is left out.
+
+    Raises ValueError for more than 256 MB.
+    """
     records = []
-    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else []:
+    for line in read_text(path, "replace").splitlines() if path.is_file() else []:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
