@@ -142,6 +142,24 @@ def test_no_absolute_path_is_shared(disdiff_run: Run, tmp_path: Path) -> None:
             assert not file.is_file() or str(tmp_path.parent).encode() not in file.read_bytes(), file
 
 
+def test_names_on_the_hub_stay_and_paths_that_are_words_lose_their_folders(tmp_path: Path) -> None:
+    assert hub.shared_name("someone/pictures") == "someone/pictures"
+    assert hub.shared_name(str(tmp_path)) == tmp_path.name
+    assert hub.shared_name(Path("photos/mine")) == Path("mine")
+    assert hub.shared_name("~/pictures") == "pictures"
+    assert hub.shared_name(16) == 16
+
+
+def test_the_run_that_a_run_began_from_is_not_named(quick_run: Run, tmp_path: Path) -> None:
+    training = {"images": 32, "batch": 16, "precision": "float32", "from": str(quick_run.path)}
+    data = quick_run.settings.data.model_dump()
+    run = unweave.train("encdiff", data=data, method=QUICK, training=training, run=tmp_path / "run")
+    assert run.settings.training.origin == str(quick_run.path)
+    folder = run.save_pretrained(tmp_path / "shared")
+    assert Run(folder).settings.training.origin is None
+    assert str(quick_run.path) not in (folder / "settings.toml").read_text()
+
+
 def test_scores_of_other_weights_are_not_shared(quick_run: Run, tmp_path: Path) -> None:
     whole = Path(shutil.copytree(quick_run.path, tmp_path / "run"))
     run = Run(whole)

@@ -109,8 +109,10 @@ def _copy_factors(run: Run, shared: Run) -> None:
 def _texts(run: Run, changes: bool) -> dict[str, str]:
     """Card, settings, record and scores (if the weights are those scored), without what names this machine."""
     data = run.settings.data  # names of this machine stay here
-    data = data.model_copy(update={key: Path(value.name) for key, value in data if isinstance(value, Path)})
-    settings = run.settings.model_copy(update={"data": data, "foundation": FoundationSettings()})
+    data = data.model_copy(update={key: shared_name(value) for key, value in data})
+    training = run.settings.training.model_copy(update={"origin": None})  # the weights are there
+    changed = {"data": data, "foundation": FoundationSettings(), "training": training}
+    settings = run.settings.model_copy(update=changed)
     record = {key: value for key, value in run.record().items() if key != "command"}
     scores = None if changes else run.own_scores()
     return {
@@ -119,6 +121,14 @@ def _texts(run: Run, changes: bool) -> dict[str, str]:
         "run.json": json.dumps(record, indent=2),
         **({} if scores is None else {"scores.json": json.dumps(scores, indent=2)}),
     }
+
+
+def shared_name(value: Any) -> Any:
+    """A setting of data without the folders of this machine; names on the Hub, and other values, as they are."""
+    if isinstance(value, Path):
+        return Path(value.name)
+    local = isinstance(value, str) and (Path(value).expanduser().is_absolute() or Path(value).exists())
+    return Path(value).name if local else value
 
 
 @contextmanager
