@@ -152,7 +152,7 @@ def test_names_on_the_hub_stay_and_paths_that_are_words_lose_their_folders(tmp_p
 
 def test_the_run_that_a_run_began_from_is_not_named(quick_run: Run, tmp_path: Path) -> None:
     training = {"images": 32, "batch": 16, "precision": "float32", "from": str(quick_run.path)}
-    data = quick_run.settings.data.model_dump()
+    data = {"name": "sprites", "size": 16}
     run = unweave.train("encdiff", data=data, method=QUICK, training=training, run=tmp_path / "run")
     assert run.settings.training.origin == str(quick_run.path)
     folder = run.save_pretrained(tmp_path / "shared")
