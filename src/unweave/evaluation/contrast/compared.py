@@ -12,6 +12,7 @@ from torch import Tensor
 from unweave.evaluation.metrics.two_groups import InB
 from unweave.evaluation.report.measure_units import select_units
 from unweave.factors.coordinate import codes_at, position_of
+from unweave.factors.evidence import UnitCodes
 from unweave.factors.factor import Coordinate
 from unweave.method import Method
 from unweave.runs.factors import are_current, factor_title, read_factors
@@ -19,8 +20,6 @@ from unweave.runs.run import Run
 from unweave.runs.unit_ranges import measure_values
 from unweave.runs.units import UnitGroup, unit_names
 from unweave.types import UnitTable
-
-Codes = Float[np.ndarray, "rows unit dim"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Compared:
     values: UnitTable
     coordinates: Sequence[Coordinate | None]
 
-    def medians(self, index: int, codes: Codes, in_b: InB) -> Float[Tensor, "2 moved dim"]:
+    def medians(self, index: int, codes: UnitCodes, in_b: InB) -> Float[Tensor, "2 moved dim"]:
         """The codes of one of them at A's median and at B's: on its curve where it has one, else number by number."""
         units, coordinate = self.groups[index].units, self.coordinates[index]
         if coordinate is None:
@@ -45,7 +44,7 @@ class Compared:
         return torch.from_numpy(points.reshape(2, len(units), codes.shape[2])).float()
 
 
-def compared_in(run: Run, method: Method, codes: Codes) -> Compared:
+def compared_in(run: Run, method: Method, codes: UnitCodes) -> Compared:
     """The factors of factors.json that are shown, where they are of these weights; else the units that vary most.
 
     A factor's number is its position on its curve, of a closed one from -0.5 to 0.5 around the mean of all images;
