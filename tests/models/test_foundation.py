@@ -278,7 +278,7 @@ def test_a_damaged_scheduler_is_told(text: str, pixels: Path) -> None:
 
 def test_torn_weights_are_told(pixels: Path) -> None:
     (pixels / WEIGHTS).write_bytes((pixels / WEIGHTS).read_bytes()[:100])
-    with pytest.raises(ValueError, match="cannot be opened as a UNet2DModel"):
+    with pytest.raises(ValueError, match=f"{WEIGHTS} is damaged: it has no header"):
         open_foundation(sources(denoiser=pixels), IMAGE, 1)
 
 
