@@ -406,9 +406,10 @@ def outcome(kind: Kind, sample: Path) -> dict[str, Any]:
         result = {"what": "a data set"}
     except (ValueError, LookupError, OSError) as error:
         result = {"what": type(error).__name__, "text": str(error)}
-        inner = traceback.extract_tb(error.__traceback__)[-1].filename
-        if not isinstance(error, OSError) and (os.sep + "unweave" + os.sep not in inner or not str(error)):
-            result = {"what": f"WRONG: {type(error).__name__} from {Path(inner).name}", "text": traceback.format_exc()}
+        inner = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        ours = Path(registry.__file__).parent in inner.parents
+        if not isinstance(error, OSError) and not (ours and str(error)):
+            result = {"what": f"WRONG: {type(error).__name__} from {inner.name}", "text": traceback.format_exc()}
         elif str(error).startswith(
             f"{kind.module} cannot be read: "
         ):  # an error of a library, which the cache translates

@@ -20,7 +20,7 @@ CIRCLE = np.stack([np.cos(np.linspace(0, 6.28, 400)), np.sin(np.linspace(0, 6.28
 def run_with(tmp_path: Path, factors: tuple[Factor, ...]) -> SimpleNamespace:
     found = RunFactors(factors, "0123", 300, 0)
     (tmp_path / FACTORS_FILE).write_text(json.dumps(found.to_json()))
-    return SimpleNamespace(path=tmp_path, digest=lambda: "0123")
+    return SimpleNamespace(path=tmp_path, digest=lambda: "0123", has_statistics=lambda: False)
 
 
 def test_factors_are_compared_on_their_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untyped: None) -> None:
