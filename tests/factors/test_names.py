@@ -123,7 +123,7 @@ def cases() -> list[object]:
     return [pytest.param(*case, marks=marks.get(case, ())) for case in every]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("data", "factor"), cases())
 def test_a_true_factor_has_an_accepted_name_or_none(data: str, factor: str, datasets: Callable[[str], Dataset]) -> None:
     dataset = datasets(data)
