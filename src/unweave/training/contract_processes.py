@@ -30,6 +30,8 @@ def main(name: str, changes: str, size: str) -> None:
         distributed.all_reduce(high, distributed.ReduceOp.MAX)
         if not torch.equal(low, high):
             differing.append(key)
+    distributed.barrier()
+    distributed.destroy_process_group()  # else its threads may outlive the interpreter, which aborts the process
     if differing:
         raise BrokenLawError(f"the weights of two processes differ after two steps: {', '.join(differing[:5])}.")
 
