@@ -129,6 +129,16 @@ def test_a_run_without_its_data_is_edited_all_the_same(explorer: Explorer, monke
     assert dataless.edit(picked, [0.5] * len(dataless.units))[0].shape == (1, 16, 16, 3)
 
 
+def without_data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Explorer:
+    """The explorer of an exported folder, where the data are gone."""
+
+    def no_dataset(self: Run) -> None:
+        raise LookupError("gone")
+
+    monkeypatch.setattr(Run, "dataset", no_dataset)
+    return Explorer(unweave.from_pretrained(str(folder / "run")))
+
+
 def test_an_exported_run_needs_neither_report_nor_data(
     diti_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,12 +146,7 @@ def test_an_exported_run_needs_neither_report_nor_data(
     picked = explorer.pick(3, 0)
     expected = explorer.edit(picked, [0.9, *picked.positions[1:]])[0]
     folder = export_folder(explorer, tmp_path / "space")
-
-    def no_dataset(self: Run) -> None:
-        raise LookupError("gone")
-
-    monkeypatch.setattr(Run, "dataset", no_dataset)
-    exported = Explorer(unweave.from_pretrained(str(folder / "run")))
+    exported = without_data(folder, monkeypatch)
     assert [unit.word for unit in exported.units] == [unit.word for unit in explorer.units]
     assert len(exported.examples()) == 12
     again = exported.edit(exported.prepare(picked.image, 0, "3"), [0.9, *picked.positions[1:]])[0]
@@ -268,12 +273,7 @@ def test_factors_are_named_here_and_never_by_a_word_that_has_moved(factored_run:
 def test_an_exported_run_keeps_its_factors(factored_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     explorer = Explorer(factored_run)
     folder = export_folder(explorer, tmp_path / "space")
-
-    def no_dataset(self: Run) -> None:
-        raise LookupError("gone")
-
-    monkeypatch.setattr(Run, "dataset", no_dataset)
-    exported = Explorer(unweave.from_pretrained(str(folder / "run")))
+    exported = without_data(folder, monkeypatch)
     assert [unit.word for unit in exported.units] == [unit.word for unit in explorer.units]
     assert exported.slider_labels() == explorer.slider_labels()
     np.testing.assert_allclose(exported.states(1), explorer.states(1))

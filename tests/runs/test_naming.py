@@ -1,5 +1,4 @@
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from unweave.runs.units import UnitGroup
 from unweave.types import NamedGroups
 
 FEW = Sampling("ddim", 2)
-
-
-@pytest.fixture
-def copy(quick_run: Run, tmp_path: Path) -> Run:
-    """A run of one's own, to write names into."""
-    shutil.copytree(quick_run.path, tmp_path / "copy")
-    return Run(tmp_path / "copy")
 
 
 def test_a_name_is_taken_wherever_a_unit_is(copy: Run, tmp_path: Path) -> None:

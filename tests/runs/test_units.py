@@ -1,6 +1,3 @@
-import shutil
-from pathlib import Path
-
 import pytest
 
 from unweave.method import Sampling
@@ -11,13 +8,6 @@ from unweave.runs.units import UnitGroup
 from unweave.types import NamedGroups
 
 FEW = Sampling("ddim", 2)
-
-
-@pytest.fixture
-def copy(quick_run: Run, tmp_path: Path) -> Run:
-    """A run of one's own, to write names into."""
-    shutil.copytree(quick_run.path, tmp_path / "copy")
-    return Run(tmp_path / "copy")
 
 
 def test_names_never_stand_for_what_means_units_already(copy: Run, diti_run: Run) -> None:
