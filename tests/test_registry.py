@@ -26,7 +26,7 @@ def test_an_entry_point_of_a_third_party_counts(monkeypatch: pytest.MonkeyPatch)
         def load(self) -> ModuleType:
             return outside
 
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()] if group == "unweave.methods" else [])
+    monkeypatch.setattr(registry, "points_outside", lambda family: [Point()] if family == "methods" else [])
     assert "mine" in registry.names("methods")
     assert registry.module("methods", "mine") is outside
     assert "mine" not in registry.names("data")

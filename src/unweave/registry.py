@@ -2,12 +2,15 @@
 
 `name = "encdiff"` in a settings file is `unweave/methods/encdiff.py`. A package outside adds its own by the entry-point
 groups `unweave.methods`, `unweave.data` and `unweave.demos`, each pointing to a module. Files that begin with an
-underscore are shared by members of the family and are none themselves.
+underscore are shared by members of the family and are none themselves. What is installed is read once for each
+`sys.path`, as it takes longer than all else here.
 """
 
 import ast
+import sys
+from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +33,7 @@ def names(family: str) -> list[str]:
     """Every name of a family, sorted; nothing is imported but the family's packages."""
     if family not in FAMILIES:
         raise LookupError(f"there is no family {family!r}; there is: {', '.join(FAMILIES)}.")
-    return sorted({*_files(family), *(point.name for point in entry_points(group=f"unweave.{family}"))})
+    return sorted({*_files(family), *(point.name for point in points_outside(family))})
 
 
 def trainable_names() -> list[str]:
@@ -50,7 +53,7 @@ def trainable(name: str) -> ModuleType:
 def module(family: str, name: str) -> ModuleType:
     """The module of a name. Raises LookupError with the nearest name."""
     _check_known(family, name)
-    for point in entry_points(group=f"unweave.{family}"):
+    for point in points_outside(family):
         if point.name == name:
             loaded = point.load()
             assert isinstance(loaded, ModuleType), f"the entry point {name!r} of unweave.{family} must be a module"
@@ -70,11 +73,21 @@ def summary(family: str, name: str) -> str:
 def source_file(family: str, name: str) -> Path:
     """The file of a name's module, which is not imported. Raises LookupError with the nearest name."""
     _check_known(family, name)
-    outside = {point.name: point.value for point in entry_points(group=f"unweave.{family}")}
+    outside = {point.name: point.value for point in points_outside(family)}
     spec = find_spec(outside.get(name) or _files(family)[name])
     assert spec is not None, f"{name} is not installed"
     assert spec.origin is not None, f"{name} is no file"
     return Path(spec.origin)
+
+
+def points_outside(family: str) -> tuple[EntryPoint, ...]:
+    """The entry points by which installed packages add to a family."""
+    return _installed(f"unweave.{family}", tuple(sys.path))
+
+
+@lru_cache
+def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=group))
 
 
 def _check_known(family: str, name: str) -> None:

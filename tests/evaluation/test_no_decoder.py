@@ -54,7 +54,7 @@ class Point:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()] if group == "unweave.methods" else [])
+    monkeypatch.setattr(registry, "points_outside", lambda family: [Point()] if family == "methods" else [])
     return unweave.train("colours", data="sprites", training={"images": 96}, run=tmp_path / "colours")
 
 
