@@ -97,6 +97,12 @@ def patch_dataset(patch: pytest.MonkeyPatch, module: ModuleType, **changes: obje
     patch.setattr(module, "DATASET", replace(module.DATASET, **changes))
 
 
+@pytest.fixture(autouse=True)
+def _map_of_principal_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling UMAP takes seconds in every process; a test that wants it asks for it."""
+    monkeypatch.setattr("unweave.evaluation.code_map.has_umap", lambda: False)
+
+
 MAY_SKIP = ("no decoder", "root may read everything", "needs another user")
 """Why a test may be skipped where everything is there: it is of another kind of method, or of another user."""
 

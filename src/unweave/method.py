@@ -37,6 +37,12 @@ class Batch:
     seen: int  # images seen before this batch, for schedules
     budget: int = 0  # images of the whole training, for schedules; 0 where it is not known
     seed: int = 0  # of the run: with `seen`, of what must not depend on the number of processes
+    views: Images | None = None  # of these images, to be encoded in their place (`training.augment`)
+
+    @property
+    def to_encode(self) -> Images:
+        """What the encoder is to see: views where there are any, else the images themselves."""
+        return self.images if self.views is None else self.views
 
 
 class Loss(NamedTuple):
@@ -85,6 +91,7 @@ class MethodDefinition:
     scored_weights: Weights = "raw"  # those that its authors scored
     check: Callable[[Any, Any, int, int], None] = accept  # (settings, Foundation, images a step, images in all)
     labels: Callable[[Any], Sequence[str] | None] | None = None  # factors seen (): all; None: no labels; tables say so
+    takes_views: bool = False  # its objective encodes `Batch.to_encode`, so that training.augment may be set
 
 
 def find_method(name: str) -> MethodDefinition:

@@ -342,3 +342,21 @@ def test_the_four_functions_of_a_training_can_be_called_alone(tmp_path: Path) ->
     assert trainer.run.state()["seen"] == trainer.seen == 32
     whole = unweave.train("encdiff", tables, run=tmp_path / "whole")
     assert whole.digest() == trainer.run.digest()
+
+
+def test_a_finished_run_goes_on_to_a_larger_budget_and_to_nothing_else(tmp_path: Path) -> None:
+    unweave.train("encdiff", data=DATA, method=QUICK, training=TRAINING, run=tmp_path / "run")
+    recorder = Recorder()
+    with progress.use(recorder):
+        longer = unweave.train(tmp_path / "run", training={"images": 160}, resume=True)
+    assert (recorder.first, recorder.seen[-1]) == ([96], 160)
+    assert (longer.settings.training.images, longer.state()["seen"], longer.record()["images"]) == (160, 160, 160)
+    assert longer.history()[-1]["seen"] == 160
+    assert longer.has_statistics()
+    for tables, words in (
+        ({"training": {"images": 128}}, "less than the 160"),
+        ({"training": {"images": 320, "rate": 1e-5}}, "more images"),
+        ({"method": {"units": 5}}, "more images"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            unweave.train(tmp_path / "run", resume=True, **tables)

@@ -24,6 +24,8 @@ Settings follow as dotted.key=value words; data=... takes the name of a data set
     unweave train encdiff preset=release data=rooms        the released code's settings
     unweave train configs/my.toml --run runs/a            a settings file, and where to put the run
     unweave train runs/a --resume                          go on after Ctrl-C
+    unweave train runs/a --resume training.images=200000   and a finished run to a larger budget
+    unweave train encdiff data=photos/ training.augment=flip,shift    of few images many, whose units must not tell
     unweave train denoiser preset=laptop-vq                a foundation that methods stand on, with its autoencoder
     unweave train disdiff foundation.denoiser.from=runs/d  a method on a foundation: a run, a diffusers folder, a Hub id
 

@@ -68,6 +68,13 @@ def base_rows(dataset: Dataset, rows: Rows) -> Rows:
     return base_rows(dataset.base, dataset.rows[rows]) if isinstance(dataset, View) else rows
 
 
+def held_out(dataset: Dataset) -> Dataset | None:
+    """The rows that a view leaves out, as a data set; None where it leaves none out, and of what is no view."""
+    full = base_dataset(dataset)
+    rows = np.setdiff1d(np.arange(len(full)), base_rows(dataset, np.arange(len(dataset))))
+    return View(full, rows, f"{full.name} (held out)") if len(rows) else None
+
+
 def split_rows(dataset: Dataset, name: str, seed: int = 0) -> Rows:
     """The rows of a split, rising: the publishers' own where the set has splits, else a random 80, 10 and 10 %.
 

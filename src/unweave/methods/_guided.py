@@ -181,7 +181,7 @@ class Guided(Generative):
         return [Player("guidance", self, trained)]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
-        code = self.code(self.encode(batch.images))
+        code = self.code(self.encode(batch.to_encode))
         x0 = self.space.encode(batch.images)
         t, eps, x_t = self.process.noised(x0, rng)
         features, eps_0 = self.denoiser.features_and_noise(x_t, t)

@@ -63,7 +63,7 @@ class Variational(OneShot):
         """The terms that keep the posterior factorised; z is one sample of it per image."""
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
-        posterior = self.posterior(batch.images)
+        posterior = self.posterior(batch.to_encode)
         z = sample_posterior(posterior, rng)
         reconstruction = bernoulli(batch.images, self.decoder(z).float())
         regulariser = self.regulariser(posterior, z, batch)

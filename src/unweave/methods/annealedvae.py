@@ -62,4 +62,6 @@ def build(settings: AnnealedVAESettings, foundation: Foundation) -> AnnealedVAE:
     return AnnealedVAE(settings, foundation)
 
 
-METHOD = MethodDefinition(settings=AnnealedVAESettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(
+    settings=AnnealedVAESettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True
+)

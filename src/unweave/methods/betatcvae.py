@@ -67,4 +67,4 @@ def build(settings: BetaTCVAESettings, foundation: Foundation) -> BetaTCVAE:
     return BetaTCVAE(settings, foundation)
 
 
-METHOD = MethodDefinition(settings=BetaTCVAESettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(settings=BetaTCVAESettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True)

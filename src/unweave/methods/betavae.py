@@ -52,4 +52,4 @@ def build(settings: BetaVAESettings, foundation: Foundation) -> BetaVAE:
     return BetaVAE(settings, foundation)
 
 
-METHOD = MethodDefinition(settings=BetaVAESettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(settings=BetaVAESettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True)

@@ -107,7 +107,7 @@ class DiffAE(Generative):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         x0 = self.space.encode(batch.images)
         t, eps, x_t = self.process.noised(x0, rng)
-        error = noising.distance("l2", self.predict(x_t, t, self.encode(batch.images)), eps)
+        error = noising.distance("l2", self.predict(x_t, t, self.encode(batch.to_encode)), eps)
         weighted = self.balance(error, t) * error if self.settings.balance else error
         return Loss(weighted.mean(), {"denoising": error.mean()})
 
@@ -189,5 +189,10 @@ def build(settings: DiffAESettings, foundation: Foundation) -> DiffAE:
 
 
 METHOD = MethodDefinition(
-    settings=DiffAESettings, build=build, presets=PRESETS, citation=CITATION, scored_weights="averaged"
+    settings=DiffAESettings,
+    build=build,
+    presets=PRESETS,
+    citation=CITATION,
+    scored_weights="averaged",
+    takes_views=True,
 )

@@ -83,4 +83,4 @@ def build(settings: DIPVAESettings, foundation: Foundation) -> DIPVAE:
     return DIPVAE(settings, foundation)
 
 
-METHOD = MethodDefinition(settings=DIPVAESettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(settings=DIPVAESettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True)

@@ -296,4 +296,5 @@ METHOD = MethodDefinition(
     citation=CITATION,
     scored_weights="averaged",
     labels=lambda settings: () if settings.edges == "factors" else None,
+    takes_views=True,
 )

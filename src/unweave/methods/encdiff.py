@@ -216,7 +216,7 @@ class EncDiff(Generative):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s = self.settings
         x0 = to_patches(self.space.encode(batch.images), s.patch)
-        tokens = self.lift(self.encode(batch.images))
+        tokens = self.lift(self.encode(batch.to_encode))
         if not s.diffusion:
             error = noising.distance(s.loss, self.decode_without_diffusion(tokens), x0)
             return Loss(error.mean(), {"reconstruction": error.mean()})
@@ -325,5 +325,10 @@ def build(settings: EncDiffSettings, foundation: Foundation) -> EncDiff:
 
 
 METHOD = MethodDefinition(
-    settings=EncDiffSettings, build=build, presets=PRESETS, citation=CITATION, extra_verbs={"attention": attention_maps}
+    settings=EncDiffSettings,
+    build=build,
+    presets=PRESETS,
+    citation=CITATION,
+    extra_verbs={"attention": attention_maps},
+    takes_views=True,
 )

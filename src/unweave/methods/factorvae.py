@@ -76,7 +76,7 @@ class CodeCritic(nn.Module):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         with torch.no_grad():
-            z = sample_posterior(self.vae.posterior(batch.images), rng)
+            z = sample_posterior(self.vae.posterior(batch.to_encode), rng)
         joint, shuffled = self.vae.critic(z).float(), self.vae.critic(shuffle(z, rng)).float()
         loss = 0.5 * (cross_entropy(joint, 0) + cross_entropy(shuffled, 1))
         return Loss(loss, {"cross_entropy": loss})
@@ -101,4 +101,4 @@ def build(settings: FactorVAESettings, foundation: Foundation) -> FactorVAE:
     return FactorVAE(settings, foundation)
 
 
-METHOD = MethodDefinition(settings=FactorVAESettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(settings=FactorVAESettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True)

@@ -56,5 +56,5 @@ def build(settings: PDAESettings, foundation: Foundation) -> PDAE:
 
 
 METHOD = MethodDefinition(
-    settings=PDAESettings, build=build, presets=PRESETS, citation=CITATION, scored_weights="averaged"
+    settings=PDAESettings, build=build, presets=PRESETS, citation=CITATION, scored_weights="averaged", takes_views=True
 )

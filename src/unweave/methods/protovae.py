@@ -133,7 +133,7 @@ class ProtoVAE(OneShot):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s = self.settings
-        posterior = self.posterior(batch.images)
+        posterior = self.posterior(batch.to_encode)
         z = sample_posterior(posterior, rng)
         reconstruction = negative_log_likelihood(batch.images, self.decoder(z).float(), s.deviation)
         divergence = kl(posterior)
@@ -257,4 +257,4 @@ def build(settings: ProtoVAESettings, foundation: Foundation) -> ProtoVAE:
     return ProtoVAE(settings, encoder, decoder, pair)
 
 
-METHOD = MethodDefinition(settings=ProtoVAESettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(settings=ProtoVAESettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True)

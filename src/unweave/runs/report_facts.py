@@ -256,6 +256,90 @@ class Reconstruction:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """A term of the loss while the run was trained, on its images and on images that its view leaves out."""
+
+    term: str
+    seen: list[int]  # images, with repeats
+    trained_on: list[float]
+    held_out: list[float]
+
+    @property
+    def lowest_at(self) -> int:
+        """The position at which images that are held out were at their best."""
+        return min(range(len(self.held_out)), key=self.held_out.__getitem__)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"term": self.term, "seen": self.seen, "trained on": self.trained_on, "held out": self.held_out}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Learning":
+        return cls(stored["term"], stored["seen"], stored["trained on"], stored["held out"])
+
+
+@dataclass(frozen=True)
+class Memorised:
+    """Whether a run has learned its images by heart (see `evaluation.memorised`)."""
+
+    drawn: int  # pictures, of units from different images
+    copies: float  # the share of them that are copies of a training image
+    real_copies: float  # the same of real images that are none of those they are compared with
+    held_out: int  # images
+    strayed: float | None  # the share of those that are rebuilt nearer to a training image than to themselves
+    trained_strayed: float | None  # the same of training images, and other ones
+    by_heart: bool  # either is beyond chance
+
+    def to_json(self) -> dict[str, Any]:
+        facts = {"drawn": self.drawn, "copies": self.copies, "real copies": self.real_copies}
+        strayed = {"held out": self.held_out, "strayed": self.strayed, "trained strayed": self.trained_strayed}
+        return facts | (strayed if self.held_out else {}) | {"by heart": self.by_heart}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Memorised":
+        return cls(
+            drawn=stored["drawn"],
+            copies=stored["copies"],
+            real_copies=stored["real copies"],
+            held_out=stored.get("held out", 0),
+            strayed=stored.get("strayed"),
+            trained_strayed=stored.get("trained strayed"),
+            by_heart=stored["by heart"],
+        )
+
+
+@dataclass(frozen=True)
+class OutlierFacts:
+    """An image that is far from all others."""
+
+    image: str | int  # its file, or its row
+    times: float  # its distance to others, in medians
+    why: list[str]  # factors and measurements in which it is; none where their combination is unusual
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """What all images show beside each other."""
+
+    drawing: Literal["UMAP", "PCA"]
+    outliers: list[OutlierFacts]  # the farthest first
+    near_duplicates: list[tuple[str | int, str | int]]  # the most alike first
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "drawing": self.drawing, "outliers": [outlier.to_json() for outlier in self.outliers],
+            "near duplicates": [list(pair) for pair in self.near_duplicates],
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "MapFacts":
+        outliers = [OutlierFacts(**outlier) for outlier in stored["outliers"]]
+        return cls(stored["drawing"], outliers, [(one, other) for one, other in stored["near duplicates"]])
+
+
+@dataclass(frozen=True)
 class ReportFacts:
     """Everything that a report says."""
 
@@ -272,6 +356,9 @@ class ReportFacts:
     units: list[UnitFacts]  # the strongest first
     seconds: float
     factors: list[FactorFacts] = field(default_factory=list)  # the strongest first; none where they were not found
+    learning: Learning | None = None  # where images were held out
+    memorised: Memorised | None = None  # None without a decoder, and on images that the run was not trained on
+    map: MapFacts | None = None  # None of a handful of images
 
     def in_state(self, state: State) -> list[UnitFacts]:
         """The units that are live, copies or dead, the strongest first."""
@@ -287,6 +374,12 @@ class ReportFacts:
             facts["reconstruction"] = self.reconstruction.to_json()
         optional = {"swap_consistency": self.swap_consistency, "no edits": self.no_edits}
         facts |= {key: value for key, value in optional.items() if value is not None}
+        if self.learning is not None:
+            facts["learning"] = self.learning.to_json()
+        if self.memorised is not None:
+            facts["memorised"] = self.memorised.to_json()
+        if self.map is not None:
+            facts["map"] = self.map.to_json()
         if self.factors:
             facts["factors"] = [factor.to_json() for factor in self.factors]
         return facts | {"units": [unit.to_json() for unit in self.units], "seconds": self.seconds}
@@ -308,4 +401,7 @@ class ReportFacts:
             units=[UnitFacts.from_json(unit) for unit in stored["units"]],
             seconds=stored["seconds"],
             factors=[FactorFacts.from_json(factor) for factor in stored.get("factors", [])],
+            learning=Learning.from_json(stored["learning"]) if "learning" in stored else None,
+            memorised=Memorised.from_json(stored["memorised"]) if "memorised" in stored else None,
+            map=MapFacts.from_json(stored["map"]) if "map" in stored else None,
         )

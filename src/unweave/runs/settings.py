@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import ConfigDict, Field, SerializeAsAny
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from unweave import registry
 from unweave.config import Frozen, NamedSettings, SettingsError, nearest, parse
 from unweave.data.open import dataset_settings
 from unweave.data.settings import DatasetSettings
 from unweave.models.foundation_settings import FoundationSettings
+
+ViewName = Literal["flip", "rotate", "shift"]
+"""A change of an image that must not change its units (see `training.augment`)."""
+
+
+def _view_names(value: Any) -> Any:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
 
 Decay = Literal["constant", "cosine", "late"]
 """How the learning rate falls after its warm-up (see `training.schedule`)."""
@@ -52,6 +60,11 @@ class TrainingSettings(Frozen):
         ge=1,
         le=1024,
         description="processes on this machine that share every batch (gloo); 1, or fewer threads in each",
+    )
+    augment: Annotated[tuple[ViewName, ...], BeforeValidator(_view_names)] = Field(
+        (),
+        description="views that must not change the units: any of flip (left to right), rotate (by any angle) and "
+        "shift (up to an eighth of a side), as augment=flip,shift; of few images they make many",
     )
     tracker: str | None = Field(
         None, description="also log to one of Accelerate's trackers: 'tensorboard', 'wandb', 'mlflow', 'trackio', ..."

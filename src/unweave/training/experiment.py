@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from unweave import registry
-from unweave.config import SettingsError
+from unweave.config import SettingsError, merge
 from unweave.runs import checkpoint
 from unweave.runs.lock import check_not_training
 from unweave.runs.plan import RESUMABLE, default_run_dir, differing, plan
 from unweave.runs.run import Run, create, write_settings
-from unweave.runs.settings import RunSettings
+from unweave.runs.settings import RunSettings, settings_of
+from unweave.training.augment import check_augment
 from unweave.training.recipes import is_finished
+
+BUDGET = "training.images"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Experiment:
     run_dir: Path
     resume: bool = False
     overwrite: bool = False
+    longer: bool = False  # a run that is there gets a larger budget
 
     def is_begun(self) -> bool:
         """Whether there is a checkpoint to go on from."""
@@ -49,13 +53,14 @@ class Experiment:
 
     def _existing(self, run: Run) -> Run:
         names = differing(run.settings, self.settings)
-        fixed = [name for name in names if name not in RESUMABLE]
+        free = (*RESUMABLE, *([BUDGET] if self.longer else []))
+        fixed = [name for name in names if name not in free]
         if fixed:
             raise SettingsError(
                 f"{run.path} was trained with other settings ({', '.join(fixed)}): "
                 f"go on as it is with `unweave train {run.path} --resume`, choose another --run, or --overwrite it."
             )
-        if names and not is_finished(run.path):
+        if names and (self.longer or not is_finished(run.path)):
             write_settings(run.path, run.settings.model_copy(update={"training": self.settings.training}))
         return Run(run.path)
 
@@ -75,18 +80,38 @@ def resolve(
         raise SettingsError("--resume goes on with a run and --overwrite discards it: give one of them.")
     if not _is_directory(what):
         settings = plan(what, *tables)
+        check_augment(settings)
         run_dir = Path(run) if run is not None else default_run_dir(settings, resume)
         return Experiment(settings, run_dir, resume, overwrite)
     existing = Run(what)
     if not resume:
         raise SettingsError(f"{what} is a run: go on with it by --resume.")
-    if any(tables) or run is not None:
-        raise SettingsError(
-            f"{what} is a run with settings and a place of its own, which a resumed run keeps. Threads, saves and "
-            f"previews may change: repeat the command that began it, with --run {what} --resume."
-        )
     existing.check_data()
-    return Experiment(existing.settings, existing.path, resume=True)
+    changes = [*tables, *([{"run": run}] if run is not None else [])]
+    settings = plan_longer(existing, *changes) if any(changes) else existing.settings
+    return Experiment(settings, existing.path, resume=True, longer=settings != existing.settings)
+
+
+def plan_longer(run: Run, *tables: Mapping[str, Any]) -> RunSettings:
+    """The settings of a run that goes on: its own, but for a larger training.images.
+
+    The rate follows the schedule of the new budget from where the run is. Raises SettingsError for anything else.
+    """
+    changes = merge(*tables)
+    if set(changes) != {"training"} or set(changes["training"]) != {"images"}:
+        raise SettingsError(
+            f"{run.path} is a run with settings and a place of its own, which a resumed run keeps; it may go on to "
+            "more images, training.images=MORE. Threads, saves and previews may change: repeat the command that began "
+            f"it, with --run {run.path} --resume."
+        )
+    settings = settings_of(merge(run.tables, changes))
+    before = run.settings.training.images
+    if settings.training.images < before:
+        raise SettingsError(
+            f"training.images={settings.training.images} is less than the {before:,} of {run.path}: a run can be "
+            "trained longer, and for less a new one is begun."
+        )
+    return settings
 
 
 def _is_directory(what: str | Path) -> bool:

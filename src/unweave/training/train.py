@@ -38,8 +38,9 @@ def train(
     `what` is the name of a method, a TOML file, or (with `resume`) a run directory; a name goes before a directory of
     that name (write ./diti, or give a Path, for the directory). The tables change single settings:
     `train("encdiff", data="rooms", training={"images": 50_000})`. With `resume` a run that is there already goes on
-    from its last checkpoint, and a finished one is returned as it is; threads and how often it is saved and shown may
-    be others than before. Raises FileExistsError where `run` has content and neither `resume` nor `overwrite` is given,
+    from its last checkpoint, and a finished one is returned as it is; a directory may go on to more images
+    (training={"images": MORE}), and threads and how often it is saved and shown may be others than before. Raises
+    FileExistsError where `run` has content and neither `resume` nor `overwrite` is given,
     SettingsError for settings that cannot be used, and FloatingPointError where a loss is no longer a number or
     explodes, and BusyError where another process trains this run. KeyboardInterrupt leaves a checkpoint behind, and so
     does SIGTERM, which then ends the process with status 143.

@@ -21,6 +21,7 @@ from unweave.models.foundation import Foundation
 from unweave.runs import log
 from unweave.runs.run import Run
 from unweave.training import loop, precision, record
+from unweave.training.augment import augmented
 from unweave.training.batches import Waited, batches, first_batch, rows_at
 from unweave.training.compiling import compile_networks
 from unweave.training.signals import on_signal
@@ -132,9 +133,8 @@ class Trainer:
         """Every step to the end of the budget; the share of the time that was spent waiting for images."""
         state, settings, images = self.state, self.settings, self.settings.images
         share = (self.accelerator.process_index, self.accelerator.num_processes)
-        stream = Waited(
-            batches(self.dataset, settings.seed, settings.batch, self.seen, images, self.accelerator.device, share)
-        )
+        read = batches(self.dataset, settings.seed, settings.batch, self.seen, images, self.accelerator.device, share)
+        stream = Waited(augmented(read, settings.augment, share))
         state.method.train()
         with progress.task("training", images, "images", self.seen) as self.task:
             began = time.monotonic()

@@ -176,6 +176,8 @@ def test_the_json_has_the_keys_that_it_had(copy: Run, tmp_path: Path) -> None:
     before = stored("report-encdiff")
     new_units, units_before = new.pop("units"), before.pop("units")
     assert {"units", "name", "verdict", "coordinate", "states"} <= new.pop("factors")[0].keys()
+    assert {"copies", "real copies", "by heart"} <= new.pop("memorised").keys()
+    assert {"drawing", "outliers", "near duplicates"} == new.pop("map").keys()
     assert key_tree(new) == key_tree(before)
     optional = {"copy of", "follows", "lowest", "highest"}
     for unit, unit_before in ((unit, other) for unit in new_units for other in units_before):

@@ -9,6 +9,9 @@ from unweave.data.sampling import sample_rows
 from unweave.data.views import base_dataset
 from unweave.evaluation.factor_names import EncodedRows
 from unweave.evaluation.find_factors import ROWS
+from unweave.evaluation.memorised import measure_memorised
+from unweave.evaluation.report.learning import learning_of
+from unweave.evaluation.report.map_part import code_parts, measure_map
 from unweave.evaluation.report.measure_factors import measure_factors
 from unweave.evaluation.report.measure_units import FAINT_BELOW, measure_units, select_units
 from unweave.evaluation.report.pictures import ReportPictures
@@ -58,11 +61,17 @@ def measure_run(run: Run, looked_at: ReportRows, factors: Sequence[Factor]) -> t
     groups, omitted = select_units(run.method(), encoded.codes, unit_names(run))
     units = measure_units(encoded, groups, omitted, shuffled(encoded.rows, settings.seed), swaps)
     found = measure_factors(factors, encoded, swaps, settings.seed)
-    drawn = units.drawn
+    drawn, data = units.drawn, _about_data(run, encoded.dataset)
+    memorised = None
+    if swaps is not None and data.trained_on:
+        mixed = [*(group.units for group in groups), omitted]
+        memorised = measure_memorised(swaps.editor, encoded, mixed, settings.seed)
+    seen_at_once = measure_map(encoded, code_parts(encoded, found.facts, units.facts), settings.seed)
+    map_facts, map_pictures = (None, None) if seen_at_once is None else seen_at_once
     facts = ReportFacts(
         run=str(run.path),
         method=run.method_title(),
-        data=_about_data(run, encoded.dataset),
+        data=data,
         weights=run.digest(),
         images_seen=run.state()["seen"],
         settings=settings,
@@ -73,8 +82,11 @@ def measure_run(run: Run, looked_at: ReportRows, factors: Sequence[Factor]) -> t
         units=units.facts,
         seconds=0.0,
         factors=found.facts,
+        learning=learning_of(run.history()),
+        memorised=memorised,
+        map=map_facts,
     )
-    return facts, replace(units.pictures, factors=found.pictures)
+    return facts, replace(units.pictures, factors=found.pictures, map=map_pictures)
 
 
 def _about_data(run: Run, dataset: Dataset) -> ReportData:

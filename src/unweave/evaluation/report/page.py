@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from unweave.evaluation.report.factor_cards import factor_part, folded_factors, headline
+from unweave.evaluation.report.learning import learning_part, warnings
+from unweave.evaluation.report.map_part import map_part
 from unweave.evaluation.report.pictures import ExtremeImages, ReportPictures, image_tag, join_images, map_tag
 from unweave.runs.report_facts import PixelError, ReportFacts, UnitFacts
 
@@ -24,10 +26,12 @@ def render_page(facts: ReportFacts, pictures: ReportPictures) -> str:
         summary = f"Units one by one: {len(live)} live, {len(copies)} copies, {len(dead)} dead"
         units = [f"<details><summary>{summary}</summary>", _unit_notes(facts), *units, "</details>"]
     parts = [
-        f"<header><h1>{escape(title)}</h1>{headline(facts)}{_summary(facts)}</header>",
+        f"<header><h1>{escape(title)}</h1>{headline(facts)}{_summary(facts)}{warnings(facts)}</header>",
         factors,
         folded_factors(facts),
         *units,
+        map_part(facts.map, pictures.map),
+        learning_part(facts),
         _rebuilt(facts, pictures),
         _method_notes(facts),
     ]
@@ -297,6 +301,7 @@ img{max-width:100%;height:auto;image-rendering:pixelated;display:block;margin-bo
 svg{width:100%;height:56px;fill:var(--bar)}
 ul{padding-left:1.1em;margin:.4em 0;font-size:.9em}
 .ends{display:flex;justify-content:space-between;font-size:.85em;color:var(--soft)}
+.tiles{display:flex;flex-wrap:wrap;gap:12px}.tiles figure{max-width:150px;overflow-wrap:anywhere}
 .bars{list-style:none;padding:0;max-width:640px}
 .bars li{display:grid;grid-template-columns:11em 1fr 3.5em;gap:10px;align-items:center}
 .bars i{background:var(--line);height:10px;border-radius:5px;overflow:hidden}

@@ -40,6 +40,14 @@ class FactorImages:
     change: Float[np.ndarray, "height width"] | None  # where it acts; None without a decoder
 
 
+class MapPictures(NamedTuple):
+    """What the page shows of all images."""
+
+    drawn: UInt8[np.ndarray, "tall wide 3"]
+    outliers: list[Strip]  # each alone
+    pairs: list[Strip]  # two by two
+
+
 @dataclass(frozen=True)
 class ReportPictures:
     """What the page shows, by the word that asks for a unit or a factor."""
@@ -50,6 +58,7 @@ class ReportPictures:
     background: UInt8[np.ndarray, "height width channel"] | None = None  # what the maps are laid over
     ends: dict[str, ExtremeImages] = field(default_factory=dict)
     rebuilt: dict[str, Strip] = field(default_factory=dict)  # by caption
+    map: MapPictures | None = None
 
 
 def join_images(images: Strip) -> UInt8[np.ndarray, "tall wide 3"]:

@@ -255,4 +255,6 @@ def build(settings: AutoencoderSettings, foundation: Foundation) -> Autoencoder:
     return Autoencoder(settings, foundation)
 
 
-METHOD = MethodDefinition(settings=AutoencoderSettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(
+    settings=AutoencoderSettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True
+)

@@ -191,4 +191,4 @@ def build(settings: DenoiserSettings, foundation: Foundation) -> Denoiser:
     return Denoiser(settings, foundation)
 
 
-METHOD = MethodDefinition(settings=DenoiserSettings, build=build, presets=PRESETS, citation=CITATION)
+METHOD = MethodDefinition(settings=DenoiserSettings, build=build, presets=PRESETS, citation=CITATION, takes_views=True)
