@@ -10,7 +10,8 @@ import torch
 
 from unweave.studies import worker
 from unweave.studies.jobs import Job
-from unweave.studies.local import StudyWatcher, process_count, run_jobs
+from unweave.studies.local import process_count, run_jobs
+from unweave.studies.watcher import StudyWatcher
 
 CHILD = """
 import json, os, signal, sys, time

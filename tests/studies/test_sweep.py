@@ -16,8 +16,8 @@ import unweave
 from unweave.runs.run import Run
 from unweave.studies import local
 from unweave.studies.jobs import Job, perform
-from unweave.studies.local import StudyWatcher
 from unweave.studies.sweep import SweepOptions, load_study, sweep
+from unweave.studies.watcher import StudyWatcher
 
 STUDY = """
 title = "Two of the first"

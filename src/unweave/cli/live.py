@@ -13,8 +13,8 @@ from rich.text import Text
 
 from unweave.cli import output
 from unweave.studies.jobs import Job
-from unweave.studies.local import StudyWatcher
 from unweave.studies.plan import StudyPlan
+from unweave.studies.watcher import StudyWatcher
 
 TAIL = 2_000
 """Bytes of a log in which its last line is looked for."""

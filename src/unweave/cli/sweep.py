@@ -28,8 +28,21 @@ def command(
     ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="also go on with runs that failed")] = False,
     any_version: Annotated[bool, typer.Option("--any-version", help="keep runs of other versions of unweave")] = False,
-    backend: Annotated[str, typer.Option(help="what does the runs: local, which is this machine")] = "local",
+    backend: Annotated[
+        str, typer.Option(help="what does the runs: local (this machine), ray (this machine or a cluster), slurm")
+    ] = "local",
     processes: Annotated[int | None, typer.Option(min=1, help="at work at a time; as many as pay if not given")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="with ray: of a cluster; RAY_ADDRESS, else this machine")
+    ] = None,
+    cpus: Annotated[float | None, typer.Option(min=0.01, help="with ray, slurm: of a run; its threads")] = None,
+    gpus: Annotated[float | None, typer.Option(min=0, help="with ray, slurm: of a run; 1 where there are any")] = None,
+    memory: Annotated[float, typer.Option(min=0.1, help="with ray, slurm: GB of a run")] = 1.5,
+    retries: Annotated[int, typer.Option(min=0, help="with ray, slurm: of a run whose process or node is lost")] = 3,
+    partition: Annotated[str | None, typer.Option(help="with slurm: where runs are queued")] = None,
+    minutes: Annotated[
+        int, typer.Option(min=1, help="with slurm: of a run, before it is saved and queued again")
+    ] = 1_440,
     parquet: Annotated[bool, typer.Option("--parquet", help="also write results.parquet")] = False,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
@@ -40,17 +53,21 @@ def command(
         unweave sweep studies/builtin.toml --plan      what it would do, how long that takes, and what is wrong with it
         unweave sweep studies/builtin.toml             do it, or go on with it; Ctrl-C saves what runs are at
         unweave sweep studies/builtin.toml --small     the same in minutes, to see that it works
+        unweave sweep studies/builtin.toml --backend ray --address HOST:6379 -o /shared/builtin
+        unweave sweep studies/builtin.toml --backend slurm --partition gpu -o /shared/builtin
 
     What is done is not done again, so a study can be stopped, resumed and extended. A run that fails is set aside with
     its log, the rest goes on, and the exit code is 3. Runs have one thread each, so that their bits do not depend on
     where they ran, unless the file sets training.threads. The table (results.csv) and the page (index.html) lie in the
     study's directory; the path of the page is printed on stdout.
     """
-    from unweave.studies.sweep import SweepOptions, load_study, sweep
+    from unweave.studies.engine import ClusterOptions
+    from unweave.studies.sweep import SweepOptions, check_backend, load_study, sweep
 
-    if backend != "local":
-        raise ValueError(f"there is no backend {backend!r}; there is: local.")
-    options = SweepOptions(out, small, retry, any_version, processes, parquet)
+    cluster = ClusterOptions(address, cpus, gpus, memory, retries, partition, minutes)
+    options = SweepOptions(
+        out, small, retry, any_version, processes, parquet, backend=check_backend(backend), cluster=cluster
+    )
     planned = load_study(study, options)
     if plan:
         with output.progress_of(quiet):

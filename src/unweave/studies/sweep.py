@@ -1,13 +1,14 @@
 """Sweep: carry out a study, or go on with it, and write its table and its page."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from filelock import FileLock, Timeout
 
 from unweave.studies import local, stored
+from unweave.studies.engine import ClusterOptions
 from unweave.studies.jobs import Job
 from unweave.studies.leaderboard import NOT_RESULTS, leaderboard
 from unweave.studies.page import write_pages
@@ -15,6 +16,9 @@ from unweave.studies.plan import PlannedRun, StudyPlan, plan_study
 from unweave.studies.rows import ResultRow, check_parquet, write_csv, write_parquet
 from unweave.studies.study import Study, read_study
 from unweave.studies.study import small as small_form
+from unweave.studies.watcher import StudyWatcher
+
+Backend = Literal["local", "ray", "slurm"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class SweepOptions:
     any_version: bool = False  # keep runs of other versions of unweave
     processes: int | None = None  # as many as pay if not given
     parquet: bool = False
+    backend: Backend = "local"
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)  # of other backends
 
 
 class Swept(NamedTuple):
@@ -37,6 +43,15 @@ class Swept(NamedTuple):
     page: Path
     done: int  # runs that are in the table
     failed: dict[str, Path]  # logs, by run
+
+
+def check_backend(name: str) -> Backend:
+    """The backend of this name. Raises ValueError where there is none."""
+    backends: tuple[Backend, ...] = get_args(Backend)
+    for backend in backends:
+        if backend == name:
+            return backend
+    raise ValueError(f"there is no backend {name!r}; there is: {', '.join(backends)}.")
 
 
 def load_study(study: Study | Path | str, options: SweepOptions | None = None) -> StudyPlan:
@@ -58,7 +73,7 @@ def load_study(study: Study | Path | str, options: SweepOptions | None = None) -
 def sweep(
     study: Study | StudyPlan | Path | str,
     options: SweepOptions | None = None,
-    watcher: local.StudyWatcher | None = None,
+    watcher: StudyWatcher | None = None,
 ) -> Swept:
     """Train and score every run of a study that is not there yet; its table and its page are in the study's directory.
 
@@ -73,12 +88,12 @@ def sweep(
     plan.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(plan.out / ".lock", timeout=0):
-            return _sweep(plan, options, watcher or local.StudyWatcher())
+            return _sweep(plan, options, watcher or StudyWatcher())
     except Timeout:
         raise BlockingIOError(f"another process is at {plan.out}: wait for it, or choose another --out.") from None
 
 
-def _sweep(plan: StudyPlan, options: SweepOptions, watcher: local.StudyWatcher) -> Swept:
+def _sweep(plan: StudyPlan, options: SweepOptions, watcher: StudyWatcher) -> Swept:
     aside = stored.failed(plan.out)
     if options.retry:
         for run in plan.missing():
@@ -87,15 +102,29 @@ def _sweep(plan: StudyPlan, options: SweepOptions, watcher: local.StudyWatcher) 
         aside = stored.failed(plan.out)
     jobs = jobs_of(plan, [run for run in plan.missing() if run.name not in aside])
     threads = max((_threads(run) for run in plan.runs), default=1)
-    processes = options.processes or local.process_count(len(jobs), threads)
     try:
         if jobs:
-            local.run_jobs(jobs, min(processes, len(jobs)), SetAside(plan, watcher), threads)
+            run_jobs(jobs, options, SetAside(plan, watcher), threads)
     finally:  # also of what was done before an interrupt
         table, page = write_results(plan, options.parquet)
     names = {run.name for run in plan.runs}
     left = {name: log for name, log in stored.failed(plan.out).items() if name in names}
     return Swept(plan.out, table, page, len(plan.runs) - len(plan.missing()), left)
+
+
+def run_jobs(jobs: Sequence[Job], options: SweepOptions, watcher: StudyWatcher, threads: int) -> None:
+    """Do all jobs on the backend that was asked for."""
+    if options.backend == "local":
+        processes = options.processes or local.process_count(len(jobs), threads)
+        local.run_jobs(jobs, min(processes, len(jobs)), watcher, threads)
+    elif options.backend == "ray":
+        from unweave.studies import ray_engine
+
+        ray_engine.run_jobs(jobs, options.processes, watcher, threads, options.cluster)
+    else:
+        from unweave.studies import slurm_engine
+
+        slurm_engine.run_jobs(jobs, options.processes, watcher, threads, options.cluster)
 
 
 def jobs_of(plan: StudyPlan, runs: Sequence[PlannedRun]) -> list[Job]:
@@ -117,10 +146,10 @@ def jobs_of(plan: StudyPlan, runs: Sequence[PlannedRun]) -> list[Job]:
     return made + trained
 
 
-class SetAside(local.StudyWatcher):
+class SetAside(StudyWatcher):
     """Sets failed runs aside, keeps the table up to date, and passes on what it is told."""
 
-    def __init__(self, plan: StudyPlan, watcher: local.StudyWatcher) -> None:
+    def __init__(self, plan: StudyPlan, watcher: StudyWatcher) -> None:
         self.plan, self.watcher = plan, watcher
 
     def begin(self, job: Job) -> None:

@@ -102,7 +102,7 @@ def serve() -> None:
     while True:
         job = jobs.get()
         failed = ""
-        with _said_in(job.log()):
+        with said_in(job.log()):
             signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 perform(job)
@@ -129,7 +129,7 @@ def _job(values: Any) -> Job:
 
 
 @contextmanager
-def _said_in(log: Path) -> Iterator[None]:
+def said_in(log: Path) -> Iterator[None]:
     """Inside the `with`, what is said on stderr, and how far long work is, goes to the end of this file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     before = os.dup(2)

@@ -1,0 +1,131 @@
+"""A connection to Ray: this machine's own, begun for the time of a `with`, or a given cluster."""
+
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+MINIMUM_STORE = 80 << 20  # bytes; Ray takes no less for its object store
+PATIENCE = 5.0  # seconds for a cluster to answer
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def import_ray() -> Any:
+    """Ray, with usage statistics off. Raises ImportError without the extra."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # a task without GPUs sees none
+    try:
+        import ray
+    except ImportError:
+        raise ImportError("this needs Ray: pip install 'unweave[ray]'.") from None
+    return ray
+
+
+@contextmanager
+def ray_session(address: str | None = None, *, cpus: float | None = None, store: int = MINIMUM_STORE) -> Iterator[Any]:
+    """Ray inside the `with`: the cluster at `address` (or in RAY_ADDRESS), else one of this machine alone.
+
+    A connection that is there already is used, and stays. `cpus` and `store` (bytes for objects) are of an own one;
+    it has the cores that this process may use unless more are asked for. Raises ConnectionError where the cluster
+    cannot be reached.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "logging_level": "error"}
+    if address == "local":
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        options |= {"num_cpus": max(cores(), cpus or 0), "object_store_memory": max(store, MINIMUM_STORE)}
+    else:
+        check_reachable(address)
+        del options["include_dashboard"]
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise ConnectionError(_unreachable(address, str(error).splitlines()[0])) from error
+    try:
+        with redirect_stdout(sys.stderr):  # where Ray says what becomes of its workers
+            yield ray
+    finally:
+        ray.shutdown()
+
+
+def check_reachable(address: str) -> None:
+    """Raises ConnectionError where nothing listens at HOST:PORT (or ray://HOST:PORT)."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not host or not port.isdecimal():
+        raise ConnectionError(f"the address of a Ray cluster is HOST:PORT, got {address!r}.")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(_unreachable(address, str(error))) from None
+
+
+def check_nodes(folder: Path) -> None:
+    """Every node of the cluster has this version of unweave and sees this folder.
+
+    Raises RuntimeError, with a line for each node that does not.
+    """
+    from importlib.metadata import version
+
+    ray = import_ray()
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    own, token = version("unweave"), folder / f".node-{uuid.uuid4().hex}"
+
+    def problem(path: str, wanted: str) -> str:  # sent as it is, as a node may lack the package
+        from importlib.metadata import PackageNotFoundError, version
+        from pathlib import Path
+
+        try:
+            present = version("unweave")
+        except PackageNotFoundError:
+            return f"has no unweave: pip install unweave=={wanted} there"
+        if present != wanted:
+            return f"has unweave {present} where this is {wanted}: install the same one there"
+        return "" if Path(path).exists() else f"does not see {Path(path).parent}: give an --out that all nodes share"
+
+    probe = ray.remote(num_cpus=0, max_retries=0)(problem)
+    nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+    token.parent.mkdir(parents=True, exist_ok=True)
+    token.touch()
+    problems = []
+    try:
+        answers = {
+            name: probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
+                str(token.resolve()), own
+            )
+            for node, name in nodes.items()
+        }
+        for name, answer in answers.items():
+            try:
+                reason = ray.get(answer, timeout=60)
+            except Exception as error:
+                reason = f"does not answer ({type(error).__name__}): take it out of the cluster, or start it again"
+            problems += [f"the node {name} {reason}."] if reason else []
+    finally:
+        token.unlink(missing_ok=True)
+    if problems:
+        raise RuntimeError("\n".join(problems))
+
+
+def thread_environment(threads: int) -> dict[str, Any]:
+    """The runtime environment of Ray processes with so many threads each."""
+    return {"env_vars": dict.fromkeys(THREAD_VARIABLES, str(threads))}
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _unreachable(address: str, why: str) -> str:
+    return f"the Ray cluster at {address} cannot be reached ({why}): is it up (`ray status`), and is this its address?"

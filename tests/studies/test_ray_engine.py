@@ -1,0 +1,89 @@
+"""The backend of Ray: what it asks for without a cluster, and in real processes the scores of `local`."""
+
+import csv
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from unweave.studies.engine import ClusterOptions
+from unweave.studies.ray_engine import check_resources, disk_full, places_for
+from unweave.studies.sweep import SweepOptions, sweep
+
+STUDY = """
+methods = ["betavae"]
+data = [{name = "sprites", size = 16}]
+seeds = 2
+images = [IMAGES]
+protocols = ["mig@1", "factorvae@1"]
+rows = 500
+[settings.training]
+batch = 32
+precision = "float32"
+save = 320
+"""
+TIMES = ("seconds", "run", "train_command", "command")
+CLUSTER = {"CPU": 8.0, "GPU": 2.0, "memory": 16e9}
+
+
+def test_places_are_limited_by_what_runs_out_first() -> None:
+    assert places_for({"CPU": 1.0, "GPU": 0.0, "memory": 1.5e9}, CLUSTER) == 8
+    assert places_for({"CPU": 1.0, "GPU": 0.25, "memory": 1.5e9}, CLUSTER) == 8
+    assert places_for({"CPU": 1.0, "GPU": 1.0, "memory": 1.5e9}, CLUSTER) == 2
+    assert places_for({"CPU": 0.1, "GPU": 0.0, "memory": 4e9}, CLUSTER) == 4
+
+
+def test_what_fits_nowhere_is_said_before_it_waits_for_ever() -> None:
+    check_resources({"CPU": 8.0, "GPU": 2.0, "memory": 16e9}, CLUSTER)
+    with pytest.raises(ValueError, match=r"32 GB of memory, and the whole cluster has 16 GB: ask for less \(--memory"):
+        check_resources({"CPU": 1.0, "memory": 32e9}, CLUSTER)
+    with pytest.raises(ValueError, match=r"4 of GPU, and the whole cluster has 2: ask for less \(--gpus"):
+        check_resources({"GPU": 4.0}, CLUSTER)
+
+
+def test_a_full_disk_says_where_and_what_to_do() -> None:
+    assert "is full" in disk_full(OSError(errno.ENOSPC, "no space"))
+    assert "--retry" in disk_full(OSError(errno.ENOSPC, "no space"))
+    assert disk_full(OSError(errno.EACCES, "no")) == ""
+
+
+def test_a_cluster_that_is_not_there_fails_before_anything_is_trained(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    study = tmp_path / "study.toml"
+    study.write_text(STUDY.replace("IMAGES", "64"))
+    options = SweepOptions(tmp_path / "out", backend="ray", cluster=ClusterOptions(address="127.0.0.1:1"))
+    with pytest.raises(ConnectionError, match="cannot be reached"):
+        sweep(study, options)
+    assert not (tmp_path / "out" / "runs").exists()
+    assert not (tmp_path / "out" / "failed").exists()
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "results.csv").open(newline="") as file:
+        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
+
+
+@pytest.mark.long
+def test_ray_gives_the_scores_of_local_though_a_worker_is_killed(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    study = tmp_path / "study.toml"
+    study.write_text(STUDY.replace("IMAGES", "6_400"))
+    words = [sys.executable, "-m", "unweave", "sweep", str(study), "--processes", "2"]
+    subprocess.run([*words, "--out", str(tmp_path / "local")], check=True, capture_output=True)
+    process = subprocess.Popen([*words, "--out", str(tmp_path / "ray"), "--backend", "ray"])
+    deadline = time.monotonic() + 120
+    while not [*(tmp_path / "ray").glob("runs/*/checkpoints/*/state.json")] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    at_work = [child for child in psutil.Process(process.pid).children(recursive=True)
+               if (child.cmdline() or [""])[0].startswith("ray::betavae")]  # fmt: skip
+    assert at_work
+    os.kill(at_work[0].pid, signal.SIGKILL)
+    assert process.wait(300) == 0
+    assert table(tmp_path / "ray") == table(tmp_path / "local")
+    assert {row["seed"] for row in table(tmp_path / "ray")} == {"0", "1"}
