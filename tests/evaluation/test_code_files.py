@@ -1,0 +1,75 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import unweave
+from unweave.evaluation.code_files import add_map, check_code_file, code_columns, image_columns, run_parts, write_codes
+from unweave.runs.run import Run
+
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "codes": RNG.normal(size=(12, 3, 2)).astype(np.float32),
+    "rows": np.arange(12) + 5,
+    "files": np.array([f"{i}, a.png" for i in range(12)]),
+    "boxes": RNG.integers(0, 9, (12, 4)),
+    "factors": RNG.integers(0, 3, (12, 2)),
+    "factor_names": np.array(["hue", "size"]),
+}
+FACTS = {"run": "runs/a", "weights": "0123"}
+
+
+def test_a_csv_has_a_row_an_image_and_a_column_a_number(tmp_path: Path) -> None:
+    with write_codes(ARRAYS, tmp_path / "codes.csv", FACTS).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        *("row", "file", "left", "top", "right", "bottom", "hue", "size"),
+        *(f"unit_{unit}_{place}" for unit in range(3) for place in range(2)),
+    ]
+    assert [row["file"] for row in rows] == ARRAYS["files"].tolist()
+    assert np.array([[float(row[f"unit_{u}_0"]) for u in range(3)] for row in rows]) == pytest.approx(
+        ARRAYS["codes"][:, :, 0]
+    )
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        write_codes(ARRAYS, tmp_path / "codes.csv", FACTS)
+
+
+def test_parquet_keeps_the_numbers_and_the_run(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(write_codes(ARRAYS, tmp_path / "codes.parquet", FACTS))
+    np.testing.assert_array_equal(table["unit_2_1"].to_numpy(), ARRAYS["codes"][:, 2, 1])
+    assert table["file"].to_pylist() == ARRAYS["files"].tolist()
+    assert table.schema.metadata[b"run"] == b"runs/a"
+
+
+def test_anndata_has_codes_as_x_and_the_map_beside(tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata")
+    drawn = {**ARRAYS, "map": np.ones((12, 2), np.float32), "map_drawing": np.array("PCA")}
+    drawn |= {"remoteness": np.ones(12), "far_out": np.zeros(12, bool)}
+    table = anndata.read_h5ad(write_codes(drawn, tmp_path / "codes.h5ad", FACTS))
+    np.testing.assert_array_equal(table.X, ARRAYS["codes"].reshape(12, -1))
+    assert list(table.var_names) == list(code_columns(ARRAYS["codes"]))
+    assert table.obs["hue"].tolist() == ARRAYS["factors"][:, 0].tolist()
+    assert table.obsm["X_pca"].shape == (12, 2)
+    assert table.uns["weights"] == "0123"
+
+
+def test_an_ending_that_is_not_known_and_a_package_that_is_missing_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"\.npz, \.csv"):
+        check_code_file(Path("codes.xlsx"))
+    monkeypatch.setattr("unweave.evaluation.code_files.find_spec", lambda _: None)
+    with pytest.raises(ImportError, match=r"unweave\[anndata\]"):
+        check_code_file(Path("codes.h5ad"))
+    check_code_file(Path("codes.csv"))
+
+
+def test_a_run_of_scalars_is_mapped(quick_run: Run) -> None:
+    arrays = unweave.encode(quick_run, split="test")
+    few = {name: array[:40] if len(array) > 40 else array for name, array in arrays.items()}
+    drawn = add_map(quick_run, few)
+    assert drawn["map"].shape == (40, 2)
+    assert {"map_x", "map_y", "remoteness", "far_out"} <= image_columns(drawn).keys()
+    assert [part.name for part in run_parts(quick_run, few["codes"])] == [f"unit {unit}" for unit in range(4)]
+    with pytest.raises(ValueError, match="ten images, got 2"):
+        add_map(quick_run, {name: array[:2] for name, array in few.items()})
