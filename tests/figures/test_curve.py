@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from unweave.figures.curve import CURVE_COLOURS, PlotArea, plot_curves
+from unweave.figures.curve import CURVE_COLOURS, plot_curves
 
 ROWS = [{"seen": 100 * i, "total": math.exp(-i / 5) + 0.01, "l_va": 0.02} for i in range(40)]
 
@@ -28,12 +28,14 @@ def test_a_long_legend_makes_room_for_itself():
     assert picture.height > 20 * 30
 
 
-def test_places_are_linear_and_logarithmic():
-    points = np.array([[0.0, 1.0], [5.0, 10.0], [10.0, 100.0]])
-    log = PlotArea((0, 0, 100, 50), (0, 0), (10, 2), log=True)
-    linear = PlotArea((0, 0, 100, 50), (0, 0), (10, 100), log=False)
-    assert np.allclose(log.to_pixels(points), [[0, 50], [50, 25], [100, 0]])
-    assert np.allclose(linear.to_pixels(points), [[0, 49.5], [50, 45], [100, 0]])
+@pytest.mark.parametrize(("vertical", "values"), [("log", (1.0, 10.0, 100.0)), ("linear", (1.0, 50.5, 100.0))])
+def test_places_are_linear_and_logarithmic(vertical, values):
+    rows = [{"seen": seen, "total": value} for seen, value in enumerate(values)]
+    line = (np.asarray(plot_curves(rows, vertical=vertical)) == CURVE_COLOURS[0]).all(2)[:, :640]  # without the legend
+    heights = [np.flatnonzero(line[:, column]).mean() for column in np.flatnonzero(line.any(0))]
+    straight = np.linspace(heights[0], heights[-1], len(heights))
+    assert heights[0] - heights[-1] > 200
+    assert np.abs(heights - straight).max() < 2
 
 
 def test_auto_is_logarithmic_for_a_wide_positive_range():

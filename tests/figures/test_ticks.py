@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unweave.figures.ticks import format_number, log_ticks, ticks
+from unweave.figures.ticks import format_number, ticks
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
@@ -15,13 +15,6 @@ def test_ticks_are_few_even_and_inside(low, width):
 def test_ticks_are_round():
     assert ticks(0, 1, 5) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     assert ticks(3, 3) == [3]
-
-
-def test_decades():
-    assert log_ticks(0.01, 10) == pytest.approx([0.01, 0.1, 1, 10])
-    assert log_ticks(1, 12) == pytest.approx([1, 2, 5, 10])
-    assert len(log_ticks(1e-12, 1e6)) <= 6
-    assert len(log_ticks(0.62, 0.7)) >= 2
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from unweave.figures.colours import add_colour_bar, colourise
-from unweave.figures.text import (
-    GREY,
-    LABEL_SIZE,
-    MARGIN,
-    TEXT_COLOUR,
-    TITLE_SIZE,
-    draw_text,
-    text_size,
-    wrap_text,
-)
+from unweave.figures.plots import DPI, FONT_SIZE, TITLE_FONT_SIZE, fold, new_axes, rgb, short_numbers, to_picture
+from unweave.figures.text import MARGIN, TEXT_COLOUR
 from unweave.figures.ticks import Number, format_number
 
 MAX_CELLS_WIDTH = 900  # pixels that the cells of a row take at most
-MAX_NAMES_WIDTH = 200  # pixels that the names of the factors take at most
+LETTER_WIDTH = 7.5  # pixels of a letter in the names of columns
 
 
 def plot_score_matrices(
@@ -64,54 +55,26 @@ def plot_matrix(
     columns = list(map(str, range(len(values)))) if units is None else list(units)
     if len(columns) != len(values):
         raise ValueError(f"expected a name for each of {len(values)} units, got {columns}.")
-    count, widest = len(values), max(text_size(name, LABEL_SIZE - 2)[0] for name in columns)
-    cell = int(np.clip(MAX_CELLS_WIDTH // count, 1, 44)) if units is None else max(44, widest + 8)
-    tall = min(max(cell, LABEL_SIZE + 8), 44)
-    names = [wrap_text(name, LABEL_SIZE, MAX_NAMES_WIDTH, 1) for name in factors]
-    indent = MARGIN + max(text_size(name, LABEL_SIZE)[0] for name in names) + 8
-    above = MARGIN + (TITLE_SIZE + 14 if title else 0)
-    width = max(
-        indent + count * cell,
-        indent + text_size("unit 0", LABEL_SIZE)[0] + 40,
-        text_size(title or "", TITLE_SIZE)[0] + MARGIN,
-    )
-    picture = Image.new("RGB", (width + MARGIN, above + LABEL_SIZE + 10 + len(names) * tall + MARGIN), "white")
-    draw = ImageDraw.Draw(picture)
-    if title:
-        draw_text(draw, (MARGIN, MARGIN), title, TITLE_SIZE)
+    widest = LETTER_WIDTH * max(map(len, columns))
+    cell = int(np.clip(MAX_CELLS_WIDTH // len(values), 1, 44)) if units is None else max(44, int(widest) + 8)
+    tall = int(np.clip(cell, 23, 44))
+    across, down = len(columns) * cell, len(factors) * tall
+    figure, axes = new_axes(across, down, fill=True)
+    cells = axes.pcolormesh(values.T, cmap="magma", vmin=0, vmax=largest)
+    axes.invert_yaxis()
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if s * cell >= 30)
-    for unit in range(0, count, step):
-        draw_text(
-            draw,
-            (indent + (unit + 0.5) * cell, above),
-            columns[unit],
-            LABEL_SIZE - 2,
-            align="centre",
-            colour=GREY,
-        )
-    draw_text(
-        draw,
-        (indent - 8, above),
-        "unit" if units is None else "",
-        LABEL_SIZE - 2,
-        align="right",
-        colour=GREY,
-    )
-    below = above + LABEL_SIZE + 6
-    cells = colourise(values.T / largest).repeat(tall, axis=0).repeat(cell, axis=1)  # (y, x, colour)
-    picture.paste(Image.fromarray(cells), (indent, below))
-    for row, name in enumerate(names):
-        y = below + row * tall + (tall - text_size(name, LABEL_SIZE)[1]) / 2
-        draw_text(draw, (indent - 8, y), name, LABEL_SIZE, align="right")
-        for unit in range(count if cell >= 36 else 0):
-            share = values[unit, row]
-            position = (
-                indent + (unit + 0.5) * cell,
-                below + row * tall + (tall - text_size("0", LABEL_SIZE - 3)[1]) / 2,
-            )
-            if round(float(share), 2) > 0:
-                colour = TEXT_COLOUR if share > 0.65 * largest else (240, 240, 244)
-                draw_text(
-                    draw, position, format_number(round(float(share), 2)), LABEL_SIZE - 3, align="centre", colour=colour
-                )
-    return add_colour_bar(picture, colourise(np.linspace(0, 1, 256)), largest, quantity)
+    axes.set_xticks(np.arange(0, len(columns), step) + 0.5, columns[::step])
+    axes.xaxis.tick_top()
+    axes.set_xlabel("unit" if units is None else "", fontsize=FONT_SIZE)
+    axes.xaxis.set_label_position("top")
+    axes.set_yticks(np.arange(len(factors)) + 0.5, [fold(name, 26) for name in factors])
+    for unit, factor in np.argwhere(values.round(2) > 0) if cell >= 36 else ():
+        value = round(float(values[unit, factor]), 2)
+        colour = rgb(TEXT_COLOUR if value > 0.65 * largest else (240, 240, 244))
+        centre = {"ha": "center", "va": "center", "fontsize": 0.9 * FONT_SIZE}
+        axes.text(unit + 0.5, factor + 0.5, format_number(value), color=colour, **centre)  # type: ignore[arg-type]
+    axes.set_title(title or "", loc="left", fontsize=TITLE_FONT_SIZE)
+    bar = figure.add_axes((0, -28 / down, 220 / across, 12 / down))
+    figure.colorbar(cells, cax=bar, orientation="horizontal", label=quantity)
+    short_numbers(bar.xaxis, 4)
+    return to_picture(figure, bbox_inches="tight", pad_inches=MARGIN / DPI)
