@@ -1,11 +1,27 @@
-"""Tables and pictures as HTML, for objects that show themselves in a notebook."""
+"""HTML: tables and pictures for objects that show themselves in a notebook, templates for pages."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def template(package: str, name: str, **filters: Callable[..., Any]) -> "Template":
+    """A jinja2 template that lies beside the modules of a package; what it is given is text unless it is Markup."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader(package, "")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= filters
+    return environment.get_template(name)
 
 
 def facts_html(facts: Mapping[str, object]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from unweave.figures.curve import CURVE_COLOURS
+from unweave.figures.html import template
 from unweave.figures.ticks import format_number, ticks
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 480, 300, 56, 44, 12
@@ -45,18 +46,11 @@ def scatter_svg(series: Mapping[str, Sequence[ScatterPoint]], x_label: str, y_la
 
     Raises ValueError where there is no point.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     points = [point for of_name in series.values() for point in of_name]
     if not points:
         raise ValueError("there is nothing to draw: no series has a point.")
     ends = [end for point in points for end in (point.y, point.low, point.high) if end is not None]
-    environment = Environment(
-        loader=PackageLoader("unweave.figures", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["number"] = format_number
-    return environment.get_template("scatter.svg.j2").render(
+    return template("unweave.figures", "scatter.svg.j2", number=format_number).render(
         series={name: sorted(of_name, key=lambda point: point.x) for name, of_name in series.items()},
         across=_Axis(0.0, max(point.x for point in points) * 1.05 or 1.0, LEFT, WIDTH),
         up=_Axis(min(0.0, *ends), max(ends) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP),

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from unweave.evaluation.published import PublishedScore
 from unweave.evaluation.seeds import Interval
+from unweave.figures.html import template
 from unweave.figures.scatter import ScatterPoint, scatter_svg
 from unweave.files import write_atomically
 from unweave.studies.leaderboard import HEADS, Cell, DataBoard, Leaderboard, Standing
@@ -50,18 +50,13 @@ def write_pages(out: Path, board: Leaderboard) -> Path:
 
 def to_html(board: Leaderboard) -> str:
     """The page, in UTF-8."""
-    environment = Environment(
-        loader=PackageLoader("unweave.studies", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+    page = template(
+        "unweave.studies", "page.html.j2", cell=cell_text, rank=rank_text, interval=interval_text,
+        published=published_text, head=head, lines=in_lines, difference=difference_text,
     )  # fmt: skip
-    environment.filters |= {
-        "cell": cell_text, "rank": rank_text, "interval": interval_text, "published": published_text, "head": head,
-        "lines": in_lines, "difference": difference_text,
-    }  # fmt: skip
     runs = runs_of(board.rows)
     anchors = {facts.run: facts.anchor for facts in runs}
-    template = environment.get_template("page.html.j2")
-    return template.render(board=board, runs=runs, anchors=anchors, explained=EXPLAINED, pictures=_pictures(board))
+    return page.render(board=board, runs=runs, anchors=anchors, explained=EXPLAINED, pictures=_pictures(board))
 
 
 def to_markdown(board: Leaderboard) -> str:

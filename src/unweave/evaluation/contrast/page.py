@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from unweave.evaluation.report.page import STYLE
+from unweave.evaluation.report.factor_cards import PACKAGE
 from unweave.figures.grid import grid
+from unweave.figures.html import template
 
 BAR = 240  # pixels that Cliff's delta from -1 to 1 is wide
 
@@ -19,6 +20,7 @@ def render_contrast(facts: Mapping[str, Any], pictures: Sequence[UInt8[np.ndarra
     """The whole page of what contrast.json says, as text in UTF-8; pictures are of its first units."""
     a, b = map(escape, facts["names"])
     title = f"How {b} differs from {a}"
+    style = template(PACKAGE, "style.css").render()
     cards = [
         _card(unit, pictures[rank] if rank < len(pictures) else None, facts["names"])
         for rank, unit in enumerate(facts["units"])
@@ -26,7 +28,7 @@ def render_contrast(facts: Mapping[str, Any], pictures: Sequence[UInt8[np.ndarra
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head>\n<body>\n<main>\n<header><h1>{title}</h1>{_summary(facts)}</header>\n"
+        f"<style>{style}</style></head>\n<body>\n<main>\n<header><h1>{title}</h1>{_summary(facts)}</header>\n"
         + "\n".join(cards)
         + f"\n{_notes(facts)}</main></body></html>\n"
     )

@@ -1,15 +1,18 @@
 """The part of a report's page that is about factors: a sentence, a picture of all, and a card for each."""
 
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Callable
+from typing import Any
 
-from unweave.evaluation.report.pictures import FactorImages, ReportPictures, image_tag, join_images, map_tag
+from markupsafe import Markup
+
+from unweave.evaluation.report.pictures import ReportPictures, map_tag, strip_tag
 from unweave.factors import verdict
 from unweave.factors.names import NO_NAME, follows_words
+from unweave.figures.html import template
 from unweave.runs.report_facts import FactorFacts, ReportFacts
 
-KINDS = {"one thing": "clear", "several things mixed": "mixed", "leftover": "leftover"}
-"""How a verdict is marked."""
+PACKAGE = "unweave.evaluation.report"
+"""Where the templates of the page lie."""
 
 
 def headline(facts: ReportFacts) -> str:
@@ -27,7 +30,7 @@ def headline(facts: ReportFacts) -> str:
         text = verdict.headline(verdicts)
     else:
         text = f"{len(shown)} {noun} in {units} units; {named} with a name.{_too_few_images(facts)}"
-    return f"<p class=headline>{text}</p>"
+    return Markup("<p class=headline>{}</p>").format(text)
 
 
 def _too_few_images(facts: ReportFacts) -> str:
@@ -37,54 +40,12 @@ def _too_few_images(facts: ReportFacts) -> str:
 
 def factor_part(facts: ReportFacts, pictures: ReportPictures) -> str:
     """The picture of all factors and their cards; nothing where none is shown."""
-    shown = [each for each in facts.factors if each.shown]
-    if not shown:
-        return ""
-    return _overview(shown, pictures) + "".join(_card(each, pictures) for each in shown)
+    return template(PACKAGE, "factors.html.j2", **FILTERS).module.cards(facts, pictures)  # type: ignore[attr-defined]
 
 
 def folded_factors(facts: ReportFacts) -> str:
     """A folded list of the factors that are not shown; nothing without any."""
-    rest = [each for each in facts.factors if not each.shown]
-    lines = "".join(f"<li>{escape(_title(each))}: {_units(each)}</li>" for each in rest)
-    return f"<details><summary>Hidden or left over: {len(rest)}</summary><ul>{lines}</ul></details>" if rest else ""
-
-
-def _overview(shown: Sequence[FactorFacts], pictures: ReportPictures) -> str:
-    """One image moved along every factor."""
-    lines = "".join(
-        f'<li><a href="#{each.word}">{escape(_title(each))}</a>{_verdict(each)}'
-        f"<div>{_first_strip(each, pictures.factors.get(each.word))}</div></li>"
-        for each in shown
-    )
-    return f'<nav aria-label="factors"><ol class=overview>{lines}</ol></nav>'
-
-
-def _first_strip(facts: FactorFacts, pictures: FactorImages | None) -> str:
-    if pictures is None or not pictures.strips:
-        return ""
-    return image_tag(join_images(pictures.strips[0]), f"an image along {escape(_title(facts))}", 48)
-
-
-def _card(facts: FactorFacts, pictures: ReportPictures) -> str:
-    own, title = pictures.factors.get(facts.word), escape(_title(facts))
-    follows = f"<p class=follows>{escape(follows_words(facts.factor))}</p>"
-    heading = f'<h2 id="{facts.word}">{title} {_verdict(facts)}</h2>{follows}'
-    sentences = "".join(f"<li>{text}</li>" for text in _sentences(facts))
-    small = f"<p class=soft>--units {facts.word}: {_units(facts)}</p>"
-    if own is None:
-        return f"<article>{heading}<ul>{sentences}</ul>{small}</article>"
-    place = "" if own.change is None else map_tag(own.change, pictures, _title(facts))
-    strips = "".join(
-        f"<div>{image_tag(join_images(strip), f'{title} along its coordinate, image {number}')}</div>"
-        for number, strip in enumerate(own.strips, 1)
-    )
-    states = (
-        "" if own.states is None else f"<h3>Its states</h3>{image_tag(join_images(own.states), f'states of {title}')}"
-    )
-    right = f"<h3>{_along(facts, drawn=own.change is not None)}</h3>{strips}{states}"
-    left = f"{place}<ul>{sentences}</ul>{small}"
-    return f"<article>{heading}<div class=card><div class=left>{left}</div><div>{right}</div></div></article>"
+    return template(PACKAGE, "factors.html.j2", **FILTERS).module.folded(facts)  # type: ignore[attr-defined]
 
 
 def _title(facts: FactorFacts) -> str:
@@ -92,36 +53,13 @@ def _title(facts: FactorFacts) -> str:
     return facts.factor.name or f"{facts.word}: {facts.factor.measured or NO_NAME}"
 
 
-def _verdict(facts: FactorFacts) -> str:
-    own = facts.factor.verdict
-    return "" if own is None else f'<span class="verdict {KINDS[own]}">{own}</span>'
-
-
 def _units(facts: FactorFacts) -> str:
     units = facts.factor.units
     return f"unit{'s' * (len(units) > 1)} {', '.join(map(str, units))}"
 
 
-def _along(facts: FactorFacts, drawn: bool) -> str:
-    """What the strips show."""
-    coordinate = facts.factor.coordinate
-    if not drawn:
-        return "Real images along it, all else as alike as there is"
-    if coordinate is None:
-        return "Along its first principal component, all else fixed"
-    return "Once round, all else fixed" if coordinate.closed else "From one end to the other, all else fixed"
-
-
-def _sentences(facts: FactorFacts) -> list[str]:
-    """What is known of a factor, in HTML."""
-    factor, sentences = facts.factor, []
-    if factor.coordinate is None:
-        sentences.append("its codes lie near no curve: it has no single coordinate")
-    elif factor.coordinate.closed:
-        sentences.append("its coordinate is a circle: the last picture is beside the first")
-    if facts.place is not None:
-        sentences.append(f"acts on the {facts.place} of the picture")
-    if factor.states:
-        shares = ", ".join(f"{state.share:.0%}" for state in factor.states)
-        sentences.append(f"{len(factor.states)} states, with {shares} of the images")
-    return sentences
+FILTERS: dict[str, Callable[..., Any]] = {
+    "percent": "{:.0%}".format, "title": _title, "units": _units, "follows": follows_words, "strip": strip_tag,
+    "place": map_tag,
+}  # fmt: skip
+"""What the templates of the page call."""

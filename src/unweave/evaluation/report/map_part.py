@@ -1,7 +1,6 @@
 """The part of a report's page that shows all images at once: a map of their codes, outliers, and near-duplicates."""
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -17,8 +16,10 @@ from unweave.evaluation.code_map import (
     unusual_measurements,
 )
 from unweave.evaluation.factor_names import NAMED_ROWS, EncodedRows
-from unweave.evaluation.report.pictures import MapPictures, image_tag, join_images
+from unweave.evaluation.report.factor_cards import FILTERS, PACKAGE
+from unweave.evaluation.report.pictures import MapPictures, image_tag
 from unweave.factors.measurements import MEASUREMENTS, measure_pictures
+from unweave.figures.html import template
 from unweave.figures.pixels import rgb_pixels
 from unweave.figures.text import ACCENT_COLOUR
 from unweave.runs.report_facts import FactorFacts, MapFacts, OutlierFacts, UnitFacts
@@ -27,7 +28,6 @@ from unweave.types import Pixels
 MAP_WIDTH, MAP_HEIGHT, THUMBNAIL = 960, 640, 44  # pixels
 OUTLIERS, PAIRS_SHOWN = 12, 8
 REASONS = 3  # of an outlier
-COMBINATION = "an unusual combination"
 
 
 ReadPositions = Callable[[np.ndarray], Pixels]
@@ -136,34 +136,8 @@ def map_part(facts: MapFacts | None, pictures: MapPictures | None) -> str:
     """The map, the outliers and the near-duplicates, in HTML; nothing without a map."""
     if facts is None or pictures is None:
         return ""
-    how = (
-        "near each other where their factors are (UMAP: distances between far groups say little)"
-        if facts.drawing == "UMAP"
-        else "along the first two principal components of their factors (with <code>pip install 'unweave[map]'</code>, "
-        "by UMAP)"
-    )
-    drawn = image_tag(pictures.drawn, "a map of the images by their codes", 1)
-    parts = [f"<h2>All images at once</h2><p>Each dot is an image, {how}.</p><figure>{drawn}</figure>"]
-    if facts.outliers:
-        figures = "".join(
-            f"<figure>{image_tag(join_images(image), escape(f'outlier {outlier.image}'))}"
-            f"<figcaption><strong>{escape(str(outlier.image))}</strong> {escape('; '.join(outlier.why) or COMBINATION)}"
-            "</figcaption></figure>"
-            for outlier, image in zip(facts.outliers, pictures.outliers)
-        )
-        parts.append(f"<h3>Far from all others (framed in the map)</h3><div class=tiles>{figures}</div>")
-    else:
-        parts.append("<p>No image is far from all others.</p>")
-    if facts.near_duplicates:
-        figures = "".join(
-            f"<figure>{image_tag(join_images(images), escape(f'{one} and {other}'))}"
-            f"<figcaption>{escape(str(one))}, {escape(str(other))}</figcaption></figure>"
-            for (one, other), images in zip(facts.near_duplicates, pictures.pairs)
-        )
-        count = len(facts.near_duplicates)
-        noun = "pair" if count == 1 else "pairs"
-        parts.append(f"<h3>Nearly the same: {count:,} {noun}</h3><div class=tiles>{figures}</div>")
-    return f"<article>{''.join(parts)}</article>"
+    page = template(PACKAGE, "map.html.j2", **FILTERS, image=image_tag)
+    return page.render(facts=facts, pictures=pictures)
 
 
 def _flat(codes: Float[np.ndarray, "row unit dim"], units: Sequence[int]) -> Float[np.ndarray, "row number"]:

@@ -2,12 +2,12 @@
 
 import base64
 from dataclasses import dataclass, field
-from html import escape
 from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from markupsafe import Markup
 from PIL import Image, features
 
 from unweave.data.reading.image_files import resize_pixels
@@ -71,28 +71,29 @@ def join_images(images: Strip) -> UInt8[np.ndarray, "tall wide 3"]:
     return np.concatenate(list(padded), 1)[:, :-GAP]
 
 
-def image_tag(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = MIN_HEIGHT) -> str:
-    """An <img> with its bytes inside, a whole multiple of its size and at least `side` high; `alt` is HTML already."""
+def strip_tag(images: Strip, alt: str, side: int = MIN_HEIGHT) -> Markup:
+    """Images side by side as an <img>."""
+    return image_tag(join_images(images), alt, side)
+
+
+def image_tag(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = MIN_HEIGHT) -> Markup:
+    """An <img> with its bytes inside, a whole multiple of its size and at least `side` high."""
     content = BytesIO()
-    picture = Image.fromarray(pixels)
-    if features.check("webp"):
-        picture.save(content, "WEBP", quality=85, method=4, lossless=pixels.shape[0] <= MAX_LOSSLESS)
-    else:
-        picture.save(content, "PNG")
-    kind = "webp" if features.check("webp") else "png"
+    kind, options = ("webp", {"quality": 85, "method": 4}) if features.check("webp") else ("png", {})
+    Image.fromarray(pixels).save(content, kind, lossless=pixels.shape[0] <= MAX_LOSSLESS, **options)
     scale = max(1, -(-side // pixels.shape[0]))
-    tall, wide = scale * pixels.shape[0], scale * pixels.shape[1]
-    return (
-        f'<img src="data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}" alt="{alt}" '
-        f'width="{wide}" height="{tall}">'
+    data = base64.b64encode(content.getvalue()).decode()
+    return Markup('<img src="data:image/{};base64,{}" alt="{}" width="{}" height="{}">').format(
+        kind, data, alt, scale * pixels.shape[1], scale * pixels.shape[0]
     )
 
 
-def map_tag(values: Float[np.ndarray, "height width"], pictures: ReportPictures, name: str) -> str:
-    """Where something that is called `name` acts, as a <figure> over a grey picture; "" where there is none."""
-    if pictures.background is None:
+def map_tag(pictures: ReportPictures, values: Float[np.ndarray, "height width"] | None, name: str) -> str:
+    """Where something that is called `name` acts, as a <figure> over a grey picture; "" where that is not known."""
+    if pictures.background is None or values is None:
         return ""
     grey = np.repeat(pictures.background.mean(2, keepdims=True), 3, axis=2)
     heat = blend(values / max(float(values.max()), 1e-12), 0.6 * grey + 80)
-    image = image_tag(heat, f"where {escape(name)} acts", 2 * MIN_HEIGHT)
-    return f"<figure>{image}<figcaption>where it acts: mean change, up to {values.max():.3f}</figcaption></figure>"
+    caption = f"where it acts: mean change, up to {values.max():.3f}"
+    image = image_tag(heat, f"where {name} acts", 2 * MIN_HEIGHT)
+    return Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(image, caption)
