@@ -1,6 +1,7 @@
 """The promises of the cache, with real processes where they are about processes."""
 
 import errno
+import json
 import logging
 import multiprocessing
 import os
@@ -20,7 +21,7 @@ import pytest
 from PIL import Image
 from tests.conftest import patch_dataset
 
-from unweave.data.cache import cache, conversion
+from unweave.data.cache import cache, conversion, worker
 from unweave.data.digest import dataset_digest
 from unweave.data.formats import folder, npz
 from unweave.data.reading import picture_files
@@ -80,8 +81,8 @@ def wait_for(condition, process, seconds=20):
         time.sleep(0.002)
 
 
-def lines_done():
-    return sum(len(file.read_bytes().splitlines()) for file in (cache.root() / "sets").glob("*.part/done.jsonl"))
+def rows_done():
+    return sum(json.loads(file.read_bytes())["rows"] for file in (cache.root() / "sets").glob("*.part/progress.json"))
 
 
 def counted(monkeypatch, module, name):
@@ -169,12 +170,14 @@ def test_the_place_of_the_cache(tmp_path, monkeypatch):
 
 SLOWLY = """
 import time
-whole = conversion.convert_chunk
+from unweave.data.cache import cache
+cache.SAVE_SECONDS = 0
+whole = conversion.convert_rows
 def slowly(*given):
-    record = whole(*given)
+    bad = whole(*given)
     time.sleep(0.15)
-    return record
-conversion.convert_chunk = slowly
+    return bad
+conversion.convert_rows = slowly
 folder.build(folder.FolderSettings(path=Path({!r})))
 """
 
@@ -191,7 +194,7 @@ def undisturbed(many_pictures, tmp_path_factory):
 def killed(many_pictures):
     """A conversion of `many` that SIGKILL ended when two of its four chunks were done."""
     process = child(SLOWLY.format(str(many_pictures)))
-    wait_for(lambda: lines_done() >= 2, process)
+    wait_for(lambda: rows_done() >= 2 * 682, process)
     process.kill()
     process.communicate()
     assert len(sets()) == 1
@@ -206,11 +209,10 @@ def resumed(many_pictures, monkeypatch):
 
 
 def test_a_killed_conversion_goes_on(many_pictures, killed, undisturbed, monkeypatch):
-    chunks = [record["chunk"] for record in conversion.finished_chunks(killed)]
-    finished = {row for chunk in chunks for row in range(chunk * 682, (chunk + 1) * 682)}
+    finished = rows_done()
     dataset, read = resumed(many_pictures, monkeypatch)
-    assert len(finished) >= 2 * 682
-    assert read == set(range(2_100)) - finished
+    assert finished >= 2 * 682
+    assert read == set(range(finished, 2_100))
     assert dataset.digest() == undisturbed.digest()
     assert dataset.bad == undisturbed.bad
     assert list(dataset.bad) == [1500]
@@ -218,41 +220,31 @@ def test_a_killed_conversion_goes_on(many_pictures, killed, undisturbed, monkeyp
     assert not killed.exists()
 
 
-def test_what_is_damaged_of_a_killed_conversion_is_done_again(many_pictures, killed, undisturbed, monkeypatch):
-    with (killed / "images.npy").open("r+b") as file:
-        file.seek(128 + 12_288 * 700)  # in the second chunk
-        file.write(b"damage")
-    lines = (killed / "done.jsonl").read_bytes()
-    (killed / "done.jsonl").write_bytes(lines + b'{"chunk": 2, "crc": 12\xff')  # cut off, and the disk wrote rubbish
-    dataset, read = resumed(many_pictures, monkeypatch)
-    assert {700, 1_363} < read
-    assert not {0, 681} & read
-    assert dataset.digest() == undisturbed.digest()
+DAMAGED = {"empty": lambda data: b"", "other content": lambda data: b"{}", "cut short": lambda data: data[:-5]}
 
 
-def test_a_line_cut_in_the_middle_is_one_chunk_again(many_pictures, killed, undisturbed, monkeypatch):
-    lines = (killed / "done.jsonl").read_text().splitlines()
-    (killed / "done.jsonl").write_text(lines[0] + "\n" + lines[1][: len(lines[1]) // 2])
-    dataset, read = resumed(many_pictures, monkeypatch)
-    assert read == set(range(682, 2_100))
-    assert dataset.digest() == undisturbed.digest()
+@pytest.mark.parametrize("name", ["images.npy", "progress.json"])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_conversion_with_a_damaged_file_begins_again(noise, name, damage, monkeypatch):
+    monkeypatch.setattr(conversion, "CHUNK_BYTES", 20 * 16 * 16 * 3)
+    monkeypatch.setattr(cache, "SAVE_SECONDS", 0)
+    convert, calls = conversion.convert_rows, iter([False, True])
 
+    def interrupted(*arguments):
+        if next(calls):
+            raise KeyboardInterrupt
+        return convert(*arguments)
 
-@pytest.mark.parametrize("name", ["plan.json", "images.npy", "splits.npz", "done.jsonl"])
-def test_a_conversion_with_a_damaged_file_begins_again(noise, name, monkeypatch):
-    monkeypatch.setattr(conversion, "record_chunk", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        open_npz(noise)
-    monkeypatch.undo()
-    monkeypatch.setenv("UNWEAVE_CACHE", str(noise.parent / "cache"))
-    part = cache.root() / "sets" / sets()[0]
-    assert part.suffix == ".part"
-    for damage in (b"", b"{}", (part / name).read_bytes()[:-1] + b"~"):
-        (part / name).write_bytes(damage)
-        dataset = open_npz(noise)
-        assert dataset.digest() == dataset_digest(dataset)
-        assert (dataset.images(np.arange(50)) == np.load(noise)["images"]).all()
-        dataset.folder.rename(part)
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "convert_rows", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_npz(noise)
+    assert rows_done() == 20
+    (file,) = (cache.root() / "sets").glob(f"*.part/{name}")
+    file.write_bytes(DAMAGED[damage](file.read_bytes()))
+    dataset = open_npz(noise)
+    assert dataset.digest() == dataset_digest(dataset)
+    assert (dataset.images(np.arange(50)) == np.load(noise)["images"]).all()
 
 
 def caught(source: str) -> str:
@@ -263,12 +255,12 @@ def caught(source: str) -> str:
 def test_ctrl_c_leaves_what_is_done_and_no_noise(many_pictures, undisturbed):
     listens = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # nohup has it ignored
     process = child(listens + "import logging\nlogging.basicConfig()\n" + caught(SLOWLY.format(str(many_pictures))))
-    wait_for(lambda: lines_done() >= 1, process)
+    wait_for(lambda: rows_done() >= 682, process)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=10)
     assert process.returncode == 130
     assert stderr == "WARNING:unweave:stopped; what is converted is kept, and the same command goes on with it\n"
-    assert lines_done() >= 1
+    assert rows_done() >= 682
     assert open_folder(many_pictures).digest() == undisturbed.digest()
 
 
@@ -279,7 +271,7 @@ def test_ctrl_c_at_several_processes_ends_them_all_at_once(many_pictures, undist
         "import os\nos.sched_getaffinity = lambda _: {0, 1}\n"
         + caught(f"folder.build(folder.FolderSettings(path=Path({str(many_pictures)!r})))"),
     )
-    wait_for(lambda: lines_done() >= 1, process)
+    wait_for(lambda: rows_done() >= 682, process)
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=10)  # also waits for whoever else holds stderr
     assert process.returncode in (0, 130)  # 0: all was done when the signal came
@@ -441,16 +433,11 @@ def test_processes_that_open_the_same_set_at_once(many_pictures, count, tmp_path
 def test_several_processes_convert_as_one_does(many_pictures, undisturbed, monkeypatch):
     monkeypatch.setattr(cache, "PARALLEL_FROM", 100)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    workers = []
-    original = cache.Worker
-    monkeypatch.setattr(
-        cache, "Worker", lambda *arguments, **keywords: workers.append(original(*arguments, **keywords)) or workers[-1]
-    )
+    asked = counted(monkeypatch, worker, "children")
     dataset = open_folder(many_pictures)
-    assert len(workers) == 2
+    assert asked == [(2,)]
     assert (dataset.folder / "images.npy").read_bytes() == (undisturbed.folder / "images.npy").read_bytes()
     assert (dataset.digest(), dataset.bad) == (undisturbed.digest(), undisturbed.bad)
-    assert all(worker.child.poll() is not None for worker in workers)
 
 
 # errors
@@ -498,7 +485,7 @@ def test_a_write_that_finds_no_space(noise, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(conversion, "record_chunk", full)
+    monkeypatch.setattr(conversion, "convert_rows", full)
     with pytest.raises(OSError, match=r"^no space left: .*unweave data cache"):
         open_npz(noise)
     monkeypatch.undo()

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -28,50 +26,31 @@ def small_chunks(monkeypatch):
 
 def test_a_source_becomes_a_file_chunk_by_chunk_in_any_order(tmp_path):
     source = make_source(bad={4: "cut short"}, splits={"test": np.array([1, 9])})
-    plan = conversion.prepare_folder(source, tmp_path / "part")
-    assert conversion.missing_chunks(tmp_path / "part", plan) == [0, 1, 2, 3]
-    for chunk in (3, 0, 2, 1):
-        conversion.record_chunk(tmp_path / "part", conversion.convert_chunk(source, tmp_path / "part", plan, chunk))
+    state = conversion.prepare_folder(source, tmp_path / "part")
+    assert (state["rows"], state["bad"]) == (0, {})
+    assert conversion.chunk_rows(source.shape) == 3
+    bad = [conversion.convert_rows(source, tmp_path / "part", start) for start in (9, 0, 6, 3)]
     assert (np.load(tmp_path / "part" / "images.npy") == PIXELS).all()
-    assert conversion.missing_chunks(tmp_path / "part", plan) == []
-    assert [record["bad"] for record in conversion.finished_chunks(tmp_path / "part")] == [{}, {}, {}, {4: "cut short"}]
+    assert bad == [{}, {}, {}, {4: "cut short"}]
     with np.load(tmp_path / "part" / "splits.npz") as splits:
         assert splits["test"].tolist() == [1, 9]
 
 
-def test_a_plan_is_kept_for_the_same_source_and_made_anew_for_another(tmp_path):
-    source = make_source()
-    plan = conversion.prepare_folder(source, tmp_path / "part")
-    conversion.record_chunk(tmp_path / "part", conversion.convert_chunk(source, tmp_path / "part", plan, 2))
-    assert conversion.prepare_folder(source, tmp_path / "part") == plan == conversion.read_plan(tmp_path / "part")
-    assert conversion.missing_chunks(tmp_path / "part", plan) == [0, 1, 3]
-    other_plan = conversion.prepare_folder(make_source(name="b"), tmp_path / "part")
-    assert conversion.missing_chunks(tmp_path / "part", other_plan) == [0, 1, 2, 3]
+def test_progress_is_kept_for_the_same_source_and_begins_anew_for_another(tmp_path):
+    part = tmp_path / "part"
+    state = conversion.prepare_folder(make_source(), part)
+    conversion.save_progress(part, state | {"rows": 6, "bad": {4: "cut short"}})
+    assert conversion.prepare_folder(make_source(), part) == state | {"rows": 6, "bad": {"4": "cut short"}}
+    assert conversion.prepare_folder(make_source(name="b"), part)["rows"] == 0
+    assert not (part / "progress.json").exists()
 
 
-LINES = {
-    "a word": "chunk",
-    "a list": "[1, 2]",
-    "a number": "12",
-    "no chunk": '{"crc": 1, "bad": {}}',
-    "a far chunk": '{"chunk": 99, "crc": 0, "bad": {}}',
-    "a chunk below 0": '{"chunk": -1, "crc": 0, "bad": {}}',
-    "another checksum": '{"chunk": 1, "crc": 5, "bad": {}}',
-    "rows that are no numbers": '{"chunk": 1, "crc": 5, "bad": {"a": "b"}}',
-    "no rows": '{"chunk": 1, "crc": 5, "bad": null}',
-    "half a line": '{"chunk": 1, "crc": 5, "b',
-}
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_damaged_lines_are_no_chunks(tmp_path, line):
-    source, part = make_source(), tmp_path / "part"
-    plan = conversion.prepare_folder(source, part)
-    conversion.record_chunk(part, conversion.convert_chunk(source, part, plan, 0))
-    with (part / "done.jsonl").open("a") as file:
-        file.write(LINES[line])
-    assert conversion.missing_chunks(part, plan) == [1, 2, 3]
-    assert [json.loads(record)["chunk"] for record in (part / "done.jsonl").read_text().splitlines()] == [0]
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"facts": 1, "rows": 6}', '{"fa'])
+def test_damaged_progress_is_none(tmp_path, text):
+    part = tmp_path / "part"
+    conversion.prepare_folder(make_source(), part)
+    (part / "progress.json").write_text(text)
+    assert conversion.prepare_folder(make_source(), part)["rows"] == 0
 
 
 REFUSED = {
@@ -99,6 +78,6 @@ def test_a_source_that_contradicts_itself_is_refused_and_leaves_nothing(tmp_path
 
 def test_rows_that_are_not_as_announced_are_refused(tmp_path):
     source = make_source(read=lambda start, stop: ImageBlock(PIXELS[:1]))
-    plan = conversion.prepare_folder(source, tmp_path / "part")
+    conversion.prepare_folder(source, tmp_path / "part")
     with pytest.raises(ValueError, match=r"rows 0\.\.2 of a are uint8 \[1, 4, 6, 3\]"):
-        conversion.convert_chunk(source, tmp_path / "part", plan, 0)
+        conversion.convert_rows(source, tmp_path / "part", 0)

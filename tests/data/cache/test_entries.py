@@ -19,7 +19,7 @@ def test_entries_are_listed_and_deleted(noise):
     (broken / "meta.json").write_text('{"name": ')
     part = cache.root() / "sets" / "folder-0123.part"
     part.mkdir()
-    (part / "plan.json").write_text(json.dumps({"name": "mine", "count": 7, "shape": [3, 8, 8]}))
+    (part / "progress.json").write_text(json.dumps({"facts": {"name": "mine", "count": 7, "shape": [3, 8, 8]}}))
     (cache.root() / "sets" / "a file").write_text("")
     assert sorted((entry.name, entry.images, entry.whole) for entry in entries.list_entries()) == [
         ("mine", 7, False),

@@ -16,8 +16,10 @@ import errno
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -26,9 +28,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from unweave import progress
-from unweave.data.cache import conversion, file_digests
+from unweave.data.cache import conversion, file_digests, worker
 from unweave.data.cache.cached_dataset import CachedDataset
-from unweave.data.cache.worker import Worker, convert_chunks
 from unweave.data.dataset import DatasetDefinition, find_dataset
 from unweave.data.digest import dataset_digest
 from unweave.data.disk_space import FULL_DISK, no_cache_space
@@ -36,6 +37,8 @@ from unweave.data.settings import DatasetSettings, PictureSettings
 from unweave.files import write_atomically
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
+MAX_PROCESSES = 16  # that convert images
+SAVE_SECONDS = 1.0  # seconds of a conversion that a kill loses, and as many chunks as there are processes
 ANNOUNCED_FROM = 500  # images from which a conversion is announced
 MAX_NAMED = 20  # unreadable files that are named one by one
 
@@ -160,18 +163,18 @@ def _make(
                 shutil.rmtree(folder)
             part = folder.with_name(f"{folder.name}.part")
             try:
-                _convert(name, definition, settings, part)
+                state = _convert(name, definition, settings, part)
             except KeyboardInterrupt:
                 logger.warning("stopped; what is converted is kept, and the same command goes on with it")
                 raise
             except (ValueError, LookupError):
-                if not conversion.any_chunk_finished(part):  # else kept: the next try goes on, should the cause be gone
+                if not (part / "progress.json").exists():  # else kept: the next try goes on, should the cause be gone
                     shutil.rmtree(part, ignore_errors=True)
                 raise
             if file_digests.stamp_of_files(definition.files(settings)) != stamp:
                 shutil.rmtree(part)
                 raise ValueError(f"files of {name} changed while they were read: try again when they are complete.")
-            dataset = _finish(part, folder)
+            dataset = _finish(state, part, folder)
         return dataset
     finally:
         lock.release()
@@ -183,37 +186,49 @@ def _title(name: str, settings: DatasetSettings) -> str:
     return path.name if isinstance(path, Path) else str(path or name)
 
 
-def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings, part: Path) -> None:
-    """Fill the folder of a conversion, from where an earlier process left it."""
-    table = settings.model_dump(mode="json")
+def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings, part: Path) -> dict[str, Any]:
+    """Fill the folder of a conversion, from where an earlier process left it; what progress.json says in the end."""
+    arguments = (name, settings.model_dump_json(), part)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ExitStack() as stack:
+        source, pool = None, None
         if definition.child_process_only:
-            first = stack.enter_context(Worker(name, table, part, prepare=True))
-            first.open()
-            plan, converters = conversion.read_plan(part), [first.convert]
+            pool = stack.enter_context(worker.children(1))
+            state = worker.answer(pool.submit(worker.prepare, *arguments), name, "when it opened the files")
         else:
             source = _with_our_errors(definition.source, name)(settings)
-            plan = conversion.prepare_folder(source, part)
-            converters = [lambda chunk: _with_our_errors(conversion.convert_chunk, name)(source, part, plan, chunk)]
-        chunks = conversion.missing_chunks(part, plan)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        if plan["count"] >= PARALLEL_FROM and not plan["in_order"] and min(cores, len(chunks)) > 1:
-            count = min(cores, len(chunks), 16) - len(converters) * definition.child_process_only
-            others = [stack.enter_context(Worker(name, table, part, prepare=False)).convert for _ in range(count)]
-            converters = [*(converters if definition.child_process_only else []), *others]
-        channels, height, width = plan["shape"]
-        total = plan["count"]
-        all_chunks = -(-total // plan["chunk"])
-        finished = all_chunks - len(chunks)
+            state = conversion.prepare_folder(source, part)
+        facts = state["facts"]
+        total, step = facts["count"], conversion.chunk_rows(facts["shape"])
+        starts = range(state["rows"], total, step)
+        if total >= PARALLEL_FROM and not facts["in_order"] and min(cores, len(starts)) > 1:
+            pool = stack.enter_context(worker.children(min(cores, len(starts), MAX_PROCESSES)))
         if total > ANNOUNCED_FROM:
-            size = total * channels * height * width
-            logger.info("preparing %s once: %d images, %.2f GB in %s", plan["name"], total, size / 1e9, root())
-            if finished:
-                logger.info("%d %% of it are there from before", round(100 * finished / all_chunks))
-        with progress.task(f"preparing {plan['name']}", total, "images", finished * plan["chunk"]) as task:
-            for number, record in enumerate(convert_chunks(converters, chunks), finished + 1):
-                conversion.record_chunk(part, record)
-                task.update(min(total, number * plan["chunk"]))
+            size = total * math.prod(facts["shape"])
+            logger.info("preparing %s once: %d images, %.2f GB in %s", facts["name"], total, size / 1e9, root())
+            if starts.start:
+                logger.info("%d %% of it are there from before", round(100 * starts.start / total))
+        if pool is None:
+            assert source is not None, "what is not read in a child was opened here"
+            convert = _with_our_errors(conversion.convert_rows, name)
+            results = (convert(source, part, start) for start in starts)
+        else:
+            futures = {start: pool.submit(worker.convert, *arguments, start) for start in starts}
+            results = (worker.answer(future, name, f"chunk {row // step}") for row, future in futures.items())
+        saved = time.monotonic()
+        with progress.task(f"preparing {facts['name']}", total, "images", starts.start) as task:
+            try:
+                for start, bad in zip(starts, results):
+                    state["rows"] = min(total, start + step)
+                    state["bad"] |= bad
+                    task.update(state["rows"])
+                    if time.monotonic() - saved > SAVE_SECONDS:
+                        conversion.save_progress(part, state)
+                        saved = time.monotonic()
+            finally:
+                if 0 < state["rows"] < total:
+                    conversion.save_progress(part, state)
+    return state
 
 
 def _with_our_errors(read: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -230,33 +245,25 @@ def _with_our_errors(read: Callable[..., Any], name: str) -> Callable[..., Any]:
     return wrapped
 
 
-def _finish(part: Path, folder: Path) -> CachedDataset:
+def _finish(state: dict[str, Any], part: Path, folder: Path) -> CachedDataset:
     """Turn the folder of a full conversion into that of a set. Raises ValueError where nothing in it can be used."""
-    plan = conversion.read_plan(part)
-    records = conversion.finished_chunks(part)
-    bad = {row: reason for record in records for row, reason in record["bad"].items()}
-    if len(bad) == plan["count"]:
+    bad = {int(row): reason for row, reason in state["bad"].items()}
+    if len(bad) == state["rows"]:
         shutil.rmtree(part)
-        raise ValueError(f"none of {plan['count']} files could be read; the first: {bad[min(bad)]}")
-    meta = {key: plan[key] for key in ("name", "count", "shape", "card", "factors", "files", "reading")} | {"bad": bad}
+        raise ValueError(f"none of {len(bad)} files could be read; the first: {bad[min(bad)]}")
+    meta = state["facts"] | {"bad": bad}
     dataset = CachedDataset(part, meta)
-    brightest = 0
-    for start in range(0, len(dataset._pixels), plan["chunk"]):
-        brightest = max(brightest, int(dataset._pixels[start : start + plan["chunk"]].max()))
-        if brightest > 1:
-            break
-    if brightest == 1:
+    step = conversion.chunk_rows(dataset.shape)
+    chunks = (dataset._pixels[start : start + step] for start in range(0, len(dataset._pixels), step))
+    if not any((chunk > 1).any() for chunk in chunks) and dataset._pixels.any():
         shutil.rmtree(part)
-        raise ValueError(
-            f"images in {plan['card']['source']} hold only 0 and 1 and would look black; store images * 255."
-        )
-    for name in ("images.npy", *plan["checks"]):
-        with (part / name).open("r+b") as file:
-            os.fsync(file.fileno())
+        raise ValueError(f"images in {dataset.card.source} hold only 0 and 1 and would look black; store images * 255.")
+    for file in part.glob("*.np?"):
+        with file.open("r+b") as opened:
+            os.fsync(opened.fileno())
     _write_meta(part, meta | {"digest": dataset_digest(dataset), "stamps": _file_stamps(part)})
     part.replace(folder)
-    for name in ("plan.json", "done.jsonl"):
-        (folder / name).unlink(missing_ok=True)
+    (folder / "progress.json").unlink(missing_ok=True)
     finished = read_if_intact(folder)
     if finished is None:
         raise OSError(f"{folder} is not as it was written: another process changes it, or the disk is failing.")

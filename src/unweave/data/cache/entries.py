@@ -45,11 +45,12 @@ def list_entries() -> list[CacheEntry]:
                 size += file.stat().st_blocks * 512
         date = datetime.fromtimestamp(folder.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M")
         entry = CacheEntry(folder, folder.name, 0, "", size, date, whole=False)
-        for file_name in ("meta.json", "plan.json"):
+        for file_name in ("meta.json", "progress.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):  # damaged: listed by the name of its folder
-                meta = json.loads((folder / file_name).read_bytes())
-                shape = " x ".join(map(str, meta["shape"]))
-                entry = CacheEntry(folder, meta["name"], meta["count"], shape, size, date, file_name == "meta.json")
+                facts = json.loads((folder / file_name).read_bytes())
+                facts = facts.get("facts", facts)
+                shape = " x ".join(map(str, facts["shape"]))
+                entry = CacheEntry(folder, facts["name"], facts["count"], shape, size, date, file_name == "meta.json")
                 break
         entries.append(entry)
     return entries
