@@ -19,7 +19,8 @@ from unweave import progress
 from unweave.data import views
 from unweave.data.cache.cached_dataset import CachedDataset
 from unweave.data.dataset import Dataset
-from unweave.data.formats import archive, folder
+from unweave.data.formats import folder
+from unweave.data.reading.archives import file_names, open_archive
 from unweave.data.reading.image_files import IMAGE_ENDINGS, IMAGE_FORMATS, MAX_FILE_BYTES
 
 BLANK_SPREAD = 2.0  # of 255; an image whose brightest spread among its channels is below it is near-blank
@@ -208,9 +209,9 @@ def _find_in_files(dataset: Dataset, table: Mapping[str, Any]) -> Iterator[Findi
         yield from _find_other_files(below)
         yield from _find_odd_images(dataset, _read_headers(images, lambda i: path / images[i]))
     elif table.get("name") == "archive" and path.is_file():
-        opened = archive.open_archive(path, IMAGE_ENDINGS)
+        opened = open_archive(path, IMAGE_ENDINGS)
         names = [member.name for member in opened.members]
-        yield from _find_other_files(archive.file_names(path))
+        yield from _find_other_files(file_names(path))
 
         def content(i: int) -> io.BytesIO:
             return io.BytesIO(opened.read(opened.members[i], MAX_FILE_BYTES))
