@@ -97,12 +97,6 @@ def test_without_a_place_to_remember_it_works(files, tmp_path):
     assert digest_for(files, tmp_path, tmp_path / "memory") == digest_for(files, tmp_path)
 
 
-def test_many_files_give_the_same_however_they_are_handed_out(files, tmp_path, monkeypatch):
-    first = digest_for(files * 3, tmp_path)
-    monkeypatch.setattr("unweave.data.cache.file_digests.BATCH", 2)
-    assert digest_for(files * 3, tmp_path) == first
-
-
 def test_stamps_tell_a_change_of_time_size_or_place(files, tmp_path):
     stamps = {stamp_of_files(files)}
     os.utime(files[0], (1, 1))

@@ -2,18 +2,15 @@
 
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from unweave import progress
+from unweave.data.digest import sha256_of
 from unweave.files import write_atomically
 
-READ_BYTES = 4 << 20  # bytes
-BATCH = 256  # files that the threads are given at once
 SETTLING_SECONDS = 1.0  # seconds; a file that changed so recently may change again without a new time
 
 
@@ -43,32 +40,14 @@ def digest_of_files(files: Sequence[Path], base: Path, digests: Path) -> str:
         digest = digest_file.read_text("utf-8")
         if len(digest) == 64:
             return digest
-    total, newest, content = 0, 0.0, hashlib.sha256()
-    for file in files:
-        stat = file.stat()
-        total, newest = total + stat.st_size, max(newest, stat.st_mtime)
-    lock, stop, done = threading.Lock(), threading.Event(), 0
-    with progress.task("looking at files", total, "B") as task, ThreadPoolExecutor(2) as pool:
-
-        def digest_of_file(path: Path) -> str:
-            nonlocal done
-            content = hashlib.sha256()
-            with path.open("rb") as file:
-                while not stop.is_set() and (block := file.read(READ_BYTES)):
-                    content.update(block)
-                    with lock:
-                        done += len(block)
-                        task.update(done)
-            return content.hexdigest()
-
-        try:
-            for start in range(0, len(files), BATCH):
-                batch = files[start : start + BATCH]
-                for file, file_digest in zip(batch, pool.map(digest_of_file, batch)):
-                    content.update(os.fsencode(_relative_name(file, root)) + f"\0{file_digest}\n".encode())
-        finally:
-            stop.set()  # after an interrupt nobody waits for what is being read
-    if start_time - newest > SETTLING_SECONDS:
+    stats, content, done = [file.stat() for file in files], hashlib.sha256(), 0
+    with progress.task("looking at files", sum(stat.st_size for stat in stats), "B") as task:
+        for file, stat in zip(files, stats):
+            with file.open("rb") as opened:
+                digest = sha256_of(opened, lambda read, before=done: task.update(before + read)).hexdigest()  # type: ignore[misc]
+            content.update(os.fsencode(_relative_name(file, root)) + f"\0{digest}\n".encode())
+            done += stat.st_size
+    if start_time - max((stat.st_mtime for stat in stats), default=0.0) > SETTLING_SECONDS:
         with suppress(OSError):  # a cache that may only be read, or a full disk
             write_atomically(digest_file, content.hexdigest())
     return content.hexdigest()

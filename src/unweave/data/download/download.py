@@ -13,7 +13,6 @@ A file that is there is compared with its sha256 and never fetched over. Where n
 first download is recorded, and later ones are compared with it.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -27,9 +26,10 @@ from filelock import FileLock, Timeout
 from unweave import progress, registry
 from unweave.config import nearest
 from unweave.data.dataset import find_dataset
+from unweave.data.digest import sha256_of
 from unweave.data.disk_space import FULL_DISK, check_download_space, no_download_space
 from unweave.data.download import unpacking
-from unweave.data.download.partial_file import READ_BYTES, PartialFile
+from unweave.data.download.partial_file import PartialFile
 from unweave.data.download.published_files import RemoteFile, data_home
 from unweave.data.download.transfer import DEFAULT_PATIENCE, AddressRefusedError, Patience, transfer_with_retries
 from unweave.files import write_atomically
@@ -65,8 +65,9 @@ def download_set(name: str, patience: Patience = DEFAULT_PATIENCE, kind: str | N
         logger.info("%s. Licence: %s. Source: %s", card.title, card.licence, card.source)
         with _errors_with_remedy(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        missing = [max(0, (remote.bytes or 0) - _bytes_there(remote, folder)) for remote in absent if remote.urls]
-        check_download_space(folder, sum(missing))
+        parts = {path.name: path.stat().st_size for path in folder.glob("*.part")}
+        needed = [(remote.bytes or 0) - parts.get(f"{remote.file}.part", 0) for remote in absent if remote.urls]
+        check_download_space(folder, sum(max(0, size) for size in needed))
     paths, failures = [], []
     for remote in remotes:
         try:
@@ -91,11 +92,6 @@ def _is_present(remote: RemoteFile, folder: Path) -> bool:
     return (folder / remote.file).exists() or (
         remote.unpack and unpacking.is_unpacked(folder, remote.file, remote.sha256)
     )
-
-
-def _bytes_there(remote: RemoteFile, folder: Path) -> int:
-    part = folder / f"{remote.file}.part"
-    return part.stat().st_size if part.exists() else 0
 
 
 def download_file(remote: RemoteFile, folder: Path, patience: Patience = DEFAULT_PATIENCE) -> Path:
@@ -215,12 +211,9 @@ def _record(remote: RemoteFile, folder: Path, url: str, sha256: str) -> None:
 
 def _check_file(remote: RemoteFile, path: Path, expected: str | None) -> str:
     """The sha256 of a file that is there. Raises NotFetchedError where it is another file."""
-    content, done, size = hashlib.sha256(), 0, path.stat().st_size
+    size = path.stat().st_size
     with progress.task(f"checking {remote.file}", size, "B") as task, path.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            content.update(block)
-            task.update(done := done + len(block))
-    sha256 = content.hexdigest()
+        sha256 = sha256_of(file, task.update).hexdigest()
     difference = _difference(remote, expected, size, sha256)
     if difference:
         raise NotFetchedError(f"{path} is there, but {difference}. Move it elsewhere or delete it, and get it again.")

@@ -7,14 +7,14 @@ NAME.part.json  what they are a part of: address, validators (ETag, Last-Modifie
 import hashlib
 import json
 import os
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from unweave.data.digest import sha256_of
 from unweave.files import write_atomically
 from unweave.progress import Task
-
-READ_BYTES = 1 << 18  # bytes that are read at once
 
 
 class PartialFile:
@@ -22,14 +22,11 @@ class PartialFile:
 
     def __init__(self, target: Path, task: Task) -> None:
         self.path, self.origin_path = (target.with_name(target.name + ending) for ending in (".part", ".part.json"))
-        self.origin, self.size, self.sha256 = _read_origin(self.origin_path), 0, hashlib.sha256()
+        self.origin = _read_origin(self.origin_path)
         self.file = self.path.open("a+b" if self.origin else "w+b", buffering=0)  # what is written is there
+        self.size = self.file.seek(0, os.SEEK_END)
         self.file.seek(0)
-        total = self.path.stat().st_size
-        while block := self.file.read(READ_BYTES):
-            self.sha256.update(block)
-            self.size += len(block)
-            task.update(self.size, total=total)
+        self.sha256 = sha256_of(self.file, partial(task.update, total=self.size))
         self.joined = self.size > 0  # put together from more than one answer
 
     def restart(self, origin: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """One file from one address into its part, going on from where an earlier try stopped.
 
 A part goes on where the server says that the file is still the same, or where its sha256 is known and the whole file
-is compared with it in the end; else it begins again. Standard library only; addresses and redirects are http(s).
+is compared with it in the end; else it begins again. Addresses and redirects are http(s). By hand, as pooch and the
+clients that it calls know neither parts that go on nor redirects that must not leave https.
 """
 
 import logging
@@ -12,16 +13,17 @@ import string
 import time
 import urllib.request
 from collections.abc import Iterator
-from http.client import HTTPException, HTTPMessage, HTTPResponse
-from typing import NamedTuple
+from http.client import HTTPException, HTTPResponse
+from typing import Any, NamedTuple
 from urllib.error import URLError
 from urllib.parse import quote, urljoin, urlsplit
 
 from unweave.data.disk_space import check_download_space
-from unweave.data.download.partial_file import READ_BYTES, PartialFile
+from unweave.data.download.partial_file import PartialFile
 from unweave.data.download.published_files import RemoteFile
 from unweave.progress import Task
 
+READ_BYTES = 1 << 18  # bytes that are taken at once
 SNIFF_BYTES = 256  # bytes that tell a web page from a file
 SPACE_CHECK_BYTES = 32 << 20  # bytes after which the free space is looked at again
 GOOD_PROGRESS = 16 << 20  # bytes; a try that brought as many is no failure, and the pauses begin again
@@ -107,25 +109,18 @@ def _continues(response: HTTPResponse, part: PartialFile, headers: dict[str, str
     start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if response.status != 206 or not headers or start is None or int(start[1]) != part.size:
         return False
-    length = _length(response)
-    if None not in (length, part.origin["length"]) and length != part.origin["length"]:
-        return False
-    validators = _validators(response.headers)
-    same = all(part.origin[key] in (None, value) or not value for key, value in validators.items())
-    return "If-Range" not in headers or same
+    given = _origin(response)
+    lengths = (given.pop("length"), part.origin.get("length"))
+    unchanged = all(part.origin.get(key) in (None, value) or not value for key, value in given.items())
+    return (None in lengths or lengths[0] == lengths[1]) and ("If-Range" not in headers or unchanged)
 
 
-def _validators(headers: HTTPMessage) -> dict[str, str | None]:
-    return {"etag": headers.get("ETag"), "modified": headers.get("Last-Modified")}
-
-
-def _length(response: HTTPResponse) -> int | None:
-    """Bytes of the whole file, where the response says it."""
-    if response.status == 206:
-        total = re.search(r"/(\d+)\s*$", response.headers.get("Content-Range", ""))
-        return int(total[1]) if total else None
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
+def _origin(response: HTTPResponse) -> dict[str, Any]:
+    """The validators of the file, and the bytes of the whole of it, where the response says it."""
+    pattern, header = (r"/(\d+)\s*$", "Content-Range") if response.status == 206 else (r"^(\d+)$", "Content-Length")
+    length = re.search(pattern, response.headers.get(header, ""))
+    validators = {"etag": response.headers.get("ETag"), "modified": response.headers.get("Last-Modified")}
+    return validators | {"length": int(length[1]) if length else None}
 
 
 def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: RemoteFile, task: Task) -> None:
@@ -133,7 +128,8 @@ def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: Remote
 
     Raises DroppedConnectionError where it ends too early.
     """
-    length = _length(response)
+    origin = _origin(response)
+    length = origin["length"]
     expected, from_start = remote.bytes if length is None else length, response.status == 200
     blocks = _blocks(response, part)
     block = next(blocks)
@@ -141,7 +137,7 @@ def _receive(response: HTTPResponse, url: str, part: PartialFile, remote: Remote
     if None not in (length, remote.bytes) and length != remote.bytes:
         raise AddressRefusedError(f"it has {length:,} bytes, expected {remote.bytes:,}")
     if from_start:
-        part.restart({"url": url, "length": length} | _validators(response.headers))
+        part.restart({"url": url} | origin)
     part.joined = not from_start
     task.update(part.size, total=expected)
     space_checked = None
@@ -217,14 +213,17 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> HTTPResponse:
     raise AddressRefusedError(f"it redirects more than {MAX_REDIRECTS} times")
 
 
+REFUSALS = {
+    **dict.fromkeys((401, 403, 407), "refused ({}): the site wants a login, or the link is dead"),
+    **dict.fromkeys((404, 410), "it is not there any more ({})"),
+}
+"""What a status says of the address."""
+
+
 def _status_error(code: int) -> AddressRefusedError | NoAnswerError:
-    if code in (401, 403, 407):
-        return AddressRefusedError(f"refused ({code}): the site wants a login, or the link is dead")
-    if code in (404, 410):
-        return AddressRefusedError(f"it is not there any more ({code})")
     if code in (408, 425, 429) or code >= 500:
         return NoAnswerError(f"the server cannot give it now ({code})")
-    return AddressRefusedError(f"the server answers {code}")
+    return AddressRefusedError(REFUSALS.get(code, "the server answers {}").format(code))
 
 
 def _reason(error: Exception) -> str:
