@@ -10,7 +10,8 @@ FOLDER ?= demos
 CODE   := src tests benchmarks examples docs
 SITE   := build/site
 MATHJAX := build/mathjax/tex-svg-full.js
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
+# one thread each: two processes that both use all cores for linear algebra wait for one another
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
 .DELETE_ON_ERROR:
 .PHONY: demo papers docs dist test test-long check format clean help

@@ -287,3 +287,12 @@ def _little_of_factors(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         monkeypatch.setattr("unweave.evaluation.factor_names.NAMED_ROWS", 60)
         monkeypatch.setattr("unweave.evaluation.factor_swaps.BANK", 150)
         monkeypatch.setattr("unweave.evaluation.factor_swaps.SWAPPED", 30)
+        monkeypatch.setattr("unweave.evaluation.report.measure.PAIRS", 32)
+
+
+@pytest.fixture
+def _few_swaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edits are measured by few swaps."""
+    for name, pairs in (("CONSISTENCY_PAIRS", 128), ("ASSIGNING_PAIRS", 16), ("MEASURING_PAIRS", 64)):
+        monkeypatch.setattr(f"unweave.evaluation.edits.{name}", pairs)
+    monkeypatch.setattr("unweave.evaluation.edits.PROBE_ROWS", 2_500)

@@ -19,6 +19,7 @@ from unweave.runs.run import Run
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_few_swaps")
 def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
     recorder = Recorder()
     with progress.use(recorder):
@@ -47,6 +48,7 @@ def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_few_swaps")
 def test_swaps_are_measured_on_a_split(quick_run: Run) -> None:
     scores = evaluate_edits(quick_run, split="test", sampling=Sampling("ddim", 2))
     assert scores.data["name"] == "sprites (test)"
