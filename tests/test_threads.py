@@ -11,7 +11,8 @@ from unweave import threads
 
 def fresh(code: str, **environment: str) -> str:
     """What a new Python prints, in an environment that says nothing of threads but this."""
-    clean = {name: value for name, value in os.environ.items() if name not in threads.CHOSEN}
+    said = (*threads.CHOSEN, "OPENBLAS_THREAD_TIMEOUT")
+    clean = {name: value for name, value in os.environ.items() if name not in said}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, check=True, capture_output=True, text=True, env={**clean, **environment}).stdout
 
@@ -19,13 +20,13 @@ def fresh(code: str, **environment: str) -> str:
 @pytest.mark.parametrize("entry", ["runpy.run_module('unweave', run_name='__main__')", "unweave.cli.main.main()"])
 def test_every_way_in_lets_waiting_threads_sleep_before_torch_is_there(entry: str) -> None:
     code = (
-        "import os, sys, runpy, contextlib, unweave.cli.main\nassert 'torch' not in sys.modules\n"
+        "import os, sys, runpy, contextlib, unweave.cli.main\nassert not {'numpy', 'torch'} & sys.modules.keys()\n"
         "sys.argv = ['unweave', '--version']\n"
         f"with contextlib.suppress(SystemExit): {entry}\n"
-        "assert 'torch' not in sys.modules\nprint(os.environ['GOMP_SPINCOUNT'])"
+        "assert 'torch' not in sys.modules\nprint(os.environ['GOMP_SPINCOUNT'], os.environ['OPENBLAS_THREAD_TIMEOUT'])"
     )
-    assert fresh(code).splitlines()[-1] == threads.SPINS
-    assert fresh(code, GOMP_SPINCOUNT="7").splitlines()[-1] == "7"
+    assert fresh(code).splitlines()[-1] == f"{threads.SPINS} {threads.BLAS_SPINS}"
+    assert fresh(code, GOMP_SPINCOUNT="7", OPENBLAS_THREAD_TIMEOUT="20").splitlines()[-1] == "7 20"
 
 
 def test_a_program_asks_for_it_before_torch_and_hears_when_it_is_too_late(monkeypatch: pytest.MonkeyPatch) -> None:

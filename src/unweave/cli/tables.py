@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import BaseModel
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -340,6 +339,8 @@ def _cell(value: Any) -> str:
 
 def _format_numbers(values: Sequence[float], spec: str) -> str:
     """The numbers, or of more than a person reads the lowest, the median and the highest."""
+    import numpy as np
+
     if len(values) > MAX_LISTED:
         low, middle, high = (format(float(np.quantile(values, share)), spec) for share in (0, 0.5, 1))
         return f"{low} to {high}, median {middle}, of {len(values)}"
