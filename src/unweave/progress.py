@@ -4,9 +4,11 @@
         task.update(done)
 
 A bar on stderr is drawn where a person looks on (a terminal, a notebook), and nothing anywhere else; `use` puts another
-`Progress` in its place, such as the command line's, and `use(Progress())` or UNWEAVE_PROGRESS=off silences it.
+`Progress` in its place, such as the command line's, and `use(Progress())` or UNWEAVE_PROGRESS=off silences it. With
+UNWEAVE_PROGRESS=json a command writes a JSON object a line on stderr, for a program that looks on.
 """
 
+import json
 import os
 import re
 import sys
@@ -147,6 +149,42 @@ class Lines(Progress):
         print(text, file=sys.stderr, flush=True)
 
 
+class JsonLine(Task):
+    """A JSON object on stderr for the beginning of a task, once a second, and for its end."""
+
+    def __init__(self, name: str, total: Amount | None, unit: str, done: Amount) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self.done, self.note, self.last = done, "", 0.0
+        self.write()
+
+    def update(self, done: Amount, note: str = "", total: Amount | None = None) -> None:
+        self.done, self.note = done, note or self.note
+        self.total = self.total if total is None else total
+        if time.monotonic() - self.last >= 1.0:
+            self.write()
+
+    def write(self) -> None:
+        self.last = time.monotonic()
+        _print_json(task=self.name, done=self.done, total=self.total, unit=self.unit, note=self.note)
+
+
+class JsonLines(Progress):
+    """Tasks and messages as JSON objects, one a line, on stderr: for a program that looks on."""
+
+    @contextmanager
+    def task(self, name: str, total: Amount | None, unit: str, done: Amount) -> Iterator[Task]:
+        line = JsonLine(name, total, unit, done)
+        yield line
+        line.write()
+
+    def message(self, text: str) -> None:
+        _print_json(message=text)
+
+
+def _print_json(**facts: str | Amount | None) -> None:
+    print(json.dumps({"time": round(time.time(), 2), **facts}), file=sys.stderr, flush=True)
+
+
 _progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
@@ -194,7 +232,10 @@ def current() -> Progress:
 
 
 def shown() -> Progress:
-    """Bars where somebody looks on, lines elsewhere: of a command, and of whoever asks for it."""
+    """Bars where somebody looks on, lines elsewhere, JSON with UNWEAVE_PROGRESS=json: of a command, and of whoever asks
+    for it."""
+    if os.environ.get("UNWEAVE_PROGRESS", "").lower() == "json":
+        return JsonLines()
     return Bars() if is_watched() else Lines()
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
-from unweave.app import components
+from unweave.app import components, page_parts
 
 
 def test_pictures_are_kept_at_their_size_with_their_command_for_an_hour() -> None:
@@ -33,7 +33,7 @@ def test_pictures_are_kept_at_their_size_with_their_command_for_an_hour() -> Non
 
 
 def test_what_a_person_did_is_not_read_as_html() -> None:
-    with pytest.raises(Exception, match="&lt;script&gt;") as error, components.errors_in_page():
+    with pytest.raises(Exception, match="&lt;script&gt;") as error, page_parts.errors_in_page():
         raise ValueError("<script> cannot be read")
     assert not error.value.print_exception
     with pytest.raises(Exception, match="pick a partner first"):

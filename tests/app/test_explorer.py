@@ -228,9 +228,9 @@ def test_more_units_than_there_are_are_not_swapped(explorer: Explorer) -> None:
 
 def test_factors_come_first_and_move_whole(factored_run: Run) -> None:
     explorer = Explorer(factored_run)
-    assert explorer.factor_count == 2
-    assert [unit.word for unit in explorer.units[:2]] == ["f1", "f2"]
-    assert sorted(unit.word for unit in explorer.units[2:]) == ["0", "2", "3"]  # unit 1 is f2
+    assert [explorer.kind(index) for index in range(4)] == ["clear", "clear", "leftover", "unit"]
+    assert [unit.word for unit in explorer.units[: explorer.factor_count]] == ["f1", "f2", "f3"]
+    assert sorted(unit.word for unit in explorer.units[3:]) == ["0", "2"]  # units 1 and 3 are factors by themselves
     assert explorer.slider_labels()[:2] == ["f1 ↻", "f2, size"]
     picked = explorer.pick(7, 0)
     assert len(set(explorer.steps(0, 2))) == 2
@@ -238,6 +238,7 @@ def test_factors_come_first_and_move_whole(factored_run: Run) -> None:
     edited, _, command = explorer.edit(picked, positions)
     words = shlex.split(command)
     assert words[words.index("--to") + 1] == "f1=0.30,f2=0.90"
+    assert "{'f1': 0.3, 'f2': 0.9})" in explorer.python_lines(picked, positions)
     again = verbs.adjust(words[3], [words[4]], cli.parse_places("f1=0.30,f2=0.90"), seed=0).images
     assert np.array_equal(module.to_pixels(again), edited)
     positions[2 + [unit.word for unit in explorer.units[2:]].index("0")] = 0.99

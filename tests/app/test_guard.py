@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from unweave.app import guard
-from unweave.app.guard import Guard, host_name, receive_one_file, waiting_visitors
+from unweave.app.guard import ONE_PICTURE, Guard, UploadLimits, host_name, receive_files, waiting_visitors
 
 PATHS = ("/", "/gradio_api/upload", "/gradio_api/queue/join")
 
@@ -26,9 +26,9 @@ async def answer(request: Request) -> PlainTextResponse:
     return PlainTextResponse("seen")
 
 
-def client(loopback: bool = True, waiting: list[str] | None = None) -> TestClient:
+def client(loopback: bool = True, waiting: list[str] | None = None, limits: UploadLimits = ONE_PICTURE) -> TestClient:
     routes = [Route(path, answer, methods=["GET", "POST"]) for path in PATHS]
-    middleware = [Middleware(Guard, loopback=loopback, waiting=lambda: waiting or [])]
+    middleware = [Middleware(Guard, loopback=loopback, waiting=lambda: waiting or [], limits=limits)]
     return TestClient(Starlette(routes=routes, middleware=middleware), base_url="http://127.0.0.1:7860")
 
 
@@ -62,14 +62,12 @@ def test_a_page_for_everyone_takes_its_own_origin_alone() -> None:
 
 
 def test_a_visitor_has_so_many_pictures_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_PICTURES", 3)
-    monkeypatch.setattr(guard, "MAX_BYTES", 100)
-    monkeypatch.setattr(guard, "MAX_REQUEST_BYTES", 60)
+    limits = UploadLimits(request_bytes=60, pictures=3, bytes=100)
 
     def upload(visitor: TestClient, size: int) -> int:
         return visitor.post("/gradio_api/upload", content=b"x" * size).status_code
 
-    one, other = client(), client()
+    one, other = client(limits=limits), client(limits=limits)
     assert [upload(one, size) for size in (61, 50, 50, 50)] == [413, 200, 200, 429]
     assert [upload(other, 1) for _ in range(4)] == [200, 200, 200, 429]
     monkeypatch.setattr(guard, "HOUR", -1.0)
@@ -96,7 +94,7 @@ def test_parts_are_counted_however_the_body_is_cut(size: int) -> None:
         async def receive() -> Message:
             return {"type": "http.request", "body": next(pieces, b"")}
 
-        counted, got = receive_one_file(receive, "multipart/form-data; boundary=mark"), b""
+        counted, got = receive_files(receive, "multipart/form-data; boundary=mark"), b""
         while piece := (await counted())["body"]:
             got += piece
         return got

@@ -289,10 +289,11 @@ def test_debug_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_who_can_reach_the_page_is_said(
     quick_run: Run, words: list[str], warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    interface = pytest.importorskip("unweave.app.interface")
-    asked = {}
+    interface, studio = (pytest.importorskip(f"unweave.app.{name}") for name in ("interface", "studio"))
+    asked = {"share": False}
     monkeypatch.setattr("unweave.cli.app.signal.signal", lambda *_: None)
     monkeypatch.setattr(interface, "launch", lambda explorer, **options: asked.update(options))
+    monkeypatch.setattr(studio, "serve", lambda what, **options: asked.update(options))
     assert run(monkeypatch, "app", str(quick_run.path), *words) == 0
     assert ("warning: everyone" in capsys.readouterr().err) == warned
     assert asked["host"] == (words[1] if "--host" in words else "127.0.0.1")
@@ -379,3 +380,15 @@ def test_help_of_a_method_takes_no_option_for_a_setting(
 ) -> None:
     assert run(monkeypatch, "train", "encdiff", "--run=runs/a", "preset=release", "--help") == 0
     assert "preset=release" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--serve"], ["photos", "--serve"], ["--share"], ["--host", "0.0.0.0"]])
+def test_others_get_a_named_run_and_nothing_else(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip("gradio")
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("unweave.cli.app.signal.signal", lambda *_: None)
+    assert run(monkeypatch, "app", *words) == 1
+    assert "name one" in capsys.readouterr().err

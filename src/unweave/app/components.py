@@ -3,9 +3,8 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from html import escape
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,6 +12,7 @@ import gradio as gr
 from PIL import Image, PngImagePlugin
 
 from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
+from unweave.app.page_parts import PICTURE_SECONDS, page_error
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.figures.pixels import rgb_pixels
 
@@ -22,6 +22,7 @@ INVERTED, SEEDED = "the image's own noise", "noise of seed 0"
 # One edit at a time, and one longer piece of work, between whose yields edits of others are drawn.
 SHORT_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
 LONG_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "long"}
+STRIPS: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "strips"}
 
 Kind = TypeVar("Kind", PickedImage, Partner)
 
@@ -89,21 +90,6 @@ def require_picked(picked: Kind | None, what: str = "an image") -> Kind:
     return picked
 
 
-@contextmanager
-def errors_in_page() -> Iterator[None]:
-    """Errors of the explorer become messages in the page."""
-    try:
-        yield
-    except (ValueError, LookupError, OSError) as error:
-        raise page_error(str(error)) from error
-
-
-def page_error(text: str) -> gr.Error:
-    """A message in the page, and nothing in the terminal; Gradio reads the text as HTML."""
-    return gr.Error(escape(text), print_exception=False)
-
-
-PICTURE_SECONDS = 3600  # that pictures are there to be looked at
 StorePicture = Callable[..., str]
 
 

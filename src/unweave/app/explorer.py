@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from unweave.app.card_html import KINDS, Kind
 from unweave.app.listed_units import current_names, words_to_show
 from unweave.app.uploads import check_upload_size
 from unweave.data import sampling
@@ -124,6 +125,30 @@ class Explorer:
         """How many of the units are factors; they come first."""
         return sum(FACTOR_WORD.fullmatch(unit.word) is not None for unit in self.units)
 
+    def kind(self, index: int) -> Kind:
+        """What is known of whether one of the units is one thing."""
+        if self.found is None or index >= self.factor_count:
+            return "unit"
+        return KINDS[self.found.factors[self.found.index(self.units[index].word)].verdict]
+
+    def pixels(self, images: Images) -> Pixels:
+        """Images as pixels."""
+        return to_pixels(images)
+
+    def moved(self, picked: PickedImage, positions: Sequence[float]) -> list[int]:
+        """The units whose sliders are not where the image is."""
+        return [index for index, value in enumerate(positions) if abs(value - picked.positions[index]) > 5e-3]
+
+    def python_lines(self, picked: PickedImage, positions: Sequence[float]) -> str:
+        """What makes an edit again in Python."""
+        to = {self.units[index].word: round(positions[index], 2) for index in self.moved(picked, positions)}
+        verb, places = ("adjust", f", {to!r}") if to else ("reconstruct", "")
+        seed = f", seed={picked.seed}" if self.has_start and picked.seed is not None else ""
+        run = _relative(self.run.path)
+        return (
+            f"import unweave\n\nedit = unweave.{verb}({run!r}, [{picked.name!r}]{places}{seed})\nedit.save('edit.png')"
+        )
+
     def steps(self, index: int, count: int = STEPS) -> list[float]:
         """The quantiles at which a unit is shown from low to high; of a closed factor once round."""
         return self.ranges[index].steps(count)
@@ -190,7 +215,7 @@ class Explorer:
 
         Units whose slider was not moved keep exactly what they were.
         """
-        moved = [index for index, value in enumerate(positions) if abs(value - picked.positions[index]) > 5e-3]
+        moved = self.moved(picked, positions)
         if not moved:
             black = to_pixels(difference(picked.reconstruction, picked.reconstruction))
             return to_pixels(picked.reconstruction), black, self.command("reconstruct", picked)

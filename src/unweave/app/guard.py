@@ -8,7 +8,7 @@ import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from python_multipart.multipart import parse_options_header
@@ -19,18 +19,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HOUR = 3600.0  # seconds that an upload counts for
-MAX_PICTURES, MAX_BYTES = 100, 500 << 20  # that a visitor uploads in an hour
-MAX_REQUEST_BYTES = 21 << 20  # of an upload: one picture of 20 MB, and what goes around it
 MAX_WAITING = 24  # events of one visitor in the queue, which has place for 64
-BESIDE_QUEUE = re.compile(r"/(gradio_api/)?(run|api|call|stream|component_server|mcp)(/|$)")
-"""Gradio's other ways to a function of the page, which have neither its queue nor its order."""
+BESIDE_QUEUE = re.compile(r"(/open/[^/]+)?/(gradio_api/)?(run|api|call|stream|component_server|mcp)(/|$)")
+"""Gradio's other ways to a function of a page, which have neither its queue nor its order."""
+
+
+class UploadLimits(NamedTuple):
+    """How much a visitor uploads."""
+
+    request_bytes: int = 21 << 20  # of one request: a picture of 20 MB, and what goes around it
+    files: int = 1  # of one request
+    pictures: int = 100  # requests in an hour
+    bytes: int = 500 << 20  # in an hour
+
+
+ONE_PICTURE = UploadLimits()
 
 
 class Guard:
     """An ASGI middleware. `waiting` gives the visitors (addresses) of all events that wait in the queue."""
 
-    def __init__(self, app: ASGIApp, loopback: bool, waiting: Callable[[], Iterable[str]]) -> None:
-        self.app, self.loopback, self.waiting = app, loopback, waiting
+    def __init__(
+        self,
+        app: ASGIApp,
+        loopback: bool,
+        waiting: Callable[[], Iterable[str]],
+        limits: UploadLimits = ONE_PICTURE,
+    ) -> None:
+        self.app, self.loopback, self.waiting, self.limits = app, loopback, waiting, limits
         self.uploads: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,7 +61,7 @@ class Guard:
             await JSONResponse({"detail": reason, "error": reason}, status)(scope, receive, send)
             return
         if is_upload(scope.get("method", ""), scope["path"]):
-            receive = receive_one_file(receive, headers.get("content-type", ""))
+            receive = receive_files(receive, headers.get("content-type", ""), self.limits.files)
         await self.app(scope, receive, send)
 
     def refusal(self, method: str, path: str, headers: Headers, visitor: str) -> tuple[int, str]:
@@ -72,13 +88,14 @@ class Guard:
     def _refused_upload(self, length: str, visitor: str) -> tuple[int, str]:
         if not length.isdecimal():
             return 411, "an upload must say how long it is (Content-Length)."
-        if int(length) > MAX_REQUEST_BYTES:
-            return 413, f"a picture may have {MAX_REQUEST_BYTES >> 20} MB, got {int(length) >> 20}."
+        limits = self.limits
+        if int(length) > limits.request_bytes:
+            return 413, f"a picture may have {limits.request_bytes >> 20} MB, got {int(length) >> 20}."
         earlier, now = self.uploads[visitor], time.monotonic()
         while earlier and now - earlier[0][0] > HOUR:
             earlier.popleft()
-        if len(earlier) >= MAX_PICTURES or sum(size for _, size in earlier) + int(length) > MAX_BYTES:
-            return 429, f"{MAX_PICTURES} pictures or {MAX_BYTES >> 20} MB an hour are taken: come back later."
+        if len(earlier) >= limits.pictures or sum(size for _, size in earlier) + int(length) > limits.bytes:
+            return 429, f"{limits.pictures} pictures or {limits.bytes >> 20} MB an hour are taken: come back later."
         earlier.append((now, int(length)))
         return 0, ""
 
@@ -88,8 +105,8 @@ def is_upload(method: str, path: str) -> bool:
     return method == "POST" and path.endswith("/upload")
 
 
-def receive_one_file(receive: Receive, content_type: str) -> Receive:
-    """The same body of a form, as far as its second part: there MultiPartException is raised.
+def receive_files(receive: Receive, content_type: str, most: int = 1) -> Receive:
+    """The same body of a form, as far as one part more than `most`: there MultiPartException is raised.
 
     Nothing is kept of the body but what may be the beginning of a delimiter.
     """
@@ -101,8 +118,8 @@ def receive_one_file(receive: Receive, content_type: str) -> Receive:
         message = await receive()
         body = end + message.get("body", b"")
         parts, end = parts + body.count(delimiter), body[1 - len(delimiter) :]
-        if parts > 1:
-            raise MultiPartException("one picture at a time.")
+        if parts > most:
+            raise MultiPartException("one picture at a time." if most == 1 else f"at most {most} files at a time.")
         return message
 
     return counted

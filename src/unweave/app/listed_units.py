@@ -14,13 +14,15 @@ MAX_SLIDERS = 24  # for factors, and for the units that move or vary most
 
 
 def words_to_show(run: Run, method: Method, found: RunFactors | None, *, has_data: bool) -> list[int | str]:
-    """The factors that are shown, then the live units but those that are a factor by themselves.
+    """The factors that are shown, then those left over, then the live units but those that are a factor by themselves.
 
     Without data there are neither groups nor factors that only data tell how to move.
     """
     if found is None:
         return _live_units(run, method, has_data)
-    shown = [(found.word(index), found.factors[index]) for index in found.shown()[:MAX_SLIDERS]]
+    rest = [index for index in range(len(found.factors)) if index not in found.shown()]
+    listed = [*found.shown(), *(index for index in rest if not found.factors[index].hidden)]
+    shown = [(found.word(index), found.factors[index]) for index in listed[:MAX_SLIDERS]]
     words = [word for word, factor in shown if has_data or factor.coordinate is not None or len(factor.units) == 1]
     alone = {str(factor.units[0]) for word, factor in shown if len(factor.units) == 1}
     return [*words, *(unit for unit in _live_units(run, method, has_data) if str(unit) not in alone)]

@@ -12,18 +12,19 @@ from unweave.app.components import (
     StorePicture,
     command_box,
     edit_gallery,
-    errors_in_page,
     image_picker,
-    page_error,
     require_picked,
     unit_options,
 )
 from unweave.app.explorer import STEPS, Explorer, Partner, PickedImage, partners_argument
-from unweave.app.image_panel import ImagePanel
+from unweave.app.page_parts import errors_in_page, page_error
+from unweave.app.picture_panel import Hand
 from unweave.figures.pixels import rgb_pixels
 
 
-def build_swap_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture) -> tuple[gr.CheckboxGroup, list[Any]]:
+def build_swap_tab(
+    explorer: Explorer, hand: Hand, start: gr.Radio, store: StorePicture
+) -> tuple[gr.CheckboxGroup, list[Any]]:
     """The boxes to tick units in, and the events."""
     partner_state = gr.State(None)
     count = min(6, len(explorer.units))
@@ -80,8 +81,8 @@ def build_swap_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture) -
         return [[(store(frame, line), f"{weight:.0%}") for frame, weight in zip(frames, weights)], line]
 
     events: list[Any] = [
-        swap_button.click(swap, [panel.picked, partner_state, units], [edits, command], **LONG_WORK),
-        interpolate_button.click(interpolate, [panel.picked, partner_state], [edits, command], **LONG_WORK),
+        swap_button.click(swap, [hand.picked, partner_state, units], [edits, command], **LONG_WORK),
+        interpolate_button.click(interpolate, [hand.picked, partner_state], [edits, command], **LONG_WORK),
     ]
-    panel.key.change(lambda: [None, ""], None, [edits, command], cancels=events)  # they are of the image before
-    return units, [*source.on_pick(pick, panel.start, [partner_state, partner_picture]), *events]
+    hand.key.change(lambda: [None, ""], None, [edits, command], cancels=events)  # they are of the image before
+    return units, [*source.on_pick(pick, start, [partner_state, partner_picture]), *events]

@@ -1,4 +1,4 @@
-"""The tab that looks at one unit: from low to high, real images along it, where it is attended to, its name."""
+"""The tab that looks at one unit: from low to high, real images along it, where it is attended to."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,22 +10,20 @@ from unweave.app.components import (
     StorePicture,
     command_box,
     edit_gallery,
-    errors_in_page,
     require_picked,
     unit_options,
 )
 from unweave.app.explorer import Explorer, PickedImage
-from unweave.app.image_panel import ImagePanel
+from unweave.app.page_parts import errors_in_page
+from unweave.app.picture_panel import Hand
 
 
 class UnitTab(NamedTuple):
     dropdown: gr.Dropdown
-    name: gr.Textbox
-    rename: gr.Button
     events: list[Any]
 
 
-def build_unit_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture, rename: bool) -> UnitTab:
+def build_unit_tab(explorer: Explorer, hand: Hand, store: StorePicture) -> UnitTab:
     dropdown = gr.Dropdown(unit_options(explorer.names()), value=0, label="Unit")
     with gr.Row():
         traverse_button = gr.Button("From low to high", variant="primary")
@@ -37,16 +35,13 @@ def build_unit_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture, r
     gallery = edit_gallery("From low to high")
     command = command_box()
     attention_map = gr.Image(label="attention", interactive=False, format="png", visible=False, alt_text="attention")
-    with gr.Row(visible=rename):
-        name = gr.Textbox(label="Name of the unit", max_lines=1, placeholder="wall colour")
-        rename_button = gr.Button("Rename")
 
     def traverse(picked: PickedImage | None, index: int) -> list[Any]:
         picked = require_picked(picked)
         _, frames = next(explorer.traverse(picked, [index]))
         line = explorer.command("traverse", picked, ["--units", explorer.units[index].word])
         pictures = [(store(frame, line), f"{share:.0%}") for frame, share in zip(frames, explorer.steps(index))]
-        return [gr.Gallery(pictures, label=explorer.names()[index]), line]
+        return [gr.update(value=pictures, label=explorer.names()[index]), line]
 
     def traverse_every(
         picked: PickedImage | None,
@@ -58,25 +53,25 @@ def build_unit_tab(explorer: Explorer, panel: ImagePanel, store: StorePicture, r
         for index, (low, high) in explorer.traverse(picked, range(len(names)), 2):
             pictures += [(store(low, line), f"{names[index]}, low"), (store(high, line), f"{names[index]}, high")]
             progress((index + 1, len(names)), desc=names[index])
-            yield [gr.Gallery(pictures, label="Every unit, low and high"), line]
+            yield [gr.update(value=pictures, label="Every unit, low and high"), line]
 
     def real_images(index: int) -> list[Any]:
         pictures = [(store(picture), f"row {row}") for row, picture in explorer.gallery(index)]
-        return [gr.Gallery(pictures, label=f"Real images along {explorer.names()[index]}"), ""]
+        return [gr.update(value=pictures, label=f"Real images along {explorer.names()[index]}"), ""]
 
     def attention(picked: PickedImage | None, index: int) -> list[Any]:
         with errors_in_page():
             picture = explorer.attention(require_picked(picked), index)
         line = explorer.command("attention", require_picked(picked))
-        return [gr.Image(store(picture, line), visible=True), line]
+        return [gr.update(value=store(picture, line), visible=True), line]
 
     events: list[Any] = [
-        traverse_button.click(traverse, [panel.picked, dropdown], [gallery, command], **LONG_WORK),
-        every_button.click(traverse_every, panel.picked, [gallery, command], **LONG_WORK),
+        traverse_button.click(traverse, [hand.picked, dropdown], [gallery, command], **LONG_WORK),
+        every_button.click(traverse_every, hand.picked, [gallery, command], **LONG_WORK),
         real_button.click(real_images, dropdown, [gallery, command], **LONG_WORK),
-        attention_button.click(attention, [panel.picked, dropdown], [attention_map, command], **LONG_WORK),
+        attention_button.click(attention, [hand.picked, dropdown], [attention_map, command], **LONG_WORK),
     ]
     outputs = [gallery, command, attention_map]  # of the image or unit before
-    changes = [panel.key.change, dropdown.change]
-    gr.on(changes, lambda: [None, "", gr.Image(visible=False)], None, outputs, cancels=events)
-    return UnitTab(dropdown, name, rename_button, events)
+    changes = [hand.key.change, dropdown.change]
+    gr.on(changes, lambda: [None, "", gr.update(visible=False)], None, outputs, cancels=events)
+    return UnitTab(dropdown, events)

@@ -13,43 +13,93 @@ from unweave.cli import output
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="a run directory, or builtin:rooms")],
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN|IMAGES]", help="a run directory, builtin:rooms, or a folder of pictures"),
+    ] = None,
     host: Annotated[str, typer.Option(help="the address to listen on; 0.0.0.0 is every machine's")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="the port; the first free one from 7860 on if not given")] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="for a class: the run alone, without folders, lists and training")
+    ] = False,
     share: Annotated[bool, typer.Option("--share", help="a public address through Gradio's servers")] = False,
     export: Annotated[
         Path | None, typer.Option(help="write a folder with an app.py that runs it elsewhere, such as on a Space")
     ] = None,
 ) -> None:
-    """Look at a run in the browser: move a unit, swap it from another image, name it.
+    """The studio in the browser: learn from a folder of pictures, open a run, change one thing at a time.
 
     \b
+        unweave app                               the start page
+        unweave app photos/                       the start page, with a folder of pictures to learn from
         unweave app builtin:rooms                 the model in the package
+        unweave app runs/a --serve                for a class on one machine
         unweave app runs/a --export space/        a folder for a Hugging Face Space
 
     Needs the extra: pip install 'unweave[app]'. Uploads stay on this machine; nobody else can reach the page unless you
-    say --share or another --host. An exported folder carries a dozen images of the data to begin with, and nobody can
+    say --share or another --host. Then, and with --serve, there is the run that you name and nothing else: no folder,
+    no list of runs, no training. An exported folder carries a dozen images of the data to begin with, and nobody can
     rename units there.
     """
     if find_spec("gradio") is None:
-        raise ImportError("the explorer needs Gradio: pip install 'unweave[app]'.")
-    from unweave.app.explorer import Explorer
-
-    explorer = Explorer(run)
+        raise ImportError("the studio needs Gradio: pip install 'unweave[app]'.")
     if export is not None:
-        from unweave.app.export import export_folder
-
-        print(export_folder(explorer, export))
-        if explorer.dataset is not None:
-            output.say(f"{export / 'run' / 'examples'} has a dozen images of the data: remove what must not be public.")
+        _export(what, export)
         return
+    from unweave.app.guard import LOOPBACK
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        if serve or share or host not in LOOPBACK:
+            _serve_run(what, host, port, share)
+        else:
+            _open_studio(what, host, port)
+    except SystemExit:  # pictures and uploads are removed; to take down all the rest in order would be seconds
+        os._exit(128 + signal.SIGTERM)
+
+
+def _export(run: str | None, folder: Path) -> None:
+    from unweave.app.explorer import Explorer
+    from unweave.app.export import export_folder
+
+    explorer = Explorer(_named(run, "--export"))
+    print(export_folder(explorer, folder))
+    if explorer.dataset is not None:
+        output.say(f"{folder / 'run' / 'examples'} has a dozen images of the data: remove what must not be public.")
+
+
+def _serve_run(run: str | None, host: str, port: int | None, share: bool) -> None:
+    """The page of a run alone, for people who may do nothing else on this machine."""
+    from unweave.app.explorer import Explorer
     from unweave.app.guard import LOOPBACK
     from unweave.app.interface import launch
 
+    explorer = Explorer(_named(run, "--serve, --share or another --host"))
     if share or host not in LOOPBACK:
         output.say("warning: everyone who has the address can use this page, upload images and rename units.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        launch(explorer, host=host, port=port, share=share, ready=lambda address: output.say(f"open {address}"))
-    except SystemExit:  # pictures and uploads are removed; to take down all the rest in order would be seconds
-        os._exit(128 + signal.SIGTERM)
+    launch(explorer, host=host, port=port, share=share, ready=_say_address)
+
+
+def _open_studio(what: str | None, host: str, port: int | None) -> None:
+    from unweave.app.studio import serve
+
+    photos = what is not None and holds_pictures(what)
+    serve("" if photos or what is None else what, photos=what or "" if photos else "", host=host, port=port,
+          ready=_say_address)  # fmt: skip
+
+
+def _say_address(address: str) -> None:
+    output.say(f"open {address}")
+
+
+def _named(run: str | None, option: str) -> str:
+    """Raises ValueError where no run is named."""
+    if run is None or holds_pictures(run):
+        raise ValueError(f"with {option} there is a run to look at and nothing else: name one, as in unweave app RUN.")
+    return run
+
+
+def holds_pictures(what: str) -> bool:
+    """Whether it is a folder that is no run, or a file: pictures to learn from."""
+    place = Path(what).expanduser()
+    return place.is_file() or (place.is_dir() and not (place / "settings.toml").exists())
