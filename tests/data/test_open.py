@@ -21,7 +21,7 @@ def test_the_family_is_complete():
         "mpi3d",
         "shapes3d",
     ]
-    readers = ["archive", "folder", "hdf5", "huggingface", "lmdb", "npz", "zarr"]
+    readers = ["archive", "folder", "hdf5", "huggingface", "lmdb", "npz", "shards", "zarr"]
     assert registry.names("data") == sorted([*published, "smallnorb", *readers, "manifolds", "rooms", "sprites"])
 
 
@@ -59,7 +59,7 @@ def test_what_is_neither_is_explained(text, message):
 
 def test_another_file_is_explained(tmp_path):
     (tmp_path / "a.csv").write_text("")
-    with pytest.raises(LookupError, match=r"is a file that is no data set; expected a folder of images, \.npz"):
+    with pytest.raises(LookupError, match=r"is a file that is no data set; expected a folder of images or of shards"):
         dataset_table(str(tmp_path / "a.csv"))
 
 

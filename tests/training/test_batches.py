@@ -40,3 +40,18 @@ def test_batches_continue_where_they_stopped_and_end_at_the_budget() -> None:
 def test_nothing_is_read_when_the_budget_is_spent() -> None:
     dataset = open_data({"name": "sprites", "size": 16})
     assert list(batches(dataset, 0, 8, 28, 28, torch.device("cpu"))) == []
+
+
+def test_a_set_in_shards_is_seen_once_an_epoch_a_few_shards_at_a_time() -> None:
+    blocks = tuple(int(size) for size in np.random.default_rng(0).integers(1, 30, 40))
+    count = sum(blocks)
+    for epoch in (0, 1):
+        assert sorted(rows_at(count, 3, epoch * count, count, blocks)) == list(range(count))
+    whole = rows_at(count, 3, 0, 2 * count, blocks)
+    parts = [rows_at(count, 3, start, min(17, 2 * count - start), blocks) for start in range(0, 2 * count, 17)]
+    assert np.array_equal(np.concatenate(parts), whole)
+    assert not np.array_equal(whole[:count], whole[count:])
+    of_block = np.repeat(np.arange(len(blocks)), blocks)[whole[:count]]
+    first = of_block[: min(blocks) * 8]
+    assert len(np.unique(first)) <= 8
+    assert (np.diff(first) != 0).mean() > 0.5

@@ -14,9 +14,9 @@ def command(
             metavar="[IMAGES]...", help="a data set, a folder or an .npz, or image files; the run's data if not given"
         ),
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the .npz, .csv, .parquet or .h5ad to write")] = Path(
-        "codes.npz"
-    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="the .npz, .csv, .parquet or .h5ad to write; with ray a folder")
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="rows of a split of the data set: all, train, valid, test, or unseen")
     ] = None,
@@ -24,6 +24,15 @@ def command(
     with_map: Annotated[
         bool, typer.Option("--map", help="add places on a map (UMAP, else PCA), and how far from others each image is")
     ] = False,
+    backend: Annotated[
+        str, typer.Option(help="local, or ray for very large sets: shards (.tar, .parquet) and folders are streamed")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="with ray: of a cluster; RAY_ADDRESS, else this machine")
+    ] = None,
+    encoders: Annotated[int | None, typer.Option(min=1, help="with ray: at a time; one for each core or GPU")] = None,
+    cpus: Annotated[float, typer.Option(min=0.1, help="with ray: of an encoder and its reader")] = 1.0,
+    gpus: Annotated[float | None, typer.Option(min=0, help="with ray: of an encoder; 1 where there are any")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it is there")] = False,
     json: Annotated[bool, typer.Option("--json", help="print what was written as JSON")] = False,
 ) -> None:
@@ -35,20 +44,40 @@ def command(
         unweave encode runs/a --split test -o test.npz         a split of the run's data
         unweave encode runs/a --map -o codes.csv               a row an image; .parquet; .h5ad for AnnData
         unweave evaluate --codes codes.npz --factors codes.npz
+        unweave encode runs/a shards/ --backend ray -o codes/  a folder of Parquet files; stopped, it goes on
+        unweave report runs/a --data codes/                    measured on codes that are there
     """
-    from unweave.cli.output import choose_threads, print_json
+    from unweave.cli.output import choose_threads, print_json, progress_of
     from unweave.data.reading.image_files import IMAGE_ENDINGS
     from unweave.evaluation.code_files import add_map, check_code_file, write_codes
     from unweave.runs.codes import encode
     from unweave.runs.run import Run
 
+    if weights not in ("averaged", "raw"):
+        raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
+    chosen: Literal["averaged", "raw"] = "averaged" if weights == "averaged" else "raw"
+    if backend == "ray":
+        from unweave.runs.ray_codes import EncodingOptions, encode_on_ray
+
+        if split is not None or overwrite or with_map or len(images or []) > 1:
+            raise ValueError("--backend ray encodes one whole set, into a new folder: leave --split, --map, --overwrite out.")
+        folder = output or Path("codes")
+        options = EncodingOptions(address, encoders, cpus, gpus)
+        with progress_of(quiet=False):
+            about = encode_on_ray(run, images[0] if images else None, folder, weights=chosen, options=options)
+        left_out = about.rows - sum(about.counts)
+        if json:
+            print_json({"folder": str(folder), "codes": sum(about.counts), "left_out": left_out, "parts": about.parts})
+        else:
+            print(folder)
+        return
+    if backend != "local":
+        raise ValueError(f"there is no backend {backend!r}; there is: local, ray.")
+    output = output or Path("codes.npz")
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} is there already: choose another -o, or give --overwrite.")
     check_code_file(output)
-    if weights not in ("averaged", "raw"):
-        raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
     single = images[0] if images and len(images) == 1 and Path(images[0]).suffix.lower() not in IMAGE_ENDINGS else None
-    chosen: Literal["averaged", "raw"] = "averaged" if weights == "averaged" else "raw"
     choose_threads()
     opened = Run(run)
     arrays = encode(opened, single or images or None, split=split, weights=chosen)

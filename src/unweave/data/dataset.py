@@ -40,6 +40,7 @@ class Dataset(ABC):
     boxes: Boxes | None = None  # where rows are tiles of their files
     splits: Mapping[str, Rows] = {}  # the publishers' own splits, by name
     reading: Reading | None = None  # how numbers became pixels, where pictures may have any depth
+    blocks: tuple[int, ...] = ()  # rows of each part that is read quickly by itself, as a shard; () where all are alike
     colours: tuple[str, ...] | None = None  # in which channels are shown; None: `figures.pixels` chooses
 
     @abstractmethod

@@ -7,10 +7,20 @@ from typing import Any
 from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse
 from unweave.data.dataset import Dataset, DatasetDefinition, find_dataset
+from unweave.data.formats._shard_files import is_sharded
 from unweave.data.settings import DatasetSettings, ViewSettings
 from unweave.data.views import apply_view
 
-PATH_FORMATS = ("folder", "npz", "archive", "hdf5", "zarr", "lmdb", "huggingface")  # data sets that are given as a path
+PATH_FORMATS = (
+    "folder",
+    "npz",
+    "archive",
+    "hdf5",
+    "zarr",
+    "lmdb",
+    "huggingface",
+    "shards",
+)  # data sets that are given as a path
 FORMAT_BY_ENDING = {
     ".npz": "npz",
     ".npy": "npz",
@@ -52,7 +62,8 @@ FORMAT_BY_FILE_INSIDE = {
 """Files that tell what a folder is; any other is a folder of images."""
 HUB_PREFIX = "hf://"
 ACCEPTED_PATHS = (
-    f"a folder of images, {', '.join(FORMAT_BY_ENDING)}, a folder with data.mdb, of zarr's or of Hugging Face's, "
+    f"a folder of images or of shards (.tar, .parquet), {', '.join(FORMAT_BY_ENDING)}, a folder with data.mdb, of "
+    "zarr's or of Hugging Face's, "
     f"{HUB_PREFIX}OWNER/NAME"
 )
 
@@ -110,7 +121,8 @@ def _path_table(path: Path) -> Table:
     """The [data] table for what lies at this path."""
     resolved = str(path.resolve())
     if path.is_dir():
-        name = next((name for file, name in FORMAT_BY_FILE_INSIDE.items() if (path / file).exists()), "folder")
+        other = "shards" if is_sharded(path) else "folder"
+        name = next((name for file, name in FORMAT_BY_FILE_INSIDE.items() if (path / file).exists()), other)
         return {"name": name, "path": resolved}
     if path.name in PUBLISHED_FILES:
         return {**PUBLISHED_FILES[path.name], "path": resolved}

@@ -11,7 +11,11 @@ from unweave.data.reading import table_columns
 from unweave.data.reading.text_tables import TextTable, is_text_table, read_text_table
 from unweave.evaluation.metrics.checks import as_codes, as_factors, check_tables
 from unweave.runs import reduction
+from unweave.runs.sharded_codes import is_codes, read_codes, sample_positions, whole_codes
 from unweave.types import FactorTable, UnitTable, WideTable
+
+SAMPLED = 50_000
+"""Codes that are taken of a folder of sharded ones."""
 
 
 class CodeTables(NamedTuple):
@@ -45,9 +49,13 @@ def read_tables(codes_path: Path, factors_path: Path) -> CodeTables:
     says so (see `data.reading.table_columns.why_no_values`). Names of the factors come from that header, or from the
     key `factor_names` of an .npz.
 
+    Of a folder of sharded codes 50,000 random ones are taken; its factors are the folder's own.
+
     Raises ValueError for a missing or unreadable file, another shape, numbers that are not finite or, in the factors,
     not whole, cells that are missing, tables of different lengths, and two columns of file names that differ.
     """
+    if is_codes(codes_path):
+        return _sampled(codes_path, factors_path)
     codes_file = _read_file(codes_path, ("codes", "units"), None)
     codes = as_codes(codes_file.values, f"{codes_path}: codes", vectors=True)
     factors_file = _read_file(factors_path, ("factors",), len(codes))
@@ -66,6 +74,21 @@ def read_tables(codes_path: Path, factors_path: Path) -> CodeTables:
     explained = None if fitted is None else fitted.explained.tolist()
     read = tuple(file.read for file in (codes_file, factors_file) if file.read is not None)
     return CodeTables(units, factors, codes.reshape(len(codes), -1), explained, factors_file.names, read)
+
+
+def _sampled(folder: Path, factors_path: Path) -> CodeTables:
+    about = whole_codes(folder)
+    if factors_path.resolve() != folder.resolve() or not about.factor_names:
+        names = ", ".join(about.factor_names) or "none, so there is nothing to score with"
+        raise ValueError(f"the factors of sharded codes are those of their folder, --factors {folder}: it has {names}.")
+    codes, _, factors = read_codes(folder, sample_positions(about, SAMPLED, 0))
+    assert factors is not None
+    fitted = reduction.fit(codes)
+    units = reduction.apply(fitted, codes)
+    check_tables(units, factors)
+    explained = fitted.explained.tolist() if codes.shape[2] > 1 else None
+    said = f"{folder}: {len(codes):,} of {sum(about.counts):,} codes, at random."
+    return CodeTables(units, factors, codes.reshape(len(codes), -1), explained, list(about.factor_names), (said,))
 
 
 def _read_file(path: Path, keys: tuple[str, ...], rows: int | None) -> _FileTable:

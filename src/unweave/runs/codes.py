@@ -22,10 +22,11 @@ from unweave.files import temporary_path
 from unweave.method import Generative, Method, evaluating
 from unweave.runs import ledger
 from unweave.runs.data import dataset_for
+from unweave.runs.encoded_dataset import EncodedDataset
 from unweave.runs.images import ImageNames, list_images, read_images
 from unweave.runs.run import Run
 from unweave.tensors import Images, Units, to_images
-from unweave.types import Rows, Weights, check_finite, check_weights
+from unweave.types import Pixels, Rows, Weights, check_finite, check_weights
 
 logger = logging.getLogger("unweave")
 
@@ -78,13 +79,28 @@ def encode_rows(method: Method, dataset: Dataset, rows: Rows, batch: int = 250) 
     """
     if not len(rows):
         raise ValueError("there are no rows to encode.")
+    parts = []
+    with progress.task("encoding", len(rows), "images") as task:
+        for start in range(0, len(rows), batch):
+            parts.append(encode_pixels(method, dataset.images(rows[start : start + batch]), batch))
+            task.update(min(start + batch, len(rows)))
+    return np.concatenate(parts)
+
+
+def codes_at(run: Run, method: Method, dataset: Dataset, rows: Rows) -> Float[np.ndarray, "rows unit dim"]:
+    """The codes of these rows by the run's method with its averaged weights; stored ones, where the set is encoded."""
+    stored = isinstance(dataset, EncodedDataset)
+    return code_table(run, dataset, rows, 0, "averaged") if stored else encode_rows(method, dataset, rows)
+
+
+def encode_pixels(method: Method, pixels: Pixels, batch: int = 250) -> Float[np.ndarray, "rows unit dim"]:
+    """The codes of these images, in float32, as `encode_rows` gives them."""
     device = next((tensor.device for tensor in _tensors(method)), torch.device("cpu"))
     parts = []
-    with evaluating(method), progress.task("encoding", len(rows), "images") as task:
-        for start in range(0, len(rows), batch):
-            units = method.encode(to_images(dataset.images(rows[start : start + batch]), device))
+    with evaluating(method):
+        for start in range(0, len(pixels), batch):
+            units = method.encode(to_images(pixels[start : start + batch], device))
             parts.append(units.float().cpu().numpy())
-            task.update(min(start + batch, len(rows)))
     codes = np.concatenate(parts)
     check_finite(codes, "codes of this method")
     return codes
@@ -96,8 +112,19 @@ def encode_images(method: Method, images: Images, batch: int) -> Units:
 
 
 def code_table(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weights) -> np.ndarray:
-    """The codes [rows, unit, dim] of these rows (see `sample_rows`), encoded once and kept in `table_folder`."""
+    """The codes [rows, unit, dim] of these rows (see `sample_rows`), encoded once and kept in `table_folder`.
+
+    Those of a data set that is encoded already are read. Raises ValueError where they are of other weights.
+    """
     check_weights(weights)
+    if isinstance(dataset, EncodedDataset):
+        stored = dataset.about
+        if (stored.run, stored.weights) != (run.digest(), weights):
+            raise ValueError(
+                f"{dataset.folder} holds {stored.weights} codes of the weights {stored.run}, and {weights} ones of "
+                f"{run.digest()} are asked for: encode it with this run, and --weights {weights}."
+            )
+        return dataset.codes(rows)
     key = table_key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)
     return stored_table(table_folder(run), key, lambda: encode_rows(run.method(weights), dataset, rows), len(rows))
 

@@ -3,24 +3,29 @@
 import logging
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unweave.config import Table
 from unweave.data import views
 from unweave.data.dataset import Dataset, find_dataset
 from unweave.data.open import dataset_table, open_data
 from unweave.data.settings import FileSettings, ViewSettings
 from unweave.data.shaped import ShapedDataset, can_be_shaped
+from unweave.runs.encoded_dataset import EncodedDataset
 from unweave.runs.ledger import UnconfirmedError
 from unweave.runs.run import Run
+from unweave.runs.sharded_codes import is_codes, whole_codes
 from unweave.types import Rows
 
 logger = logging.getLogger(__name__)
 
 
 def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | None = None) -> Dataset:
-    """The run's own data set, or another one at its size; of either, the rows of a split, if one is named.
+    """The run's own data set, or another one at its size; of either, the rows of a split, if one is named. A folder of
+    sharded codes is the set that was encoded, with these codes.
 
     A split is of the full set: what the run's own view keeps, leaves out or correlates is not in force, so a run that
     was trained on `train` is scored on `test`, and on everything with `all`; `unseen` are the rows of its own data that
@@ -37,24 +42,37 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
         return run.dataset()
     if data is None:
         dataset = open_data(run.settings.data.model_copy(update={"view": None}))
+    elif isinstance(data, str) and is_codes(Path(data)):
+        if split is not None:
+            raise ValueError(f"{data} holds codes, which have no split: leave --split out.")
+        return EncodedDataset(Path(data), open_as_read(run, whole_codes(Path(data)).data))
     else:
-        shape = run.shape()
-        table = dict(data) if isinstance(data, Mapping) else dataset_table(data)
-        square = {"size": shape[1]} if shape[1] == shape[2] else {}  # others are cut from the images as they are
-        dataset = open_data({**_as_read(run, table), **table, **square})
-        if dataset.shape != shape and can_be_shaped(dataset.shape, shape):
-            dataset = ShapedDataset(dataset, shape)
-        if dataset.shape != shape:
-            raise ValueError(
-                f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
-                f"{dataset.shape}: convert them to the same number of channels first."
-            )
-        _log_once(
-            f"{dataset.name} is read at {shape[1]} x {shape[2]} pixels (height, width), as the run's own images were"
-        )
+        dataset = open_as_read(run, table_as_read(run, data))
     if split == "unseen" and data is None:
         return views.select_unseen(dataset, view_settings(run))
     return dataset if split is None else views.select_split(dataset, split, view_settings(run).split_seed)
+
+
+def table_as_read(run: Run, data: str | Mapping[str, Any]) -> Table:
+    """The [data] table of another set, with which its pictures are read as the run's own were."""
+    shape = run.shape()
+    table = dict(data) if isinstance(data, Mapping) else dataset_table(data)
+    square = {"size": shape[1]} if shape[1] == shape[2] else {}  # others are cut from the images as they are
+    return {**_as_read(run, table), **table, **square}
+
+
+def open_as_read(run: Run, table: Mapping[str, Any]) -> Dataset:
+    """The data set of such a table, at the run's shape. Raises ValueError for another number of channels."""
+    shape, dataset = run.shape(), open_data(table)
+    if dataset.shape != shape and can_be_shaped(dataset.shape, shape):
+        dataset = ShapedDataset(dataset, shape)
+    if dataset.shape != shape:
+        raise ValueError(
+            f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
+            f"{dataset.shape}: convert them to the same number of channels first."
+        )
+    _log_once(f"{dataset.name} is read at {shape[1]} x {shape[2]} pixels (height, width), as the run's own images were")
+    return dataset
 
 
 def _as_read(run: Run, table: Mapping[str, Any]) -> dict[str, Any]:

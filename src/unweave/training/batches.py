@@ -12,26 +12,54 @@ from unweave.method import Batch
 from unweave.tensors import to_images
 from unweave.types import Pixels, Rows
 
+MIXED_BLOCKS = 8
+"""Blocks, such as shards, whose rows are shuffled together."""
 
-def rows_at(count: int, seed: int, seen: int, batch: int) -> Rows:
-    """The rows of the batch that follows `seen` images: each epoch is a permutation drawn from (seed, epoch)."""
+
+def rows_at(count: int, seed: int, seen: int, batch: int, blocks: tuple[int, ...] = ()) -> Rows:
+    """The rows of the batch that follows `seen` images: each epoch is a permutation drawn from (seed, epoch).
+
+    Of a set in `blocks` (rows of each), which is read quickly in few of them at a time, the blocks are permuted, and
+    the rows of eight blocks that follow each other: the order is known without a permutation of all rows.
+    """
     positions = np.arange(seen, seen + batch)
     epochs = positions // count
     rows = np.empty(batch, dtype=np.int64)
     for epoch in np.unique(epochs):
-        rows[epochs == epoch] = _permutation(count, seed, int(epoch))[positions[epochs == epoch] % count]
+        inside = positions[epochs == epoch] % count
+        if len(blocks) > 1:
+            rows[epochs == epoch] = _rows_in_blocks(blocks, seed, int(epoch), inside)
+        else:
+            rows[epochs == epoch] = _permutation((count, seed, int(epoch)))[inside]
     return rows
 
 
-_last: dict[tuple[int, int, int], Rows] = {}
+def _rows_in_blocks(blocks: tuple[int, ...], seed: int, epoch: int, positions: Rows) -> Rows:
+    """The rows at these positions of an epoch."""
+    sizes = np.array(blocks)
+    order = _permutation((len(blocks), seed, epoch))
+    starts = (np.cumsum(sizes) - sizes)[order]
+    ends = np.cumsum(np.add.reduceat(sizes[order], np.arange(0, len(order), MIXED_BLOCKS)))
+    groups = np.searchsorted(ends, positions, side="right")
+    rows = np.empty(len(positions), dtype=np.int64)
+    for group in np.unique(groups):
+        members = slice(group * MIXED_BLOCKS, (group + 1) * MIXED_BLOCKS)
+        bounds = zip(starts[members], sizes[order[members]])
+        pool = np.concatenate([np.arange(start, start + size) for start, size in bounds])
+        inside = positions[groups == group] - (ends[group] - len(pool))
+        rows[groups == group] = pool[_permutation((len(pool), seed, epoch, int(group)))[inside]]
+    return rows
 
 
-def _permutation(count: int, seed: int, epoch: int) -> Rows:
-    key = (count, seed, epoch)
+_last: dict[tuple[int, ...], Rows] = {}
+
+
+def _permutation(key: tuple[int, ...]) -> Rows:
+    """Of so many numbers, drawn from the rest of the key."""
     if key not in _last:
-        while len(_last) > 1:
+        while len(_last) > 3:
             _last.pop(next(iter(_last)))
-        _last[key] = np.random.default_rng([seed, epoch]).permutation(count)
+        _last[key] = np.random.default_rng(key[1:]).permutation(key[0])
     return _last[key]
 
 
@@ -52,7 +80,7 @@ def batches(
     process, processes = share
 
     def read(at: int) -> tuple[Rows, Pixels]:
-        rows = rows_at(len(dataset), seed, at, min(batch, images - at))
+        rows = rows_at(len(dataset), seed, at, min(batch, images - at), dataset.blocks)
         rows = rows[process * len(rows) // processes : (process + 1) * len(rows) // processes]
         return rows, dataset.images(rows)
 

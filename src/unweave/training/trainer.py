@@ -153,7 +153,7 @@ class Trainer:
     def _fit(self, method: Fitted) -> None:
         """What is computed at once, by every process alike: from the same rows, with the same random numbers."""
         count = min(method.fit_images, len(self.dataset))
-        rows = np.sort(rows_at(len(self.dataset), self.settings.seed, 0, count))
+        rows = np.sort(rows_at(len(self.dataset), self.settings.seed, 0, count, self.dataset.blocks))
         fitted = method.fit(self.dataset.images(rows), torch.Generator().manual_seed(self.settings.seed))
         self.seen = max(self.seen, self.settings.images)
         for note in fitted.notes:

@@ -30,7 +30,7 @@ from unweave.evaluation.run_editor import RunEditor
 from unweave.figures.pixels import rgb_pixels
 from unweave.files import check_writable, is_writable, write_atomically, write_json
 from unweave.method import Generative, Method, Sampling
-from unweave.runs.codes import encode_rows
+from unweave.runs.codes import codes_at
 from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
@@ -143,7 +143,7 @@ def contrast(
     if not keeps:
         logger.warning("%s cannot be written, and the page is not kept: --output keeps it elsewhere", page)
     method = run.method()
-    codes = np.concatenate([encode_rows(method, group.dataset, group.rows) for group in groups])
+    codes = np.concatenate([codes_at(run, method, group.dataset, group.rows) for group in groups])
     compared = compared_in(run, method, codes)
     units, values = compared.groups, compared.values
     found = differences(values, in_b, replicates, seed)

@@ -1,0 +1,116 @@
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unweave.config import SettingsError
+from unweave.data.dataset import Dataset
+from unweave.data.formats.shards import ShardedDataset
+from unweave.data.open import dataset_table, open_data
+
+SIZE = 16
+
+
+def png(number: int) -> bytes:
+    pixels = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def expected(number: int) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png(number))))
+
+
+def write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def tars(tmp_path: Path) -> Path:
+    """Three shards of 4, 3 and 5 pictures, with the texts that WebDataset keeps beside them."""
+    folder, number = tmp_path / "tars", 0
+    folder.mkdir()
+    for shard, count in enumerate((4, 3, 5)):
+        members: dict[str, bytes] = {}
+        for _ in range(count):
+            members |= {f"{number:06d}.png": png(number), f"{number:06d}.json": b"{}"}
+            number += 1
+        write_tar(folder / f"shard-{shard}.tar", members)
+    return folder
+
+
+def opened(folder: Path) -> Dataset:
+    return open_data({"name": "shards", "path": folder, "size": SIZE})
+
+
+def test_pictures_of_tars_are_rows_in_the_order_of_the_shards(tars: Path) -> None:
+    assert dataset_table(str(tars))["name"] == "shards"
+    dataset = opened(tars)
+    assert (len(dataset), dataset.blocks, dataset.shape) == (12, (4, 3, 5), (3, SIZE, SIZE))
+    rows = np.array([11, 0, 4, 4, 7])
+    assert np.array_equal(dataset.images(rows), np.stack([expected(row) for row in rows]))
+    assert isinstance(dataset, ShardedDataset)
+    assert dataset.file(4) == "shard-1.tar/000004.png"
+    assert opened(tars).digest() == dataset.digest()
+
+
+def test_parquet_and_loose_files_give_the_same_pictures(tars: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow")
+    for kind in ("parquet", "loose"):
+        (tmp_path / kind).mkdir()
+    for number in range(12):
+        (tmp_path / "loose" / f"{number:06d}.png").write_bytes(png(number))
+    for shard, rows in enumerate((range(7), range(7, 12))):
+        table = arrow.table({"image": [{"bytes": png(row), "path": "x"} for row in rows]})
+        parquet.write_table(table, tmp_path / "parquet" / f"{shard}.parquet", row_group_size=3)
+    everything = np.arange(12)
+    for kind in ("parquet", "loose"):
+        assert np.array_equal(opened(tmp_path / kind).images(everything), opened(tars).images(everything))
+    table = arrow.table({"picture": [png(0)], "label": [1]})
+    parquet.write_table(table, tmp_path / "parquet" / "2.parquet")
+    with pytest.raises(ValueError, match=r"2.parquet has other columns .*image, label, picture differ"):
+        opened(tmp_path / "parquet")
+
+
+def test_a_damaged_picture_is_left_out_or_stood_in_for(tars: Path) -> None:
+    write_tar(tars / "shard-1.tar", {"a.png": png(4), "b.png": b"no picture", "c.png": png(6)})
+    dataset = opened(tars)
+    assert isinstance(dataset, ShardedDataset)
+    pixels, rows, bad = dataset.readable_images(np.arange(4, 7))
+    assert rows.tolist() == [4, 6]
+    assert np.array_equal(pixels, np.stack([expected(4), expected(6)]))
+    assert list(bad) == [5]
+    assert "shard-1.tar/b.png" in bad[5]
+    assert np.array_equal(dataset.images(np.array([5]))[0], expected(6))
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "members", "message"),
+    [
+        ("z.tar", "w:gz", {"a.png": png(0)}, "z.tar is compressed"),
+        ("z.tar", "w", {"a.txt": b"text"}, "z.tar holds no picture"),
+    ],
+)
+def test_a_shard_that_cannot_be_used_is_named(
+    tars: Path, name: str, mode: str, members: dict[str, bytes], message: str
+) -> None:
+    write_tar(tars / name, members, mode)
+    with pytest.raises(ValueError, match=message):
+        opened(tars)
+
+
+def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="does not exist; expected a folder"):
+        opened(tmp_path / "absent")
+    with pytest.raises(ValueError, match="neither a shard"):
+        opened(tmp_path)

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unweave.evaluation.evaluate import evaluate
+from unweave.evaluation.tables import read_tables
+from unweave.runs.codes import code_table, encode_rows
+from unweave.runs.data import dataset_for
+from unweave.runs.encoded_dataset import EncodedDataset
+from unweave.runs.ray_codes import Encoder, EncodingPlace, Reader, describe, table_to_stream
+from unweave.runs.run import Run
+from unweave.runs.sharded_codes import begin_codes, finish_codes
+
+pytest.importorskip("pyarrow")
+
+
+@pytest.fixture
+def encoded(copy: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The codes of a run's own data, made part by part as on a cluster, but here."""
+    monkeypatch.setattr("unweave.runs.ray_codes.PART_ROWS", 1_000)
+    folder = tmp_path / "codes"
+    table = table_to_stream(copy, None)
+    about = describe(copy, table, copy.dataset(), copy.scored_weights())
+    place = EncodingPlace(str(copy.path), str(folder))
+    reader, encoder = Reader(place, about), Encoder(place, about)
+    for part in begin_codes(folder, about):
+        assert encoder(reader({"part": np.array([part])}))["full"] == [""]
+    finish_codes(folder, about)
+    return folder
+
+
+def test_stored_codes_are_those_that_the_run_gives(copy: Run, encoded: Path) -> None:
+    dataset = dataset_for(copy, str(encoded))
+    assert isinstance(dataset, EncodedDataset)
+    rows = np.array([3, 1_000, len(dataset) - 1])
+    own = encode_rows(copy.method(copy.scored_weights()), copy.dataset(), rows)
+    assert np.allclose(code_table(copy, dataset, rows, 0, copy.scored_weights()), own, atol=1e-5)
+    assert np.array_equal(dataset.images(rows), copy.dataset().images(rows))
+    other = "raw" if copy.scored_weights() == "averaged" else "averaged"
+    with pytest.raises(ValueError, match=f"{other} ones of"):
+        code_table(copy, dataset, rows, 0, other)
+
+
+def test_scores_of_stored_codes_are_those_of_the_run(copy: Run, encoded: Path) -> None:
+    options = {"rows": 500, "protocols": ["mig@1"], "repeats": 1}
+    stored, own = (evaluate(copy, data=data, **options) for data in (str(encoded), None))
+    value = own["protocols"]["mig@1"]["mig"]["value"]
+    assert stored["protocols"]["mig@1"]["mig"]["value"] == pytest.approx(value, abs=1e-6)
+
+
+def test_tables_are_sampled_from_the_folder(copy: Run, encoded: Path, tmp_path: Path) -> None:
+    tables = read_tables(encoded, encoded)
+    assert len(tables.units) == min(50_000, len(copy.dataset()))
+    assert tables.factor_names == list(copy.dataset().factor_names)
+    with pytest.raises(ValueError, match="those of their folder"):
+        read_tables(encoded, tmp_path / "others.csv")

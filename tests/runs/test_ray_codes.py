@@ -1,0 +1,56 @@
+"""Encoding on Ray; in real processes it is slow by nature."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from unweave.runs.codes import encode_rows
+from unweave.runs.ray_codes import describe, table_to_stream
+from unweave.runs.run import Run
+from unweave.runs.sharded_codes import read_codes, whole_codes
+
+pytest.importorskip("pyarrow")
+
+
+def test_parts_are_limited_by_rows_and_by_bytes(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, dataset = table_to_stream(quick_run, None), quick_run.dataset()
+    about = describe(quick_run, table, dataset, "raw")
+    assert (about.rows, about.data_digest) == (len(dataset), dataset.digest())
+    assert about.part_rows == 10_000
+    monkeypatch.setattr("unweave.runs.ray_codes.PART_BYTES", 100 * int(np.prod(dataset.shape)))
+    assert describe(quick_run, table, dataset, "raw").part_rows == 100
+
+
+def test_a_folder_is_read_where_it_lies(quick_run: Run, tmp_path: Path) -> None:
+    table = table_to_stream(quick_run, str(tmp_path))
+    assert table["name"] == "shards"
+    assert table["size"] == quick_run.shape()[1]
+
+
+@pytest.mark.long
+def test_a_killed_worker_is_replaced_and_the_table_is_the_same(quick_run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    folder = tmp_path / "codes"
+    words = [sys.executable, "-m", "unweave", "encode", str(quick_run.path), "--backend", "ray", "-o", str(folder)]
+    process = subprocess.Popen([*words, "--weights", "raw", "--encoders", "1"])
+    deadline, killed = time.monotonic() + 300, False
+    while process.poll() is None and time.monotonic() < deadline and not killed:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            if "Encoder" in "".join(child.cmdline()[:1]):
+                os.kill(child.pid, signal.SIGKILL)
+                killed = True
+        time.sleep(0.05)
+    assert killed
+    assert process.wait(300) == 0
+    about = whole_codes(folder)
+    rows = np.arange(sum(about.counts))
+    codes, read, _ = read_codes(folder, rows)
+    assert np.array_equal(read, rows)
+    assert np.allclose(codes, encode_rows(quick_run.method("raw"), quick_run.dataset(), rows), atol=1e-5)
