@@ -15,7 +15,8 @@ def command(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="the .npz, .csv, .parquet or .h5ad to write; with ray a folder")
+        Path | None,
+        typer.Option("--output", "-o", help="the .npz, .csv, .parquet or .h5ad to write; with ray a folder"),
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="rows of a split of the data set: all, train, valid, test, or unseen")
@@ -60,7 +61,9 @@ def command(
         from unweave.runs.ray_codes import EncodingOptions, encode_on_ray
 
         if split is not None or overwrite or with_map or len(images or []) > 1:
-            raise ValueError("--backend ray encodes one whole set, into a new folder: leave --split, --map, --overwrite out.")
+            raise ValueError(
+                "--backend ray encodes one whole set, into a new folder: leave --split, --map, --overwrite out."
+            )
         folder = output or Path("codes")
         options = EncodingOptions(address, encoders, cpus, gpus)
         with progress_of(quiet=False):
