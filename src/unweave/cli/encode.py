@@ -16,7 +16,7 @@ def command(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="the .npz, .csv, .parquet or .h5ad to write; with ray a folder"),
+        typer.Option("--output", "-o", help="the .npz, .csv, .parquet or .h5ad; with ray a folder"),
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="rows of a split of the data set: all, train, valid, test, or unseen")
@@ -62,7 +62,7 @@ def command(
 
         if split is not None or overwrite or with_map or len(images or []) > 1:
             raise ValueError(
-                "--backend ray encodes one whole set, into a new folder: leave --split, --map, --overwrite out."
+                "--backend ray encodes one whole set, into a folder: leave out --split, --map, --overwrite."
             )
         folder = output or Path("codes")
         options = EncodingOptions(address, encoders, cpus, gpus)

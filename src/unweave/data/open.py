@@ -7,7 +7,7 @@ from typing import Any
 from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse
 from unweave.data.dataset import Dataset, DatasetDefinition, find_dataset
-from unweave.data.formats._shard_files import is_sharded
+from unweave.data.reading.shards import is_sharded
 from unweave.data.settings import DatasetSettings, ViewSettings
 from unweave.data.views import apply_view
 

@@ -19,7 +19,9 @@ from unweave.config import SettingsError
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.factors import check_range
-from unweave.data.formats._shard_files import (
+from unweave.data.formats.folder import image_paths
+from unweave.data.reading.picture_files import PictureFiles, choose_reading, read_picture
+from unweave.data.reading.shards import (
     Shard,
     check_columns,
     loose_shards,
@@ -27,8 +29,6 @@ from unweave.data.formats._shard_files import (
     read_index,
     shard_paths,
 )
-from unweave.data.formats.folder import image_paths
-from unweave.data.reading.picture_files import PictureFiles, choose_reading, read_picture
 from unweave.data.settings import FileSettings
 from unweave.types import FactorTable, Pixels, Rows
 

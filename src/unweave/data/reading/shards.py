@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from unweave.data.formats.archive import open_archive
+from unweave.data.reading.archives import open_archive
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.files import temporary_path
 
