@@ -1,9 +1,14 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
+from unweave.factors.factor import Coordinate
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import (
+    curve_range,
+    curves_of,
     default_selection,
     measure_values,
     most_varying,
@@ -97,3 +102,22 @@ def test_what_varies_most_is_kept_in_its_order() -> None:
 def test_a_single_group_is_looked_at_unit_by_unit(quick_run: Run, diti_run: Run) -> None:
     assert default_selection(quick_run.method(), 4) == [0, 1, 2, 3]
     assert default_selection(diti_run.method(), 24) == list(diti_run.method().groups())
+
+
+def test_the_way_between_two_codes_is_on_the_curve_the_shorter_way_round() -> None:
+    angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    circle = np.stack([np.cos(angles), np.sin(angles)], 1)
+    line = curve_range(Coordinate(True, circle, np.linspace(0, 1, 101), 0.0), 1)
+    first, last = (torch.tensor([[math.cos(a), math.sin(a)], [2.0, 0.0]])[..., None] for a in (2.8, 3.6))
+    way = line.between(first, last, [0.0, 0.5, 1.0])
+    assert way.shape == (3, 2, 2, 1)
+    assert torch.allclose(way[0], first, atol=1e-6)
+    assert torch.allclose(way[2], last, atol=1e-6)
+    assert torch.allclose(way[1, 0, :, 0], torch.tensor([math.cos(3.2), math.sin(3.2)]), atol=0.01)
+    assert torch.allclose(way[1, 1], first[1], atol=1e-6), "what is off the curve stays off it"
+
+
+def test_factors_have_curves_and_units_none(factored_run: Run) -> None:
+    groups = [UnitGroup("f1", [0, 2], "f1"), UnitGroup("f3", [3], "f3"), UnitGroup("unit 1", [1], "1")]
+    (units, line), *more = curves_of(factored_run, groups)
+    assert (units, line.closed, more) == ([0, 2], True, [])

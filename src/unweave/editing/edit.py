@@ -30,7 +30,7 @@ class Edit:
     images: Float[Tensor, "..."]
     labels: FigureLabels
     draw: Callable[[], Image.Image]  # the figure; holds tensors of images, and no model
-    film: TraversalFrames | None = None  # what a GIF shows: frames for each row of the figure
+    film: TraversalFrames | None = None  # what a GIF plays: frames for each row of the figure
 
     def __repr__(self) -> str:
         return f"Edit(images of shape {tuple(self.images.shape)}, labels={self.labels})"

@@ -9,6 +9,7 @@ from torch import Tensor
 from unweave.editing.decoding import check_partners, check_start, decode_chunks
 from unweave.method import Method, Sampling, Start, evaluating
 from unweave.runs.codes import check_generative, encode_images
+from unweave.runs.unit_ranges import CurveRange
 from unweave.runs.units import check_units
 from unweave.tensors import Images
 
@@ -23,12 +24,14 @@ def interpolate_units(
     sampling: Sampling,
     start: Start,
     partner_start: Start = None,
+    curves: Sequence[tuple[Sequence[int], CurveRange]] = (),
     batch: int = 64,
 ) -> Float[Tensor, "step batch channel height width"]:
     """`steps` images from each image (first) towards its partner (last), or at these shares of the way; in [-1, 1].
 
-    Linear in the listed units (all when None), spherical in the start where `start` and `partner_start` are both
-    tensors of Gaussian noise; else every step keeps `start`. At most `batch` images are decoded at a time.
+    Linear in the listed units (all when None), but for those of `curves`, which go along their curve together;
+    spherical in the start where `start` and `partner_start` are both tensors of Gaussian noise; else every step keeps
+    `start`. At most `batch` images are decoded at a time.
     Raises TypeError for a method without a decoder, ValueError for fewer than 2 steps, no shares or shares outside
     [0, 1], a unit that is not there, or partners of another shape.
     """
@@ -43,6 +46,9 @@ def interpolate_units(
         edited = codes.repeat(len(weights), 1, 1)  # (step · batch, unit, dim)
         ends = codes[:, units], partner_codes[:, units]
         edited[:, units] = torch.cat([torch.lerp(*ends, weight) for weight in weights])
+        for on_curve, curve in curves:
+            there = check_units(on_curve, codes.shape[1])
+            edited[:, there] = curve.between(codes[:, there], partner_codes[:, there], weights).flatten(0, 1)
         rows = torch.arange(len(images), device=codes.device).repeat(len(weights))
         if isinstance(start, Tensor) and isinstance(partner_start, Tensor):
             start = torch.cat([slerp(start, partner_start, weight) for weight in weights])  # (step · batch, ...)

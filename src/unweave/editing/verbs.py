@@ -24,14 +24,14 @@ from unweave.editing.swap import swap_each
 from unweave.editing.traverse import traverse_units
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
-from unweave.figures.traversal import quantile_label
+from unweave.figures.traversal import cycle, quantile_label
 from unweave.method import Generative, Method, Sampling, evaluating
 from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import encode_images
 from unweave.runs.factors import FACTOR_WORD
 from unweave.runs.images import ImageNames
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import CodeRange, unit_ranges
+from unweave.runs.unit_ranges import CodeRange, curves_of, unit_ranges
 from unweave.runs.units import UnitGroup, UnitSelection
 from unweave.tensors import Images
 
@@ -102,7 +102,8 @@ def traverse(
 ) -> Edit:
     """Each unit from its 2 % to its 98 % quantile, all else fixed; images [unit, step, image, channel, height, width].
 
-    The figure, and the film that `.save("x.gif")` writes, show the first image. The quantiles are the run's own, so no
+    The figure, and the film that `.save("x.gif")` writes, show the first image; in the film a closed factor goes on
+    round and all others back. The quantiles are the run's own, so no
     data are needed for single units. The units of a factor move together along its coordinate, and a closed one goes
     once round, without its first step again at the end. Ranges, groups and factors without a coordinate move along
     their first principal component over rows of the run's data. If none are listed, the factors of the run are taken,
@@ -127,7 +128,7 @@ def traverse(
         frames,
         FigureLabels(rows, columns),
         lambda: grid(list(frames[:, :, 0]), rows, columns, title=title),
-        film=frames[:, :, 0],
+        film=cycle(frames[:, :, 0], [line.closed for line in lines]),
     )
 
 
@@ -194,6 +195,7 @@ def interpolate(
 ) -> Edit:
     """From each image to its partner, in the listed units (all if none); images [step, image, channel, height, width].
 
+    Units go in a straight line; factors that are listed go along their coordinate, a closed one the shorter way round.
     `steps` is their number or the shares of the way themselves (alpha of DiTi's counterfactuals), from 0 (the image)
     to 1. With `noise` the inverted x_T goes along, on the great circle from one image's to the other's: as it does
     where all units go (None), and in the counterfactuals of DiTi where a few do. Raises ValueError for `noise` with a
@@ -216,6 +218,7 @@ def interpolate(
         sampling=sampling,
         start=start,
         partner_start=partner_start,
+        curves=[] if groups is None else curves_of(inputs.run, groups),
     )
     cells = torch.cat([inputs.images[None], frames, inputs.partners[None]]).transpose(0, 1)
     columns = ["image", *(f"{100 * weight:.3g}%" for weight in weights), "partner"]

@@ -17,6 +17,21 @@ TraversalFrames = Float[Tensor, "unit step channel height width"]
 """One image, in [-1, 1], for every unit and step."""
 
 
+def cycle(frames: TraversalFrames, closed: Sequence[bool]) -> Float[Tensor, "unit frame channel height width"]:
+    """The frames of an endless film: an open row goes there and back, a closed one round.
+
+    Where there are both kinds, an open row stays at its ends for a frame more, so that a closed one is twice round when
+    it is back.
+    """
+    there = list(range(frames.shape[1]))
+    if all(closed):
+        return frames
+    if not any(closed):
+        return frames[:, [*there, *there[-2:0:-1]]]
+    orders = torch.tensor([there * 2 if round_ else [*there, *there[::-1]] for round_ in closed])
+    return torch.stack([row[order] for row, order in zip(frames, orders)])
+
+
 def save_gif(
     frames: TraversalFrames,
     path: Path | str,
@@ -27,17 +42,16 @@ def save_gif(
     scale: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write an endless film: all units side by side, from the first step to the last and back in `seconds`.
+    """Write an endless film of `seconds`: all units side by side, in the order of the frames (see `cycle`).
 
     Raises FileExistsError unless `overwrite`.
     """
     labels = _unit_labels(units, len(frames))
     pictures = [tiles(step, labels, title=title, scale=scale) for step in frames.unbind(1)]
     pictures = _share_palette(pictures)
-    cycle = [*pictures, *pictures[-2:0:-1]]
-    pause = max(20, round(100 * seconds / len(cycle)) * 10)  # ms; the format counts in hundredths of a second
+    pause = max(20, round(100 * seconds / len(pictures)) * 10)  # ms; the format counts in hundredths of a second
     content = BytesIO()
-    cycle[0].save(content, "GIF", save_all=True, append_images=cycle[1:], duration=pause, loop=0)
+    pictures[0].save(content, "GIF", save_all=True, append_images=pictures[1:], duration=pause, loop=0)
     return write_atomically(path, content.getvalue(), overwrite=overwrite)
 
 

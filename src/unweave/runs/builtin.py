@@ -7,6 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from unweave.files import read_json
 from unweave.runs import ledger
 
 logger = logging.getLogger("unweave")
@@ -86,8 +87,8 @@ def _for_this_process(source: Path, error: OSError) -> Path:
 
 
 def _same(source: Path, target: Path) -> bool:
-    """Whether every file of the model is there, and of this version."""
-    names = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
-    if not all((target / name).is_file() for name in names):
+    """Whether every file of the model is there, and of this version; factors may have been found anew."""
+    digests = source / "digests.json"
+    if not all((target / name).is_file() for name in (*read_json(digests), digests.name)):
         return False
-    return (source / "digests.json").read_bytes() == (target / "digests.json").read_bytes()
+    return digests.read_bytes() == (target / digests.name).read_bytes()

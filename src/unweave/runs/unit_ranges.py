@@ -102,6 +102,20 @@ class CurveRange(CodeRange):
     def levels_of(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows"]:
         return position_of(self.coordinate, codes.reshape(len(codes), -1))
 
+    def between(
+        self, codes: Float[Tensor, "rows unit dim"], others: Float[Tensor, "rows unit dim"], weights: Sequence[float]
+    ) -> Float[Tensor, "step rows unit dim"]:
+        """From codes (weight 0) to others (weight 1) along the curve, a closed one the shorter way round.
+
+        What a code is off the curve goes over in a straight line, so that both ends are as they were.
+        """
+        ends = [part.detach().cpu().double().numpy() for part in (codes, others)]
+        first, last = (self.levels_of(end) for end in ends)
+        way = (last - first + 0.5) % 1.0 - 0.5 if self.closed else last - first
+        off = [end - self.codes_of(level) for end, level in zip(ends, (first, last))]
+        steps = [self.codes_of(first + w * way) + (1 - w) * off[0] + w * off[1] for w in weights]
+        return torch.from_numpy(np.stack(steps)).to(codes)
+
 
 def curve_range(coordinate: Coordinate, dim: int) -> CurveRange:
     """The range of a factor whose units have this dimension."""
@@ -183,6 +197,16 @@ def unit_ranges(run: Run, groups: Sequence[UnitGroup]) -> list[CodeRange]:
             levels = statistics.quantiles[:, group.units[0]].astype(np.float64)
             ranges[group.word] = UnitRange(levels, False, mean[group.units], direction[group.units])
     return [ranges[group.word] for group in groups]
+
+
+def curves_of(run: Run, groups: Sequence[UnitGroup]) -> list[tuple[list[int], CurveRange]]:
+    """The units and the curve of each factor among groups that has a coordinate; no data are needed."""
+    ranges = read_ranges(run)
+    dim = run.statistics().reduction[0].shape[1]
+    curves: dict[str, CodeRange] = {word: curve_range(line, dim) for word, line in _coordinates(run, groups).items()}
+    known = ranges | curves
+    listed = [(group.units, known.get(group.word)) for group in groups]
+    return [(units, curve) for units, curve in listed if isinstance(curve, CurveRange)]
 
 
 def _coordinates(run: Run, groups: Sequence[UnitGroup]) -> dict[str, Coordinate]:
