@@ -25,7 +25,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## in six minutes or so: pictures, a training on the built-in rooms, scores, edits
+demo: $(READY)  ## in seven minutes or so: a training on the built-in rooms, scores, edits, a page of factors
 	$(BIN)/python examples/demo.py $(DEMO)
 
 papers: $(READY)  ## every demonstration (NAMES="vae ..."), two at a time: claims, numbers, and pictures in FOLDER=demos
