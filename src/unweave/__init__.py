@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unweave.data.open import open_data
     from unweave.demos._demonstration import demonstrate
+    from unweave.editing.full_size import full_size
     from unweave.editing.method_specific import attention_maps, edit_alone, field_maps
     from unweave.editing.verbs import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.compare import compare
@@ -52,6 +53,7 @@ _HOME = {
     "evaluate_tables": "evaluation.scores",
     "factors_of": "evaluation.run_factors",
     "field_maps": "editing.method_specific",
+    "full_size": "editing.full_size",
     "heatmap": "editing.verbs",
     "hide_factor": "runs.factors",
     "interpolate": "editing.verbs",
@@ -91,6 +93,7 @@ __all__ = [
     "factors_of",
     "field_maps",
     "from_pretrained",
+    "full_size",
     "heatmap",
     "hide_factor",
     "interpolate",

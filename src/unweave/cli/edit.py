@@ -50,13 +50,22 @@ Output = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace the picture if it is there")]
 Json = Annotated[bool, typer.Option("--json", help="print what was made as JSON")]
+FullSizeFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--full-size",
+        metavar="FOLDER",
+        help="also write every edit there at the size of its image file: NAME-EDIT.png, the change on the original, "
+        "and NAME-EDIT-enlarged.png, the model's picture",
+    ),
+]
 
 
 @app.command()
 def swap(
     run: RunPath, images: ImagesArgument = None, partners: Partners = None, units: UnitsOption = None, seed: Seed = 0,
     inverted: Inverted = False, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
-    overwrite: Overwrite = False, json: Json = False,
+    full_size: FullSizeFolder = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Take one unit after the other from a partner image.
 
@@ -69,7 +78,7 @@ def swap(
 
     inputs = {"images": images, "partners": split_commas(partners), "units": parse_units(units)}
     start = start_options(seed, inverted, steps, sampler)
-    edit_and_save(verbs.swap, open_target(run, "swap", output, overwrite, json), {**inputs, **start})
+    edit_and_save(verbs.swap, open_target(run, "swap", output, overwrite, json), {**inputs, **start}, full_size)
 
 
 @app.command()
@@ -102,7 +111,7 @@ def adjust(
         ),
     ] = "",
     seed: OptionalSeed = None, steps: Steps = 20, sampler: Sampler = "dpmsolver++", output: Output = None,
-    overwrite: Overwrite = False, json: Json = False,
+    full_size: FullSizeFolder = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Set units or factors to places in their range, all at once, and show what changed.
 
@@ -111,12 +120,13 @@ def adjust(
     \b
         unweave edit adjust runs/a me.png --to "3=0.9,wall colour=0.1"
         unweave edit adjust runs/a 12 --to "f1=0.7,f3=state2,shape=like:400"
+        unweave edit adjust runs/a me.jpg --to f1=0.9 --full-size edited/    at the size of the photograph, too
     """
     from unweave.editing import verbs
 
     inputs = {"images": images, "to": parse_places(to)}
     start = start_options(seed or 0, seed is None, steps, sampler)
-    edit_and_save(verbs.adjust, open_target(run, "adjust", output, overwrite, json), {**inputs, **start})
+    edit_and_save(verbs.adjust, open_target(run, "adjust", output, overwrite, json), {**inputs, **start}, full_size)
 
 
 @app.command()
@@ -310,9 +320,20 @@ def open_target(run_path: Path, name: str, output: Path | None, overwrite: bool,
     return Target(run, path, overwrite, json)
 
 
-def edit_and_save(verb: Callable[..., "Edit"], target: Target, options: dict[str, Any]) -> None:
+def edit_and_save(
+    verb: Callable[..., "Edit"], target: Target, options: dict[str, Any], full_size_folder: Path | None = None
+) -> None:
+    if full_size_folder is not None:
+        from unweave.editing.full_size import check_files
+
+        check_files(options["images"])
     out.choose_threads()
     edit = verb(target.run, **options)
+    if full_size_folder is not None:
+        from unweave.editing.full_size import save_full_size
+
+        for path in save_full_size(target.run, options["images"], edit, full_size_folder, target.overwrite):
+            out.say(str(path))
     start = "inverted" if options["seed"] is None else f"seed {options['seed']}"
     save_and_print(edit, target, {"x_T": start, "sampling": options["sampling"]._asdict()})
 

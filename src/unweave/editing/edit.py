@@ -31,6 +31,7 @@ class Edit:
     labels: FigureLabels
     draw: Callable[[], Image.Image]  # the figure; holds tensors of images, and no model
     film: TraversalFrames | None = None  # what a GIF plays: frames for each row of the figure
+    rebuilt: Float[Tensor, "..."] | None = None  # what each image is without its edits, where edits are of one each
 
     def __repr__(self) -> str:
         return f"Edit(images of shape {tuple(self.images.shape)}, labels={self.labels})"

@@ -5,6 +5,7 @@ from: the inverted one of each image, or one drawn from a seed.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,8 @@ def swap_images(
     cells = torch.cat([torch.stack([images, partners, rebuilt], 1), edited], 1)  # (row, column, channel, height, width)
     columns = ["image", "partner", "rebuilt", *(group.name for group in groups)]
     unit = "group of units" if method.groups() and not _are_factors(groups) else _what(groups)
-    return grid_edit(
-        edited, list(cells), labels, columns, f"One {unit} at a time from the partner{start_note(seed, start)}"
-    )
+    title = f"One {unit} at a time from the partner{start_note(seed, start)}"
+    return replace(grid_edit(edited, list(cells), labels, columns, title), rebuilt=rebuilt)
 
 
 def _what(groups: Sequence[UnitGroup]) -> str:
@@ -167,13 +167,9 @@ def adjust(
     edited = adjust_units(inputs.method, inputs.images, [units], [codes], sampling=sampling, start=start)
     cells = torch.stack([inputs.images, rebuilt, edited, difference(edited, rebuilt)], 1)
     settings = ", ".join(label for _, _, label in placed)
-    return grid_edit(
-        edited,
-        list(cells),
-        inputs.labels,
-        ["image", "rebuilt", "edit", "difference"],
-        f"{settings}{start_note(seed, start)}",
-    )
+    columns = ["image", "rebuilt", "edit", "difference"]
+    drawn = grid_edit(edited, list(cells), inputs.labels, columns, f"{settings}{start_note(seed, start)}")
+    return replace(drawn, rebuilt=rebuilt)
 
 
 def difference(edited: Images, rebuilt: Images) -> Images:

@@ -70,6 +70,24 @@ def test_pages_are_chosen():
         take_pages(pages, (3,))
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_png_of_16_bits_in_each_colour_keeps_them(tmp_path, alpha):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    numbers = np.random.default_rng(0).integers(0, 65536, (9, 7, 4 if alpha else 3), dtype=np.uint16)
+    if alpha:
+        numbers[:4, :, 3], numbers[4:, :, 3] = 65535, 0
+    content = imagecodecs.png_encode(numbers)
+    assert stored_shape(content) == StoredShape(9, 7, 3, 1, True)
+    (tmp_path / "deep.png").write_bytes(content)
+    for place in (content, tmp_path / "deep.png"):
+        pages = read_stored(place)
+        assert pages.dtype == np.uint16
+        np.testing.assert_array_equal(pages[0][:4], numbers[:4, :, :3])
+        np.testing.assert_array_equal(pages[0][4:], 65535 if alpha else numbers[4:, :, :3])
+    with pytest.raises(ValueError, match=r"."):
+        read_stored(content[: len(content) // 2])
+
+
 def test_what_cannot_be_read_is_said(tmp_path):
     whole = tiff(DEEP, ome=True, metadata={"axes": "ZCYX"})
     for content in (b"", b"hello", whole[: len(whole) // 2], whole[:9]):

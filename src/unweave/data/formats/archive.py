@@ -79,4 +79,4 @@ def _below_top(names: Sequence[str]) -> Sequence[str]:
     return ["/".join(part[1:]) for part in parts]
 
 
-DATASET = DatasetDefinition(settings=ArchiveSettings, build=build, files=files, source=source, version=3)
+DATASET = DatasetDefinition(settings=ArchiveSettings, build=build, files=files, source=source, version=4)

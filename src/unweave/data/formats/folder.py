@@ -110,4 +110,4 @@ def read_labels(
     return labels.from_csv(Path(setting).expanduser(), names, factors)
 
 
-DATASET = DatasetDefinition(settings=FolderSettings, build=build, files=files, source=source, version=3)
+DATASET = DatasetDefinition(settings=FolderSettings, build=build, files=files, source=source, version=4)

@@ -5,6 +5,7 @@ Pillow reads what it knows; TIFF with channels, pages or a depth that it does no
 
 import io
 import logging
+import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Num
 from PIL import Image
 
-from unweave.data.reading.image_files import IMAGE_FORMATS, MAX_FILE_BYTES, check_webp, to_picture
+from unweave.data.reading.image_files import IMAGE_FORMATS, MAX_FILE_BYTES, MAX_PIXELS, check_webp, to_picture
 from unweave.data.settings import MAX_CHANNELS
 
 StoredPicture = Num[np.ndarray, "height width channel"]
@@ -23,6 +24,7 @@ StoredPicture = Num[np.ndarray, "height width channel"]
 
 PictureContent = bytes | Path
 
+PNG_START, PNG_HEAD = b"\x89PNG\r\n\x1a\n", 26  # bytes that say what a PNG is
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 GREY_MODES = ("1", "L", "LA", "La")
 DEEP_MODES = ("F", "I")  # and what begins so, as I;16
@@ -80,7 +82,49 @@ def _is_tiff(content: PictureContent) -> bool:
         return file.read(4) in TIFF_STARTS
 
 
+class _PngHeader(NamedTuple):
+    width: int
+    height: int
+    bits: int
+    kind: int  # 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha
+
+
+def _png_header(content: PictureContent) -> _PngHeader | None:
+    """What the first chunk of a PNG says (its specification, 11.2.1); None for other files."""
+    head = content[:PNG_HEAD] if isinstance(content, bytes) else b""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            head = file.read(PNG_HEAD)
+    if len(head) < PNG_HEAD or not head.startswith(PNG_START):
+        return None
+    return _PngHeader(*struct.unpack(">II", head[16:24]), head[24], head[25])
+
+
+def _deep_colours(content: PictureContent) -> _PngHeader | None:
+    """The header of a PNG of 16 bits in each of three colours, of which Pillow keeps 8; None for others."""
+    header = _png_header(content)
+    return header if header is not None and header.bits == 16 and header.kind in (2, 6) else None
+
+
+def _deep_png(content: PictureContent, header: _PngHeader) -> StoredPicture:
+    """All 16 bits, over white where there is alpha."""
+    if header.width * header.height > MAX_PIXELS:
+        raise ValueError(f"it has {header.width * header.height:,} pixels, more than {MAX_PIXELS:,}")
+    try:
+        from imagecodecs import png_decode
+    except ImportError as error:
+        raise ValueError("its 16 bits in each colour need imagecodecs: pip install 'unweave[science]'") from error
+    numbers = png_decode(content if isinstance(content, bytes) else content.read_bytes())
+    if numbers.shape[2] == 3:
+        return numbers
+    white = 65535.0
+    alpha = numbers[..., 3:] / white
+    return np.rint(numbers[..., :3] * alpha + white * (1 - alpha)).astype(np.uint16)
+
+
 def _header(content: PictureContent) -> StoredShape:
+    if (png := _deep_colours(content)) is not None:
+        return StoredShape(png.height, png.width, 3, 1, True)
     if _needs_tifffile(content):
         with _logged_errors_raised(), _open_tiff(content) as tiff:
             series = _series(tiff)
@@ -97,6 +141,8 @@ def _header(content: PictureContent) -> StoredShape:
 
 
 def _pages(content: PictureContent) -> Num[np.ndarray, "page height width channel"]:
+    if (png := _deep_colours(content)) is not None:
+        return _deep_png(content, png)[None]
     if _needs_tifffile(content):
         with _logged_errors_raised(), _open_tiff(content) as tiff:
             return _tiff_pages(tiff)

@@ -1,0 +1,149 @@
+"""An edit at the size of the original: what it changes, drawn at the model's size, put onto the original.
+
+A model of 64 pixels draws no more than 64 pixels, and rebuilds those not quite. What an edit changes is the difference
+between the edited and the rebuilt picture; spread over the original, it leaves the original's detail as it is.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from unweave.data.reading.image_files import middle_box
+from unweave.data.reading.picture_files import picture_size, read_picture
+from unweave.data.settings import Fit, Reading
+from unweave.editing.edit import Edit
+from unweave.figures.pixels import rgb_pixels
+from unweave.figures.save import save_picture
+from unweave.runs.images import ImageNames, list_images
+from unweave.runs.run import Run
+
+FullPixels = UInt8[np.ndarray, "tall wide channel"]
+"""A picture of any size."""
+
+
+class FullSize(NamedTuple):
+    """One edit of one picture, at its own size."""
+
+    on_original: FullPixels  # the change on the original
+    enlarged: FullPixels  # the edited picture of the model, enlarged; beyond what the model sees, the original
+
+
+def full_size(run: Run | str | Path, images: ImageNames, edit: Edit) -> list[list[FullSize]]:
+    """Of each image file that was edited (`unweave.swap`, `unweave.adjust`), every edit of it at the file's own size.
+
+    `images` are those that the verb was given. Raises ValueError for rows, which have no file of their own, and for
+    edits that are not of one picture each.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    names = check_files(images)
+    if edit.rebuilt is None:
+        raise ValueError("an edit at full size is one of `swap` or `adjust`: this one is not of one picture each.")
+    if len(names) != len(edit.rebuilt):
+        raise ValueError(f"{len(edit.rebuilt)} images were edited, and {len(names)} are named: name the same ones.")
+    edits = edit.images.reshape(len(names), -1, *edit.rebuilt.shape[1:]).cpu()
+    return [
+        at_full_size(_original(run, name), rebuilt, edited, _fit(run))
+        for name, rebuilt, edited in zip(names, edit.rebuilt.cpu(), edits)
+    ]
+
+
+def save_full_size(
+    run: Run | str | Path, images: ImageNames, edit: Edit, folder: Path, overwrite: bool = False
+) -> list[Path]:
+    """Both pictures of every edit, in the folder: NAME-EDIT.png and NAME-EDIT-enlarged.png. Raises what `full_size` and
+    `save_picture` raise.
+    """
+    paths = []
+    columns = list(edit.labels.columns)
+    for name, row in zip(list_images(images), full_size(run, images, edit)):
+        words = columns[-len(row) :] if len(row) > 1 or columns[-1] != "difference" else ["edit"]
+        for word, pictures in zip(words, row):
+            stem = f"{Path(str(name)).stem}-" + re.sub(r"[^\w.-]+", "-", word)
+            for ending, pixels in (("", pictures.on_original), ("-enlarged", pictures.enlarged)):
+                picture = Image.fromarray(rgb_pixels(pixels[None])[0])
+                paths.append(save_picture(picture, folder / f"{stem}{ending}.png", overwrite=overwrite))
+    return paths
+
+
+def check_files(images: ImageNames | None) -> list[Path]:
+    """The images as files. Raises ValueError for rows and for what is no file: they have no size but the model's."""
+    files = [Path(str(name)) for name in list_images(images or [])]
+    odd = [str(path) for path in files if not path.is_file()]
+    if odd or not files:
+        what = f"{odd[0]!r} is no image file" if odd else "no image was named"
+        raise ValueError(f"{what}: at full size, edits are of image files; give the path of a picture.")
+    return files
+
+
+def at_full_size(
+    original: FullPixels,
+    rebuilt: Float[Tensor, "channel height width"],
+    edited: Float[Tensor, "edit channel height width"],
+    fit: Fit,
+) -> list[FullSize]:
+    """The edits (in [-1, 1], as `rebuilt`, what they are compared with) of a picture that was read with this `fit`."""
+    size = (rebuilt.shape[1], rebuilt.shape[2])
+    part, inside = places(original.shape[:2], size, fit)
+    shape = (part[1] - part[0], part[3] - part[2])
+    below = torch.from_numpy(original[part[0] : part[1], part[2] : part[3]].copy()).permute(2, 0, 1).float()
+    seen = (slice(None), slice(None), slice(inside[0], inside[1]), slice(inside[2], inside[3]))
+    change = enlarge_smoothly(((edited - rebuilt) * 127.5)[seen], shape)
+    drawn = enlarge_smoothly(((edited + 1) * 127.5)[seen], shape)
+    return [
+        FullSize(_put(original, part, below + one), _put(original, part, other)) for one, other in zip(change, drawn)
+    ]
+
+
+Sides = tuple[int, int, int, int]
+"""Top, bottom, left, right, in pixels."""
+
+
+def places(shape: tuple[int, int], size: tuple[int, int], fit: Fit) -> tuple[Sides, Sides]:
+    """The part of a picture (of shape = height, width) that a model of this size sees, and where it sees it."""
+    if fit == "crop":
+        left, top, right, bottom = (round(side) for side in middle_box(shape, size))
+        return (top, bottom, left, right), (0, size[0], 0, size[1])
+    whole = (0, shape[0], 0, shape[1])
+    if fit == "squash":
+        return whole, (0, size[0], 0, size[1])
+    scale = min(size[0] / shape[0], size[1] / shape[1])
+    tall, wide = (max(1, round(side * scale)) for side in shape)
+    top, left = (size[0] - tall) // 2, (size[1] - wide) // 2
+    return whole, (top, top + tall, left, left + wide)
+
+
+def enlarge_smoothly(
+    values: Float[Tensor, "edit channel height width"], shape: Sequence[int]
+) -> Float[Tensor, "edit channel tall wide"]:
+    """Bicubic."""
+    return interpolate(values.float(), size=tuple(shape), mode="bicubic", align_corners=False)
+
+
+def _put(original: FullPixels, part: Sides, values: Float[Tensor, "channel tall wide"]) -> FullPixels:
+    result = original.copy()
+    pixels = values.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    result[part[0] : part[1], part[2] : part[3]] = pixels
+    return result
+
+
+def _original(run: Run, path: Path) -> FullPixels:
+    """The whole picture at its own size, in 8 bits, as the run reads pictures."""
+    return read_picture(path, _reading(run).model_copy(update={"fit": "crop"}), picture_size(path))
+
+
+def _reading(run: Run) -> Reading:
+    channels = run.shape()[0]
+    plain = Reading(channels="grey" if channels == 1 else "rgb", range=((0.0, 255.0),) * channels)
+    return run.reading() or plain
+
+
+def _fit(run: Run) -> Fit:
+    return _reading(run).fit
