@@ -3,9 +3,9 @@
     python benchmarks/full_size.py
 
 Of 64 pairs of rooms that differ in one factor, the first is edited to be the second. `exact` has the true pictures of
-32 pixels in the place of a model's; `builtin:rooms` takes the factor that holds it most from the second. Errors are mean
-squares, pixels in [0, 1], times 10,000: of the first picture as it is, of the edited one enlarged, and of the change on
-the original.
+32 pixels in the place of a model's; `builtin:rooms` takes the factor that holds it most from the second. Errors are
+mean squares, pixels in [0, 1], times 10,000: of the first picture as it is, of the edited one enlarged, and of the
+change on the original.
 """
 
 import argparse

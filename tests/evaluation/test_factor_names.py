@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
+from tests.data.in_memory import InMemory
+from tests.evaluation.shades import FACTORS, Shades, draw, shade_pictures
 
 import unweave
 from unweave.data.sampling import complete_grid
@@ -12,10 +14,10 @@ from unweave.evaluation.factor_names import EncodedRows, name_factors
 from unweave.evaluation.run_editor import RunEditor
 from unweave.evaluation.swap_pictures import swaps_of_rows
 from unweave.factors.factor import Coordinate, Factor
-from unweave.method import Generative, Sampling
+from unweave.method import Generative, Sampling, Start
 from unweave.progress import Task
 from unweave.runs.run import Run
-from unweave.tensors import Images, to_images
+from unweave.tensors import Images, Units, to_images, to_pixels
 from unweave.types import Rows
 
 UNITS = ("shape", "scale", "orientation", "x", "y", "colour")
@@ -85,3 +87,20 @@ def test_what_swaps_do_not_change_has_no_name(named: Namer, idle: list[int]) -> 
 def test_a_factor_without_a_coordinate_has_no_positions(encoded: EncodedRows) -> None:
     with pytest.raises(ValueError, match="no coordinate"):
         encoded.positions(Factor((0, 1), 0.1, None))
+
+
+class TwoChannels(Shades):
+    """Draws the same shades in two channels."""
+
+    def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
+        return draw(units[:, :, 0]).expand(-1, 2, -1, -1)
+
+
+def test_two_channels_are_measured_as_they_are_shown() -> None:
+    pixels = np.repeat(to_pixels(shade_pictures(120)), 2, axis=3)
+    dataset, rows = InMemory("two channels", pixels), np.arange(120)
+    encoded = EncodedRows(dataset, rows, Shades().encode(to_images(pixels)).numpy())
+    editor = RunEditor(TwoChannels(), dataset, Sampling("ddim", 1), 0)
+    located = name_factors(FACTORS[:1], encoded, swaps_of_rows(editor, rows, 8), Task())
+    assert located[0].change is not None
+    assert located[0].change.shape == (8, 8)

@@ -28,6 +28,9 @@ def command(
         bool,
         typer.Option("--check", help="write no page; do verdicts notice when the run is spoilt?"),
     ] = False,
+    opens: Annotated[
+        bool, typer.Option("--open", help="open the page in the browser; with images a first look after two minutes")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
@@ -40,8 +43,10 @@ def command(
         unweave report runs/a                                of a run that is there
         unweave report runs/a --check                        can its verdicts be trusted?
 
+    While it trains, the page is a first look from two minutes on, better every minute; --open shows it in the browser.
     The page (RUN/report.html) opens from disk without a network; RUN/report.json has its numbers.
     """
+    from unweave.cli.first_looks import FirstLooks, show_page
     from unweave.config import parse_word
     from unweave.evaluation.report.report import check_output, next_steps, report
     from unweave.method import Sampling
@@ -54,7 +59,8 @@ def command(
     check_output(output, overwrite)
     tables = [parse_word(text) for text in words or []]
     with out.progress_of(quiet):
-        run = run_or_train(what, *tables, method=method)
+        looks = FirstLooks(output, opens)
+        run = run_or_train(what, *tables, method=method, callbacks=[] if check else [looks])
         out.choose_threads()
         if check:
             _check(run, data, seed, json)
@@ -71,6 +77,8 @@ def command(
         out.print_json({"page": str(written.page), **written.facts.to_json()})
         return
     print(written.page)
+    if not looks.opened:
+        show_page(written.page, opens)
     for line in [] if quiet else next_steps(written):
         out.say(line)
 

@@ -102,11 +102,11 @@ def at_full_size(
     ]
 
 
-Sides = tuple[int, int, int, int]
+PartSides = tuple[int, int, int, int]
 """Top, bottom, left, right, in pixels."""
 
 
-def places(shape: tuple[int, int], size: tuple[int, int], fit: Fit) -> tuple[Sides, Sides]:
+def places(shape: tuple[int, int], size: tuple[int, int], fit: Fit) -> tuple[PartSides, PartSides]:
     """The part of a picture (of shape = height, width) that a model of this size sees, and where it sees it."""
     if fit == "crop":
         left, top, right, bottom = (round(side) for side in middle_box(shape, size))
@@ -127,7 +127,7 @@ def enlarge_smoothly(
     return interpolate(values.float(), size=tuple(shape), mode="bicubic", align_corners=False)
 
 
-def _put(original: FullPixels, part: Sides, values: Float[Tensor, "channel tall wide"]) -> FullPixels:
+def _put(original: FullPixels, part: PartSides, values: Float[Tensor, "channel below right"]) -> FullPixels:
     result = original.copy()
     pixels = values.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     result[part[0] : part[1], part[2] : part[3]] = pixels

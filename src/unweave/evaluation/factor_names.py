@@ -13,6 +13,7 @@ from unweave.factors.coordinate import position_of
 from unweave.factors.factor import Factor
 from unweave.factors.measurements import measure_pictures
 from unweave.factors.names import Observed, measured_name, place_of, region_of
+from unweave.figures.pixels import rgb_pixels
 from unweave.progress import Task
 from unweave.types import Rows
 
@@ -49,8 +50,8 @@ def name_factors(
 ) -> list[LocatedFactor]:
     """The factors with what is measured to follow them (see `factors.names.measured_name`), and where each acts.
 
-    200 of the rows are measured as they are, and the pictures of all swaps; rows of `swaps` must be among the encoded.
-    The task counts images that are drawn.
+    200 of the rows are measured as they are shown, and the pictures of all swaps; rows of `swaps` must be among the
+    encoded. The task counts images that are drawn.
     """
     unedited, drawn, changes = swaps.unedited.astype(np.float64), 0, []
     for number, factor in enumerate(factors, 1):
@@ -59,7 +60,7 @@ def name_factors(
         task.update(drawn, f"swapping f{number}")
     regions = np.stack([np.ones(unedited.shape[1:3], bool), *map(region_of, changes)])
     chosen = np.sort(np.random.default_rng(seed).permutation(len(encoded.rows))[:NAMED_ROWS])
-    real = measure_pictures(encoded.dataset.images(encoded.rows[chosen]), regions)
+    real = measure_pictures(rgb_pixels(encoded.dataset.images(encoded.rows[chosen])), regions)
     partners = np.searchsorted(encoded.rows, swaps.second)
     located = []
     for number, (factor, change) in enumerate(zip(factors, changes), 1):
@@ -67,7 +68,7 @@ def name_factors(
         place, found = place_of(regions[number]), None
         if factor.coordinate is not None:
             positions = encoded.positions(factor)
-            inside = measure_pictures(swaps.pixels(factor.units), regions[[0, number]])
+            inside = measure_pictures(rgb_pixels(swaps.pixels(factor.units)), regions[[0, number]])
             observed = Observed(positions[chosen], real[0], real[number])
             edited = Observed(positions[partners], *inside)
             found = measured_name(factor, observed, edited, place, seed)

@@ -11,12 +11,14 @@ from unweave.runs.plan import default_run_dir, plan
 from unweave.runs.run import Run
 from unweave.training.size_choice import choose_size, is_open
 from unweave.training.train import train
+from unweave.training.trainer import Callback
 
 
 def run_or_train(
     what: Run | str | Path,
     *tables: Mapping[str, Any],
     method: str | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """The run, or one that is trained on these images: a data set, a folder, a file.
 
@@ -53,7 +55,7 @@ def run_or_train(
         trained_on = Run(run_dir).record().get("data", {}).get("digest")
         if trained_on not in (None, dataset.digest()):
             run_dir = default_run_dir(settings)  # images came or went since
-    return train(method, *tables, run=run_dir, resume=True)
+    return train(method, *tables, run=run_dir, resume=True, callbacks=callbacks)
 
 
 def train_on_both(a: str | Path, b: str | Path, *, tables: Sequence[Mapping[str, Any]] = ()) -> Run:

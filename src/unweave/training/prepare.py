@@ -30,7 +30,7 @@ from unweave.training.experiment import Experiment
 from unweave.training.foundation_facts import with_error, with_losses
 from unweave.training.state import TrainingState, restore_state
 from unweave.training.thread_choice import ChooseThreads
-from unweave.training.trainer import Trainer
+from unweave.training.trainer import Callback, Trainer
 
 logger = logging.getLogger("unweave")
 
@@ -38,7 +38,7 @@ SEEN_BY_HEART = 2_000
 """Times that an image may be seen in a training without a word."""
 
 
-def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
+def prepare(experiment: Experiment, *, convert: bool = False, callbacks: Sequence[Callback] = ()) -> Trainer:
     """A trainer of an experiment, at the last checkpoint of its run where there is one.
 
     All that can be wrong with settings, data, foundations and memory is known before the run directory is made, which
@@ -94,8 +94,8 @@ def prepare(experiment: Experiment, *, convert: bool = False) -> Trainer:
         run = Run(run_dir)
         state, position = _at_last_checkpoint(run, method, accelerator)
         _check_same_images(run, dataset)
-        callbacks = [choose_threads, *standard_callbacks()]
-        return Trainer(run, state, dataset, foundation, accelerator, position, callbacks, held.pop_all())
+        called = [choose_threads, *standard_callbacks(), *callbacks]
+        return Trainer(run, state, dataset, foundation, accelerator, position, called, held.pop_all())
 
 
 def _at_last_checkpoint(run: Run, method: Trainable, accelerator: Accelerator) -> tuple[TrainingState, dict[str, Any]]:

@@ -6,7 +6,7 @@ trains. From the command to a loss: cli/train.command -> train -> Trainer.fit ->
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from unweave.runs.run import Run
 from unweave.training import processes, recipes
 from unweave.training.experiment import Experiment, resolve
 from unweave.training.prepare import prepare
+from unweave.training.trainer import Callback
 
 
 def train(
@@ -32,6 +33,7 @@ def train(
     overwrite: bool = False,
     foundations: bool = True,
     convert: bool = False,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train a method on images without labels, and return its run.
 
@@ -47,7 +49,8 @@ def train(
 
     Frozen networks that the method stands on and that are not there are trained first by their recipes; without
     `foundations` a SettingsError says the commands instead. Pickled weights of such networks are refused, unless
-    `convert`, which reads their numbers alone and writes them as safetensors. How far it is: `unweave.progress`.
+    `convert`, which reads their numbers alone and writes them as safetensors. How far it is: `unweave.progress`;
+    `callbacks` are called after the standard ones, in this process.
     """
     named = {"data": data, "method": method, "training": training, "preset": preset}
     changes = [*tables, {key: value for key, value in named.items() if value is not None}]
@@ -61,7 +64,7 @@ def train(
         if processes.are_asked(experiment):
             return processes.train_in_processes(experiment, convert=convert)
         try:
-            trainer = prepare(experiment, convert=convert)
+            trainer = prepare(experiment, convert=convert, callbacks=callbacks)
             trainer.fit()
         finally:
             torch.set_num_threads(threads)

@@ -11,12 +11,12 @@ from unweave.tensors import to_images, to_pixels
 SHOWN = [FactorFacts(f"f{i + 1}", factor, None, True) for i, factor in enumerate(FACTORS)]
 
 
-def encoded(count: int) -> EncodedRows:
+def encoded(count: int, channels: int = 1) -> EncodedRows:
     pictures = shade_pictures(count) * 0.2
     if count > 8:
         pictures[7] = draw(torch.tensor([[0.0, 0.0, 0.0, 1.0]]))[0]
         pictures[8] = pictures[3]
-    dataset = InMemory("shades", to_pixels(pictures))
+    dataset = InMemory("shades", np.repeat(to_pixels(pictures), channels, axis=3))
     rows = np.arange(count)
     return EncodedRows(dataset, rows, Shades().encode(to_images(dataset.images(rows))).numpy())
 
@@ -36,6 +36,13 @@ def test_the_map_names_what_is_unusual_and_what_is_twice() -> None:
     assert "unweave[map]" in page
     assert "3, 8" in page
     assert page.count("<img") == 1 + len(facts.outliers) + min(8, len(facts.near_duplicates))
+
+
+def test_channels_that_are_no_colours_are_measured_as_they_are_shown() -> None:
+    images = encoded(120, channels=2)
+    measured = measure_map(images, code_parts(images, SHOWN, []), 0)
+    assert measured is not None
+    assert measured[0].outliers[0].image == 7
 
 
 def test_a_handful_has_no_map() -> None:

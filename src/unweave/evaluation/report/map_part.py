@@ -93,7 +93,7 @@ def _reasons(encoded: EncodedRows, positions: Sequence[int], seed: int) -> list[
     chosen = np.random.default_rng(seed).permutation(len(rows))[:NAMED_ROWS]
     pictures = np.concatenate([images(rows[list(positions)]), images(rows[np.sort(chosen)])])
     whole = np.ones((1, *pictures.shape[1:3]), bool)
-    table = measure_pictures(pictures, whole)[0]
+    table = measure_pictures(rgb_pixels(pictures), whole)[0]
     straight = [i for i, measurement in enumerate(MEASUREMENTS) if measurement.period is None]
     names, table = [MEASUREMENTS[i].name for i in straight], table[:, straight]
     count = len(positions)

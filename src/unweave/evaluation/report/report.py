@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unweave.evaluation.find_factors import SAMPLING
+from unweave.evaluation.report.first_look import is_first_look
 from unweave.evaluation.report.measure import measure_run, report_rows
 from unweave.evaluation.report.page import render_page
 from unweave.evaluation.run_factors import factors_of, judge_again
@@ -118,13 +119,15 @@ def check_output(output: Path | None, overwrite: bool) -> None:
     if output.suffix.lower() != ".html":
         raise ValueError(f"{output.name!r} must end in .html, got {output.suffix!r}.")
     for path in (output, output.with_suffix(".json")):
-        if path.exists() and not overwrite:
+        if path.exists() and not overwrite and not is_first_look(path):
             raise FileExistsError(f"{path} is there already: choose another --output, or give --overwrite.")
 
 
 def set_aside(page_path: Path) -> None:
-    """An earlier report there, page or JSON, keeps its content under the next free number."""
+    """An earlier report there, page or JSON, keeps its content under the next free number; a first look does not."""
     both = [page_path, page_path.with_suffix(".json")]
+    if is_first_look(page_path):
+        page_path.unlink()
     if not any(path.exists() for path in both):
         return
     number = 1
