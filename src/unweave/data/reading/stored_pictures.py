@@ -97,7 +97,8 @@ def _png_header(content: PictureContent) -> _PngHeader | None:
             head = file.read(PNG_HEAD)
     if len(head) < PNG_HEAD or not head.startswith(PNG_START):
         return None
-    return _PngHeader(*struct.unpack(">II", head[16:24]), head[24], head[25])
+    width, height = struct.unpack(">II", head[16:24])
+    return _PngHeader(width, height, head[24], head[25])
 
 
 def _deep_colours(content: PictureContent) -> _PngHeader | None:
