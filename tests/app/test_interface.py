@@ -330,7 +330,7 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     assert units.unit_names(Run(served.run)) == {"wall colour": first}
     visitor.reload()
     visitor.get_by_text("wall colour").first.wait_for(timeout=20_000)
-    visitor.get_by_role("tab", name="Swap").click()
+    visitor.get_by_role("tab", name="Two pictures").click()
     visitor.get_by_label("Thumbnail 3 of 12").last.click()
     visitor.wait_for_timeout(3_000)
     visitor.get_by_role("button", name="Swap", exact=True).click()
@@ -369,7 +369,7 @@ def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, b
     visitor.goto(served.address)
     sliders = visitor.locator(SLIDERS)
     sliders.first.wait_for()
-    for tab in ("Swap", "One by one", "Units"):
+    for tab in ("Two pictures", "Many pictures", "The set", "One by one", "Units"):
         visitor.get_by_role("tab", name=tab).click()
         visitor.wait_for_timeout(500)
         assert visitor.evaluate(NAMELESS) == []

@@ -16,7 +16,8 @@ BADGES: dict[Kind, str] = {"clear": "one thing", "mixed": "several things mixed"
 
 ON_CLICK = """element.addEventListener('click', event => {
     const button = event.target.closest('button[data-act]');
-    if (button) trigger('click', {act: button.dataset.act, place: Number(button.dataset.place || 0)});
+    if (button) trigger('click', {act: button.dataset.act, place: Number(button.dataset.place || 0),
+        index: Number(button.dataset.index ?? -1)});
 });"""
 
 

@@ -73,9 +73,9 @@ class Cards:
     def connect(self, page: gr.Blocks, source: ImagePicker, start: gr.Radio) -> list[Any]:
         """The events of the picture and the cards."""
         hand, sliders = self.hand, self.sliders
+        self.now = [hand.picked, hand.key, hand.history, *sliders]
         self.edit_outputs = [hand.history, *hand.edit_outputs()]
         self.image_outputs = [hand.picked, hand.key, *self.edit_outputs, *sliders]
-        now = [hand.picked, hand.key, hand.history, *sliders]
         latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **SHORT_WORK}
         both = [*self.edit_outputs, *sliders]
         draw = hand.key.change(self.draw_strips, hand.picked, self.heads, show_progress="hidden", **STRIPS)
@@ -85,8 +85,8 @@ class Cards:
             hand.reset.click(self.reset, hand.picked, self.image_outputs, **SHORT_WORK),
             hand.undo.click(self.undo, [hand.picked, hand.history], both, **SHORT_WORK),
             hand.redo.click(self.redo, [hand.picked, hand.history], both, **SHORT_WORK),
-            *(slider.input(self.edit, now, self.edit_outputs, **latest) for slider in sliders),
-            *(head.click(self.click_of(i), now, both, **SHORT_WORK) for i, head in enumerate(self.heads)),
+            *(slider.input(self.edit, self.now, self.edit_outputs, **latest) for slider in sliders),
+            *(head.click(self.click_of(i), self.now, both, **SHORT_WORK) for i, head in enumerate(self.heads)),
         ]
         hand.key.change(lambda: [self.head(i) for i in range(len(self.heads))], None, self.heads, cancels=[draw])
         if source.examples:
@@ -132,7 +132,7 @@ class Cards:
         return [*self.show(picked, history), *self.moved(history.now)]
 
     def click_of(self, index: int) -> Any:
-        """What a click on a card does: go to a place, or back to where the picture is."""
+        """What a click on a card (-1: on a row that says which) does: go to a place, or back to the picture's own."""
 
         def click(
             event: gr.EventData, picked: PickedImage | None, key: str, history: EditHistory | None, *values: float | int
@@ -141,8 +141,11 @@ class Cards:
             if act not in ("move", "reset") or require_picked(picked).key != key:
                 return [gr.skip()] * (len(self.edit_outputs) + len(self.sliders))
             picked = require_picked(picked)
+            at = index if index >= 0 else int(event._data.get("index", -1))
+            if not 0 <= at < len(self.sliders):
+                return [gr.skip()] * (len(self.edit_outputs) + len(self.sliders))
             positions = list(self.after(picked, history, values).now)
-            positions[index] = min(1.0, max(0.0, place)) if act == "move" else picked.positions[index]
+            positions[at] = min(1.0, max(0.0, place)) if act == "move" else picked.positions[at]
             return self.step(picked, (history or EditHistory(tuple(picked.positions))).moved(positions))
 
         return click

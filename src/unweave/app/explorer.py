@@ -206,9 +206,17 @@ class Explorer:
         with self._drawing(), evaluating(self.method):
             start = make_start(self.method, image, sampling=SAMPLING, seed=seed)
             reconstruction = reconstruct_images(self.method, image, sampling=SAMPLING, start=start)
-            code = self.method.encode(image)[0]
-        positions = [round(line.quantile_of(code[unit.units]), 2) for line, unit in zip(self.ranges, self.units)]
+            positions = self._positions(image)
         return PickedImage(uuid4().hex, name, image, seed, start, reconstruction, positions)
+
+    def positions_of(self, image: Images) -> list[float]:
+        """Where an image is on every slider, in [0, 1]."""
+        with self._drawing(), evaluating(self.method):
+            return self._positions(image)
+
+    def _positions(self, image: Images) -> list[float]:
+        code = self.method.encode(image)[0]
+        return [round(line.quantile_of(code[unit.units]), 2) for line, unit in zip(self.ranges, self.units)]
 
     def edit(self, picked: PickedImage, positions: Sequence[float]) -> tuple[Pixels, Pixels, str]:
         """The image with the sliders where they are, its difference to the reconstruction, and the command for it.
@@ -244,6 +252,13 @@ class Explorer:
                     self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start
                 )
             yield index, to_pixels(edited)
+
+    def swap_all(self, picked: PickedImage, partner: Partner | PickedImage, units: Sequence[int]) -> Pixels:
+        """The picture with all these units from the partner."""
+        with self._drawing():
+            return to_pixels(
+                swap_units(self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start)
+            )
 
     def check_indices(self, indices: Sequence[int]) -> None:
         """Raises ValueError for a unit that is not there, and for one that is asked for twice."""

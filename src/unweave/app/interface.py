@@ -15,8 +15,10 @@ from unweave.app.components import StorePicture, picture_store, unit_options
 from unweave.app.explorer import Explorer
 from unweave.app.factor_changes import Reopen, build_factor_panel
 from unweave.app.guard import LOOPBACK, Guard, waiting_visitors
+from unweave.app.many_tab import build_many_tab
 from unweave.app.page_parts import LAUNCH, PICTURE_SECONDS, errors_in_page, theme
 from unweave.app.picture_panel import picture_in_hand, picture_source, repeat_box
+from unweave.app.set_tab import build_set_tab
 from unweave.app.swap_tab import build_swap_tab
 from unweave.app.unit_tab import build_unit_tab
 
@@ -46,10 +48,14 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
                     cards.build()
                     events = cards.connect(page, source, start)
                     changes = build_factor_panel(explorer, rename, reopen)
-                with gr.Tab("Swap"):
-                    units, swap_events = build_swap_tab(explorer, hand, start, store)
+                with gr.Tab("Two pictures"):
+                    units, swap_events = build_swap_tab(explorer, cards, start, store)
                 with gr.Tab("One by one"):
                     unit = build_unit_tab(explorer, hand, store)
+                with gr.Tab("Many pictures"):
+                    many_events = build_many_tab(explorer, hand, store, own_machine=reopen is not None)
+                with gr.Tab("The set"):
+                    set_events = build_set_tab(explorer, cards, start)
                 repeat_box(hand)
 
         def rename_unit(index: int, name: str) -> list[Any]:
@@ -71,7 +77,7 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
         page.load(labels, None, labelled)
         for index, head in enumerate(cards.heads[: explorer.factor_count] if rename else []):
             head.click(chooses(index), None, [changes.which, changes.box], show_progress="hidden")
-        hand.stop.click(None, cancels=[*events, *swap_events, *unit.events])
+        hand.stop.click(None, cancels=[*events, *swap_events, *unit.events, *many_events, *set_events])
     return page
 
 

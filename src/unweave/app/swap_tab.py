@@ -7,8 +7,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from unweave.app.card_html import ON_CLICK
+from unweave.app.cards import Cards
 from unweave.app.components import (
     LONG_WORK,
+    SHORT_WORK,
     StorePicture,
     command_box,
     edit_gallery,
@@ -18,15 +21,16 @@ from unweave.app.components import (
 )
 from unweave.app.explorer import STEPS, Explorer, Partner, PickedImage, partners_argument
 from unweave.app.page_parts import errors_in_page, page_error
-from unweave.app.picture_panel import Hand
+from unweave.app.pair import Difference, by_what_matters, compared, differences, way
+from unweave.app.pair_html import differences_html
 from unweave.figures.pixels import rgb_pixels
 
 
 def build_swap_tab(
-    explorer: Explorer, hand: Hand, start: gr.Radio, store: StorePicture
+    explorer: Explorer, cards: Cards, start: gr.Radio, store: StorePicture
 ) -> tuple[gr.CheckboxGroup, list[Any]]:
     """The boxes to tick units in, and the events."""
-    partner_state = gr.State(None)
+    hand, partner_state = cards.hand, gr.State(None)
     count = min(6, len(explorer.units))
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
@@ -36,11 +40,13 @@ def build_swap_tab(
                 buttons=[],
             )  # fmt: skip
         with gr.Column(scale=2, min_width=300):
+            compare_button = gr.Button("What differs?", variant="primary")
+            differing = gr.HTML("", js_on_load=ON_CLICK)
             units = gr.CheckboxGroup(
                 unit_options(explorer.names()), value=list(range(count)), label="Units to take, one at a time"
             )
             with gr.Row():
-                swap_button = gr.Button("Swap", variant="primary")
+                swap_button = gr.Button("Swap")
                 interpolate_button = gr.Button("Interpolate all units")
             edits = edit_gallery("Edits")
             command = command_box()
@@ -49,6 +55,22 @@ def build_swap_tab(
         with errors_in_page():
             partner = explorer.partner(source, name)
         return [partner, store(rgb_pixels(partner.image)[0])]
+
+    def compare(
+        picked: PickedImage | None,
+        partner: Partner | None,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> Iterator[str]:
+        picked, partner = require_picked(picked), require_picked(partner, "a partner")
+        drawn, total = list[Difference](), len(compared(explorer))
+        for difference in differences(explorer, picked, partner):
+            drawn = by_what_matters([*drawn, difference])
+            progress((len(drawn), total), desc="comparing")
+            yield differences_html(explorer, drawn, [])
+        steps: list[Any] = []
+        for step in way(explorer, picked, partner, [each.slider for each in drawn]):
+            steps.append(step)
+            yield differences_html(explorer, drawn, steps)
 
     def swap(
         picked: PickedImage | None,
@@ -81,8 +103,12 @@ def build_swap_tab(
         return [[(store(frame, line), f"{weight:.0%}") for frame, weight in zip(frames, weights)], line]
 
     events: list[Any] = [
+        compare_button.click(compare, [hand.picked, partner_state], differing, **LONG_WORK),
         swap_button.click(swap, [hand.picked, partner_state, units], [edits, command], **LONG_WORK),
         interpolate_button.click(interpolate, [hand.picked, partner_state], [edits, command], **LONG_WORK),
     ]
-    hand.key.change(lambda: [None, ""], None, [edits, command], cancels=events)  # they are of the image before
+    taken = [*cards.edit_outputs, *cards.sliders]
+    events.append(differing.click(cards.click_of(-1), cards.now, taken, **SHORT_WORK))
+    changes = [hand.key.change, hand.stop.click, partner_picture.change]  # they are of the pictures before
+    gr.on(changes, lambda: [None, "", ""], None, [edits, command, differing], cancels=events)
     return units, [*source.on_pick(pick, start, [partner_state, partner_picture]), *events]

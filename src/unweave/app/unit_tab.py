@@ -72,6 +72,6 @@ def build_unit_tab(explorer: Explorer, hand: Hand, store: StorePicture) -> UnitT
         attention_button.click(attention, [hand.picked, dropdown], [attention_map, command], **LONG_WORK),
     ]
     outputs = [gallery, command, attention_map]  # of the image or unit before
-    changes = [hand.key.change, dropdown.change]
+    changes = [hand.key.change, dropdown.change, hand.stop.click]
     gr.on(changes, lambda: [None, "", gr.update(visible=False)], None, outputs, cancels=events)
     return UnitTab(dropdown, events)
