@@ -61,6 +61,11 @@ def test_numbers_of_one_kind_have_no_outliers() -> None:
     assert far_out(np.array([*np.exp(RNG.normal(size=500)), 1e4])).nonzero()[0].tolist() == [500]
 
 
+def test_where_rows_repeat_nothing_is_far() -> None:
+    codes = np.concatenate([np.zeros((200, 2)), RNG.normal(size=(9, 2))])
+    assert find_outliers([CodePart("f1", codes)], 5) == []
+
+
 def test_unusual_measurements_are_said_with_the_median() -> None:
     others = np.column_stack([RNG.normal(0.5, 0.01, 200), RNG.normal(3, 1, 200), np.full(200, np.nan)])
     words = unusual_measurements(np.array([0.9, 3.5, 1.0]), others, ["brightness", "area", "hue"])

@@ -67,13 +67,15 @@ def joint_codes(parts: Sequence[CodePart]) -> FlatCodes:
 
 
 def remoteness(codes: FlatCodes) -> Float[np.ndarray, "row"]:
-    """Of every row the mean distance to its ten nearest others, over the median of that."""
+    """Of every row the mean distance to its ten nearest others, over the median of that; 0 throughout where that is 0,
+    as where most rows are there ten times.
+    """
     from sklearn.neighbors import NearestNeighbors
 
     count = min(NEIGHBOURS, len(codes) - 1)
     distances, _ = NearestNeighbors(n_neighbors=count).fit(codes).kneighbors()
-    means = distances.mean(1)
-    return means / (np.median(means) or 1.0)
+    means, median = distances.mean(1), np.median(distances.mean(1))
+    return means / median if median > 0 else np.zeros(len(codes))
 
 
 def far_out(values: Float[np.ndarray, "row"]) -> Bool[np.ndarray, "row"]:
