@@ -53,8 +53,8 @@ def learning_part(facts: ReportFacts) -> str:
     if facts.memorised is not None:
         parts.append(f"<p>{_copies(facts.memorised)}</p>")
         if facts.learning is None and facts.data.images <= SMALL:
-            hint = "a tenth of them is, twice, with <code>data.view.split=train</code>"
-            parts.append(f"<p class=soft>No image was held out from the training; {hint}.</p>")
+            hint = "<code>data.view.split=train</code> holds a fifth of them out"
+            parts.append(f"<p class=soft>No image was held out from the training: {hint}.</p>")
     return f"<article><h2>By heart, or understood?</h2>{''.join(parts)}</article>" if parts else ""
 
 
