@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.evaluation.shades import FACTORS, Shades, shade_pictures
+from tests.conftest import Recorder
+from tests.evaluation.shades import FACTORS, Shades, shade_dataset, shade_pictures
 
+from unweave import progress
 from unweave.data.views import View
 from unweave.evaluation import factor_swaps
-from unweave.evaluation.factor_swaps import judge_factors, judge_run, swap_evidence
+from unweave.evaluation.factor_swaps import judge_factors, judge_run, picture_difference, swap_evidence
 from unweave.factors.factor import Factor
 from unweave.runs.factors import require_factors
 from unweave.runs.run import Run
@@ -43,6 +47,21 @@ def test_few_images_have_no_verdict(images: int, factored_run: Run, monkeypatch:
     judged = judge_run(factored_run, dataset, factors, 0)
     assert [factor.verdict is None for factor in judged] == [images < 1_000] * 3
     assert [factor.units for factor in judged] == [factor.units for factor in factors]
+
+
+def test_units_that_hold_next_to_nothing_are_left_over(factored_run: Run) -> None:
+    factors = [replace(factor, effect=factor.effect / 100) for factor in require_factors(factored_run).factors]
+    dataset = View(factored_run.dataset(), np.arange(1_000), "few")
+    recorder = Recorder()
+    with progress.use(recorder):
+        judged = judge_run(factored_run, dataset, factors, 0)
+    assert [factor.verdict for factor in judged] == ["leftover"] * 3
+    assert "hold next to nothing" in recorder.messages[-1]
+
+
+def test_two_pictures_differ_by_the_mean_over_their_pixels() -> None:
+    dataset = shade_dataset(2_000)
+    assert picture_difference(dataset, np.arange(2_000), 0) == pytest.approx(1 / 3, rel=0.1)  # of two uniform shades
 
 
 def test_few_rows_are_refused() -> None:

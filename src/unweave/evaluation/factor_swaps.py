@@ -20,11 +20,13 @@ from unweave.runs.codes import code_table, encode_images
 from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import to_images, to_pixels
-from unweave.types import Pixels, WideTable
+from unweave.types import Pixels, Rows, WideTable
 
 SAMPLING = Sampling("dpmsolver++", 3)
 BANK, SWAPPED = 1_400, 200  # rows that are rebuilt, and others that every factor is swapped in
 BATCH = 64
+HOLDS_FROM = 0.05  # of the mean difference of two pictures, which the strongest factor must change
+DIFFERING = 128  # pairs of pictures by which that difference is measured
 
 
 def judge_factors(
@@ -42,13 +44,25 @@ def judge_factors(
 def judge_run(run: Run, dataset: Dataset, factors: Sequence[Factor], seed: int) -> list[Factor]:
     """`judge_factors` of a run, on the rows that its factors were found on.
 
-    None of them has a verdict where there are fewer than 1,000 rows, or no decoder.
+    None of them has a verdict where there are fewer than 1,000 rows, or no decoder. All are left over where even the
+    strongest changes the pictures by less than 5 % of what two of them differ, as of pictures of noise: each unit may
+    then be read back from what it draws, and none says anything of the pictures.
     """
     rows, method = sample_rows(len(dataset), ROWS, seed), run.method()
     if len(rows) < MIN_ROWS or not isinstance(method, Generative):
         return [replace(factor, verdict=None) for factor in factors]
+    strongest = max((factor.effect for factor in factors), default=0.0)
+    if strongest < HOLDS_FROM * picture_difference(dataset, rows, seed):
+        progress.message(f"no factor is clear: the units hold next to nothing of {dataset.name}, or not yet.")
+        return [replace(factor, verdict="leftover") for factor in factors]
     codes = code_table(run, dataset, rows, seed, "averaged")
     return judge_factors(method, codes, factors, seed=seed)
+
+
+def picture_difference(dataset: Dataset, rows: Rows, seed: int) -> float:
+    """The mean absolute difference of two pictures, over pixels in [0, 1] and 128 random pairs of these rows."""
+    first, second = np.random.default_rng(seed).choice(rows, (2, DIFFERING))
+    return float(np.abs(dataset.images(first).astype(np.float32) - dataset.images(second)).mean() / 255)
 
 
 def swap_evidence(
