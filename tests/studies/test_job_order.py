@@ -14,7 +14,7 @@ def test_a_job_is_taken_when_its_needs_are_met() -> None:
     assert [first.name, second.name, order.take()] == ["a", "c", None]
     assert order.end(first, "") == []
     assert order.take() == job("b", "a")
-    assert order.pending == []
+    assert not order.pending
 
 
 def test_a_failure_takes_with_it_all_that_needs_it() -> None:

@@ -37,6 +37,7 @@ from unweave.cli import (
     share,
     sweep,
     train,
+    tune,
 )
 from unweave.training import malloc
 
@@ -59,6 +60,7 @@ app.add_typer(data.app, name="data")
 app.command("compare")(compare.command)
 app.command("report")(report.command)
 app.command("sweep")(sweep.command)
+app.command("tune")(tune.command)
 app.command("leaderboard")(leaderboard.command)
 app.command("contrast")(contrast.command)
 app.command("app")(explorer.command)

@@ -1,5 +1,6 @@
 """In which order the jobs of a study are done: each after those that it needs, and not where one of them fails."""
 
+from collections import deque
 from collections.abc import Sequence
 
 from unweave.studies.jobs import Job
@@ -9,7 +10,7 @@ class JobOrder:
     """The jobs that nobody has begun, and what has become of the others."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self.pending, self.names = list(jobs), {job.name for job in jobs}
+        self.pending, self.names = deque(jobs), {job.name for job in jobs}
         self.ended, self.failed = set[str](), set[str]()
 
     def take(self) -> Job | None:
@@ -21,8 +22,11 @@ class JobOrder:
 
     def end(self, job: Job, why: str) -> list[tuple[Job, str]]:
         """A job is done, or has failed for the reason `why`; those that fail with it, each with its reason."""
-        (self.failed if why else self.ended).add(job.name)
         dropped: list[tuple[Job, str]] = []
+        if not why:
+            self.ended.add(job.name)
+            return dropped
+        self.failed.add(job.name)
         while lost := [job for job in self.pending if self.failed & set(job.needs)]:
             for job in lost:
                 self.pending.remove(job)

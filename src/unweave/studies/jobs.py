@@ -123,12 +123,14 @@ def _scored(stored: Mapping[str, Any], scoring: Scoring, about: Mapping[str, Any
 
 def _told(facts: ReportFacts) -> dict[str, float]:
     """The numbers of a report that need no labels."""
-    rebuilt = facts.reconstruction
+    rebuilt, verdicts = facts.reconstruction, [each.factor.verdict for each in facts.factors]
     numbers = {
         "swap consistency": facts.swap_consistency,
         "live units": len(facts.in_state("live")),
         "copies": len(facts.in_state("copy")),
         "dead units": len(facts.in_state("dead")),
+        "clear factors": verdicts.count("one thing"),
+        "mixed factors": verdicts.count("several things mixed"),
         "psnr units alone": None if rebuilt is None else rebuilt.units_alone.psnr,
     }
     return {name: float(value) for name, value in numbers.items() if value is not None}

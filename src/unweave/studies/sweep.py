@@ -1,5 +1,6 @@
 """Sweep: carry out a study, or go on with it, and write its table and its page."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from unweave.studies.rows import ResultRow, check_parquet, write_csv, write_parq
 from unweave.studies.study import Study, read_study
 from unweave.studies.study import small as small_form
 from unweave.studies.watcher import StudyWatcher
+
+WRITING_SHARE = 20.0
+"""Times that writing the table takes, before it is written again."""
 
 Backend = Literal["local", "ray", "slurm"]
 
@@ -150,7 +154,7 @@ class SetAside(StudyWatcher):
     """Sets failed runs aside, keeps the table up to date, and passes on what it is told."""
 
     def __init__(self, plan: StudyPlan, watcher: StudyWatcher) -> None:
-        self.plan, self.watcher = plan, watcher
+        self.plan, self.watcher, self.write_after = plan, watcher, 0.0
 
     def begin(self, job: Job) -> None:
         self.watcher.begin(job)
@@ -158,7 +162,9 @@ class SetAside(StudyWatcher):
     def end(self, job: Job, failed: str) -> None:
         if failed and job.kind == "run":
             stored.set_aside(self.plan.out, job.name, Path(job.run_dir), failed)
-        write_csv(self.plan.out / "results.csv", results(self.plan))
+        if (began := time.monotonic()) >= self.write_after:  # all rows are read, so of a large study seldom
+            write_csv(self.plan.out / "results.csv", results(self.plan))
+            self.write_after = time.monotonic() + WRITING_SHARE * (time.monotonic() - began)
         self.watcher.end(job, failed)
 
     def look(self, running: Sequence[Job]) -> None:
