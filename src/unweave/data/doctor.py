@@ -8,7 +8,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -36,26 +36,22 @@ FORMATS_OF_ENDING = {
 """The formats that fit an ending, where they are not its own name."""
 
 T = TypeVar("T")
+Severity = Literal["problem", "warning", "note"]
+"""Images are lost; results suffer; good to know."""
 
 
 @dataclass(frozen=True)
 class Finding:
     kind: str  # one word, for programs
-    severity: Literal["problem", "warning", "note"]  # images are lost; results suffer; good to know
+    severity: Severity
     message: str
     count: int
     remedy: str
     examples: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "severity": self.severity,
-            "what": self.message,
-            "count": self.count,
-            "remedy": self.remedy,
-            "examples": list(self.examples),
-        }
+        facts = asdict(self)
+        return facts | {"what": facts.pop("message"), "examples": list(self.examples)}
 
 
 class DoctorReport(NamedTuple):
@@ -96,16 +92,21 @@ def _with_progress(items: Iterable[T], name: str, total: int, unit: str, each: i
             task.update(min(total, number * each))
 
 
+def _findings(kind: str, severity: Severity, names: Sequence[str], message: str, remedy: str) -> list[Finding]:
+    """A finding on these names, whose number stands for {} in the message; none without names."""
+    text, examples = message.format(f"{len(names):,}"), tuple(names[:MAX_EXAMPLES])
+    return [Finding(kind, severity, text, len(names), remedy, examples)] if names else []
+
+
 def _first_few(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name, _ in zip(names, range(MAX_EXAMPLES)))
 
 
 def _find_unreadable(dataset: Dataset) -> Iterator[Finding]:
     base = views.base_dataset(dataset)
-    if isinstance(base, CachedDataset) and base.bad:
-        message = f"{len(base.bad):,} images cannot be read and are left out"
-        examples = _first_few(base.bad.values())
-        yield Finding("corrupt", "problem", message, len(base.bad), "get them again, or delete them", examples)
+    bad = list(base.bad.values()) if isinstance(base, CachedDataset) else []
+    message, remedy = "{} images cannot be read and are left out", "get them again, or delete them"
+    yield from _findings("corrupt", "problem", bad, message, remedy)
 
 
 def _find_in_pixels(dataset: Dataset) -> Iterator[Finding]:
@@ -135,10 +136,9 @@ def _find_in_pixels(dataset: Dataset) -> Iterator[Finding]:
             "delete all but one of each group: repeats weigh more in training, and may lie in both train and test",
             _first_few(" = ".join(_row_names(dataset, rows[:4])) for rows in groups),
         )
-    if blank:
-        message = f"{len(blank):,} images are near-blank: their pixels spread by less than {BLANK_SPREAD:g} of 255"
-        remedy = "delete those that should show something"
-        yield Finding("blank", "warning", message, len(blank), remedy, _first_few(_row_names(dataset, blank)))
+    message = f"{{}} images are near-blank: their pixels spread by less than {BLANK_SPREAD:g} of 255"
+    remedy = "delete those that should show something"
+    yield from _findings("blank", "warning", list(_row_names(dataset, blank)), message, remedy)
 
 
 def _row_names(dataset: Dataset, rows: Iterable[int]) -> Iterator[str]:
@@ -158,19 +158,19 @@ def _find_in_factors(dataset: Dataset) -> Iterator[Finding]:
     classes = np.concatenate(parts)
     counts = [np.bincount(column, minlength=size) for column, size in zip(classes.T, sizes)]
     constant = [name for name, count in zip(dataset.factor_names, counts) if (count > 0).sum() == 1]
-    if constant:
-        message = f"{len(constant)} factors have one class in all rows"
-        yield Finding("constant", "note", message, len(constant), "they are left out of scores", _first_few(constant))
+    message = "{} factors have one class in all rows"
+    yield from _findings("constant", "note", constant, message, "they are left out of scores")
     few_rows = [
         f"{name} = {c}: {n} rows"
         for name, count in zip(dataset.factor_names, counts)
         for c, n in enumerate(count)
         if n < FEW_ROWS and (count > 0).sum() > 1
     ]
-    if few_rows:
-        message = f"{len(few_rows)} classes have fewer than {FEW_ROWS} rows"
-        remedy = "join classes, or add images: scores of them are noise"
-        yield Finding("few rows", "warning", message, len(few_rows), remedy, _first_few(few_rows))
+    message, remedy = (
+        f"{{}} classes have fewer than {FEW_ROWS} rows",
+        "join classes, or add images: scores of them are noise",
+    )
+    yield from _findings("few rows", "warning", few_rows, message, remedy)
     total = math.prod(sizes)
     if total > MAX_COMBINATIONS * len(dataset) or len(sizes) == 1:
         return
@@ -230,11 +230,9 @@ def _find_other_files(names: Sequence[str]) -> Iterator[Finding]:
         examples = _first_few(f"{ending}: {count:,}" for ending, count in endings.most_common())
         remedy = f"images end in {', '.join(IMAGE_ENDINGS)}"
         yield Finding("other files", "note", message, endings.total(), remedy, examples)
-    if len(visible) < len(paths):
-        hidden = len(paths) - len(visible)
-        yield Finding(
-            "hidden", "note", f"{hidden:,} files are hidden and passed over", hidden, "rename them if they count"
-        )
+    hidden = [path.as_posix() for path in paths if path not in set(visible)]
+    for each in _findings("hidden", "note", hidden, "{} files are hidden and passed over", "rename them if they count"):
+        yield replace(each, examples=())
 
 
 def _read_headers(names: Sequence[str], open_file: Callable[[int], Path | io.BytesIO]) -> list[_ImageHeader]:
@@ -265,32 +263,21 @@ def _find_odd_images(dataset: Dataset, headers: list[_ImageHeader]) -> Iterator[
     if not headers:
         return
     _, height, width = dataset.shape
-    tiny = [
-        f"{header.name}: {header.width} x {header.height}"
-        for header in headers
-        if header.width < width or header.height < height
-    ]
-    if tiny:
-        message = f"{len(tiny):,} images are smaller than {width} x {height} and are enlarged"
-        yield Finding("tiny", "warning", message, len(tiny), "lower data.size, or leave them out", _first_few(tiny))
+    size_of = {header.name: f"{header.name}: {header.width} x {header.height}" for header in headers}
+    tiny = [size_of[header.name] for header in headers if header.width < width or header.height < height]
+    message = f"{{}} images are smaller than {width} x {height} and are enlarged"
+    yield from _findings("tiny", "warning", tiny, message, "lower data.size, or leave them out")
     ratios = np.array([header.width / header.height for header in headers])
     middle = float(np.median(ratios))
     odd = np.flatnonzero((ratios > ODD_RATIO * middle) | (ratios < middle / ODD_RATIO))
-    if len(odd):
-        bound = f"over {ODD_RATIO:g} times wider or narrower than the median"
-        message = f"{len(odd):,} images are {bound}; only their middle is kept"
-        examples = _first_few(f"{headers[i].name}: {headers[i].width} x {headers[i].height}" for i in odd)
-        yield Finding("odd shapes", "warning", message, len(odd), "cut them yourself, or leave them out", examples)
+    message = f"{{}} images are over {ODD_RATIO:g} times wider or narrower than the median; only their middle is kept"
+    names = [size_of[headers[i].name] for i in odd]
+    yield from _findings("odd shapes", "warning", names, message, "cut them yourself, or leave them out")
     misnamed = [header.name for header in headers if not header.fits]
-    if misnamed:
-        message = f"{len(misnamed):,} images are of another format than their ending says"
-        remedy = "they are read as what they are"
-        yield Finding("misnamed", "note", message, len(misnamed), remedy, _first_few(misnamed))
+    message, remedy = "{} images are of another format than their ending says", "they are read as what they are"
+    yield from _findings("misnamed", "note", misnamed, message, remedy)
     animated = [header.name for header in headers if header.animated]
-    if animated:
-        message = f"{len(animated):,} images are animated"
-        remedy = "the first picture of each is used"
-        yield Finding("animated", "note", message, len(animated), remedy, _first_few(animated))
+    yield from _findings("animated", "note", animated, "{} images are animated", "the first picture of each is used")
     sizes = Counter(f"{header.width} x {header.height}" for header in headers)
     kinds = Counter(header.kind for header in headers)
     for word, remedy, counts in (

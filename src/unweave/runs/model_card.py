@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from unweave import registry
 from unweave.method import find_method
 from unweave.runs.run import Run
-
-BIBTEX = "```bibtex\n{}\n```"
 
 
 def card_of(run: Run, half: bool) -> str:
@@ -34,30 +35,40 @@ def card_of(run: Run, half: bool) -> str:
         "versions": ", ".join(f"{key} {value}" for key, value in record.get("versions", {}).items()) or "not recorded",
         "weights (raw: their sha256)": weights,
     }
-    parts = [
-        "---\nlibrary_name: unweave\ntags: [disentanglement, unsupervised, image-editing]\n---",
-        f"# {name} on {as_text(title)}",
-        (module.__doc__ or "").strip(),
-        "Trained without labels by [unweave]: images in, a set of units out, each to be changed on its own.",
-        *(["![reconstructions and swaps](preview.png)"] if run.preview() else []),
-        "## Use",
-        '```python\nimport unweave\n\nrun = unweave.from_pretrained(".")  # this folder, or owner/name on the Hub\n'
-        'codes = unweave.encode(run, images=["photo.png"])\n```',
-        "## Data",
-        markdown_table({key: data[key] for key in ("title", "source", "licence", "notes", "digest") if data.get(key)}),
-        "The licence of the data, where there is one, may bind what is trained on them.",
-        "## Training",
-        markdown_table(origin),
-        "## Settings",
-        markdown_table(settings),
-        "## Scores",
-        scores_table(scores),
-        "## Citation",
-        *(BIBTEX.format(entry.strip()) for entry in citations if entry.strip().startswith("@")),
-        *(entry.strip() for entry in citations if entry.strip() and not entry.strip().startswith("@")),
-        "[unweave]: https://pypi.org/project/unweave",
-    ]
-    return "\n\n".join(parts) + "\n"
+    card = ModelCard.from_template(
+        ModelCardData(
+            library_name="unweave",
+            tags=["disentanglement", "unsupervised", "image-editing"],
+            model_name=f"{name} on {title}",
+            eval_results=eval_results(scores, title, data.get("digest", "unnamed")),
+        ),
+        template_path=str(Path(__file__).with_suffix(".md.j2")),
+        name=name,
+        title=as_text(title),
+        about=(module.__doc__ or "").strip(),
+        preview=run.preview(),
+        data=markdown_table(
+            {key: data[key] for key in ("title", "source", "licence", "notes", "digest") if data.get(key)}
+        ),
+        training=markdown_table(origin),
+        settings=markdown_table(settings),
+        scores=scores_table(scores),
+        citations=[entry.strip() for entry in citations if entry.strip()],
+    )
+    return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"
+
+
+def eval_results(scores: Mapping[str, Any] | None, title: str, digest: str) -> list[EvalResult]:
+    """The scores as the Hub reads them: the protocol is the configuration of the metric."""
+    protocols = scores["protocols"].items() if scores else ()
+    return [
+        EvalResult(
+            task_type="image-feature-extraction", dataset_type=digest, dataset_name=title, metric_type=name,
+            metric_value=score["value"], metric_config=protocol,
+        )
+        for protocol, numbers in protocols
+        for name, score in numbers.items()
+    ]  # fmt: skip
 
 
 def scores_table(scores: Mapping[str, Any] | None) -> str:

@@ -38,7 +38,7 @@ from unweave.files import write_atomically
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
 MAX_PROCESSES = 16  # that convert images
-SAVE_SECONDS = 1.0  # seconds of a conversion that a kill loses, and as many chunks as there are processes
+SAVE_SECONDS = 5.0  # seconds of a conversion that a kill loses, and as many chunks as there are processes
 ANNOUNCED_FROM = 500  # images from which a conversion is announced
 MAX_NAMED = 20  # unreadable files that are named one by one
 

@@ -9,6 +9,7 @@ factor (it draws the instance at random).
 """
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 from typing import IO, Literal
@@ -141,7 +142,7 @@ def read_classes(paths: list[Path]) -> Labels:
 
 
 class MatrixFile:
-    """The rows of one file, in order; asking for earlier rows begins again.
+    """The rows of one file, best read in order: earlier rows of a .gz begin at its start again.
 
     The format: magic number (type), number of dimensions, at least three dimensions, all little-endian 32-bit
     integers, then the numbers. Raises ValueError that names the file where it is damaged, or has another type or shape.
@@ -149,58 +150,37 @@ class MatrixFile:
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
-        self._open()
-
-    def _open(self) -> None:
-        self._file: IO[bytes] | gzip.GzipFile = (
-            gzip.GzipFile(self.path) if self.path.suffix == ".gz" else self.path.open("rb")
-        )
-        magic, dims = self._read_integers(2)
+        self._file: IO[bytes] | gzip.GzipFile = gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
+        magic, dims = self._numbers(0, 2, "<i4").tolist()
         if magic not in TYPES or not 1 <= dims <= 8:
-            raise ValueError(f"{self.path} is not in the binary matrix format of NORB: it begins with {magic}, {dims}.")
-        shape = tuple(self._read_integers(max(3, dims))[:dims])
-        if shape != self.shape or TYPES[magic] != self.dtype:
-            raise ValueError(
-                f"{self.path} holds {TYPES[magic]} {list(shape)}, expected {self.dtype} {list(self.shape)}."
-            )
-        self.position = 0
-
-    def _read_integers(self, count: int) -> list[int]:
-        return np.frombuffer(self._read_bytes(4 * count), "<i4").tolist()
-
-    def _read_bytes(self, count: int) -> bytes:
-        try:
-            data = self._file.read(count)
-        except DAMAGE_ERRORS as error:
-            raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
-        if len(data) < count:
-            raise ValueError(f"{self.path} is cut short: {count - len(data):,} bytes are missing. Get it again.")
-        return data
+            raise ValueError(f"{path} is not in the binary matrix format of NORB: it begins with {magic}, {dims}.")
+        stored = tuple(self._numbers(8, dims, "<i4").tolist())
+        if stored != shape or TYPES[magic] != dtype:
+            raise ValueError(f"{path} holds {TYPES[magic]} {list(stored)}, expected {dtype} {list(shape)}.")
+        self._start = 8 + 4 * max(3, dims)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Rows start .. stop - 1."""
-        if start < self.position:
-            self._file.close()
-            self._open()
-        row = int(np.prod(self.shape[1:])) * self.dtype.itemsize
-        while self.position < start:
-            skipped = min(start - self.position, 512)
-            self._read_bytes(skipped * row)
-            self.position += skipped
-        data = self._read_bytes((stop - start) * row)
-        self.position = stop
-        if stop == self.shape[0]:
-            self._check_end()
-        return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
+        """Rows start .. stop - 1; with the last one, what follows: a .gz checks its checksum there."""
+        row = math.prod(self.shape[1:])
+        numbers = self._numbers(self._start + start * row * self.dtype.itemsize, (stop - start) * row, self.dtype)
+        if stop == self.shape[0] and self._bytes(1):
+            raise ValueError(f"{self.path} goes on after its last row. Get it again.")
+        return numbers.reshape(stop - start, *self.shape[1:])
 
-    def _check_end(self) -> None:
-        """Raises ValueError where there is more; a .gz checks its checksum when it is read to its end."""
+    def _numbers(self, position: int, count: int, dtype: np.dtype | str) -> np.ndarray:
+        size = count * np.dtype(dtype).itemsize
+        data = self._bytes(size, position)
+        if len(data) < size:
+            raise ValueError(f"{self.path} is cut short: {size - len(data):,} bytes are missing. Get it again.")
+        return np.frombuffer(data, dtype)
+
+    def _bytes(self, count: int, position: int | None = None) -> bytes:
         try:
-            more = self._file.read(1)
+            if position is not None:
+                self._file.seek(position)
+            return self._file.read(count)
         except DAMAGE_ERRORS as error:
             raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
-        if more:
-            raise ValueError(f"{self.path} goes on after its last row. Get it again.")
 
 
 DATASET = DatasetDefinition(

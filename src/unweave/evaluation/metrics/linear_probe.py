@@ -173,7 +173,8 @@ def probe_with_adam(
     the rows (the release does not shuffle), the epoch of the best mean average precision on the validation rows.
     Numbers: squared error, shuffled batches of 64, and the release keeps the epoch that is best on the *test* rows,
     which flatters: that is `select` "test" (None is the release's choice of either kind). Images are not flipped, since
-    codes are computed once. Initialised as torch does (uniform in ± 1 / sqrt(units)).
+    codes are computed once. Initialised as torch does (uniform in ± 1 / sqrt(units)). By hand, since scikit-learn's
+    linear models know no Adam, and its MLP no choice of the epoch by other rows.
     """
     _check_tables(split)
     if select is None:
