@@ -9,7 +9,6 @@ from PIL import Image
 
 from unweave.config import SettingsError
 from unweave.data.formats import lmdb
-from unweave.data.reading import lmdb_images
 
 COLOURS = [20, 60, 100, 140, 180, 220]
 
@@ -169,6 +168,6 @@ def test_a_damaged_page_is_an_error_or_bad_rows_but_never_a_crash(tmp_path, publ
 
 def test_images_are_told_by_how_they_begin():
     for ending in ("jpeg", "png", "webp", "gif", "bmp", "tiff"):
-        assert lmdb_images.is_image(encoded(9, ending)[:12]), ending
+        assert lmdb.is_image(encoded(9, ending)[:12]), ending
     for other in (b"", b"30000", b"RIFF....WAVE", b"{}"):
-        assert not lmdb_images.is_image(other)
+        assert not lmdb.is_image(other)

@@ -14,7 +14,7 @@ from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
-from unweave.data.reading import lmdb_images
+from unweave.data.formats import lmdb
 from unweave.data.reading.image_source import ImageSource
 from unweave.data.settings import DatasetSettings
 
@@ -53,12 +53,12 @@ def build(settings: BedroomSettings) -> Dataset:
 
 
 def files(settings: BedroomSettings) -> list[Path]:
-    return [lmdb_images.data_file(published_files.find_file(settings.path, "bedroom", FILES, ("lsun", "LSUN")))]
+    return [lmdb.data_file(published_files.find_file(settings.path, "bedroom", FILES, ("lsun", "LSUN")))]
 
 
 def source(settings: BedroomSettings) -> ImageSource:
-    stored, read = lmdb_images.open_images(files(settings)[0], KEY, settings.size)
-    count = lmdb_images.rows_used("LSUN bedrooms", stored, COUNT, settings.count)
+    stored, read = lmdb.open_images(files(settings)[0], KEY, settings.size)
+    count = lmdb.rows_used("LSUN bedrooms", stored, COUNT, settings.count)
     return ImageSource(
         name="bedroom" if count == COUNT else f"bedroom-{count}",
         card=CARD.of_first_rows(count, COUNT),

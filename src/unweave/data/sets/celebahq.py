@@ -15,7 +15,8 @@ from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
-from unweave.data.reading import attribute_table, lmdb_images
+from unweave.data.formats import lmdb
+from unweave.data.reading import attribute_table
 from unweave.data.reading.image_source import ImageSource, Labels
 from unweave.data.settings import DatasetSettings
 
@@ -56,9 +57,7 @@ def build(settings: CelebAHQSettings) -> Dataset:
 
 
 def files(settings: CelebAHQSettings) -> list[Path]:
-    file = lmdb_images.data_file(
-        published_files.find_file(settings.path, "celebahq", FILES, ("CelebAMask-HQ", "celeba_hq"))
-    )
+    file = lmdb.data_file(published_files.find_file(settings.path, "celebahq", FILES, ("CelebAMask-HQ", "celeba_hq")))
     folders = [file.parent, file.parent.parent] if file.name == "data.mdb" else [file.parent]
     tables = [folder / inside / TABLE for folder in folders for inside in ("", "celeba_anno", "CelebAMask-HQ")]
     return [file, *[table for table in tables if table.is_file()][:1]]
@@ -66,8 +65,8 @@ def files(settings: CelebAHQSettings) -> list[Path]:
 
 def source(settings: CelebAHQSettings) -> ImageSource:
     file, *tables = files(settings)
-    stored, read = lmdb_images.open_images(file, KEY, settings.size)
-    count = lmdb_images.rows_used("CelebA-HQ", stored, COUNT, settings.count)
+    stored, read = lmdb.open_images(file, KEY, settings.size)
+    count = lmdb.rows_used("CelebA-HQ", stored, COUNT, settings.count)
     return ImageSource(
         name="celebahq" if count == COUNT else f"celebahq-{count}",
         card=CARD.of_first_rows(count, COUNT),

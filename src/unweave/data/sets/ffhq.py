@@ -18,10 +18,11 @@ from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.download import published_files
 from unweave.data.download.published_files import RemoteFile
-from unweave.data.reading import attribute_table, lmdb_images
+from unweave.data.formats import lmdb
+from unweave.data.formats.lmdb import CountedImages
+from unweave.data.reading import attribute_table
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.data.reading.image_source import ImageSource
-from unweave.data.reading.lmdb_images import CountedImages
 from unweave.data.settings import DatasetSettings
 
 COUNT, TEST, KEY = 70_000, 10_000, "256-{index:05d}"
@@ -59,7 +60,7 @@ def build(settings: FFHQSettings) -> Dataset:
 
 def files(settings: FFHQSettings) -> list[Path]:
     path = _find(settings)
-    return _numbered_pictures(path) or [lmdb_images.data_file(path)]
+    return _numbered_pictures(path) or [lmdb.data_file(path)]
 
 
 def _find(settings: FFHQSettings) -> Path:
@@ -81,7 +82,7 @@ def _numbered_pictures(path: Path) -> list[Path]:
 def source(settings: FFHQSettings) -> ImageSource:
     path = _find(settings)
     stored, read = _open_images(path, settings.size)
-    count = lmdb_images.rows_used("FFHQ", stored, COUNT, settings.count)
+    count = lmdb.rows_used("FFHQ", stored, COUNT, settings.count)
     splits = {"test": np.arange(min(count, TEST)), "train": np.arange(TEST, count)}
     return ImageSource(
         name="ffhq" if count == COUNT else f"ffhq-{count}",
@@ -97,7 +98,7 @@ def _open_images(path: Path, size: int) -> CountedImages:
     """Raises ValueError where the pictures of a folder are not numbered 00000, 00001, ..., none left out."""
     pictures = _numbered_pictures(path)
     if not pictures:
-        return lmdb_images.open_images(lmdb_images.data_file(path), KEY, size)
+        return lmdb.open_images(lmdb.data_file(path), KEY, size)
     for row, file in enumerate(pictures):
         if file.stem != f"{row:05d}":
             raise ValueError(
