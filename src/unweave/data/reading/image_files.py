@@ -2,7 +2,9 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,6 +26,8 @@ MAX_FILE_BYTES = 256 << 20  # bytes of one image file; above it the file is not 
 
 ImagePixels = UInt8[np.ndarray, "height width channel"]
 ResizedPixels = UInt8[np.ndarray, "rows new_height new_width channel"]
+ImageContent = bytes | Path
+T = TypeVar("T")
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
 
@@ -50,29 +54,45 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def decode_image(
-    data: bytes | Path, size: tuple[int, int] | None, channels: int, box: Box | None = None
+    data: ImageContent, size: tuple[int, int] | None, channels: int, box: Box | None = None
 ) -> ImagePixels:
     """The picture in these bytes (or this file), its box (the middle, if None) resized to size = (height, width).
 
     Raises ValueError that says what is wrong: damaged, cut short, too large (256 MB, or 179 million pixels), a box
     outside the picture. Nothing else is raised, whatever the bytes are.
     """
+
+    def decode(content: ImageContent) -> ImagePixels:
+        with Image.open(image_stream(content), formats=IMAGE_FORMATS) as image:
+            if size is not None and box is None:
+                image.draft(None, (2 * size[1], 2 * size[0]))  # large JPEGs: decode at no more than is needed
+            return to_picture(image, size, channels, box)
+
+    return naming_reason(decode, data)
+
+
+def image_stream(content: ImageContent) -> Path | io.BytesIO:
+    """What Pillow opens."""
+    return content if isinstance(content, Path) else io.BytesIO(content)
+
+
+def naming_reason(read: Callable[[ImageContent], T], content: ImageContent) -> T:
+    """What `read` makes of an image file; all that goes wrong is a ValueError that says what it is."""
     try:
+        check_webp(content)
+        if isinstance(content, Path):
+            if content.exists() and not content.is_file():
+                raise ValueError("it is no regular file")
+            if content.stat().st_size > MAX_FILE_BYTES:
+                raise ValueError(f"it has {content.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
         with warnings.catch_warnings():
-            check_webp(data)
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of pictures that it still reads
-            if isinstance(data, Path):
-                if data.exists() and not data.is_file():
-                    raise ValueError("it is no regular file")
-                if data.stat().st_size > MAX_FILE_BYTES:
-                    raise ValueError(f"it has {data.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
-                return _decode_opened_image(Image.open(data, formats=IMAGE_FORMATS), size, channels, box)
-            return _decode_opened_image(Image.open(io.BytesIO(data), formats=IMAGE_FORMATS), size, channels, box)
+            return read(content)
     except MemoryError:
         raise ValueError("it does not fit into memory") from None
     except Exception as error:  # decoders of damaged files raise anything
-        reason = str(error).replace(f" {data!r}", "") if isinstance(data, Path) else str(error)
-        if "BytesIO" in reason or reason.startswith("cannot identify"):
+        reason = str(error).replace(f" {content!r}", "") if isinstance(content, Path) else str(error)
+        if "BytesIO" in reason or "cannot identify" in reason:
             reason = "it is no image that can be recognised"
         raise ValueError(reason or type(error).__name__) from error
 
@@ -107,15 +127,6 @@ def check_webp(data: bytes | Path) -> None:
         return
     if count is not None and count > MAX_PIXELS:
         raise ValueError(f"it has {count:,} pixels, more than {MAX_PIXELS:,}")
-
-
-def _decode_opened_image(
-    image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None
-) -> ImagePixels:
-    with image:
-        if size is not None and box is None:
-            image.draft(None, (2 * size[1], 2 * size[0]))  # large JPEGs: decode at no more than is needed
-        return to_picture(image, size, channels, box)
 
 
 def to_picture(image: Image.Image, size: tuple[int, int] | None, channels: int, box: Box | None = None) -> ImagePixels:

@@ -11,11 +11,10 @@ import numpy as np
 
 from unweave.config import SettingsError
 from unweave.data.dataset import Card
-from unweave.data.reading.image_files import Box, ImagePixels, decode_image
+from unweave.data.reading.image_files import Box, ImageContent, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
 from unweave.data.reading.intensity import LOOKED_AT, choose_range, given_range, sample_numbers, take_channels, to_size
 from unweave.data.reading.stored_pictures import (
-    PictureContent,
     StoredPicture,
     StoredShape,
     read_stored,
@@ -36,7 +35,7 @@ class PictureFiles(NamedTuple):
     name: str
     card: Card
     names: Sequence[str]  # by which labels find them
-    content: Callable[[int], PictureContent]  # of a file. Raises ValueError where it cannot be read
+    content: Callable[[int], ImageContent]  # of a file. Raises ValueError where it cannot be read
     say: Callable[[int], str]  # what a person calls it
     in_order: bool = False
 
@@ -94,7 +93,7 @@ def picture_source(
     )
 
 
-def read_picture(content: PictureContent, reading: Reading, size: tuple[int, int]) -> ImagePixels:
+def read_picture(content: ImageContent, reading: Reading, size: tuple[int, int]) -> ImagePixels:
     """One picture as those of a set were read; of several pages that are images each, the first.
 
     Raises ValueError that names a file that cannot be read so.

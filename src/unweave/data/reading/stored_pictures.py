@@ -3,11 +3,9 @@
 Pillow reads what it knows; TIFF with channels, pages or a depth that it does not know is read by tifffile.
 """
 
-import io
 import logging
 import struct
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +14,18 @@ import numpy as np
 from jaxtyping import Num
 from PIL import Image
 
-from unweave.data.reading.image_files import IMAGE_FORMATS, MAX_FILE_BYTES, MAX_PIXELS, check_webp, to_picture
+from unweave.data.reading.image_files import (
+    IMAGE_FORMATS,
+    MAX_PIXELS,
+    ImageContent,
+    image_stream,
+    naming_reason,
+    to_picture,
+)
 from unweave.data.settings import MAX_CHANNELS
 
 StoredPicture = Num[np.ndarray, "height width channel"]
 """One picture in numbers of any type."""
-
-PictureContent = bytes | Path
 
 PNG_START, PNG_HEAD = b"\x89PNG\r\n\x1a\n", 26  # bytes that say what a PNG is
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,40 +45,17 @@ class StoredShape(NamedTuple):
     deep: bool  # other numbers than 0 .. 255
 
 
-def stored_shape(content: PictureContent) -> StoredShape:
+def stored_shape(content: ImageContent) -> StoredShape:
     """Size, channels, pages and depth of a picture, of which only the header is read. Raises ValueError."""
-    return _naming_reason(_header, content)
+    return naming_reason(_header, content)
 
 
-def read_stored(content: PictureContent) -> Num[np.ndarray, "page height width channel"]:
+def read_stored(content: ImageContent) -> Num[np.ndarray, "page height width channel"]:
     """All pages of a picture. Those of 8 bits are upright, over white and in sRGB. Raises ValueError."""
-    return _naming_reason(_pages, content)
+    return naming_reason(_pages, content)
 
 
-def _naming_reason(read: Callable[[PictureContent], Any], content: PictureContent) -> Any:
-    try:
-        if isinstance(content, Path) and content.exists() and not content.is_file():
-            raise ValueError("it is no regular file")
-        check_webp(content)
-        if isinstance(content, Path) and content.stat().st_size > MAX_FILE_BYTES:
-            raise ValueError(f"it has {content.stat().st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of pictures that it still reads
-            return read(content)
-    except MemoryError:
-        raise ValueError("it does not fit into memory") from None
-    except Exception as error:  # decoders of damaged files raise anything
-        reason = str(error)
-        if "BytesIO" in reason or "cannot identify" in reason:
-            reason = "it is no image that can be recognised"
-        raise ValueError(reason or type(error).__name__) from error
-
-
-def _stream(content: PictureContent) -> Any:
-    return content if isinstance(content, Path) else io.BytesIO(content)
-
-
-def _is_tiff(content: PictureContent) -> bool:
+def _is_tiff(content: ImageContent) -> bool:
     if isinstance(content, bytes):
         return content[:4] in TIFF_STARTS
     with content.open("rb") as file:
@@ -89,7 +69,7 @@ class _PngHeader(NamedTuple):
     kind: int  # 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha
 
 
-def _png_header(content: PictureContent) -> _PngHeader | None:
+def _png_header(content: ImageContent) -> _PngHeader | None:
     """What the first chunk of a PNG says (its specification, 11.2.1); None for other files."""
     head = content[:PNG_HEAD] if isinstance(content, bytes) else b""
     if isinstance(content, Path):
@@ -101,13 +81,13 @@ def _png_header(content: PictureContent) -> _PngHeader | None:
     return _PngHeader(width, height, head[24], head[25])
 
 
-def _deep_colours(content: PictureContent) -> _PngHeader | None:
+def _deep_colours(content: ImageContent) -> _PngHeader | None:
     """The header of a PNG of 16 bits in each of three colours, of which Pillow keeps 8; None for others."""
     header = _png_header(content)
     return header if header is not None and header.bits == 16 and header.kind in (2, 6) else None
 
 
-def _deep_png(content: PictureContent, header: _PngHeader) -> StoredPicture:
+def _deep_png(content: ImageContent, header: _PngHeader) -> StoredPicture:
     """All 16 bits, over white where there is alpha."""
     if header.width * header.height > MAX_PIXELS:
         raise ValueError(f"it has {header.width * header.height:,} pixels, more than {MAX_PIXELS:,}")
@@ -123,7 +103,7 @@ def _deep_png(content: PictureContent, header: _PngHeader) -> StoredPicture:
     return np.rint(numbers[..., :3] * alpha + white * (1 - alpha)).astype(np.uint16)
 
 
-def _header(content: PictureContent) -> StoredShape:
+def _header(content: ImageContent) -> StoredShape:
     if (png := _deep_colours(content)) is not None:
         return StoredShape(png.height, png.width, 3, 1, True)
     if _needs_tifffile(content):
@@ -133,7 +113,7 @@ def _header(content: PictureContent) -> StoredShape:
             channels = sides.get("C", 1) * min(sides.get("S", 1), 3)
             pages = int(np.prod([length for axis, length in sides.items() if axis not in "YXCS"]))
             return StoredShape(sides["Y"], sides["X"], channels, pages, series.dtype != np.uint8)
-    with Image.open(_stream(content), formats=IMAGE_FORMATS) as image:
+    with Image.open(image_stream(content), formats=IMAGE_FORMATS) as image:
         turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
         height, width = (image.width, image.height) if turned else (image.height, image.width)
         deep = image.mode.startswith(DEEP_MODES)
@@ -141,13 +121,13 @@ def _header(content: PictureContent) -> StoredShape:
         return StoredShape(height, width, 1 if grey else 3, getattr(image, "n_frames", 1), deep)
 
 
-def _pages(content: PictureContent) -> Num[np.ndarray, "page height width channel"]:
+def _pages(content: ImageContent) -> Num[np.ndarray, "page height width channel"]:
     if (png := _deep_colours(content)) is not None:
         return _deep_png(content, png)[None]
     if _needs_tifffile(content):
         with _logged_errors_raised(), _open_tiff(content) as tiff:
             return _tiff_pages(tiff)
-    with Image.open(_stream(content), formats=IMAGE_FORMATS) as image:
+    with Image.open(image_stream(content), formats=IMAGE_FORMATS) as image:
         pages = []
         for page in range(getattr(image, "n_frames", 1)):
             image.seek(page)
@@ -162,12 +142,12 @@ def _pillow_page(image: Image.Image) -> StoredPicture:
     return to_picture(image, None, 1 if grey else 3)
 
 
-def _needs_tifffile(content: PictureContent) -> bool:
+def _needs_tifffile(content: ImageContent) -> bool:
     """Whether a file is a TIFF of several pages, of a depth or of channels that Pillow does not keep."""
     if not _is_tiff(content):
         return False
     try:
-        with Image.open(_stream(content), formats=("TIFF",)) as image:
+        with Image.open(image_stream(content), formats=("TIFF",)) as image:
             tags, mode = image.tag_v2, image.mode  # type: ignore[attr-defined]
             bits, unsigned = max(tags.get(BITS_PER_SAMPLE, (1,))), tags.get(SAMPLE_FORMAT, (1,)) == (1,)
             kept = bits <= 8 or (mode.startswith(DEEP_MODES) and not (bits > 16 and unsigned))
@@ -176,12 +156,12 @@ def _needs_tifffile(content: PictureContent) -> bool:
         return True
 
 
-def _open_tiff(content: PictureContent) -> Any:
+def _open_tiff(content: ImageContent) -> Any:
     try:
         import tifffile
     except ImportError as error:
         raise ValueError("its channels, pages or depth need tifffile: pip install 'unweave[science]'") from error
-    return tifffile.TiffFile(_stream(content), _multifile=False)
+    return tifffile.TiffFile(image_stream(content), _multifile=False)
 
 
 @contextmanager
