@@ -11,6 +11,9 @@ In the folder of a set, `home()/NAME`:
 
 A file that is there is compared with its sha256 and never fetched over. Where nobody published a sha256, that of the
 first download is recorded, and later ones are compared with it.
+
+By hand and not by pooch, which fetches over a file that differs, forgets what had come, knows one address of a file,
+and reads it once more for its digest.
 """
 
 import json

@@ -1,8 +1,7 @@
 """One file from one address into its part, going on from where an earlier try stopped.
 
 A part goes on where the server says that the file is still the same, or where its sha256 is known and the whole file
-is compared with it in the end; else it begins again. Addresses and redirects are http(s). By hand, as pooch and the
-clients that it calls know neither parts that go on nor redirects that must not leave https.
+is compared with it in the end; else it begins again. Standard library only; addresses and redirects are http(s).
 """
 
 import logging

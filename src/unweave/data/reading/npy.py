@@ -33,7 +33,7 @@ READ_BYTES = 1 << 24
 
 
 class ArrayRows:
-    """The rows of one array, best read in order: earlier rows of a compressed one begin at its start again.
+    """The rows of one array, in order; asking for earlier rows begins again.
 
     Raises ValueError for what is no array of rows (pickled objects, one stored column by column), and from `read`
     where the file is damaged or ends before.
@@ -41,10 +41,14 @@ class ArrayRows:
 
     def __init__(self, path: Path, member: str | None = None) -> None:
         """`member` is the name of an array in an .npz; None reads an .npy."""
-        self._file, (self.shape, fortran, self.dtype) = _open_array(path, member)
-        self._start = self._file.tell()
-        if fortran and len(self.shape) > 1:
+        self.path, self.member = path, member
+        self._open()
+        if self.fortran and len(self.shape) > 1:
             raise ValueError("it is stored column by column; store np.ascontiguousarray(images)")
+
+    def _open(self) -> None:
+        self._file, (self.shape, self.fortran, self.dtype) = _open_array(self.path, self.member)
+        self.position = 0
 
     def __len__(self) -> int:
         return self.shape[0] if self.shape else 0
@@ -52,17 +56,23 @@ class ArrayRows:
     def read(self, start: int, stop: int) -> np.ndarray:
         """Rows start .. stop - 1."""
         row = math.prod(self.shape[1:]) * self.dtype.itemsize
-        data = bytearray((stop - start) * row)
-        view, done = memoryview(data), 0
         try:
-            self._file.seek(self._start + start * row)
-            while done < len(data):
-                if not (count := self._file.readinto(view[done : done + READ_BYTES])):
-                    raise ValueError(f"it ends before row {start + done // row + 1} of {len(self)} is whole")
-                done += count
-            if stop == len(self):
+            if start < self.position:
+                self._file.close()
+                self._open()
+            self._file.seek((start - self.position) * row, 1)
+            self.position = start
+            data = bytearray()
+            while len(data) < (stop - start) * row:
+                block = self._file.read(min((stop - start) * row - len(data), READ_BYTES))
+                if not block:
+                    raise ValueError(f"it ends before row {start + len(data) // row + 1} of {len(self)} is whole")
+                data += block
+            self.position = stop
+            if self.position == len(self):
                 self._file.read(1)  # at its end a zip member checks its checksum
         except DAMAGE_ERRORS as error:
+            self.position = len(self) + 1  # whoever reads on begins again
             raise ValueError(str(error)) from error
         return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
 
