@@ -130,6 +130,17 @@ def test_a_module_in_the_current_folder_does_not_replace_one_of_python(foreign, 
     assert len(foreign("")) == 24
 
 
+@pytest.mark.slow
+def test_a_child_that_holds_much_is_kept():
+    hold = "globals().setdefault('held', b'x' * (400 << 20)) and __import__('os').getpid()"
+    processes = set()
+    with worker.children(1) as pool:
+        for pause in (0.0, 1.2, 1.2):  # loky looks once a second
+            time.sleep(pause)
+            processes.add(pool.submit(eval, hold).result())
+    assert len(processes) == 1
+
+
 def interrupted_while_a_child_sleeps():
     with worker.children(1) as pool:
         pool.submit(time.sleep, 60)

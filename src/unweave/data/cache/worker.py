@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -68,6 +69,9 @@ def answer(future: "Future[T]", name: str, moment: str) -> T:
 
 
 def _begin() -> None:
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize  # pages of a file that is mapped are no leak
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its children
     os.dup2(2, 1)  # what libraries print is no output of ours
 
