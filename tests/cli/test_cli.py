@@ -293,7 +293,7 @@ def test_who_can_reach_the_page_is_said(
     asked = {"share": False}
     monkeypatch.setattr("unweave.cli.app.signal.signal", lambda *_: None)
     monkeypatch.setattr(interface, "launch", lambda explorer, **options: asked.update(options))
-    monkeypatch.setattr(studio, "serve", lambda what, **options: asked.update(options))
+    monkeypatch.setattr(studio, "serve", lambda *runs, **options: asked.update(options))
     assert run(monkeypatch, "app", str(quick_run.path), *words) == 0
     assert ("warning: everyone" in capsys.readouterr().err) == warned
     assert asked["host"] == (words[1] if "--host" in words else "127.0.0.1")

@@ -37,18 +37,23 @@ class ImagePicker(NamedTuple):
 
     def on_pick(self, pick: Callable[..., Any], start: gr.Radio, outputs: Any) -> list[Any]:
         """The events by which `pick(source, seed, name)` is called."""
+        return self.on_pick_with(pick, [], start, outputs)
 
-        def pick_row(start_choice: str, selected: gr.SelectData) -> Any:
-            return pick(self.examples[selected.index][0], start_seed(start_choice))
+    def on_pick_with(self, pick: Callable[..., Any], more: Sequence[Any], start: gr.Radio, outputs: Any) -> list[Any]:
+        """The same with further inputs after the name."""
 
-        def pick_file(path: str, start_choice: str, file_name: str) -> Any:
-            return pick(Path(path), start_seed(start_choice), Path(file_name).name or Path(path).name)
+        def pick_row(selected: gr.SelectData, start_choice: str | None, *values: Any) -> Any:
+            return pick(self.examples[selected.index][0], start_seed(start_choice), None, *values)
 
-        with_name = "(file, start, _) => [file, start, file && file.orig_name]"
-        inputs = [self.upload, start, self.file_name]
+        def pick_file(path: str, start_choice: str | None, file_name: str, *values: Any) -> Any:
+            return pick(Path(path), start_seed(start_choice), Path(file_name).name or Path(path).name, *values)
+
+        with_name = "(file, start, _, ...more) => [file, start, file && file.orig_name, ...more]"
+        inputs = [self.upload, start, self.file_name, *more]
         events = [self.upload.upload(pick_file, inputs, outputs, js=with_name, **SHORT_WORK)]
         if self.examples:  # every click counts: Gradio's "always_last" would repeat the first
-            events.append(self.gallery.select(pick_row, start, outputs, trigger_mode="multiple", **SHORT_WORK))
+            row = {"trigger_mode": "multiple", **SHORT_WORK}
+            events.append(self.gallery.select(pick_row, [start, *more], outputs, **row))
         return events
 
 
@@ -63,9 +68,9 @@ def image_picker(explorer: Explorer, label: str, upload_label: str) -> ImagePick
     return ImagePicker(examples, gallery, upload, gr.Textbox(visible=False))
 
 
-def start_seed(start_choice: str) -> int | None:
+def start_seed(start_choice: str | None) -> int | None:
     """Of x_T, as the page says it; None is the inverted one."""
-    return None if start_choice == INVERTED else 0
+    return None if start_choice in (None, INVERTED) else 0
 
 
 def command_box() -> gr.Textbox:

@@ -201,6 +201,20 @@ class Explorer:
             raise ValueError(f"there is no row {source} to look at: upload an image.")
         return Partner(file_name or str(source), read_row(self.dataset, source))
 
+    def pick_like(self, other: "Explorer", source: int | Path, file_name: str | None = None) -> PickedImage:
+        """The same picture as `other.pick(source, None, file_name)`, at this run's size, begun from its own x_T.
+
+        A row is this run's own where its data are as many, else the pixels of the other's. Raises as `pick` does.
+        """
+        same = self.dataset is not None and other.dataset is not None and len(self.dataset) == len(other.dataset)
+        if isinstance(source, Path) or same:
+            return self.pick(source, None, file_name)
+        image, (channels, height, width) = other.partner(source).image, self.shape
+        if image.shape[1] != channels:
+            raise ValueError(f"the two runs see pictures of {image.shape[1]} and {channels} channels.")
+        fitted = torch.nn.functional.interpolate(image, size=(height, width), mode="bilinear", antialias=True)
+        return self.prepare(fitted, None, file_name or str(source))
+
     def prepare(self, image: Images, seed: int | None, name: str) -> PickedImage:
         """An image of the run's size that begins from the x_T of a seed, or from its own where that is None."""
         with self._drawing(), evaluating(self.method):

@@ -64,6 +64,17 @@ class Studio:
         await asyncio.create_task(self.show(slug, blocks), context=contextvars.Context())
         return f"/open/{slug}/"
 
+    def build_both(self, one: str, two: str) -> tuple[gr.Blocks, str]:
+        """The page of two runs side by side, and its name in addresses."""
+        from unweave.app.explorer import Explorer
+        from unweave.app.side_by_side import build_side_by_side
+
+        explorers = (Explorer(one), Explorer(two))
+        with self.building:
+            blocks = build_side_by_side(explorers)
+            blocks.queue(max_size=64, api_open=False)
+        return blocks, slug_of("-and-".join(str(explorer.run.path) for explorer in explorers))
+
     def build(self, run: str) -> tuple[gr.Blocks, str]:
         """The page of a run, and its name in addresses."""
         from unweave.app.components import picture_store
@@ -71,11 +82,10 @@ class Studio:
         from unweave.app.interface import build_page
 
         explorer = Explorer(run)
-        slug = re.sub(r"[^\w-]+", "-", str(explorer.run.path)).strip("-") or "run"
         with self.building:
             blocks = build_page(explorer, picture_store(self.folder), reopen=lambda: self.open(run))
             blocks.queue(max_size=64, api_open=False)
-        return blocks, slug
+        return blocks, slug_of(str(explorer.run.path))
 
     async def show(self, slug: str, blocks: gr.Blocks) -> None:
         """Put a page in its place, and end the one that was there."""
@@ -105,20 +115,24 @@ class Studio:
                 for visitor in waiting_visitors(page)()]  # fmt: skip
 
 
+def slug_of(text: str) -> str:
+    """A run's path as a part of an address."""
+    return re.sub(r"[^\w-]+", "-", text).strip("-") or "run"
+
+
 def warm_up() -> None:
     """Import what opens a run, once the start page is painted."""
     Thread(target=lambda: __import__("unweave.app.interface"), daemon=True).start()
 
 
 def serve(
-    what: str = "",
-    *,
+    *runs: str,
     host: str,
     port: int | None,
     photos: str = "",
     ready: Callable[[str], object] = print,
 ) -> None:
-    """Serve the start page on loopback until Ctrl-C; `what` is a run whose page is opened at once.
+    """Serve the start page on loopback until Ctrl-C; a run that is named is opened at once, and two side by side.
 
     `ready` is called with the address to open. Ending it saves and ends a training that it started. Raises OSError
     where the port is taken, and what `Explorer` raises.
@@ -128,7 +142,7 @@ def serve(
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
     studio = Studio(folder)
     try:
-        built = studio.build(what) if what else None
+        built = studio.build_both(*runs) if len(runs) == 2 else studio.build(*runs) if runs else None
         page = studio.prepare(photos)
         with page:
             page.load(warm_up, None, None)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,11 @@ from unweave.cli import output
 
 def command(
     what: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN|IMAGES]", help="a run directory, builtin:rooms, or a folder of pictures"),
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN|IMAGES]...",
+            help="a run directory, builtin:rooms, or a folder of pictures; two runs are shown side by side",
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="the address to listen on; 0.0.0.0 is every machine's")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="the port; the first free one from 7860 on if not given")] = None,
@@ -33,6 +37,7 @@ def command(
         unweave app                               the start page
         unweave app photos/                       the start page, with a folder of pictures to learn from
         unweave app builtin:rooms                 the model in the package
+        unweave app runs/a runs/b                 two runs side by side, on the same pictures
         unweave app runs/a --serve                for a class on one machine
         unweave app runs/a --export space/        a folder for a Hugging Face Space
 
@@ -41,24 +46,27 @@ def command(
     no list of runs, no training. An exported folder carries a dozen images of the data to begin with, and nobody can
     rename units there.
     """
+    named = what or []
+    if len(named) > 2:
+        raise ValueError(f"one run is shown, or two side by side; got {len(named)}.")
     if find_spec("gradio") is None:
         raise ImportError("the studio needs Gradio: pip install 'unweave[app]'.")
     if export is not None:
-        _export(what, export)
+        _export(named, export)
         return
     from unweave.app.guard import LOOPBACK
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if serve or share or host not in LOOPBACK:
-            _serve_run(what, host, port, share)
+            _serve_run(named, host, port, share)
         else:
-            _open_studio(what, host, port)
+            _open_studio(named, host, port)
     except SystemExit:  # pictures and uploads are removed; to take down all the rest in order would be seconds
         os._exit(128 + signal.SIGTERM)
 
 
-def _export(run: str | None, folder: Path) -> None:
+def _export(run: Sequence[str], folder: Path) -> None:
     from unweave.app.explorer import Explorer
     from unweave.app.export import export_folder
 
@@ -68,7 +76,7 @@ def _export(run: str | None, folder: Path) -> None:
         output.say(f"{folder / 'run' / 'examples'} has a dozen images of the data: remove what must not be public.")
 
 
-def _serve_run(run: str | None, host: str, port: int | None, share: bool) -> None:
+def _serve_run(run: Sequence[str], host: str, port: int | None, share: bool) -> None:
     """The page of a run alone, for people who may do nothing else on this machine."""
     from unweave.app.explorer import Explorer
     from unweave.app.guard import LOOPBACK
@@ -80,23 +88,23 @@ def _serve_run(run: str | None, host: str, port: int | None, share: bool) -> Non
     launch(explorer, host=host, port=port, share=share, ready=_say_address)
 
 
-def _open_studio(what: str | None, host: str, port: int | None) -> None:
+def _open_studio(named: Sequence[str], host: str, port: int | None) -> None:
     from unweave.app.studio import serve
 
-    photos = what is not None and holds_pictures(what)
-    serve("" if photos or what is None else what, photos=what or "" if photos else "", host=host, port=port,
-          ready=_say_address)  # fmt: skip
+    photos = len(named) == 1 and holds_pictures(named[0])
+    runs = [] if photos else named
+    serve(*runs, photos=named[0] if photos else "", host=host, port=port, ready=_say_address)
 
 
 def _say_address(address: str) -> None:
     output.say(f"open {address}")
 
 
-def _named(run: str | None, option: str) -> str:
-    """Raises ValueError where no run is named."""
-    if run is None or holds_pictures(run):
+def _named(runs: Sequence[str], option: str) -> str:
+    """Raises ValueError unless one run is named."""
+    if len(runs) != 1 or holds_pictures(runs[0]):
         raise ValueError(f"with {option} there is a run to look at and nothing else: name one, as in unweave app RUN.")
-    return run
+    return runs[0]
 
 
 def holds_pictures(what: str) -> bool:
