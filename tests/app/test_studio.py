@@ -75,7 +75,7 @@ def test_a_zip_is_learned_from_paused_and_gone_on_with(browser: Any, tmp_path: P
     archive = zip_of_pictures(tmp_path / "noise.zip")
     with served(tmp_path) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(60_000)
         page.goto(address)
         page.get_by_text("There is no run below this folder yet.").wait_for()
         assert serious(page) == []
@@ -89,13 +89,13 @@ def test_a_zip_is_learned_from_paused_and_gone_on_with(browser: Any, tmp_path: P
         page.get_by_text(re.compile("training: .* of")).wait_for()
         page.close()  # which does not end it
         page = browser.new_page(viewport={"width": 375, "height": 700})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(60_000)
         page.goto(address)
         page.get_by_text("Learning from noise.zip").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
     with served(tmp_path) as address:
         page = browser.new_page()
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(60_000)
         page.goto(address)
         page.get_by_text("Paused: noise.zip").wait_for()
         page.get_by_role("button", name="Go on").click()
@@ -105,13 +105,14 @@ def test_a_zip_is_learned_from_paused_and_gone_on_with(browser: Any, tmp_path: P
 def test_the_model_of_the_package_is_tried_at_three_widths(browser: Any, tmp_path: Path) -> None:
     with served(tmp_path) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(60_000)
         page.goto(address)
         page.get_by_role("button", name="Try it on rooms").click()
         page.wait_for_url("**/open/**")
         for width in (1280, 768, 375):
             page.set_viewport_size({"width": width, "height": 700})
             page.wait_for_selector(".compare img.after[src^=data]")
+            page.screenshot(path=f"{tmp_path}/{width}.png")
             slider = page.locator(SLIDERS).nth(9)
             slider.scroll_into_view_if_needed()
             slider.focus()
