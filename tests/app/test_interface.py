@@ -28,7 +28,7 @@ pytest.importorskip("gradio")
 from unweave.app.explorer import Explorer
 from unweave.app.export import export_folder
 from unweave.app.interface import launch
-from unweave.runs import units
+from unweave.runs.factors import require_factors
 from unweave.runs.run import Run
 
 pytestmark = pytest.mark.long
@@ -299,8 +299,8 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     wait("() => [...document.querySelectorAll('textarea')].some(one => one.value.includes('reconstruct'))")
     before, picture_before = command.input_value(), visitor.get_by_alt_text("edit").get_attribute("src")
     slider = visitor.locator(SLIDERS).first
-    first = (slider.get_attribute("aria-label") or "").split()[-1]
-    assert first.isdigit()
+    first = "f1"
+    assert "range slider for f1" in (slider.get_attribute("aria-label") or "")
     slider.focus()
     key = "ArrowLeft" if float(slider.input_value()) > 50 else "ArrowRight"
     for _ in range(12):
@@ -323,11 +323,11 @@ def test_a_visit(served: Served, browser: Any, tmp_path: Path) -> None:
     visitor.locator("input[type=file]").first.set_input_files(tmp_path / "evil.png")
     visitor.get_by_text("evil.png cannot be read as an image").first.wait_for(timeout=20_000)
     assert "uploads" not in visitor.locator("body").inner_text()
-    visitor.get_by_role("button", name="Name or change a unit").click()
-    visitor.get_by_label("Name of the unit").fill("wall colour")
+    visitor.get_by_role("button", name="Name or change a factor").click()
+    visitor.get_by_label("Name of the factor").fill("wall colour")
     visitor.get_by_role("button", name="Rename").click()
     visitor.wait_for_timeout(1_500)
-    assert units.unit_names(Run(served.run)) == {"wall colour": first}
+    assert require_factors(Run(served.run)).factors[0].name == "wall colour"
     visitor.reload()
     visitor.get_by_text("wall colour").first.wait_for(timeout=20_000)
     visitor.get_by_role("tab", name="Two pictures").click()
@@ -369,7 +369,7 @@ def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, b
     visitor.goto(served.address)
     sliders = visitor.locator(SLIDERS)
     sliders.first.wait_for()
-    for tab in ("Two pictures", "Many pictures", "The set", "One by one", "Units"):
+    for tab in ("Two pictures", "Many pictures", "The set", "One by one", "Factors"):
         visitor.get_by_role("tab", name=tab).click()
         visitor.wait_for_timeout(500)
         assert visitor.evaluate(NAMELESS) == []

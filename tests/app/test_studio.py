@@ -112,8 +112,7 @@ def test_the_model_of_the_package_is_tried_at_three_widths(browser: Any, tmp_pat
         for width in (1280, 768, 375):
             page.set_viewport_size({"width": width, "height": 700})
             page.wait_for_selector(".compare img.after[src^=data]")
-            page.screenshot(path=f"{tmp_path}/{width}.png")
-            slider = page.locator(SLIDERS).nth(9)
+            slider = page.locator(SLIDERS).nth(2)
             slider.scroll_into_view_if_needed()
             slider.focus()
             for place, height in (slider.bounding_box(), 700), (page.locator(".stage").bounding_box(), 700):

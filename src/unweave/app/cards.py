@@ -88,7 +88,13 @@ class Cards:
             *(slider.input(self.edit, self.now, self.edit_outputs, **latest) for slider in sliders),
             *(head.click(self.click_of(i), self.now, both, **SHORT_WORK) for i, head in enumerate(self.heads)),
         ]
-        hand.key.change(lambda: [self.head(i) for i in range(len(self.heads))], None, self.heads, cancels=[draw])
+        hand.key.change(
+            lambda: [self.head(i) for i in range(len(self.heads))],
+            None,
+            self.heads,
+            cancels=[draw],
+            show_progress="hidden",
+        )
         if source.examples:
             first, _ = source.examples[0]
             events.append(page.load(lambda: self.pick(first, None), None, self.image_outputs, **SHORT_WORK))

@@ -74,7 +74,7 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
         labelled = [*cards.sliders, *cards.heads, units, unit.dropdown, changes.which]
         if rename:
             changes.rename.click(rename_unit, [changes.which, changes.name], labelled)
-        page.load(labels, None, labelled)
+        page.load(labels, None, labelled, show_progress="hidden")
         for index, head in enumerate(cards.heads[: explorer.factor_count] if rename else []):
             head.click(chooses(index), None, [changes.which, changes.box], show_progress="hidden")
         hand.stop.click(None, cancels=[*events, *swap_events, *unit.events, *many_events, *set_events])
