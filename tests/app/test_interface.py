@@ -374,10 +374,11 @@ def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, b
         visitor.wait_for_timeout(500)
         assert visitor.evaluate(NAMELESS) == []
     reached = []
-    for _ in range(2 * sliders.count() + 2):  # each has a button beside it
+    for _ in range(60):  # states and buttons lie between the sliders
         visitor.keyboard.press("Tab")
         reached.append(visitor.evaluate("document.activeElement.getAttribute('aria-label')"))
-    assert len({name for name in reached if name and name.startswith("range slider for")}) == sliders.count()
+    cards = visitor.locator(f".card {SLIDERS}").count()
+    assert len({name for name in reached if name and name.startswith("range slider for f")}) == cards > 3
 
 
 def test_a_phone_sees_the_whole_page(served: Served, browser: Any) -> None:
