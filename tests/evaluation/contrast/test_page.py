@@ -1,6 +1,11 @@
+import base64
+import io
+
 import numpy as np
+from PIL import Image
 
 from unweave.evaluation.contrast.page import render_contrast
+from unweave.figures.pixels import use_colours
 
 UNIT = {"word": "3", "name": "<size>", "delta": 0.5, "low": 0.3, "high": 0.7, "p": 0.00001, "adjusted": 0.001}
 FACTS = {
@@ -37,3 +42,17 @@ def test_too_few_to_differ_are_said():
     assert "allow no p below" not in render_contrast(FACTS, [])
     few = {**FACTS, "design": "nested", "replicates": [3, 3], "smallest_p": 0.1}
     assert "allow no p below 0.1: none can be said to differ" in render_contrast(few, [])
+
+
+def test_channels_are_shown_in_their_colours_and_once():
+    first_alone = np.zeros((3, 8, 8, 2), np.uint8)
+    first_alone[..., 0] = 255
+    use_colours(("lime", "magenta"))
+    try:
+        page = render_contrast(FACTS, [first_alone])
+    finally:
+        use_colours(None)
+    content = base64.b64decode(page.split("data:image/png;base64,")[1].split('"')[0])
+    colours = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).reshape(-1, 3)
+    assert (colours == [0, 255, 0]).all(1).sum() >= 3 * 64
+    assert not (colours == [255, 0, 255]).all(1).any()

@@ -27,13 +27,13 @@ from unweave.evaluation.metrics.two_groups import (
 )
 from unweave.evaluation.report.report import check_output, set_aside
 from unweave.evaluation.run_editor import RunEditor
-from unweave.figures.pixels import rgb_pixels
 from unweave.files import check_writable, is_writable, write_atomically, write_json
 from unweave.method import Generative, Method, Sampling
 from unweave.runs.codes import codes_at
 from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
+from unweave.tensors import to_pixels
 
 DRAWN = 8  # units, those that differ most
 LEVEL = 0.05  # of the adjusted p, from which a difference is called one
@@ -91,7 +91,7 @@ class ContrastFacts:
 class TypicalPicture(NamedTuple):
     """The picture of A whose code is nearest to the median: itself, with a unit at A's median, and at B's."""
 
-    steps: UInt8[np.ndarray, "3 height width 3"]
+    steps: UInt8[np.ndarray, "3 height width channel"]
     change: float
 
 
@@ -212,6 +212,6 @@ def _draw(
     moved = editor.traverse(row, [unit.units for unit in units], lines)[:, :, 0]  # (unit, step, channel, height, width)
     image = editor.images(row)
     return [
-        TypicalPicture(rgb_pixels(torch.cat([image, steps])), float((steps[1] - steps[0]).abs().mean() / 2))
+        TypicalPicture(to_pixels(torch.cat([image, steps])), float((steps[1] - steps[0]).abs().mean() / 2))
         for steps in moved
     ]

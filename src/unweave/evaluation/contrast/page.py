@@ -16,7 +16,7 @@ from unweave.figures.html import template
 BAR = 240  # pixels that Cliff's delta from -1 to 1 is wide
 
 
-def render_contrast(facts: Mapping[str, Any], pictures: Sequence[UInt8[np.ndarray, "3 height width 3"]]) -> str:
+def render_contrast(facts: Mapping[str, Any], pictures: Sequence[UInt8[np.ndarray, "3 height width channel"]]) -> str:
     """The whole page of what contrast.json says, as text in UTF-8; pictures are of its first units."""
     a, b = map(escape, facts["names"])
     title = f"How {b} differs from {a}"
@@ -53,7 +53,9 @@ def _summary(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _card(unit: Mapping[str, Any], steps: UInt8[np.ndarray, "3 height width 3"] | None, names: Sequence[str]) -> str:
+def _card(
+    unit: Mapping[str, Any], steps: UInt8[np.ndarray, "3 height width channel"] | None, names: Sequence[str]
+) -> str:
     verdict = "differs" if unit["differs"] else "no difference that chance would not give"
     text = (
         f"<p>{verdict}; Cliff's delta {unit['delta']:+.2f} ({unit['low']:+.2f} to {unit['high']:+.2f}), "
