@@ -78,7 +78,10 @@ class Cards:
         self.image_outputs = [hand.picked, hand.key, *self.edit_outputs, *sliders]
         latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **SHORT_WORK}
         both = [*self.edit_outputs, *sliders]
-        draw = hand.key.change(self.draw_strips, hand.picked, self.heads, show_progress="hidden", **STRIPS)
+        empty = hand.key.change(
+            lambda: [self.head(i) for i in range(len(self.heads))], None, self.heads, show_progress="hidden"
+        )
+        draw = empty.then(self.draw_strips, hand.picked, self.heads, show_progress="hidden", **STRIPS)
         events = [
             *source.on_pick(self.pick, start, self.image_outputs),
             start.input(self.change_start, [hand.picked, start], self.image_outputs, **SHORT_WORK),
@@ -88,13 +91,7 @@ class Cards:
             *(slider.input(self.edit, self.now, self.edit_outputs, **latest) for slider in sliders),
             *(head.click(self.click_of(i), self.now, both, **SHORT_WORK) for i, head in enumerate(self.heads)),
         ]
-        hand.key.change(
-            lambda: [self.head(i) for i in range(len(self.heads))],
-            None,
-            self.heads,
-            cancels=[draw],
-            show_progress="hidden",
-        )
+        hand.key.change(None, cancels=[draw])  # one of the picture before, which is known to run by now
         if source.examples:
             first, _ = source.examples[0]
             events.append(page.load(lambda: self.pick(first, None), None, self.image_outputs, **SHORT_WORK))
