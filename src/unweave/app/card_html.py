@@ -6,13 +6,13 @@ from typing import Literal
 
 from unweave.factors.factor import Verdict
 
-Kind = Literal["clear", "mixed", "leftover", "plain", "unit"]
+CardKind = Literal["clear", "mixed", "leftover", "plain", "unit"]
 """How sure it is that a card is one thing; plain has no verdict."""
 
-KINDS: dict[Verdict | None, Kind] = {
+KINDS: dict[Verdict | None, CardKind] = {
     "one thing": "clear", "several things mixed": "mixed", "leftover": "leftover", None: "plain",
 }  # fmt: skip
-BADGES: dict[Kind, str] = {"clear": "one thing", "mixed": "several things mixed", "leftover": "left over"}
+BADGES: dict[CardKind, str] = {"clear": "one thing", "mixed": "several things mixed", "leftover": "left over"}
 
 ON_CLICK = """element.addEventListener('click', event => {
     const button = event.target.closest('button[data-act]');
@@ -23,7 +23,7 @@ ON_CLICK = """element.addEventListener('click', event => {
 
 def card_html(
     name: str,
-    kind: Kind,
+    kind: CardKind,
     strip: Sequence[tuple[float, str]] = (),
     states: Sequence[tuple[float, float]] = (),
     changeable: bool = False,

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-Positions = tuple[float, ...]
+SliderPositions = tuple[float, ...]
 """Where the sliders are, each in [0, 1]."""
 
 
 class EditHistory(NamedTuple):
     """Positions before, now, and those that were undone."""
 
-    now: Positions
-    past: tuple[Positions, ...] = ()
-    future: tuple[Positions, ...] = ()
+    now: SliderPositions
+    past: tuple[SliderPositions, ...] = ()
+    future: tuple[SliderPositions, ...] = ()
     slider: int | None = None  # that moved last: moving it on is the same edit
 
     def moved(self, positions: Sequence[float]) -> "EditHistory":

@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from unweave.app.card_html import KINDS, Kind
+from unweave.app.card_html import KINDS, CardKind
 from unweave.app.listed_units import current_names, words_to_show
 from unweave.app.uploads import check_upload_size
 from unweave.data import sampling
@@ -125,7 +125,7 @@ class Explorer:
         """How many of the units are factors; they come first."""
         return sum(FACTOR_WORD.fullmatch(unit.word) is not None for unit in self.units)
 
-    def kind(self, index: int) -> Kind:
+    def kind(self, index: int) -> CardKind:
         """What is known of whether one of the units is one thing."""
         if self.found is None or index >= self.factor_count:
             return "unit"

@@ -8,7 +8,7 @@ import numpy as np
 from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
 
 
-class Difference(NamedTuple):
+class FactorDifference(NamedTuple):
     """A factor or unit of both pictures."""
 
     slider: int  # of the factor or unit
@@ -23,16 +23,16 @@ def compared(explorer: Explorer) -> range:
     return range(explorer.factor_count or len(explorer.units))
 
 
-def differences(explorer: Explorer, picked: PickedImage, partner: Partner) -> Iterator[Difference]:
+def differences(explorer: Explorer, picked: PickedImage, partner: Partner) -> Iterator[FactorDifference]:
     """What differs, each as it is drawn."""
     there = explorer.positions_of(partner.image)
     base = explorer.pixels(picked.reconstruction)[0].astype(np.float64)
     for index, edited in explorer.swap(picked, partner, list(compared(explorer))):
         change = float(np.abs(edited[0].astype(np.float64) - base).mean() / 255)
-        yield Difference(index, picked.positions[index], there[index], change, edited[0])
+        yield FactorDifference(index, picked.positions[index], there[index], change, edited[0])
 
 
-def by_what_matters(drawn: Sequence[Difference]) -> list[Difference]:
+def by_what_matters(drawn: Sequence[FactorDifference]) -> list[FactorDifference]:
     """The largest change first."""
     return sorted(drawn, key=lambda difference: -difference.change)
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from html import escape
 
 from unweave.app.explorer import Explorer, Picture
-from unweave.app.pair import Difference
+from unweave.app.pair import FactorDifference
 from unweave.app.picture_panel import address_of
 
 
-def differences_html(explorer: Explorer, drawn: Sequence[Difference], steps: Sequence[Picture]) -> str:
+def differences_html(explorer: Explorer, drawn: Sequence[FactorDifference], steps: Sequence[Picture]) -> str:
     """A row for each factor, what matters most first; a click takes it over. Below them the way to the other one."""
     names, most = explorer.names(), max((each.change for each in drawn), default=0.0) or 1.0
     rows = "".join(

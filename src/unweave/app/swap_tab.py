@@ -21,7 +21,7 @@ from unweave.app.components import (
 )
 from unweave.app.explorer import STEPS, Explorer, Partner, PickedImage, partners_argument
 from unweave.app.page_parts import errors_in_page, page_error
-from unweave.app.pair import Difference, by_what_matters, compared, differences, way
+from unweave.app.pair import FactorDifference, by_what_matters, compared, differences, way
 from unweave.app.pair_html import differences_html
 from unweave.figures.pixels import rgb_pixels
 
@@ -62,7 +62,7 @@ def build_swap_tab(
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[str]:
         picked, partner = require_picked(picked), require_picked(partner, "a partner")
-        drawn, total = list[Difference](), len(compared(explorer))
+        drawn, total = list[FactorDifference](), len(compared(explorer))
         for difference in differences(explorer, picked, partner):
             drawn = by_what_matters([*drawn, difference])
             progress((len(drawn), total), desc="comparing")

@@ -28,7 +28,7 @@ PAUSED = (
 WORDS = ("training.preview=4000", "training.save=4000")  # a first picture soon, and little that may be lost
 PATIENCE = 60.0  # seconds that a process has to save
 
-State = Literal["running", "pausing", "paused", "stopped", "finished", "failed", "elsewhere"]
+Phase = Literal["running", "pausing", "paused", "stopped", "finished", "failed", "elsewhere"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Training:
 
     name: str
     data: str
-    state: State
+    state: Phase
     task: str = ""  # what is going on now, such as training
     done: float = 0.0
     total: float | None = None
@@ -58,7 +58,7 @@ class Trainings:
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.asked: dict[str, State] = {}  # what a process that was asked to end will be
+        self.asked: dict[str, Phase] = {}  # what a process that was asked to end will be
 
     def names(self) -> list[str]:
         """The newest first."""
@@ -131,8 +131,8 @@ class Trainings:
         lines = read_lines(self.folder / name / "progress.jsonl")
         return training_of(name, stored["data"], state, lines)
 
-    def _state(self, name: str, stored: Mapping[str, Any]) -> State:
-        before: State = stored["state"]
+    def _state(self, name: str, stored: Mapping[str, Any]) -> Phase:
+        before: Phase = stored["state"]
         process = self.processes.get(name)
         if process is None:
             if before != "running":
@@ -141,7 +141,7 @@ class Trainings:
         status = process.poll()
         if status is None:
             return "pausing" if name in self.asked else "running"
-        now: State = "finished" if status == 0 else self.asked.get(name, "paused") if status in PAUSED else "failed"
+        now: Phase = "finished" if status == 0 else self.asked.get(name, "paused") if status in PAUSED else "failed"
         if now != before:
             self._write(name, {**stored, "state": now})
         return now
@@ -177,7 +177,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def training_of(name: str, data: str, state: State, lines: Sequence[Mapping[str, Any]]) -> Training:
+def training_of(name: str, data: str, state: Phase, lines: Sequence[Mapping[str, Any]]) -> Training:
     """A training by what its process wrote."""
     messages = [str(line["message"]) for line in lines if "message" in line]
     run = next((Path(text.removeprefix("run: ")) for text in reversed(messages) if text.startswith("run: ")), None)

@@ -6,7 +6,7 @@ import numpy as np
 
 from unweave.data.dataset import Dataset
 from unweave.data.factors import check_range
-from unweave.runs.sharded_codes import Codes, read_codes, whole_codes
+from unweave.runs.sharded_codes import EncodedPart, read_codes, whole_codes
 from unweave.types import FactorTable, Pixels, Rows
 
 
@@ -25,7 +25,7 @@ class EncodedDataset(Dataset):
     def __len__(self) -> int:
         return sum(self.about.counts)
 
-    def codes(self, rows: Rows) -> Codes:
+    def codes(self, rows: Rows) -> EncodedPart:
         """The stored codes of these rows."""
         check_range(rows, len(self), "row")
         return read_codes(self.folder, rows)[0]

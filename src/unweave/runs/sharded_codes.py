@@ -21,7 +21,7 @@ from unweave.types import FactorTable, Rows
 ABOUT = "codes.json"
 FACTOR = "factor "
 MOST_PARTS = 2_000  # that are read for a sample
-Codes = Float[np.ndarray, "rows unit dim"]
+EncodedPart = Float[np.ndarray, "rows unit dim"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def part_path(folder: Path, part: int) -> Path:
 
 
 def write_part(
-    folder: Path, part: int, codes: Codes, rows: Rows, factors: Mapping[str, np.ndarray], bad: Mapping[int, str]
+    folder: Path, part: int, codes: EncodedPart, rows: Rows, factors: Mapping[str, np.ndarray], bad: Mapping[int, str]
 ) -> Path:
     """A part, whole or not at all; `bad` says why rows of it cannot be read."""
     import pyarrow
@@ -139,7 +139,7 @@ def sample_positions(about: AboutCodes, count: int, seed: int) -> Rows:
     return starts[inside] + chosen - (np.cumsum(sizes) - sizes)[inside]
 
 
-def read_codes(folder: Path, positions: Rows) -> tuple[Codes, Rows, FactorTable | None]:
+def read_codes(folder: Path, positions: Rows) -> tuple[EncodedPart, Rows, FactorTable | None]:
     """The codes at these positions, their rows of the data set, and their factors where they are known."""
     about, parquet = whole_codes(folder), _parquet()
     ends = np.cumsum(about.counts)
