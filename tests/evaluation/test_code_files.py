@@ -35,6 +35,22 @@ def test_a_csv_has_a_row_an_image_and_a_column_a_number(tmp_path: Path) -> None:
         write_codes(ARRAYS, tmp_path / "codes.csv", FACTS)
 
 
+def test_a_factor_replaces_no_column_and_text_is_no_formula(tmp_path: Path) -> None:
+    names = np.array(["unit_0_0", "=hue"])
+    arrays = {**ARRAYS, "files": np.array([f"-{i}.png" for i in range(12)]), "factor_names": names}
+    columns = image_columns(arrays)
+    np.testing.assert_array_equal(columns["factor_unit_0_0"], ARRAYS["factors"][:, 0])
+    assert "unit_0_0" not in columns
+    np.testing.assert_array_equal(
+        image_columns({**arrays, "factor_names": ["left", "b"]})["left"], ARRAYS["boxes"][:, 0]
+    )
+    with write_codes(arrays, tmp_path / "codes.csv", FACTS).open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert row["file"] == "'-0.png"
+    assert row["'=hue"] == str(ARRAYS["factors"][0, 1])
+    assert float(row["unit_0_0"]) == pytest.approx(ARRAYS["codes"][0, 0, 0])
+
+
 def test_parquet_keeps_the_numbers_and_the_run(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(write_codes(ARRAYS, tmp_path / "codes.parquet", FACTS))

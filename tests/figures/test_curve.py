@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -68,3 +69,12 @@ def test_wrong_calls_say_what_is_right():
         plot_curves([{"seen": 0, "total": math.nan}])
     with pytest.raises(ValueError, match="nothing to draw"):
         plot_curves([])
+
+
+def test_names_are_drawn_as_they_are_written():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot_curves([{"seen": 0, "price $x^{$": 1.0, "\u9762\u79ef": 2.0}], title="$a^{$", x_label="$b^{$")
+    hidden, shown = (plot_curves([{"seen": 0, name: 1.0}]) for name in ("_a", "ba"))
+    legend = [(np.asarray(picture)[:, 660:] < 128).all(2).sum() for picture in (hidden, shown)]
+    assert legend[0] > 0.5 * legend[1] > 0

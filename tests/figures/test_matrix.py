@@ -51,3 +51,8 @@ def test_what_cannot_be_drawn(values, names, message):
 def test_drawing_a_matrix_needs_no_torch():
     code = "import sys, unweave.figures.matrix, unweave.figures.save; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_names_are_drawn_as_they_are_written():
+    odd, names = "price $x^{$", ["$a^{$", "$b^{$", "c"]
+    assert plot_matrix(SHARES, [odd, "$$"], units=names, title=odd, quantity=odd).width > 0

@@ -13,7 +13,7 @@ from unweave.config import SettingsError
 from unweave.method import Batch, find_method
 from unweave.runs.plan import plan
 from unweave.tensors import Images
-from unweave.training.augment import augmented, check_augment, view_of
+from unweave.training.augment import Chances, augmented, check_augment, view_of
 from unweave.training.method_builder import builder
 
 TAKING = [name for name in registry.names("methods") if find_method(name).takes_views]
@@ -27,9 +27,13 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+def chances(count: int) -> Chances:
+    return torch.rand(count, 4, generator=rng())
+
+
 def test_a_flip_is_the_image_or_its_mirror_image() -> None:
     images = pictures(32)
-    views = view_of(images, ["flip"], rng())
+    views = view_of(images, ["flip"], chances(32))
     mirrored = [torch.allclose(view, image.flip(-1), atol=1e-4) for view, image in zip(views, images)]
     kept = [torch.allclose(view, image, atol=1e-4) for view, image in zip(views, images)]
     assert all(one != other for one, other in zip(mirrored, kept))
@@ -39,7 +43,7 @@ def test_a_flip_is_the_image_or_its_mirror_image() -> None:
 def test_a_shift_is_of_whole_pixels_up_to_an_eighth_of_the_side() -> None:
     images = torch.full((64, 1, 16, 32), -1.0)
     images[:, :, 8, 16] = 1
-    places = [tuple(map(int, (view[0] > 0.99).nonzero()[0])) for view in view_of(images, ["shift"], rng())]
+    places = [tuple(map(int, (view[0] > 0.99).nonzero()[0])) for view in view_of(images, ["shift"], chances(64))]
     assert {y - 8 for y, _ in places} == set(range(-2, 3))
     assert {x - 16 for _, x in places} == set(range(-4, 5))
 
@@ -48,7 +52,7 @@ def test_a_turn_keeps_what_is_round_and_turns_the_rest() -> None:
     y, x = torch.meshgrid(torch.arange(16) - 7.5, torch.arange(32) - 15.5, indexing="ij")
     disc, bar = torch.exp(-(x**2 + y**2) / 16), torch.exp(-(x**2) / 4 - y**2 / 36)
     images = (2 * torch.stack([disc, bar]) - 1).unsqueeze(1).repeat(4, 1, 1, 1)
-    views = view_of(images, ["rotate"], rng())
+    views = view_of(images, ["rotate"], chances(8))
     inside = (x**2 + y**2 < 36).expand(8, 1, -1, -1)
     change = torch.where(inside, (views - images).abs(), 0).amax((1, 2, 3))
     assert change[::2].max() < 0.04
@@ -57,25 +61,27 @@ def test_a_turn_keeps_what_is_round_and_turns_the_rest() -> None:
     assert mass.numpy() == pytest.approx(float((images[1] + 1)[:, inside[0, 0]].sum()), rel=0.03)
 
 
-def test_views_are_a_function_of_seed_and_images_seen_whatever_the_processes() -> None:
-    batch = Batch(pictures(), torch.arange(8), seen=40, seed=3)
+@pytest.mark.parametrize(("count", "budget"), [(8, 0), (7, 0), (5, 45)])
+def test_views_are_a_function_of_seed_and_images_seen_whatever_the_processes(count: int, budget: int) -> None:
+    batch = Batch(pictures(count), torch.arange(count), seen=40, budget=budget, seed=3)
+    size = count if not budget else 8  # the last batch has what is left of the budget
 
     def both(batch: Batch, share: tuple[int, int] = (0, 1)) -> torch.Tensor:
-        one = next(augmented([batch], ["flip", "rotate", "shift"], share))
+        one = next(augmented([batch], ["flip", "rotate", "shift"], size, share))
         assert one.views is not None
         return torch.stack([one.images, one.views])
 
     whole = both(batch)
     assert torch.equal(whole, both(batch))
-    parts = [slice(0, 4), slice(4, 8)]
+    parts = [slice(0, count // 2), slice(count // 2, count)]
     halves = [
         both(replace(batch, images=batch.images[part], index=batch.index[part]), (i, 2)) for i, part in enumerate(parts)
     ]
     assert torch.equal(whole, torch.cat(halves, 1))
     assert not torch.allclose(whole[0], whole[1])
-    assert not torch.equal(whole, both(replace(batch, seen=48)))
+    assert not torch.equal(whole, both(replace(batch, seen=48, budget=budget and budget + 8)))
     assert not torch.equal(whole, both(replace(batch, seed=4)))
-    assert next(augmented([batch], [])) is batch
+    assert next(augmented([batch], [], size)) is batch
 
 
 @pytest.mark.parametrize("name", TAKING)

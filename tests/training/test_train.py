@@ -362,3 +362,5 @@ def test_a_finished_run_goes_on_to_a_larger_budget_and_to_nothing_else(tmp_path:
     ):
         with pytest.raises(SettingsError, match=words):
             unweave.train(tmp_path / "run", resume=True, **tables)
+    with pytest.raises(SettingsError, match="it may go on to more images"):
+        unweave.train(tmp_path / "run", {"training": 5}, resume=True)

@@ -1,7 +1,7 @@
 """Codes of a run as a table: .csv, .parquet, and .h5ad for AnnData's readers; with a map of them where it is asked for.
 
 A row of the table is an image: its number, its file, the place of a tile, the known factors, and a column for each
-number of the code.
+number of the code. A factor that has the name of another column is factor_NAME.
 """
 
 import csv
@@ -20,6 +20,9 @@ from unweave.runs.run import Run
 
 PACKAGES = {".npz": None, ".csv": None, ".parquet": "pyarrow", ".h5ad": "anndata"}
 """What is written, by the ending, and the package that it needs."""
+BOX_COLUMNS, MAP_COLUMNS = ("left", "top", "right", "bottom"), ("map_x", "map_y", "remoteness", "far_out")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""With which a spreadsheet takes the text of a cell for a formula; a ' before it makes it text."""
 EXTRAS = {"pyarrow": "parquet", "anndata": "anndata"}
 
 Arrays = Mapping[str, np.ndarray]
@@ -78,8 +81,9 @@ def write_codes(arrays: Arrays, path: Path, facts: Mapping[str, str], overwrite:
     if kind == ".csv":
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow([*about, *numbers])
-        table.writerows(zip(*(column.tolist() for column in [*about.values(), *numbers.values()])))
+        table.writerow(map(_as_text, [*about, *numbers]))
+        rows = zip(*(column.tolist() for column in [*about.values(), *numbers.values()]))
+        table.writerows(map(_as_text, row) for row in rows)
         return write_atomically(path, text.getvalue(), overwrite=overwrite)
     with temporary_path(path) as temporary:
         if kind == ".parquet":
@@ -95,12 +99,14 @@ def image_columns(arrays: Arrays) -> dict[str, np.ndarray]:
     if "files" in arrays:
         columns["file"] = arrays["files"]
     if "boxes" in arrays:
-        columns |= dict(zip(("left", "top", "right", "bottom"), arrays["boxes"].T))
+        columns |= dict(zip(BOX_COLUMNS, arrays["boxes"].T))
     if "factors" in arrays:
-        columns |= {str(name): column for name, column in zip(arrays["factor_names"], arrays["factors"].T)}
+        taken = {"row", "file", *BOX_COLUMNS, *MAP_COLUMNS, *code_columns(arrays["codes"])}
+        for name, column in zip(map(str, arrays["factor_names"]), arrays["factors"].T):
+            columns[f"factor_{name}" if name in taken else name] = column
     if "map" in arrays:
         columns |= {"map_x": arrays["map"][:, 0], "map_y": arrays["map"][:, 1]}
-        columns |= {name: arrays[name] for name in ("remoteness", "far_out")}
+        columns |= {name: arrays[name] for name in MAP_COLUMNS[2:]}
     return columns
 
 
@@ -110,6 +116,11 @@ def code_columns(codes: np.ndarray) -> dict[str, np.ndarray]:
     if dim == 1:
         return {f"unit_{unit}": codes[:, unit, 0] for unit in range(units)}
     return {f"unit_{unit}_{place}": codes[:, unit, place] for unit in range(units) for place in range(dim)}
+
+
+def _as_text(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 
 def _write_parquet(columns: Arrays, path: Path, facts: Mapping[str, str]) -> None:

@@ -7,7 +7,18 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from unweave.figures.plots import DPI, FONT_SIZE, TITLE_FONT_SIZE, fold, new_axes, rgb, short_numbers, to_picture
+from unweave.figures.plots import (
+    DPI,
+    FONT_SIZE,
+    TITLE_FONT_SIZE,
+    fold,
+    literal,
+    missing_glyphs_allowed,
+    new_axes,
+    rgb,
+    short_numbers,
+    to_picture,
+)
 from unweave.figures.text import RULE_COLOUR, Colour
 from unweave.figures.ticks import Number, format_number
 
@@ -64,20 +75,26 @@ def _plot(
 ) -> Image.Image:
     figure, axes = new_axes(*size)
     axes.set_yscale("log" if log else "linear")
-    for index, (term, points) in enumerate(lines.items()):
+    for index, points in enumerate(lines.values()):
         colour = rgb(CURVE_COLOURS[index % len(CURVE_COLOURS)])
         if len(points) > 2 * MEANS_PER_CURVE:
             axes.plot(*points.T, color=colour, alpha=0.25, linewidth=0.7, zorder=2)
             points = np.stack([stretch.mean(0) for stretch in np.array_split(points, MEANS_PER_CURVE)])
-        label = f"{fold(term, 24, 2)}\n{format_number(lines[term][-1, 1])}"
-        axes.plot(*points.T, color=colour, linewidth=1.6, marker="o" if len(points) == 1 else "", label=label, zorder=3)
-    axes.set_title(fold(title or "", max(20, round((size[0] - 240) / 9)), 3), loc="left", fontsize=TITLE_FONT_SIZE)
-    axes.set_xlabel(x_label, fontsize=FONT_SIZE)
+        marker = "o" if len(points) == 1 else ""
+        axes.plot(*points.T, color=colour, linewidth=1.6, marker=marker, label=str(index), zorder=3)
+    folded = fold(title or "", max(20, round((size[0] - 240) / 9)), 3)
+    axes.set_title(literal(folded), loc="left", fontsize=TITLE_FONT_SIZE)
+    axes.set_xlabel(literal(x_label), fontsize=FONT_SIZE)
     axes.margins(x=0)
     axes.grid(axis="y", color=rgb(RULE_COLOUR), zorder=1)
     axes.spines[["left", "bottom"]].set_visible(True)
     short_numbers(axes.xaxis, max(2, size[0] // 150))
     short_numbers(axes.yaxis, 6)
     legend = figure.legend(loc="outside right upper", frameon=False, fontsize=FONT_SIZE, handlelength=1)
-    figure.set_size_inches(size[0] / DPI, max(size[1] / DPI, legend.get_window_extent().height / DPI + 0.3))
+    # written afterwards, for a label that begins with _ would have no entry
+    for text, (term, points) in zip(legend.get_texts(), lines.items()):
+        text.set_text(f"{literal(fold(term, 24, 2))}\n{format_number(points[-1, 1])}")
+    with missing_glyphs_allowed():
+        height = legend.get_window_extent().height
+    figure.set_size_inches(size[0] / DPI, max(size[1] / DPI, height / DPI + 0.3))
     return to_picture(figure)

@@ -6,7 +6,17 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from unweave.figures.plots import DPI, FONT_SIZE, TITLE_FONT_SIZE, fold, new_axes, rgb, short_numbers, to_picture
+from unweave.figures.plots import (
+    DPI,
+    FONT_SIZE,
+    TITLE_FONT_SIZE,
+    fold,
+    literal,
+    new_axes,
+    rgb,
+    short_numbers,
+    to_picture,
+)
 from unweave.figures.text import MARGIN, TEXT_COLOUR
 from unweave.figures.ticks import Number, format_number
 
@@ -63,18 +73,18 @@ def plot_matrix(
     cells = axes.pcolormesh(values.T, cmap="magma", vmin=0, vmax=largest)
     axes.invert_yaxis()
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if s * cell >= 30)
-    axes.set_xticks(np.arange(0, len(columns), step) + 0.5, columns[::step])
+    axes.set_xticks(np.arange(0, len(columns), step) + 0.5, list(map(literal, columns[::step])))
     axes.xaxis.tick_top()
     axes.set_xlabel("unit" if units is None else "", fontsize=FONT_SIZE)
     axes.xaxis.set_label_position("top")
-    axes.set_yticks(np.arange(len(factors)) + 0.5, [fold(name, 26) for name in factors])
+    axes.set_yticks(np.arange(len(factors)) + 0.5, [literal(fold(name, 26)) for name in factors])
     for unit, factor in np.argwhere(values.round(2) > 0) if cell >= 36 else ():
         value = round(float(values[unit, factor]), 2)
         colour = rgb(TEXT_COLOUR if value > 0.65 * largest else (240, 240, 244))
         centre = {"ha": "center", "va": "center", "fontsize": 0.9 * FONT_SIZE}
         axes.text(unit + 0.5, factor + 0.5, format_number(value), color=colour, **centre)  # type: ignore[arg-type]
-    axes.set_title(title or "", loc="left", fontsize=TITLE_FONT_SIZE)
+    axes.set_title(literal(title or ""), loc="left", fontsize=TITLE_FONT_SIZE)
     bar = figure.add_axes((0, -28 / down, 220 / across, 12 / down))
-    figure.colorbar(cells, cax=bar, orientation="horizontal", label=quantity)
+    figure.colorbar(cells, cax=bar, orientation="horizontal", label=literal(quantity))
     short_numbers(bar.xaxis, 4)
     return to_picture(figure, bbox_inches="tight", pad_inches=MARGIN / DPI)

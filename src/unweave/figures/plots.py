@@ -1,5 +1,8 @@
 """Axes on which matplotlib draws, as pictures: imported when something is drawn, and without pyplot's global state."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,19 @@ def rgb(colour: Colour) -> tuple[float, ...]:
 def fold(text: str, letters: int, lines: int = 1) -> str:
     """The text in at most so many lines of so many letters; what does not fit ends in "…"."""
     return "\n".join(wrap(text, letters, max_lines=lines, placeholder="…"))
+
+
+def literal(text: str) -> str:
+    """The text as matplotlib is to be asked for it: between two `$` it would read a formula."""
+    return text.replace("$", r"\$")
+
+
+@contextmanager
+def missing_glyphs_allowed() -> Iterator[None]:
+    """Letters that the font does not have are drawn as boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def new_axes(width: Number, height: Number, *, fill: bool = False) -> "tuple[Figure, Axes]":
@@ -57,5 +73,6 @@ def short_numbers(axis: Any, count: int) -> None:
 def to_picture(figure: "Figure", **how: Any) -> Image.Image:
     """The figure as a picture; `how` is what `Figure.savefig` takes."""
     content = BytesIO()
-    figure.savefig(content, format="png", **how)
+    with missing_glyphs_allowed():
+        figure.savefig(content, format="png", **how)
     return Image.open(content).convert("RGB")

@@ -10,6 +10,8 @@ from math import pi
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional
 
 from unweave import registry
@@ -39,27 +41,34 @@ def check_augment(settings: RunSettings) -> None:
     )
 
 
-def augmented(batches: Iterable[Batch], views: Sequence[ViewName], share: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+Chances = Float[Tensor, "batch chance"]
+"""Four numbers in [0, 1) of each image: of its flip, its angle, and its shift along x and along y."""
+
+
+def augmented(
+    batches: Iterable[Batch], views: Sequence[ViewName], batch_size: int, share: tuple[int, int] = (0, 1)
+) -> Iterator[Batch]:
     """Each batch with a view of every image in its place and another one to encode; without any views as it is.
 
     Views are drawn from (seed of the run, images seen), so that a resumed run sees the same ones, and for the whole
-    batch, of which `share` (process, processes) is this process's part.
+    batch, of which `share` (process, processes) is this process's part: of `batch_size` images, or of those that are
+    left of the budget.
     """
+    process, processes = share
     for batch in batches:
         if views:
-            drawn, encoded = (view_of(batch.images, views, _generator(batch, side), share) for side in (0, 1))
+            whole = min(batch_size, batch.budget - batch.seen) if batch.budget else batch_size
+            part = slice(process * whole // processes, (process + 1) * whole // processes)
+            drawn, encoded = (view_of(batch.images, views, _chances(batch, side, whole)[part]) for side in (0, 1))
             batch = replace(batch, images=drawn, views=encoded)
         yield batch
 
 
-def view_of(images: Images, views: Sequence[ViewName], rng: torch.Generator, share: tuple[int, int] = (0, 1)) -> Images:
+def view_of(images: Images, views: Sequence[ViewName], chance: Chances) -> Images:
     """A view of each image, in [-1, 1]: mirrored left to right or not, turned by any angle, shifted by whole pixels up
-    to an eighth of a side; beyond its border an image is mirrored. `rng` is a generator of the CPU.
+    to an eighth of a side; beyond its border an image is mirrored.
     """
-    process, processes = share
     height, width = images.shape[2:]
-    chance = torch.rand(len(images) * processes, 4, generator=rng)  # flip, angle, shift along x, along y
-    chance = chance[process * len(images) : (process + 1) * len(images)]
     sides = torch.tensor([width, height])
     flip = torch.where(chance[:, 0] < 0.5, -1.0, 1.0) if "flip" in views else torch.ones(len(images))
     angle = 2 * pi * chance[:, 1] if "rotate" in views else torch.zeros(len(images))
@@ -77,7 +86,7 @@ def view_of(images: Images, views: Sequence[ViewName], rng: torch.Generator, sha
     return moved.clamp(-1, 1)
 
 
-def _generator(batch: Batch, side: int) -> torch.Generator:
-    """Of one of the two views: a function of the run's seed and the images seen."""
+def _chances(batch: Batch, side: int, count: int) -> Chances:
+    """Of one of the two views of so many images: a function of the run's seed and the images seen."""
     words = np.random.SeedSequence([batch.seed, batch.seen, side]).generate_state(1)
-    return torch.Generator().manual_seed(int(words[0]))
+    return torch.rand(count, 4, generator=torch.Generator().manual_seed(int(words[0])))

@@ -98,7 +98,8 @@ def plan_longer(run: Run, *tables: Mapping[str, Any]) -> RunSettings:
     The rate follows the schedule of the new budget from where the run is. Raises SettingsError for anything else.
     """
     changes = merge(*tables)
-    if set(changes) != {"training"} or set(changes["training"]) != {"images"}:
+    training = changes.get("training")
+    if set(changes) != {"training"} or not isinstance(training, Mapping) or set(training) != {"images"}:
         raise SettingsError(
             f"{run.path} is a run with settings and a place of its own, which a resumed run keeps; it may go on to "
             "more images, training.images=MORE. Threads, saves and previews may change: repeat the command that began "

@@ -134,7 +134,7 @@ class Trainer:
         state, settings, images = self.state, self.settings, self.settings.images
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         read = batches(self.dataset, settings.seed, settings.batch, self.seen, images, self.accelerator.device, share)
-        stream = Waited(augmented(read, settings.augment, share))
+        stream = Waited(augmented(read, settings.augment, settings.batch, share))
         state.method.train()
         with progress.task("training", images, "images", self.seen) as self.task:
             began = time.monotonic()

@@ -491,6 +491,24 @@ def test_a_write_that_finds_no_space(noise, monkeypatch):
     monkeypatch.undo()
 
 
+def test_progress_that_cannot_be_saved_hides_no_error(noise, monkeypatch):
+    convert = conversion.convert_rows
+
+    def damaged(source, folder, start):
+        if start:
+            raise ValueError("rows are damaged")
+        return convert(source, folder, start)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(conversion, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(conversion, "convert_rows", damaged)
+    monkeypatch.setattr(conversion, "save_progress", full)
+    with pytest.raises(ValueError, match="rows are damaged"):
+        open_npz(noise)
+
+
 # how it is used
 
 

@@ -1,8 +1,11 @@
+import errno
+
 import numpy as np
 import pytest
 
 from unweave.data.cache import conversion
 from unweave.data.dataset import Card
+from unweave.data.disk_space import NoSpaceError
 from unweave.data.factors import FactorGrid
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels
 
@@ -43,6 +46,16 @@ def test_progress_is_kept_for_the_same_source_and_begins_anew_for_another(tmp_pa
     assert conversion.prepare_folder(make_source(), part) == state | {"rows": 6, "bad": {"4": "cut short"}}
     assert conversion.prepare_folder(make_source(name="b"), part)["rows"] == 0
     assert not (part / "progress.json").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), OSError("10 requested and 4 written")])
+def test_a_disk_that_is_full_of_labels_is_said_with_a_remedy(tmp_path, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(NoSpaceError, match="UNWEAVE_CACHE"):
+        conversion.prepare_folder(make_source(boxes=np.zeros((10, 4), np.int64)), tmp_path / "part")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"facts": 1, "rows": 6}', '{"fa'])

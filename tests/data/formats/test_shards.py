@@ -109,6 +109,22 @@ def test_a_shard_that_cannot_be_used_is_named(
         opened(tars)
 
 
+def test_names_that_are_no_utf_8_are_read(tmp_path: Path) -> None:
+    for folder in ("tars", "loose"):
+        (tmp_path / folder).mkdir()
+    name = b"caf\xe9.png".decode(errors="surrogateescape")
+    write_tar(tmp_path / "tars" / "a.tar", {name: png(3)})
+    try:
+        (tmp_path / "loose" / name).write_bytes(png(3))
+    except OSError:
+        pytest.skip("file names of this disk are UTF-8")
+    for folder in ("tars", "loose"):
+        dataset = opened(tmp_path / folder)
+        assert np.array_equal(dataset.images(np.array([0]))[0], expected(3))
+        assert isinstance(dataset, ShardedDataset)
+        assert dataset.file(0).endswith("caf\ufffd.png")
+
+
 def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist; expected a folder"):
         opened(tmp_path / "absent")

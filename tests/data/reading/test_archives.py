@@ -243,3 +243,11 @@ def test_mutated_archives_raise_nothing_else(tmp_path):
     assert fine > 50
     assert len(messages) > 20
     assert all(messages)
+
+
+def test_names_of_a_tar_that_ends_in_a_zip_are_its_own(tmp_path):
+    inner = write_zip(tmp_path / "inner.zip", {"secret.txt": b"text"}, zipfile.ZIP_STORED)
+    tar = write_tar(tmp_path / "a.tar", {"a.png": b"picture", "inner.zip": inner.read_bytes()})
+    assert zipfile.is_zipfile(tar)
+    assert archives.file_names(tar) == ["a.png", "inner.zip"]
+    assert archives.file_names(inner) == ["secret.txt"]

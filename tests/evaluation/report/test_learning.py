@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -24,6 +25,12 @@ def test_the_curve_is_of_the_records_that_have_both() -> None:
     assert learning.lowest_at == 2
     assert Learning.from_json(learning.to_json()) == learning
     assert learning_of([{"seen": 1, "encdiff/denoising": 1.0}]) is None
+    assert learning_of([{"seen": 1, "held_out/encdiff/denoising": 1.0}]) is None
+    points = re.findall(r'points="([^"]+)"', learning_part(replace(FACTS, learning=learning)))
+    ends = [(line.split()[0].split(",")[0], line.split()[-1].split(",")[0]) for line in points]
+    assert ends == [("0.0", "640.0")] * 2  # as the words below the axis, from 200 images to 600
+    once = replace(FACTS, learning=Learning("vae/kl", [5], [1.0], [1.0]))
+    assert learning_part(once).count("<polyline") == 2
 
 
 def test_a_loss_that_rises_again_and_copies_are_said_first() -> None:

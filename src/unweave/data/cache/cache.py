@@ -227,7 +227,8 @@ def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings
                         saved = time.monotonic()
             finally:
                 if 0 < state["rows"] < total:
-                    conversion.save_progress(part, state)
+                    with suppress(OSError):  # a full disk, as that of the error that ends the conversion
+                        conversion.save_progress(part, state)
     return state
 
 

@@ -13,7 +13,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,26 @@ def prepare_folder(source: ImageSource, folder: Path) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         check_cache_space(folder, math.prod(source.shape) * source.count)
-        np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
-    if isinstance(source.labels, Labels):
-        np.save(folder / "labels.npy", source.labels.classes)
-    if source.boxes is not None:
-        np.save(folder / "boxes.npy", source.boxes)
-    np.savez(folder / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
+    with _full_disk_named(folder):
+        if not state["rows"]:
+            np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (source.count, height, width, channels))
+        if isinstance(source.labels, Labels):
+            np.save(folder / "labels.npy", source.labels.classes)
+        if source.boxes is not None:
+            np.save(folder / "boxes.npy", source.boxes)
+        np.savez(folder / "splits.npz", **{name: np.asarray(rows, np.int64) for name, rows in source.splits.items()})  # type: ignore[arg-type]
     return state
+
+
+@contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    """A disk that is full while something is written into the folder is a NoSpaceError with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL_DISK or "requested and" in str(error):  # of a short write numpy tells no errno
+            raise no_cache_space(str(folder.parent)) from error
+        raise
 
 
 def _facts(source: ImageSource) -> dict[str, Any]:
@@ -112,14 +126,9 @@ def convert_rows(source: ImageSource, folder: Path, start: int) -> dict[int, str
     if wrong:
         raise ValueError(f"rows {start}..{stop - 1} of {source.name} were read, but row {wrong[0]} is called bad.")
     path = folder / "images.npy"
-    try:
-        with path.open("r+b") as file:
-            file.seek(path.stat().st_size - (source.count - start) * math.prod(source.shape))
-            file.write(np.ascontiguousarray(pixels).data.cast("B"))
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise no_cache_space(str(folder.parent)) from error
-        raise
+    with _full_disk_named(folder), path.open("r+b") as file:
+        file.seek(path.stat().st_size - (source.count - start) * math.prod(source.shape))
+        file.write(np.ascontiguousarray(pixels).data.cast("B"))
     return block.bad
 
 

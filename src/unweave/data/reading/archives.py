@@ -65,11 +65,9 @@ def open_archive(path: Path, endings: Sequence[str] | None = None) -> Archive:
 
     Raises ValueError where the archive is damaged, cut short or refused.
     """
-    with path.open("rb") as file:
-        start = file.read(6)
-    decompress = next((opener for magic, opener in TAR_OPENERS.items() if start.startswith(magic)), None)
+    is_zip, decompress = _packing(path)
     try:
-        if start.startswith(b"PK") or (decompress is None and path.suffix.lower() == ".zip"):
+        if is_zip:
             archive = zipfile.ZipFile(BoundedFile(path, None, MAX_DIRECTORY_BYTES))  # type: ignore[arg-type]
             members, blocks = _select(path, _zip_members(path, archive), endings), _zip_blocks(archive)
             unpacked = sum(member.size for member in members)
@@ -91,11 +89,19 @@ def open_archive(path: Path, endings: Sequence[str] | None = None) -> Archive:
 
 def file_names(path: Path) -> list[str]:
     """The names of all files, images or not, in an archive that `open_archive` has taken."""
-    if zipfile.is_zipfile(path):
+    if _packing(path)[0]:
         with zipfile.ZipFile(path) as archive:
             return [_zip_name(info) for info in archive.infolist() if not info.is_dir()]
     with tarfile.open(path) as tar:
         return [member.name for member in tar if member.isfile()]
+
+
+def _packing(path: Path) -> tuple[bool, Callable[[Any], Any] | None]:
+    """Whether a file is a zip, by its first bytes; and what unpacks it where it is a compressed tar."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    decompress = next((opener for magic, opener in TAR_OPENERS.items() if start.startswith(magic)), None)
+    return start.startswith(b"PK") or (decompress is None and path.suffix.lower() == ".zip"), decompress
 
 
 class BoundedFile:

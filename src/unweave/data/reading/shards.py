@@ -81,7 +81,7 @@ def tar_index(path: Path) -> ShardIndex:
     members = sorted(archive.members, key=lambda member: int(member.position))
     if not members:
         raise ValueError(f"{path} holds no picture: take it out of the folder.")
-    names = np.array([member.name.encode() for member in members])
+    names = np.array([os.fsencode(member.name) for member in members])
     places = np.array([member.position for member in members], np.int64)
     return ShardIndex(names, places, np.array([member.size for member in members], np.int64))
 
@@ -172,7 +172,7 @@ def loose_shards(files: list[Path]) -> list[Shard]:
     """Shards of loose files, in their order."""
 
     def shard(part: list[Path]) -> Shard:
-        names = np.array([str(file).encode() for file in part])
+        names = np.array([os.fsencode(file) for file in part])
         count = len(part)
         return Shard(
             ShardIndex(names, np.arange(count), np.zeros(count, np.int64)), lambda number: part[number].read_bytes()

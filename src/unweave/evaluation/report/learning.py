@@ -21,6 +21,8 @@ def learning_of(history: Sequence[Mapping[str, float | int]]) -> Learning | None
         return None
     term = next((name for name in terms if name.endswith(f"/{PREFERRED}")), terms[0])
     whole = [record for record in records if term in record and HELD_OUT + term in record]
+    if not whole:
+        return None
     seen, trained_on = ([record[key] for record in whole] for key in ("seen", term))
     return Learning(term, list(map(int, seen)), trained_on, [record[HELD_OUT + term] for record in whole])
 
@@ -51,10 +53,12 @@ def _render(macro: str, facts: ReportFacts, *arguments: bool) -> str:
 
 
 def _points(line: Sequence[float], learning: Learning) -> str:
-    """Where the values of a loss lie in the drawing, WIDTH x HEIGHT, in which both losses have room."""
+    """Where the values of a loss lie in the drawing, WIDTH x HEIGHT, from the first record to the last."""
     values = [*learning.trained_on, *learning.held_out]
-    high, span, last = max(values), max(values) - min(values) or 1, max(learning.seen[-1], 1)
+    high, span = max(values), max(values) - min(values) or 1
+    first, length = learning.seen[0], learning.seen[-1] - learning.seen[0] or 1
     places = (
-        (WIDTH * seen / last, 8 + (HEIGHT - 16) * (high - value) / span) for seen, value in zip(learning.seen, line)
+        (WIDTH * (seen - first) / length, 8 + (HEIGHT - 16) * (high - value) / span)
+        for seen, value in zip(learning.seen, line)
     )
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
