@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -5,9 +6,11 @@ import pytest
 
 from unweave.evaluation.evaluate import evaluate
 from unweave.evaluation.tables import read_tables
+from unweave.files import read_json, write_json
 from unweave.runs.codes import code_table, encode_rows
 from unweave.runs.data import dataset_for
 from unweave.runs.encoded_dataset import EncodedDataset
+from unweave.runs.ledger import UnconfirmedError
 from unweave.runs.ray_codes import Encoder, EncodingPlace, Reader, describe, table_to_stream
 from unweave.runs.run import Run
 from unweave.runs.sharded_codes import begin_codes, finish_codes
@@ -40,6 +43,16 @@ def test_stored_codes_are_those_that_the_run_gives(copy: Run, encoded: Path) -> 
     other = "raw" if copy.scored_weights() == "averaged" else "averaged"
     with pytest.raises(ValueError, match=f"{other} ones of"):
         code_table(copy, dataset, rows, 0, other)
+
+
+def test_codes_from_elsewhere_do_not_open_a_path_that_nobody_confirmed(
+    copy: Run, encoded: Path, tmp_path: Path
+) -> None:
+    theirs = Path(shutil.copytree(encoded, tmp_path / "theirs"))
+    about = read_json(theirs / "codes.json")
+    write_json(theirs / "codes.json", {**about, "data": {"name": "shards", "path": str(tmp_path), "size": 16}})
+    with pytest.raises(UnconfirmedError, match=r"theirs was not written here, and its settings ask to read"):
+        dataset_for(copy, str(theirs))
 
 
 def test_scores_of_stored_codes_are_those_of_the_run(copy: Run, encoded: Path) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unweave.data.open import dataset_settings
+from unweave.files import write_json
 from unweave.runs import sharded_codes
 from unweave.runs.sharded_codes import (
     AboutCodes,
@@ -51,6 +53,21 @@ def test_what_is_written_is_read_by_position_and_a_folder_goes_on(tmp_path: Path
     assert factors[:, 0].tolist() == [9, 0, 6]
     assert left_out(folder, range(3)) == {5: "torn"}
     assert begin_codes(folder, ABOUT) == []
+
+
+def test_a_folder_goes_on_whatever_the_order_of_settings(tmp_path: Path) -> None:
+    data = dataset_settings({"name": "shards", "path": "p", "size": 32}).model_dump(mode="json", exclude_none=True)
+    assert list(data) != sorted(data)
+    about = dataclasses.replace(ABOUT, data=data)
+    assert begin_codes(tmp_path / "codes", about) == begin_codes(tmp_path / "codes", about) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("change", [{"part_rows": 0}, {"counts": [4]}])
+def test_a_damaged_description_is_said(tmp_path: Path, change: dict[str, object]) -> None:
+    begin_codes(tmp_path / "codes", ABOUT)
+    write_json(tmp_path / "codes" / "codes.json", {**dataclasses.asdict(ABOUT), **change})
+    with pytest.raises(ValueError, match="is damaged"):
+        whole_codes(tmp_path / "codes")
 
 
 def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:

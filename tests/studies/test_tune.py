@@ -1,8 +1,14 @@
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from unweave.config import SettingsError
+from unweave.data.open import dataset_table
+from unweave.runs.plan import plan
+from unweave.runs.settings import to_toml
 from unweave.studies import tune as module
 from unweave.studies.jobs import Job
 from unweave.studies.rows import REPORT, ResultRow
@@ -18,7 +24,9 @@ from unweave.studies.tune import (
     best,
     budgets,
     candidates,
+    job_of,
     kept,
+    longer,
     tune,
 )
 from unweave.studies.watcher import StudyWatcher
@@ -95,6 +103,41 @@ def test_the_best_third_goes_on_and_a_stopped_tuning_too(trained: list[Job], tmp
     assert tune("sprites", options).chosen == tuned.chosen
     assert len(trained) == 8
     assert (tmp_path / "out" / "tuned.json").is_file()
+    tune("sprites", replace(options, retry=True))
+    assert [job.table["method"] for job in trained[8:]] == [{"units": 6, "beta": 16.0}]
+
+
+def test_runs_of_other_data_size_or_seed_have_other_names(tmp_path: Path) -> None:
+    scoring = Scoring((), 1_000, 1, True)
+    tables = [{"name": "folder", "path": str(tmp_path / place / "photos")} for place in "ab"]
+    tables += [{**tables[0], "size": 24}]
+    candidate = Candidate("betavae", {"method": {"units": 6}})
+    jobs = [job_of(candidate, table, 300, tmp_path, scoring, seed) for table in tables for seed in (0, 7)]
+    assert len({job.name for job in jobs}) == 6
+
+
+def test_a_run_with_other_settings_ends_the_tuning_before_anything_is_trained(
+    trained: list[Job], tmp_path: Path
+) -> None:
+    options = TuneOptions(tmp_path / "out", ("betavae",), (6, 10), images=900)
+    table = {"data": "sprites", "training": {"images": 300}, "method": {"units": 6, "beta": 1.0}}
+    scoring = Scoring((), 1_000, 1, True)
+    name = job_of(candidates(["betavae"], [6])[0], dataset_table("sprites"), 300, options.out, scoring, 0).name
+    run = options.out / "runs" / name
+    run.mkdir(parents=True)
+    settings = plan("betavae", {**table, "training": {"images": 300, "seed": 3}})
+    (run / "settings.toml").write_text(to_toml(settings))
+    with pytest.raises(SettingsError, match=r"trained with other settings \(.*training.seed"):
+        tune("sprites", options)
+    assert trained == []
+
+
+def test_the_command_is_quoted_and_has_images_and_seed(tmp_path: Path) -> None:
+    data = {"name": "folder", "path": str(tmp_path / "my photos")}
+    words = shlex.split(longer(judged("betavae", 3), data, TuneOptions(images=900, seed=7)))
+    assert words[:3] == ["unweave", "train", "betavae"]
+    assert f"data.path={tmp_path / 'my photos'}" in words
+    assert {"training.images=2700", "training.seed=7"} <= set(words)
 
 
 def test_too_few_images_for_verdicts_are_said_before_anything_is_trained(trained: list[Job], tmp_path: Path) -> None:

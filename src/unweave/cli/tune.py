@@ -19,6 +19,7 @@ def command(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="where it goes; runs/tune-NAME if not given")] = None,
     backend: Annotated[str, typer.Option(help="what does the runs: local, ray or slurm")] = "local",
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="with ray: of a cluster")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="also go on with candidates that failed")] = False,
     processes: Annotated[int | None, typer.Option(min=1, help="at work at a time; as many as pay if not given")] = None,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
@@ -42,7 +43,7 @@ def command(
 
     options = TuneOptions(
         out, tuple(method or METHODS), tuple(units or UNITS), images, rounds, seed, size,
-        check_backend(backend), processes, ClusterOptions(address=address),
+        check_backend(backend), processes, retry, ClusterOptions(address=address),
     )  # fmt: skip
     tried = candidates(options.methods, options.units)
     output.say(f"{len(tried)} candidates, {len(budgets(images, rounds))} rounds, no labels")

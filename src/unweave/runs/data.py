@@ -11,9 +11,10 @@ import numpy as np
 from unweave.config import Table
 from unweave.data import views
 from unweave.data.dataset import Dataset, find_dataset
-from unweave.data.open import dataset_table, open_data
+from unweave.data.open import dataset_settings, dataset_table, open_data
 from unweave.data.settings import FileSettings, ViewSettings
 from unweave.data.shaped import ShapedDataset, can_be_shaped
+from unweave.runs import ledger
 from unweave.runs.encoded_dataset import EncodedDataset
 from unweave.runs.ledger import UnconfirmedError
 from unweave.runs.run import Run
@@ -45,7 +46,9 @@ def dataset_for(run: Run, data: str | Mapping[str, Any] | None, split: str | Non
     elif isinstance(data, str) and is_codes(Path(data)):
         if split is not None:
             raise ValueError(f"{data} holds codes, which have no split: leave --split out.")
-        return EncodedDataset(Path(data), open_as_read(run, whole_codes(Path(data)).data))
+        encoded = whole_codes(Path(data)).data
+        ledger.check_data(Path(data), dict(dataset_settings(encoded)))
+        return EncodedDataset(Path(data), open_as_read(run, encoded))
     else:
         dataset = open_as_read(run, table_as_read(run, data))
     if split == "unseen" and data is None:

@@ -3,7 +3,7 @@
 A run that is made writes a random word into its folder, and the ledger keeps it with the place of the run and a digest
 of its [data] table. A run that came from somebody, was copied, or whose [data] was changed is not in it: its data set
 is opened only where that reads nothing of this machine but what has a name in unweave, or where its path was confirmed,
-and codes that lie in it are not believed.
+and codes that lie in it are not believed. The same holds for the data set of a folder of sharded codes.
 
 The ledger is `trained.json` in $UNWEAVE_STATE, else $XDG_STATE_HOME/unweave, else ~/.local/state/unweave. A damaged one
 counts as empty, and is kept as `trained.json.damaged` when the next one is written.
@@ -42,7 +42,10 @@ def state_folder() -> Path:
 
 
 def enter(run_dir: Path) -> None:
-    """Note that this user trains this run here. Where the ledger cannot be written, a warning says what follows."""
+    """Note that this user trains this run, or writes these codes, here.
+
+    Where the ledger cannot be written, a warning says what follows.
+    """
     word = secrets.token_hex(16)
     try:
         write_atomically(run_dir / MARK, word)
@@ -53,7 +56,7 @@ def enter(run_dir: Path) -> None:
 
 
 def is_trained_here(run_dir: Path) -> bool:
-    """Whether this user has trained this run in this place, with the data that its settings name now."""
+    """Whether this user has made this run, or these codes, in this place, with the data that its settings name now."""
     entry = _read()["runs"].get(_place(run_dir))
     if not isinstance(entry, Mapping):
         return False
@@ -78,7 +81,7 @@ def consent(run_dir: Path) -> dict[str, str]:
 
 
 def check_data(run_dir: Path, data: Mapping[str, Any]) -> None:
-    """Raises UnconfirmedError where the settings of a run from elsewhere name a path that nobody has confirmed.
+    """Raises UnconfirmedError where a run or codes from elsewhere name a path that nobody has confirmed.
 
     `data` are the settings of its data set; names that unweave knows, without a path, are always open.
     """
@@ -86,12 +89,12 @@ def check_data(run_dir: Path, data: Mapping[str, Any]) -> None:
     asked = [path for path in paths if path not in ("None", "folders")]
     if not asked or os.environ.get(CONSENT) == _place(run_dir) or is_trained_here(run_dir):
         return
-    confirmed = _read()["confirmed"]
+    confirmed, is_run = _read()["confirmed"], not (run_dir / "codes.json").is_file()
     for path in asked:
         if _named(path) not in confirmed:
             raise UnconfirmedError(
-                f"{run_dir} was not trained here, and its settings ask to read {path}. If you want that, let such runs "
-                f"read it from now on: unweave data confirm {shlex.quote(path)}"
+                f"{run_dir} was not {'trained' if is_run else 'written'} here, and its settings ask to read {path}. "
+                f"If you want that, let such runs read it from now on: unweave data confirm {shlex.quote(path)}"
             )
 
 
@@ -105,8 +108,9 @@ def _place(run_dir: Path) -> str:
     return os.path.realpath(run_dir)
 
 
-def _data_digest(run_dir: Path) -> str:
-    data = read(run_dir / "settings.toml").get("data", {})
+def _data_digest(folder: Path) -> str:
+    settings = folder / "settings.toml"
+    data = read(settings).get("data", {}) if settings.is_file() else read_json(folder / "codes.json").get("data", {})
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from unweave.files import read_json, temporary_path, write_json
+from unweave.runs import ledger
 from unweave.types import FactorTable, Rows
 
 ABOUT = "codes.json"
@@ -59,14 +60,15 @@ def begin_codes(folder: Path, about: AboutCodes) -> list[int]:
     Raises FileExistsError where it holds other codes, or anything else.
     """
     if is_codes(folder):
-        differing = [key for key, value in asdict(replace(read_about(folder), counts=())).items()
-                     if json.dumps(value) != json.dumps(asdict(about)[key])]  # fmt: skip
+        stored, present = asdict(replace(read_about(folder), counts=())), asdict(about)
+        differing = [key for key in stored if _as_json(stored[key]) != _as_json(present[key])]
         if differing:
             raise FileExistsError(f"{folder} holds codes of other {', '.join(differing)}: choose another -o.")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there already, and holds no codes: choose another -o.")
     else:
         write_json(folder / ABOUT, asdict(about))
+        ledger.enter(folder)
     return [part for part in range(about.parts) if not part_path(folder, part).is_file()]
 
 
@@ -109,9 +111,12 @@ def read_about(folder: Path) -> AboutCodes:
     stored = read_json(folder / ABOUT)
     try:
         tuples = {key: tuple(stored[key]) for key in ("units", "factor_names", "factor_sizes", "counts")}
-        return AboutCodes(**{**stored, **tuples})
-    except (KeyError, TypeError) as error:
+        about = AboutCodes(**{**stored, **tuples})
+        if about.part_rows < 1 or len(about.counts) not in (0, about.parts):
+            raise ValueError(f"{len(about.counts)} counts of parts of {about.part_rows} rows")
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / ABOUT} is damaged or of another version ({error}): encode again.") from None
+    return about
 
 
 def whole_codes(folder: Path) -> AboutCodes:
@@ -166,6 +171,10 @@ def left_out(folder: Path, parts: Sequence[int]) -> dict[int, str]:
         stored = json.loads((parquet.read_schema(part_path(folder, part)).metadata or {}).get(b"left_out", b"{}"))
         bad |= {int(row): str(why) for row, why in stored.items()}
     return bad
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _parquet() -> Any:

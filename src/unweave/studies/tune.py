@@ -7,6 +7,8 @@ fewest that are several mixed, then the nearest pictures. TRUST says how far tha
 
 import json
 import math
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,12 +22,12 @@ from unweave.data.open import dataset_table, open_data
 from unweave.factors.verdict import MIN_ROWS
 from unweave.files import write_json
 from unweave.method import find_method
-from unweave.runs.plan import plan
+from unweave.runs.plan import data_label, plan
 from unweave.studies.engine import ClusterOptions
 from unweave.studies.jobs import Job
 from unweave.studies.plan import NO_PICTURES
 from unweave.studies.rows import REPORT, ResultRow
-from unweave.studies.stored import Scoring, failed, is_done, read_rows, set_aside
+from unweave.studies.stored import Scoring, check_stored, failed, is_done, read_rows, set_aside, take_back
 from unweave.studies.sweep import Backend, SweepOptions, run_jobs
 from unweave.studies.watcher import StudyWatcher
 
@@ -54,7 +56,7 @@ TRUST = (
 class TuneOptions:
     """What is tried, and where."""
 
-    out: Path | None = None  # runs/tune-NAME if not given
+    out: Path | None = None  # runs/tune-NAME if not given, NAME that of the data
     methods: tuple[str, ...] = METHODS
     units: tuple[int, ...] = UNITS
     images: int = 30_000  # of the longest runs
@@ -63,6 +65,7 @@ class TuneOptions:
     size: int | None = None  # pixels; as the data set has it if not given
     backend: Backend = "local"
     processes: int | None = None
+    retry: bool = False  # also candidates that were set aside
     cluster: ClusterOptions = field(default_factory=ClusterOptions)
 
 
@@ -142,7 +145,7 @@ def tune(data: str, options: TuneOptions | None = None, watcher: StudyWatcher | 
     dataset = open_data(plan(first.method, {"data": table}).data)
     if len(dataset) < MIN_ROWS:
         raise ValueError(f"verdicts need {MIN_ROWS:,} images or more, and {dataset.name} has {len(dataset)}.")
-    out = options.out or Path("runs") / f"tune-{dataset.name}"
+    out = options.out or Path("runs") / f"tune-{data_label(table)}"
     protocols = (LABELLED,) if dataset.factor_names else ()
     scoring = Scoring(protocols, min(10_000, len(dataset)), 1, True)
     out.mkdir(parents=True, exist_ok=True)
@@ -159,8 +162,17 @@ def _rounds(data: Table, out: Path, scoring: Scoring, options: TuneOptions, watc
     left, judged = candidates(options.methods, options.units), list[Judged]()
     everything: list[Judged] = []
     for images in budgets(options.images, options.rounds):
+        for each in left:
+            check_job(job_of(each, data, images, out, scoring, options.seed))
+    for images in budgets(options.images, options.rounds):
         jobs = [job_of(each, data, images, out, scoring, options.seed) for each in left]
-        todo = [job for job in jobs if not is_done(out, job.name, scoring) and job.name not in failed(out)]
+        undone, aside = [job for job in jobs if not is_done(out, job.name, scoring)], failed(out)
+        if options.retry:
+            for job in undone:
+                if job.name in aside:
+                    take_back(out, job.name, Path(job.run_dir))
+            aside = failed(out)
+        todo = [job for job in undone if job.name not in aside]
         if todo:
             sweep_options = SweepOptions(
                 out, processes=options.processes, backend=options.backend, cluster=options.cluster
@@ -172,24 +184,35 @@ def _rounds(data: Table, out: Path, scoring: Scoring, options: TuneOptions, watc
             if (rows := read_rows(out, job.name))
         ]
         if not judged:
-            raise SettingsError(f"every candidate has failed: see {out / 'failed'}.")
+            raise SettingsError(f"every candidate has failed: see {out / 'failed'}, and go on with --retry.")
         everything = [*best(judged), *everything]
         left = kept(judged)
     chosen = best(judged)[0]
-    words = ["unweave", "train", chosen.candidate.method, *to_words(merge({"data": data}, chosen.candidate.table))]
-    return Tuned(chosen, tuple(everything), " ".join(words), TRUST, agreement(judged, everything))
+    return Tuned(chosen, tuple(everything), longer(chosen, data, options), TRUST, agreement(judged, everything))
+
+
+def longer(chosen: Judged, data: Table, options: TuneOptions) -> str:
+    """The command that trains the chosen one three times as long as the last round."""
+    training = {"training": {"images": KEPT * options.images, "seed": options.seed}}
+    words = to_words(merge({"data": data}, chosen.candidate.table, training))
+    return shlex.join(["unweave", "train", chosen.candidate.method, *words])
 
 
 def job_of(candidate: Candidate, data: Table, images: int, out: Path, scoring: Scoring, seed: int) -> Job:
     """A candidate as a job of a round."""
     training = {"images": images, "seed": seed, "threads": 1, "preview": NO_PICTURES}
     table = merge({"data": data, "training": training}, candidate.table)
-    plan(candidate.method, table)
-    name = f"{candidate.label.replace(' ', '-').replace('method.', '')}-{images}"
+    words = [candidate.label.replace("method.", ""), data_label(data), str(images), str(seed)]
+    name = re.sub(r"[^\w=.-]+", "-", " ".join(words)).strip("-")
     return Job(
         name, "run", candidate.method, table, str(out / "runs" / name), (), str(out), candidate.label,
         scoring=asdict(scoring),
     )  # fmt: skip
+
+
+def check_job(job: Job) -> None:
+    """Raises SettingsError where its settings are wrong, or its run is there with others or of another version."""
+    check_stored(Path(job.run_dir), plan(job.what, job.table), any_version=False)
 
 
 def judge(candidate: Candidate, images: int, run: str, rows: Sequence[ResultRow]) -> Judged:

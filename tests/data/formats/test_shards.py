@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -80,6 +81,24 @@ def test_parquet_and_loose_files_give_the_same_pictures(tars: Path, tmp_path: Pa
     parquet.write_table(table, tmp_path / "parquet" / "2.parquet")
     with pytest.raises(ValueError, match=r"2.parquet has other columns .*image, label, picture differ"):
         opened(tmp_path / "parquet")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "loose"])
+def test_sets_of_other_pictures_have_other_digests(tmp_path: Path, kind: str) -> None:
+    parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+
+    def write(number: int) -> None:
+        if kind == "loose":
+            (tmp_path / "0.png").write_bytes(png(number))
+        else:
+            parquet.write_table(arrow.table({"image": [png(number)]}), tmp_path / "0.parquet")
+        os.utime(next(tmp_path.iterdir()), (number, number))
+
+    write(1)
+    first = opened(tmp_path).digest()
+    assert opened(tmp_path).digest() == first
+    write(2)
+    assert opened(tmp_path).digest() != first
 
 
 def test_a_damaged_picture_is_left_out_or_stood_in_for(tars: Path) -> None:

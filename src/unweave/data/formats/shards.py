@@ -6,6 +6,7 @@ folder of loose pictures can be read so too, by its name: data.name=shards.
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -98,10 +99,15 @@ class ShardedDataset(Dataset):
 
     @lru_cache(1)  # noqa: B019  one data set of a process has it
     def digest(self) -> str:
-        """Of names, places and sizes of all pictures and of the pixels that are asked for: contents are not read."""
+        """Of names and sizes of pictures, of names, sizes and times of change of files, and of the pixels asked
+        for: contents are not read."""
         content = hashlib.sha256(f"{self.shape} {self.reading}".encode())
+        for path in self._paths:
+            content.update(_version_of(path))
         for number in range(len(self._sizes)):
             index = self._open(number).pictures
+            for name in index.names if self._loose else ():
+                content.update(_version_of(Path(os.fsdecode(bytes(name)))))
             content.update(b"\0".join(index.names.tolist()))
             content.update(index.sizes.tobytes())
         return content.hexdigest()[:16]
@@ -169,6 +175,15 @@ class _Names(Sequence[str]):
         if isinstance(row, slice):
             return [self.dataset.file(each) for each in range(len(self))[row]]
         return self.dataset.file(row)
+
+
+def _version_of(path: Path) -> bytes:
+    """Name, size and time of change of a file, or that it is gone."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return os.fsencode(f"{path.name} gone\0")
+    return os.fsencode(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\0")
 
 
 def index_file(path: Path) -> Path:
