@@ -72,3 +72,15 @@ def test_names_are_text() -> None:
     html = card_html("<b>wall</b>", "clear", [(0.5, "data:,")], [(0.2, 0.4)])
     assert "<b>wall" not in html
     assert "&lt;b&gt;wall" in html
+
+
+def test_states_of_many_are_numbers_and_their_shares_are_shown_where_the_pointer_is() -> None:
+    html = card_html("wall", "clear", [], [(place / 10, 0.1) for place in range(10)])
+    assert 'aria-label="wall: state 10" title="10%">10</button>' in html
+    assert ">state 2 (60%)</button>" in card_html("wall", "clear", [], [(0.2, 0.4), (0.8, 0.6)])
+
+
+def test_cancel_ends_each_piece_of_work_once(page: gr.Blocks) -> None:
+    stop = next(block._id for block in page.blocks.values() if getattr(block, "value", None) == "Cancel")
+    cancelled = [one for event in page.fns.values() if (stop, "click") in event.targets for one in event.cancels]
+    assert len(cancelled) == len(set(cancelled)) > 10

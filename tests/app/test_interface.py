@@ -369,6 +369,7 @@ def test_every_control_has_a_name_and_a_place_in_the_tab_order(served: Served, b
     visitor.goto(served.address)
     sliders = visitor.locator(SLIDERS)
     sliders.first.wait_for()
+    visitor.wait_for_selector(".card:last-of-type .strip img")  # drawing a strip takes the focus from its card
     for tab in ("Two pictures", "Many pictures", "The set", "One by one", "Factors"):
         visitor.get_by_role("tab", name=tab).click()
         visitor.wait_for_timeout(500)

@@ -14,10 +14,14 @@ KINDS: dict[Verdict | None, CardKind] = {
 }  # fmt: skip
 BADGES: dict[CardKind, str] = {"clear": "one thing", "mixed": "several things mixed", "leftover": "left over"}
 
+FEW_STATES = 4  # whose shares fit on a card; those of more are shown where the pointer is
+
 ON_CLICK = """element.addEventListener('click', event => {
     const button = event.target.closest('button[data-act]');
     if (button) trigger('click', {act: button.dataset.act, place: Number(button.dataset.place || 0),
         index: Number(button.dataset.index ?? -1)});
+    if (button?.dataset.act === 'change')  // once the panel is open
+        setTimeout(() => document.getElementById('change')?.scrollIntoView({behavior: 'smooth'}), 500);
 });"""
 
 
@@ -39,9 +43,10 @@ def card_html(
         for place, address in strip
     )
     shares = "".join(
-        f'<button data-act=move data-place={place:.4f} aria-label="{title}: state {number}">'
-        f"state {number} ({share:.0%})</button>"
+        f'<button data-act=move data-place={place:.4f} aria-label="{title}: state {number}" title="{share:.0%}">'
+        f"{f'state {number} ({share:.0%})' if len(states) <= FEW_STATES else number}</button>"
         for number, (place, share) in enumerate(states, 1)
     )
-    row = f"<div class=states>{shares}</div>" if shares else ""
+    word = "" if len(states) <= FEW_STATES else "<span>states</span>"
+    row = f"<div class=states>{word}{shares}</div>" if shares else ""
     return f"<div class=head><b>{title}</b>{badge}<i></i>{reset}{change}</div><div class=strip>{frames}</div>{row}"

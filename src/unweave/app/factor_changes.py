@@ -7,7 +7,7 @@ import gradio as gr
 
 from unweave.app.components import LONG_WORK, unit_options
 from unweave.app.explorer import Explorer
-from unweave.app.page_parts import errors_in_page
+from unweave.app.page_parts import errors_in_page, page_error
 from unweave.runs.factors import hide_factor, read_factors
 
 Reopen = Callable[[], Awaitable[str]]
@@ -75,8 +75,10 @@ def _changes(explorer: Explorer, which: gr.Dropdown, reopen: Reopen) -> None:
     factor_units = [[str(number) for number in unit.units] for unit in explorer.units]
 
     def word(index: int | None) -> str:
-        if index is None or not 0 <= index < explorer.factor_count:
-            raise ValueError("choose a factor: single units are not changed.")
+        if index is None:
+            raise page_error("choose the factor to merge it with.")
+        if not 0 <= index < explorer.factor_count:
+            raise page_error("choose a factor: single units are not changed.")
         return explorer.units[index].word
 
     async def merge_them(index: int, second: int | None) -> str:

@@ -53,9 +53,9 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
                 with gr.Tab("One by one"):
                     unit = build_unit_tab(explorer, hand, store)
                 with gr.Tab("Many pictures"):
-                    many_events = build_many_tab(explorer, hand, store, own_machine=reopen is not None)
+                    build_many_tab(explorer, hand, store, own_machine=reopen is not None)
                 with gr.Tab("The set"):
-                    set_events = build_set_tab(explorer, cards, start)
+                    build_set_tab(explorer, cards, start)
                 repeat_box(hand)
 
         def rename_unit(index: int, name: str) -> list[Any]:
@@ -71,13 +71,13 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
                 *(gr.update(choices=options) for _ in range(3)),
             ]
 
-        labelled = [*cards.sliders, *cards.heads, units, unit.dropdown, changes.which]
+        labelled = [*cards.sliders, *cards.heads, units, unit, changes.which]
         if rename:
             changes.rename.click(rename_unit, [changes.which, changes.name], labelled)
         page.load(labels, None, labelled, show_progress="hidden")
         for index, head in enumerate(cards.heads[: explorer.factor_count] if rename else []):
             head.click(chooses(index), None, [changes.which, changes.box], show_progress="hidden")
-        hand.stop.click(None, cancels=[*events, *swap_events, *unit.events, *many_events, *set_events])
+        hand.stop.click(None, cancels=[*events, *swap_events])
     return page
 
 

@@ -17,7 +17,7 @@ from unweave.data.reading.image_files import IMAGE_ENDINGS
 SHOWN = 60  # pictures of the gallery
 
 
-def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_machine: bool) -> list[Any]:
+def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_machine: bool) -> None:
     """The components and their events. Folders and files are for one's own machine alone."""
     gr.HTML("<p>What was moved on the picture in hand is set to the same place in every picture.</p>")
     rows = gr.Slider(0, 100, value=20, step=1, label="Pictures of the data", visible=explorer.dataset is not None)
@@ -70,7 +70,6 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
     event = apply.click(run, [hand.picked, hand.history, rows, folder, dropped], outputs, **LONG_WORK)
     gone = ["", None, gr.update(visible=False), gr.update(visible=False)]
     gr.on([hand.stop.click, hand.key.change], lambda: gone, None, outputs, cancels=[event])
-    return [event]
 
 
 def sentence(done: Sequence[EditedPicture], total: int) -> str:

@@ -48,11 +48,11 @@ window.addEventListener('pointerup', event => {
 });"""
 
 
-def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> list[Any]:
+def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> None:
     """The components and their events; a sentence where the data are gone."""
     if explorer.dataset is None:
         gr.HTML("<p>The data of this run are not at hand.</p>")
-        return []
+        return
     pictures, hand = PictureSet(explorer), cards.hand
     options, rows = unit_options(explorer.names()), gr.State([])
     with gr.Row():
@@ -117,7 +117,6 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> list[Any
     to_b.click(lambda rows, a: [rows, say(a, rows), ""], [taken, first], [second, counts, contrasted])
     ends.click(lambda x: [*(sets := pictures.ends(x)), say(*sets), ""], across, [*both, counts, contrasted])
     gr.on([hand.stop.click], lambda: ["", None], None, [contrasted, gallery], cancels=events)
-    return events
 
 
 def map_svg(points: Sequence[Sequence[float]]) -> str:

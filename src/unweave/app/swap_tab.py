@@ -29,7 +29,7 @@ from unweave.figures.pixels import rgb_pixels
 def build_swap_tab(
     explorer: Explorer, cards: Cards, start: gr.Radio, store: StorePicture
 ) -> tuple[gr.CheckboxGroup, list[Any]]:
-    """The boxes to tick units in, and the events."""
+    """The boxes to tick units in, and the events that "Cancel" has yet to end."""
     hand, partner_state = cards.hand, gr.State(None)
     count = min(6, len(explorer.units))
     with gr.Row():
@@ -111,4 +111,4 @@ def build_swap_tab(
     events.append(differing.click(cards.click_of(-1), cards.now, taken, **SHORT_WORK))
     changes = [hand.key.change, hand.stop.click, partner_picture.change]  # they are of the pictures before
     gr.on(changes, lambda: [None, "", ""], None, [edits, command, differing], cancels=events)
-    return units, [*source.on_pick(pick, start, [partner_state, partner_picture]), *events]
+    return units, source.on_pick(pick, start, [partner_state, partner_picture])

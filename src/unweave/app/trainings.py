@@ -26,6 +26,7 @@ PAUSED = (
     128 + signal.SIGINT,
 )  # exit statuses of a process that was asked to end
 WORDS = ("training.preview=4000", "training.save=4000")  # a first picture soon, and little that may be lost
+SILENT = "its process was killed: perhaps the memory ran out. Go on from what it saved."
 PATIENCE = 60.0  # seconds that a process has to save
 
 Phase = Literal["running", "pausing", "paused", "stopped", "finished", "failed", "elsewhere"]
@@ -204,7 +205,7 @@ def error_of(lines: Sequence[Mapping[str, Any]]) -> str:
     """Why a process has failed: the last thing that it wrote."""
     texts = [str(line["text"]).strip() for line in lines if str(line.get("text", "")).strip()]
     errors = [text for text in texts if text.startswith("error: ")] or texts
-    return errors[-1].removeprefix("error: ") if errors else "it ended without a word."
+    return errors[-1].removeprefix("error: ") if errors else SILENT
 
 
 def seconds_left(lines: Sequence[Mapping[str, Any]]) -> float | None:

@@ -1,7 +1,7 @@
 """The tab that looks at one unit: from low to high, real images along it, where it is attended to."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
@@ -18,12 +18,8 @@ from unweave.app.page_parts import errors_in_page
 from unweave.app.picture_panel import Hand
 
 
-class UnitTab(NamedTuple):
-    dropdown: gr.Dropdown
-    events: list[Any]
-
-
-def build_unit_tab(explorer: Explorer, hand: Hand, store: StorePicture) -> UnitTab:
+def build_unit_tab(explorer: Explorer, hand: Hand, store: StorePicture) -> gr.Dropdown:
+    """Where the unit is chosen."""
     dropdown = gr.Dropdown(unit_options(explorer.names()), value=0, label="Unit")
     with gr.Row():
         traverse_button = gr.Button("From low to high", variant="primary")
@@ -74,4 +70,4 @@ def build_unit_tab(explorer: Explorer, hand: Hand, store: StorePicture) -> UnitT
     outputs = [gallery, command, attention_map]  # of the image or unit before
     changes = [hand.key.change, dropdown.change, hand.stop.click]
     gr.on(changes, lambda: [None, "", gr.update(visible=False)], None, outputs, cancels=events)
-    return UnitTab(dropdown, events)
+    return dropdown
