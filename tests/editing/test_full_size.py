@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import unweave
-from unweave.editing.full_size import at_full_size, check_files, full_size, places, save_full_size
+from unweave.editing.full_size import at_full_size, check_files, full_size, full_size_stems, places, save_full_size
 from unweave.method import Sampling
 from unweave.runs.run import Run
 
@@ -53,12 +53,22 @@ def test_edits_of_a_file_are_written_at_its_size(quick_run: Run, tmp_path: Path)
         *("me-unit-0.png", "me-unit-0-enlarged.png", "me-unit-2.png", "me-unit-2-enlarged.png")
     ]
     assert all(Image.open(path).size == (70, 50) for path in written)
+    written[0].unlink()
+    with pytest.raises(FileExistsError, match="me-unit-0-enlarged"):
+        save_full_size(quick_run, names, edit, tmp_path / "out")
+    assert not written[0].exists()  # all or none
     edit = unweave.adjust(quick_run, names, {0: 0.9}, seed=0, sampling=FEW)
     assert save_full_size(quick_run, names, edit, tmp_path / "out")[0].name == "me-edit.png"
     with pytest.raises(ValueError, match="swap"):
         full_size(quick_run, names, replace(edit, rebuilt=None))
     with pytest.raises(ValueError, match="1 images were edited"):
         full_size(quick_run, names * 2, edit)
+
+
+def test_no_name_comes_twice() -> None:
+    names, columns = [Path("a/x.png"), Path("b/X.png")], ["image", "b c", "b-c", "b-c-enlarged"]
+    assert full_size_stems(names, columns, 2) == ["x-b-c", "x-b-c-enlarged-2", "X-b-c-2", "X-b-c-enlarged-3"]
+    assert full_size_stems(names, ["image", "difference"], 1) == ["x-edit", "X-edit-2"]
 
 
 def test_rows_have_no_size_of_their_own() -> None:

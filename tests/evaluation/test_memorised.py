@@ -1,8 +1,10 @@
 import numpy as np
 import torch
+from tests.data.in_memory import InMemory
 from tests.evaluation.shades import Shades, shade_dataset
 
 from unweave.data.dataset import Dataset
+from unweave.data.reading.image_source import Labels
 from unweave.data.views import View
 from unweave.evaluation.factor_names import EncodedRows
 from unweave.evaluation.memorised import measure_memorised
@@ -46,12 +48,23 @@ def test_images_that_are_known_by_heart_are_found_with_and_without_others_held_o
         assert facts is not None
         assert fair is not None
         assert facts.by_heart
+        assert facts.compared == len(dataset)
         assert facts.copies == 1
         assert not fair.by_heart
         assert facts.held_out == (64 if dataset is part else 0)
         assert Memorised.from_json(facts.to_json()) == facts
     assert facts.strayed == 1
     assert fair.strayed == 0
+
+
+def test_a_complete_grid_is_of_copies_and_not_known_by_heart() -> None:
+    pixels = shade_dataset(200).images(np.arange(200))
+    places = np.arange(200)
+    labels = Labels(("a", "b"), (10, 20), np.stack([places // 20, places % 20], 1))
+    grid = InMemory("grid", pixels, labels)
+    facts = measured(ByHeart(grid), grid)
+    assert facts is not None
+    assert (facts.copies, facts.by_heart) == (1, False)
 
 
 def test_mixed_pictures_have_each_group_from_another_image() -> None:

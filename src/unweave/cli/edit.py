@@ -325,8 +325,10 @@ def edit_and_save(
 ) -> None:
     if full_size_folder is not None:
         from unweave.editing.full_size import check_files
+        from unweave.files import check_writable
 
         check_files(options["images"])
+        check_writable(full_size_folder / "edit.png")
     out.choose_threads()
     edit = verb(target.run, **options)
     if full_size_folder is not None:

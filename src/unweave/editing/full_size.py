@@ -21,12 +21,17 @@ from unweave.data.reading.picture_files import picture_size, read_picture
 from unweave.data.settings import Fit, Reading
 from unweave.editing.edit import Edit
 from unweave.figures.pixels import rgb_pixels
-from unweave.figures.save import save_picture
+from unweave.figures.save import check_picture_path, save_picture
+from unweave.files import check_writable
 from unweave.runs.images import ImageNames, list_images
 from unweave.runs.run import Run
 
 FullPixels = UInt8[np.ndarray, "tall wide channel"]
 """A picture of any size."""
+
+
+ENDINGS = ("", "-enlarged")
+"""Of the names of the two pictures of an edit."""
 
 
 class FullSize(NamedTuple):
@@ -43,34 +48,56 @@ def full_size(run: Run | str | Path, images: ImageNames, edit: Edit) -> list[lis
     edits that are not of one picture each.
     """
     run = run if isinstance(run, Run) else Run(run)
-    names = check_files(images)
-    if edit.rebuilt is None:
-        raise ValueError("an edit at full size is one of `swap` or `adjust`: this one is not of one picture each.")
-    if len(names) != len(edit.rebuilt):
-        raise ValueError(f"{len(edit.rebuilt)} images were edited, and {len(names)} are named: name the same ones.")
-    edits = edit.images.reshape(len(names), -1, *edit.rebuilt.shape[1:]).cpu()
+    names, rebuilt, edits = _of_each(images, edit)
     return [
-        at_full_size(_original(run, name), rebuilt, edited, _fit(run))
-        for name, rebuilt, edited in zip(names, edit.rebuilt.cpu(), edits)
+        at_full_size(_original(run, name), before, after, _fit(run))
+        for name, before, after in zip(names, rebuilt, edits)
     ]
 
 
 def save_full_size(
     run: Run | str | Path, images: ImageNames, edit: Edit, folder: Path, overwrite: bool = False
 ) -> list[Path]:
-    """Both pictures of every edit, in the folder: NAME-EDIT.png and NAME-EDIT-enlarged.png. Raises what `full_size` and
-    `save_picture` raise.
+    """Both pictures of every edit, in the folder: NAME-EDIT.png and NAME-EDIT-enlarged.png, numbered where a name comes
+    again. Raises what `full_size` raises; before anything is drawn, UnwritableError, and FileExistsError where one is
+    there and not to be overwritten.
     """
-    paths = []
-    columns = list(edit.labels.columns)
-    for name, row in zip(list_images(images), full_size(run, images, edit)):
-        words = columns[-len(row) :] if len(row) > 1 or columns[-1] != "difference" else ["edit"]
-        for word, pictures in zip(words, row):
-            stem = f"{Path(str(name)).stem}-" + re.sub(r"[^\w.-]+", "-", word)
-            for ending, pixels in (("", pictures.on_original), ("-enlarged", pictures.enlarged)):
-                picture = Image.fromarray(rgb_pixels(pixels[None])[0])
-                paths.append(save_picture(picture, folder / f"{stem}{ending}.png", overwrite=overwrite))
+    names, _, edits = _of_each(images, edit)
+    stems = full_size_stems(names, list(edit.labels.columns), edits.shape[1])
+    paths = [folder / f"{stem}{ending}.png" for stem in stems for ending in ENDINGS]
+    for path in paths:
+        check_writable(path)
+        check_picture_path(path, overwrite)
+    drawn = [pixels for row in full_size(run, names, edit) for pictures in row for pixels in pictures]
+    for path, pixels in zip(paths, drawn, strict=True):
+        save_picture(Image.fromarray(rgb_pixels(pixels[None])[0]), path, overwrite=overwrite)
     return paths
+
+
+def full_size_stems(names: Sequence[Path], columns: Sequence[str], count: int) -> list[str]:
+    """The name of each of `count` edits of every picture, none twice, whatever a disk makes of capital letters."""
+    words = columns[-count:] if count > 1 or columns[-1] != "difference" else ["edit"]
+    stems, taken = list[str](), set[str]()
+    for name in names:
+        for word in words:
+            first = stem = f"{name.stem}-" + re.sub(r"[^\w.-]+", "-", word)
+            number = 1
+            while taken & {f"{stem}{ending}".casefold() for ending in ENDINGS}:
+                number += 1
+                stem = f"{first}-{number}"
+            taken |= {f"{stem}{ending}".casefold() for ending in ENDINGS}
+            stems.append(stem)
+    return stems
+
+
+def _of_each(images: ImageNames, edit: Edit) -> tuple[list[Path], Tensor, Tensor]:
+    """The files, and of each what it is without its edits, and with each of them. Raises what `full_size` raises."""
+    names = check_files(images)
+    if edit.rebuilt is None:
+        raise ValueError("an edit at full size is one of `swap` or `adjust`: this one is not of one picture each.")
+    if len(names) != len(edit.rebuilt):
+        raise ValueError(f"{len(edit.rebuilt)} images were edited, and {len(names)} are named: name the same ones.")
+    return names, edit.rebuilt.cpu(), edit.images.reshape(len(names), -1, *edit.rebuilt.shape[1:]).cpu()
 
 
 def check_files(images: ImageNames | None) -> list[Path]:

@@ -1,5 +1,6 @@
 """Whether a run has learned its images by heart: what it draws anew, and what it makes of images it has not seen."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,12 +28,13 @@ AnyPictures = UInt8[np.ndarray, "picture height width channel"]
 def measure_memorised(
     editor: RunEditor, encoded: EncodedRows, groups: Sequence[Sequence[int]], seed: int
 ) -> Memorised | None:
-    """Copies of training images (`metrics.image.copies`) among pictures that are drawn anew, each group of units from
-    another image, and among real images that are no training images; None for fewer than ten images.
+    """Copies of encoded training images (`metrics.image.copies`) among pictures drawn anew, each group of units from
+    from another image, and among real images that are no training images; None for fewer than ten images.
 
     Those are images that the run's view leaves out. Where it leaves none out, they are training images, each without
     itself. Of images that are left out it is also counted how many are rebuilt to something that is nearer to a
-    training image than to themselves, and the same of training images and the other ones.
+    training image than to themselves, and the same of training images and the other ones. A complete grid of factors,
+    of which every combination is a training image, is never known by heart.
     """
     rows, dataset = encoded.rows, editor.dataset
     if len(rows) < 10:
@@ -45,7 +47,8 @@ def measure_memorised(
         task.update(PICTURES)
         if unseen is None:
             real = copies(_without(_distances(dataset.images(own), dataset, rows), positions))
-            return Memorised(len(own), _share(drawn), _share(real), 0, None, None, more_often(drawn, real))
+            by_heart = more_often(drawn, real) and not _is_grid(dataset)
+            return Memorised(len(own), _share(drawn), _share(real), 0, None, None, by_heart, len(rows))
         pictures = unseen.images(sample_rows(len(unseen), PICTURES, seed))
         real = copies(_distances(pictures, dataset, rows))
         rebuilt = to_pixels(editor.rebuild(to_images(pictures, editor.device)))
@@ -55,7 +58,12 @@ def measure_memorised(
         others = _without(_distances(known, dataset, rows), positions)
         reference = others.min(1) < _difference(known, dataset.images(own))
     by_heart = more_often(drawn, real) or more_often(strayed, reference)
-    return Memorised(len(own), _share(drawn), _share(real), len(pictures), _share(strayed), _share(reference), by_heart)
+    shares = _share(strayed), _share(reference)
+    return Memorised(len(own), _share(drawn), _share(real), len(pictures), *shares, by_heart, len(rows))
+
+
+def _is_grid(dataset: Dataset) -> bool:
+    return bool(dataset.factor_sizes) and math.prod(dataset.factor_sizes) == len(dataset)
 
 
 def _distances(pictures: AnyPictures, dataset: Dataset, rows: Rows) -> PictureDistances:

@@ -288,11 +288,12 @@ class Memorised:
     strayed: float | None  # the share of those that are rebuilt nearer to a training image than to themselves
     trained_strayed: float | None  # the same of training images, and other ones
     by_heart: bool  # either is beyond chance
+    compared: int  # training images among which copies were looked for; 0 where it was not kept
 
     def to_json(self) -> dict[str, Any]:
         facts = {"drawn": self.drawn, "copies": self.copies, "real copies": self.real_copies}
         strayed = {"held out": self.held_out, "strayed": self.strayed, "trained strayed": self.trained_strayed}
-        return facts | (strayed if self.held_out else {}) | {"by heart": self.by_heart}
+        return facts | (strayed if self.held_out else {}) | {"by heart": self.by_heart, "compared": self.compared}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Memorised":
@@ -304,6 +305,7 @@ class Memorised:
             strayed=stored.get("strayed"),
             trained_strayed=stored.get("trained strayed"),
             by_heart=stored["by heart"],
+            compared=stored.get("compared", 0),
         )
 
 

@@ -37,17 +37,20 @@ def test_a_loss_that_rises_again_and_copies_are_said_first() -> None:
     learning = learning_of(HISTORY)
     assert learning is not None
     assert has_risen(learning)
-    facts = replace(FACTS, learning=learning, memorised=Memorised(64, 0.5, 0.0, 64, 0.25, 0.0, True))
+    facts = replace(FACTS, learning=learning, memorised=Memorised(64, 0.5, 0.0, 64, 0.25, 0.0, True, 5_000))
     assert ReportFacts.from_json(facts.to_json()) == facts
     assert "learns its images by heart" in warnings(facts)
     assert "lowest, 0.4, after 400 images" in warnings(facts)
-    assert "50% are copies" in warnings(facts)
+    assert "50% are copies of a training image" in warnings(facts)
+    many, all_of_them = (replace(facts, data=replace(FACTS.data, images=count)) for count in (50_000, 5_000))
+    assert "looked for among 5,000 of 50,000" in warnings(many)
+    assert "looked for" not in warnings(all_of_them)
     assert "25% are rebuilt nearer" in learning_part(facts)
     assert learning_part(facts).count("<polyline") == 2
 
 
 def test_a_fair_run_has_no_warning_and_a_small_set_a_hint() -> None:
-    fair = Memorised(64, 0.02, 0.02, 0, None, None, False)
+    fair = Memorised(64, 0.02, 0.02, 0, None, None, False, 400)
     small = replace(FACTS, memorised=fair, data=replace(FACTS.data, images=400))
     assert warnings(small) == ""
     assert "data.view.split=train" in learning_part(small)
