@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("gradio")
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -43,6 +44,17 @@ def test_this_machine_may_ask(host: str) -> None:
 )
 def test_a_name_that_was_bound_to_this_machine_is_refused(host: str) -> None:
     assert client().get("/", headers={"host": host}).status_code == 403
+
+
+def test_a_proxy_that_is_named_may_ask_from_its_own_pages() -> None:
+    guarded = Guard(Starlette(), loopback=True, waiting=list, proxies=["Studio.example"])
+
+    def status(**headers: str) -> int:
+        return guarded.refusal("GET", "/", Headers(headers), "127.0.0.1")[0]
+
+    assert status(host="studio.example") == status(host="studio.example", origin="https://studio.example") == 0
+    assert status(host="127.0.0.1:7860") == 0
+    assert status(host="other.example") == status(host="studio.example", origin="https://evil.example") == 403
 
 
 @pytest.mark.parametrize(

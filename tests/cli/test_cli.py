@@ -284,8 +284,9 @@ def test_debug_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("words", "warned"),
-    [([], False), (["--host", "localhost"], False), (["--host", "0.0.0.0"], True), (["--share"], True)],
-)
+    [([], False), (["--host", "localhost"], False), (["--host", "0.0.0.0"], True), (["--share"], True),
+     (["--allow-host", "studio.example"], True)],
+)  # fmt: skip
 def test_who_can_reach_the_page_is_said(
     quick_run: Run, words: list[str], warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -382,7 +383,9 @@ def test_help_of_a_method_takes_no_option_for_a_setting(
     assert "preset=release" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--serve"], ["photos", "--serve"], ["--share"], ["--host", "0.0.0.0"]])
+@pytest.mark.parametrize(
+    "words", [["--serve"], ["photos", "--serve"], ["--share"], ["--allow-host", "a"], ["--host", "0.0.0.0"]]
+)
 def test_others_get_a_named_run_and_nothing_else(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

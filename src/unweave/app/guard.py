@@ -7,7 +7,7 @@ this machine (`Host`), and whatever says where it comes from (`Origin`) must nam
 import re
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -37,7 +37,10 @@ ONE_PICTURE = UploadLimits()
 
 
 class Guard:
-    """An ASGI middleware. `waiting` gives the visitors (addresses) of all events that wait in the queue."""
+    """An ASGI middleware. `waiting` gives the visitors (addresses) of all events that wait in the queue.
+
+    `proxies` are names under which a request may come to loopback, too: those of proxies on this machine.
+    """
 
     def __init__(
         self,
@@ -45,8 +48,10 @@ class Guard:
         loopback: bool,
         waiting: Callable[[], Iterable[str]],
         limits: UploadLimits = ONE_PICTURE,
+        proxies: Sequence[str] = (),
     ) -> None:
         self.app, self.loopback, self.waiting, self.limits = app, loopback, waiting, limits
+        self.hosts = {*LOOPBACK, *(proxy.lower() for proxy in proxies)}
         self.uploads: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +72,7 @@ class Guard:
     def refusal(self, method: str, path: str, headers: Headers, visitor: str) -> tuple[int, str]:
         """The status and the reason of a refusal; 0 and "" for a request that may pass."""
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self.loopback and host_name(host) not in LOOPBACK:
+        if self.loopback and host_name(host) not in self.hosts:
             return 403, f"this page is for this machine alone, and the request names {host[:100]!r}."
         if origin is not None and not self._is_own(origin, host):
             return 403, f"the request comes from another page, {origin[:100]!r}."

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -99,12 +99,14 @@ def launch(
     port: int | None,
     share: bool,
     rename: bool = True,
+    proxies: Sequence[str] = (),
     ready: Callable[[str], object] = print,
     wait: bool = True,
 ) -> gr.Blocks:
     """Serve the page of one run until Ctrl-C (or, without `wait`, until its `close`); `ready` gets its address.
 
-    It reads nothing but the run, its data and what is uploaded. Raises OSError where the port is taken.
+    It reads nothing but the run, its data and what is uploaded. `proxies` are as `Guard` takes them.
+    Raises OSError where the port is taken.
     """
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)  # Gradio takes it where allowed_paths is empty
     folder = tempfile.TemporaryDirectory(
@@ -113,7 +115,8 @@ def launch(
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
     page = build_page(explorer, picture_store(folder), rename)
     page.queue(max_size=64, api_open=False)
-    guard = Middleware(Guard, loopback=host in LOOPBACK and not share, waiting=waiting_visitors(page))
+    loopback = host in LOOPBACK and not share
+    guard = Middleware(Guard, loopback=loopback, waiting=waiting_visitors(page), proxies=proxies)
     launch: dict[str, Any] = {**LAUNCH, "app_kwargs": {"middleware": [guard]}, "theme": theme()}
     _, address, _ = page.launch(
         server_name=host, server_port=port, share=share, max_file_size=MAX_UPLOAD_SIZE, **launch

@@ -12,6 +12,8 @@ import typer
 
 from unweave.cli import output
 
+SERVED = "--serve, --share, --allow-host or another --host"
+
 
 def command(
     what: Annotated[
@@ -26,6 +28,9 @@ def command(
     serve: Annotated[
         bool, typer.Option("--serve", help="for a class: the run alone, without folders, lists and training")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="with --serve: the name of a proxy on this machine; once for each name")
+    ] = None,
     share: Annotated[bool, typer.Option("--share", help="a public address through Gradio's servers")] = False,
     export: Annotated[
         Path | None, typer.Option(help="write a folder with an app.py that runs it elsewhere, such as on a Space")
@@ -42,9 +47,9 @@ def command(
         unweave app runs/a --export space/        a folder for a Hugging Face Space
 
     Needs the extra: pip install 'unweave[app]'. Uploads stay on this machine; nobody else can reach the page unless you
-    say --share or another --host. Then, and with --serve, there is the run that you name and nothing else: no folder,
-    no list of runs, no training. An exported folder carries a dozen images of the data to begin with, and nobody can
-    rename units there.
+    say --share, --allow-host or another --host. Then, and with --serve, there is the run that you name and nothing
+    else: no folder, no list of runs, no training. An exported folder carries a dozen images of the data to begin with,
+    and nobody can rename units there.
     """
     named = what or []
     if len(named) > 2:
@@ -58,8 +63,8 @@ def command(
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        if serve or share or host not in LOOPBACK:
-            _serve_run(named, host, port, share)
+        if serve or share or allow_host or host not in LOOPBACK:
+            _serve_run(_named(named, SERVED), host, port, share, allow_host or [])
         else:
             _open_studio(named, host, port)
     except SystemExit:  # pictures and uploads are removed; to take down all the rest in order would be seconds
@@ -76,16 +81,16 @@ def _export(run: Sequence[str], folder: Path) -> None:
         output.say(f"{folder / 'run' / 'examples'} has a dozen images of the data: remove what must not be public.")
 
 
-def _serve_run(run: Sequence[str], host: str, port: int | None, share: bool) -> None:
+def _serve_run(run: str, host: str, port: int | None, share: bool, proxies: Sequence[str]) -> None:
     """The page of a run alone, for people who may do nothing else on this machine."""
     from unweave.app.explorer import Explorer
     from unweave.app.guard import LOOPBACK
     from unweave.app.interface import launch
 
-    explorer = Explorer(_named(run, "--serve, --share or another --host"))
-    if share or host not in LOOPBACK:
+    explorer = Explorer(run)
+    if share or proxies or host not in LOOPBACK:
         output.say("warning: everyone who has the address can use this page, upload images and rename units.")
-    launch(explorer, host=host, port=port, share=share, ready=_say_address)
+    launch(explorer, host=host, port=port, share=share, proxies=proxies, ready=_say_address)
 
 
 def _open_studio(named: Sequence[str], host: str, port: int | None) -> None:
