@@ -1,10 +1,11 @@
 """A connection to Ray: this machine's own, begun for the time of a `with`, or a given cluster."""
 
+import math
 import os
 import socket
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,41 @@ def check_nodes(folder: Path) -> None:
         token.unlink(missing_ok=True)
     if problems:
         raise RuntimeError("\n".join(problems))
+
+
+def is_cluster(ray: Any, address: str | None) -> bool:
+    """Whether processes may be on other machines, or of another installation, than this one."""
+    return len(ray.nodes()) > 1 or (address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+
+
+def node_resources(ray: Any) -> list[Mapping[str, float]]:
+    """What each node that is up has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def check_resources(each: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
+    """Raises ValueError where a job fits on no node, for which it would wait for ever."""
+    if any(_fit(each, node) for node in nodes):
+        return
+    for name, amount in each.items():
+        most = max((node.get(name, 0) for node in nodes), default=0)
+        if amount > most:
+            scale, unit = (1e9, " GB") if name == "memory" else (1, "")
+            raise ValueError(
+                f"a job asks for {amount / scale:g}{unit} of {name}, and no node has more than {most / scale:g}{unit}: "
+                f"ask for less (--{name.lower()}{'' if name == 'memory' else 's'})."
+            )
+    raise ValueError("no node has all that a job asks for at once: ask for less (--cpus, --gpus, --memory).")
+
+
+def places_for(each: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many jobs, each with these resources, the nodes do at a time; one at least."""
+    return max(1, sum(_fit(each, node) for node in nodes))
+
+
+def _fit(each: Mapping[str, float], node: Mapping[str, float]) -> int:
+    """How many such jobs fit on a node."""
+    return min(math.floor(node.get(name, 0) / amount + 1e-6) for name, amount in each.items() if amount)
 
 
 def thread_environment(threads: int) -> dict[str, Any]:

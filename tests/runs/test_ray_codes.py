@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from unweave.runs.codes import encode_rows
-from unweave.runs.ray_codes import describe, table_to_stream
+from unweave.runs.ray_codes import EncodingOptions, describe, encoder_count, table_to_stream
 from unweave.runs.run import Run
 from unweave.runs.sharded_codes import read_codes, whole_codes
 
@@ -32,6 +32,16 @@ def test_a_folder_is_read_where_it_lies(quick_run: Run, tmp_path: Path) -> None:
     table = table_to_stream(quick_run, str(tmp_path))
     assert table["name"] == "shards"
     assert table["size"] == quick_run.shape()[1]
+
+
+def test_encoders_are_as_many_as_nodes_have_room_for() -> None:
+    nodes = [{"CPU": 3.0}, {"CPU": 3.0}]
+    assert encoder_count(EncodingOptions(cpus=2.0), 0.0, nodes) == 2
+    assert encoder_count(EncodingOptions(encoders=5), 0.0, nodes) == 5
+    with pytest.raises(ValueError, match="there is room for 2: ask for fewer"):
+        encoder_count(EncodingOptions(encoders=3, cpus=2.0), 0.0, nodes)
+    with pytest.raises(ValueError, match=r"4 of CPU, and no node has more than 3: ask for less \(--cpus"):
+        encoder_count(EncodingOptions(cpus=4.0), 0.0, nodes)
 
 
 @pytest.mark.long

@@ -4,9 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from unweave.studies.engine import Engine, carry_out
+from unweave.studies.engine import Engine, carry_out, last_line
 from unweave.studies.jobs import Job
 from unweave.studies.watcher import StudyWatcher
+
+
+@pytest.mark.parametrize(("said", "line"), [("", "ValueError"), ("first\nlast\n", "last")])
+def test_an_error_has_a_last_line_though_it_says_nothing(said: str, line: str) -> None:
+    assert last_line(ValueError(said)) == line
 
 
 class InTurn(Engine):

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from unweave.studies.engine import ClusterOptions
-from unweave.studies.ray_engine import check_resources, disk_full, places_for
+from unweave.studies.jobs import Job
+from unweave.studies.ray_engine import disk_full, do
 from unweave.studies.sweep import SweepOptions, sweep
 
 STUDY = """
@@ -29,22 +30,12 @@ precision = "float32"
 save = 320
 """
 TIMES = ("seconds", "run", "train_command", "command")
-CLUSTER = {"CPU": 8.0, "GPU": 2.0, "memory": 16e9}
 
 
-def test_places_are_limited_by_what_runs_out_first() -> None:
-    assert places_for({"CPU": 1.0, "GPU": 0.0, "memory": 1.5e9}, CLUSTER) == 8
-    assert places_for({"CPU": 1.0, "GPU": 0.25, "memory": 1.5e9}, CLUSTER) == 8
-    assert places_for({"CPU": 1.0, "GPU": 1.0, "memory": 1.5e9}, CLUSTER) == 2
-    assert places_for({"CPU": 0.1, "GPU": 0.0, "memory": 4e9}, CLUSTER) == 4
-
-
-def test_what_fits_nowhere_is_said_before_it_waits_for_ever() -> None:
-    check_resources({"CPU": 8.0, "GPU": 2.0, "memory": 16e9}, CLUSTER)
-    with pytest.raises(ValueError, match=r"32 GB of memory, and the whole cluster has 16 GB: ask for less \(--memory"):
-        check_resources({"CPU": 1.0, "memory": 32e9}, CLUSTER)
-    with pytest.raises(ValueError, match=r"4 of GPU, and the whole cluster has 2: ask for less \(--gpus"):
-        check_resources({"GPU": 4.0}, CLUSTER)
+def test_a_node_without_the_working_folder_fails_the_job(tmp_path: Path) -> None:
+    job = Job("a0", "run", "betavae", {}, str(tmp_path / "run"), (), str(tmp_path))
+    assert "start the sweep in a folder that all nodes share" in do(tuple(job), str(tmp_path / "absent"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_full_disk_says_where_and_what_to_do() -> None:

@@ -5,10 +5,12 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 
+from unweave.files import read_json
 from unweave.runs.run import Run
 from unweave.studies import slurm_engine
 from unweave.studies.engine import ClusterOptions
@@ -71,6 +73,50 @@ def test_without_slurm_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="no sbatch on this machine"):
         slurm_engine.run_jobs([job(tmp_path, "a0")], None, Heard(), 1, ClusterOptions())
+
+
+class Submitted(NamedTuple):
+    """What the executor below gives back for a job."""
+
+    job_id: str
+
+
+class Taker:
+    """An executor that takes whatever it is given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.arrays = folder, list[int]()
+
+    def map_array(self, task: object, values: Sequence[object]) -> list[Submitted]:
+        self.arrays.append(len(values))
+        if len(self.arrays) == 1:
+            signal.raise_signal(signal.SIGINT)
+        return [Submitted(f"{len(self.arrays)}_{number}") for number in range(len(values))]
+
+
+def test_what_is_queued_is_written_down_though_the_sweep_is_interrupted_and_kept_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, taker = [job(tmp_path, name) for name in ("a0", "b1", "c2")], Taker(tmp_path)
+    monkeypatch.setattr(slurm_engine, "queued_jobs", lambda: {"1_0", "1_1"})
+    with pytest.raises(KeyboardInterrupt):
+        slurm_engine.SlurmEngine(taker, tmp_path, 2).submit(jobs[:2])
+    assert read_json(tmp_path / "jobs.json") == {"a0": "1_0", "b1": "1_1"}
+    following = slurm_engine.SlurmEngine(taker, tmp_path, 2)
+    following.submit([jobs[0], jobs[2]])
+    assert taker.arrays == [2, 1]
+    assert read_json(tmp_path / "jobs.json") == {"a0": "1_0", "b1": "1_1", "c2": "2_0"}
+    assert following.room() == 0
+
+
+def test_a_queue_that_does_not_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = slurm_engine.SlurmEngine(Taker(tmp_path), tmp_path, None)
+
+    def silent() -> set[str]:
+        raise OSError("Slurm does not answer")
+
+    monkeypatch.setattr(slurm_engine, "queued_jobs", silent)
+    assert engine._lost(set()) == []
 
 
 @pytest.mark.long

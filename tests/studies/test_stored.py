@@ -34,7 +34,10 @@ def test_a_failed_run_is_set_aside_with_its_log_and_taken_back(tmp_path: Path) -
     (run_dir / "settings.toml").write_text("x = 1")
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_text("training: 5/10\n")
+    assert set_aside(tmp_path, "a", run_dir, "BusyError: another process trains it") is None
+    assert run_dir.exists()
     log = set_aside(tmp_path, "a", run_dir, "no number")
+    assert log is not None
     assert log.read_text() == "training: 5/10\nno number\n"
     assert failed(tmp_path) == {"a": log}
     assert not run_dir.exists()

@@ -36,9 +36,11 @@ def command(
         str | None, typer.Option(metavar="HOST:PORT", help="with ray: of a cluster; RAY_ADDRESS, else this machine")
     ] = None,
     cpus: Annotated[float | None, typer.Option(min=0.01, help="with ray, slurm: of a run; its threads")] = None,
-    gpus: Annotated[float | None, typer.Option(min=0, help="with ray, slurm: of a run; 1 where there are any")] = None,
+    gpus: Annotated[
+        float | None, typer.Option(min=0, help="of a run; ray: 1 where there are any, slurm: none if not given")
+    ] = None,
     memory: Annotated[float, typer.Option(min=0.1, help="with ray, slurm: GB of a run")] = 1.5,
-    retries: Annotated[int, typer.Option(min=0, help="with ray, slurm: of a run whose process or node is lost")] = 3,
+    retries: Annotated[int, typer.Option(min=0, help="with ray: of a run whose process or node is lost")] = 3,
     partition: Annotated[str | None, typer.Option(help="with slurm: where runs are queued")] = None,
     minutes: Annotated[
         int, typer.Option(min=1, help="with slurm: of a run, before it is saved and queued again")
@@ -54,7 +56,7 @@ def command(
         unweave sweep studies/builtin.toml             do it, or go on with it; Ctrl-C saves what runs are at
         unweave sweep studies/builtin.toml --small     the same in minutes, to see that it works
         unweave sweep studies/builtin.toml --backend ray --address HOST:6379 -o /shared/builtin
-        unweave sweep studies/builtin.toml --backend slurm --partition gpu -o /shared/builtin
+        unweave sweep studies/builtin.toml --backend slurm --partition gpu --gpus 1 -o /shared/builtin
 
     What is done is not done again, so a study can be stopped, resumed and extended. A run that fails is set aside with
     its log, the rest goes on, and the exit code is 3. Runs have one thread each, so that their bits do not depend on

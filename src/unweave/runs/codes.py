@@ -120,9 +120,11 @@ def code_table(run: Run, dataset: Dataset, rows: Rows, seed: int, weights: Weigh
     if isinstance(dataset, EncodedDataset):
         stored = dataset.about
         if (stored.run, stored.weights) != (run.digest(), weights):
+            data = str(stored.data.get("path") or stored.data["name"])
+            words = ["encode", str(run.path), data, "--backend", "ray", "--weights", weights, "-o", f"codes-{weights}"]
             raise ValueError(
                 f"{dataset.folder} holds {stored.weights} codes of the weights {stored.run}, and {weights} ones of "
-                f"{run.digest()} are asked for: encode it with this run, and --weights {weights}."
+                f"{run.digest()} are asked for. They are made by: unweave {shlex.join(words)}"
             )
         return dataset.codes(rows)
     key = table_key(f"{run.digest()}-{weights}", dataset.digest(), len(rows), seed)

@@ -6,7 +6,7 @@ encoders are slower, and replaces processes. What is written is not encoded agai
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,15 @@ from unweave.data.dataset import Dataset
 from unweave.data.disk_space import FULL_DISK
 from unweave.data.formats.shards import ShardedDataset
 from unweave.data.open import dataset_settings
-from unweave.ray_session import check_nodes, cores, ray_session, thread_environment
+from unweave.ray_session import (
+    check_nodes,
+    check_resources,
+    is_cluster,
+    node_resources,
+    places_for,
+    ray_session,
+    thread_environment,
+)
 from unweave.runs.codes import encode_pixels
 from unweave.runs.data import open_as_read, table_as_read
 from unweave.runs.run import Run
@@ -65,7 +73,7 @@ def encode_on_ray(
     missing = begin_codes(output, about)
     if missing:
         with ray_session(options.address, store=OBJECT_STORE) as ray:
-            if options.address:
+            if is_cluster(ray, options.address):
                 check_nodes(output)
             _encode_parts(ray, EncodingPlace(str(run.path.resolve()), str(output)), about, missing, options)
     return finish_codes(output, about)
@@ -151,6 +159,22 @@ def read_part(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return dataset.images(rows), rows, {}
 
 
+def encoder_count(options: EncodingOptions, gpus: float, nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many encoders work at a time, each with its reader: those asked for, or as many as the nodes have room for.
+
+    Raises ValueError where one fits on no node, or those asked for do not, for which Ray would wait for ever.
+    """
+    each = {"CPU": options.cpus, "GPU": gpus}
+    check_resources(each, nodes)
+    places = places_for(each, nodes)
+    if options.encoders and options.encoders > places:
+        raise ValueError(
+            f"{options.encoders} encoders, each with {options.cpus:g} CPUs and {gpus:g} GPUs, were asked for, and "
+            f"there is room for {places}: ask for fewer (--encoders), or for less for each (--cpus, --gpus)."
+        )
+    return options.encoders or places
+
+
 def _encode_parts(
     ray: Any, place: EncodingPlace, about: AboutCodes, missing: list[int], options: EncodingOptions
 ) -> None:
@@ -160,10 +184,9 @@ def _encode_parts(
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    there = ray.cluster_resources()
-    gpus = options.gpus if options.gpus is not None else float(there.get("GPU", 0) >= 1)
-    fitting = there.get("GPU", 0) / gpus if gpus else there.get("CPU", cores()) / options.cpus
-    encoders = min(len(missing), options.encoders or max(1, int(fitting)))
+    nodes = node_resources(ray)
+    gpus = options.gpus if options.gpus is not None else float(any(node.get("GPU", 0) >= 1 for node in nodes))
+    encoders = min(len(missing), encoder_count(options, gpus, nodes))
     readers = min(len(missing), options.readers or encoders)
     environment = thread_environment(max(1, int(options.cpus)))
     arguments: dict[str, Any] = {"fn_constructor_args": (place, about), "batch_size": 1, "runtime_env": environment}

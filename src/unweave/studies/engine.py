@@ -16,9 +16,9 @@ class ClusterOptions:
 
     address: str | None = None  # of a Ray cluster; this machine if not given
     cpus: float | None = None  # of a job; its threads if not given
-    gpus: float | None = None  # of a job; one where there are any, if not given
+    gpus: float | None = None  # of a job; if not given, on Ray one where there are any, on Slurm none
     memory: float = 1.5  # GB of a job
-    retries: int = 3  # of a job whose process or node was lost
+    retries: int = 3  # by Ray, of a job whose process or node was lost
     partition: str | None = None  # of Slurm
     minutes: int = 1_440  # that Slurm gives a job before it is saved and queued again
 
@@ -41,6 +41,12 @@ class Engine(ABC):
     @abstractmethod
     def stop(self) -> None:
         """The sweep is interrupted: let jobs save, or leave them to their queue."""
+
+
+def last_line(error: Exception) -> str:
+    """The last line of what an error says, or its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
 
 
 def carry_out(jobs: Sequence[Job], engine: Engine, watcher: StudyWatcher) -> None:

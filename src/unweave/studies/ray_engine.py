@@ -4,18 +4,25 @@ A task goes on from the last checkpoint of its run, in the study's directory, wh
 job after the other, so it imports once.
 """
 
-import math
 import os
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import chdir, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import Any
 
 from unweave.data.disk_space import FULL_DISK
-from unweave.ray_session import check_nodes, ray_session, thread_environment
-from unweave.studies.engine import ClusterOptions, Engine, carry_out
+from unweave.ray_session import (
+    check_nodes,
+    check_resources,
+    is_cluster,
+    node_resources,
+    places_for,
+    ray_session,
+    thread_environment,
+)
+from unweave.studies.engine import ClusterOptions, Engine, carry_out, last_line
 from unweave.studies.jobs import Job, perform
 from unweave.studies.watcher import StudyWatcher
 from unweave.studies.worker import PATIENCE, said_in
@@ -34,7 +41,7 @@ def run_jobs(
     """
     per_job = options.cpus or float(threads)
     with ray_session(options.address, cpus=(processes or 0) * per_job) as ray:
-        if len(ray.nodes()) > 1 or options.address:
+        if is_cluster(ray, options.address):
             check_nodes(Path(jobs[0].out))
         carry_out(jobs, RayEngine(ray, processes, threads, options), watcher)
 
@@ -46,7 +53,7 @@ class RayEngine(Engine):
         self.ray, self.processes, self.running = ray, processes, dict[Any, Job]()
         gpus = options.gpus if options.gpus is not None else float(ray.cluster_resources().get("GPU", 0) >= 1)
         self.each = {"CPU": options.cpus or float(threads), "GPU": gpus, "memory": options.memory * 1e9}
-        check_resources(self.each, ray.cluster_resources())
+        check_resources(self.each, node_resources(ray))
         self.task = ray.remote(
             num_cpus=self.each["CPU"],
             num_gpus=gpus,
@@ -56,7 +63,7 @@ class RayEngine(Engine):
         )(do)
 
     def room(self) -> int:
-        places = self.processes or places_for(self.each, self.ray.cluster_resources())
+        places = self.processes or places_for(self.each, node_resources(self.ray))
         return max(0, min(places, ROOM) - len(self.running))
 
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -77,7 +84,7 @@ class RayEngine(Engine):
         except (self.ray.exceptions.WorkerCrashedError, self.ray.exceptions.NodeDiedError):
             return "its process or node was lost more often than --retries allows: perhaps memory ran out there."
         except Exception as error:
-            return f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+            return f"{type(error).__name__}: {last_line(error)}"
 
     def stop(self) -> None:
         for reference in self.running:
@@ -86,27 +93,12 @@ class RayEngine(Engine):
             self.ray.wait(list(self.running), num_returns=len(self.running), timeout=PATIENCE)
 
 
-def check_resources(each: Mapping[str, float], cluster: Mapping[str, float]) -> None:
-    """Raises ValueError where no job fits into the whole cluster, which would wait for ever."""
-    for name, amount in each.items():
-        if amount > cluster.get(name, 0):
-            there, unit = cluster.get(name, 0), " GB" if name == "memory" else ""
-            scale = 1e9 if name == "memory" else 1
-            raise ValueError(
-                f"a job asks for {amount / scale:g}{unit} of {name}, and the whole cluster has "
-                f"{there / scale:g}{unit}: ask for less (--{name.lower()}{'' if name == 'memory' else 's'})."
-            )
-
-
-def places_for(each: Mapping[str, float], cluster: Mapping[str, float]) -> int:
-    """How many jobs, each with these resources, a cluster does at a time; one at least."""
-    return max(1, min(math.floor(cluster.get(name, 0) / amount + 1e-6) for name, amount in each.items() if amount))
-
-
 def do(values: tuple[Any, ...], folder: str) -> str:
     """In a process of Ray: do a job from this working folder; why it has failed, "" where it has not."""
     job = Job(*values)
-    with chdir(folder) if Path(folder).is_dir() else nullcontext(), said_in(job.log()):
+    if not Path(folder).is_dir():
+        return f"{os.uname().nodename} does not see {folder}: start the sweep in a folder that all nodes share."
+    with chdir(folder), said_in(job.log()):
         try:
             perform(job)
         except OSError as error:

@@ -5,6 +5,7 @@ cancelled or evicted job gets, saves it. Jobs stay in the queue when the sweep i
 waits for them again: OUT/slurm/jobs.json says which are there.
 """
 
+import logging
 import os
 import shutil
 import signal
@@ -18,16 +19,18 @@ from typing import Any
 from unweave import progress
 from unweave.files import read_json, write_json
 from unweave.ray_session import THREAD_VARIABLES
-from unweave.studies.engine import ClusterOptions, Engine, carry_out
+from unweave.studies.engine import ClusterOptions, Engine, carry_out, last_line
 from unweave.studies.jobs import Job
 from unweave.studies.ray_engine import do
 from unweave.studies.watcher import StudyWatcher
-from unweave.training.signals import on_signal
+from unweave.training.signals import held_back, on_signal
 
 LARGEST_ARRAY = 1_000  # jobs in the queue; MaxArraySize of Slurm is 1,001 unless set
 TIMEOUTS = 1_000  # times that a run is queued again because its time was up
 LOOK_EVERY = 5.0  # seconds between two looks at the queue
 LOOKS = 3  # at which a job without a result is not in the queue, before it is given up
+
+logger = logging.getLogger("unweave")
 
 
 def run_jobs(
@@ -40,7 +43,7 @@ def run_jobs(
     """
     folder = Path(jobs[0].out).resolve() / "slurm"
     executor = open_executor(folder, processes, threads, options)
-    carry_out(jobs, SlurmEngine(executor, folder), watcher)
+    carry_out(jobs, SlurmEngine(executor, folder, processes), watcher)
 
 
 def open_executor(folder: Path, processes: int | None, threads: int, options: ClusterOptions) -> Any:
@@ -73,32 +76,39 @@ def open_executor(folder: Path, processes: int | None, threads: int, options: Cl
 class SlurmEngine(Engine):
     """The jobs that are in the queue."""
 
-    def __init__(self, executor: Any, folder: Path) -> None:
-        self.executor, self.record = executor, folder / "jobs.json"
+    def __init__(self, executor: Any, folder: Path, processes: int | None) -> None:
+        self.executor, self.record, self.processes = executor, folder / "jobs.json", processes
+        stored = read_json(self.record) if self.record.is_file() else {}
+        queued = queued_jobs() if stored else set()
+        self.earlier = {name: str(number) for name, number in stored.items() if str(number) in queued}
         self.running: dict[str, tuple[Job, Any]] = {}
         self.absent: dict[str, int] = {}  # looks at which a job was not in the queue
         self.looked = time.monotonic()
 
     def room(self) -> int:
-        return max(0, LARGEST_ARRAY - len(self.running))
+        """Of the first array Slurm itself does no more than `processes` at a time; later ones fill what it leaves."""
+        most = LARGEST_ARRAY
+        if self.processes and self.running:
+            most = self.processes
+        elif self.processes and self.earlier:
+            most = max(self.processes, len(self.earlier))
+        return max(0, min(most, LARGEST_ARRAY) - len(self.running))
 
     def submit(self, jobs: Sequence[Job]) -> None:
         from submitit import SlurmJob
 
-        stored = read_json(self.record) if self.record.is_file() else {}
-        queued = queued_jobs() if stored else set()
-        known = {job.name: str(stored[job.name]) for job in jobs if stored.get(job.name) in queued}
+        new = [job for job in jobs if job.name not in self.earlier]
         for job in jobs:
-            if job.name in known:
-                self.running[job.name] = (job, SlurmJob(self.executor.folder, known[job.name]))
-        new = [job for job in jobs if job.name not in known]
-        if new:
-            try:
-                submitted = self.executor.map_array(SlurmTask(os.getcwd()), [tuple(job) for job in new])
-            except Exception as error:  # of submitit, with all that sbatch said
-                raise OSError(f"Slurm has not taken the jobs: {str(error).strip().splitlines()[-1]}") from error
-            self.running |= {job.name: (job, each) for job, each in zip(new, submitted)}
-        self._write_record()
+            if job.name in self.earlier:
+                self.running[job.name] = (job, SlurmJob(self.executor.folder, self.earlier.pop(job.name)))
+        with held_back(signal.SIGINT, signal.SIGTERM):  # or jobs would be in the queue that nobody knows
+            if new:
+                try:
+                    submitted = self.executor.map_array(SlurmTask(os.getcwd()), [tuple(job) for job in new])
+                except Exception as error:  # of submitit, with all that sbatch said
+                    raise OSError(f"Slurm has not taken the jobs: {last_line(error)}") from error
+                self.running |= {job.name: (job, each) for job, each in zip(new, submitted)}
+            self._write_record()
 
     def ended(self, seconds: float) -> list[tuple[Job, str]]:
         time.sleep(seconds)
@@ -122,7 +132,11 @@ class SlurmEngine(Engine):
 
     def _lost(self, ended: set[str]) -> list[tuple[Job, str]]:
         """The jobs that have left the queue without a result."""
-        queued, lost = queued_jobs(), []
+        try:
+            queued, lost = queued_jobs(), list[tuple[Job, str]]()
+        except OSError as error:  # this time; jobs go on without it
+            logger.warning("%s", error)
+            return []
         for name, (job, each) in self.running.items():
             self.absent[name] = 0 if str(each.job_id) in queued else self.absent.get(name, 0) + 1
             if self.absent[name] >= LOOKS and name not in ended and not each.paths.result_pickle.is_file():
@@ -130,7 +144,8 @@ class SlurmEngine(Engine):
         return lost
 
     def _write_record(self) -> None:
-        write_json(self.record, {name: str(each.job_id) for name, (_, each) in self.running.items()})
+        running = {name: str(each.job_id) for name, (_, each) in self.running.items()}
+        write_json(self.record, {**self.earlier, **running})
 
 
 class SlurmTask:
@@ -181,4 +196,4 @@ def answer_of(submitted: Any) -> str:
     try:
         return str(submitted.result())
     except Exception as error:
-        return str(error).strip().splitlines()[-1]
+        return last_line(error)

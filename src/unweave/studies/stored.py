@@ -18,6 +18,7 @@ from typing import Any
 
 from unweave.config import SettingsError
 from unweave.files import write_json
+from unweave.runs.lock import BusyError
 from unweave.runs.plan import RESUMABLE, differing
 from unweave.runs.run import Run
 from unweave.runs.settings import RunSettings
@@ -81,8 +82,13 @@ def read_rows(out: Path, name: str) -> list[ResultRow]:
         raise SettingsError(f"{path} is of another version ({error}): remove it, and it is measured anew.") from None
 
 
-def set_aside(out: Path, name: str, run_dir: Path, why: str) -> Path:
-    """Move what there is of a failed run to OUT/failed/NAME with its log, which ends with `why`; returns the log."""
+def set_aside(out: Path, name: str, run_dir: Path, why: str) -> Path | None:
+    """Move what there is of a failed run to OUT/failed/NAME with its log, which ends with `why`; returns the log.
+
+    None, and nothing is moved, where another process is at the run.
+    """
+    if why.startswith(BusyError.__name__):
+        return None
     folder, log = out / "failed" / name, out / "logs" / f"{name}.log"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
