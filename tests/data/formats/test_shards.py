@@ -2,6 +2,7 @@ import io
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from PIL import Image
 
 from unweave.config import SettingsError
 from unweave.data.dataset import Dataset
+from unweave.data.formats import shards
 from unweave.data.formats.shards import ShardedDataset
 from unweave.data.open import dataset_table, open_data
+from unweave.data.reading.shards import read_row_group
+from unweave.training.batches import rows_at
 
 SIZE = 16
 
@@ -81,6 +85,48 @@ def test_parquet_and_loose_files_give_the_same_pictures(tars: Path, tmp_path: Pa
     parquet.write_table(table, tmp_path / "parquet" / "2.parquet")
     with pytest.raises(ValueError, match=r"2.parquet has other columns .*image, label, picture differ"):
         opened(tmp_path / "parquet")
+
+
+def test_a_row_group_is_read_once_for_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    for shard in range(2):
+        table = arrow.table({"image": [png(12 * shard + row) for row in range(12)]})
+        parquet.write_table(table, tmp_path / f"{shard}.parquet", row_group_size=3)
+    groups: list[tuple[str, int]] = []
+
+    def counted(path: Path, group: int) -> list[Any]:
+        groups.append((path.name, group))
+        return read_row_group(path, group)
+
+    monkeypatch.setattr(shards, "read_row_group", counted)
+    dataset = opened(tmp_path)
+    assert dataset.blocks == (3,) * 8
+    groups.clear()
+    rows = rows_at(24, 0, 0, 24, dataset.blocks)
+    assert np.array_equal(dataset.images(rows), np.stack([expected(row) for row in rows]))
+    assert len(groups) == len(set(groups)) <= 8
+
+
+def test_a_picture_that_is_gone_or_too_large_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(png(number))
+    dataset = opened(tmp_path)
+    assert isinstance(dataset, ShardedDataset)
+    (tmp_path / "1.png").unlink()
+    with (tmp_path / "2.png").open("ab") as file:
+        file.truncate(10_000)
+    monkeypatch.setattr("unweave.data.reading.shards.MAX_FILE_BYTES", 9_000)
+    _, rows, bad = dataset.readable_images(np.arange(3))
+    assert rows.tolist() == [0]
+    assert "No such file" in bad[1]
+    assert "10,000 bytes, more than 9,000" in bad[2]
+
+
+def test_a_damaged_index_is_made_anew(tars: Path) -> None:
+    path = next(tars.glob("*.tar"))
+    opened(tars)
+    shards.index_file(path).write_bytes(b"PK\x03\x04 torn")
+    assert len(opened(tars)) == 12
 
 
 @pytest.mark.parametrize("kind", ["parquet", "loose"])

@@ -28,12 +28,14 @@ from unweave.data.reading.shards import (
     loose_shards,
     open_shard,
     read_index,
+    read_row_group,
     shard_paths,
 )
 from unweave.data.settings import FileSettings
 from unweave.types import FactorTable, Pixels, Rows
 
 OPEN_SHARDS = 64  # that are open at a time
+ROW_GROUPS = 9  # of Parquet files in memory: those that are shuffled together, and the next one
 LICENCE = "unknown to unweave: see where the images come from"
 NEAR = 100  # pictures after one that cannot be read, of which the first that can stands in for it
 ONE_PICTURE = ("auto", "max", "mean", "channels")
@@ -56,11 +58,12 @@ class ShardedDataset(Dataset):
     def __init__(self, settings: ShardsSettings) -> None:
         folder = settings.path.expanduser().resolve()
         self._paths, self._loose = _shards_of(folder)
-        self._sizes = self._count()
-        self.blocks = tuple(self._sizes.tolist())
+        self._sizes, blocks = self._count()
+        self.blocks = tuple(blocks[blocks > 0].tolist())
         self._ends = np.cumsum(self._sizes)
         self.name, self.factor_names, self.factor_sizes = folder.name, (), ()
         self.card = Card(title=folder.name, source=folder.name, licence=LICENCE)
+        self._row_group = lru_cache(ROW_GROUPS)(read_row_group)
         self._open = lru_cache(OPEN_SHARDS)(self._open_shard)
         self.reading = choose_reading(
             PictureFiles(self.name, self.card, _Names(self), self._content, lambda row: self.file(row)), settings
@@ -142,17 +145,21 @@ class ShardedDataset(Dataset):
         if self._loose:
             return self._loose[number]
         path = self._paths[number]
-        return open_shard(path, read_index(path, index_file(path)))
+        return open_shard(path, read_index(path, index_file(path)), self._row_group)
 
-    def _count(self) -> np.ndarray:
+    def _count(self) -> tuple[np.ndarray, np.ndarray]:
+        """The pictures of each shard, and of all blocks."""
         if self._loose:
-            return np.array([len(shard.pictures.names) for shard in self._loose])
-        counts = []
+            counts = [len(shard.pictures.names) for shard in self._loose]
+            return np.array(counts), np.array(counts)
+        counts, blocks = [], []
         with progress.task("indexing shards", len(self._paths), "shards") as task:
             for number, path in enumerate(self._paths):
-                counts.append(len(read_index(path, index_file(path)).names))
+                index = read_index(path, index_file(path))
+                counts.append(len(index.names))
+                blocks.append(index.blocks)
                 task.update(number + 1)
-        return np.array(counts)
+        return np.array(counts), np.concatenate(blocks)
 
     def _empty(self) -> Pixels:
         return np.zeros((0, *self.shape[1:], self.shape[0]), np.uint8)

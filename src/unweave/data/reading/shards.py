@@ -4,6 +4,7 @@ An index says of every picture its name and its place; that of a tar is made onc
 """
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from unweave.data.reading.archives import open_archive
-from unweave.data.reading.image_files import IMAGE_ENDINGS
+from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES
 from unweave.files import temporary_path
 
 SHARD_ENDINGS = (".tar", ".parquet")
@@ -25,6 +26,7 @@ class ShardIndex(NamedTuple):
     names: np.ndarray  # bytes
     places: Int[np.ndarray, "pictures"]
     sizes: Int[np.ndarray, "pictures"]  # bytes; 0 where that is not known
+    blocks: Int[np.ndarray, "blocks"]  # pictures that are read together: of a Parquet file its row groups
 
 
 class Shard(NamedTuple):
@@ -56,20 +58,20 @@ def is_sharded(folder: Path) -> bool:
     return shards
 
 
-def open_shard(path: Path, index: ShardIndex) -> Shard:
-    """A shard of a tar or Parquet file, by its index."""
-    return Shard(index, _tar_reader(path, index) if path.suffix == ".tar" else _parquet_reader(path, index))
+def open_shard(path: Path, index: ShardIndex, row_group: Callable[[Path, int], list[Any]]) -> Shard:
+    """A shard of a tar or Parquet file, by its index; `row_group` is `read_row_group`, which may keep some."""
+    return Shard(index, _tar_reader(path, index) if path.suffix == ".tar" else _parquet_reader(path, index, row_group))
 
 
 def read_index(path: Path, kept: Path) -> ShardIndex:
     """The index of a shard, made where the file `kept` does not have it. Raises ValueError that names the shard."""
     try:
         with np.load(kept, allow_pickle=False) as stored:
-            return ShardIndex(stored["names"], stored["places"], stored["sizes"])
-    except (OSError, ValueError, KeyError, EOFError):
+            return ShardIndex(*(stored[name] for name in ShardIndex._fields))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         index = tar_index(path) if path.suffix == ".tar" else parquet_index(path)
     with temporary_path(kept) as temporary, temporary.open("wb") as file:
-        np.savez(file, names=index.names, places=index.places, sizes=index.sizes)
+        np.savez(file, **index._asdict())
     return index
 
 
@@ -83,7 +85,8 @@ def tar_index(path: Path) -> ShardIndex:
         raise ValueError(f"{path} holds no picture: take it out of the folder.")
     names = np.array([os.fsencode(member.name) for member in members])
     places = np.array([member.position for member in members], np.int64)
-    return ShardIndex(names, places, np.array([member.size for member in members], np.int64))
+    sizes = np.array([member.size for member in members], np.int64)
+    return ShardIndex(names, places, sizes, np.array([len(members)]))
 
 
 def _tar_reader(path: Path, index: ShardIndex) -> Callable[[int], bytes]:
@@ -91,7 +94,7 @@ def _tar_reader(path: Path, index: ShardIndex) -> Callable[[int], bytes]:
     file = path.open("rb", buffering=0)
 
     def read(number: int) -> bytes:
-        size = int(index.sizes[number])
+        size = check_size(int(index.sizes[number]))
         data = os.pread(file.fileno(), size, int(index.places[number]))
         if len(data) != size:
             raise ValueError(f"it has {len(data):,} bytes where the archive says {size:,}")
@@ -130,28 +133,31 @@ def check_columns(paths: list[Path]) -> None:
 
 def parquet_index(path: Path) -> ShardIndex:
     """The rows of a Parquet file; a name is its row."""
-    count = _parquet(path).metadata.num_rows
+    metadata = _parquet(path).metadata
+    count, groups = metadata.num_rows, [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     names = np.array([f"{row}".encode() for row in range(count)] or [b""])[:count]
-    return ShardIndex(names, np.arange(count), np.zeros(count, np.int64))
+    return ShardIndex(names, np.arange(count), np.zeros(count, np.int64), np.array(groups, np.int64))
 
 
-def _parquet_reader(path: Path, index: ShardIndex) -> Callable[[int], bytes]:
-    """Reads a group of rows at a time, and keeps the last one."""
-    column, file = image_column(path), _parquet(path)
-    ends = np.cumsum([file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)])
-    kept: dict[int, list[Any]] = {}
+def read_row_group(path: Path, group: int) -> list[Any]:
+    """The pictures of a row group, encoded."""
+    listed: list[Any] = _parquet(path).read_row_group(group, columns=[image_column(path)]).column(0).to_pylist()
+    return listed
+
+
+def _parquet_reader(
+    path: Path, index: ShardIndex, row_group: Callable[[Path, int], list[Any]]
+) -> Callable[[int], bytes]:
+    """Reads a group of rows at a time."""
+    ends = np.cumsum(index.blocks)
 
     def read(number: int) -> bytes:
         group = int(np.searchsorted(ends, number, side="right"))
-        rows = kept.get(group)
-        if rows is None:
-            rows = file.read_row_group(group, columns=[column]).column(0).to_pylist()
-            kept.clear()
-            kept[group] = rows
-        value = rows[number - (int(ends[group - 1]) if group else 0)]
+        value = row_group(path, group)[number - int(ends[group] - index.blocks[group])]
         data = value.get("bytes") if isinstance(value, dict) else value
         if not data:
             raise ValueError("it has no bytes")
+        check_size(len(data))
         return bytes(data)
 
     return read
@@ -168,14 +174,28 @@ def _parquet(path: Path) -> Any:
         raise ValueError(f"{path} cannot be read as Parquet: {error}".splitlines()[0]) from None
 
 
+def check_size(size: int) -> int:
+    """The bytes of a picture. Raises ValueError for more than any format is read of."""
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"it has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+    return size
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        check_size(path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from None
+
+
 def loose_shards(files: list[Path]) -> list[Shard]:
     """Shards of loose files, in their order."""
 
     def shard(part: list[Path]) -> Shard:
         names = np.array([os.fsencode(file) for file in part])
         count = len(part)
-        return Shard(
-            ShardIndex(names, np.arange(count), np.zeros(count, np.int64)), lambda number: part[number].read_bytes()
-        )
+        index = ShardIndex(names, np.arange(count), np.zeros(count, np.int64), np.array([count]))
+        return Shard(index, lambda number: _read_file(part[number]))
 
     return [shard(files[start : start + LOOSE_FILES]) for start in range(0, len(files), LOOSE_FILES)]
