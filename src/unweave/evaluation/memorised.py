@@ -29,7 +29,7 @@ def measure_memorised(
     editor: RunEditor, encoded: EncodedRows, groups: Sequence[Sequence[int]], seed: int
 ) -> Memorised | None:
     """Copies of encoded training images (`metrics.image.copies`) among pictures drawn anew, each group of units from
-    from another image, and among real images that are no training images; None for fewer than ten images.
+    another image, and among real images that are no training images; None for fewer than ten images.
 
     Those are images that the run's view leaves out. Where it leaves none out, they are training images, each without
     itself. Of images that are left out it is also counted how many are rebuilt to something that is nearer to a
