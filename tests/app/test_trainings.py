@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,59 @@ def test_a_training_is_paused_and_goes_on(trainings: Trainings, tmp_path: Path) 
     assert trainings.look(name).can_go_on
 
 
+def store(trainings: Trainings, name: str, stored: Any) -> None:
+    (trainings.folder / name).mkdir(parents=True, exist_ok=True)
+    write_json(trainings.folder / name / "training.json", stored)
+
+
 def test_one_whose_server_was_killed_is_not_lost(trainings: Trainings) -> None:
     stored = {"data": "a", "words": [], "state": "running", "process": os.getpid()}
-    (trainings.folder / "a").mkdir(parents=True)
-    write_json(trainings.folder / "a" / "training.json", stored)
+    store(trainings, "a", {**stored, "began": module.start_of(os.getpid())})
     assert trainings.look("a").state == "elsewhere"
-    write_json(trainings.folder / "a" / "training.json", {**stored, "process": 2**22 + 1})
+    store(trainings, "a", {**stored, "process": 2**22 + 1})
     assert trainings.look("a").state == "paused"
+
+
+def test_a_number_that_another_process_has_by_now_is_left_alone(trainings: Trainings) -> None:
+    stored = {"data": "a", "state": "running", "process": os.getpid(), "began": module.start_of(os.getpid()) - 3600}
+    store(trainings, "a", stored)
+    trainings.pause("a")  # or this test would end here
+    assert trainings.look("a").state == "paused"
+    trainings.forget("a")
+    assert trainings.names() == []
+
+
+def test_one_that_a_killed_server_left_is_paused(trainings: Trainings, tmp_path: Path) -> None:
+    name = trainings.start(tmp_path / "a.zip")
+    wait_for(trainings, name, lambda t: t.done > 0)
+    later = Trainings(trainings.folder)
+    later.pause(name, "stopped")
+    trainings.processes[name].wait(10)
+    assert later.look(name).state == "stopped"
+
+
+def test_the_end_passes_what_was_removed(trainings: Trainings, tmp_path: Path) -> None:
+    name = trainings.start(tmp_path / "a.zip")
+    trainings.pause(name)
+    wait_for(trainings, name, lambda t: t.state == "paused")
+    trainings.forget(name)
+    assert trainings.processes == {}
+    name = trainings.start(tmp_path / "a.zip")
+    shutil.rmtree(trainings.folder)
+    trainings.close()
+    assert trainings.processes[name].poll() is not None
+
+
+@pytest.mark.parametrize("stored", [{}, [], {"data": "a", "state": "sleeping", "words": 3, "process": None}])
+def test_a_damaged_one_is_listed_and_removed(trainings: Trainings, stored: Any) -> None:
+    store(trainings, "a", stored)
+    assert trainings.running() is None
+    assert trainings.look("a").state == "paused"
+    if stored in ({}, []):
+        with pytest.raises(ValueError, match="damaged"):
+            trainings.go_on("a")
+    trainings.forget("a")
+    assert trainings.names() == []
 
 
 def test_only_its_own_names_are_looked_up(trainings: Trainings) -> None:

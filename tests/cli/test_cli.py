@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -395,3 +396,24 @@ def test_others_get_a_named_run_and_nothing_else(
     monkeypatch.setattr("unweave.cli.app.signal.signal", lambda *_: None)
     assert run(monkeypatch, "app", *words) == 1
     assert "name one" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
+def test_a_closed_terminal_ends_the_studio_as_sigterm_does_but_not_with_nohup() -> None:
+    import signal
+
+    from unweave.cli.app import _end_on_signals
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        _end_on_signals()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        _end_on_signals()
+        with pytest.raises(SystemExit) as end:
+            signal.raise_signal(signal.SIGHUP)
+        assert end.value.code == 128 + signal.SIGHUP
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

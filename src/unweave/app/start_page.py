@@ -164,16 +164,16 @@ def panel_updates(training: Training | None, names: Sequence[str]) -> list[Any]:
     """What the panel shows of a training: an update of each of its components."""
     if training is None:
         return [gr.update(visible=False), *([gr.skip()] * 7)]
-    going = training.state == "running"
-    rests = training.state not in ("running", "pausing", "elsewhere")
+    alive = training.state in ("running", "elsewhere")
+    rests = training.state not in ("running", "pausing")
     opens = "Open it" if training.state == "finished" else "Look at it now"
     return [
         gr.update(visible=True),
         gr.update(choices=list(names), value=training.name, visible=len(names) > 1),
         status_html(training),
-        gr.update(visible=going),
+        gr.update(visible=alive),
         gr.update(visible=training.can_go_on),
-        gr.update(visible=going),
+        gr.update(visible=alive),
         gr.update(visible=training.run is not None and training.state not in ("pausing", "elsewhere"), value=opens),
         gr.update(visible=rests),
     ]

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextvars
+import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ class OpenPage(NamedTuple):
     blocks: gr.Blocks
     mount: Mount
     lifespan: AsyncExitStack
+    stamp: object  # what the run was when it was opened, as of `stamp_of`
 
 
 class Studio:
@@ -55,13 +57,22 @@ class Studio:
         return self.start
 
     async def open(self, run: str) -> str:
-        """Where the page of a run is, which is built anew: what is known of a run may have changed.
+        """Where the page of a run is: the one that is open, in other tabs too, where the run is still what it was.
 
         Raises what `Explorer` raises.
         """
+        path, stamp = await asyncio.to_thread(stamp_of, run)
+        page = self.pages.get(slug_of(path))
+        if page is not None and page.stamp == stamp:
+            return f"/open/{slug_of(path)}/"
+        return await self.reopen(run)
+
+    async def reopen(self, run: str) -> str:
+        """Where the page of a run is, built anew. Raises what `Explorer` raises."""
         blocks, slug = await asyncio.to_thread(contextvars.Context().run, self.build, run)
         # In a context of its own: what Gradio knows of the event that asks is not of the page's own events.
-        await asyncio.create_task(self.show(slug, blocks), context=contextvars.Context())
+        _, stamp = await asyncio.to_thread(stamp_of, run)
+        await asyncio.create_task(self.show(slug, blocks, stamp), context=contextvars.Context())
         return f"/open/{slug}/"
 
     def build_both(self, one: str, two: str) -> tuple[gr.Blocks, str]:
@@ -73,7 +84,7 @@ class Studio:
         with self.building:
             blocks = build_side_by_side(explorers)
             blocks.queue(max_size=64, api_open=False)
-        return blocks, slug_of("-and-".join(str(explorer.run.path) for explorer in explorers))
+        return blocks, slug_of(*(explorer.run.path for explorer in explorers))
 
     def build(self, run: str) -> tuple[gr.Blocks, str]:
         """The page of a run, and its name in addresses."""
@@ -83,11 +94,11 @@ class Studio:
 
         explorer = Explorer(run)
         with self.building:
-            blocks = build_page(explorer, picture_store(self.folder), reopen=lambda: self.open(run))
+            blocks = build_page(explorer, picture_store(self.folder), reopen=lambda: self.reopen(run))
             blocks.queue(max_size=64, api_open=False)
-        return blocks, slug_of(str(explorer.run.path))
+        return blocks, slug_of(explorer.run.path)
 
-    async def show(self, slug: str, blocks: gr.Blocks) -> None:
+    async def show(self, slug: str, blocks: gr.Blocks, stamp: object = None) -> None:
         """Put a page in its place, and end the one that was there."""
         assert self.app is not None
         old = self.pages.pop(slug, None)
@@ -107,7 +118,7 @@ class Studio:
         blocks.run_startup_events()
         page.startup_events_triggered = True
         self.app.router.routes.insert(0, mount)
-        self.pages[slug] = OpenPage(blocks, mount, lifespan)
+        self.pages[slug] = OpenPage(blocks, mount, lifespan, stamp)
 
     def waiting(self) -> Iterable[str]:
         """The visitors of all events that wait on any page."""
@@ -115,9 +126,27 @@ class Studio:
                 for visitor in waiting_visitors(page)()]  # fmt: skip
 
 
-def slug_of(text: str) -> str:
-    """A run's path as a part of an address."""
-    return re.sub(r"[^\w-]+", "-", text).strip("-") or "run"
+def slug_of(*runs: str | Path) -> str:
+    """Paths of runs as a part of an address, another for other paths."""
+    words = re.sub(r"[^\w-]+", "-", "-and-".join(map(str, runs))).strip("-") or "run"
+    places = "\0".join(str(Path(run).resolve()) for run in runs)
+    return f"{words}-{hashlib.sha256(places.encode()).hexdigest()[:8]}"
+
+
+def stamp_of(run: str) -> tuple[Path, object]:
+    """A run's folder, and what differs once it is trained or has other factors, but not once they are named.
+
+    Raises what `Run` raises.
+    """
+    from unweave.runs.factors import read_factors
+    from unweave.runs.run import Run
+
+    opened = Run(run)
+    files = [opened.path / name for name in ("log.jsonl", "run.json", "units.safetensors")]
+    times = [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
+    found = read_factors(opened)
+    factors = [] if found is None else [(each.units, each.hidden, each.verdict) for each in found.factors]
+    return opened.path, (times, factors)
 
 
 def warm_up() -> None:
@@ -141,8 +170,11 @@ def serve(
     folder = tempfile.TemporaryDirectory(prefix="unweave-", ignore_cleanup_errors=True)
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
     studio = Studio(folder)
-    try:
+    with ExitStack() as end:
+        for last in (folder.cleanup, studio.trainings.close, folder.cleanup):  # uploads go at once, and late ones
+            end.callback(last)
         built = studio.build_both(*runs) if len(runs) == 2 else studio.build(*runs) if runs else None
+        stamp = stamp_of(runs[0])[1] if len(runs) == 1 else None
         page = studio.prepare(photos)
         with page:
             page.load(warm_up, None, None)
@@ -152,10 +184,7 @@ def serve(
         studio.app, address, _ = page.launch(server_name=host, server_port=port, max_file_size="4gb", **launch)
         if built is not None:
             assert studio.loop is not None
-            asyncio.run_coroutine_threadsafe(studio.show(built[1], built[0]), studio.loop).result()
+            asyncio.run_coroutine_threadsafe(studio.show(built[1], built[0], stamp), studio.loop).result()
             address += f"open/{built[1]}/"
         ready(address)
         page.block_thread()
-    finally:
-        studio.trainings.close()
-        folder.cleanup()

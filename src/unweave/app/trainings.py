@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+import psutil
 
 from unweave.files import read_json, read_text, write_json
 
@@ -28,6 +30,7 @@ PAUSED = (
 WORDS = ("training.preview=4000", "training.save=4000")  # a first picture soon, and little that may be lost
 SILENT = "its process was killed: perhaps the memory ran out. Go on from what it saved."
 PATIENCE = 60.0  # seconds that a process has to save
+SAME_START = 10.0  # seconds by which the start of one process may be off: clocks are set
 
 Phase = Literal["running", "pausing", "paused", "stopped", "finished", "failed", "elsewhere"]
 
@@ -85,6 +88,8 @@ class Trainings:
         """Train from where it was. Raises BlockingIOError while another one is going on, OSError for a full disk."""
         self.check_free()
         stored = self._read(name)
+        if not stored["data"]:
+            raise ValueError(f"what {name!r} learned from is not known, its training.json is damaged: remove it here.")
         command = [sys.executable, "-m", "unweave", "report", stored["data"], *WORDS, *stored["words"]]
         environment = {**os.environ, "UNWEAVE_PROGRESS": "json"}
         with (self.folder / name / "progress.jsonl").open("wb") as log:
@@ -93,21 +98,27 @@ class Trainings:
                 start_new_session=True,
             )  # fmt: skip
         self.asked.pop(name, None)
-        self._write(name, {**stored, "state": "running", "process": self.processes[name].pid})
+        number = self.processes[name].pid
+        self._write(name, {**stored, "state": "running", "process": number, "began": start_of(number)})
 
     def pause(self, name: str, state: Literal["paused", "stopped"] = "paused") -> None:
         """Let its process save and end; nothing where it has ended."""
         process = self.processes.get(name)
-        if process is None or process.poll() is not None:
-            return
-        self.asked[name] = state
-        process.send_signal(signal.SIGTERM)
+        if process is None:
+            stored = self._read(name)
+            if stored["state"] == "running" and is_alive(stored):
+                self.asked[name] = state
+                with suppress(ProcessLookupError):
+                    os.kill(int(stored["process"]), signal.SIGTERM)
+        elif process.poll() is None:
+            self.asked[name] = state
+            process.send_signal(signal.SIGTERM)
 
     def wait(self, name: str, seconds: float = PATIENCE) -> None:
         """Until its process has ended."""
-        if name in self.processes:
+        if (process := self.processes.get(name)) is not None:
             with suppress(subprocess.TimeoutExpired):
-                self.processes[name].wait(seconds)
+                process.wait(seconds)
 
     def forget(self, name: str) -> None:
         """No longer list it; its run stays."""
@@ -116,14 +127,18 @@ class Trainings:
                 path.unlink(missing_ok=True)
             with suppress(OSError):
                 (self.folder / name).rmdir()
+            self.processes.pop(name, None)
+            self.asked.pop(name, None)
 
     def close(self) -> None:
         """Save and end all that this server started."""
-        for name in self.processes:
+        started = list(self.processes)
+        for name in started:
             self.pause(name)
-        for name in self.processes:
+        for name in started:
             self.wait(name)
-            self.look(name)
+            with suppress(LookupError):  # its folder was removed
+                self.look(name)
 
     def look(self, name: str) -> Training:
         """How a training stands."""
@@ -138,7 +153,9 @@ class Trainings:
         if process is None:
             if before != "running":
                 return before
-            return "elsewhere" if _is_alive(int(stored.get("process", 0))) else "paused"  # its server was killed
+            if is_alive(stored):  # its server was killed, or is another one
+                return "pausing" if name in self.asked else "elsewhere"
+            return self.asked.get(name, "paused")
         status = process.poll()
         if status is None:
             return "pausing" if name in self.asked else "running"
@@ -154,8 +171,17 @@ class Trainings:
     def _read(self, name: str) -> dict[str, Any]:
         if name not in self.names():  # a name, and no path
             raise LookupError(f"there is no training {name!r} any more.")
-        stored = read_json(self.folder / name / "training.json")
-        return {"data": str(stored["data"]), "words": list(stored.get("words", [])), "state": "paused", **stored}
+        try:
+            stored = read_json(self.folder / name / "training.json")
+        except ValueError:
+            stored = None
+        stored = stored if isinstance(stored, dict) and isinstance(stored.get("data"), str) else {"data": ""}
+        state = stored.get("state")
+        words = stored.get("words")
+        return {
+            **stored, "words": words if isinstance(words, list) else [],
+            "state": state if state in get_args(Phase) else "paused",
+        }  # fmt: skip
 
     def _write(self, name: str, stored: Mapping[str, Any]) -> None:
         write_json(self.folder / name / "training.json", dict(stored))
@@ -217,13 +243,19 @@ def seconds_left(lines: Sequence[Mapping[str, Any]]) -> float | None:
     return None if done <= 0 or seconds <= 0 else (float(last["total"]) - float(last["done"])) * seconds / done
 
 
-def _is_alive(process: int) -> bool:
-    if process <= 0:
-        return False
+def start_of(process: int) -> float:
+    """When a process began, in seconds since 1970; 0 where there is none."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        return psutil.Process(process).create_time()
+    except (psutil.Error, ValueError):
+        return 0.0
+
+
+def is_alive(stored: Mapping[str, Any]) -> bool:
+    """Whether the process of a training is still that one: its number may be another's by now."""
+    try:
+        number, began = int(stored.get("process", 0)), float(stored.get("began", 0))
+        process = psutil.Process(number)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - began) < SAME_START
+    except (psutil.Error, ValueError, TypeError):
         return False
-    except OSError:
-        pass
-    return True

@@ -61,14 +61,21 @@ def command(
         return
     from unweave.app.guard import LOOPBACK
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    _end_on_signals()
     try:
         if serve or share or allow_host or host not in LOOPBACK:
             _serve_run(_named(named, SERVED), host, port, share, allow_host or [])
         else:
             _open_studio(named, host, port)
-    except SystemExit:  # pictures and uploads are removed; to take down all the rest in order would be seconds
-        os._exit(128 + signal.SIGTERM)
+    except SystemExit as end:  # pictures and uploads are removed; to take down all the rest in order would be seconds
+        os._exit(end.code if isinstance(end.code, int) else 1)
+
+
+def _end_on_signals() -> None:
+    """Where it is asked to end, or its terminal is closed, it removes its files first; with nohup it stays."""
+    for name in {"SIGTERM", "SIGHUP"} & set(signal.Signals.__members__):
+        if signal.getsignal(signal.Signals[name]) is not signal.SIG_IGN:
+            signal.signal(signal.Signals[name], lambda number, _: sys.exit(128 + number))
 
 
 def _export(run: Sequence[str], folder: Path) -> None:
