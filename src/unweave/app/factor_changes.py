@@ -45,6 +45,7 @@ def build_factor_panel(explorer: Explorer, rename: bool, reopen: Reopen | None) 
 def _finding(explorer: Explorer, reopen: Reopen) -> None:
     """Units are grouped into factors once, which takes a minute or so."""
     address = gr.Textbox(visible="hidden")
+    about = gr.HTML("<p>Units that change one thing together become one slider.</p>")
     find = gr.Button("Find its factors (a minute or so)", variant="primary")
 
     async def find_factors() -> str:
@@ -52,7 +53,7 @@ def _finding(explorer: Explorer, reopen: Reopen) -> None:
 
         return await change_and_reopen(lambda: factors_of(explorer.run, again=True), reopen)
 
-    find.click(find_factors, None, address, **LONG_WORK).success(None, address, None, js=RELOAD)
+    find.click(find_factors, None, address, show_progress_on=about, **LONG_WORK).success(None, address, None, js=RELOAD)
 
 
 def _changes(explorer: Explorer, which: gr.Dropdown, reopen: Reopen) -> None:
@@ -71,7 +72,7 @@ def _changes(explorer: Explorer, which: gr.Dropdown, reopen: Reopen) -> None:
         hide = gr.Button("Hide it", min_width=90)
         again = gr.Dropdown(hidden, label="Hidden", visible=bool(hidden), scale=3)
         show = gr.Button("Show it again", min_width=90, visible=bool(hidden))
-    gr.HTML("<p>What is merged or split is measured again, which takes a while.</p>")
+    about = gr.HTML("<p>What is merged or split is measured again, which takes a while.</p>")
     factor_units = [[str(number) for number in unit.units] for unit in explorer.units]
 
     def word(index: int | None) -> str:
@@ -102,7 +103,8 @@ def _changes(explorer: Explorer, which: gr.Dropdown, reopen: Reopen) -> None:
         (merge, merge_them, [which, other]), (split, split_it, [which, units]), (hide, hide_it, [which]),
         (show, show_it, [again]),
     ):  # fmt: skip
-        button.click(change, inputs, address, **LONG_WORK).success(None, address, None, js=RELOAD)
+        event = button.click(change, inputs, address, show_progress_on=about, **LONG_WORK)
+        event.success(None, address, None, js=RELOAD)
 
 
 async def change_and_reopen(change: Callable[[], Any], reopen: Reopen) -> str:
