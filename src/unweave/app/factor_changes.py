@@ -43,10 +43,10 @@ def build_factor_panel(explorer: Explorer, rename: bool, reopen: Reopen | None) 
 
 
 def _finding(explorer: Explorer, reopen: Reopen) -> None:
-    """Units are grouped into factors once, which takes a minute or so."""
+    """Units are grouped into factors once, which takes a minute on a free core, and longer where others work."""
     address = gr.Textbox(visible="hidden")
     about = gr.HTML("<p>Units that change one thing together become one slider.</p>")
-    find = gr.Button("Find its factors (a minute or so)", variant="primary")
+    find = gr.Button("Find its factors (some minutes)", variant="primary")
 
     async def find_factors() -> str:
         from unweave.evaluation.run_factors import factors_of
