@@ -1,4 +1,5 @@
 import asyncio
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -127,6 +128,29 @@ def test_one_visitor_cannot_fill_the_queue() -> None:
     waiting = ["testclient"] * guard.MAX_WAITING
     assert client(waiting=waiting).post("/gradio_api/queue/join").status_code == 429
     assert client(waiting=["another"] * guard.MAX_WAITING).post("/gradio_api/queue/join").status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["/", "/gradio_api/", "/open/runs-a/gradio_api/"])
+@pytest.mark.parametrize("address", ["file=http://10.0.0.1/a", "file=HTTPS://a.example/b", "proxy=http://a.example"])
+def test_no_address_is_fetched_for_a_visitor(prefix: str, address: str) -> None:
+    assert client().get(prefix + address).status_code == 403
+
+
+def test_no_file_of_an_edit_lies_at_an_address() -> None:
+    async def echo(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(await request.body())
+
+    middleware = [Middleware(Guard, loopback=True, waiting=list)]
+    app = Starlette(routes=[Route("/queue/join", echo, methods=["POST"])], middleware=middleware)
+    page = TestClient(app, base_url="http://127.0.0.1")
+    meta = {"_type": "gradio.FileData"}
+    own = {"data": [{"path": "/tmp/a.png", "url": "http://127.0.0.1/gradio_api/file=/tmp/a.png", "meta": meta}]}
+    assert page.post("/queue/join", json=own).json() == own
+    for encoding in ("utf-8", "utf-16"):
+        theirs = json.dumps({"data": [[{"a": {"path": "http://10.0.0.1/a.png", "meta": meta}}]]})
+        assert page.post("/queue/join", content=theirs.encode(encoding)).status_code == 403
+    assert page.post("/queue/join", content=b"[" * 100_000).status_code in (200, 403)
+    assert page.post("/queue/join", content=b"no json").text == "no json"
 
 
 def test_who_waits_is_read_from_the_queue() -> None:

@@ -8,6 +8,7 @@ import logging
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -201,13 +202,24 @@ class Explorer:
             raise ValueError(f"there is no row {source} to look at: upload an image.")
         return Partner(file_name or str(source), read_row(self.dataset, source))
 
+    @cached_property
+    def data_digest(self) -> str:
+        """Of the data; "" where they are gone."""
+        return "" if self.dataset is None else self.dataset.digest()
+
+    def has_data_of(self, other: "Explorer") -> bool:
+        """Whether the rows of both runs are the same pictures, at whatever size."""
+        if self.dataset is None or other.dataset is None or len(self.dataset) != len(other.dataset):
+            return False
+        one, two = ({**dict(explorer.run.settings.data), "size": None} for explorer in (self, other))
+        return one == two or self.data_digest == other.data_digest
+
     def pick_like(self, other: "Explorer", source: int | Path, file_name: str | None = None) -> PickedImage:
         """The same picture as `other.pick(source, None, file_name)`, at this run's size, begun from its own x_T.
 
-        A row is this run's own where its data are as many, else the pixels of the other's. Raises as `pick` does.
+        A row is this run's own where its data are the same, else the pixels of the other's. Raises as `pick` does.
         """
-        same = self.dataset is not None and other.dataset is not None and len(self.dataset) == len(other.dataset)
-        if isinstance(source, Path) or same:
+        if isinstance(source, Path) or self.has_data_of(other):
             return self.pick(source, None, file_name)
         image, (channels, height, width) = other.partner(source).image, self.shape
         if image.shape[1] != channels:

@@ -4,6 +4,7 @@ A page of another site that a person has open can send requests to this machine,
 this machine (`Host`), and whatever says where it comes from (`Origin`) must name the host that it goes to.
 """
 
+import json
 import re
 import time
 from collections import defaultdict, deque
@@ -22,6 +23,13 @@ HOUR = 3600.0  # seconds that an upload counts for
 MAX_WAITING = 24  # events of one visitor in the queue, which has place for 64
 BESIDE_QUEUE = re.compile(r"(/open/[^/]+)?/(gradio_api/)?(run|api|call|stream|component_server|mcp)(/|$)")
 """Gradio's other ways to a function of a page, which have neither its queue nor its order."""
+
+
+FETCHES = re.compile(r"/(file=\s*https?:|proxy=)", re.IGNORECASE)
+"""What makes Gradio fetch an address from this machine."""
+
+
+NO_FETCHING = "nothing is fetched for a page: bring the picture itself."
 
 
 class UploadLimits(NamedTuple):
@@ -65,6 +73,12 @@ class Guard:
         if status:
             await JSONResponse({"detail": reason, "error": reason}, status)(scope, receive, send)
             return
+        if scope.get("method") == "POST" and scope["path"].endswith("/queue/join"):
+            body = await read_body(receive)
+            if names_address(body):
+                await JSONResponse({"detail": NO_FETCHING, "error": NO_FETCHING}, 403)(scope, receive, send)
+                return
+            receive = replay(body, receive)
         if is_upload(scope.get("method", ""), scope["path"]):
             receive = receive_files(receive, headers.get("content-type", ""), self.limits.files)
         await self.app(scope, receive, send)
@@ -78,6 +92,8 @@ class Guard:
             return 403, f"the request comes from another page, {origin[:100]!r}."
         if BESIDE_QUEUE.match(path):
             return 403, "the page is asked through its queue alone."
+        if FETCHES.search(path):
+            return 403, NO_FETCHING
         if is_upload(method, path):
             return self._refused_upload(headers.get("content-length", ""), visitor)
         if method == "POST" and path.endswith("/queue/join") and list(self.waiting()).count(visitor) >= MAX_WAITING:
@@ -128,6 +144,45 @@ def receive_files(receive: Receive, content_type: str, most: int = 1) -> Receive
         return message
 
     return counted
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body of a request."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return bytes(body)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, then what comes after it."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again
+
+
+def names_address(body: bytes) -> bool:
+    """Whether a file of a JSON text lies at an address, from where Gradio would fetch it."""
+    try:
+        waiting = [json.loads(body)]
+    except ValueError:  # which is refused by whoever reads it
+        return False
+    except RecursionError:
+        return True
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            path = value.get("path")
+            if isinstance(path, str) and path.strip().lower().startswith(("http:", "https:")):
+                return True
+        if isinstance(value, (dict, list)):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return False
 
 
 def host_name(host: str) -> str:

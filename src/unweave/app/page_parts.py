@@ -12,6 +12,7 @@ import gradio as gr
 from PIL import Image
 
 PICTURE_SECONDS = 3600  # that pictures are there to be looked at
+MAX_PREVIEW_PIXELS = 40_000_000  # which are decoded
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 
 
@@ -40,13 +41,15 @@ def theme() -> gr.themes.Base:
 
 
 def thumbnail(path: Path | None, side: int = 320) -> str:
-    """A picture as an address that carries it; "" where it cannot be read."""
+    """A PNG as an address that carries it; "" where it cannot be read, or is larger than any that a run draws."""
     if path is None:
         return ""
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
+            if picture.width * picture.height > MAX_PREVIEW_PIXELS:
+                return ""
             small = picture.convert("RGB")
-    except (OSError, ValueError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # SyntaxError is Pillow's, of its parts
         return ""
     small.thumbnail((side, 3 * side))
     return picture_address(small, "JPEG")

@@ -1,18 +1,21 @@
 """Two runs on the same pictures: the same factor of both at the same slider."""
 
-from collections.abc import Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
+from jaxtyping import Float
 
 from unweave.app.components import SHORT_WORK, image_picker, require_picked, unit_options
 from unweave.app.explorer import Explorer, PickedImage
 from unweave.app.page_parts import PICTURE_SECONDS, errors_in_page
 from unweave.app.picture_panel import COMPARE, NOTHING, ON_LOAD, compare_value
 from unweave.app.picture_set import PictureSet
+
+Likeness = Float[np.ndarray, "first second"]
 
 
 class Side(NamedTuple):
@@ -44,6 +47,10 @@ def build_side_by_side(explorers: tuple[Explorer, Explorer]) -> gr.Blocks:
         shown = [part for side in sides for part in (side.compare, side.command)]
         chosen = [one.picked, two.picked, one.which, two.which]
 
+        @cache
+        def likeness() -> Likeness:
+            return rank_correlations(*explorers)
+
         def pick(place: int | Path, _seed: int | None, name: str | None, first: int, second: int) -> list[Any]:
             with errors_in_page():
                 image = explorers[0].pick(place, None, name)
@@ -55,12 +62,15 @@ def build_side_by_side(explorers: tuple[Explorer, Explorer]) -> gr.Blocks:
         def move(
             a: PickedImage | None, b: PickedImage | None, first: int, second: int, value: float | int
         ) -> list[Any]:
-            place = value / 100
             with errors_in_page():
-                return [*_draw(one, require_picked(a), first, place), *_draw(two, require_picked(b), second, place)]
+                a, b = require_picked(a), require_picked(b)
+                place = value / 100
+                like = 1 - place if likeness()[first, second] < 0 else place
+                return [*_draw(one, a, first, place), *_draw(two, b, second, like)]
 
         def match(first: int) -> Any:
-            return gr.update(value=likest(explorers[0], explorers[1], first))
+            with errors_in_page():
+                return gr.update(value=int(np.abs(likeness()[first]).argmax()))
 
         picking = [one.picked, two.picked, slider, *shown]
         latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **SHORT_WORK}
@@ -92,14 +102,15 @@ def _draw(side: Side, picked: PickedImage, index: int, place: float) -> list[Any
     return [compare_value(before, picture[0], difference[0]), command]
 
 
-def likest(one: Explorer, two: Explorer, index: int) -> int:
-    """The factor or unit of the second run that goes with this one of the first over the same rows of the data.
+def rank_correlations(one: Explorer, two: Explorer) -> Likeness:
+    """Of every factor or unit of one run with every one of the other over the same rows of the data, in [-1, 1].
 
-    By the absolute rank correlation; 0 where the two runs have no rows in common.
+    Those that go together have one far from 0, below it where one rises as the other falls; all are 0 where the two
+    runs have no rows in common.
     """
-    if one.dataset is None or two.dataset is None or len(one.dataset) != len(two.dataset):
-        return 0
-    a, b = PictureSet(one).levels[:, index], PictureSet(two).levels
-    ranks = np.column_stack([column.argsort().argsort() for column in (a, *b.T)])
-    correlations: Sequence[float] = np.nan_to_num(np.abs(np.corrcoef(ranks.T)[0, 1:])).tolist()
-    return int(np.argmax(correlations))
+    count = len(one.units)
+    if not one.has_data_of(two):
+        return np.zeros((count, len(two.units)))
+    levels = np.column_stack([PictureSet(one).levels, PictureSet(two).levels])
+    with np.errstate(invalid="ignore", divide="ignore"):  # of what is the same everywhere
+        return np.nan_to_num(np.asarray(np.corrcoef(levels.argsort(0).argsort(0).T))[:count, count:])
