@@ -1,12 +1,13 @@
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from unweave.app.explorer import Explorer
-from unweave.app.many import edit_many, lines_of, sources_of, write_zip
+from unweave.app.many import EditedPicture, edit_many, lines_of, sources_of, write_zip
 from unweave.app.pair import by_what_matters, differences, way
 from unweave.runs.run import Run
 
@@ -27,7 +28,30 @@ def test_an_edit_is_carried_over_to_many_and_a_damaged_picture_says_so(factored_
     assert "b.png" in bad.error
     with zipfile.ZipFile(write_zip(tmp_path / "z.zip", [good, bad], "import unweave")) as archive:
         assert archive.namelist() == ["again.py", "001-a.png"]
-    assert "{'f2': 0.9}" in lines_of(explorer, sources, {1: 0.9}, 0)
+    lines = lines_of(explorer, [good, bad], {1: 0.9}, 0)
+    assert "{'f2': 0.9}" in lines
+    assert "a.png" in lines
+    assert "b.png" not in lines
+
+
+def test_one_that_the_model_fails_on_is_passed_by(factored_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = Explorer(factored_run)
+    edit = explorer.edit
+
+    def failing(picked: Any, positions: Any) -> Any:
+        if picked.name == "1":
+            raise RuntimeError("out of memory")
+        return edit(picked, positions)
+
+    monkeypatch.setattr(explorer, "edit", failing)
+    edited = list(edit_many(explorer, [0, 1, 2], {1: 0.9}, 0))
+    assert [each.error for each in edited] == ["", "out of memory", ""]
+
+
+def test_names_in_the_zip_lead_nowhere(tmp_path: Path) -> None:
+    pictures = [EditedPicture(Path(name), np.zeros((4, 4, 3), np.uint8)) for name in ("..\\..\\a.png", "b.png")]
+    with zipfile.ZipFile(write_zip(tmp_path / "z.zip", pictures, "")) as archive:
+        assert archive.namelist() == ["again.py", "001-..-..-a.png", "002-b.png"]
 
 
 def test_there_must_be_pictures_to_edit(factored_run: Run, tmp_path: Path) -> None:

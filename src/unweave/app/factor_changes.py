@@ -23,6 +23,7 @@ class FactorPanel(NamedTuple):
     which: gr.Dropdown
     name: gr.Textbox
     rename: gr.Button
+    merging: list[gr.Dropdown]  # where there is a choice of what to merge one with
 
 
 def build_factor_panel(explorer: Explorer, rename: bool, reopen: Reopen | None) -> FactorPanel:
@@ -34,12 +35,13 @@ def build_factor_panel(explorer: Explorer, rename: bool, reopen: Reopen | None) 
         with gr.Row():
             name = gr.Textbox(label=f"Name of the {what}", max_lines=1, placeholder="wall colour", scale=3)
             rename_button = gr.Button("Rename", min_width=90)
+        merging = []
         if reopen is not None and explorer.dataset is not None:
             if factors:
-                _changes(explorer, which, reopen)
+                merging.append(_changes(explorer, which, reopen))
             else:
                 _finding(explorer, reopen)
-    return FactorPanel(box, which, name, rename_button)
+    return FactorPanel(box, which, name, rename_button, merging)
 
 
 def _finding(explorer: Explorer, reopen: Reopen) -> None:
@@ -56,8 +58,8 @@ def _finding(explorer: Explorer, reopen: Reopen) -> None:
     find.click(find_factors, None, address, show_progress_on=about, **LONG_WORK).success(None, address, None, js=RELOAD)
 
 
-def _changes(explorer: Explorer, which: gr.Dropdown, reopen: Reopen) -> None:
-    """Merge, split, hide, show."""
+def _changes(explorer: Explorer, which: gr.Dropdown, reopen: Reopen) -> gr.Dropdown:
+    """Merge, split, hide, show; where there is a choice of what to merge one with."""
     found = read_factors(explorer.run)
     hidden = [] if found is None else [found.word(i) for i, factor in enumerate(found.factors) if factor.hidden]
     address = gr.Textbox(visible="hidden")
@@ -105,6 +107,7 @@ def _changes(explorer: Explorer, which: gr.Dropdown, reopen: Reopen) -> None:
     ):  # fmt: skip
         event = button.click(change, inputs, address, show_progress_on=about, **LONG_WORK)
         event.success(None, address, None, js=RELOAD)
+    return other
 
 
 async def change_and_reopen(change: Callable[[], Any], reopen: Reopen) -> str:

@@ -11,7 +11,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from unweave.app.cards import Cards
-from unweave.app.components import StorePicture, picture_store, unit_options
+from unweave.app.components import STRIPS, StorePicture, picture_store, unit_options
 from unweave.app.explorer import Explorer
 from unweave.app.factor_changes import Reopen, build_factor_panel
 from unweave.app.guard import LOOPBACK, Guard, waiting_visitors
@@ -55,7 +55,7 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
                 with gr.Tab("Many pictures"):
                     build_many_tab(explorer, hand, store, own_machine=reopen is not None)
                 with gr.Tab("The set"):
-                    build_set_tab(explorer, cards, start)
+                    set_menus = build_set_tab(explorer, cards, start)
                 repeat_box(hand)
 
         def rename_unit(index: int, name: str) -> list[Any]:
@@ -68,12 +68,18 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
             return [
                 *(gr.update(label=label) for label in explorer.slider_labels()),
                 *(cards.head(index) for index in range(len(cards.heads))),
-                *(gr.update(choices=options) for _ in range(3)),
+                *(gr.update(choices=options[: explorer.factor_count]) for _ in merging),
+                *(gr.update(choices=options) for _ in menus),
             ]
 
-        labelled = [*cards.sliders, *cards.heads, units, unit, changes.which]
+        merging, menus = changes.merging, [units, unit, changes.which, *set_menus]
+        labelled = [*cards.sliders, *cards.heads, *merging, *menus]
         if rename:
-            changes.rename.click(rename_unit, [changes.which, changes.name], labelled)
+            renamed = changes.rename.click(rename_unit, [changes.which, changes.name], labelled)
+            strips: dict[str, Any] = {"show_progress": "hidden", **STRIPS}
+            redraw = renamed.success(cards.draw_strips, hand.picked, cards.heads, **strips)  # the new heads have none
+            hand.key.change(None, cancels=[redraw])
+            events.append(redraw)
         page.load(labels, None, labelled, show_progress="hidden")
         for index, head in enumerate(cards.heads[: explorer.factor_count] if rename else []):
             head.click(chooses(index), None, [changes.which, changes.box], show_progress="hidden")

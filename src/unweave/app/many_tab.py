@@ -1,18 +1,21 @@
 """The tab that carries the edits of the picture in hand over to many pictures."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from unweave.app.components import LONG_WORK, StorePicture, edit_gallery, require_picked
 from unweave.app.edit_history import EditHistory
-from unweave.app.explorer import Explorer, PickedImage
+from unweave.app.explorer import Explorer, PickedImage, Picture
 from unweave.app.many import EditedPicture, edit_many, lines_of, sources_of, write_zip
 from unweave.app.page_parts import errors_in_page, page_error
 from unweave.app.picture_panel import Hand
 from unweave.data.reading.image_files import IMAGE_ENDINGS
+from unweave.figures.pixels import rgb_pixels
 
 SHOWN = 60  # pictures of the gallery
 
@@ -49,27 +52,53 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
         with errors_in_page():
             mine = (place, files or []) if own_machine else ("", [])
             sources = sources_of(explorer, int(count), *mine)
-        done: list[EditedPicture] = []
+        batch = EditedBatch([])
         pictures: list[tuple[str, str]] = []
-        for edited in edit_many(explorer, sources, moved, picked.seed):
-            done.append(edited)
-            if edited.picture is not None and len(pictures) < SHOWN:
-                pictures.append((store(edited.picture), edited.name))
-            progress((len(done), len(sources)), desc=edited.name)
-            yield [sentence(done, len(sources)), pictures, gr.update(visible=False), gr.skip()]
+        hidden = gr.update(visible=False)
         with errors_in_page():
+            for edited in edit_many(explorer, sources, moved, picked.seed):
+                if mine[1] and isinstance(edited.source, Path):  # where Gradio's copy is goes, and not its name
+                    edited = edited._replace(source=Path(edited.source.name))
+                batch.done.append(edited)
+                if edited.picture is not None and len(pictures) < SHOWN:
+                    batch.folder = batch.folder or Path(store(edited.picture)).parent
+                    pictures.append((write_picture(batch.folder, len(batch.done), edited.picture), edited.name))
+                elif batch.folder is not None:
+                    batch.folder.touch()  # the store removes what is an hour old
+                batch.lines = lines_of(explorer, batch.done, moved, picked.seed)
+                progress((len(batch.done), len(sources)), desc=edited.name)
+                yield [sentence(batch.done, len(sources)), pictures, hidden, hidden, batch]
             if not pictures:
-                raise ValueError(done[-1].error)
-            lines = lines_of(explorer, sources, moved, picked.seed)
-            archive = write_zip(Path(pictures[0][0]).with_name("unweave-edits.zip"), done, lines)
-        yield [
-            sentence(done, len(sources)), pictures, gr.update(value=str(archive), visible=True),
-            gr.update(value=lines, visible=True),
-        ]  # fmt: skip
+                raise ValueError(batch.done[-1].error)
+        yield [sentence(batch.done, len(sources)), pictures, *take_home(batch)]
 
-    event = apply.click(run, [hand.picked, hand.history, rows, folder, dropped], outputs, **LONG_WORK)
-    gone = ["", None, gr.update(visible=False), gr.update(visible=False)]
-    gr.on([hand.stop.click, hand.key.change], lambda: gone, None, outputs, cancels=[event])
+    def take_home(batch: EditedBatch | None) -> list[Any]:
+        """The zip of what is edited so far, and the lines; nothing where there is none."""
+        if batch is None or batch.folder is None:
+            return [gr.skip(), gr.skip(), None]
+        with errors_in_page():
+            archive = write_zip(batch.folder / "unweave-edits.zip", batch.done, batch.lines)
+        return [gr.update(value=str(archive), visible=True), gr.update(value=batch.lines, visible=True), None]
+
+    begun = gr.State(None)
+    event = apply.click(run, [hand.picked, hand.history, rows, folder, dropped], [*outputs, begun], **LONG_WORK)
+    hand.stop.click(take_home, begun, [download, again, begun], cancels=[event])
+
+
+@dataclass
+class EditedBatch:
+    """The pictures of one click, while they are edited."""
+
+    done: list[EditedPicture]
+    folder: Path | None = None  # of this batch alone, once a picture is there
+    lines: str = ""
+
+
+def write_picture(folder: Path, number: int, picture: Picture) -> str:
+    """Where the picture is, as a PNG."""
+    path = folder / f"{number:03d}.png"
+    Image.fromarray(rgb_pixels(picture[None])[0]).save(path)
+    return str(path)
 
 
 def sentence(done: Sequence[EditedPicture], total: int) -> str:

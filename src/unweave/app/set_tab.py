@@ -9,7 +9,7 @@ import gradio as gr
 from unweave.app.cards import Cards
 from unweave.app.components import LONG_WORK, SHORT_WORK, edit_gallery, start_seed, unit_options
 from unweave.app.explorer import Explorer, Picture
-from unweave.app.page_parts import errors_in_page
+from unweave.app.page_parts import errors_in_page, page_error
 from unweave.app.picture_set import Contrasted, PictureSet
 from unweave.figures.pixels import rgb_pixels
 
@@ -48,11 +48,11 @@ window.addEventListener('pointerup', event => {
 });"""
 
 
-def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> None:
-    """The components and their events; a sentence where the data are gone."""
+def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> list[gr.Dropdown]:
+    """The components and their events; the menus of factors. A sentence where the data are gone."""
     if explorer.dataset is None:
         gr.HTML("<p>The data of this run are not at hand.</p>")
-        return
+        return []
     pictures, hand = PictureSet(explorer), cards.hand
     options, rows = unit_options(explorer.names()), gr.State([])
     with gr.Row():
@@ -65,6 +65,7 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> None:
         up = gr.Dropdown(options, value=min(1, len(options) - 1), label="From low to high", min_width=120)
         draw = gr.Button("Draw the map", min_width=90)
     chart = gr.HTML("", html_template=MAP, js_on_load=LASSO)
+    drawn = gr.State(None)  # what goes from left to right on the map
     taken, first, second = gr.State([]), gr.State([]), gr.State([])
     with gr.Row():
         to_a = gr.Button("Selection is A", min_width=90)
@@ -77,16 +78,26 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> None:
         return [[(rgb_pixels(picture[None])[0], f"row {row}") for row, picture in listed], [row for row, _ in listed]]
 
     def in_order(index: int) -> list[Any]:
-        return show(explorer.gallery(index, 24))
+        with errors_in_page():
+            return show(explorer.gallery(index, 24))
 
     def odd_ones() -> list[Any]:
-        return show(pictures.outliers())
+        with errors_in_page():
+            return show(pictures.outliers())
 
     def take(selected: gr.SelectData, listed: Sequence[int], start_choice: str) -> list[Any]:
         return cards.pick(listed[selected.index], start_seed(start_choice))
 
-    def draw_map(x: int, y: int) -> str:
-        return map_svg(pictures.mapped(x, y).tolist())
+    def draw_map(x: int, y: int) -> list[Any]:
+        with errors_in_page():
+            return [map_svg(pictures.mapped(x, y).tolist()), x, [], [], [], "", ""]
+
+    def take_ends(x: int | None) -> list[Any]:
+        if x is None:
+            raise page_error("draw the map first.")
+        with errors_in_page():
+            sets = pictures.ends(x)
+        return [*sets, say(*sets), ""]
 
     def take_point(event: gr.EventData, start_choice: str) -> list[Any]:
         if event._data.get("act") != "pick":
@@ -107,7 +118,7 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> None:
     events = [
         order.click(in_order, along, gallery_outputs, **LONG_WORK),
         odd.click(odd_ones, None, gallery_outputs, **LONG_WORK),
-        draw.click(draw_map, [across, up], chart, **LONG_WORK),
+        draw.click(draw_map, [across, up], [chart, drawn, taken, *both, counts, contrasted], **LONG_WORK),
         compare.click(contrast, both, contrasted, **LONG_WORK),
         gallery.select(take, [rows, start], cards.image_outputs, **SHORT_WORK),
         chart.click(take_point, start, cards.image_outputs, **SHORT_WORK),
@@ -115,8 +126,9 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> None:
     chart.click(select, None, taken, show_progress="hidden")
     to_a.click(lambda rows, b: [rows, say(rows, b), ""], [taken, second], [first, counts, contrasted])
     to_b.click(lambda rows, a: [rows, say(a, rows), ""], [taken, first], [second, counts, contrasted])
-    ends.click(lambda x: [*(sets := pictures.ends(x)), say(*sets), ""], across, [*both, counts, contrasted])
+    ends.click(take_ends, drawn, [*both, counts, contrasted])
     gr.on([hand.stop.click], lambda: ["", None], None, [contrasted, gallery], cancels=events)
+    return [along, across, up]
 
 
 def map_svg(points: Sequence[Sequence[float]]) -> str:

@@ -140,6 +140,8 @@ async def look_at(trainings: Trainings, name: str, open_: OpenRun) -> str:
     if going:
         trainings.pause(name)
         await asyncio.to_thread(trainings.wait, name)
+        if trainings.look(name).state == "pausing":
+            raise page_error("it is still saving: wait until it is paused, look at it then, and let it go on.")
     try:
         return await open_(str(training.run))
     finally:
