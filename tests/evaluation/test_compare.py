@@ -57,7 +57,8 @@ def test_a_report_of_the_present_weights_is_not_made_again(runs: list[Path]) -> 
     with progress.use(recorder):
         compare(runs[:2])
         compare(runs[:2])
-    assert recorder.messages == [f"a report of {path}" for path in runs[:2]]
+    made = [message for message in recorder.messages if message.startswith("a report of")]
+    assert made == [f"a report of {path}" for path in runs[:2]]
 
 
 def test_a_report_made_in_another_way_is_not_compared(runs: list[Path]) -> None:

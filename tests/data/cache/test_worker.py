@@ -6,6 +6,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from unweave.config import SettingsError
 from unweave.data.cache import cache, worker
@@ -110,6 +111,12 @@ def test_errors_of_a_child_keep_their_type(foreign, mood, kind, text):
 def readers() -> list[psutil.Process]:
     """The children that read: loky keeps one more, which frees what they leave."""
     return [child for child in psutil.Process().children() if "popen_loky" in " ".join(child.cmdline())]
+
+
+@pytest.fixture(autouse=True)
+def _no_children_of_others() -> None:
+    """scikit-learn's are kept for its next call."""
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def test_children_are_gone_afterwards(foreign):
