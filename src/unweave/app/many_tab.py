@@ -82,7 +82,7 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
 
     begun = gr.State(None)
     event = apply.click(run, [hand.picked, hand.history, rows, folder, dropped], [*outputs, begun], **LONG_WORK)
-    hand.stop.click(take_home, begun, [download, again, begun], cancels=[event])
+    hand.stop.click(lambda batch: [gr.skip(), gr.skip(), *take_home(batch)], begun, [*outputs, begun], cancels=[event])
 
 
 @dataclass
