@@ -31,7 +31,7 @@ def test_what_is_edited_before_cancel_is_taken_home(factored_run: Run, tmp_path:
     running = functions["run"](picked, history, 0, "", [str(file) for file in files], lambda *_, **__: None)
     next(running)
     *_, pictures, _, _, batch = next(running)
-    download, again, _ = functions["take_home"](batch)
+    *_, download, again, _ = functions["cancel"](batch)
     with zipfile.ZipFile(download["value"]) as archive:
         assert archive.namelist() == ["again.py", "001-a.png", "002-b.png"]
     assert "['a.png', 'b.png']" in again["value"]

@@ -80,9 +80,12 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
             archive = write_zip(batch.folder / "unweave-edits.zip", batch.done, batch.lines)
         return [gr.update(value=str(archive), visible=True), gr.update(value=batch.lines, visible=True), None]
 
+    def cancel(batch: EditedBatch | None) -> list[Any]:
+        return [gr.skip(), gr.skip(), *take_home(batch)]
+
     begun = gr.State(None)
     event = apply.click(run, [hand.picked, hand.history, rows, folder, dropped], [*outputs, begun], **LONG_WORK)
-    hand.stop.click(lambda batch: [gr.skip(), gr.skip(), *take_home(batch)], begun, [*outputs, begun], cancels=[event])
+    hand.stop.click(cancel, begun, [*outputs, begun], cancels=[event])
 
 
 @dataclass
