@@ -13,11 +13,11 @@ Image.fromarray(rooms.images(np.array([250_000]))[0]).save("mine.png")
 Image.fromarray(rooms.images(np.array([77_777]))[0]).save("yours.png")
 unweave.swap("builtin:rooms", "mine.png", "yours.png", units="14,2,4,8,10")
 # %% [markdown]
-# **Question 1.** Swap every unit at once from `yours.png` into `mine.png`, and look at the tensor: which shape does
-# `images` have?
+# **Question 1.** Swap each of the 20 units, one at a time (`units=list(range(20))`; without it, factors are swapped:
+# units that change one thing together), from `yours.png` into `mine.png`. Which shape does `images` have?
 # `images` is [image, edit, channel, height, width].
 # %%
-edit = unweave.swap("builtin:rooms", "mine.png", "yours.png")  # solution
+edit = unweave.swap("builtin:rooms", "mine.png", "yours.png", units=list(range(20)))  # solution
 edit.images.shape
 # %%
 # check
