@@ -267,12 +267,12 @@ def test_ctrl_c_leaves_what_is_done_and_no_noise(many_pictures, undisturbed):
 @pytest.mark.slow
 def test_ctrl_c_at_several_processes_ends_them_all_at_once(many_pictures, undisturbed):
     process = child(
-        "from unweave.data.cache import cache\ncache.PARALLEL_FROM = 1\n"
+        "from unweave.data.cache import cache\ncache.PARALLEL_FROM, cache.SAVE_SECONDS = 1, 0\n"
         "import os\nos.sched_getaffinity = lambda _: {0, 1}\n"
         + caught(f"folder.build(folder.FolderSettings(path=Path({str(many_pictures)!r})))"),
     )
-    wait_for(lambda: rows_done() >= 682, process)
-    os.kill(process.pid, signal.SIGINT)
+    wait_for(lambda: rows_done() >= 682 or process.poll() is not None, process)
+    process.send_signal(signal.SIGINT)  # nothing where all was done before
     _, stderr = process.communicate(timeout=10)  # also waits for whoever else holds stderr
     assert process.returncode in (0, 130)  # 0: all was done when the signal came
     assert "Traceback" not in stderr
