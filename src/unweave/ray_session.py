@@ -10,6 +10,8 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from unweave.threads import usable_cores
+
 MINIMUM_STORE = 80 << 20  # bytes; Ray takes no less for its object store
 PATIENCE = 5.0  # seconds for a cluster to answer
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -38,11 +40,14 @@ def ray_session(address: str | None = None, *, cpus: float | None = None, store:
     if ray.is_initialized():
         yield ray
         return
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    address = _address(address)
     options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "logging_level": "error"}
     if address == "local":
         os.environ.setdefault("RAY_worker_niceness", "0")
-        options |= {"num_cpus": max(cores(), cpus or 0), "object_store_memory": max(store, MINIMUM_STORE)}
+        options |= {
+            "num_cpus": max(usable_cores(), cpus or 0),
+            "object_store_memory": max(store, MINIMUM_STORE),
+        }
     else:
         check_reachable(address)
         del options["include_dashboard"]
@@ -120,7 +125,7 @@ def check_nodes(folder: Path) -> None:
 
 def is_cluster(ray: Any, address: str | None) -> bool:
     """Whether processes may be on other machines, or of another installation, than this one."""
-    return len(ray.nodes()) > 1 or (address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+    return len(ray.nodes()) > 1 or _address(address) != "local"
 
 
 def node_resources(ray: Any) -> list[Mapping[str, float]]:
@@ -158,9 +163,9 @@ def thread_environment(threads: int) -> dict[str, Any]:
     return {"env_vars": dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _address(address: str | None) -> str:
+    """That of the cluster: as given, in RAY_ADDRESS, or this machine's own."""
+    return address or os.environ.get("RAY_ADDRESS") or "local"
 
 
 def _unreachable(address: str, why: str) -> str:

@@ -45,6 +45,11 @@ def sleep_at_barriers() -> None:
     os.environ[CHOSEN[0]] = SPINS
 
 
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def time_threads(work: Callable[[], object], counts: Sequence[int], seconds: float = SECONDS) -> dict[int, float]:
     """The seconds that a piece of work takes with each number of threads, their mean over at least `seconds`.
 

@@ -3,9 +3,7 @@
 import io
 import json
 import os
-import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from uuid import uuid4
 import psutil
 import pytest
 from PIL import Image
+from tests.app.conftest import app_in
 
 pytest.importorskip("gradio")
 
@@ -47,33 +46,11 @@ class Served(NamedTuple):
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`unweave app` on the model in the package, whose pictures a slider really changes."""
     folder = tmp_path_factory.mktemp("app")
-    command = [sys.executable, "-m", "unweave", "app", "builtin:rooms"]
     (folder / "secret.txt").write_text("secret")
     (folder / "temporary").mkdir()
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GRADIO_ALLOWED_PATHS": str(folder)}
-    environment["TMPDIR"] = str(folder / "temporary")
-    with (folder / "stderr.txt").open("w") as stderr:
-        server = subprocess.Popen(command, cwd=folder, stderr=stderr, env=environment)
-    try:
-        while not (address := re.search(r"^open (\S+?)/?$", (folder / "stderr.txt").read_text(), re.MULTILINE)):
-            assert server.poll() is None, (folder / "stderr.txt").read_text()
-            time.sleep(0.1)
-        yield Served(address[1], folder / "runs" / "builtin-rooms", folder)
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    if chromium is None:
-        pytest.skip("there is no chromium here (Debian: apt install chromium)")
-    with api.sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield instance
-        instance.close()
+    variables = {"GRADIO_ALLOWED_PATHS": str(folder), "TMPDIR": str(folder / "temporary")}
+    with app_in(folder, "builtin:rooms", **variables) as address:
+        yield Served(address.removesuffix("/"), folder / "runs" / "builtin-rooms", folder)
 
 
 def get_status(address: str) -> int:

@@ -1,21 +1,16 @@
 """The start page and the pages below it in a real browser, from a zip of pictures on."""
 
 import io
-import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.app.conftest import app_in
 
 pytest.importorskip("gradio")
 
@@ -23,35 +18,6 @@ pytestmark = pytest.mark.long
 
 SLIDERS = "input[type=range][aria-label^='range slider']"
 SERIOUS = {"serious", "critical"}
-
-
-@contextmanager
-def served(folder: Path, *words: str) -> Iterator[str]:
-    """`unweave app` in a folder; its address."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with (folder / "stderr.txt").open("w") as stderr:
-        command = [sys.executable, "-m", "unweave", "app", *words]
-        server = subprocess.Popen(command, cwd=folder, stderr=stderr, env=environment)
-    try:
-        while not (address := re.search(r"^open (\S+)$", (folder / "stderr.txt").read_text(), re.MULTILINE)):
-            assert server.poll() is None, (folder / "stderr.txt").read_text()
-            time.sleep(0.1)
-        yield address[1]
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    if chromium is None:
-        pytest.skip("there is no chromium here (Debian: apt install chromium)")
-    with api.sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield instance
-        instance.close()
 
 
 def zip_of_pictures(path: Path, count: int = 40) -> Path:
@@ -73,7 +39,7 @@ def serious(page: Any) -> list[str]:
 
 def test_a_zip_is_learned_from_paused_and_gone_on_with(browser: Any, tmp_path: Path) -> None:
     archive = zip_of_pictures(tmp_path / "noise.zip")
-    with served(tmp_path) as address:
+    with app_in(tmp_path) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
         page.goto(address)
@@ -93,7 +59,7 @@ def test_a_zip_is_learned_from_paused_and_gone_on_with(browser: Any, tmp_path: P
         page.goto(address)
         page.get_by_text("Learning from noise.zip").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    with served(tmp_path) as address:
+    with app_in(tmp_path) as address:
         page = browser.new_page()
         page.set_default_timeout(60_000)
         page.goto(address)
@@ -103,7 +69,7 @@ def test_a_zip_is_learned_from_paused_and_gone_on_with(browser: Any, tmp_path: P
 
 
 def test_the_model_of_the_package_is_tried_at_three_widths(browser: Any, tmp_path: Path) -> None:
-    with served(tmp_path) as address:
+    with app_in(tmp_path) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
         page.goto(address)

@@ -1,6 +1,5 @@
 """The backend of Ray: what it asks for without a cluster, and in real processes the scores of `local`."""
 
-import csv
 import errno
 import os
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.studies.results import table
 
 from unweave.studies.engine import ClusterOptions
 from unweave.studies.jobs import Job
@@ -29,7 +29,6 @@ batch = 32
 precision = "float32"
 save = 320
 """
-TIMES = ("seconds", "run", "train_command", "command")
 
 
 def test_a_node_without_the_working_folder_fails_the_job(tmp_path: Path) -> None:
@@ -53,11 +52,6 @@ def test_a_cluster_that_is_not_there_fails_before_anything_is_trained(tmp_path: 
         sweep(study, options)
     assert not (tmp_path / "out" / "runs").exists()
     assert not (tmp_path / "out" / "failed").exists()
-
-
-def table(out: Path) -> list[dict[str, str]]:
-    with (out / "results.csv").open(newline="") as file:
-        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
 
 
 @pytest.mark.long

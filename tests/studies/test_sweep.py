@@ -1,6 +1,5 @@
 """A study from its file to its page; in real processes it is slow by nature."""
 
-import csv
 import os
 import random
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.studies.results import table
 
 import unweave
 from unweave.runs.run import Run
@@ -32,8 +32,6 @@ batch = 32
 precision = "float32"
 save = SAVE
 """
-TIMES = ("seconds", "run", "train_command", "command")
-"""Columns that differ between two places and two days."""
 
 
 def write(path: Path, images: int, save: int = 10**6, **changes: str) -> Path:
@@ -42,11 +40,6 @@ def write(path: Path, images: int, save: int = 10**6, **changes: str) -> Path:
         text = text.replace(f"{old} = ", f"{old} = {new} # ")
     path.write_text(text)
     return path
-
-
-def table(out: Path) -> list[dict[str, str]]:
-    with (out / "results.csv").open(newline="") as file:
-        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
 
 
 class InProcess(NamedTuple):

@@ -1,6 +1,5 @@
 """The backend `local`: as many processes as pay, one core each, which do the jobs of a study in their order."""
 
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from unweave.studies.job_order import JobOrder
 from unweave.studies.jobs import Job
 from unweave.studies.watcher import TICK, StudyWatcher
 from unweave.studies.worker import JobProcess
+from unweave.threads import usable_cores
 from unweave.training.signals import on_signal
 
 MEMORY = 1.5e9
@@ -27,7 +27,7 @@ def process_count(jobs: int, threads: int = 1) -> int:
     """
     if torch.accelerator.is_available():
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     room = int(psutil.virtual_memory().available / MEMORY)
     return max(1, min(jobs, cores // threads, room))
 

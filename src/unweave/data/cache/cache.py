@@ -35,6 +35,7 @@ from unweave.data.digest import dataset_digest
 from unweave.data.disk_space import FULL_DISK, no_cache_space
 from unweave.data.settings import DatasetSettings, PictureSettings
 from unweave.files import write_atomically
+from unweave.threads import usable_cores
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
 MAX_PROCESSES = 16  # that convert images
@@ -189,7 +190,7 @@ def _title(name: str, settings: DatasetSettings) -> str:
 def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings, part: Path) -> dict[str, Any]:
     """Fill the folder of a conversion, from where an earlier process left it; what progress.json says in the end."""
     arguments = (name, settings.model_dump_json(), part)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     with ExitStack() as stack:
         source, pool = None, None
         if definition.child_process_only:
