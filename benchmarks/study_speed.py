@@ -1,9 +1,9 @@
 """What a study costs over the commands that it stands for: `unweave sweep` against `unweave train` under xargs -P.
 
-    python benchmarks/study_speed.py --runs 24 --images 40000
+    python benchmarks/study_speed.py --runs 24 --images 40000 --backends local ray
 
-Both train the same runs, one thread each, one after the other on the same machine; neither scores. Prints JSON: seconds
-of each, and their ratio (the study's own files and page included).
+All train the same runs, one thread each, one after the other on the same machine; none scores. Prints JSON: seconds
+of each, and the ratio of each backend to xargs (the study's own files and page, and the start of Ray, included).
 """
 
 import argparse
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=24, help="an even number")
     parser.add_argument("--images", type=int, default=40_000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--backends", nargs="+", default=["local"], choices=["local", "ray"])
     options = parser.parse_args()
     unweave = f"{sys.executable} -m unweave"
     with tempfile.TemporaryDirectory() as folder:
@@ -50,8 +51,11 @@ def main() -> None:
         plan = load_study(study, SweepOptions(Path(folder) / "by-hand"))
         commands = [f"{run.command.replace('unweave', unweave, 1)} --quiet" for run in plan.runs]
         by_hand = seconds_of(["xargs", "-P", str(options.processes), "-I", "{}", "sh", "-c", "{}"], "\n".join(commands))
-        words = ["sweep", str(study), "--out", str(Path(folder) / "study"), "--processes", str(options.processes)]
-        swept = seconds_of([sys.executable, "-m", "unweave", *words])
+        swept = {}
+        for backend in options.backends:
+            place = ["--out", str(Path(folder) / backend), "--processes", str(options.processes)]
+            words = ["sweep", str(study), "--backend", backend, *place]
+            swept[backend] = seconds_of([sys.executable, "-m", "unweave", *words])
         runs = [json.loads(path.read_text())["seconds"] for path in Path(folder).glob("by-hand/runs/*/run.json")]
     record = {
         "command": sys.argv,
@@ -60,8 +64,8 @@ def main() -> None:
         "runs": len(plan.runs),
         "seconds_of_a_run": round(sum(runs) / len(runs), 1),
         "xargs_seconds": round(by_hand, 1),
-        "sweep_seconds": round(swept, 1),
-        "ratio": round(swept / by_hand, 3),
+        "sweep_seconds": {backend: round(seconds, 1) for backend, seconds in swept.items()},
+        "ratio": {backend: round(seconds / by_hand, 3) for backend, seconds in swept.items()},
     }
     print(json.dumps(record, indent=2))
 
