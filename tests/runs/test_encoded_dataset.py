@@ -1,8 +1,12 @@
+import io
+import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from unweave.evaluation.evaluate import evaluate
 from unweave.evaluation.tables import read_tables
@@ -60,6 +64,30 @@ def test_scores_of_stored_codes_are_those_of_the_run(copy: Run, encoded: Path) -
     stored, own = (evaluate(copy, data=data, **options) for data in (str(encoded), None))
     value = own["protocols"]["mig@1"]["mig"]["value"]
     assert stored["protocols"]["mig@1"]["mig"]["value"] == pytest.approx(value, abs=1e-6)
+
+
+def test_shards_with_labels_are_scored_as_the_set_that_they_are_of(copy: Run, tmp_path: Path) -> None:
+    dataset, rows = copy.dataset(), np.arange(0, 36_864, 60)
+    pixels, factors = dataset.images(rows), dataset.factors(rows)
+    assert factors is not None
+    names, folder = list(dataset.factor_names), tmp_path / "tars"
+    folder.mkdir()
+    for number, part in enumerate(np.array_split(np.arange(len(rows)), 3)):
+        with tarfile.open(folder / f"{number}.tar", "w") as tar:
+            for row in map(int, part):
+                content = io.BytesIO()
+                Image.fromarray(pixels[row]).save(content, "PNG")
+                label = json.dumps(dict(zip(names, factors[row].tolist()))).encode()
+                for name, data in ((f"{row:04d}.png", content.getvalue()), (f"{row:04d}.json", label)):
+                    info = tarfile.TarInfo(name)
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+    np.savez(tmp_path / "same.npz", images=pixels, factors=factors, factor_names=np.array(names))
+    shards = {"name": "shards", "path": str(folder), "labels": "shards"}
+    options = {"rows": 500, "protocols": ["mig@1"], "repeats": 1}
+    of_shards, of_array = (evaluate(copy, data=data, **options) for data in (shards, str(tmp_path / "same.npz")))
+    assert of_shards["protocols"] == of_array["protocols"]
+    assert of_shards["protocols"]["mig@1"]["mig"]["value"] > 0
 
 
 def test_tables_are_sampled_from_the_folder(copy: Run, encoded: Path, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ def command(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[IMAGES]...", help="a data set, a folder or an .npz, or image files; the run's data if not given"
+            metavar="[IMAGES]...",
+            help="a data set, a folder or an .npz, or image files; the run's data if not given; with ray KEY=VALUE of "
+            "the set, too",
         ),
     ] = None,
     output: Annotated[
@@ -46,6 +48,7 @@ def command(
         unweave encode runs/a --map -o codes.csv               a row an image; .parquet; .h5ad for AnnData
         unweave evaluate --codes codes.npz --factors codes.npz
         unweave encode runs/a shards/ --backend ray -o codes/  a folder of Parquet files; stopped, it goes on
+        unweave encode runs/a shards/ labels=shards --backend ray -o codes/    with the labels in the shards
         unweave report runs/a --data codes/                    measured on codes that are there
     """
     from unweave.cli.output import choose_threads, print_json, progress_of
@@ -58,16 +61,20 @@ def command(
         raise ValueError(f"weights must be 'averaged' or 'raw', got {weights!r}.")
     chosen: Literal["averaged", "raw"] = "averaged" if weights == "averaged" else "raw"
     if backend == "ray":
+        from unweave.cli.data import data_table
         from unweave.runs.ray_codes import EncodingOptions, encode_on_ray
 
-        if split is not None or overwrite or with_map or len(images or []) > 1:
+        settings = [word for word in images or [] if "=" in word and not Path(word).exists()]
+        places = [word for word in images or [] if word not in settings]
+        if split is not None or overwrite or with_map or len(places) > 1 or (settings and not places):
             raise ValueError(
                 "--backend ray encodes one whole set, into a folder: leave out --split, --map, --overwrite."
             )
         folder = output or Path("codes")
         options = EncodingOptions(address, encoders, cpus, gpus)
+        data = data_table(places[0], settings) if places else None
         with progress_of(quiet=False):
-            about = encode_on_ray(run, images[0] if images else None, folder, weights=chosen, options=options)
+            about = encode_on_ray(run, data, folder, weights=chosen, options=options)
         left_out = about.rows - sum(about.counts)
         if json:
             print_json({"folder": str(folder), "codes": sum(about.counts), "left_out": left_out, "parts": about.parts})

@@ -130,9 +130,11 @@ class FileSettings(PictureSettings):
     patch: int | None = Field(
         default=None, ge=8, description="pixels; large pictures are cut into squares of this side, each an image"
     )
-    labels: Path | Literal["folders"] | None = Field(
+    labels: Path | Literal["folders", "shards"] | None = Field(
         default=None,
         description="a table (.csv, .tsv, .txt: file, then a column per factor; beside an archive too), or 'folders': "
-        "their names are classes",
+        "their names are classes; of shards 'shards': the labels in them",
     )
-    factors: tuple[str, ...] | None = Field(default=None, description="the columns of the table to use; all if not set")
+    factors: tuple[str, ...] | None = Field(
+        default=None, description="the columns of the labels to use; all if not set"
+    )

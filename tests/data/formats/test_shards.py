@@ -190,6 +190,33 @@ def test_names_that_are_no_utf_8_are_read(tmp_path: Path) -> None:
         assert dataset.file(0).endswith("caf\ufffd.png")
 
 
+def test_labels_are_factors_where_they_are_asked_for(tars: Path) -> None:
+    assert opened(tars).factors(np.arange(2)) is None
+    for number, (first, count) in enumerate(((0, 4), (4, 3), (7, 5))):
+        members: dict[str, bytes] = {}
+        for row in range(first, first + count):
+            members |= {
+                f"{row:06d}.png": png(row),
+                f"{row:06d}.json": b'{"size": %d, "side": "%c"}' % (row % 3, 97 + row % 2),
+            }
+        write_tar(tars / f"shard-{number}.tar", members)
+    settings = {"name": "shards", "path": tars, "size": SIZE, "labels": "shards"}
+    dataset = open_data(settings)
+    assert (dataset.factor_names, dataset.factor_sizes) == (("size", "side"), (3, 2))
+    rows = np.array([11, 0, 4, 4, 7])
+    assert np.array_equal(dataset.factors(rows), np.stack([rows % 3, rows % 2], axis=1))
+    assert open_data({**settings, "factors": ["side"]}).factor_names == ("side",)
+    assert len({dataset.digest(), opened(tars).digest(), open_data({**settings, "factors": ["side"]}).digest()}) == 3
+    with pytest.raises(SettingsError, match=r"data.labels of shards are those in them"):
+        open_data({**settings, "labels": "folders"})
+
+
+def test_loose_pictures_have_no_labels_in_shards(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(png(0))
+    with pytest.raises(SettingsError, match=r"read them by data.name=folder"):
+        open_data({"name": "shards", "path": tmp_path, "size": SIZE, "labels": "shards"})
+
+
 def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist; expected a folder"):
         opened(tmp_path / "absent")

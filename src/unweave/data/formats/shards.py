@@ -22,6 +22,7 @@ from unweave.data.dataset import Card, Dataset, DatasetDefinition
 from unweave.data.factors import check_range
 from unweave.data.formats.folder import image_paths
 from unweave.data.reading.picture_files import PictureFiles, choose_reading, read_picture
+from unweave.data.reading.shard_labels import FactorClasses, ShardLabels, number_factors, read_shard_labels
 from unweave.data.reading.shards import (
     Shard,
     check_columns,
@@ -61,10 +62,15 @@ class ShardedDataset(Dataset):
         self._sizes, blocks = self._count()
         self.blocks = tuple(blocks[blocks > 0].tolist())
         self._ends = np.cumsum(self._sizes)
-        self.name, self.factor_names, self.factor_sizes = folder.name, (), ()
+        self.name = folder.name
         self.card = Card(title=folder.name, source=folder.name, licence=LICENCE)
         self._row_group = lru_cache(ROW_GROUPS)(read_row_group)
         self._open = lru_cache(OPEN_SHARDS)(self._open_shard)
+        self._factors = self._number_factors(settings.factors) if settings.labels else FactorClasses((), (), ())
+        self.factor_names, self.factor_sizes = self._factors.names, self._factors.sizes
+        self._classes = lru_cache(OPEN_SHARDS)(
+            lambda number: self._factors.table(self._shard_labels(number, self.factor_names))
+        )
         self.reading = choose_reading(
             PictureFiles(self.name, self.card, _Names(self), self._content, lambda row: self.file(row)), settings
         )
@@ -92,7 +98,14 @@ class ShardedDataset(Dataset):
         return (np.stack(pictures) if pictures else self._empty()), np.array(left, np.int64), bad
 
     def factors(self, rows: Rows) -> FactorTable | None:
-        return None
+        check_range(rows, len(self), "row")
+        if not self.factor_names:
+            return None
+        shards, table = self._shards_of(rows), np.empty((len(rows), len(self.factor_names)), np.int64)
+        for number in map(int, np.unique(shards)):
+            here = shards == number
+            table[here] = self._classes(number)[rows[here] - (self._ends[number] - self._sizes[number])]
+        return table
 
     def file(self, row: int) -> str:
         """What a person calls a picture: SHARD/NAME."""
@@ -105,6 +118,8 @@ class ShardedDataset(Dataset):
         """Of names and sizes of pictures, of names, sizes and times of change of files, and of the pixels asked
         for: contents are not read."""
         content = hashlib.sha256(f"{self.shape} {self.reading}".encode())
+        if self.factor_names:
+            content.update(f"{self.factor_names} {self.factor_sizes}".encode())
         for path in self._paths:
             content.update(_version_of(path))
         for number in range(len(self._sizes)):
@@ -137,8 +152,11 @@ class ShardedDataset(Dataset):
         number, inside = self._place(row)
         return self._open(number).read(inside)
 
+    def _shards_of(self, rows: Rows | int) -> np.ndarray:
+        return np.searchsorted(self._ends, rows, side="right")
+
     def _place(self, row: int) -> tuple[int, int]:
-        number = int(np.searchsorted(self._ends, row, side="right"))
+        number = int(self._shards_of(row))
         return number, int(row - (self._ends[number] - self._sizes[number]))
 
     def _open_shard(self, number: int) -> Shard:
@@ -160,6 +178,18 @@ class ShardedDataset(Dataset):
                 blocks.append(index.blocks)
                 task.update(number + 1)
         return np.array(counts), np.concatenate(blocks)
+
+    def _number_factors(self, chosen: tuple[str, ...] | None) -> FactorClasses:
+        if self._loose:
+            raise SettingsError(
+                "data.labels: loose pictures have no labels in shards: leave it out, or read them by data.name=folder."
+            )
+        return number_factors(len(self._paths), self._shard_labels, chosen or None, self.name)
+
+    def _shard_labels(self, number: int, columns: tuple[str, ...] | None) -> ShardLabels:
+        path = self._paths[number]
+        index, kept = read_index(path, index_file(path)), index_file(path, f"labels {columns}")
+        return read_shard_labels(path, index, columns, kept)
 
     def _empty(self) -> Pixels:
         return np.zeros((0, *self.shape[1:], self.shape[0]), np.uint8)
@@ -193,10 +223,10 @@ def _version_of(path: Path) -> bytes:
     return os.fsencode(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\0")
 
 
-def index_file(path: Path) -> Path:
-    """Where the cache keeps the index of a shard, named by its path, size and time of change."""
+def index_file(path: Path, what: str = "") -> Path:
+    """Where the cache keeps the index of a shard (or its labels), named by its path, size and time of change."""
     stat = path.stat()
-    key = hashlib.sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
+    key = hashlib.sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}{what}".encode()).hexdigest()
     return cache.root() / "shards" / key[:2] / f"{key[:32]}.npz"
 
 
@@ -220,10 +250,12 @@ def build(settings: ShardsSettings) -> Dataset:
     """Rows are in the order of the shards' names, and in that of the pictures in each.
 
     Raises SettingsError where there is no such folder or a setting does not go with shards, ValueError where a shard is
-    damaged, compressed or holds no picture, and for Parquet files of different columns.
+    damaged, compressed or holds no picture, for Parquet files of different columns, and for a picture without a label.
     """
-    if settings.patch is not None or settings.labels is not None or settings.pages not in ONE_PICTURE:
-        raise SettingsError("shards have one image of each picture, without labels: leave out patch, labels and pages.")
+    if settings.patch is not None or settings.pages not in ONE_PICTURE:
+        raise SettingsError("shards have one image of each picture: leave out patch and pages.")
+    if settings.labels not in (None, "shards"):
+        raise SettingsError(f"data.labels of shards are those in them, as data.labels=shards, got {settings.labels}.")
     return ShardedDataset(settings)
 
 

@@ -105,7 +105,7 @@ def _tar_reader(path: Path, index: ShardIndex) -> Callable[[int], bytes]:
 
 def parquet_columns(path: Path) -> dict[str, str]:
     """The columns of a Parquet file, with their types. Raises ValueError where it is none."""
-    return {field.name: str(field.type) for field in _parquet(path).schema_arrow}
+    return {field.name: str(field.type) for field in open_parquet(path).schema_arrow}
 
 
 def image_column(path: Path) -> str:
@@ -133,7 +133,7 @@ def check_columns(paths: list[Path]) -> None:
 
 def parquet_index(path: Path) -> ShardIndex:
     """The rows of a Parquet file; a name is its row."""
-    metadata = _parquet(path).metadata
+    metadata = open_parquet(path).metadata
     count, groups = metadata.num_rows, [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     names = np.array([f"{row}".encode() for row in range(count)] or [b""])[:count]
     return ShardIndex(names, np.arange(count), np.zeros(count, np.int64), np.array(groups, np.int64))
@@ -141,7 +141,7 @@ def parquet_index(path: Path) -> ShardIndex:
 
 def read_row_group(path: Path, group: int) -> list[Any]:
     """The pictures of a row group, encoded."""
-    listed: list[Any] = _parquet(path).read_row_group(group, columns=[image_column(path)]).column(0).to_pylist()
+    listed: list[Any] = open_parquet(path).read_row_group(group, columns=[image_column(path)]).column(0).to_pylist()
     return listed
 
 
@@ -163,7 +163,8 @@ def _parquet_reader(
     return read
 
 
-def _parquet(path: Path) -> Any:
+def open_parquet(path: Path) -> Any:
+    """A Parquet file. Raises ImportError without pyarrow, ValueError where it is none."""
     try:
         from pyarrow import ArrowInvalid, parquet
     except ImportError:
