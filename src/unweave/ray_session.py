@@ -10,11 +10,10 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from unweave.threads import usable_cores
+from unweave.threads import LIMITS, usable_cores
 
 MINIMUM_STORE = 80 << 20  # bytes; Ray takes no less for its object store
 PATIENCE = 5.0  # seconds for a cluster to answer
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def import_ray() -> Any:
@@ -75,8 +74,8 @@ def check_reachable(address: str) -> None:
         raise ConnectionError(_unreachable(address, str(error))) from None
 
 
-def check_nodes(folder: Path) -> None:
-    """Every node of the cluster has this version of unweave and sees this folder.
+def check_nodes(folder: Path, *inputs: Path) -> None:
+    """Every node of the cluster has this version of unweave and sees this folder, which is written, and these inputs.
 
     Raises RuntimeError, with a line for each node that does not.
     """
@@ -87,7 +86,7 @@ def check_nodes(folder: Path) -> None:
 
     own, token = version("unweave"), folder / f".node-{uuid.uuid4().hex}"
 
-    def problem(path: str, wanted: str) -> str:  # sent as it is, as a node may lack the package
+    def problem(paths: list[str], wanted: str) -> str:  # sent as it is, as a node may lack the package
         from importlib.metadata import PackageNotFoundError, version
         from pathlib import Path
 
@@ -97,7 +96,10 @@ def check_nodes(folder: Path) -> None:
             return f"has no unweave: pip install unweave=={wanted} there"
         if present != wanted:
             return f"has unweave {present} where this is {wanted}: install the same one there"
-        return "" if Path(path).exists() else f"does not see {Path(path).parent}: give an --out that all nodes share"
+        if not Path(paths[0]).exists():
+            return f"does not see {Path(paths[0]).parent}: give an --out that all nodes share"
+        absent = [path for path in paths[1:] if not Path(path).exists()]
+        return f"does not see {absent[0]}: put it where all nodes see it" if absent else ""
 
     probe = ray.remote(num_cpus=0, max_retries=0)(problem)
     nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
@@ -107,7 +109,7 @@ def check_nodes(folder: Path) -> None:
     try:
         answers = {
             name: probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-                str(token.resolve()), own
+                [str(path.resolve()) for path in (token, *inputs)], own
             )
             for node, name in nodes.items()
         }
@@ -160,7 +162,7 @@ def _fit(each: Mapping[str, float], node: Mapping[str, float]) -> int:
 
 def thread_environment(threads: int) -> dict[str, Any]:
     """The runtime environment of Ray processes with so many threads each."""
-    return {"env_vars": dict.fromkeys(THREAD_VARIABLES, str(threads))}
+    return {"env_vars": dict.fromkeys(LIMITS, str(threads))}
 
 
 def _address(address: str | None) -> str:

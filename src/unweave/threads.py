@@ -24,6 +24,14 @@ On a machine that others use as well, a small matrix is factorised 30 times as f
 """
 CHOSEN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Variables by which a person may have said it already."""
+LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
+"""Variables by which libraries of a new process are told how many threads, or processes of their own, they may have."""
 SECONDS = 0.2
 """For how long each number of threads is timed, at least one piece of work."""
 

@@ -100,8 +100,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
-        with pytest.raises(OSError, match="cannot be written"):
+        with pytest.raises(OSError, match=r"cannot be written .*Make room there") as caught:
             state_.save_state(tmp_path, state, 16, 2, {})
+        assert caught.value.errno == errno.EFBIG
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     checkpoint.verified(saved)

@@ -1,5 +1,6 @@
 """Encoding on Ray; in real processes it is slow by nature."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,9 +13,17 @@ import psutil
 import pytest
 
 from unweave.runs.codes import encode_rows
-from unweave.runs.ray_codes import EncodingOptions, describe, encoder_count, table_to_stream
+from unweave.runs.ray_codes import (
+    Encoder,
+    EncodingOptions,
+    EncodingPlace,
+    Reader,
+    describe,
+    encoder_count,
+    table_to_stream,
+)
 from unweave.runs.run import Run
-from unweave.runs.sharded_codes import read_codes, whole_codes
+from unweave.runs.sharded_codes import begin_codes, read_codes, whole_codes
 
 pytest.importorskip("pyarrow")
 
@@ -44,22 +53,45 @@ def test_encoders_are_as_many_as_nodes_have_room_for() -> None:
         encoder_count(EncodingOptions(cpus=4.0), 0.0, nodes)
 
 
+def test_a_full_disk_is_an_answer_and_leaves_the_part_missing(
+    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unweave.runs.ray_codes.PART_ROWS", 100)
+    about = describe(quick_run, table_to_stream(quick_run, None), quick_run.dataset(), "raw")
+    place = EncodingPlace(str(quick_run.path), str(tmp_path / "codes"))
+    reader, encoder = Reader(place, about), Encoder(place, about)
+    missing = begin_codes(Path(place.output), about)
+    assert encoder(reader({"part": np.array([0])}))["full"] == [""]
+
+    def full(self: Path, other: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        assert "No space left on device" in encoder(reader({"part": np.array([1])}))["full"][0]
+    assert begin_codes(Path(place.output), about) == missing[1:]
+    assert not [*Path(place.output).glob(".part*")]
+
+
 @pytest.mark.long
-def test_a_killed_worker_is_replaced_and_the_table_is_the_same(quick_run: Run, tmp_path: Path) -> None:
+def test_a_killed_encoder_costs_the_part_that_it_was_at(quick_run: Run, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     folder = tmp_path / "codes"
     words = [sys.executable, "-m", "unweave", "encode", str(quick_run.path), "--backend", "ray", "-o", str(folder)]
     process = subprocess.Popen([*words, "--weights", "raw", "--encoders", "1"])
-    deadline, killed = time.monotonic() + 300, False
+    deadline, killed, written = time.monotonic() + 300, False, dict[Path, int]()
     while process.poll() is None and time.monotonic() < deadline and not killed:
-        for child in psutil.Process(process.pid).children(recursive=True):
+        time.sleep(0.02)
+        written = {path: path.stat().st_mtime_ns for path in folder.glob("part-*")}
+        for child in psutil.Process(process.pid).children(recursive=True) if written else []:
             if "Encoder" in "".join(child.cmdline()[:1]):
                 os.kill(child.pid, signal.SIGKILL)
                 killed = True
-        time.sleep(0.05)
     assert killed
     assert process.wait(300) == 0
     about = whole_codes(folder)
+    assert 0 < len(written) < about.parts
+    assert {path: path.stat().st_mtime_ns for path in written} == written
     rows = np.arange(sum(about.counts))
     codes, read, _ = read_codes(folder, rows)
     assert np.array_equal(read, rows)

@@ -19,6 +19,11 @@ def command(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="where it goes; runs/tune-NAME if not given")] = None,
     backend: Annotated[str, typer.Option(help="what does the runs: local, ray or slurm")] = "local",
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="with ray: of a cluster")] = None,
+    gpus: Annotated[
+        float | None, typer.Option(min=0, help="of a run; ray: 1 where there are any, slurm: none if not given")
+    ] = None,
+    memory: Annotated[float, typer.Option(min=0.1, help="with ray, slurm: GB of a run")] = 1.5,
+    partition: Annotated[str | None, typer.Option(help="with slurm: where runs are queued")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="also go on with candidates that failed")] = False,
     processes: Annotated[int | None, typer.Option(min=1, help="at work at a time; as many as pay if not given")] = None,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
@@ -41,9 +46,10 @@ def command(
     from unweave.studies.tune import METHODS, UNITS, TuneOptions, budgets, candidates, tune
     from unweave.studies.watcher import StudyWatcher
 
+    cluster = ClusterOptions(address=address, gpus=gpus, memory=memory, partition=partition)
     options = TuneOptions(
         out, tuple(method or METHODS), tuple(units or UNITS), images, rounds, seed, size,
-        check_backend(backend), processes, retry, ClusterOptions(address=address),
+        check_backend(backend), processes, retry, cluster,
     )  # fmt: skip
     tried = candidates(options.methods, options.units)
     output.say(f"{len(tried)} candidates, {len(budgets(images, rounds))} rounds, no labels")

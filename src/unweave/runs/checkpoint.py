@@ -12,10 +12,10 @@ it. Files are not forced to the disk: a power cut may tear the newest folder, wh
 before it is used.
 """
 
-import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unweave.data.disk_space import FULL_DISK
 from unweave.files import check_safetensors, read_json
 from unweave.runs.records import StateRecord, check_kind
 
@@ -70,10 +71,14 @@ def save(
     except Exception as error:
         shutil.rmtree(temporary, ignore_errors=True)
         kept = [path.name for path in complete(folder)]
-        raise OSError(
+        number = _error_number(error)
+        remedy = "Make room there" if number in (*FULL_DISK, None) else f"See that {folder} can be written"
+        failure = OSError(
             f"the checkpoint of {seen:,} images cannot be written to {folder} ({error}); "
-            f"kept: {', '.join(kept) or 'none yet'}. {_remedy(folder, error)}, then go on with --resume."
-        ) from error
+            f"kept: {', '.join(kept) or 'none yet'}. {remedy}, then go on with --resume."
+        )
+        failure.errno = number
+        raise failure from error
     for old in complete(folder)[:-KEEP]:
         hidden = folder / f".{old.name}.old.partial"  # a kill while it is deleted leaves nothing that looks whole
         old.rename(hidden)
@@ -81,10 +86,12 @@ def save(
     return final
 
 
-def _remedy(folder: Path, error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT, None):
-        return f"See that {folder} can be written"
-    return "Make room there"
+def _error_number(error: Exception) -> int | None:
+    """The system's number of an error; safetensors says it in words alone."""
+    if isinstance(error, OSError):
+        return error.errno
+    said = re.search(r"\(os error (\d+)\)", str(error))
+    return int(said[1]) if said else None
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, "torch.Tensor"]]]:

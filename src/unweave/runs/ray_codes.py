@@ -74,7 +74,8 @@ def encode_on_ray(
     if missing:
         with ray_session(options.address, store=OBJECT_STORE) as ray:
             if is_cluster(ray, options.address):
-                check_nodes(output)
+                source = Path(str(about.data.get("path", run.path)))
+                check_nodes(output, run.path, source if source.exists() else run.path)
             _encode_parts(ray, EncodingPlace(str(run.path.resolve()), str(output)), about, missing, options)
     return finish_codes(output, about)
 

@@ -114,4 +114,5 @@ def disk_full(error: OSError) -> str:
     """What to do about a full disk, "" for other errors."""
     if error.errno not in FULL_DISK:
         return ""
-    return f"a disk of {os.uname().nodename} is full: free some space there, then go on with --retry ({error})."
+    reason = error.__cause__ or error
+    return f"a disk of {os.uname().nodename} is full: free some space there, then go on with --retry ({reason})."

@@ -18,11 +18,11 @@ from typing import Any
 
 from unweave import progress
 from unweave.files import read_json, write_json
-from unweave.ray_session import THREAD_VARIABLES
 from unweave.studies.engine import ClusterOptions, Engine, carry_out, last_line
 from unweave.studies.jobs import Job
 from unweave.studies.ray_engine import do
 from unweave.studies.watcher import StudyWatcher
+from unweave.threads import LIMITS
 from unweave.training.signals import held_back, on_signal
 
 LARGEST_ARRAY = 1_000  # jobs in the queue; MaxArraySize of Slurm is 1,001 unless set
@@ -62,7 +62,7 @@ def open_executor(folder: Path, processes: int | None, threads: int, options: Cl
         "cpus_per_task": cpus,
         "mem_gb": options.memory,
         "slurm_array_parallelism": processes or LARGEST_ARRAY,
-        "slurm_setup": [f"export {name}={threads}" for name in THREAD_VARIABLES],
+        "slurm_setup": [f"export {name}={threads}" for name in LIMITS],
         "slurm_additional_parameters": {"requeue": True},
     }
     if options.gpus:

@@ -3,6 +3,10 @@
 Successive halving (Jamieson and Talwalkar, AISTATS 2016): all candidates are trained briefly, the best third for three
 times as long, and so on. What is best is what the verdicts of a report say: most factors that are one thing, then
 fewest that are several mixed, then the nearest pictures. TRUST says how far that can be trusted.
+
+On Ray, too, a round is jobs like those of a study, and not trials of Ray Tune: its ASHA promotes by who has ended
+first, so that the choice would depend on the machine, and a trial that goes on keeps the rates of its longest training,
+where a run of a round here ends its own.
 """
 
 import json

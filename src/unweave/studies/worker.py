@@ -21,9 +21,8 @@ from typing import IO, Any
 
 from unweave import progress
 from unweave.studies.jobs import Job, perform
+from unweave.threads import LIMITS
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-CORE_VARIABLES = ("LOKY_MAX_CPU_COUNT",)
 COMMAND = [sys.executable, "-P", "-m", "unweave.studies.worker"]
 READY = "ready\n"
 PATIENCE = 60
@@ -35,7 +34,7 @@ class JobProcess:
 
     def __init__(self, threads: int = 1) -> None:
         path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
-        limits = dict.fromkeys((*THREAD_VARIABLES, *CORE_VARIABLES), str(threads))
+        limits = dict.fromkeys(LIMITS, str(threads))
         self.child = subprocess.Popen(
             COMMAND,
             stdin=subprocess.PIPE,
