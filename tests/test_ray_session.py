@@ -1,3 +1,14 @@
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from unweave.ray_session import check_reachable, check_resources, places_for, thread_environment
@@ -34,3 +45,53 @@ def test_what_fits_on_no_node_is_said_before_it_waits_for_ever() -> None:
         check_resources({"GPU": 4.0}, [NODE, NODE])
     with pytest.raises(ValueError, match="no node has all that a job asks for at once"):
         check_resources({"CPU": 4.0, "GPU": 1.0}, [{"CPU": 8.0}, {"CPU": 2.0, "GPU": 1.0}])
+
+
+CONNECT = """
+import sys
+from pathlib import Path
+from unweave.ray_session import check_nodes, is_cluster, ray_session
+with ray_session(sys.argv[1]) as ray:
+    check_nodes(Path(sys.argv[2]))
+    print(len(ray.nodes()), is_cluster(ray, sys.argv[1]))
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("", 0))
+        return int(listening.getsockname()[1])
+
+
+@contextmanager
+def ray_head(environment: dict[str, str], log: Path) -> Iterator[int]:
+    """The port of a cluster of this machine alone, inside the `with`."""
+    port, program = free_port(), Path(sys.executable).with_name("ray")
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder, log.open("w") as said:  # short, as sockets have no more
+        words = ["start", "--head", "--block", "--port", str(port), "--ray-client-server-port", str(free_port())]
+        words += ["--num-cpus", "1", "--include-dashboard", "false", "--temp-dir", folder]
+        process = subprocess.Popen([program, *words], env=environment, stdout=said, stderr=said)
+        try:
+            deadline = time.monotonic() + 120
+            while "Ray runtime started" not in log.read_text() and time.monotonic() < deadline:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.2)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("token", [True, False])
+def test_a_head_on_this_machine_is_reached_by_its_address(tmp_path: Path, token: bool) -> None:
+    pytest.importorskip("ray")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment |= {"HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    if token:  # as every cluster that `ray.init` starts leaves one, and `ray start` asks for it then
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text(secrets.token_hex(32))
+    with ray_head(environment, tmp_path / "head.log") as port:
+        words = [sys.executable, "-c", CONNECT, f"127.0.0.1:{port}", str(tmp_path)]
+        answer = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    assert answer.stdout.split() == ["1", "True"], answer.stderr

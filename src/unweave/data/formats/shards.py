@@ -101,7 +101,8 @@ class ShardedDataset(Dataset):
         check_range(rows, len(self), "row")
         if not self.factor_names:
             return None
-        shards, table = self._shards_of(rows), np.empty((len(rows), len(self.factor_names)), np.int64)
+        shards = np.searchsorted(self._ends, rows, side="right")
+        table = np.empty((len(rows), len(self.factor_names)), np.int64)
         for number in map(int, np.unique(shards)):
             here = shards == number
             table[here] = self._classes(number)[rows[here] - (self._ends[number] - self._sizes[number])]
@@ -152,11 +153,8 @@ class ShardedDataset(Dataset):
         number, inside = self._place(row)
         return self._open(number).read(inside)
 
-    def _shards_of(self, rows: Rows | int) -> np.ndarray:
-        return np.searchsorted(self._ends, rows, side="right")
-
     def _place(self, row: int) -> tuple[int, int]:
-        number = int(self._shards_of(row))
+        number = int(np.searchsorted(self._ends, row, side="right"))
         return number, int(row - (self._ends[number] - self._sizes[number]))
 
     def _open_shard(self, number: int) -> Shard:
