@@ -1,7 +1,7 @@
 """The verbs that measure: encode images with a run, and score a run's units against known factors."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ ROWS = 50_000
 def evaluate(
     run: Run | str | Path,
     *,
-    data: str | None = None,
+    data: str | Mapping[str, Any] | None = None,
     split: str | None = None,
     rows: int = ROWS,
     seed: int = 0,
@@ -47,9 +47,10 @@ def evaluate(
 ) -> Scores:
     """The scores of a run's units, written to its scores.json (see `evaluation.scores.evaluate_tables`).
 
-    `rows` random rows of the data set (the run's own unless `data` names another; of it, a `split` such as "test", see
-    `runs.data.dataset_for`) are encoded once; `seed` names the rows and the metrics' draws. `weights` are those that
-    the method's authors scored unless given: raw ones in eval mode for EncDiff, averaged ones for DiTi (`Run.scored`).
+    `rows` random rows of the data set (the run's own unless `data` names another, or is its [data] table; of it, a
+    `split` such as "test", see `runs.data.dataset_for`) are encoded once; `seed` names the rows and the metrics' draws.
+    `weights` are those that the method's authors scored unless given: raw ones in eval mode for EncDiff, averaged ones
+    for DiTi (`Run.scored`).
     `preparation` is what is done to codes first: raw, standardised or unit-length, in scores-standardised.json, ...
     Scores on the run's own data of other protocols with the same rows, seed and weights are kept in the file. Where a
     part of the data is scored or was trained on, `data` says which, and how many of the scored rows the run was trained
