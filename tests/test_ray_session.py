@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from unweave.ray_session import check_reachable, check_resources, places_for, thread_environment
+from unweave.ray_session import (
+    check_reachable,
+    check_resources,
+    has_token,
+    is_of_this_machine,
+    places_for,
+    thread_environment,
+)
 from unweave.threads import usable_cores
 
 NODE = {"CPU": 8.0, "GPU": 2.0, "memory": 16e9}
@@ -20,8 +27,24 @@ NODE = {"CPU": 8.0, "GPU": 2.0, "memory": 16e9}
 def test_a_cluster_that_cannot_be_reached_is_one_sentence() -> None:
     with pytest.raises(ConnectionError, match=r"127.0.0.1:1 cannot be reached .*ray status"):
         check_reachable("127.0.0.1:1")
-    with pytest.raises(ConnectionError, match="HOST:PORT, got 'cluster'"):
-        check_reachable("cluster")
+    for address in ("cluster", "ray://cluster"):
+        with pytest.raises(ConnectionError, match=f"HOST:PORT, that of its head, got {address!r}"):
+            check_reachable(address)
+
+
+def test_a_token_is_for_clusters_of_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = ["127.0.0.1:6379", "ray://localhost:10001"]
+    assert [is_of_this_machine(address) for address in (*own, "192.0.2.77:6379", "local", "auto")] == [
+        *(True, True),
+        *(False, False, False),
+    ]
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not has_token()
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").touch()
+    assert has_token()
 
 
 def test_every_library_of_a_worker_has_the_same_threads() -> None:
@@ -53,7 +76,8 @@ from pathlib import Path
 from unweave.ray_session import check_nodes, is_cluster, ray_session
 with ray_session(sys.argv[1]) as ray:
     check_nodes(Path(sys.argv[2]))
-    print(len(ray.nodes()), is_cluster(ray, sys.argv[1]))
+    facts = len(ray.nodes()), is_cluster(ray, sys.argv[1])
+print(*facts)
 """
 
 
@@ -94,4 +118,7 @@ def test_a_head_on_this_machine_is_reached_by_its_address(tmp_path: Path, token:
     with ray_head(environment, tmp_path / "head.log") as port:
         words = [sys.executable, "-c", CONNECT, f"127.0.0.1:{port}", str(tmp_path)]
         answer = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+        stranger = environment | {"RAY_AUTH_MODE": "disabled"}
+        refused = subprocess.run(words, env=stranger, capture_output=True, text=True, timeout=120)
     assert answer.stdout.split() == ["1", "True"], answer.stderr
+    assert ("asks for a token: set RAY_AUTH_MODE=token" in refused.stderr) == token

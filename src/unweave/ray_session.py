@@ -14,10 +14,17 @@ from unweave.threads import LIMITS, usable_cores
 
 MINIMUM_STORE = 80 << 20  # bytes; Ray takes no less for its object store
 PATIENCE = 5.0  # seconds for a cluster to answer
+TOKEN = Path("~/.ray/auth_token")
 
 
-def import_ray() -> Any:
-    """Ray, with usage statistics off. Raises ImportError without the extra."""
+def import_ray(address: str = "local") -> Any:
+    """Ray, with usage statistics off. Raises ImportError without the extra.
+
+    A head that was started where a token lies asks for it. Ray itself sends it to a cluster that it looks for, but not
+    to one at an address; to one of this machine it is sent. Ray reads that once, when it is imported.
+    """
+    if has_token() and is_of_this_machine(address):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # a task without GPUs sees none
     try:
@@ -35,11 +42,11 @@ def ray_session(address: str | None = None, *, cpus: float | None = None, store:
     it has the cores that this process may use unless more are asked for. Raises ConnectionError where the cluster
     cannot be reached.
     """
-    ray = import_ray()
+    address = _address(address)
+    ray = import_ray(address)
     if ray.is_initialized():
         yield ray
         return
-    address = _address(address)
     options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "logging_level": "error"}
     if address == "local":
         os.environ.setdefault("RAY_worker_niceness", "0")
@@ -53,7 +60,7 @@ def ray_session(address: str | None = None, *, cpus: float | None = None, store:
     try:
         ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise ConnectionError(_unreachable(address, str(error).splitlines()[0])) from error
+        raise ConnectionError(_unreachable(address, error)) from error
     try:
         with redirect_stdout(sys.stderr):  # where Ray says what becomes of its workers
             yield ray
@@ -62,16 +69,32 @@ def ray_session(address: str | None = None, *, cpus: float | None = None, store:
 
 
 def check_reachable(address: str) -> None:
-    """Raises ConnectionError where nothing listens at HOST:PORT (or ray://HOST:PORT)."""
+    """Raises ConnectionError where nothing listens at HOST:PORT (or ray://HOST:PORT, of a Ray Client)."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
         return
     if not host or not port.isdecimal():
-        raise ConnectionError(f"the address of a Ray cluster is HOST:PORT, got {address!r}.")
+        raise ConnectionError(f"the address of a Ray cluster is HOST:PORT, that of its head, got {address!r}.")
     try:
         socket.create_connection((host, int(port)), PATIENCE).close()
     except (OSError, OverflowError) as error:
-        raise ConnectionError(_unreachable(address, str(error))) from None
+        raise ConnectionError(_unreachable(address, error)) from None
+
+
+def is_of_this_machine(address: str) -> bool:
+    """Whether the host of HOST:PORT is this machine, by one of its own addresses."""
+    host = address.removeprefix("ray://").rpartition(":")[0]
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as own:
+            own.bind((host.strip("[]"), 0))
+    except OSError:
+        return False
+    return bool(host)
+
+
+def has_token() -> bool:
+    """Whether this person has a token of Ray, which it makes for the first cluster of a machine's own."""
+    return bool({"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)) or TOKEN.expanduser().is_file()
 
 
 def check_nodes(folder: Path, *inputs: Path) -> None:
@@ -170,5 +193,14 @@ def _address(address: str | None) -> str:
     return address or os.environ.get("RAY_ADDRESS") or "local"
 
 
-def _unreachable(address: str, why: str) -> str:
-    return f"the Ray cluster at {address} cannot be reached ({why}): is it up (`ray status`), and is this its address?"
+def _unreachable(address: str, error: Exception) -> str:
+    if "Unauthenticated" in f"{error} {error.__cause__}":
+        return (
+            f"the Ray cluster at {address} asks for a token: set RAY_AUTH_MODE=token, with the token of its head in "
+            f"{TOKEN} (or RAY_AUTH_TOKEN)."
+        )
+    why = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (
+        f"the Ray cluster at {address} cannot be reached ({why}): is it up (`ray status`), is this the address of its "
+        "head, and is this machine one of its nodes (`ray start --address HOST:PORT`; else ray://HOST:10001)?"
+    )
