@@ -29,7 +29,7 @@ def test_the_command_alone_is_printed_and_the_rest_is_said(
     assert run(monkeypatch, "tune", "photos", *words) == 0
     result = capsys.readouterr()
     assert result.out == "unweave train betavae 'data.path=my photos'\n"
-    assert "3 candidates, 2 rounds, no labels" in result.err
+    assert "3 candidates, 2 rounds, 4 runs, no labels" in result.err
     assert "3 clear, 1 mixed, 20.0 dB  betavae method.units=8" in result.err
     assert TRUST.split()[-1] in result.err
     ((data, options),) = asked

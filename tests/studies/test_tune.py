@@ -17,6 +17,7 @@ from unweave.studies.sweep import SweepOptions
 from unweave.studies.tune import (
     LABELLED,
     LABELLED_SCORE,
+    NONE_CLEAR,
     Candidate,
     Judged,
     TuneOptions,
@@ -27,6 +28,7 @@ from unweave.studies.tune import (
     job_of,
     kept,
     longer,
+    run_count,
     tune,
 )
 from unweave.studies.watcher import StudyWatcher
@@ -42,6 +44,8 @@ def test_budgets_rise_to_the_whole_and_cost_no_more_than_it_for_each_round() -> 
     count = 27
     costs = [images * count // 3**number for number, images in enumerate(budgets(9_000, 3))]
     assert len(set(costs)) == 1
+    assert [run_count(count, rounds) for rounds in (1, 2, 3)] == [27, 27 + 9, 27 + 9 + 3]
+    assert run_count(8, 3) == 8 + len(kept([judged(str(number), 0) for number in range(8)])) + 1
 
 
 def test_every_strength_meets_every_number_of_units() -> None:
@@ -105,6 +109,15 @@ def test_the_best_third_goes_on_and_a_stopped_tuning_too(trained: list[Job], tmp
     assert (tmp_path / "out" / "tuned.json").is_file()
     tune("sprites", replace(options, retry=True))
     assert [job.table["method"] for job in trained[8:]] == [{"units": 6, "beta": 16.0}]
+
+
+def test_a_choice_among_candidates_without_a_clear_factor_is_said_to_be_none(
+    trained: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TuneOptions(tmp_path / "out", ("betavae",), (10,), images=900, rounds=1)
+    assert NONE_CLEAR not in tune("sprites", options).trust
+    monkeypatch.setattr(module, "judge", lambda candidate, images, run, rows: judged("betavae", 0))
+    assert tune("sprites", options).trust.startswith(NONE_CLEAR)
 
 
 def test_runs_of_other_data_size_or_seed_have_other_names(tmp_path: Path) -> None:

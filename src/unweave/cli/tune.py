@@ -43,7 +43,7 @@ def command(
     from unweave.cli.live import EventLines
     from unweave.studies.engine import ClusterOptions
     from unweave.studies.sweep import check_backend
-    from unweave.studies.tune import METHODS, UNITS, TuneOptions, budgets, candidates, tune
+    from unweave.studies.tune import METHODS, UNITS, TuneOptions, candidates, run_count, tune
     from unweave.studies.watcher import StudyWatcher
 
     cluster = ClusterOptions(address=address, gpus=gpus, memory=memory, partition=partition)
@@ -51,10 +51,10 @@ def command(
         out, tuple(method or METHODS), tuple(units or UNITS), images, rounds, seed, size,
         check_backend(backend), processes, retry, cluster,
     )  # fmt: skip
-    tried = candidates(options.methods, options.units)
-    output.say(f"{len(tried)} candidates, {len(budgets(images, rounds))} rounds, no labels")
+    tried = len(candidates(options.methods, options.units))
+    output.say(f"{tried} candidates, {rounds} rounds, {run_count(tried, rounds)} runs, no labels")
     with output.progress_of(quiet):
-        tuned = tune(data, options, StudyWatcher() if quiet else EventLines(len(tried)))
+        tuned = tune(data, options, StudyWatcher() if quiet else EventLines(run_count(tried, rounds)))
     if json:
         chosen = tuned.chosen
         output.print_json({"chosen": chosen.candidate.label, "run": chosen.run, "command": tuned.command,

@@ -54,6 +54,10 @@ TRUST = (
     "clear nearly always is, and good candidates can be overlooked: one or two clear factors more say little. "
     "Runs without diffusion were not in that study. Train the chosen one longer, with several seeds, and look at it."
 )
+NONE_CLEAR = (
+    "No candidate has a factor that is called one thing: this choice is by the nearness of pictures alone, and says "
+    "nothing of disentanglement. Train longer (--images), or try other methods."
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,11 @@ def budgets(images: int, rounds: int) -> list[int]:
     return [max(1, images // KEPT ** (rounds - 1 - number)) for number in range(rounds)]
 
 
+def run_count(candidates: int, rounds: int) -> int:
+    """How many runs are trained in all rounds, where none fails."""
+    return sum(math.ceil(candidates / KEPT**number) for number in range(rounds))
+
+
 def best(judged: Sequence[Judged]) -> list[Judged]:
     """All of a round, the best first; those that are alike stay in their order."""
     return sorted(judged, key=lambda each: each.rank, reverse=True)
@@ -192,7 +201,8 @@ def _rounds(data: Table, out: Path, scoring: Scoring, options: TuneOptions, watc
         everything = [*best(judged), *everything]
         left = kept(judged)
     chosen = best(judged)[0]
-    return Tuned(chosen, tuple(everything), longer(chosen, data, options), TRUST, agreement(judged, everything))
+    trust = TRUST if chosen.clear else f"{NONE_CLEAR} {TRUST}"
+    return Tuned(chosen, tuple(everything), longer(chosen, data, options), trust, agreement(judged, everything))
 
 
 def longer(chosen: Judged, data: Table, options: TuneOptions) -> str:
