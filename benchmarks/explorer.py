@@ -4,7 +4,8 @@
 
 Writes the first COUNT images as PNG files, runs `unweave report FOLDER` in another process, then `unweave app` on the
 run that it made and on builtin:rooms: seconds to the first page, and to the picture of an edit from the move of a
-slider on (asked of the server as the page asks it, one after the other). Prints JSON; needs the extra `app`.
+slider on (asked of the server as the page asks it, one after the other); after each the same edit by the bare model in
+this process. With `--run RUN` no report is made and that run alone is visited. Prints JSON; needs the extra `app`.
 """
 
 import argparse
@@ -25,6 +26,10 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 import unweave
+from unweave.app.explorer import Explorer, PickedImage
+from unweave.editing.adjust import adjust_units
+from unweave.editing.inputs import SAMPLING
+from unweave.editing.placing import combine
 
 
 def time_report(folder: Path, words: list[str], out: Path) -> dict[str, Any]:
@@ -60,19 +65,33 @@ def time_explorer(run: str, out: Path, edits: int) -> dict[str, Any]:
                     raise SystemExit(log.read_text())
                 time.sleep(0.05)
             start = time.monotonic() - began
-            waits, memory_growth = visit(address[1], server.pid, edits, Path(folder))
+            waits, bare, memory_growth = visit(address[1], server.pid, edits, Path(folder), out / run)
         finally:
             server.terminate()
             server.wait()
+    beyond = [wait - alone for wait, alone in zip(waits[1:], bare)]
     return {
         "run": Path(run).name, "start_seconds": round(start, 2), "pick_seconds": round(waits[0], 2),
         "edit_seconds_median": round(statistics.median(waits[1:]), 3), "edit_seconds_most": round(max(waits[1:]), 3),
+        "bare_seconds_median": round(statistics.median(bare), 3),
+        "beyond_bare_seconds_median": round(statistics.median(beyond), 3),
+        "beyond_bare_seconds_most": round(max(beyond), 3),
         "edits": edits, "memory_grown_bytes": memory_growth,
     }  # fmt: skip
 
 
-def visit(address: str, server: int, edits: int, folder: Path) -> tuple[list[float], int]:
-    """Seconds of the pick and of every edit; bytes between the tenth edit and the last."""
+def bare_edit(explorer: Explorer, picked: PickedImage, place: float) -> float:
+    """Seconds in which the model draws the edit that moves every slider to a place."""
+    began = time.monotonic()
+    moved = explorer.moved(picked, [place] * len(explorer.units))
+    units, code = combine([(explorer.units[index], explorer.ranges[index].code_at(place)) for index in moved])
+    explorer.threads.choose()
+    adjust_units(explorer.method, picked.image, [units], [code], sampling=SAMPLING, start=picked.start)
+    return time.monotonic() - began
+
+
+def visit(address: str, server: int, edits: int, folder: Path, run: Path) -> tuple[list[float], list[float], int]:
+    """Seconds of the pick and of every edit, of each by the bare model; bytes between the tenth edit and the last."""
     client = Client(address, verbose=False)
     functions = client.config["dependencies"]
 
@@ -84,13 +103,16 @@ def visit(address: str, server: int, edits: int, folder: Path) -> tuple[list[flo
     Image.new("RGB", (64, 64), (200, 60, 40)).save(folder / "mine.png")
     began = time.monotonic()
     key = client.predict(handle_file(folder / "mine.png"), "the image's own noise", "mine.png", fn_index=upload)[0]
-    waits, sizes = [time.monotonic() - began], []
+    waits, bare, sizes = [time.monotonic() - began], [], []
+    explorer = Explorer(run if run.is_dir() else run.name)
+    picked = explorer.pick(folder / "mine.png", None)
     for number in range(edits):
         began = time.monotonic()
         client.predict(key, *[number % 101] * (1 + len(others)), fn_index=slider)
         waits.append(time.monotonic() - began)
         sizes.append(psutil.Process(server).memory_info().rss)
-    return waits, sizes[-1] - sizes[min(9, edits - 1)]
+        bare.append(bare_edit(explorer, picked, number % 101 / 100))
+    return waits, bare, sizes[-1] - sizes[min(9, edits - 1)]
 
 
 def main() -> None:
@@ -100,7 +122,12 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("runs/explorer"))
     parser.add_argument("words", nargs="*", help="settings of the training, such as training.images=1000")
+    parser.add_argument("--run", default="", help="a run that is there, or builtin:NAME")
     options = parser.parse_args()
+    if options.run:
+        options.out.mkdir(parents=True, exist_ok=True)
+        print(json.dumps(time_explorer(options.run, options.out, options.edits), indent=2))
+        return
     data = unweave.open_data(options.images)
     folder = options.out / "images"
     folder.mkdir(parents=True, exist_ok=True)

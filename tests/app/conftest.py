@@ -31,8 +31,9 @@ def app_in(folder: Path, *words: str, **environment: str) -> Iterator[str]:
         server.wait()
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
+@contextmanager
+def open_browser() -> Iterator[Any]:
+    """A browser without a window."""
     api = pytest.importorskip("playwright.sync_api")
     chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     if chromium is None:
@@ -41,3 +42,9 @@ def browser() -> Iterator[Any]:
         instance = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield instance
         instance.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    with open_browser() as instance:
+        yield instance

@@ -6,9 +6,10 @@ import pytest
 pytest.importorskip("gradio")
 
 import gradio as gr
+import numpy as np
 
 from unweave.app.card_html import card_html
-from unweave.app.components import picture_store
+from unweave.app.components import PictureStore
 from unweave.app.explorer import Explorer
 from unweave.app.interface import build_page
 from unweave.runs.run import Run
@@ -25,7 +26,7 @@ def click(act: str, place: float = 0.0) -> Any:
 
 @pytest.fixture
 def page(factored_run: Run) -> gr.Blocks:
-    return build_page(Explorer(factored_run), picture_store(tempfile.TemporaryDirectory()))
+    return build_page(Explorer(factored_run), PictureStore(tempfile.TemporaryDirectory()))
 
 
 def test_clear_factors_come_first_and_the_rest_is_folded_away(page: gr.Blocks) -> None:
@@ -42,7 +43,7 @@ def test_a_click_on_a_picture_moves_its_slider_and_is_undone(page: gr.Blocks, fa
     picked = explorer.pick(3, 0)
     sliders = [round(100 * position) for position in picked.positions]
     outputs = function(page, "click", 1)(click("move", 0.75), picked, picked.key, None, *sliders)
-    history, _, command, lines, _, *moved = outputs
+    history, _, command, lines, _, _, *moved = outputs
     assert history.now[1] == 0.75
     assert "--to" in command
     assert "'f2': 0.75" in lines
@@ -53,6 +54,18 @@ def test_a_click_on_a_picture_moves_its_slider_and_is_undone(page: gr.Blocks, fa
     moved_on = [update["value"] for update in moved]
     reset = function(page, "click", 1)(click("reset"), picked, picked.key, history, *moved_on)
     assert reset[0].now[1] == picked.positions[1]
+
+
+def test_what_another_picture_has_is_taken_over_whole(page: gr.Blocks, factored_run: Run) -> None:
+    explorer = Explorer(factored_run)
+    picked, partner = explorer.pick(3, 0), explorer.partner(9)
+    sliders = [round(100 * position) for position in picked.positions]
+    event = gr.EventData(None, {"index": 2})  # which has no curve
+    history, *_ = function(page, "take")(event, partner, picked, picked.key, None, *sliders)
+    exact = explorer.swap_all(picked, partner, explorer.units[2].units)
+    assert np.abs(explorer.edit(picked, history.now)[0].astype(int) - exact).max() <= 1
+    outputs = function(page, "take")(event, None, picked, picked.key, None, *sliders)
+    assert all(output == gr.skip() for output in outputs)
 
 
 def test_a_click_on_a_card_of_the_picture_before_does_nothing(page: gr.Blocks, factored_run: Run) -> None:

@@ -12,6 +12,7 @@ from tests.evaluation.stored_json import stored
 
 import unweave
 from unweave.app import explorer as module
+from unweave.app.argument_words import partner_word
 from unweave.app.explorer import Explorer
 from unweave.app.export import export_folder
 from unweave.app.uploads import check_upload_size
@@ -192,7 +193,7 @@ def test_size_is_known_before_pixels_are_decoded(
 
 def test_commands_of_odd_names_are_read_back(explorer: Explorer) -> None:
     picked = explorer.prepare(explorer.pick(1, 0).image, 0, "-my cat, big.png")
-    words = shlex.split(explorer.command("swap", picked, ["--partners", module.partners_argument(picked)]))
+    words = shlex.split(explorer.command("swap", picked, ["--partners", partner_word(picked.name)]))
     assert words[4] == "./-my cat, big.png"
     assert cli.split_commas(words[words.index("--partners") + 1]) == ["./-my cat, big.png"]
     assert words[-2:] == ["--seed", "0"]

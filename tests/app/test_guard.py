@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from unweave.app import guard
-from unweave.app.guard import ONE_PICTURE, Guard, UploadLimits, host_name, receive_files, waiting_visitors
+from unweave.app.guard import ONE_PICTURE, Guard, UploadLimits, Visitor, host_name, receive_files, waiting_visitors
 
 PATHS = ("/", "/gradio_api/upload", "/gradio_api/queue/join")
 
@@ -28,7 +28,9 @@ async def answer(request: Request) -> PlainTextResponse:
     return PlainTextResponse("seen")
 
 
-def client(loopback: bool = True, waiting: list[str] | None = None, limits: UploadLimits = ONE_PICTURE) -> TestClient:
+def client(
+    loopback: bool = True, waiting: list[Visitor] | None = None, limits: UploadLimits = ONE_PICTURE
+) -> TestClient:
     routes = [Route(path, answer, methods=["GET", "POST"]) for path in PATHS]
     middleware = [Middleware(Guard, loopback=loopback, waiting=lambda: waiting or [], limits=limits)]
     return TestClient(Starlette(routes=routes, middleware=middleware), base_url="http://127.0.0.1:7860")
@@ -125,9 +127,14 @@ def test_nothing_goes_past_the_queue(path: str) -> None:
 
 
 def test_one_visitor_cannot_fill_the_queue() -> None:
-    waiting = ["testclient"] * guard.MAX_WAITING
-    assert client(waiting=waiting).post("/gradio_api/queue/join").status_code == 429
-    assert client(waiting=["another"] * guard.MAX_WAITING).post("/gradio_api/queue/join").status_code == 200
+    def status(address: str, page: str, count: int) -> int:
+        asked = client(waiting=[Visitor(address, page)] * count)
+        return asked.post("/gradio_api/queue/join", json={"session_hash": "mine"}).status_code
+
+    assert status("testclient", "mine", guard.MAX_OF_PAGE) == 429
+    assert status("testclient", "another", guard.MAX_OF_PAGE) == status("another", "mine", guard.MAX_OF_PAGE) == 200
+    assert status("testclient", "another", guard.MAX_WAITING) == 429
+    assert status("another", "another", guard.MAX_WAITING) == 200
 
 
 @pytest.mark.parametrize("prefix", ["/", "/gradio_api/", "/open/runs-a/gradio_api/"])
@@ -154,7 +161,7 @@ def test_no_file_of_an_edit_lies_at_an_address() -> None:
 
 
 def test_who_waits_is_read_from_the_queue() -> None:
-    event = SimpleNamespace(request=SimpleNamespace(client=SimpleNamespace(host="10.0.0.7")))
+    event = SimpleNamespace(request=SimpleNamespace(client=SimpleNamespace(host="10.0.0.7")), session_hash="a")
     queue = SimpleNamespace(event_queue_per_concurrency_id={"model": SimpleNamespace(queue=[event, event])})
-    assert waiting_visitors(SimpleNamespace(_queue=queue))() == ["10.0.0.7", "10.0.0.7"]
+    assert waiting_visitors(SimpleNamespace(_queue=queue))() == [("10.0.0.7", "a")] * 2
     assert host_name("[::1]:80") == "::1"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
-from uuid import uuid4
 
 import psutil
 import pytest
 from PIL import Image
 from tests.app.conftest import app_in
+from tests.app.visitor import Visitor
 
 pytest.importorskip("gradio")
 
@@ -33,7 +34,6 @@ from unweave.runs.run import Run
 pytestmark = pytest.mark.long
 
 SLIDERS = "input[type=range][aria-label^='range slider']"
-OWN = "the image's own noise"
 
 
 class Served(NamedTuple):
@@ -86,50 +86,6 @@ def test_nothing_outside_the_page_is_served(served: Served) -> None:
             assert get_status(f"{served.address}{prefix}{path}") >= 400, (prefix, path)
     for path in ("/gradio_api/file=../../etc/passwd", "/static/..%2f..%2f..%2fetc%2fpasswd", "/..%2f..%2fetc%2fpasswd"):
         assert get_status(f"{served.address}{path}") >= 400, path
-
-
-class Visitor:
-    """Says to the server what the page says, without the page."""
-
-    def __init__(self, address: str) -> None:
-        self.address, self.session = address, uuid4().hex
-        with urlopen(f"{address}/config", timeout=20) as answer:
-            self.functions = json.load(answer)["dependencies"]
-
-    def of(self, event: str) -> list[int]:
-        """The functions behind an event, in the order of the page."""
-        return [function["id"] for function in self.functions if [name for _, name in function["targets"]] == [event]]
-
-    def move(self, key: str, share: float) -> dict[str, Any]:
-        """All sliders, of the image that the browser shows under this key."""
-        sliders = self.of("input")[1:]  # after where to begin from
-        return self.ask(sliders[0], [None, key, None, *[share] * len(sliders)])["output"]
-
-    def ask(self, function: int, data: list[Any]) -> dict[str, Any]:
-        body = json.dumps({"data": data, "fn_index": function, "session_hash": self.session}).encode()
-        headers = {"Content-Type": "application/json"}
-        with urlopen(Request(f"{self.address}/gradio_api/queue/join", body, headers), timeout=20) as answer:
-            assert answer.status == 200
-        with urlopen(f"{self.address}/gradio_api/queue/data?session_hash={self.session}", timeout=60) as lines:
-            for line in lines:
-                message = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
-                if message.get("msg") == "process_completed":
-                    return dict(message)
-        raise AssertionError("the server said nothing")
-
-    def send(self, name: str, content: bytes) -> str:
-        """Upload a file; where the server has it."""
-        mark = uuid4().hex
-        head = f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
-        body = head.encode() + content + f"\r\n--{mark}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={mark}"}
-        with urlopen(Request(f"{self.address}/gradio_api/upload", body, headers), timeout=20) as answer:
-            return str(json.load(answer)[0])
-
-    def open(self, path: str, name: str = "", function: int = 0) -> dict[str, Any]:
-        """Pick a file that the server has: as the image, or as the partner (1)."""
-        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        return self.ask(self.of("upload")[function], [file, OWN, name])
 
 
 def test_a_path_cannot_be_smuggled_in_as_an_upload(served: Served) -> None:
@@ -365,7 +321,54 @@ def test_a_phone_sees_the_whole_page(served: Served, browser: Any) -> None:
     phone = browser.new_page(viewport={"width": 375, "height": 700})
     phone.goto(served.address)
     phone.locator(SLIDERS).first.wait_for()
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+    for tab in phone.get_by_role("tab").all():  # none hides behind dots
+        box = tab.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 375
+        tab.click()
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_a_lasso_is_drawn_by_keys_alone(served: Served, browser: Any) -> None:
+    visitor = browser.new_page(viewport={"width": 1280, "height": 900})
+    visitor.goto(served.address)
+    visitor.get_by_role("tab", name="The set").click()
+    visitor.get_by_role("button", name="Draw the map").click()
+    visitor.wait_for_selector(".map circle", state="attached", timeout=60_000)
+    visitor.locator(".map svg").focus()
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            visitor.keyboard.press(key)
+
+    def walk(key: str) -> list[str]:
+        return [key] * 10
+
+    press(*walk("ArrowUp"), *walk("ArrowLeft"), " ", *walk("ArrowRight"), *walk("ArrowRight"), " ")
+    press(*walk("ArrowDown"), *walk("ArrowDown"), " ", *walk("ArrowLeft"), *walk("ArrowLeft"), " ", "Enter")
+    taken = visitor.locator(".map circle.taken")
+    taken.first.wait_for(state="attached")
+    assert 150 < taken.count() < 350  # four fifths of either side
+    visitor.get_by_text(f"{taken.count()} pictures are selected.").wait_for()
+    before = visitor.get_by_alt_text("edit").get_attribute("src")
+    visitor.locator(".map svg").focus()
+    press("ArrowUp", "ArrowUp", "Enter")
+    visitor.wait_for_function("src => document.querySelector('.compare img.after').src !== src", arg=before)
+
+
+def test_whoever_waits_sees_their_place_in_the_line(served: Served, browser: Any) -> None:
+    visitor = browser.new_page(viewport={"width": 1280, "height": 900})
+    visitor.goto(served.address)
+    visitor.wait_for_selector(".compare img.after[src^=data]")
+    others = [Visitor(served.address) for _ in range(8)]
+    keys = [other.open(other.send("a.png", picture("PNG")), "a.png")["output"]["data"][1] for other in others]
+    with ThreadPoolExecutor(len(others)) as crowd:
+        moved = [crowd.submit(other.move, key, 90) for other, key in zip(others, keys)]
+        visitor.locator(SLIDERS).first.focus()
+        visitor.keyboard.press("ArrowLeft")
+        visitor.get_by_text(re.compile(r"queue: \d/\d")).first.wait_for(timeout=20_000)
+        for each in moved:
+            each.result()
 
 
 def test_many_edits_of_two_people_leave_no_trace_in_memory(
@@ -391,6 +394,26 @@ def test_many_edits_of_two_people_leave_no_trace_in_memory(
     finally:
         page.close()
     assert growth < 200e6
+
+
+def test_thirty_visitors_at_once_are_all_served(
+    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    ready: list[str] = []
+    page = launch(Explorer(quick_run), host="127.0.0.1", port=None, share=False, ready=ready.append, wait=False)
+
+    def visit(shade: int) -> list[str]:
+        visitor, name = Visitor(ready[0].rstrip("/")), f"{shade}.png"
+        key = visitor.open(visitor.send(name, picture("PNG", shade=shade)), name)["output"]["data"][1]
+        return [str(visitor.move(key, share)["data"][2]) for share in (10, 90)]
+
+    try:
+        with ThreadPoolExecutor(30) as crowd:
+            commands = list(crowd.map(visit, range(30)))
+    finally:
+        page.close()
+    assert all(f" {shade}.png --to " in command for shade, both in enumerate(commands) for command in both)
 
 
 def test_a_folder_for_a_space(quick_run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ pytest.importorskip("gradio")
 import gradio as gr
 from PIL import Image
 
-from unweave.app.components import picture_store
+from unweave.app.components import PictureStore
 from unweave.app.edit_history import EditHistory
 from unweave.app.explorer import Explorer
 from unweave.app.many_tab import build_many_tab
@@ -20,7 +20,7 @@ from unweave.runs.run import Run
 def test_what_is_edited_before_cancel_is_taken_home(factored_run: Run, tmp_path: Any) -> None:
     explorer, folder = Explorer(factored_run), tempfile.TemporaryDirectory()
     with gr.Blocks() as page:
-        build_many_tab(explorer, picture_in_hand(), picture_store(folder), own_machine=True)
+        build_many_tab(explorer, picture_in_hand(), PictureStore(folder), own_machine=True)
     functions: dict[Any, Any] = {each.name: each.fn for each in page.fns.values()}
     files = [tmp_path / f"{name}.png" for name in "abc"]
     for file in files:
@@ -28,7 +28,7 @@ def test_what_is_edited_before_cancel_is_taken_home(factored_run: Run, tmp_path:
     picked = explorer.pick(3, 0)
     history = EditHistory(tuple(picked.positions))
     history = history.moved([1 - picked.positions[0], *picked.positions[1:]])
-    running = functions["run"](picked, history, 0, "", [str(file) for file in files], lambda *_, **__: None)
+    running = functions["run"](picked, history, 0, "", [str(file) for file in files], False, lambda *_, **__: None)
     next(running)
     *_, pictures, _, _, batch = next(running)
     *_, download, again, _ = functions["cancel"](batch)

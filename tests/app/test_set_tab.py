@@ -7,7 +7,7 @@ pytest.importorskip("gradio")
 
 import gradio as gr
 
-from unweave.app.components import picture_store
+from unweave.app.components import PictureStore
 from unweave.app.explorer import Explorer
 from unweave.app.interface import build_page
 from unweave.app.picture_set import PictureSet
@@ -19,7 +19,7 @@ def page(factored_run: Run) -> gr.Blocks:
     async def reopen() -> str:
         return "/"
 
-    return build_page(Explorer(factored_run), picture_store(tempfile.TemporaryDirectory()), reopen=reopen)
+    return build_page(Explorer(factored_run), PictureStore(tempfile.TemporaryDirectory()), reopen=reopen)
 
 
 def test_the_fifths_are_of_the_map_that_is_drawn(factored_run: Run, page: gr.Blocks) -> None:

@@ -1,6 +1,7 @@
 """The tab of cards: one for each factor or unit, with a strip drawn on the picture in hand and a slider."""
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,11 +9,12 @@ from uuid import uuid4
 import gradio as gr
 
 from unweave.app.card_html import ON_CLICK, card_html
-from unweave.app.components import SHORT_WORK, STRIPS, ImagePicker, StorePicture, require_picked, start_seed
+from unweave.app.components import LONG_WORK, SHORT_WORK, STRIPS, ImagePicker, PictureStore, require_picked, start_seed
 from unweave.app.edit_history import EditHistory
-from unweave.app.explorer import Explorer, PickedImage
+from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
 from unweave.app.page_parts import errors_in_page
-from unweave.app.picture_panel import Hand, address_of, compare_value
+from unweave.app.picture_panel import Hand, address_of, compare_large, compare_value
+from unweave.app.places import Place, slider_at
 
 STRIP = 5  # pictures of a strip
 
@@ -23,7 +25,7 @@ class Cards:
     The head of each says what it is; a click on a picture of its strip goes there.
     """
 
-    def __init__(self, explorer: Explorer, hand: Hand, store: StorePicture, changeable: bool) -> None:
+    def __init__(self, explorer: Explorer, hand: Hand, store: PictureStore, changeable: bool) -> None:
         self.explorer, self.hand, self.store, self.changeable = explorer, hand, store, changeable
         self.heads: list[gr.HTML] = []
         self.sliders: list[gr.Slider] = []
@@ -75,7 +77,7 @@ class Cards:
         hand, sliders = self.hand, self.sliders
         self.now = [hand.picked, hand.key, hand.history, *sliders]
         self.edit_outputs = [hand.history, *hand.edit_outputs()]
-        self.image_outputs = [hand.picked, hand.key, *self.edit_outputs, *sliders]
+        self.image_outputs = [hand.picked, hand.key, *self.edit_outputs, *sliders, hand.full]
         latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "minimal", **SHORT_WORK}
         both = [*self.edit_outputs, *sliders]
         empty = hand.key.change(
@@ -88,6 +90,9 @@ class Cards:
             hand.reset.click(self.reset, hand.picked, self.image_outputs, **SHORT_WORK),
             hand.undo.click(self.undo, [hand.picked, hand.history], both, **SHORT_WORK),
             hand.redo.click(self.redo, [hand.picked, hand.history], both, **SHORT_WORK),
+            hand.full.click(
+                self.at_full_size, [hand.picked, hand.history], [hand.compare, hand.full_save], **LONG_WORK
+            ),
             *(slider.input(self.edit, self.now, self.edit_outputs, **latest) for slider in sliders),
             *(head.click(self.click_of(i), self.now, both, **SHORT_WORK) for i, head in enumerate(self.heads)),
         ]
@@ -104,15 +109,18 @@ class Cards:
     def change_start(self, picked: PickedImage | None, start_choice: str) -> list[Any]:
         if picked is None:
             return [gr.skip()] * len(self.image_outputs)
-        return self.show_picked(self.explorer.prepare(picked.image, start_seed(start_choice), picked.name))
+        return self.show_picked(
+            self.explorer.prepare(picked.image, start_seed(start_choice), picked.name, picked.source)
+        )
 
     def reset(self, picked: PickedImage | None) -> list[Any]:
         """All sliders as they were; an edit that still waits is of the image before."""
         return self.show_picked(require_picked(picked)._replace(key=uuid4().hex))
 
     def show_picked(self, picked: PickedImage) -> list[Any]:
-        shown = self.show(picked, EditHistory(tuple(picked.positions)))
-        return [picked, picked.key, *shown, *self.moved(picked.positions)]
+        shown, size = self.show(picked, EditHistory(tuple(picked.positions))), self.explorer.full_size_of(picked)
+        full = gr.update(visible=False) if size is None else gr.update(visible=True)
+        return [picked, picked.key, *shown, *self.moved(picked.positions), full]
 
     def edit(
         self, picked: PickedImage | None, key: str, history: EditHistory | None, *values: float | int
@@ -135,7 +143,7 @@ class Cards:
         return [*self.show(picked, history), *self.moved(history.now)]
 
     def click_of(self, index: int) -> Any:
-        """What a click on a card (-1: on a row that says which) does: go to a place, or back to the picture's own."""
+        """What a click on a card does: go to a place, or back to the picture's own."""
 
         def click(
             event: gr.EventData, picked: PickedImage | None, key: str, history: EditHistory | None, *values: float | int
@@ -144,19 +152,54 @@ class Cards:
             if act not in ("move", "reset") or require_picked(picked).key != key:
                 return [gr.skip()] * (len(self.edit_outputs) + len(self.sliders))
             picked = require_picked(picked)
-            at = index if index >= 0 else int(event._data.get("index", -1))
-            if not 0 <= at < len(self.sliders):
-                return [gr.skip()] * (len(self.edit_outputs) + len(self.sliders))
-            positions = list(self.after(picked, history, values).now)
-            positions[at] = min(1.0, max(0.0, place)) if act == "move" else picked.positions[at]
-            return self.step(picked, (history or EditHistory(tuple(picked.positions))).moved(positions))
+            there = min(1.0, max(0.0, place)) if act == "move" else picked.positions[index]
+            return self.place(picked, history, values, index, there)
 
         return click
+
+    def take(
+        self,
+        event: gr.EventData,
+        partner: Partner | None,
+        picked: PickedImage | None,
+        key: str,
+        history: EditHistory | None,
+        *values: float | int,
+    ) -> list[Any]:
+        """A factor or unit, which the event says, as the other picture has it."""
+        index = int(event._data.get("index", -1))
+        if partner is None or require_picked(picked).key != key or not 0 <= index < len(self.sliders):
+            return [gr.skip()] * (len(self.edit_outputs) + len(self.sliders))
+        return self.place(require_picked(picked), history, values, index, self.explorer.take(index, partner))
+
+    def place(
+        self,
+        picked: PickedImage,
+        history: EditHistory | None,
+        values: Sequence[float | int],
+        index: int,
+        there: Place,
+    ) -> list[Any]:
+        """One slider at a place, all others as they are."""
+        before = self.after(picked, history, values)
+        positions = list(before.now)
+        positions[index] = there
+        return self.step(picked, (history or EditHistory(tuple(picked.positions))).moved(positions))
+
+    def at_full_size(self, picked: PickedImage | None, history: EditHistory | None) -> list[Any]:
+        """The edit on the picture at its own size: shown, and to be saved."""
+        picked = require_picked(picked)
+        positions = (history or EditHistory(tuple(picked.positions))).now
+        with errors_in_page():
+            before, after = self.explorer.at_full_size(picked, positions)
+            saved = self.store(after, self.explorer.edit_command(picked, positions))
+        large = f"Save {after.shape[1]} x {after.shape[0]}"
+        return [compare_large(before, after), gr.update(value=saved, label=large, visible=True)]
 
     def after(self, picked: PickedImage, history: EditHistory | None, values: Sequence[float | int]) -> EditHistory:
         """The history once the sliders are at these values; one that was not moved keeps its exact position."""
         before = (history or EditHistory(tuple(picked.positions))).now
-        exact = [old if round(100 * old) == value else value / 100 for old, value in zip(before, values)]
+        exact = [old if round(100 * slider_at(old)) == value else value / 100 for old, value in zip(before, values)]
         return (history or EditHistory(tuple(picked.positions))).moved(exact)
 
     def show(self, picked: PickedImage, history: EditHistory) -> list[Any]:
@@ -166,10 +209,18 @@ class Cards:
         before = self.explorer.pixels(picked.reconstruction)
         compared = compare_value(before[0], picture[0], difference[0])
         lines = self.explorer.python_lines(picked, history.now)
-        return [history, compared, command, lines, self.store(picture[0], command)]
+        return [history, compared, command, lines, self.saved(picture[0], command), gr.update(visible=False)]
 
-    def moved(self, positions: Sequence[float]) -> list[Any]:
-        return [gr.update(value=round(100 * position)) for position in positions]
+    def saved(self, picture: Picture, command: str) -> Any:
+        """The file to save; where the disk is full, the picture is shown all the same, and a sentence says so."""
+        try:
+            return self.store(picture, command)
+        except OSError as error:
+            gr.Warning(escape(f"the picture cannot be saved: {error}"))
+            return None
+
+    def moved(self, positions: Sequence[Place]) -> list[Any]:
+        return [gr.update(value=round(100 * slider_at(place))) for place in positions]
 
     def draw_strips(self, picked: PickedImage | None) -> Iterator[list[Any]]:
         """The strip of each factor on the picture in hand, one after the other; of units where there is no factor."""

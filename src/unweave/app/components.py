@@ -13,10 +13,12 @@ from PIL import Image, PngImagePlugin
 
 from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
 from unweave.app.page_parts import PICTURE_SECONDS, page_error
+from unweave.data.disk_space import check_picture_space
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.figures.pixels import rgb_pixels
 
 COMMAND_LABEL = "The command that makes this edit again"
+CLEAR_SECONDS = 60  # between two looks for pictures that are too old
 INVERTED, SEEDED = "the image's own noise", "noise of seed 0"
 
 # One edit at a time, and one longer piece of work, between whose yields edits of others are drawn.
@@ -57,14 +59,19 @@ class ImagePicker(NamedTuple):
         return events
 
 
-def image_picker(explorer: Explorer, label: str, upload_label: str) -> ImagePicker:
-    """The gallery and the upload, labelled."""
+def image_picker(explorer: Explorer, label: str, upload_label: str, beside: gr.Radio | None = None) -> ImagePicker:
+    """The gallery and the upload, labelled; `beside` goes next to the upload."""
     examples = explorer.examples()
     gallery = gr.Gallery(
         [rgb_pixels(pixel[None])[0] for _, pixel in examples], label=label, columns=6, height="auto", format="png",
         allow_preview=False, interactive=False, visible=bool(examples), elem_classes=["pixels", "source"],
     )  # fmt: skip
-    upload = gr.File(label=upload_label, file_types=list(IMAGE_ENDINGS), type="filepath", height=135)
+    with gr.Row():
+        upload = gr.File(
+            label=upload_label, file_types=list(IMAGE_ENDINGS), type="filepath", height=135, min_width=200
+        )  # fmt: skip
+        if beside is not None:
+            beside.render()
     return ImagePicker(examples, gallery, upload, gr.Textbox(visible=False))
 
 
@@ -95,29 +102,39 @@ def require_picked(picked: Kind | None, what: str = "an image") -> Kind:
     return picked
 
 
-StorePicture = Callable[..., str]
+class PictureStore:
+    """Pictures that a page shows or gives to save, each in a folder of its own, for an hour.
 
-
-def picture_store(folder: tempfile.TemporaryDirectory[str]) -> StorePicture:
-    """`store(picture, command="")` writes a PNG of its own size that carries a command in its text, for an hour.
-
-    Gradio copies a file that it is shown once, and keeps the copy as long. Arrays it would write anew each time, under
-    a browser that is reading them. `folder` goes with the page; what else is in it is left alone.
+    `folder` goes with the page; what else is in it is left alone. Raises OSError where the disk is full.
     """
 
-    def store(picture: Picture | Image.Image, command: str = "") -> str:
-        pictures = Path(folder.name) / "pictures"  # the folder itself is held, or it would go at once
+    def __init__(self, folder: tempfile.TemporaryDirectory[str]) -> None:
+        self.folder = folder  # held, or it would go at once
+        self.cleared = 0.0  # when what is an hour old was removed
+
+    def new_folder(self) -> Path:
+        """A new folder, which is there for an hour after the last file was put into it."""
+        pictures = Path(self.folder.name) / "pictures"
         pictures.mkdir(exist_ok=True)
-        for old in pictures.iterdir():
-            with suppress(FileNotFoundError):  # another thread was faster
-                if time.time() - old.stat().st_mtime > PICTURE_SECONDS:
-                    shutil.rmtree(old)
+        if time.time() - self.cleared > CLEAR_SECONDS:
+            self.cleared = time.time()
+            for old in pictures.iterdir():
+                with suppress(FileNotFoundError):  # another thread was faster
+                    if time.time() - old.stat().st_mtime > PICTURE_SECONDS:
+                        shutil.rmtree(old)
+        check_picture_space(pictures)
+        return Path(tempfile.mkdtemp(dir=pictures))
+
+    def __call__(self, picture: Picture | Image.Image, command: str = "") -> str:
+        """Where the picture is, as a PNG of its own size that carries the command in its text.
+
+        Gradio copies a file that it is shown once, and keeps the copy as long. Arrays it would write anew each time,
+        under a browser that is reading them.
+        """
         metadata = PngImagePlugin.PngInfo()
         if command:
             metadata.add_text("unweave", command)
-        path = Path(tempfile.mkdtemp(dir=pictures)) / "unweave-edit.png"
+        path = self.new_folder() / "unweave-edit.png"
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(rgb_pixels(picture[None])[0])
         image.save(path, pnginfo=metadata)
         return str(path)
-
-    return store

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-SliderPositions = tuple[float, ...]
-"""Where the sliders are, each in [0, 1]."""
+from unweave.app.places import Place
+
+SliderPositions = tuple[Place, ...]
+"""Where the sliders are."""
 
 
 class EditHistory(NamedTuple):
@@ -15,7 +17,7 @@ class EditHistory(NamedTuple):
     future: tuple[SliderPositions, ...] = ()
     slider: int | None = None  # that moved last: moving it on is the same edit
 
-    def moved(self, positions: Sequence[float]) -> "EditHistory":
+    def moved(self, positions: Sequence[Place]) -> "EditHistory":
         """After an edit. A slider that goes on is one edit, however many places it stops at."""
         new = tuple(positions)
         changed = [index for index, (a, b) in enumerate(zip(self.now, new)) if a != b]

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -20,13 +19,18 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from unweave.app.argument_words import argument, place_argument, place_word, relative
 from unweave.app.card_html import KINDS, CardKind
 from unweave.app.listed_units import current_names, words_to_show
+from unweave.app.originals import original_of, original_size
+from unweave.app.places import Place, Taken
+from unweave.app.turns import Turns
 from unweave.app.uploads import check_upload_size
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import read_image
 from unweave.editing.adjust import adjust_units
+from unweave.editing.full_size import FullPixels, change_on_original, read_original
 from unweave.editing.inputs import SAMPLING
 from unweave.editing.interpolate import interpolate_units
 from unweave.editing.placing import combine
@@ -43,7 +47,7 @@ from unweave.runs.images import read_file, read_row
 from unweave.runs.ledger import UnconfirmedError
 from unweave.runs.naming import name_unit
 from unweave.runs.run import Run
-from unweave.runs.unit_ranges import MEASURED_ROWS, read_ranges, unit_ranges
+from unweave.runs.unit_ranges import MEASURED_ROWS, CurveRange, read_ranges, unit_ranges
 from unweave.runs.units import resolve_groups
 from unweave.tensors import Images, to_pixels
 from unweave.threads import Threads
@@ -62,6 +66,7 @@ class PickedImage(NamedTuple):
 
     key: str  # of this preparation, and no other
     name: str  # as the command line takes it
+    source: int | Path | None  # a row, a file; None where it is neither
     image: Images
     seed: int | None  # of x_T; None is the inverted one
     start: Start
@@ -90,14 +95,14 @@ class Explorer:
         words = list(exported) or words_to_show(self.run, self.method, self.found, has_data=self.dataset is not None)
         self.units = resolve_groups(self.method.unit_groups, self.count, words, {}, self.found)
         self.ranges = unit_ranges(self.run, self.units)
-        self.lock, self.threads = Lock(), Threads(every=20.0)
+        self.turns, self.threads = Turns(), Threads(every=20.0)
         self.has_start = self.method.start(1, torch.Generator().manual_seed(0)) is not None
         self.extras = find_method(self.run.method_name).extra_verbs
 
     @contextmanager
-    def _drawing(self) -> Iterator[None]:
+    def _drawing(self, patient: bool = False) -> Iterator[None]:
         """The model draws for one person at a time, with as many threads as are fast just now."""
-        with self.lock:
+        with self.turns.turn(patient):
             self.threads.choose()
             yield
 
@@ -136,16 +141,20 @@ class Explorer:
         """Images as pixels."""
         return to_pixels(images)
 
-    def moved(self, picked: PickedImage, positions: Sequence[float]) -> list[int]:
-        """The units whose sliders are not where the image is."""
-        return [index for index, value in enumerate(positions) if abs(value - picked.positions[index]) > 5e-3]
+    def moved(self, picked: PickedImage, positions: Sequence[Place]) -> list[int]:
+        """The units that are not as the image has them."""
+        return [
+            index
+            for index, place in enumerate(positions)
+            if isinstance(place, Taken) or abs(place - picked.positions[index]) > 5e-3
+        ]
 
-    def python_lines(self, picked: PickedImage, positions: Sequence[float]) -> str:
+    def python_lines(self, picked: PickedImage, positions: Sequence[Place]) -> str:
         """What makes an edit again in Python."""
-        to = {self.units[index].word: round(positions[index], 2) for index in self.moved(picked, positions)}
+        to = {self.units[index].word: place_argument(positions[index]) for index in self.moved(picked, positions)}
         verb, places = ("adjust", f", {to!r}") if to else ("reconstruct", "")
         seed = f", seed={picked.seed}" if self.has_start and picked.seed is not None else ""
-        run = _relative(self.run.path)
+        run = relative(self.run.path)
         return (
             f"import unweave\n\nedit = unweave.{verb}({run!r}, [{picked.name!r}]{places}{seed})\nedit.save('edit.png')"
         )
@@ -187,7 +196,7 @@ class Explorer:
         that is not there.
         """
         partner = self.partner(source, file_name)
-        return self.prepare(partner.image, seed, partner.name)
+        return self.prepare(partner.image, seed, partner.name, source)
 
     def partner(self, source: int | Path, file_name: str | None = None) -> Partner:
         """The same, only to take units from: no model is asked."""
@@ -197,7 +206,7 @@ class Explorer:
                 image = read_file(source, self.shape, self.run.reading())
             except ValueError as error:
                 raise ValueError(str(error).replace(str(source), file_name or source.name)) from None
-            return Partner(file_name or _relative(source), image)
+            return Partner(file_name or relative(source), image)
         if self.dataset is None or not 0 <= source < len(self.dataset):
             raise ValueError(f"there is no row {source} to look at: upload an image.")
         return Partner(file_name or str(source), read_row(self.dataset, source))
@@ -227,13 +236,16 @@ class Explorer:
         fitted = torch.nn.functional.interpolate(image, size=(height, width), mode="bilinear", antialias=True)
         return self.prepare(fitted, None, file_name or str(source))
 
-    def prepare(self, image: Images, seed: int | None, name: str) -> PickedImage:
-        """An image of the run's size that begins from the x_T of a seed, or from its own where that is None."""
+    def prepare(self, image: Images, seed: int | None, name: str, source: int | Path | None = None) -> PickedImage:
+        """An image of the run's size that begins from the x_T of a seed, or from its own where that is None.
+
+        `source` is the row or the file that it is of, if any.
+        """
         with self._drawing(), evaluating(self.method):
             start = make_start(self.method, image, sampling=SAMPLING, seed=seed)
             reconstruction = reconstruct_images(self.method, image, sampling=SAMPLING, start=start)
             positions = self._positions(image)
-        return PickedImage(uuid4().hex, name, image, seed, start, reconstruction, positions)
+        return PickedImage(uuid4().hex, name, source, image, seed, start, reconstruction, positions)
 
     def positions_of(self, image: Images) -> list[float]:
         """Where an image is on every slider, in [0, 1]."""
@@ -244,24 +256,52 @@ class Explorer:
         code = self.method.encode(image)[0]
         return [round(line.quantile_of(code[unit.units]), 2) for line, unit in zip(self.ranges, self.units)]
 
-    def edit(self, picked: PickedImage, positions: Sequence[float]) -> tuple[Pixels, Pixels, str]:
+    def edit(self, picked: PickedImage, positions: Sequence[Place]) -> tuple[Pixels, Pixels, str]:
         """The image with the sliders where they are, its difference to the reconstruction, and the command for it.
 
         Units whose slider was not moved keep exactly what they were.
         """
+        edited, command = self._edited(picked, positions), self.edit_command(picked, positions)
+        return to_pixels(edited), to_pixels(difference(edited, picked.reconstruction)), command
+
+    def edit_command(self, picked: PickedImage, positions: Sequence[Place]) -> str:
+        """The command line that makes the edit again."""
+        moved = self.moved(picked, positions)
+        to = ",".join(f"{self.units[index].word}={place_word(positions[index])}" for index in moved)
+        return self.command("adjust", picked, ["--to", to]) if moved else self.command("reconstruct", picked)
+
+    def _edited(self, picked: PickedImage, positions: Sequence[Place]) -> Images:
         moved = self.moved(picked, positions)
         if not moved:
-            black = to_pixels(difference(picked.reconstruction, picked.reconstruction))
-            return to_pixels(picked.reconstruction), black, self.command("reconstruct", picked)
-        units, code = combine([(self.units[index], self.ranges[index].code_at(positions[index])) for index in moved])
+            return picked.reconstruction
+        placed = [(self.units[index], self._code_at(index, positions[index])) for index in moved]
+        units, code = combine(placed)
         with self._drawing():
-            edited = adjust_units(self.method, picked.image, [units], [code], sampling=SAMPLING, start=picked.start)
-        quantiles = ",".join(f"{self.units[index].word}={positions[index]:.2f}" for index in moved)
-        return (
-            to_pixels(edited),
-            to_pixels(difference(edited, picked.reconstruction)),
-            self.command("adjust", picked, ["--to", quantiles]),
-        )
+            return adjust_units(self.method, picked.image, [units], [code], sampling=SAMPLING, start=picked.start)
+
+    def _code_at(self, index: int, place: Place) -> Tensor:
+        return place.code if isinstance(place, Taken) else self.ranges[index].code_at(place)
+
+    def take(self, index: int, partner: Partner) -> Place:
+        """Where a unit is once it comes from another picture: as `like:` of the command line places it."""
+        with self._drawing(), evaluating(self.method):
+            code = self.method.encode(partner.image)[0, self.units[index].units].cpu()
+        at = self.ranges[index].quantile_of(code)
+        return at if isinstance(self.ranges[index], CurveRange) or code.numel() == 1 else Taken(at, partner.name, code)
+
+    def full_size_of(self, picked: PickedImage) -> tuple[int, int] | None:
+        """Height and width of the picture that an image was read from, where it is at hand and larger."""
+        size = original_size(original_of(self.run.settings.data, self.dataset, picked.source))
+        return size if size is not None and max(size) > max(self.shape[1:]) else None
+
+    def at_full_size(self, picked: PickedImage, positions: Sequence[Place]) -> tuple[FullPixels, FullPixels]:
+        """The picture that an image was read from, and the edit's change on it. Raises ValueError where it is gone."""
+        content = original_of(self.run.settings.data, self.dataset, picked.source)
+        if content is None:
+            raise ValueError(f"{picked.name} is not at hand at its own size: bring the picture again.")
+        original = read_original(self.run, content)
+        edited = self._edited(picked, positions)
+        return original, change_on_original(self.run, original, picked.reconstruction[0], edited[0])
 
     def swap(
         self, picked: PickedImage, partner: Partner | PickedImage, indices: Sequence[int]
@@ -286,6 +326,13 @@ class Explorer:
                 swap_units(self.method, picked.image, partner.image, units, sampling=SAMPLING, start=picked.start)
             )
 
+    def exchange(self, picked: PickedImage, partner: Partner, indices: Sequence[int]) -> tuple[Picture, Picture]:
+        """Both pictures, each with these units from the other. Raises what `check_indices` raises."""
+        self.check_indices(indices)
+        units = list(dict.fromkeys(unit for index in indices for unit in self.units[index].units))
+        other = self.prepare(partner.image, picked.seed, partner.name)
+        return self.swap_all(picked, other, units)[0], self.swap_all(other, picked, units)[0]
+
     def check_indices(self, indices: Sequence[int]) -> None:
         """Raises ValueError for a unit that is not there, and for one that is asked for twice."""
         count = len(self.units)
@@ -299,9 +346,9 @@ class Explorer:
             yield index, self.draw_at(picked, index, self.steps(index, count))
 
     def draw_at(self, picked: PickedImage, index: int, quantiles: Sequence[float]) -> Pixels:
-        """The image with a unit at each of these quantiles."""
+        """The image with a unit at each of these quantiles; edits of others go first."""
         edits, points = [self.units[index].units], [self.ranges[index].codes_at(quantiles)]
-        with self._drawing():
+        with self._drawing(patient=True):
             frames = traverse_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
         return to_pixels(frames[0, :, 0])
 
@@ -362,21 +409,5 @@ class Explorer:
             start = ["--seed", str(picked.seed)]
         elif self.has_start and verb in ("swap", "traverse", "attention"):  # the others do so by themselves
             start = ["--inverted"]
-        run, image = _as_argument(_relative(self.run.path)), _as_argument(picked.name)
+        run, image = argument(relative(self.run.path)), argument(picked.name)
         return shlex.join(["unweave", "edit", verb, run, image, *options, *start])
-
-
-def partners_argument(partner: Partner | PickedImage) -> str:
-    """A partner as --partners takes it."""
-    return _as_argument(partner.name).replace(",", "\\,")
-
-
-def _relative(path: Path) -> str:
-    """As one types it where the command was started."""
-    inside = path.is_absolute() and path.is_relative_to(Path.cwd())
-    return str(path.relative_to(Path.cwd()) if inside else path)
-
-
-def _as_argument(name: str) -> str:
-    """A file's name that is not taken for an option, and keeps its spaces."""
-    return f"./{name}" if name.startswith(("-", " ")) else name

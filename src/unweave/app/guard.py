@@ -6,9 +6,11 @@ this machine (`Host`), and whatever says where it comes from (`Origin`) must nam
 
 import json
 import re
+import tempfile
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,9 +20,13 @@ from starlette.formparsers import MultiPartException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unweave.data.disk_space import NoSpaceError, check_picture_space
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HOUR = 3600.0  # seconds that an upload counts for
-MAX_WAITING = 24  # events of one visitor in the queue, which has place for 64
+QUEUE_PLACES = 256  # events that wait at a time
+MAX_WAITING = 192  # of them those of one address, behind which a whole class may be
+MAX_OF_PAGE = 24  # and those of one page that a person has open
 BESIDE_QUEUE = re.compile(r"(/open/[^/]+)?/(gradio_api/)?(run|api|call|stream|component_server|mcp)(/|$)")
 """Gradio's other ways to a function of a page, which have neither its queue nor its order."""
 
@@ -32,12 +38,19 @@ FETCHES = re.compile(r"/(file=\s*https?:|proxy=)", re.IGNORECASE)
 NO_FETCHING = "nothing is fetched for a page: bring the picture itself."
 
 
+class Visitor(NamedTuple):
+    """Who asks: an address, and which of the pages that are open there."""
+
+    address: str
+    page: str
+
+
 class UploadLimits(NamedTuple):
     """How much a visitor uploads."""
 
     request_bytes: int = 21 << 20  # of one request: a picture of 20 MB, and what goes around it
     files: int = 1  # of one request
-    pictures: int = 100  # requests in an hour
+    pictures: int = 300  # requests in an hour
     bytes: int = 500 << 20  # in an hour
 
 
@@ -45,7 +58,7 @@ ONE_PICTURE = UploadLimits()
 
 
 class Guard:
-    """An ASGI middleware. `waiting` gives the visitors (addresses) of all events that wait in the queue.
+    """An ASGI middleware. `waiting` gives the visitors of all events that wait in the queue.
 
     `proxies` are names under which a request may come to loopback, too: those of proxies on this machine.
     """
@@ -54,7 +67,7 @@ class Guard:
         self,
         app: ASGIApp,
         loopback: bool,
-        waiting: Callable[[], Iterable[str]],
+        waiting: Callable[[], Iterable[Visitor]],
         limits: UploadLimits = ONE_PICTURE,
         proxies: Sequence[str] = (),
     ) -> None:
@@ -75,8 +88,9 @@ class Guard:
             return
         if scope.get("method") == "POST" and scope["path"].endswith("/queue/join"):
             body = await read_body(receive)
-            if names_address(body):
-                await JSONResponse({"detail": NO_FETCHING, "error": NO_FETCHING}, 403)(scope, receive, send)
+            status, reason = (403, NO_FETCHING) if names_address(body) else self.refusal_to_wait(body, visitor)
+            if status:
+                await JSONResponse({"detail": reason, "error": reason}, status)(scope, receive, send)
                 return
             receive = replay(body, receive)
         if is_upload(scope.get("method", ""), scope["path"]):
@@ -96,8 +110,14 @@ class Guard:
             return 403, NO_FETCHING
         if is_upload(method, path):
             return self._refused_upload(headers.get("content-length", ""), visitor)
-        if method == "POST" and path.endswith("/queue/join") and list(self.waiting()).count(visitor) >= MAX_WAITING:
-            return 429, f"{MAX_WAITING} of your edits wait already: let some end first."
+        return 0, ""
+
+    def refusal_to_wait(self, body: bytes, address: str) -> tuple[int, str]:
+        """The same for one that wants a place in the queue."""
+        waiting = [visitor for visitor in self.waiting() if visitor.address == address]
+        page = page_of(body)
+        if len(waiting) >= MAX_WAITING or sum(visitor.page == page for visitor in waiting) >= MAX_OF_PAGE:
+            return 429, "too many of your edits wait already: let some end first."
         return 0, ""
 
     def _is_own(self, origin: str, host: str) -> bool:
@@ -112,6 +132,10 @@ class Guard:
         limits = self.limits
         if int(length) > limits.request_bytes:
             return 413, f"a picture may have {limits.request_bytes >> 20} MB, got {int(length) >> 20}."
+        try:
+            check_picture_space(Path(tempfile.gettempdir()), int(length))
+        except NoSpaceError as error:
+            return 507, str(error)
         earlier, now = self.uploads[visitor], time.monotonic()
         while earlier and now - earlier[0][0] > HOUR:
             earlier.popleft()
@@ -185,6 +209,15 @@ def names_address(body: bytes) -> bool:
     return False
 
 
+def page_of(body: bytes) -> str:
+    """The page that an event comes from, by the name that it has for itself; "" where it says none."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    return str(said.get("session_hash", "")) if isinstance(said, dict) else ""
+
+
 def host_name(host: str) -> str:
     """A host without its port, without the brackets of IPv6."""
     try:
@@ -193,12 +226,16 @@ def host_name(host: str) -> str:
         return ""
 
 
-def waiting_visitors(page: Any) -> Callable[[], list[str]]:
+def waiting_visitors(page: Any) -> Callable[[], list[Visitor]]:
     """The visitors of all events that wait in the queue of a page of Gradio."""
 
-    def waiting() -> list[str]:
+    def waiting() -> list[Visitor]:
         queues = page._queue.event_queue_per_concurrency_id.values()
-        clients = [event.request.client for queue in queues for event in list(queue.queue)]
-        return [client.host for client in clients if client is not None]
+        events = [event for queue in queues for event in list(queue.queue)]
+        return [
+            Visitor(event.request.client.host, str(event.session_hash))
+            for event in events
+            if event.request.client is not None
+        ]
 
     return waiting

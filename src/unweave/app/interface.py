@@ -11,10 +11,10 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from unweave.app.cards import Cards
-from unweave.app.components import STRIPS, StorePicture, picture_store, unit_options
+from unweave.app.components import STRIPS, PictureStore, unit_options
 from unweave.app.explorer import Explorer
 from unweave.app.factor_changes import Reopen, build_factor_panel
-from unweave.app.guard import LOOPBACK, Guard, waiting_visitors
+from unweave.app.guard import LOOPBACK, QUEUE_PLACES, Guard, waiting_visitors
 from unweave.app.many_tab import build_many_tab
 from unweave.app.page_parts import LAUNCH, PICTURE_SECONDS, errors_in_page, theme
 from unweave.app.picture_panel import picture_in_hand, picture_source, repeat_box
@@ -25,7 +25,7 @@ from unweave.app.unit_tab import build_unit_tab
 MAX_UPLOAD_SIZE = "20mb"
 
 
-def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reopen: Reopen | None = None) -> gr.Blocks:
+def build_page(explorer: Explorer, store: PictureStore, rename: bool = True, reopen: Reopen | None = None) -> gr.Blocks:
     """The page of a run; units can be renamed by whoever has it, unless `rename` is False.
 
     With `reopen`, on one's own machine, factors can also be merged, split and hidden.
@@ -41,21 +41,22 @@ def build_page(explorer: Explorer, store: StorePicture, rename: bool = True, reo
         with gr.Row(elem_classes="desk"):
             hand = picture_in_hand()
             with gr.Column(scale=3, min_width=300):
-                with gr.Accordion("Pick a picture", open=True):
+                with gr.Accordion("Pick a picture", open=True, elem_id="pick"):
                     source, start = picture_source(explorer)
                 cards = Cards(explorer, hand, store, changeable=rename)
-                with gr.Tab("Factors" if explorer.factor_count else "Units"):
-                    cards.build()
-                    events = cards.connect(page, source, start)
-                    changes = build_factor_panel(explorer, rename, reopen)
-                with gr.Tab("Two pictures"):
-                    units, swap_events = build_swap_tab(explorer, cards, start, store)
-                with gr.Tab("One by one"):
-                    unit = build_unit_tab(explorer, hand, store)
-                with gr.Tab("Many pictures"):
-                    build_many_tab(explorer, hand, store, own_machine=reopen is not None)
-                with gr.Tab("The set"):
-                    set_menus = build_set_tab(explorer, cards, start)
+                with gr.Tabs(overflow_behavior="wrap"):  # or those that a phone has no room for hide behind dots
+                    with gr.Tab("Factors" if explorer.factor_count else "Units"):
+                        cards.build()
+                        events = cards.connect(page, source, start)
+                        changes = build_factor_panel(explorer, rename, reopen)
+                    with gr.Tab("Two pictures"):
+                        units, swap_events = build_swap_tab(explorer, cards, start, store)
+                    with gr.Tab("One by one"):
+                        unit = build_unit_tab(explorer, hand, store)
+                    with gr.Tab("Many pictures"):
+                        build_many_tab(explorer, hand, store, own_machine=reopen is not None)
+                    with gr.Tab("The set"):
+                        set_menus = build_set_tab(explorer, cards, start)
                 repeat_box(hand)
 
         def rename_unit(index: int, name: str) -> list[Any]:
@@ -119,8 +120,8 @@ def launch(
         prefix="unweave-", ignore_cleanup_errors=True
     )  # of the picture store, as long as the page lives
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder.name) / "gradio"))
-    page = build_page(explorer, picture_store(folder), rename)
-    page.queue(max_size=64, api_open=False)
+    page = build_page(explorer, PictureStore(folder), rename)
+    page.queue(max_size=QUEUE_PLACES, api_open=False)
     loopback = host in LOOPBACK and not share
     guard = Middleware(Guard, loopback=loopback, waiting=waiting_visitors(page), proxies=proxies)
     launch: dict[str, Any] = {**LAUNCH, "app_kwargs": {"middleware": [guard]}, "theme": theme()}

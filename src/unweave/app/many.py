@@ -1,6 +1,5 @@
 """The edits of one picture carried over to many: rows of the data, a folder, or files, as a zip of pictures."""
 
-import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,18 +8,21 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from unweave.app.argument_words import place_argument
 from unweave.app.explorer import Explorer, Picture
+from unweave.app.places import Place
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.figures.pixels import rgb_pixels
 
 MOST = 500  # pictures at a time
+SHOWN_SIDE = 256  # pixels of the longer side of a picture in the gallery
 
 
 class EditedPicture(NamedTuple):
-    """A picture with the edits, or why there is none."""
+    """A picture with the edits as a PNG, or why there is none."""
 
     source: int | Path  # a row of the data, or a file
-    picture: Picture | None
+    path: Path | None
     error: str = ""
 
     @property
@@ -50,39 +52,75 @@ def sources_of(explorer: Explorer, rows: int, folder: str, dropped: Sequence[str
 
 
 def edit_many(
-    explorer: Explorer, sources: Sequence[int | Path], moved: Mapping[int, float], seed: int | None
+    explorer: Explorer,
+    sources: Sequence[int | Path],
+    moved: Mapping[int, Place],
+    seed: int | None,
+    folder: Path,
+    full: bool = False,
 ) -> Iterator[EditedPicture]:
-    """Each picture with the moved units (by index) at these places, one after the other; those that fail say why."""
-    for source in sources:
+    """Each picture with the moved units (by index) at these places, as a file of `folder`, one after the other.
+
+    Those that fail say why. With `full`, at the size of the original where there is one. A full disk raises OSError:
+    nothing after it could be written.
+    """
+    for number, source in enumerate(sources, 1):
         try:
-            picked = explorer.pick(source, seed)
-            positions = [moved.get(index, position) for index, position in enumerate(picked.positions)]
-            edited = EditedPicture(source, explorer.edit(picked, positions)[0][0])
+            pixels = edit_one(explorer, source, moved, seed, full)
         except (ValueError, LookupError, OSError, TypeError, RuntimeError) as error:  # RuntimeError is torch's
-            edited = EditedPicture(source, None, str(error) or type(error).__name__)
-        yield edited
+            yield EditedPicture(source, None, str(error) or type(error).__name__)
+            continue
+        path = folder / f"{number:03d}.png"
+        Image.fromarray(rgb_pixels(pixels[None])[0]).save(path)
+        yield EditedPicture(source, path)
+
+
+def edit_one(
+    explorer: Explorer, source: int | Path, moved: Mapping[int, Place], seed: int | None, full: bool
+) -> Picture:
+    """The pixels of one picture with the edits. Raises what `Explorer.pick` raises."""
+    picked = explorer.pick(source, seed)
+    positions = [moved.get(index, position) for index, position in enumerate(picked.positions)]
+    if full and explorer.full_size_of(picked) is not None:
+        return explorer.at_full_size(picked, positions)[1]
+    return explorer.edit(picked, positions)[0][0]
+
+
+def shown(path: Path) -> Path:
+    """A picture that is no larger than a gallery shows it."""
+    with Image.open(path) as picture:
+        if max(picture.size) <= SHOWN_SIDE:
+            return path
+        picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+        small = path.with_name(f"{path.stem}-small.png")
+        picture.save(small)
+    return small
 
 
 def write_zip(path: Path, edited: Sequence[EditedPicture], lines: str) -> Path:
-    """A zip of the pictures as PNG, with the Python lines that make them again; names that are there twice differ."""
+    """A zip of the pictures, with the Python lines that make them again; names that are there twice differ."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("again.py", lines + "\n")
         for number, each in enumerate(edited, 1):
-            if each.picture is not None:
-                memory, name = io.BytesIO(), re.sub(r"[/\\]", "-", each.name)
-                Image.fromarray(rgb_pixels(each.picture[None])[0]).save(memory, "PNG")
-                archive.writestr(f"{number:03d}-{name}.png", memory.getvalue())
+            if each.path is not None:
+                name = re.sub(r"[/\\]", "-", each.name)
+                archive.write(each.path, f"{number:03d}-{name}.png")
     return path
 
 
-def lines_of(explorer: Explorer, edited: Sequence[EditedPicture], moved: Mapping[int, float], seed: int | None) -> str:
+def lines_of(
+    explorer: Explorer,
+    edited: Sequence[EditedPicture],
+    moved: Mapping[int, Place],
+    seed: int | None,
+    full: bool = False,
+) -> str:
     """What makes these edits again in Python, but for those that failed."""
-    to = {explorer.units[index].word: round(place, 2) for index, place in moved.items()}
-    names = [
-        str(source) if isinstance(source, Path) else source for source, picture, _ in edited if picture is not None
-    ]
+    to = {explorer.units[index].word: place_argument(place) for index, place in moved.items()}
+    names = [str(source) if isinstance(source, Path) else source for source, path, _ in edited if path is not None]
     start = f", seed={seed}" if explorer.has_start and seed is not None else ""
-    return (
-        f"import unweave\n\nedit = unweave.adjust({str(explorer.run.path)!r}, {names!r}, {to!r}{start})\n"
-        "edit.save('edits.png')  # edit.images has them all, in [-1, 1]"
-    )
+    run = str(explorer.run.path)
+    lines = f"import unweave\n\nimages = {names!r}\nedit = unweave.adjust({run!r}, images, {to!r}{start})\n"
+    if full and all(isinstance(name, str) for name in names):
+        return lines + f"originals = unweave.full_size({run!r}, images, edit)  # [image][0].on_original has its pixels"
+    return lines + "edit.save('edits.png')  # edit.images has them all, in [-1, 1]"

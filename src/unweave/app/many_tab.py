@@ -6,21 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
-from unweave.app.components import LONG_WORK, StorePicture, edit_gallery, require_picked
+from unweave.app.components import LONG_WORK, PictureStore, edit_gallery, require_picked
 from unweave.app.edit_history import EditHistory
-from unweave.app.explorer import Explorer, PickedImage, Picture
-from unweave.app.many import EditedPicture, edit_many, lines_of, sources_of, write_zip
+from unweave.app.explorer import Explorer, PickedImage
+from unweave.app.many import EditedPicture, edit_many, lines_of, shown, sources_of, write_zip
 from unweave.app.page_parts import errors_in_page, page_error
 from unweave.app.picture_panel import Hand
 from unweave.data.reading.image_files import IMAGE_ENDINGS
-from unweave.figures.pixels import rgb_pixels
 
 SHOWN = 60  # pictures of the gallery
 
 
-def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_machine: bool) -> None:
+def build_many_tab(explorer: Explorer, hand: Hand, store: PictureStore, own_machine: bool) -> None:
     """The components and their events. Folders and files are for one's own machine alone."""
     gr.HTML("<p>What was moved on the picture in hand is set to the same place in every picture.</p>")
     rows = gr.Slider(0, 100, value=20, step=1, label="Pictures of the data", visible=explorer.dataset is not None)
@@ -29,6 +27,7 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
         label="Or files", file_count="multiple", type="filepath", file_types=list(IMAGE_ENDINGS), height=110,
         visible=own_machine,
     )  # fmt: skip
+    full = gr.Checkbox(False, label="At the size of the originals, where they are larger")
     apply = gr.Button("Apply to them", variant="primary")
     said = gr.HTML("")
     gallery = edit_gallery("Edited")
@@ -42,6 +41,7 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
         count: float | int,
         place: str,
         files: Sequence[str] | None,
+        full: bool,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
         picked = require_picked(picked)
@@ -52,20 +52,18 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
         with errors_in_page():
             mine = (place, files or []) if own_machine else ("", [])
             sources = sources_of(explorer, int(count), *mine)
-        batch = EditedBatch([])
+            batch = EditedBatch([], store.new_folder())
         pictures: list[tuple[str, str]] = []
         hidden = gr.update(visible=False)
         with errors_in_page():
-            for edited in edit_many(explorer, sources, moved, picked.seed):
+            for edited in edit_many(explorer, sources, moved, picked.seed, batch.folder, full):
                 if mine[1] and isinstance(edited.source, Path):  # where Gradio's copy is goes, and not its name
                     edited = edited._replace(source=Path(edited.source.name))
                 batch.done.append(edited)
-                if edited.picture is not None and len(pictures) < SHOWN:
-                    batch.folder = batch.folder or Path(store(edited.picture)).parent
-                    pictures.append((write_picture(batch.folder, len(batch.done), edited.picture), edited.name))
-                elif batch.folder is not None:
-                    batch.folder.touch()  # the store removes what is an hour old
-                batch.lines = lines_of(explorer, batch.done, moved, picked.seed)
+                if edited.path is not None and len(pictures) < SHOWN:
+                    pictures.append((str(shown(edited.path)), edited.name))
+                batch.folder.touch()  # what is an hour old is removed
+                batch.lines = lines_of(explorer, batch.done, moved, picked.seed, full)
                 progress((len(batch.done), len(sources)), desc=edited.name)
                 yield [sentence(batch.done, len(sources)), pictures, hidden, hidden, batch]
             if not pictures:
@@ -74,7 +72,7 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
 
     def take_home(batch: EditedBatch | None) -> list[Any]:
         """The zip of what is edited so far, and the lines; nothing where there is none."""
-        if batch is None or batch.folder is None:
+        if batch is None or not any(edited.path for edited in batch.done):
             return [gr.skip(), gr.skip(), None]
         with errors_in_page():
             archive = write_zip(batch.folder / "unweave-edits.zip", batch.done, batch.lines)
@@ -84,7 +82,7 @@ def build_many_tab(explorer: Explorer, hand: Hand, store: StorePicture, own_mach
         return [gr.skip(), gr.skip(), *take_home(batch)]
 
     begun = gr.State(None)
-    event = apply.click(run, [hand.picked, hand.history, rows, folder, dropped], [*outputs, begun], **LONG_WORK)
+    event = apply.click(run, [hand.picked, hand.history, rows, folder, dropped, full], [*outputs, begun], **LONG_WORK)
     hand.stop.click(cancel, begun, [*outputs, begun], cancels=[event])
 
 
@@ -93,15 +91,8 @@ class EditedBatch:
     """The pictures of one click, while they are edited."""
 
     done: list[EditedPicture]
-    folder: Path | None = None  # of this batch alone, once a picture is there
+    folder: Path  # of this batch alone
     lines: str = ""
-
-
-def write_picture(folder: Path, number: int, picture: Picture) -> str:
-    """Where the picture is, as a PNG."""
-    path = folder / f"{number:03d}.png"
-    Image.fromarray(rgb_pixels(picture[None])[0]).save(path)
-    return str(path)
 
 
 def sentence(done: Sequence[EditedPicture], total: int) -> str:

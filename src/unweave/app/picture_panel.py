@@ -9,14 +9,17 @@ from PIL import Image
 from unweave.app.components import COMMAND_LABEL, INVERTED, SEEDED, ImagePicker, image_picker
 from unweave.app.explorer import Explorer, Picture
 from unweave.app.page_parts import picture_address
+from unweave.editing.full_size import FullPixels
 from unweave.figures.pixels import rgb_pixels
 
+SCREEN = 1_200  # pixels of the longer side of what is shown
 NOTHING = {"before": "", "after": "", "difference": "", "shown": "none"}
 COMPARE = """<div class="compare" style="display:${value.shown}">
 <div class="stage"><img class="before" src="${value.before}" alt="image">
 <img class="after" src="${value.after}" alt="edit">
 <i class="cut"></i></div>
 <img class="change" src="${value.difference}" alt="difference">
+<span>before | after</span><span class="change">what changed</span>
 <input type="range" min="0" max="100" value="0" aria-label="divider: before on the left, after on the right">
 </div>"""
 ON_LOAD = """const cut = share => element.style.setProperty('--cut', share + '%');
@@ -38,22 +41,23 @@ class Hand(NamedTuple):
     redo: gr.Button
     reset: gr.Button
     save: gr.DownloadButton
+    full: gr.Button  # asks for the edit at the size of the original
+    full_save: gr.DownloadButton  # which has it
     stop: gr.Button
 
     def edit_outputs(self) -> list[Any]:
-        """What shows an edit: its picture, the command and the lines that repeat it, and the file to save."""
-        return [self.compare, self.command, self.python, self.save]
+        """What shows an edit: its picture, the command and the lines that repeat it, and the files to save."""
+        return [self.compare, self.command, self.python, self.save, self.full_save]
 
 
 def picture_source(explorer: Explorer) -> tuple[ImagePicker, gr.Radio]:
     """Where a picture comes from."""
-    source = image_picker(explorer, "Images of the data", "Your own image")
     start = gr.Radio(
-        [INVERTED, SEEDED], value=INVERTED, label="Begin from",
+        [INVERTED, SEEDED], value=INVERTED, label="Begin from", min_width=240,
         info="its own (inverted x_T) keeps what the units do not hold; a seed shows what they hold alone",
-        visible=explorer.has_start,
+        visible=explorer.has_start, render=False,
     )  # fmt: skip
-    return source, start
+    return image_picker(explorer, "Images of the data", "Your own image", beside=start), start
 
 
 def picture_in_hand() -> Hand:
@@ -63,11 +67,15 @@ def picture_in_hand() -> Hand:
         with gr.Row(elem_classes="actions"):
             undo, redo, reset = (gr.Button(word, min_width=50, size="sm") for word in ("Undo", "Redo", "Reset"))
             save = gr.DownloadButton("Save", min_width=50, size="sm")
+            full = gr.Button("Full size", min_width=50, size="sm", visible=False)
+            full_save = gr.DownloadButton("Save at full size", min_width=50, size="sm", visible=False)
             stop = gr.Button("Cancel", min_width=50, size="sm")
     command = gr.Textbox(label=COMMAND_LABEL, interactive=False, lines=2, render=False)
     python = gr.Code("", language="python", label="The same in Python", interactive=False, lines=3, render=False)
     key = gr.Textbox(visible="hidden")
-    return Hand(gr.State(None), key, gr.State(None), compare, command, python, undo, redo, reset, save, stop)
+    return Hand(
+        gr.State(None), key, gr.State(None), compare, command, python, undo, redo, reset, save, full, full_save, stop
+    )
 
 
 def repeat_box(hand: Hand) -> None:
@@ -81,6 +89,19 @@ def compare_value(before: Picture, after: Picture, difference: Picture) -> dict[
     """The pictures as the page compares them."""
     parts = {"before": before, "after": after, "difference": difference}
     return {name: address_of(picture) for name, picture in parts.items()} | {"shown": "grid"}
+
+
+def compare_large(before: FullPixels, after: FullPixels) -> dict[str, str]:
+    """Pictures of any size, no larger than a screen shows them."""
+    shown = {"shown": "grid"}
+    for name, pixels in (("before", before), ("after", after)):
+        picture = Image.fromarray(rgb_pixels(pixels[None])[0])
+        picture.thumbnail((SCREEN, SCREEN))
+        shown[name] = picture_address(picture, "JPEG")
+    difference = np.abs(after.astype(np.int16) - before).astype(np.uint8)
+    small = Image.fromarray(rgb_pixels(difference[None])[0])
+    small.thumbnail((SCREEN // 2, SCREEN // 2))
+    return shown | {"difference": picture_address(small, "JPEG")}
 
 
 def address_of(picture: Picture) -> str:

@@ -1,4 +1,7 @@
-"""The tab of the whole set: a gallery along a factor, a map with a lasso, two selections contrasted, odd pictures."""
+"""The tab of the whole set: a gallery along a factor, a map with a lasso, two selections contrasted, odd pictures.
+
+The lasso is drawn by the pointer, or by keys: corners that a cross sets.
+"""
 
 from collections.abc import Sequence
 from html import escape
@@ -13,38 +16,56 @@ from unweave.app.page_parts import errors_in_page, page_error
 from unweave.app.picture_set import Contrasted, PictureSet
 from unweave.figures.pixels import rgb_pixels
 
-MAP = """<div class="map"><svg viewBox="-2 -2 104 104" role="img" aria-label="map of the pictures">${value}
-<polyline class="lasso" fill="none" points=""/></svg></div>"""
-LASSO = """let path = [];
+KEYS = "Draw around pictures, or click one. With keys: arrows move the cross, space sets a corner, Enter ends."
+MAP = f"""<div class="map"><svg viewBox="-2 -2 104 104" tabindex="0" role="application"
+aria-label="map of the pictures" aria-description="{KEYS}">${{value}}
+<polyline class="lasso" fill="none" points=""/><path class="cross" d=""/></svg><p>{KEYS}</p></div>"""
+LASSO = """let path = [], corners = [], cross = [50, 50];
 const place = event => {
     const svg = element.querySelector('svg'), box = svg.getBoundingClientRect();
     return [104 * (event.clientX - box.left) / box.width - 2, 104 * (event.clientY - box.top) / box.height - 2];
 };
-const inside = (x, y) => path.reduce((odd, [ax, ay], i) => {
-    const [bx, by] = path[(i + path.length - 1) % path.length];
-    return (ay > y) !== (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax ? !odd : odd;
-}, false);
+const draw = points => {
+    const [x, y] = cross;
+    element.querySelector('.lasso').setAttribute('points', points.map(point => point.join(',')).join(' '));
+    element.querySelector('.cross').setAttribute('d', `M${x - 3},${y}H${x + 3}M${x},${y - 3}V${y + 3}`);
+};
+const circles = () => [...element.querySelectorAll('circle')], row = point => Number(point.dataset.row);
+const at = point => [Number(point.getAttribute('cx')), Number(point.getAttribute('cy'))];
+const pick = ([x, y], reach) => {
+    const far = point => Math.hypot(at(point)[0] - x, at(point)[1] - y);
+    const near = circles().filter(point => far(point) < reach).sort((a, b) => far(a) - far(b))[0];
+    if (near) trigger('click', {act: 'pick', rows: [row(near)]});
+};
+const select = polygon => {
+    const inside = ([x, y]) => polygon.reduce((odd, [ax, ay], i) => {
+        const [bx, by] = polygon[(i + polygon.length - 1) % polygon.length];
+        return (ay > y) !== (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax ? !odd : odd;
+    }, false);
+    const taken = circles().filter(point => inside(at(point)));
+    circles().forEach(point => point.classList.toggle('taken', taken.includes(point)));
+    trigger('click', {act: 'select', rows: taken.map(row)});
+};
 element.addEventListener('pointerdown', event => {
     if (event.target.closest('svg')) { path = [place(event)]; event.preventDefault(); }
 });
-element.addEventListener('pointermove', event => {
-    if (!path.length) return;
-    path.push(place(event));
-    element.querySelector('.lasso').setAttribute('points', path.map(point => point.join(',')).join(' '));
-});
+element.addEventListener('pointermove', event => { if (path.length) { path.push(place(event)); draw(path); } });
 window.addEventListener('pointerup', event => {
-    if (!path.length) return;
-    const points = [...element.querySelectorAll('circle')], row = point => Number(point.dataset.row);
-    const at = point => [Number(point.getAttribute('cx')), Number(point.getAttribute('cy'))];
-    if (path.length < 4) {
-        const hit = points.find(point => Math.hypot(at(point)[0] - path[0][0], at(point)[1] - path[0][1]) < 1.6);
-        if (hit) trigger('click', {act: 'pick', rows: [row(hit)]});
-    } else {
-        const taken = points.filter(point => inside(...at(point)));
-        points.forEach(point => point.classList.toggle('taken', taken.includes(point)));
-        trigger('click', {act: 'select', rows: taken.map(row)});
-    }
+    if (path.length) path.length < 4 ? pick(path[0], 1.6) : select(path);
     path = [];
+});
+element.addEventListener('focusin', event => { if (event.target.closest('svg')) draw(corners); });
+element.addEventListener('keydown', event => {
+    if (!event.target.closest('svg')) return;
+    const step = event.shiftKey ? 1 : 4;
+    const moves = {ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step]};
+    if (moves[event.key]) cross = cross.map((now, i) => Math.min(102, Math.max(-2, now + moves[event.key][i])));
+    else if (event.key === ' ') corners = [...corners, cross];
+    else if (event.key === 'Escape') corners = [];
+    else if (event.key === 'Enter') { corners.length > 2 ? select(corners) : pick(cross, 6); corners = []; }
+    else return;
+    event.preventDefault();
+    draw(event.key === 'Enter' ? [] : [...corners, cross]);
 });"""
 
 
@@ -56,22 +77,22 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> list[gr.
     pictures, hand = PictureSet(explorer), cards.hand
     options, rows = unit_options(explorer.names()), gr.State([])
     with gr.Row():
-        along = gr.Dropdown(options, value=0, label="Along", min_width=120)
+        along = gr.Dropdown(options, value=0, label="Along", min_width=200, scale=2)
         order = gr.Button("In its order", variant="primary", min_width=90)
         odd = gr.Button("Odd pictures", min_width=90)
     gallery = edit_gallery("Click one to take it in hand")
     with gr.Row():
-        across = gr.Dropdown(options, value=0, label="Map: from left to right", min_width=120)
-        up = gr.Dropdown(options, value=min(1, len(options) - 1), label="From low to high", min_width=120)
+        across = gr.Dropdown(options, value=0, label="Map: from left to right", min_width=190, scale=2)
+        up = gr.Dropdown(options, value=min(1, len(options) - 1), label="From low to high", min_width=190, scale=2)
         draw = gr.Button("Draw the map", min_width=90)
     chart = gr.HTML("", html_template=MAP, js_on_load=LASSO)
     drawn = gr.State(None)  # what goes from left to right on the map
     taken, first, second = gr.State([]), gr.State([]), gr.State([])
     with gr.Row():
-        to_a = gr.Button("Selection is A", min_width=90)
-        to_b = gr.Button("Selection is B", min_width=90)
-        ends = gr.Button("A: the left fifth, B: the right", min_width=90)
-        compare = gr.Button("Contrast A and B", variant="primary", min_width=90)
+        to_a = gr.Button("Selection is A", min_width=120, size="sm")
+        to_b = gr.Button("Selection is B", min_width=120, size="sm")
+        ends = gr.Button("A: the left fifth, B: the right", min_width=120, size="sm")
+        compare = gr.Button("Contrast A and B", variant="primary", min_width=120, size="sm")
     counts, contrasted = gr.HTML(""), gr.HTML("")
 
     def show(listed: Sequence[tuple[int, Picture]]) -> list[Any]:
@@ -104,8 +125,11 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> list[gr.
             return [gr.skip()] * len(cards.image_outputs)
         return cards.pick(int(event._data["rows"][0]), start_seed(start_choice))
 
-    def select(event: gr.EventData) -> Any:
-        return [int(row) for row in event._data["rows"]] if event._data.get("act") == "select" else gr.skip()
+    def select(event: gr.EventData) -> list[Any]:
+        if event._data.get("act") != "select":
+            return [gr.skip(), gr.skip()]
+        chosen = [int(row) for row in event._data["rows"]]
+        return [chosen, f"<p role=status>{len(chosen)} pictures are selected.</p>"]
 
     def say(a: Sequence[int], b: Sequence[int]) -> str:
         return f"<p role=status>A: {len(a)} pictures, B: {len(b)}.</p>"
@@ -123,7 +147,7 @@ def build_set_tab(explorer: Explorer, cards: Cards, start: gr.Radio) -> list[gr.
         gallery.select(take, [rows, start], cards.image_outputs, **SHORT_WORK),
         chart.click(take_point, start, cards.image_outputs, **SHORT_WORK),
     ]
-    chart.click(select, None, taken, show_progress="hidden")
+    chart.click(select, None, [taken, counts], show_progress="hidden")
     to_a.click(lambda rows, b: [rows, say(rows, b), ""], [taken, second], [first, counts, contrasted])
     to_b.click(lambda rows, a: [rows, say(a, rows), ""], [taken, first], [second, counts, contrasted])
     ends.click(take_ends, drawn, [*both, counts, contrasted])

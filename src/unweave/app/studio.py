@@ -17,7 +17,7 @@ from gradio.routes import App, mount_gradio_app
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from unweave.app.guard import Guard, UploadLimits, waiting_visitors
+from unweave.app.guard import QUEUE_PLACES, Guard, UploadLimits, Visitor, waiting_visitors
 from unweave.app.page_parts import CSS, LAUNCH, theme
 from unweave.app.start_page import build_start_page
 from unweave.app.trainings import Trainings
@@ -83,19 +83,19 @@ class Studio:
         explorers = (Explorer(one), Explorer(two))
         with self.building:
             blocks = build_side_by_side(explorers)
-            blocks.queue(max_size=64, api_open=False)
+            blocks.queue(max_size=QUEUE_PLACES, api_open=False)
         return blocks, slug_of(*(explorer.run.path for explorer in explorers))
 
     def build(self, run: str) -> tuple[gr.Blocks, str]:
         """The page of a run, and its name in addresses."""
-        from unweave.app.components import picture_store
+        from unweave.app.components import PictureStore
         from unweave.app.explorer import Explorer
         from unweave.app.interface import build_page
 
         explorer = Explorer(run)
         with self.building:
-            blocks = build_page(explorer, picture_store(self.folder), reopen=lambda: self.reopen(run))
-            blocks.queue(max_size=64, api_open=False)
+            blocks = build_page(explorer, PictureStore(self.folder), reopen=lambda: self.reopen(run))
+            blocks.queue(max_size=QUEUE_PLACES, api_open=False)
         return blocks, slug_of(explorer.run.path)
 
     async def show(self, slug: str, blocks: gr.Blocks, stamp: object = None) -> None:
@@ -120,7 +120,7 @@ class Studio:
         self.app.router.routes.insert(0, mount)
         self.pages[slug] = OpenPage(blocks, mount, lifespan, stamp)
 
-    def waiting(self) -> Iterable[str]:
+    def waiting(self) -> Iterable[Visitor]:
         """The visitors of all events that wait on any page."""
         return [visitor for page in [self.start, *(p.blocks for p in self.pages.values())]
                 for visitor in waiting_visitors(page)()]  # fmt: skip
@@ -178,7 +178,7 @@ def serve(
         page = studio.prepare(photos)
         with page:
             page.load(warm_up, None, None)
-        page.queue(max_size=64, api_open=False)
+        page.queue(max_size=QUEUE_PLACES, api_open=False)
         guard = Middleware(Guard, loopback=True, waiting=studio.waiting, limits=OWN_UPLOADS)
         launch: dict[str, Any] = {**LAUNCH, "app_kwargs": {"middleware": [guard]}, "theme": theme()}
         studio.app, address, _ = page.launch(server_name=host, server_port=port, max_file_size="4gb", **launch)

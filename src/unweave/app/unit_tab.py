@@ -7,7 +7,7 @@ import gradio as gr
 
 from unweave.app.components import (
     LONG_WORK,
-    StorePicture,
+    PictureStore,
     command_box,
     edit_gallery,
     require_picked,
@@ -18,7 +18,7 @@ from unweave.app.page_parts import errors_in_page
 from unweave.app.picture_panel import Hand
 
 
-def build_unit_tab(explorer: Explorer, hand: Hand, store: StorePicture) -> gr.Dropdown:
+def build_unit_tab(explorer: Explorer, hand: Hand, store: PictureStore) -> gr.Dropdown:
     """Where the unit is chosen."""
     dropdown = gr.Dropdown(unit_options(explorer.names()), value=0, label="Unit")
     with gr.Row():

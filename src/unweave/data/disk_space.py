@@ -7,6 +7,7 @@ from pathlib import Path
 from unweave.progress import amount
 
 RESERVED_BYTES = 64 << 20  # that are left free
+PICTURE_BYTES = 8 << 20  # that are free where pictures are written for a page
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when the disk is full."""
 
@@ -34,6 +35,13 @@ def check_download_space(folder: Path, needed: int) -> None:
         missing = amount(needed + RESERVED_BYTES - free, "B")
         amounts = f"{amount(needed, 'B')} and some to spare, {amount(free, 'B')} are free"
         raise no_download_space(f"{missing} more are needed in {folder}: {amounts}")
+
+
+def check_picture_space(folder: Path, needed: int = 0) -> None:
+    """Raise NoSpaceError unless the disk has room for so many bytes, and for pictures that a page shows."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + PICTURE_BYTES:
+        raise NoSpaceError(f"no space left: {amount(free, 'B')} are free in {folder}. Free some, or set TMPDIR.")
 
 
 def no_download_space(reason: str) -> NoSpaceError:

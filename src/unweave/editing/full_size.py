@@ -16,8 +16,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from unweave.data.reading.image_files import middle_box
-from unweave.data.reading.picture_files import picture_size, read_picture
+from unweave.data.reading.image_files import ImageContent, middle_box
+from unweave.data.reading.picture_files import read_picture
+from unweave.data.reading.stored_pictures import stored_shape
 from unweave.data.settings import Fit, Reading
 from unweave.editing.edit import Edit
 from unweave.figures.pixels import rgb_pixels
@@ -50,7 +51,7 @@ def full_size(run: Run | str | Path, images: ImageNames, edit: Edit) -> list[lis
     run = run if isinstance(run, Run) else Run(run)
     names, rebuilt, edits = _of_each(images, edit)
     return [
-        at_full_size(_original(run, name), before, after, _fit(run))
+        at_full_size(read_original(run, name), before, after, _fit(run))
         for name, before, after in zip(names, rebuilt, edits)
     ]
 
@@ -161,9 +162,24 @@ def _put(original: FullPixels, part: PartSides, values: Float[Tensor, "channel b
     return result
 
 
-def _original(run: Run, path: Path) -> FullPixels:
-    """The whole picture at its own size, in 8 bits, as the run reads pictures."""
-    return read_picture(path, _reading(run).model_copy(update={"fit": "crop"}), picture_size(path))
+def change_on_original(
+    run: Run,
+    original: FullPixels,
+    rebuilt: Float[Tensor, "channel height width"],
+    edited: Float[Tensor, "channel height width"],
+) -> FullPixels:
+    """The change of one edit (in [-1, 1], as `rebuilt`) on a picture that the run has read."""
+    part, inside = places(original.shape[:2], (rebuilt.shape[1], rebuilt.shape[2]), _fit(run))
+    below = original[part[0] : part[1], part[2] : part[3]]
+    change = ((edited - rebuilt) * 127.5).cpu()[None, :, inside[0] : inside[1], inside[2] : inside[3]]
+    spread = enlarge_smoothly(change, below.shape[:2])[0]
+    return _put(original, part, spread.add_(torch.from_numpy(below.copy()).permute(2, 0, 1)))
+
+
+def read_original(run: Run, content: ImageContent) -> FullPixels:
+    """The whole picture at its own size, in 8 bits, as the run reads pictures. Raises ValueError where it cannot."""
+    shape = stored_shape(content)
+    return read_picture(content, _reading(run).model_copy(update={"fit": "crop"}), (shape.height, shape.width))
 
 
 def _reading(run: Run) -> Reading:
