@@ -37,7 +37,7 @@ from unweave.training.record import processor_name
 
 RELEASE = UNetShape((64, 128, 256, 256), (True, True, True, False), 2, 8, 32, 0.0)
 LAPTOP = UNetShape((32, 64, 112), (False, True, False), 1, 4, 16, 0.0)
-"""The U-Net of `laptop-2` and `laptop-3` of benchmarks/quality.py, and of the preset `laptop-64`."""
+"""The U-Net of `laptop-2` and `laptop-3` of studies/quality.toml, and of the preset `laptop-64`."""
 SIDE = 2048
 COMPILED = ", compiled"
 RETURNED = ", memory given back"

@@ -2,13 +2,9 @@
 
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 pytestmark = pytest.mark.long
 
@@ -31,26 +27,3 @@ def test_record(path: Path) -> None:
     assert record
     assert "/work/" not in path.read_text()
     assert "/tmp/" not in path.read_text()
-
-
-def test_the_study_of_learners_takes_a_folder_in_the_layout_of_celeba(tmp_path: Path) -> None:
-    rng, faces = np.random.default_rng(0), tmp_path / "faces" / "img_align_celeba"
-    faces.mkdir(parents=True)
-    lines = ["60", "Male Smiling Young"]
-    for i in range(60):
-        values = rng.choice([-1, 1], 3)
-        Image.fromarray(rng.integers(0, 255, (218, 178, 3), dtype=np.uint8)).save(faces / f"{i + 1:06d}.jpg")
-        lines.append(f"{i + 1:06d}.jpg " + " ".join(map(str, values)))
-    (faces.parent / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
-    words = ["study", "--data", "celeba", "--set", f"path={faces.parent}", "size=32", "crop=centre", "--images", "256"]
-    words += ["--rows", "byol", "pca", "--out", str(tmp_path / "out")]
-    command = [sys.executable, str(BENCHMARKS / "contrastive.py"), *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
-    assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(record["row"], record.get("views")) for record in records] == [
-        ("byol", "colours"), ("byol", "none"), ("pca", None)
-    ]  # fmt: skip
-    for record in records:
-        assert set(record["accuracy"]) == {"Male", "Smiling", "Young"}
-        assert set(record["med"]) == set(record["null"]) == {"med", "top1", "top2"}

@@ -1,4 +1,4 @@
-"""Pages that come from code: settings, commands, protocols, demonstrations, the glossary's pictures, the course.
+"""Pages that come from code: settings, commands, protocols, studies, demonstrations, the glossary, the course.
 
     python docs/generate [--quick]
 
@@ -17,6 +17,7 @@ import gallery_pages
 import glossary_pictures
 import protocol_pages
 import setting_pages
+import study_pages
 
 DOCS = Path(__file__).resolve().parents[1]
 
@@ -28,6 +29,7 @@ def main(quick: bool) -> None:
     setting_pages.write(out / "settings")
     command_pages.write(out / "commands")
     protocol_pages.write(out)
+    study_pages.write(out / "studies")
     glossary_pictures.write(out / "pictures")
     gallery_pages.write(out / "gallery", DOCS / "pictures" / "demos", run=not quick)
     course_pages.write(DOCS / "course", out / "course", run=not quick)

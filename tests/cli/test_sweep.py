@@ -11,7 +11,7 @@ from tests.studies.test_leaderboard import row
 from unweave.cli import live
 from unweave.cli.live import EventLines, LiveTable, last_line
 from unweave.studies import estimate, sweep
-from unweave.studies.estimate import Measured, makespan
+from unweave.studies.estimate import Measured
 from unweave.studies.jobs import Job
 from unweave.studies.rows import write_csv
 from unweave.studies.sweep import Swept
@@ -50,15 +50,6 @@ def test_a_plan_lists_runs_and_their_time(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_method_is_timed_by_its_steps(study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "SECONDS", 0.02)
-    plan = sweep.load_study(study, sweep.SweepOptions(tmp_path / "out"))
-    timed = estimate._time_method(plan.runs[0].settings, tmp_path / "run")
-    assert timed.units == 10
-    assert 0 < timed.per_image < 1
-    assert 0 < timed.per_code < 1
-
-
 def test_what_is_wrong_ends_with_a_message(
     study: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -95,12 +86,6 @@ def test_the_live_table_shows_the_last_line_of_a_log(tmp_path: Path, monkeypatch
     assert last_line(log) == "starts"
     log.write_text("a line that is longer than what is read\ntraining: 5/10\n")
     assert last_line(log) == "training: 5/10"
-
-
-def test_processes_take_the_next_piece_as_they_are_free() -> None:
-    assert makespan([3.0, 1.0, 1.0, 1.0], 2) == 3
-    assert makespan([1.0, 1.0, 1.0, 3.0], 2) == 4
-    assert makespan([], 2) == 0
 
 
 def test_a_leaderboard_is_written_or_printed(

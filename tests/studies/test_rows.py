@@ -38,6 +38,12 @@ def test_records_of_earlier_work_are_rows(tmp_path: Path) -> None:
     assert (row.label, row.method, row.data, row.seed) == ("betavae method.beta=1", "betavae", "sprites", 2)
     assert (row.protocol, row.score, row.value) == ("dci@1", "disentanglement", 0.5)
     assert (row.source, row.command) == ("rows.json", "python rows.py --x")
+    run |= {"data": "rooms", "commit": "1234567", "med@1 disentanglement": 0.5}
+    run |= {"med-null@1 disentanglement": 0.25, "med-null@1 disentanglement_spread": 0.125}
+    path.write_text(json.dumps({"data": "sprites", "runs": [run], "command": "python rows.py"}))
+    row = next(row for row in read_records(path) if row.protocol == "med@1")
+    assert (row.data, row.command) == ("rooms", "python rows.py  # at commit 1234567")
+    assert (row.null, row.null_spread) == (0.25, 0.125)
     path.write_text("[]")
     with pytest.raises(SettingsError, match="no record of runs"):
         read_records(path)
@@ -45,4 +51,5 @@ def test_records_of_earlier_work_are_rows(tmp_path: Path) -> None:
 
 def test_the_records_of_this_repository_can_be_read() -> None:
     folder = Path(__file__).parents[2] / "benchmarks" / "results"
-    assert all(read_records(path) for path in sorted(folder.glob("rows_*.json")))
+    names = [*folder.glob("rows_*.json"), *(folder / f"{name}_report.json" for name in ("quality", "disdiff", "diti"))]
+    assert all(read_records(path) for path in [*names, folder / "contrastive_study.json"])

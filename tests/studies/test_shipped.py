@@ -35,6 +35,10 @@ def test_every_method_is_in_the_study_of_all_methods() -> None:
     assert {entry.name for entry in study.entries()} == set(registry.names("methods"))
 
 
-def test_what_was_recorded_is_not_run_again(tmp_path: Path) -> None:
-    path = next(path for path in STUDIES if path.stem == "rows")
-    assert load_study(path, SweepOptions(tmp_path)).missing() == []
+@pytest.mark.parametrize("name", ["rows", "quality", "disdiff", "diti"])
+def test_what_was_recorded_is_not_run_again(name: str, tmp_path: Path) -> None:
+    path = next(path for path in STUDIES if path.stem == name)
+    plan = load_study(path, SweepOptions(tmp_path))
+    assert plan.runs
+    assert plan.missing() == []
+    assert plan.foundations_of(plan.missing()) == []

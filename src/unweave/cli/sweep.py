@@ -119,7 +119,8 @@ def _say_plan(plan: "StudyPlan", options: "SweepOptions", json: bool) -> None:
     if json:
         runs = {run.name: {"state": states(plan)[run.name], "seconds": time.runs.get(run.name), "command": run.command}
                 for run in plan.runs}  # fmt: skip
-        foundations = [planned.recipe.command for planned in plan.foundations]
+        foundations = {planned.name: {"seconds": time.foundations[planned.name], "command": planned.recipe.command}
+                       for planned in plan.foundations if planned.name in time.foundations}  # fmt: skip
         output.print_json({"runs": runs, "foundations": foundations, "seconds": time.total, "untimed": time.untimed,
                            "processes": time.processes, "lacking": plan.lacking()})  # fmt: skip
         return

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,18 +238,22 @@ def plan_table(plan: "StudyPlan", states: Mapping[str, str], time: "StudyTime") 
     table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
-    for planned in plan.foundations:
-        table.add_row(Text(planned.name), "foundation", "?")
+    for name, seconds in time.foundations.items():
+        table.add_row(Text(name), "foundation", _seconds(seconds))
     for run in plan.runs:
-        seconds = time.runs.get(run.name)
-        known = "" if run.name not in time.runs else "?" if seconds is None else f"{seconds:,.0f}"
+        known = _seconds(time.runs[run.name]) if run.name in time.runs else ""
         table.add_row(Text(run.name), states[run.name], known)
     total = f"about {time.total / 60:,.1f} minutes with {time.processes} processes, by a short measurement"
-    untimed = f"; {time.untimed} runs could not be timed" if time.untimed else ""
-    made = f"; {len(plan.foundations)} foundations are made first" if plan.foundations else ""
-    lacking = "".join(f"; {name} is imported without {', '.join(of)}" for name, of in plan.lacking().items())
+    untimed = f"; {time.untimed} could not be timed" if time.untimed else ""
+    made = f"; {len(time.foundations)} foundations are made first" if time.foundations else ""
+    counts = Counter(", ".join(protocols) for protocols in plan.lacking().values())
+    lacking = "".join(f"; {count} imported runs have no {protocols}" for protocols, count in counts.items())
     table.caption = f"{len(time.runs)} of {len(plan.runs)} runs are to do: {total}{untimed}{made}{lacking}"
     return table
+
+
+def _seconds(seconds: float | None) -> str:
+    return "?" if seconds is None else f"{seconds:,.0f}"
 
 
 def demonstration_table(shown: "ShownDemonstration") -> Table:

@@ -11,16 +11,20 @@ import numpy as np
 import torch
 
 from unweave import progress
+from unweave.config import Table
 from unweave.data.dataset import Dataset
 from unweave.evaluation.scores import evaluate_tables
 from unweave.method import Method, evaluating
+from unweave.runs.plan import plan as plan_run
 from unweave.runs.settings import RunSettings
+from unweave.studies.foundations import with_places
 from unweave.studies.plan import PlannedRun, StudyPlan
 from unweave.studies.stored import Scoring
-from unweave.training import loop
+from unweave.training import loop, recipes
 from unweave.training.batches import batches
 from unweave.training.experiment import Experiment
 from unweave.training.prepare import prepare
+from unweave.training.train import make_foundations
 
 SECONDS = 1.0
 """For how long the steps of a method are timed."""
@@ -34,38 +38,55 @@ class Measured(NamedTuple):
     """What was timed of a method."""
 
     per_image: float  # seconds of training
-    per_code: float  # seconds of encoding an image
-    units: int
+    per_code: float = 0.0  # seconds of encoding an image, of what has codes
+    units: int = 0
 
 
 class StudyTime(NamedTuple):
     """How long a study will take."""
 
     runs: Mapping[str, float | None]  # seconds of each missing run; None where it could not be timed
+    foundations: Mapping[str, float | None]  # and of each network that those stand on and that is missing
     total: float  # seconds with all processes at work
     processes: int
-    untimed: int  # runs that are not in the total
+    untimed: int  # runs and foundations that are not in the total
 
 
 def estimate(plan: StudyPlan, processes: int) -> StudyTime:
     """Seconds of every run that is missing, and of all with this many processes.
 
-    Nothing is kept. A method whose foundation is not there yet cannot be timed, nor one that is fitted without steps;
-    what a report takes is not counted. Methods whose steps change as they train are known by their first steps only.
+    Nothing is kept. Where a foundation is not there yet, a nearly untrained one stands in for it. A method that is
+    fitted without steps cannot be timed, and what a report takes is not counted. Methods whose steps change as they
+    train are known by their first steps only.
     """
     methods: dict[str, Measured | None] = {}
     scores: dict[tuple[str, int], float] = {}
-    seconds: dict[str, float | None] = {}
+    runs: dict[str, float | None] = {}
+    foundations: dict[str, float | None] = {}
     threads, missing = torch.get_num_threads(), plan.missing()
+    needed = plan.foundations_of(missing)
     try:
-        with progress.task("timing", len(missing), "runs") as task:
-            for number, run in enumerate(missing):
-                task.update(number, run.label)
-                seconds[run.name] = _seconds(run, plan.scoring, methods, scores)
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            progress.task("timing", len(needed) + len(missing), "runs") as task,
+        ):
+            for planned in needed:
+                task.update(len(foundations), planned.name)
+                recipe = planned.recipe
+                measured = _measured(recipe.what, dict(recipe.table), Path(folder))
+                images = plan_run(recipe.what, recipe.table).training.images
+                foundations[planned.name] = None if measured is None else START + images * measured.per_image
+            for run in missing:
+                task.update(len(foundations) + len(runs), run.label)
+                key = _without_seed(run.settings)
+                if key not in methods:
+                    methods[key] = _measured(run.method, run.table, Path(folder))
+                runs[run.name] = _seconds(run, plan.scoring, methods[key], scores)
     finally:
         torch.set_num_threads(threads)
-    known = [value for value in seconds.values() if value is not None]
-    return StudyTime(seconds, makespan(known, processes), processes, len(seconds) - len(known))
+    every = [*foundations.values(), *runs.values()]
+    known = [value for value in every if value is not None]
+    return StudyTime(runs, foundations, makespan(known, processes), processes, len(every) - len(known))
 
 
 def makespan(seconds: Sequence[float], processes: int) -> float:
@@ -77,15 +98,11 @@ def makespan(seconds: Sequence[float], processes: int) -> float:
 
 
 def _seconds(
-    run: PlannedRun, scoring: Scoring, methods: dict[str, Measured | None], scores: dict[tuple[str, int], float]
+    run: PlannedRun, scoring: Scoring, measured: Measured | None, scores: dict[tuple[str, int], float]
 ) -> float | None:
-    key = _without_seed(run.settings)
-    if key not in methods:
-        with tempfile.TemporaryDirectory() as folder, progress.use(progress.Progress()):
-            methods[key] = _time_method(run.settings, Path(folder) / "run")
-    measured, data = methods[key], run.settings.data.model_dump_json()
     if measured is None:
         return None
+    data = run.settings.data.model_dump_json()
     if (data, measured.units) not in scores:
         scores[data, measured.units] = _time_scores(run.settings, scoring, measured.units)
     rows = scoring.rows if scoring.protocols else 0
@@ -98,15 +115,25 @@ def _without_seed(settings: RunSettings) -> str:
     return settings.model_copy(update={"training": training}).model_dump_json()
 
 
+def _measured(what: str, table: Table, folder: Path) -> Measured | None:
+    """What is timed with these settings, on stand-ins in the folder for foundations that are missing."""
+    settings = plan_run(what, table)
+    with progress.use(progress.Progress()), tempfile.TemporaryDirectory(dir=folder) as run_dir:
+        if recipes.missing(settings, allowed=True):
+            settings = plan_run(what, with_places(what, table, settings, folder))
+            make_foundations(Experiment(settings, Path(run_dir)))
+        return _time_method(settings, Path(run_dir) / "run")
+
+
 def _time_method(settings: RunSettings, run_dir: Path) -> Measured | None:
     try:
         trainer = prepare(Experiment(settings, run_dir))
-    except (ValueError, LookupError):  # a foundation is not there yet
+    except (ValueError, LookupError):  # what is wrong is said where it is trained
         return None
     state, method = trainer.state, trainer.state.method
     precision = "float32" if settings.training.precision == "auto" else settings.training.precision
     training = settings.training.model_copy(update={"precision": precision})
-    if not state.players or not isinstance(method, Method):
+    if not state.players:
         return None
     stream = batches(trainer.dataset, 0, training.batch, 0, training.images, trainer.device)
     began, images, first = time.perf_counter(), 0, 0
@@ -120,6 +147,8 @@ def _time_method(settings: RunSettings, run_dir: Path) -> Measured | None:
         if time.perf_counter() - began > SECONDS:
             break
     per_image = (time.perf_counter() - began) / images if images else 0.0
+    if not isinstance(method, Method):
+        return Measured(per_image)
     probe = next(batches(trainer.dataset, 0, 128, 0, 128, trainer.device)).images
     with evaluating(method):
         began = time.perf_counter()

@@ -64,6 +64,14 @@ class StudyPlan:
             run for run in self.runs if run.name not in self.imported and not is_done(self.out, run.name, self.scoring)
         ]
 
+    def foundations_of(self, runs: Sequence[PlannedRun]) -> list[PlannedFoundation]:
+        """The foundations that are not there yet and that these runs stand on, in their order."""
+        needed = {name for run in runs for name in run.needs}
+        for planned in reversed(self.foundations):
+            if planned.name in needed:
+                needed |= set(planned.needs)
+        return [planned for planned in self.foundations if planned.name in needed]
+
     def lacking(self) -> dict[str, list[str]]:
         """The protocols that imported runs have no scores of, by run."""
         known = {run.name: {row.protocol for row in self.imported.get(run.name, ())} for run in self.runs}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from unweave.config import SettingsError
+from unweave.evaluation.protocols import NULLS
 from unweave.files import temporary_path, write_atomically
 
 REPORT = "report"
@@ -99,38 +101,39 @@ def read_results(path: Path) -> list[ResultRow]:
 
 
 def read_records(path: Path) -> list[ResultRow]:
-    """Rows of a JSON record {"data": NAME, "runs": [{"row", "seed", "images", "seconds", "PROTOCOL SCORE": value}]}.
+    """Rows of a JSON record {"runs": [{"row", "data", "seed", "images", "seconds", "PROTOCOL SCORE": value}]}.
 
+    `data`, and where they are known `command` and `commit`, are those of the record where a run has none of its own.
     Raises SettingsError where it is not there, or is none.
     """
     try:
         record = json.loads(path.read_text("utf-8"))
-        data, command = str(record["data"]), record.get("command", "")
-        about = {"data": Path(data).stem, "source": path.name, "command": _command(command)}
-        return [row for run in record["runs"] for row in _recorded(run, about)]
+        return [row for run in record["runs"] for row in _recorded({**record, **run}, path.name)]
     except FileNotFoundError:
         raise SettingsError(f"there is no record {str(path)!r}.") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(f"{path} is no record of runs: {type(error).__name__}: {error}") from None
 
 
-def _recorded(run: Mapping[str, Any], about: Mapping[str, Any]) -> list[ResultRow]:
-    label, seed, images = str(run["row"]), int(run["seed"]), int(run["images"])
+def _recorded(run: Mapping[str, Any], source: str) -> list[ResultRow]:
+    label, data, seed, images = str(run["row"]), Path(run["data"]).stem, int(run["seed"]), int(run["images"])
     scores = {tuple(key.split(" ", 1)): float(value) for key, value in run.items() if "@" in key}
-    name = f"{label} {about['data']} {images} {seed}"
+    about: dict[str, Any] = {"label": label, "method": label.split()[0], "data": data, "images": images, "seed": seed}
+    seconds = None if run.get("seconds") is None else float(run["seconds"])
     return [
         ResultRow(
-            run=name, label=label, method=label.split()[0], images=images, seed=seed,
-            seconds=None if run.get("seconds") is None else float(run["seconds"]),
-            protocol=protocol, score=score, value=value, **about,
+            run=f"{label} {data} {images} {seed}", **about, seconds=seconds, protocol=protocol, score=score,
+            value=value, null=scores.get((NULLS.get(protocol, ""), score)),
+            null_spread=scores.get((NULLS.get(protocol, ""), f"{score}_spread")),
+            source=source, command=_command(run.get("command", ""), str(run.get("commit", ""))),
         )
         for (protocol, score), value in scores.items()
     ]  # fmt: skip
 
 
-def _command(command: str | Sequence[str]) -> str:
-    words = command if isinstance(command, str) else " ".join(command)
-    return f"python {words}" if words else ""
+def _command(command: str | Sequence[str], commit: str) -> str:
+    words = (command if isinstance(command, str) else shlex.join(command)).removeprefix("python ")
+    return f"python {words}{f'  # at commit {commit}' if commit else ''}" if words else ""
 
 
 def _row(values: Mapping[str, Any], path: Path) -> ResultRow:

@@ -133,16 +133,11 @@ def run_jobs(jobs: Sequence[Job], options: SweepOptions, watcher: StudyWatcher, 
 
 def jobs_of(plan: StudyPlan, runs: Sequence[PlannedRun]) -> list[Job]:
     """What is to be done for these runs: the foundations that they need, and the runs."""
-    out, foundations = str(plan.out), {planned.name: planned for planned in plan.foundations}
-    needed = list(dict.fromkeys(name for run in runs for name in run.needs if name in foundations))
-    for name in needed:  # grows while it is walked
-        needed += [inner for inner in foundations[name].needs if inner in foundations and inner not in needed]
+    out, scoring = str(plan.out), asdict(plan.scoring)
     made = [
-        Job(name, "foundation", planned.recipe.what, dict(planned.recipe.table), name, planned.needs, out)
-        for name, planned in foundations.items()
-        if name in needed
+        Job(name, "foundation", recipe.what, dict(recipe.table), name, needs, out)
+        for name, recipe, needs in plan.foundations_of(runs)
     ]
-    scoring = asdict(plan.scoring)
     trained = [
         Job(run.name, "run", run.method, run.table, str(run.run_dir), run.needs, out, run.label, run.command, scoring)
         for run in runs
