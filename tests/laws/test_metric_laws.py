@@ -19,6 +19,7 @@ from unweave.evaluation.metrics.dci import dci
 from unweave.evaluation.metrics.dci_mig import dci_mig
 from unweave.evaluation.metrics.explicitness import explicitness
 from unweave.evaluation.metrics.factorvae_score import factorvae_score
+from unweave.evaluation.metrics.infomec import infomec, prune_by_quartiles, prune_by_range
 from unweave.evaluation.metrics.irs import irs
 from unweave.evaluation.metrics.mcc import mcc, mcc_rotated, mcc_spearman
 from unweave.evaluation.metrics.med import information_share, informativeness, med, med_scores, top_units
@@ -26,6 +27,7 @@ from unweave.evaluation.metrics.mig import mig
 from unweave.evaluation.metrics.modularity import modularity
 from unweave.evaluation.metrics.row_sampling import Tables
 from unweave.evaluation.metrics.sap import sap, sap_continuous
+from unweave.evaluation.metrics.snc import snc
 from unweave.evaluation.metrics.tad import tad_folds, tad_grid
 from unweave.evaluation.metrics.unsupervised import unsupervised
 
@@ -71,6 +73,7 @@ READ = {"informativeness": SHARE, "informativeness_train": SHARE}
 AREAS = {"explicitness": SHARE, "explicitness_train": SHARE}
 VOTES = {"eval_accuracy": SHARE, "train_accuracy": SHARE}
 TAD = {"tad": (0, 1.5), "captured": (0, 3)}
+INFOMEC = {"infom": SHARE, "infoc": SHARE, "infoe": (-1, 1), "infoe_null": (-1, 1), "active_units": COUNT}
 PRECISION = {"mean_average_precision": SHARE, "chance": SHARE, "attributes": (0, 3), "attributes_left_out": COUNT}
 UNSUPERVISED = {
     "gaussian_total_correlation": (0, inf),
@@ -116,6 +119,18 @@ METRICS = {
     "informativeness": Metric(
         split(lambda train, test, seed: informativeness(train, test, n_jobs=1)),
         READ, ones(READ), {"informativeness": (0.28, 0.45)}, noise=0.02,
+    ),
+    **{
+        f"infomec, {kind}": Metric(
+            lambda units, factors, seed, prune=prune: infomec(units, factors, prune, seed=seed),
+            INFOMEC, {}, {"infoe": (-0.02, 0.1), "infoe_null": (-0.02, 0.1)}, noise=0.02,
+        )
+        for kind, prune in (("range", prune_by_range), ("iqr", prune_by_quartiles))
+    },
+    "snc": Metric(
+        split(lambda train, test, seed: snc(train, test)),
+        {"snc": SHARE, "snc_train": SHARE, "chance": SHARE}, {"snc": 1, "snc_train": 1}, {"snc": (0.28, 0.46)},
+        noise=0.1, rows=4,
     ),
     "mcc": Metric(alone(mcc), {"mcc": SHARE}, {"mcc": 1}, below(0.18, "mcc"), real=True),
     "mcc_rotated": Metric(
@@ -181,6 +196,7 @@ TURNED = HERE + "test_thresholds_meet_turned_codes_and_attributes_from_the_other
 PENALTY = IN_METRICS + "test_sap.py::test_the_scale_of_a_unit_matters_as_the_machine_has_an_absolute_penalty"
 WEIGHT = IN_METRICS + "test_irs.py::test_the_scale_of_one_unit_matters_as_it_is_its_weight"
 WEIGHTS = IN_METRICS + "test_unsupervised.py::test_the_scale_of_one_unit_matters_to_the_wasserstein_correlation_only"
+SMALL = IN_METRICS + "test_infomec.py::test_a_unit_of_small_scale_is_left_out"
 COUNTER_EXAMPLES = {
     ("dci", "a tiny scale"): ABSOLUTE,
     ("dci.completeness", "one more constant unit"): COPIES,
@@ -195,6 +211,11 @@ COUNTER_EXAMPLES = {
         IN_METRICS + "test_modularity.py::test_a_unit_that_knows_nothing_counts_zero",
     ("modularity", "chance"): HERE + "test_codes_that_know_nothing_have_any_modularity",
     ("irs.irs", "the scale of each unit"): WEIGHT,
+    **{
+        (f"infomec, {kind}.{score}", "the scale of each unit"): SMALL
+        for kind in ("range", "iqr")
+        for score in ("infom", "infoc", "active_units")
+    },
     ("med.completeness", "one more constant unit"): COPIES,
     ("top_med, k = 1.completeness", "one more constant unit"): COPIES,
     ("top_med, k = 1.units", "one more constant unit"): COPIES,
@@ -226,6 +247,10 @@ ELSEWHERE = (  # metrics that see several models or images, and the laws they ha
     IN_METRICS + "test_udr.py::test_lasso_does_not_forgive_a_warp",
     IN_METRICS + "test_local_isometry.py::test_scores_are_in_0_1_and_turning_the_codes_does_not_matter",
     IN_METRICS + "test_local_isometry.py::test_units_of_different_scale_score_lower",
+    IN_METRICS + "test_neuron_knockout.py::test_order_signs_and_scale_hardly_matter",
+    IN_METRICS + "test_model_centrality.py::test_the_order_and_the_scale_of_units_do_not_matter",
+    IN_METRICS + "test_jacobian_orthogonality.py::test_the_length_of_a_column_does_not_matter",
+    IN_METRICS + "test_dci_es.py::test_turned_codes_are_less_explicit_and_as_informative",
     IN_METRICS + "test_med.py::test_the_null_sees_neither_origin_nor_scale",
     IN_METRICS + "image/test_mse.py::test_the_scale_of_the_images_does_not_matter_and_the_order_of_the_two_does_not",
     IN_METRICS + "image/test_psnr.py::test_scaling_the_images_with_their_range_changes_nothing",

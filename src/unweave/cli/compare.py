@@ -18,8 +18,8 @@ def command(
     \b
         unweave compare runs/encdiff-photos runs/encdiff-photos-2 runs/betavae-photos
 
-    A run without a report gets one first (about a minute). Of three or more seeds of one recipe UDR is measured. Factor
-    scores are those that `unweave evaluate RUN` has written.
+    A run without a report gets one first (about a minute). Of three or more runs of one data set ModelCentrality is
+    measured, of three or more seeds of one recipe UDR. Factor scores are those that `unweave evaluate RUN` has written.
     """
     from unweave.cli import tables
     from unweave.evaluation.compare import compare

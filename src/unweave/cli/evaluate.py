@@ -47,6 +47,9 @@ def command(
     isometry: Annotated[
         bool, typer.Option("--isometry", help="with runs: also say whether codes keep the small distances of images")
     ] = False,
+    jacobian: Annotated[
+        bool, typer.Option("--jacobian", help="with runs: also say how far units change pictures independently")
+    ] = False,
     figures: Annotated[Path | None, typer.Option(help="with --codes: a folder for pictures of the matrices")] = None,
     save: Annotated[Path | None, typer.Option("--output", "-o", help="a new scores.json to write")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the scores as JSON")] = False,
@@ -75,6 +78,8 @@ def command(
         raise ValueError("--split needs a run: the codes of a split are given by `unweave encode RUN --split`.")
     if codes is not None and isometry:
         raise ValueError("--isometry needs a run: it compares codes with their images.")
+    if codes is not None and jacobian:
+        raise ValueError("--jacobian needs a run: codes alone cannot be turned into images.")
     if codes is not None and edits:
         raise ValueError("--edits needs a run: codes alone cannot be turned into images.")
     if edits and data is not None:
@@ -96,7 +101,9 @@ def command(
         output.choose_threads()
         rows_of_runs = RowsOfRuns(data, split, rows, weights)  # type: ignore[arg-type]
         with output.progress_of(quiet=False):
-            _evaluate_runs(runs or [], measuring, rows_of_runs, RunOptions(compare, edits, isometry, save, json))
+            _evaluate_runs(
+                runs or [], measuring, rows_of_runs, RunOptions(compare, edits, isometry, jacobian, save, json)
+            )
 
 
 class Measuring(NamedTuple):
@@ -131,6 +138,7 @@ class RunOptions(NamedTuple):
     compare: bool
     edits: bool
     isometry: bool
+    jacobian: bool
     save: Path | None
     json: bool
 
@@ -197,7 +205,7 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
         published(dataset.name)  # an unknown name is said before the work
     scores: dict[str, "Scores"] = {}
     if dataset.factor_names or not (
-        options.edits or options.isometry or len(runs) > 2
+        options.edits or options.isometry or options.jacobian or len(runs) > 2
     ):  # else there are scores without labels to give
         for run in runs:
             scores[str(run.path)] = evaluate(
@@ -246,6 +254,16 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
             )
             result["isometry"][str(run.path)] = kept.to_json()
             printed.append(tables.isometry_table(kept, str(run.path)))
+    if options.jacobian:
+        from unweave.evaluation.jacobian import evaluate_jacobian
+
+        result["jacobian"] = {}
+        for run in runs:
+            moved = evaluate_jacobian(
+                run, data=scored.data, split=scored.split, seed=measuring.seed, weights=scored.weights
+            )
+            result["jacobian"][str(run.path)] = moved.to_json()
+            printed.append(tables.jacobian_table(moved, str(run.path)))
     if options.compare:
         printed += [tables.published_table(comparison(of_run, dataset.name)) for of_run in scores.values()]
     if options.json:

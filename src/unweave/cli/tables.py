@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a table of settings needs no torch
     from unweave.evaluation.compare import ComparedRun, RunComparison
     from unweave.evaluation.edits import EditScores
     from unweave.evaluation.evaluate import IsometryScores, SeedAgreement
+    from unweave.evaluation.jacobian import JacobianScores
     from unweave.evaluation.probe import ProbeResult
     from unweave.evaluation.published import PublishedComparison
     from unweave.evaluation.scores import ScoreOfRepeats, Scores
@@ -137,6 +138,21 @@ def isometry_table(scores: "IsometryScores", run: str) -> Table:
     return table
 
 
+def jacobian_table(scores: "JacobianScores", run: str) -> Table:
+    """How far the units of a run change the picture in directions of their own."""
+    title = f"Jacobian of the decoder of {run} ({scores.scored_weights} weights; {scores.images} images)"
+    table = Table("figure", "value", "meaning", title=title, title_justify="left")
+    for name, value, meaning in (
+        ("orthogonality", scores.orthogonality, "0 to 1, higher is better: 1 - mean |cosine| of what two units change"),
+        ("turned", scores.turned, "the same of the code turned at random"),
+    ):
+        table.add_row(name, "-" if value is None else f"{value:.3f}", meaning)
+    looked_at = f"{scores.units}" if scores.looked_at == scores.units else f"{scores.looked_at} of {scores.units}"
+    table.add_row("live units", str(len(scores.live)), f"of {looked_at} that were moved")
+    table.caption = "a figure of ours, without labels, and not tested enough to choose by it alone"
+    return table
+
+
 def probe_table(scores: "ProbeResult", run: str) -> Table:
     """What linear models read, target by target."""
 
@@ -175,6 +191,7 @@ def published_table(comparison: "PublishedComparison") -> Table:
 COMPARED = {
     "swap consistency": "swap", "live units": "live", "copies": "copies", "dead units": "dead",
     "not looked at": "not looked at", "psnr units alone": "PSNR units", "psnr inverted": "PSNR x_T", "udr": "UDR",
+    "orthogonality": "orthogonal", "orthogonality turned": "orth. turned", "centrality": "central",
     "dci@1": "DCI D", "factorvae@1": "F-VAE", "mig@1": "MIG", "med@1": "MED top-1",
     "med-null@1": "MED turned",
 }  # fmt: skip
@@ -210,7 +227,7 @@ def _without_common_folder(runs: "Sequence[ComparedRun]") -> list[str]:
 def _how_to_read(comparison: "RunComparison") -> str:
     from unweave.evaluation.compare import MIN_RANKED
 
-    text = "swap consistency, PSNR, UDR and scores: higher is better"
+    text = "swap consistency, PSNR, UDR, orthogonality, centrality and scores: higher is better"
     scored = sum(run.scores["dci@1"] is not None for run in comparison.runs)
     if comparison.agreement:
         correlations = ", ".join(f"{COMPARED[key]} {value:+.2f}" for key, value in comparison.agreement.items())

@@ -11,9 +11,12 @@ from scipy.stats import spearmanr
 
 from unweave import progress
 from unweave.config import SettingsError
+from unweave.evaluation.centrality import model_centrality
 from unweave.evaluation.evaluate import agreement, list_runs, settings_without_seed
 from unweave.evaluation.find_factors import SAMPLING
+from unweave.evaluation.jacobian import JacobianScores, evaluate_jacobian
 from unweave.evaluation.report.report import report
+from unweave.method import Generative
 from unweave.runs.report_facts import ReportFacts
 from unweave.runs.run import Run
 
@@ -27,6 +30,7 @@ SCORES = {
 """The scores with factors that stand beside the label-free ones, where `unweave evaluate` has measured them."""
 
 UDR_ROWS = 10_000
+MIN_CENTRAL = 3  # runs on one data set that read each other's pictures
 MIN_RANKED = 4  # scored runs that a rank correlation is given of
 
 
@@ -47,6 +51,9 @@ class ComparedRun:
     not_looked_at: int
     psnr_units_alone: float | None
     psnr_inverted: float | None
+    orthogonality: float | None  # of the decoder's Jacobian
+    orthogonality_turned: float | None  # its null
+    centrality: float | None
     udr: float | None
     scores: dict[str, float | None]  # by protocol (see `SCORES`)
 
@@ -55,7 +62,8 @@ class ComparedRun:
         return {
             "swap consistency": self.swap_consistency, "live units": self.live_units, "copies": self.copies,
             "dead units": self.dead_units, "psnr units alone": self.psnr_units_alone,
-            "psnr inverted": self.psnr_inverted, "udr": self.udr,
+            "psnr inverted": self.psnr_inverted, "orthogonality": self.orthogonality,
+            "centrality": self.centrality, "udr": self.udr,
         }  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -64,7 +72,8 @@ class ComparedRun:
             "images": self.images, "swap consistency": self.swap_consistency, "live units": self.live_units,
             "copies": self.copies, "dead units": self.dead_units, "not looked at": self.not_looked_at,
             "psnr units alone": self.psnr_units_alone, "psnr inverted": self.psnr_inverted, "udr": self.udr,
-            **self.scores,
+            "orthogonality": self.orthogonality, "orthogonality turned": self.orthogonality_turned,
+            "centrality": self.centrality, **self.scores,
         }  # fmt: skip
 
 
@@ -83,16 +92,20 @@ def compare(runs: Sequence[Run | str | Path]) -> RunComparison:
     """Label-free facts and factor scores of every run, and how well the first rank runs as the second do.
 
     The facts are those of `report` at its defaults, which is made where a run has none of its present weights (about a
-    minute each). `udr` is UDR-lasso on 10,000 rows among runs that differ in their seed alone, where there are three or
-    more of them. `agreement` is Spearman's rank correlation of each label-free number with DCI disentanglement over
-    these runs, where four or more have both; runs of one data set only. Foundations, which have no units, and runs
-    that have no checkpoint are left out, and said. Raises ValueError for fewer than two others.
+    minute each). `orthogonality` is that of the decoder's Jacobian (`evaluation.jacobian`), and `centrality`
+    ModelCentrality (`evaluation.centrality`), where three or more runs of one data set can draw. `udr` is UDR-lasso on
+    10,000 rows among runs that differ in their seed alone, where there are three or more of them. `agreement` is
+    Spearman's rank correlation of each label-free number with DCI disentanglement over these runs, where four or more
+    have both; runs of one data set only. Foundations, which have no units, and runs that have no checkpoint are left
+    out, and said. Raises ValueError for fewer than two others.
     """
     loaded = [run if isinstance(run, Run) else Run(run) for run in list_runs(runs)]
     with_units = [run for run in loaded if _has_units(run)]
     if len(with_units) < 2:
         raise ValueError("compare at least two runs.")
-    compared = [_describe(run, _report_facts(run)) for run in with_units]
+    compared = [_describe(run, _report_facts(run), _jacobian(run)) for run in with_units]
+    for position, value in _centrality(with_units, compared).items():
+        compared[position] = replace(compared[position], centrality=value)
     for position, value in _udr(with_units).items():
         compared[position] = replace(compared[position], udr=value)
     return RunComparison(compared, _rank_agreement(compared))
@@ -107,7 +120,11 @@ def _has_units(run: Run) -> bool:
     return True
 
 
-def _describe(run: Run, facts: ReportFacts) -> ComparedRun:
+def _jacobian(run: Run) -> JacobianScores | None:
+    return evaluate_jacobian(run) if isinstance(run.method(), Generative) else None
+
+
+def _describe(run: Run, facts: ReportFacts, jacobian: JacobianScores | None) -> ComparedRun:
     rebuilt = facts.reconstruction
     return ComparedRun(
         run=str(run.path),
@@ -123,6 +140,9 @@ def _describe(run: Run, facts: ReportFacts) -> ComparedRun:
         not_looked_at=facts.not_looked_at,
         psnr_units_alone=None if rebuilt is None else rebuilt.units_alone.psnr,
         psnr_inverted=None if rebuilt is None or rebuilt.inverted is None else rebuilt.inverted.psnr,
+        orthogonality=None if jacobian is None else jacobian.orthogonality,
+        orthogonality_turned=None if jacobian is None else jacobian.turned,
+        centrality=None,
         udr=None,
         scores=_scores(run),
     )
@@ -144,6 +164,19 @@ def _report_facts(run: Run) -> ReportFacts:
 def _scores(run: Run) -> dict[str, float | None]:
     protocols = (run.own_scores() or {}).get("protocols", {})
     return {name: protocols.get(name, {}).get(score, {}).get("value") for name, score in SCORES.items()}
+
+
+def _centrality(runs: Sequence[Run], compared: Sequence[ComparedRun]) -> dict[int, float]:
+    """ModelCentrality of the runs that can draw and have two or more others of their data set, by position."""
+    groups: dict[str, list[int]] = {}
+    for position, run in enumerate(compared):
+        if isinstance(runs[position].method(), Generative):
+            groups.setdefault(run.digest, []).append(position)
+    values: dict[int, float] = {}
+    for positions in groups.values():
+        if len(positions) >= MIN_CENTRAL:
+            values |= dict(zip(positions, model_centrality([runs[position] for position in positions]).tolist()))
+    return values
 
 
 def _udr(runs: Sequence[Run]) -> dict[int, float]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from unweave.evaluation import metrics
 from unweave.evaluation.metrics.row_sampling import Tables, rows_to_score, rows_to_train_and_test
@@ -145,6 +145,14 @@ def _mcc_rotated(evidence: Evidence, seed: int) -> ProtocolResult:
     return ProtocolResult(metrics.mcc.mcc_rotated(*drawn, seed=seed), {"rows": len(drawn.units)})
 
 
+def _infomec(prune: Callable[[UnitTable], Bool[np.ndarray, "units"]]) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        drawn = _common_rows(evidence, 10_000, seed)
+        return ProtocolResult(metrics.infomec.infomec(*drawn, prune, seed=seed), {"rows": len(drawn.units)})
+
+    return run
+
+
 def _unsupervised(evidence: Evidence, seed: int) -> ProtocolResult:
     drawn = _common_rows(evidence, 10_000, seed)
     scores = metrics.unsupervised.unsupervised(drawn.units)
@@ -194,6 +202,13 @@ _MED_NULL = {
         (key, "0 to 1: the score if axes meant nothing"),
         (f"{key}_spread", "standard deviation over rotations"),
     )
+}
+_INFOMEC = {
+    "infom": f"{_HIGHER}: each active unit informs of one factor",
+    "infoc": f"{_HIGHER}: one active unit informs of a factor",
+    "infoe": "at most 1: log loss that a linear probe takes away, on the rows it is fitted to; beside infoe_null",
+    "infoe_null": "the same with codes of other rows",
+    "active_units": "units that count in infom and infoc",
 }
 _TAD = {
     "tad": "0 or more, higher is better: gap between the two best units, summed over captured attributes",
@@ -334,6 +349,48 @@ PROTOCOLS = MappingProxyType({
         _ROWS,
         {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
     ),
+    "infomec-range@1": Protocol(
+        _infomec(lambda units: metrics.infomec.prune_by_range(units)),
+        "InfoMEC (QLAE): 10,000 rows, 10 neighbours; units of a twentieth of the widest range count",
+        _ROWS,
+        _INFOMEC,
+    ),
+    "infomec-iqr@1": Protocol(
+        _infomec(lambda units: metrics.infomec.prune_by_quartiles(units)),
+        "InfoMEC (Tripod): the same; units of a tenth of the widest interquartile range count",
+        _ROWS,
+        _INFOMEC,
+    ),
+    "snc@1": Protocol(
+        _on_split(lambda train, test, seed: metrics.snc.snc(train, test)),
+        "single-neuron classification: one unit a factor, cut into as many bins as classes; 10,000 + 5,000 rows",
+        _SPLIT,
+        {
+            "snc": f"{_HIGHER}: accuracy of the one unit of each factor, on rows it was not cut on",
+            "snc_train": "the same on the training rows",
+            "chance": "what codes that know nothing have",
+        },
+    ),
+    "nk@1": Protocol(
+        _on_split(lambda train, test, seed: metrics.neuron_knockout.neuron_knockout(train, test, seed=seed)),
+        "neuron knockout: accuracy of a network with and without the unit of each factor; 10,000 + 5,000 rows",
+        _SPLIT,
+        {
+            "nk": "-1 to 1, higher is better, 0 for codes that know nothing: what taking the unit away costs",
+            "accuracy": "of all units",
+            "accuracy_without": "without the unit of the factor",
+        },
+    ),
+    "dci-es@1": Protocol(
+        _on_split(lambda train, test, seed: metrics.dci_es.dci_es(train, test, seed=seed)),
+        "explicitness of DCI-ES: random forests of 100 trees, of depth 1 to 32; 10,000 + 5,000 rows",
+        _SPLIT,
+        {
+            "explicitness": "at most 1, higher is better, 1 for codes that know nothing: read it with informativeness",
+            "informativeness": f"{_HIGHER}: accuracy of the best depth",
+            "size": "units per factor",
+        },
+    ),
     "tad@1": Protocol(
         _on_rows(lambda units, factors: metrics.tad.tad_folds(units, factors)),
         "TAD and captured attributes, as InfoDiffusion: exact areas, 5 folds of 10,000 rows; yes-or-no factors",
@@ -378,6 +435,8 @@ NULLS = MappingProxyType({"med@1": "med-null@1", "med-unreduced@1": "med-null-un
 OTHERS = MappingProxyType({
     "udr-lasso@1": "agreement of three or more runs by Lasso, 10,000 rows: `evaluate RUN RUN RUN`",
     "udr-spearman@1": "the same by rank correlation",
+    "model-centrality@1": "how well runs tell which unit another holds fixed, 200 groups of 8: `compare RUN RUN RUN`",
+    "jacobian-orthogonality@1": "whether units change pictures in directions of their own: `evaluate RUN --jacobian`",
     "swap-consistency@1": "share of a code's change that lands in the swapped unit, 128 pairs: `evaluate RUN --edits`",
     "edit-precision@1": "factors that swapped units change, 64 + 256 pairs, a probe of 5,000 images: the same command",
 })  # fmt: skip

@@ -41,6 +41,10 @@ class Scores(TypedDict):
 COSTS = {
     "dci@1": 50.0,
     "dci-factors@1": 50.0,
+    "dci-es@1": 40.0,
+    "nk@1": 20.0,
+    "infomec-range@1": 8.0,
+    "infomec-iqr@1": 8.0,
     "sap@1": 4.0,
     "explicitness@1": 4.0,
     "unsupervised@1": 2.0,
