@@ -41,7 +41,7 @@ def measure(name: str, run: Run) -> dict[str, Any]:
     units = reduction.apply(reduction.fit(codes), codes)
     dci = evaluate_tables(units, factors, protocols=["dci-2k@1"], repeats=1)["protocols"]["dci-2k@1"]
     measured = {
-        "set": name, "run": run.path.name, "recipe": run.path.name.rsplit("-", 1)[0], "seed": run.settings.training.seed,
+        "set": name, "run": run.path.name, "recipe": run.path.name.rsplit("-", 1)[0],
         "orthogonality": jacobian.orthogonality, "turned": jacobian.turned, "live": len(jacobian.live),
         "excess": None if jacobian.orthogonality is None else jacobian.orthogonality - jacobian.turned,
         "disentanglement": dci["disentanglement"]["value"], "informativeness": dci["informativeness"]["value"],
