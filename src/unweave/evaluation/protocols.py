@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from unweave.evaluation import metrics
 from unweave.evaluation.metrics.row_sampling import Tables, rows_to_score, rows_to_train_and_test
@@ -66,6 +66,16 @@ def _on_rows(
     def run(evidence: Evidence, seed: int) -> ProtocolResult:
         drawn = _common_rows(evidence, count, seed)
         return ProtocolResult(metric(*drawn), {"rows": len(drawn.units)})
+
+    return run
+
+
+def _on_seeded_rows(
+    metric: Callable[[UnitTable, FactorTable, int], dict[str, float]], count: int = 10_000
+) -> Callable[[Evidence, int], ProtocolResult]:
+    def run(evidence: Evidence, seed: int) -> ProtocolResult:
+        drawn = _common_rows(evidence, count, seed)
+        return ProtocolResult(metric(*drawn, seed), {"rows": len(drawn.units)})
 
     return run
 
@@ -136,19 +146,6 @@ def _voting(
 ) -> Callable[[Evidence, int], ProtocolResult]:
     def run(evidence: Evidence, seed: int) -> ProtocolResult:
         return ProtocolResult(metric(evidence.units, evidence.factors, np.random.RandomState(seed)), dict(sizes))
-
-    return run
-
-
-def _mcc_rotated(evidence: Evidence, seed: int) -> ProtocolResult:
-    drawn = _common_rows(evidence, 10_000, seed)
-    return ProtocolResult(metrics.mcc.mcc_rotated(*drawn, seed=seed), {"rows": len(drawn.units)})
-
-
-def _infomec(prune: Callable[[UnitTable], Bool[np.ndarray, "units"]]) -> Callable[[Evidence, int], ProtocolResult]:
-    def run(evidence: Evidence, seed: int) -> ProtocolResult:
-        drawn = _common_rows(evidence, 10_000, seed)
-        return ProtocolResult(metrics.infomec.infomec(*drawn, prune, seed=seed), {"rows": len(drawn.units)})
 
     return run
 
@@ -334,7 +331,7 @@ PROTOCOLS = MappingProxyType({
         {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
     ),
     "mcc-rotation@1": Protocol(
-        _mcc_rotated,
+        _on_seeded_rows(lambda units, factors, seed: metrics.mcc.mcc_rotated(units, factors, seed=seed)),
         "MCC, and the mean over 1,000 random rotations of the same code; for ordered factors; 10,000 rows",
         _ROWS,
         {
@@ -350,14 +347,28 @@ PROTOCOLS = MappingProxyType({
         {"mcc": f"{_HIGHER}: each factor is followed by a unit of its own"},
     ),
     "infomec-range@1": Protocol(
-        _infomec(lambda units: metrics.infomec.prune_by_range(units)),
+        _on_seeded_rows(
+            lambda units, factors, seed: metrics.infomec.infomec(
+                units, factors, metrics.infomec.prune_by_range, seed=seed
+            )
+        ),
         "InfoMEC (QLAE): 10,000 rows, 10 neighbours; units of a twentieth of the widest range count",
         _ROWS,
         _INFOMEC,
     ),
     "infomec-iqr@1": Protocol(
-        _infomec(lambda units: metrics.infomec.prune_by_quartiles(units)),
+        _on_seeded_rows(
+            lambda units, factors, seed: metrics.infomec.infomec(
+                units, factors, metrics.infomec.prune_by_quartiles, seed=seed
+            )
+        ),
         "InfoMEC (Tripod): the same; units of a tenth of the widest interquartile range count",
+        _ROWS,
+        _INFOMEC,
+    ),
+    "infomec-values@1": Protocol(
+        _on_seeded_rows(lambda units, factors, seed: metrics.infomec.infomec_of_values(units, factors, seed=seed)),
+        "InfoMEC of units that take few values (QLAE): counts instead of neighbours; 10,000 rows",
         _ROWS,
         _INFOMEC,
     ),

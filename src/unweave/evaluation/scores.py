@@ -45,6 +45,7 @@ COSTS = {
     "nk@1": 20.0,
     "infomec-range@1": 8.0,
     "infomec-iqr@1": 8.0,
+    "infomec-values@1": 8.0,
     "sap@1": 4.0,
     "explicitness@1": 4.0,
     "unsupervised@1": 2.0,

@@ -7,6 +7,7 @@ from sklearn.feature_selection import mutual_info_classif
 from unweave.evaluation.metrics.infomec import (
     explained_log_loss,
     infomec,
+    infomec_of_values,
     information_of_numbers,
     normalised_information,
     preference,
@@ -45,7 +46,7 @@ def test_golden_modularity_and_compactness(golden, request, prune):
 @pytest.mark.long
 def test_golden_explicitness(golden, request):
     units, factors, (_, _, infoe) = of(golden, request)
-    assert explained_log_loss(units, factors) == pytest.approx(infoe, abs=5e-3)
+    assert explained_log_loss(standardise(units.astype(float)), factors) == pytest.approx(infoe, abs=5e-3)
 
 
 @settings(max_examples=30, deadline=None)
@@ -126,3 +127,17 @@ def test_constant_units_have_no_scores(prune):
 def test_without_units_classes_are_equally_probable_whatever_their_frequency():
     rare = (np.arange(600) % 20 == 0).astype(np.int64)[:, None]
     assert explained_log_loss(np.zeros((600, 1)), rare) == pytest.approx(0, abs=1e-6)
+
+
+def test_units_of_few_values_are_counted():
+    scores = infomec_of_values(FACTORS[:, [1, 0, 2, 0]] / 7, FACTORS)
+    one, two = 0.99, (1 / 2 - 1 / 4) / (1 - 1 / 4)  # the factor of two units prefers neither
+    assert scores["infom"] == pytest.approx(one, abs=0.05)
+    assert scores["infoc"] == pytest.approx((2 * one + two) / 3, abs=0.05)
+    assert scores["infoe"] == pytest.approx(1, abs=0.02)
+    assert scores["infoe_null"] < 0.05
+    assert scores["active_units"] == 4
+    constant = np.hstack([FACTORS, np.zeros((600, 1))])
+    assert infomec_of_values(constant, FACTORS)["active_units"] == 3
+    with pytest.raises(ValueError, match=r"unit 1 has 600 values in 600 rows"):
+        infomec_of_values(np.stack([FACTORS[:, 0], np.arange(600)], axis=1), FACTORS)

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from unweave.evaluation.metrics.checks import as_tables, varying_factors
-from unweave.evaluation.metrics.information import entropies
+from unweave.evaluation.metrics.information import entropies, mutual_information
 from unweave.evaluation.metrics.preparation import standardise
 from unweave.types import FactorTable, TableLike, UnitTable
 
@@ -19,6 +19,7 @@ Prune = Callable[[UnitTable], Bool[np.ndarray, "units"]]
 
 NEIGHBOURS = 10
 JITTER = 1e-10  # that tells equal values apart
+MAX_VALUES = 100
 
 
 def infomec(units: TableLike, factors: TableLike, prune: Prune, *, seed: int = 0) -> dict[str, float]:
@@ -61,15 +62,43 @@ def infomec(units: TableLike, factors: TableLike, prune: Prune, *, seed: int = 0
     """
     units, factors = as_tables(units, factors)
     factors = factors[:, varying_factors(factors, "inform of")]
-    active = prune(units)
-    share = normalised_information(units[:, active], factors, seed)
-    exchanged = np.random.RandomState(seed).permutation(len(units))
+    share = normalised_information(units[:, prune(units)], factors, seed)
+    return _scores(share, standardise(units.astype(np.float64)), factors, seed)
+
+
+def infomec_of_values(units: TableLike, factors: TableLike, *, seed: int = 0) -> dict[str, float]:
+    """`infomec` of units that take few values each, such as those of QLAE, whose authors score it so.
+
+    Mutual information is that of the counts, every unit that takes two values is active, and the logistic regression
+    sees a column for each value. Raises ValueError for a unit of more than 100 values, whose counts say nothing.
+    """
+    units, factors = as_tables(units, factors)
+    factors = factors[:, varying_factors(factors, "inform of")]
+    levels = np.stack([np.unique(unit, return_inverse=True)[1] for unit in units.T], axis=1)
+    counts = levels.max(0) + 1
+    if counts.max() > MAX_VALUES:
+        raise ValueError(
+            f"unit {counts.argmax()} has {counts.max():,} values in {len(units):,} rows, at most {MAX_VALUES} were "
+            "expected: infomec-range@1 and infomec-iqr@1 are for units of any numbers."
+        )
+    share = mutual_information(levels[:, counts > 1], factors) / entropies(factors)
+    columns = np.concatenate([np.eye(count)[level] for count, level in zip(counts, levels.T)], axis=1)
+    return _scores(share, columns, factors, seed)
+
+
+def _scores(
+    share: Float[np.ndarray, "active factors"],
+    numbers: Float[np.ndarray, "rows numbers"],
+    factors: FactorTable,
+    seed: int,
+) -> dict[str, float]:
+    exchanged = np.random.RandomState(seed).permutation(len(numbers))
     return {
         "infom": preference(share),
         "infoc": preference(share.T),
-        "infoe": explained_log_loss(units, factors),
-        "infoe_null": explained_log_loss(units[exchanged], factors),
-        "active_units": float(active.sum()),
+        "infoe": explained_log_loss(numbers, factors),
+        "infoe_null": explained_log_loss(numbers[exchanged], factors),
+        "active_units": float(len(share)),
     }
 
 
@@ -129,18 +158,17 @@ def information_of_numbers(
     return max(0.0, float(digamma(len(numbers)) + total / len(numbers)))
 
 
-def explained_log_loss(units: UnitTable, factors: FactorTable) -> float:
-    """The share of the log loss that a logistic regression on standardised units takes away: at most 1, 0 is nothing.
+def explained_log_loss(numbers: Float[np.ndarray, "rows numbers"], factors: FactorTable) -> float:
+    """The share of the log loss that a logistic regression takes away: at most 1, 0 is nothing.
 
     Mean over factors. The regression has no penalty, classes that weigh the same, and 100 iterations of L-BFGS, after
     which it often has not converged. What it is compared with, the regression without units, gives all classes the
     same probability, whatever their frequency, and so has the log loss log(classes).
     """
-    numbers = standardise(units.astype(np.float64))
     return float(np.mean([1 - _log_loss(numbers, factor) / np.log(len(np.unique(factor))) for factor in factors.T]))
 
 
-def _log_loss(numbers: Float[np.ndarray, "rows units"], labels: Int[np.ndarray, "rows"]) -> float:
+def _log_loss(numbers: Float[np.ndarray, "rows numbers"], labels: Int[np.ndarray, "rows"]) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 100 iterations are the protocol
         model = LogisticRegression(C=np.inf, class_weight="balanced").fit(numbers, labels)
