@@ -17,22 +17,6 @@ def score(units, trees=20):
     return dci_es(train, test, trees=trees, n_jobs=1)
 
 
-@pytest.mark.parametrize("kind", ["aligned-0", "random-3"])
-@pytest.mark.slow
-def test_the_reference_s_values_for_few_trees_and_rows(kind, request):
-    from tests.evaluation.metrics.conftest import GOLDEN
-
-    if not GOLDEN.is_dir():
-        pytest.skip(f"no golden tables at {GOLDEN}")
-    units = np.load(GOLDEN / f"dsprites46k-{kind}.npy")
-    factors = np.stack(np.unravel_index(np.arange(46080), (3, 6, 10, 16, 16)), axis=1)
-    rows = np.load(GOLDEN / "rows.npz")
-    train, test = (Tables(units[of], factors[of]) for of in (rows["train"][:2000], rows["test_5000"][:1000]))
-    scores = dci_es(train, test, trees=20, n_jobs=1)
-    assert scores["explicitness"] == pytest.approx({"aligned-0": 0.991, "random-3": 0.994}[kind], abs=0.01)
-    assert scores["size"] == units.shape[1] / 5
-
-
 def test_the_whole_forest_is_the_deepest_cut():
     forest = RandomForestClassifier(10, max_depth=max(DEPTHS), random_state=0).fit(CLEAN[:800], FACTORS[:800, 0])
     assert _probabilities(forest, CLEAN[800:])[-1] / 10 == pytest.approx(forest.predict_proba(CLEAN[800:]))

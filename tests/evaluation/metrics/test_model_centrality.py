@@ -65,6 +65,7 @@ def test_the_turned_model_among_equal_ones_is_the_least_central():
     assert centrality(tables).argmin() == 3
 
 
+@pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize("shape", [(2, 2), (3, 4)])
 def test_two_models_have_no_centre(shape):
     with pytest.raises(ValueError, match="three or more"):

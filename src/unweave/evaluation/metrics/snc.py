@@ -50,7 +50,9 @@ def snc(train: Tables, test: Tables) -> dict[str, float]:
     """
     train, test = as_split(train, test)
     aligned = align_units(train)
-    accuracies = np.array([_accuracy(train, test, factor, unit) for factor, unit in zip(*aligned)])
+    accuracies = np.array(
+        [_accuracy(train, test, factor, unit) for factor, unit in zip(aligned.factor.tolist(), aligned.unit.tolist())]
+    )
     chances = [1 / len(np.unique(train.factors[:, factor])) for factor in aligned.factor]
     return {
         "snc": float(accuracies[:, 0].mean()),
