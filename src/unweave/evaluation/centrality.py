@@ -51,7 +51,7 @@ def model_centrality(
         raise ValueError(f"runs read each other's pictures, which must be of one size; got {sorted(shapes)}.")
     accuracy = np.zeros((len(runs), len(runs)))
     with progress.task("measuring centrality", 2 * len(runs), "runs") as task:
-        drawn = []
+        drawn = list[DrawnGroups]()
         for run in runs:
             task.update(len(drawn), f"drawing with {run.path.name}")
             drawn.append(_draw(run, sampling, seed))
@@ -84,8 +84,8 @@ def _sources(
 ) -> Int[np.ndarray, "groups images unit"]:
     """Which row each unit of each picture comes from."""
     source = np.random.default_rng(seed).integers(rows, size=(len(fixed), IMAGES, count))
-    for number, units in enumerate(groups):
-        source[:, :, list(units)] = source[:, :, [units[0]]]
+    for number, units in enumerate(map(np.array, groups)):
+        source[:, :, units] = source[:, :, units[:1]]
         held = np.flatnonzero(fixed == number)
-        source[np.ix_(held, np.arange(IMAGES), list(units))] = source[held, 0, units[0]][:, None, None]
+        source[np.ix_(held, np.arange(IMAGES), units)] = source[held, 0, units[0]][:, None, None]
     return source
