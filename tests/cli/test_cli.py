@@ -221,6 +221,7 @@ IMAGES = np.zeros((4, 16, 16, 3), np.uint8)
         (["evaluate", "{quick}", "--prepare", "white"], "raw, standardised or unit-length, got 'white'"),
         (["evaluate", "{quick}", "--figures", "{tmp}/f"], "goes with --codes"),
         (["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--edits"], "needs a run"),
+        (["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--jacobian"], "needs a run"),
         (["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--compare"], "needs --data"),
         (
             ["evaluate", "--codes", "{tmp}/y.npy", "--factors", "{tmp}/y.npy", "--compare", "--data", "shapes3"],
