@@ -73,10 +73,14 @@ def test_what_fits_on_no_node_is_said_before_it_waits_for_ever() -> None:
 CONNECT = """
 import sys
 from pathlib import Path
-from unweave.ray_session import check_nodes, is_cluster, ray_session
+from unweave.ray_session import ClusterError, check_nodes, is_cluster, ray_session
 with ray_session(sys.argv[1]) as ray:
     check_nodes(Path(sys.argv[2]))
     facts = len(ray.nodes()), is_cluster(ray, sys.argv[1])
+    try:
+        check_nodes(Path(sys.argv[2]), Path(sys.argv[2]) / "absent")
+    except ClusterError as error:
+        print(error, file=sys.stderr)
 print(*facts)
 """
 
@@ -121,4 +125,5 @@ def test_a_head_on_this_machine_is_reached_by_its_address(tmp_path: Path, token:
         stranger = environment | {"RAY_AUTH_MODE": "disabled"}
         refused = subprocess.run(words, env=stranger, capture_output=True, text=True, timeout=120)
     assert answer.stdout.split() == ["1", "True"], answer.stderr
+    assert "absent: put it where all nodes see it." in answer.stderr
     assert ("asks for a token: set RAY_AUTH_MODE=token" in refused.stderr) == token

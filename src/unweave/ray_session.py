@@ -17,6 +17,10 @@ PATIENCE = 5.0  # seconds for a cluster to answer
 TOKEN = Path("~/.ray/auth_token")
 
 
+class ClusterError(OSError):
+    """A cluster of which a node cannot do its part."""
+
+
 def import_ray(address: str = "local") -> Any:
     """Ray, with usage statistics off. Raises ImportError without the extra.
 
@@ -100,7 +104,7 @@ def has_token() -> bool:
 def check_nodes(folder: Path, *inputs: Path) -> None:
     """Every node of the cluster has this version of unweave and sees this folder, which is written, and these inputs.
 
-    Raises RuntimeError, with a line for each node that does not.
+    Raises ClusterError, with a line for each node that does not.
     """
     from importlib.metadata import version
 
@@ -145,7 +149,7 @@ def check_nodes(folder: Path, *inputs: Path) -> None:
     finally:
         token.unlink(missing_ok=True)
     if problems:
-        raise RuntimeError("\n".join(problems))
+        raise ClusterError("\n".join(problems))
 
 
 def is_cluster(ray: Any, address: str | None) -> bool:

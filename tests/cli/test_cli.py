@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -277,6 +279,12 @@ def test_a_corrupt_image_is_named_skipped_and_counted(
     assert json.loads(capsys.readouterr().out)["images"] == 3
     assert "broken.jpg" in caplog.text
     assert "1 of 4" in caplog.text
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    said = cli.explained(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert said.startswith("error: a disk is full ([Errno")
+    assert "free some space" in said
 
 
 def test_debug_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

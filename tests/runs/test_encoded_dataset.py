@@ -32,7 +32,7 @@ def encoded(copy: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = EncodingPlace(str(copy.path), str(folder))
     reader, encoder = Reader(place, about), Encoder(place, about)
     for part in begin_codes(folder, about):
-        assert encoder(reader({"part": np.array([part])}))["full"] == [""]
+        assert encoder(reader({"part": np.array([part])}))["failed"] == [""]
     finish_codes(folder, about)
     return folder
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,16 +62,25 @@ def test_a_full_disk_is_an_answer_and_leaves_the_part_missing(
     place = EncodingPlace(str(quick_run.path), str(tmp_path / "codes"))
     reader, encoder = Reader(place, about), Encoder(place, about)
     missing = begin_codes(Path(place.output), about)
-    assert encoder(reader({"part": np.array([0])}))["full"] == [""]
+    assert encoder(reader({"part": np.array([0])}))["failed"] == [""]
 
     def full(self: Path, other: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", full)
-        assert "No space left on device" in encoder(reader({"part": np.array([1])}))["full"][0]
+        said = encoder(reader({"part": np.array([1])}))["failed"][0]
+    assert said.startswith(f"a disk of {os.uname().nodename} is full ([Errno")
     assert begin_codes(Path(place.output), about) == missing[1:]
     assert not [*Path(place.output).glob(".part*")]
+
+
+def test_a_node_that_sees_other_pictures_says_so_and_writes_nothing(quick_run: Run, tmp_path: Path) -> None:
+    about = describe(quick_run, table_to_stream(quick_run, None), quick_run.dataset(), "raw")
+    place, other = EncodingPlace(str(quick_run.path), str(tmp_path / "codes")), replace(about, data_digest="another")
+    said = Encoder(place, other)(Reader(place, other)({"part": np.array([0])}))["failed"][0]
+    assert "cannot do its part: sprites has changed, or is another one there" in said
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.long

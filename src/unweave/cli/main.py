@@ -4,6 +4,7 @@ Every verb is a thin file: it parses, calls the function of the same name, print
 verbs, so that `unweave --help` answers at once.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -138,6 +139,8 @@ def _printable(record: logging.LogRecord) -> bool:
 def explained(error: Exception) -> str:
     """One message for an error; for one that we did not foresee, with the way to its traceback."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and text.startswith("[Errno"):
+        return f"error: a disk is full ({text}): free some space, and give the same command again."
     if isinstance(error, ValueError | LookupError | TypeError | OSError | ImportError | FloatingPointError) and text:
         return f"error: {text}"
     return f"error: {type(error).__name__}: {text or 'no message'} (run again with --debug for the traceback)"

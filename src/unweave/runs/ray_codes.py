@@ -5,9 +5,13 @@ processes there are, nor on which of them die. Ray Data moves parts from readers
 encoders are slower, and replaces processes. What is written is not encoded again.
 """
 
+import ast
 import logging
+import os
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,9 @@ from unweave.data.dataset import Dataset
 from unweave.data.disk_space import FULL_DISK
 from unweave.data.formats.shards import ShardedDataset
 from unweave.data.open import dataset_settings
+from unweave.method import Method
 from unweave.ray_session import (
+    ClusterError,
     check_nodes,
     check_resources,
     is_cluster,
@@ -32,7 +38,7 @@ from unweave.runs.codes import encode_pixels
 from unweave.runs.data import open_as_read, table_as_read
 from unweave.runs.run import Run
 from unweave.runs.sharded_codes import AboutCodes, begin_codes, finish_codes, write_part
-from unweave.types import Weights
+from unweave.types import Rows, Weights
 
 PART_BYTES, PART_ROWS = 32 << 20, 10_000
 """A part has at most so many bytes of pixels, and so many rows."""
@@ -63,8 +69,8 @@ def encode_on_ray(
     """The codes of a data set (a folder, shards, a name; the run's own if None), in the folder `output`.
 
     A folder that was begun goes on where it was. Raises FileExistsError where `output` is of something else,
-    ConnectionError and RuntimeError for a cluster that cannot be used, and OSError for a full disk; the parts that are
-    done stay.
+    ConnectionError for a cluster that cannot be reached, ClusterError for a node that cannot do its part (a full disk);
+    the parts that are done stay.
     """
     run, options = run if isinstance(run, Run) else Run(run), options or EncodingOptions()
     table, output = table_to_stream(run, data), output.resolve()
@@ -114,18 +120,34 @@ class Reader:
     """A process of Ray that decodes parts."""
 
     def __init__(self, place: EncodingPlace, about: AboutCodes) -> None:
-        self.dataset, self.about = open_as_read(Run(place.run), about.data), about
+        self.place, self.about = place, about
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """As this node sees it. Raises ValueError where that is another one."""
+        dataset = open_as_read(Run(self.place.run), self.about.data)
+        if dataset.digest() != self.about.data_digest:
+            raise ValueError(f"{dataset.name} has changed, or is another one there: choose another -o for it.")
+        return dataset
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One part: its pixels, rows and factors."""
-        (part,) = batch["part"]
-        pixels, rows, bad = read_part(self.dataset, np.array(self.about.rows_of(int(part))))
-        factors = self.dataset.factors(rows) if self.about.factor_names else None
+        """One part: its pixels, rows and factors, or why they cannot be read."""
+        part = int(batch["part"][0])
+        try:
+            pixels, rows, bad = read_part(self.dataset, np.array(self.about.rows_of(part)))
+            factors = self.dataset.factors(rows) if self.about.factor_names else None
+        except Exception as error:
+            return {**_nothing(part), "failed": [failure(error)]}
         empty = np.zeros((len(rows), 0), np.int64)
         return {
-            "part": [int(part)], "pixels": [pixels], "rows": [rows],
-            "factors": [empty if factors is None else factors], "bad": [repr(bad)],
+            "part": [part], "pixels": [pixels], "rows": [rows],
+            "factors": [empty if factors is None else factors], "bad": [repr(bad)], "failed": [""],
         }  # fmt: skip
+
+
+def _nothing(part: int) -> dict[str, Any]:
+    none = np.zeros((0, 0), np.int64)
+    return {"part": [part], "pixels": [none.astype(np.uint8)], "rows": [none[:, :0]], "factors": [none], "bad": ["{}"]}
 
 
 class Encoder:
@@ -134,23 +156,37 @@ class Encoder:
     def __init__(self, place: EncodingPlace, about: AboutCodes) -> None:
         if not torch.cuda.is_available():
             torch.set_num_threads(1)
-        self.method, self.about, self.output = Run(place.run).method(about.weights), about, Path(place.output)  # type: ignore[arg-type]
+        self.place, self.about = place, about
+
+    @cached_property
+    def method(self) -> Method:
+        """The network."""
+        return Run(self.place.run).method(self.about.weights)  # type: ignore[arg-type]
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One part: how many codes it has, or why a full disk did not take them."""
-        import ast
+        """One part: how many codes it has, or why it has none."""
+        part, failed, rows = int(batch["part"][0]), str(batch["failed"][0]), np.asarray(batch["rows"][0], np.int64)
+        try:
+            if not failed:
+                self._write(part, rows, batch)
+        except Exception as error:
+            failed = failure(error)
+        return {"part": [part], "count": [len(rows)], "failed": [failed]}
 
-        (part,), rows = batch["part"], np.asarray(batch["rows"][0], np.int64)
+    def _write(self, part: int, rows: Rows, batch: dict[str, Any]) -> None:
         pixels, factors = np.asarray(batch["pixels"][0], np.uint8), np.asarray(batch["factors"][0], np.int64)
         codes = encode_pixels(self.method, pixels) if len(rows) else np.zeros((0, *self.about.units), np.float32)
         named = dict(zip(self.about.factor_names, factors.reshape(len(rows), -1).T))
-        try:
-            write_part(self.output, int(part), codes, rows, named, ast.literal_eval(str(batch["bad"][0])))
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise
-            return {"part": [int(part)], "count": [len(rows)], "full": [str(error)]}
-        return {"part": [int(part)], "count": [len(rows)], "full": [""]}
+        write_part(Path(self.place.output), part, codes, rows, named, ast.literal_eval(str(batch["bad"][0])))
+
+
+def failure(error: Exception) -> str:
+    """What is said where a process cannot do its part; its node, as others may be well. The log has the stack."""
+    traceback.print_exception(error)
+    node = os.uname().nodename
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        return f"a disk of {node} is full ({error}): free some space; the same command goes on."
+    return f"{node} cannot do its part: {str(error).rstrip('.') or type(error).__name__}. What is written stays."
 
 
 def read_part(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
@@ -205,7 +241,7 @@ def _encode_parts(
     with progress.task("encoding", about.rows, "images", before) as task:
         encoded = before
         for result in done.iter_rows():
-            if result["full"]:
-                raise OSError(f"a disk is full ({result['full']}): free some space; the same command goes on.")
+            if result["failed"]:
+                raise ClusterError(result["failed"])
             encoded += len(about.rows_of(int(result["part"])))
             task.update(encoded)

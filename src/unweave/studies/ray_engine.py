@@ -36,7 +36,7 @@ def run_jobs(
 ) -> None:
     """Do all jobs on Ray, `processes` of them at a time (as many as the cluster has room for, if None).
 
-    Raises ImportError without the extra, ConnectionError where the cluster cannot be reached, and RuntimeError for
+    Raises ImportError without the extra, ConnectionError where the cluster cannot be reached, and ClusterError for
     nodes that lack the package or do not see the study's directory. SIGINT and SIGTERM let every job save.
     """
     per_job = options.cpus or float(threads)
