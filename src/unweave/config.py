@@ -115,13 +115,16 @@ def _explain(model: type[BaseModel], problem: Any, where: str, also: tuple[str, 
     if problem["type"] == "extra_forbidden":
         known = _fields(model, problem["loc"][:-1]) + (list(also) if len(problem["loc"]) == 1 else [])
         table = ".".join([where, *map(str, problem["loc"][:-1])]).strip(".")
-        return f"{name} is not a setting.{nearest(str(problem['loc'][-1]), known)} [{table}] has: {', '.join(known)}."
+        has = f"[{table}] has" if table else "There is"
+        return f"{name} is not a setting.{nearest(str(problem['loc'][-1]), known)} {has}: {', '.join(known)}."
     if problem["type"] == "value_error" and not problem["loc"]:  # of several keys at once; it says which
         return str(problem["ctx"]["error"])
     if problem["type"] == "missing":
         return f"{name} is missing; set it in the file or as {name}=VALUE."
     if problem["type"] in ("tuple_type", "list_type"):
         return f"{name} is a list, as {name}=[{problem['input']!r}]; got {problem['input']!r}."
+    if problem["type"] == "dict_type":
+        return f"{name} is a table, as {{ key = value }}; got {problem['input']!r}."
     return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}."
 
 

@@ -23,7 +23,7 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, said: str, tmp_path: Pa
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = write_method("mine", tmp_path / "mine")
     assert path == tmp_path / "mine" / "unweave_mine.py"
-    assert read_study(tmp_path / "mine" / "study.toml").entries()[0].name == "mine"
+    assert read_study(tmp_path / "mine" / "study.toml").methods[0].name == "mine"
     with pytest.raises(FileExistsError, match="there already"):
         write_method("mine", tmp_path / "mine")
 

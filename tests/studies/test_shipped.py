@@ -32,7 +32,7 @@ def test_the_study_of_the_how_to_can_be_planned(tmp_path: Path, monkeypatch: pyt
 
 def test_every_method_is_in_the_study_of_all_methods() -> None:
     study = read_study(next(path for path in STUDIES if path.stem == "builtin"))
-    assert {entry.name for entry in study.entries()} == set(registry.names("methods"))
+    assert {entry.name for entry in study.methods} == set(registry.names("methods"))
 
 
 @pytest.mark.parametrize("name", ["rows", "quality", "disdiff", "diti"])

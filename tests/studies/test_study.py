@@ -34,10 +34,22 @@ def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
         read_study(path)
 
 
+def test_what_is_wrong_with_an_entry_is_named_by_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    for entry, said in {
+        '{label = "x"}': r"^methods\.1\.name is missing",
+        '{name = "betavae", sed = 1}': r"Did you mean 'seeds'\? \[methods\.1\] has: data, images, label",
+        '{name = "betavae", settings = "method.beta=4"}': r"methods\.1\.settings is a table, as { key = value }; got",
+    }.items():
+        path.write_text(f'methods = ["betavae", {entry}]\n')
+        with pytest.raises(SettingsError, match=said):
+            read_study(path)
+
+
 def test_the_small_form_has_one_seed_and_no_budget_of_the_study() -> None:
     entry = {"name": "dotvae", "seeds": 5, "images": [10**6], "data": ["rooms"], "small": {"method": {"every": 10}},
              "settings": {"method": {"every": 1000, "units": 4}}}  # fmt: skip
     study = small(Study.model_validate({"methods": ["betavae", entry], "images": [10**6], "imports": ["a.json"]}))
     assert (study.seeds, study.data, study.imports, study.rows) == (1, ["sprites"], [], 2_000)
-    assert study.entries()[1].settings["method"] == {"every": 10, "units": 4}
-    assert study.entries()[1].seeds is study.entries()[1].images is study.entries()[1].data is None
+    assert study.methods[1].settings["method"] == {"every": 10, "units": 4}
+    assert study.methods[1].seeds is study.methods[1].images is study.methods[1].data is None

@@ -94,7 +94,7 @@ def plan_study(
         select_protocols(study.protocols)
     datasets = Datasets()
     runs: dict[str, PlannedRun] = {}
-    for entry in study.entries():
+    for entry in study.methods:
         with problems.of(f"methods.{entry.name}"):
             find_method(entry.name)
             for run in _runs_of(study, entry, out, problems, small):

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unweave.config import Frozen, Table, merge, parse, parse_word, read
 
@@ -41,7 +41,7 @@ Varied = dict[str, list[Any] | SettingRange]
 
 
 class StudyEntry(Frozen):
-    """A method of a study, with what is particular to it; what is not given is the study's."""
+    """A method of a study, its name or a table with what is particular to it; what is not given is the study's."""
 
     name: str = Field(description="the method")
     label: str | None = Field(None, description="what its rows are called; its name and settings if not given")
@@ -53,12 +53,17 @@ class StudyEntry(Frozen):
     seeds: Annotated[int, Field(ge=1)] | list[StudySeed] | None = None
     images: list[Budget] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, entry: Any) -> Any:
+        return {"name": entry} if isinstance(entry, str) else entry
+
 
 class Study(Frozen):
     """A study file. What one entry of `methods` does not say itself, it has from here."""
 
     title: str = ""
-    methods: list[str | StudyEntry] = Field(min_length=1, description="names of methods, or tables")
+    methods: list[StudyEntry] = Field(min_length=1, description="names of methods, or tables")
     data: list[str | Table] = Field(["rooms"], min_length=1, description="names, paths, or [data] tables")
     seeds: Annotated[int, Field(ge=1)] | list[StudySeed] = Field(3, description="how many, from 0 on, or which")
     images: list[Budget] = Field([], description="budgets of training; the preset's if none is given")
@@ -72,10 +77,6 @@ class Study(Frozen):
     report: bool = Field(False, description="also measure, without labels, what `unweave report` says of a run")
     imports: list[str] = Field([], description="recorded results, relative to this file: runs that are not run again")
 
-    def entries(self) -> list[StudyEntry]:
-        """Every method as a table."""
-        return [StudyEntry(name=entry) if isinstance(entry, str) else entry for entry in self.methods]
-
 
 def read_study(path: Path) -> Study:
     """A study file. Raises SettingsError that names every bad key."""
@@ -87,7 +88,7 @@ def small(study: Study) -> Study:
     entries = [
         entry.model_copy(update={"settings": merge(entry.settings, entry.small), "vary": _without_budget(entry.vary),
                                  "data": None, "seeds": None, "images": None})
-        for entry in study.entries()
+        for entry in study.methods
     ]  # fmt: skip
     settings = merge(study.settings, {"training": {"images": SMALL_IMAGES}})
     changes = {"data": [SMALL_DATA], "seeds": 1, "images": [SMALL_IMAGES], "imports": [], "repeats": 1}
