@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from running import commit, train
 
+from unweave.devices import best_device
 from unweave.models.diffusion.noising import add_noise, clean_of
-from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import to_images
 

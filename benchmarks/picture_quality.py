@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from running import commit
 
+from unweave.devices import best_device
 from unweave.editing.decoding import decode
 from unweave.editing.start import make_start
 from unweave.evaluation.metrics.image.kernel_distance import kernel_distance
@@ -26,7 +27,6 @@ from unweave.evaluation.metrics.image.mse import mse
 from unweave.evaluation.metrics.image.ssim import ssim
 from unweave.method import Generative, Sampling, evaluating
 from unweave.runs.codes import encode_images
-from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import to_images, to_pixels
 from unweave.training.record import processor_name

@@ -13,6 +13,7 @@ from unweave import progress, registry
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import partial_grid, sample_pairs
+from unweave.devices import best_device
 from unweave.evaluation.metrics import linear_probe
 from unweave.evaluation.metrics.linear_probe import ProbeSplit, ProbeTable
 from unweave.figures.curve import plot_curves
@@ -24,7 +25,6 @@ from unweave.models.foundation import FrozenDenoiser, open_foundation
 from unweave.models.foundation_settings import FoundationSettings, NetworkSource
 from unweave.models.latents import Space
 from unweave.runs.codes import encode_rows
-from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import Images, Times, to_images
 from unweave.types import list_times

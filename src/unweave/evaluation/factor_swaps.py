@@ -10,6 +10,7 @@ from torch import Tensor
 from unweave import progress
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
+from unweave.devices import best_device
 from unweave.editing.decoding import decode
 from unweave.evaluation.find_factors import ROWS
 from unweave.evaluation.metrics.swap_consistency import CodeArray
@@ -17,7 +18,6 @@ from unweave.factors.factor import Factor
 from unweave.factors.verdict import MIN_ROWS, RebuiltRows, SwapEvidence, SwappedRows, judge, weigh_swaps
 from unweave.method import Generative, Sampling, Start, evaluating
 from unweave.runs.codes import code_table, encode_images
-from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.tensors import to_images, to_pixels
 from unweave.types import Pixels, Rows, WideTable

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave.data.dataset import Dataset
+from unweave.devices import best_device
 from unweave.editing.decoding import decode
 from unweave.editing.reconstruct import reconstruct_images
 from unweave.editing.start import make_start
@@ -16,7 +17,6 @@ from unweave.editing.swap import swap_units
 from unweave.editing.traverse import traverse_units
 from unweave.method import Generative, Sampling, Start, evaluating
 from unweave.runs.codes import encode_images
-from unweave.runs.model import best_device
 from unweave.tensors import Images, to_images
 from unweave.types import Rows
 

@@ -131,8 +131,8 @@ class HLLEICA(Method, Fitted):
         from unweave import manifold
 
         buffers = (self.mean, self.axes, self.points, self.coordinates)
-        mean, axes, points, coordinates = (buffer.double().cpu() for buffer in buffers)
-        reduced = (images.flatten(1).double().cpu() - mean) @ axes.T
+        mean, axes, points, coordinates = (buffer.cpu().double() for buffer in buffers)
+        reduced = (images.flatten(1).cpu().double() - mean) @ axes.T
         placed = manifold.place(reduced.numpy(), points.numpy(), coordinates.numpy(), self.settings.neighbours)
         return torch.from_numpy(placed).float().to(images.device).unsqueeze(-1)
 

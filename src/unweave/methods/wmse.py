@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 
 from unweave.config import SettingsError
+from unweave.devices import double
 from unweave.method import Batch, Loss, MethodDefinition
 from unweave.methods import _contrastive
 from unweave.methods._contrastive import Codes, Contrastive, ContrastiveSettings, cosine, generator, presets, projector
@@ -81,7 +82,7 @@ def whiten(codes: Codes, shrink: float = 0.0) -> Codes:
 
     Raises FloatingPointError for codes that are no numbers, or whose covariance has no Cholesky factor.
     """
-    centred = (codes - codes.mean(0)).double()
+    centred = double(codes - codes.mean(0))
     covariance = centred.T @ centred / max(1, len(codes) - 1)
     identity = torch.eye(covariance.shape[0], dtype=centred.dtype, device=centred.device)
     L, minor = torch.linalg.cholesky_ex((1 - shrink) * covariance + shrink * identity)

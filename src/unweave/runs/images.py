@@ -12,7 +12,7 @@ from unweave.data.dataset import Dataset
 from unweave.data.reading.picture_files import picture_size, read_picture
 from unweave.data.sampling import sample_rows
 from unweave.data.settings import Reading
-from unweave.runs.model import best_device
+from unweave.devices import best_device
 from unweave.runs.run import Run
 from unweave.tensors import Images, to_images
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import load_file
 
 from unweave.config import NamedSettings, SettingsError
+from unweave.devices import best_device
 from unweave.figures.pixels import use_colours
 from unweave.files import check_safetensors
 from unweave.method import Method, Pretraining, Trainable, find_method
@@ -97,8 +97,3 @@ def load_foundation(run: Run) -> Foundation:
         ) from None
     check_digests(stored.get("digests", {}), foundation.digests, run.path, stored.get("commits"))
     return foundation._replace(class_count=stored.get("class_count", 0))
-
-
-def best_device() -> torch.device:
-    """The accelerator where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

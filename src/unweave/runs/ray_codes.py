@@ -154,7 +154,7 @@ class Encoder:
     """A process of Ray that encodes parts and writes their codes."""
 
     def __init__(self, place: EncodingPlace, about: AboutCodes) -> None:
-        if not torch.cuda.is_available():
+        if not torch.accelerator.is_available():
             torch.set_num_threads(1)
         self.place, self.about = place, about
 

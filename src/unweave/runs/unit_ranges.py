@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unweave import progress
 from unweave.data import sampling
+from unweave.devices import best_device
 from unweave.factors.coordinate import codes_at, position_of
 from unweave.factors.factor import Coordinate
 from unweave.files import read_json
@@ -26,7 +27,6 @@ from unweave.runs.factors import (
     factor_title,
     require_factors,
 )
-from unweave.runs.model import best_device
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
 from unweave.tensors import to_images

@@ -8,11 +8,11 @@ from unweave.config import SettingsError
 from unweave.data import views
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import partial_grid, sample_pairs, sample_rows
+from unweave.devices import best_device
 from unweave.figures.curve import plot_curves
 from unweave.models.attribute_loss import FactorLosses, attribute_loss
 from unweave.models.foundation import Foundation
 from unweave.models.frozen_error import ErrorCurve, error_curve
-from unweave.runs.model import best_device
 from unweave.tensors import Images, Times, to_images
 
 IMAGES = 64

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from unweave import devices
 from unweave.config import SettingsError
 from unweave.method import Batch, Player
 from unweave.runs.settings import TrainingSettings
@@ -83,16 +84,14 @@ def activations(player: Player, batch: Batch, count: int, precision: str, accele
     """The most bytes that a forward and backward pass of `count` images holds at a time, its gradients included."""
     few = replace(batch, images=batch.images[:count], index=batch.index[:count])
     device = batch.images.device
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
+    counted = devices.counts_bytes(device)
+    before = devices.start_counting(device) if counted else 0
     watch = Watch()
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), watch:  # dropout draws from torch's own generator
+    with devices.random_states_kept(), watch:  # dropout draws from torch's own generator
         with autocast(precision, accelerator):
             loss = player.module(few, torch.Generator().manual_seed(0))
         accelerator.backward(loss.total)
-    most = torch.cuda.max_memory_allocated(device) - before if device.type == "cuda" else watch.most
+    most = devices.most_bytes(device) - before if counted else watch.most
     for parameter in player.module.parameters():
         parameter.grad = None
     return most
@@ -122,9 +121,9 @@ def estimate(players: list[Player], batch: Batch, precision: str, accelerator: A
 
 def available(device: torch.device) -> int:
     """Free bytes of a device; on the CPU, of the machine, or of this process's control group if that has fewer."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()  # what a stage before this one held
-        return int(torch.cuda.mem_get_info(device)[0])
+    own = devices.free_bytes(device)
+    if own is not None:
+        return own
     malloc.give_back()
     free = int(psutil.virtual_memory().available)
     try:

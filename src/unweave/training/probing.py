@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from accelerate import Accelerator
 
+from unweave import devices
 from unweave.method import Batch, Player
 from unweave.training.loop import autocast
 
@@ -17,8 +18,7 @@ def forward_backward(players: list[Player], batch: Batch, precision: str, accele
         with autocast(precision, accelerator):
             loss = player.module(batch, rng)
         accelerator.backward(loss.total)
-    if accelerator.device.type == "cuda":
-        torch.cuda.synchronize()
+    devices.synchronize(accelerator.device)
     for player in players:
         for parameter in player.parameters:
             parameter.grad = None
@@ -35,7 +35,7 @@ def unchanged(players: list[Player]) -> Iterator[None]:
     following = [weight for module in modules for weight in module.parameters() if not weight.requires_grad]
     kept = [*following, *(buffer for module in modules for buffer in module.buffers())]
     stored = [tensor.detach().clone() for tensor in kept]
-    with torch.random.fork_rng():
+    with devices.random_states_kept():
         try:
             yield
         finally:

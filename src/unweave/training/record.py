@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from unweave.data.dataset import Dataset
+from unweave.devices import accelerator_name
 from unweave.files import write_atomically
 from unweave.runs.run import Run
 
@@ -19,14 +20,13 @@ from unweave.runs.run import Run
 def describe(run: Run, precision: str, compiled: bool, accelerator: Accelerator, seen: int, dataset: Dataset) -> None:
     """Write what the training that begins now runs on; a resumed run keeps what was there."""
     before = run.record()
-    cuda = accelerator.device.type == "cuda"
     values = {
         "started": now(),
         **before,
         "command": sys.argv,
         "precision": precision,
         "compiled": compiled,
-        "device": torch.cuda.get_device_name() if cuda else processor_name(),
+        "device": processor_name() if accelerator.device.type == "cpu" else accelerator_name(accelerator.device),
         "threads": torch.get_num_threads(),
         "processes": accelerator.num_processes,
         "versions": {name: version(name) for name in ("unweave", "torch", "diffusers", "numpy")},

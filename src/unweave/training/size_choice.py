@@ -10,6 +10,7 @@ from unweave import progress, threads
 from unweave.config import Table
 from unweave.data.dataset import Dataset
 from unweave.data.settings import FileSettings
+from unweave.devices import synchronize
 from unweave.method import Batch, find_method
 from unweave.runs.model import build, open_whole_foundation
 from unweave.runs.plan import RESUMABLE, default_run_dir, differing, plan
@@ -77,15 +78,10 @@ def images_per_second(settings: RunSettings, shape: tuple[int, int, int]) -> flo
     with threads.chosen():
         for number, _ in enumerate(steps(players, [batch] * (1 + MEASURED_STEPS), made, precise, accelerator, rng)):
             if number == 0:
-                _wait()
+                synchronize()
                 began = time.perf_counter()
-        _wait()
+        synchronize()
         return MEASURED_STEPS * len(images) / (time.perf_counter() - began)
-
-
-def _wait() -> None:
-    if torch.accelerator.is_available():
-        torch.accelerator.synchronize()
 
 
 def _asks_for_images(tables: Sequence[Mapping[str, Any]]) -> bool:

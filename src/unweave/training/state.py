@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from unweave import devices
 from unweave.method import Player, Trainable
 from unweave.runs import checkpoint
 from unweave.training.ema import Average
@@ -66,18 +67,14 @@ def restore_state(path: Path, state: TrainingState, rank: int = 0) -> dict[str, 
 
 def random_states(rng: torch.Generator) -> dict[str, Tensor]:
     """The states of the objective's generator, and of torch's own (dropout draws from them), CPU and devices."""
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    states = {"objective": rng.get_state(), "torch": torch.get_rng_state()}
-    return {**states, **{f"cuda{i}": state for i, state in enumerate(devices)}}
+    return {"objective": rng.get_state(), "torch": torch.get_rng_state(), **devices.random_states()}
 
 
 def set_random_states(states: dict[str, Tensor], rng: torch.Generator) -> None:
     """Put `random_states` back; devices that are not here are left out."""
     rng.set_state(states["objective"])
     torch.set_rng_state(states["torch"])
-    for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        if f"cuda{i}" in states:
-            torch.cuda.set_rng_state(states[f"cuda{i}"], i)
+    devices.set_random_states(states)
 
 
 def _optimiser_tensors(state: TrainingState) -> dict[str, Tensor]:
