@@ -25,6 +25,7 @@ from unweave.cli import (
     edit,
     encode,
     evaluate,
+    export,
     factors,
     figure,
     info,
@@ -71,6 +72,7 @@ app.command("info")(info.command)
 app.add_typer(own_method.new_app, name="new")
 app.add_typer(own_method.check_app, name="check")
 app.command("share")(share.command)
+app.command("export")(export.command)
 app.command("list")(listing.command)
 app.command("demo")(demo.command)
 app.command("cite")(cite.command)

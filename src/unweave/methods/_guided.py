@@ -249,7 +249,7 @@ class Guided(Generative):
         code = self.code(units)
 
         def predict(x_t: Images, t: Tensor) -> Images:
-            times = t.to(x_t.device).expand(len(x_t))
+            times = t.to(x_t.device).expand(x_t.shape[0])
             features, eps_0 = self.denoiser.features_and_noise(x_t, times)
             visible = self.mask.visible(code, times)
             field = self.decoder(features, features.embedding, self.condition(visible)).float()

@@ -366,7 +366,7 @@ class DisDiff(Generative):
         shift = score_shift if self.settings.field == "score" else clean_shift
 
         def predict(x_t: Images, t: Tensor) -> Images:
-            times = t.to(x_t.device).expand(len(x_t))
+            times = t.to(x_t.device).expand(x_t.shape[0])
             features, eps_0 = self.denoiser.features_and_noise(x_t, times)
             if int(t.max()) < self.settings.first_time:  # a time that no field was trained for
                 return eps_0

@@ -53,7 +53,7 @@ def encoder_half(
     `check_splittable` says which U-Nets can be split.
     """
     x = 2 * x_t - 1 if unet.config.center_input_sample else x_t
-    embedding = unet.time_embedding(unet.time_proj(t.expand(len(x_t))).to(x_t.dtype))
+    embedding = unet.time_embedding(unet.time_proj(t.expand(x_t.shape[0])).to(x_t.dtype))
     if condition is not None:
         embedding = torch.cat([embedding, condition], 1)
     x = unet.conv_in(x)

@@ -58,7 +58,7 @@ class Process(nn.Module):
         """A prediction of the noise, changed so that the x_0 it implies stays in [-1, 1]."""
 
         def clipped_predict(x_t: Images, t: Tensor) -> Images:
-            abar = self.abar[t.to(x_t.device).expand(len(x_t))]
+            abar = self.abar[t.to(x_t.device).expand(x_t.shape[0])]
             return clipped(predict(x_t, t), x_t, abar)
 
         return clipped_predict
