@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unweave.data.open import open_data
     from unweave.demos._demonstration import demonstrate
     from unweave.editing.full_size import full_size
+    from unweave.editing.local_directions import local_directions
     from unweave.editing.method_specific import attention_maps, edit_alone, field_maps
     from unweave.editing.verbs import adjust, heatmap, interpolate, reconstruct, swap, traverse
     from unweave.evaluation.compare import compare
@@ -58,6 +59,7 @@ _HOME = {
     "hide_factor": "runs.factors",
     "interpolate": "editing.verbs",
     "merge_factors": "evaluation.run_factors",
+    "local_directions": "editing.local_directions",
     "name_factor": "runs.naming",
     "name_unit": "runs.naming",
     "open_data": "data.open",
@@ -98,6 +100,7 @@ __all__ = [
     "hide_factor",
     "interpolate",
     "load",
+    "local_directions",
     "merge_factors",
     "name_factor",
     "name_unit",

@@ -91,6 +91,7 @@ class MethodDefinition:
     scored_weights: Weights = "raw"  # those that its authors scored
     check: Callable[[Any, Any, int, int], None] = accept  # (settings, Foundation, images a step, images in all)
     labels: Callable[[Any], Sequence[str] | None] | None = None  # factors seen (): all; None: no labels; tables say so
+    denoiser: Callable[[Any, Units], Any] | None = None  # (method, units of one image): the PictureDenoiser it holds
     takes_views: bool = False  # its objective encodes `Batch.to_encode`, so that training.augment may be set
 
 

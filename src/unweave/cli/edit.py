@@ -1,4 +1,5 @@
-"""unweave edit swap | traverse | adjust | interpolate | reconstruct | heatmap | attention | alone | fields | manipulate
+"""unweave edit swap | traverse | adjust | interpolate | reconstruct | heatmap | directions | attention | alone |
+fields | manipulate
 
 Every command is parsed here, done by a function of the package editing, and saved here.
 """
@@ -196,6 +197,55 @@ def heatmap(
 
 
 @app.command()
+def directions(
+    model: Annotated[str, typer.Argument(help="a run, a denoiser in diffusers' layout, or owner/name on the Hub")],
+    image: Annotated[
+        str | None, typer.Argument(metavar="[IMAGE]", help="a row number or an image file; else drawn from --seed")
+    ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(help="LEFT,TOP,RIGHT,BOTTOM in pixels at the model's size, or a picture: its bright part"),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="directions")] = 3,
+    null_rank: Annotated[int, typer.Option(min=0, help="directions of the outside that are kept still")] = 20,
+    time: Annotated[
+        int | None, typer.Option(help="of x_t, from 1 to 999 (noise); about the middle if not given")
+    ] = None,
+    change: Annotated[float, typer.Option(help="to aim at inside the mask, in parts of white")] = 0.1,
+    iterations: Annotated[int, typer.Option(min=1, help="of the power method")] = 10,
+    seed: Annotated[int, typer.Option(help="of the picture where none is named, and of the first vectors")] = 0,
+    steps: Steps = 20, output: Output = None, overwrite: Overwrite = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Change a part of a picture and keep the rest, with any diffusion model: nothing is trained for it (LOCO Edit).
+
+    \b
+        unweave edit directions runs/a 12 --mask 20,20,44,52
+        unweave edit directions google/ddpm-celebahq-256 me.png --mask smile.png -o smile-directions.png
+    """
+    from unweave.editing.local_directions import DirectionSettings, local_directions
+    from unweave.figures.save import check_picture_path
+    from unweave.runs.denoisers import is_run
+
+    settings = DirectionSettings(count, null_rank, time, change, iterations, steps, seed)
+    target: Target | PicturePlace
+    if is_run(model):
+        target = open_target(Path(model), "directions", output, overwrite, json)
+    elif output is None:
+        raise ValueError(f"{model} is no run that pictures go into: say where to, with -o PICTURE.")
+    else:
+        check_picture_path(output, overwrite)
+        target = PicturePlace(output, overwrite, json)
+    out.choose_threads()
+    with out.progress_of(quiet=False):
+        edit, facts = local_directions(model, image, parse_mask(mask), settings)
+    if not json:
+        pairs = zip(facts.inside.mean(1), facts.outside.mean(1))
+        for number, (inside, outside) in enumerate(pairs, 1):
+            out.say(f"direction {number}: pixels change by {inside:.3f} inside the mask, {outside:.3f} outside")
+    save_and_print(edit, target, facts.to_json())
+
+
+@app.command()
 def attention(
     run: RunPath, images: ImagesArgument = None, seed: Seed = 0, inverted: Inverted = False, steps: Steps = 20,
     sampler: Sampler = "dpmsolver++", output: Output = None, overwrite: Overwrite = False, json: Json = False,
@@ -308,6 +358,14 @@ class Target(NamedTuple):
     json: bool
 
 
+class PicturePlace(NamedTuple):
+    """The same of a model that is no run."""
+
+    path: Path
+    overwrite: bool
+    json: bool
+
+
 def open_target(run_path: Path, name: str, output: Path | None, overwrite: bool, json: bool) -> Target:
     """Where the picture of this name will go, checked before the work."""
     from unweave.figures.save import check_picture_path, choose_picture_path
@@ -340,7 +398,7 @@ def edit_and_save(
     save_and_print(edit, target, {"x_T": start, "sampling": options["sampling"]._asdict()})
 
 
-def save_and_print(edit: "Edit", target: Target, facts: dict[str, Any]) -> None:
+def save_and_print(edit: "Edit", target: Target | PicturePlace, facts: dict[str, Any]) -> None:
     """Write the picture, and beside it the film of an edit that has one; print where they are, or all in JSON."""
     paths = [target.path] if edit.film is None else list(dict.fromkeys([target.path, target.path.with_suffix(".gif")]))
     files = [edit.save(path, target.overwrite) for path in paths]
@@ -377,6 +435,12 @@ def parse_places(text: str) -> dict[int | str, str]:
             raise ValueError(f"--to must be pairs of a unit and its place, such as 3=0.9,f3=state2; got {word!r}.")
         places[unit] = f"{equals[1:]}{place.strip()}"
     return places
+
+
+def parse_mask(text: str | None) -> list[int] | str | None:
+    """Four numbers, or the name of a picture."""
+    words = split_commas(text) or []
+    return [int(word) for word in words] if len(words) == 4 and all(word.isdecimal() for word in words) else text
 
 
 def parse_weights(text: str) -> list[float]:

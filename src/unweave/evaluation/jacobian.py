@@ -17,7 +17,7 @@ from unweave.method import Generative, Sampling, Start, evaluating
 from unweave.runs import reduction
 from unweave.runs.codes import check_generative, code_table
 from unweave.runs.data import dataset_for
-from unweave.runs.model import best_device
+from unweave.devices import best_device
 from unweave.runs.run import Run
 from unweave.types import Weights
 

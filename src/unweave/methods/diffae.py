@@ -14,6 +14,7 @@ from unweave.config import NamedSettings
 from unweave.method import Batch, Generative, Loss, MethodDefinition, NamedGroups, Player, Sampling, Start
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
+from unweave.models.diffusion.picture_denoiser import PictureDenoiser
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.sampling import Predict
 from unweave.models.foundation import Foundation, FrozenEncoder
@@ -124,7 +125,7 @@ class DiffAE(Generative):
     def predict(self, x_t: Images, t: Tensor, units: Units) -> Images:
         """The noise in x_t; t is one time for all or one per image."""
         code = self.encoder.flat(units) if isinstance(self.encoder, FrozenEncoder) else units.squeeze(2)
-        features = encoder_half(self.unet, x_t, t.to(x_t.device).expand(len(x_t)), code)
+        features = encoder_half(self.unet, x_t, t.to(x_t.device).expand(x_t.shape[0]), code)
         return decoder_half(self.unet, features, features.embedding).float()
 
     def start(self, count: int, rng: torch.Generator) -> Start:
@@ -142,6 +143,16 @@ class DiffAE(Generative):
     def predictor(self, units: Units) -> Predict:
         """The noise prediction as samplers ask for it."""
         return lambda x_t, t: self.predict(x_t, t, units)
+
+
+def picture_denoiser(method: DiffAE, units: Units) -> PictureDenoiser:
+    """Its U-Net, told the units of one picture."""
+
+    def predict(x_t: Images, t: Tensor) -> Images:
+        return method.predict(x_t, t, units.expand(x_t.shape[0], -1, -1))
+
+    space = method.space
+    return PictureDenoiser(method.process, predict, space.encode, space.soft_decode, space.shape)
 
 
 def semantic_encoder(settings: DiffAESettings, colours: int) -> nn.Module:
@@ -194,5 +205,6 @@ METHOD = MethodDefinition(
     presets=PRESETS,
     citation=CITATION,
     scored_weights="averaged",
+    denoiser=picture_denoiser,
     takes_views=True,
 )

@@ -17,6 +17,7 @@ from unweave.method import Batch, Generative, Loss, MethodDefinition, Player, Sa
 from unweave.models.attention import RecordingAttention
 from unweave.models.diffusion import noising
 from unweave.models.diffusion.balance import Balance
+from unweave.models.diffusion.picture_denoiser import PictureDenoiser
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.sampling import Predict
 from unweave.models.diffusion.weighting import WEIGHTINGS, Weighting
@@ -254,14 +255,14 @@ class EncDiff(Generative):
 
     def predict(self, x_t: Images, t: Tensor, tokens: Float[Tensor, "batch unit token"]) -> Images:
         """The U-Net's output for noised images; t is one time for all or one per image."""
-        t = t.to(x_t.device).expand(len(x_t))
+        t = t.to(x_t.device).expand(x_t.shape[0])
         if self.settings.condition == "attention":
             return self.unet(x_t, t, tokens, return_dict=False)[0]
         return self.unet(x_t, t, class_labels=self.modulation(tokens.flatten(1)), return_dict=False)[0]
 
     def decode_without_diffusion(self, tokens: Float[Tensor, "batch unit token"]) -> Images:
         """What the U-Net makes of the tokens alone, from a learnt constant input at time 0."""
-        canvas = self.canvas.expand(len(tokens), -1, -1, -1)
+        canvas = self.canvas.expand(tokens.shape[0], -1, -1, -1)
         return self.predict(canvas, torch.zeros((), dtype=torch.long), tokens)
 
     def predictor(self, tokens: Float[Tensor, "batch unit token"]) -> Predict:
@@ -298,6 +299,27 @@ def attention_maps(
     return total / len(recorder.maps)
 
 
+def picture_denoiser(method: EncDiff, units: Units) -> PictureDenoiser:
+    """Its U-Net, told the units of one picture. Raises ValueError for a run without diffusion."""
+    if not method.settings.diffusion:
+        raise ValueError("this run was trained without diffusion, so it has no denoiser.")
+    with torch.no_grad():
+        tokens = method.lift(units)
+    space, patch, (depth, side, _) = method.space, method.settings.patch, method.space.shape
+
+    def predict(x_t: Images, t: Tensor) -> Images:
+        return method.predict(x_t, t, tokens.expand(x_t.shape[0], -1, -1)).float()
+
+    return PictureDenoiser(
+        method.process,
+        predict,
+        lambda images: to_patches(space.encode(images), patch),
+        lambda folded: space.soft_decode(from_patches(folded, patch)),
+        (depth * patch**2, side // patch, side // patch),
+        method.settings.first_time,
+    )
+
+
 def check_sizes(settings: EncDiffSettings, foundation: Foundation) -> None:
     """Raises ValueError where settings and images do not fit together."""
     _, height, width = foundation.diffusion_space().shape
@@ -330,5 +352,6 @@ METHOD = MethodDefinition(
     presets=PRESETS,
     citation=CITATION,
     extra_verbs={"attention": attention_maps},
+    denoiser=picture_denoiser,
     takes_views=True,
 )

@@ -71,6 +71,11 @@ def network_folder(folder: Path, kind: str) -> Path:
     return network
 
 
+def configuration(folder: Path, kind: str) -> dict[str, Any]:
+    """What the config.json of a network of this kind says. Raises LookupError where there is none."""
+    return _read_json(network_folder(folder, kind) / "config.json")
+
+
 def _class_name(folder: Path) -> str:
     return str(_read_json(folder / "config.json").get("_class_name", ""))
 

@@ -106,6 +106,11 @@ def clean_of(eps: Images, x_t: Images, abar: PerImage) -> Images:
     return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
 
 
+def clean_from(kind: str, output: Images, x_t: Images, abar: PerImage) -> Images:
+    """x_0 from a network's output, which is eps, x_0 or v; `kind` as in `noise_of`."""
+    return output if kind == "sample" else clean_of(noise_of(kind, output, x_t, abar), x_t, abar)
+
+
 def clipped(eps: Images, x_t: Images, abar: PerImage) -> Images:
     """The noise that x_t has if its x_0 is kept in [-1, 1]; `eps` where it lies there already."""
     return noise_of("sample", clean_of(eps, x_t, abar).clamp(-1, 1), x_t, abar)

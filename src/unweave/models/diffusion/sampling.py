@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unweave.method import Sampling
-from unweave.models.diffusion.noising import STEPS, add_noise, clean_of, noise_of
+from unweave.models.diffusion.noising import STEPS, add_noise, alphas_bar, clean_of, noise_of
 from unweave.tensors import Images
 
 Predict = Callable[[Images, Tensor], Images]
@@ -106,19 +106,27 @@ def invert(
     scheduler.set_timesteps(_steps(sampling, first))
     times = [*(int(t) for t in reversed(scheduler.timesteps) if first <= t < end), end]
     abar = scheduler.alphas_cumprod.to(images)
-    x = abar[times[0]].sqrt() * images if first > 0 else _towards_noise(predict, images, config, abar, 0, times[0])
+    x = abar[times[0]].sqrt() * images if first > 0 else _ddim_step(predict, images, config, abar, 0, times[0])
     if second:
         return _second_order(predict, x, config, _steps(sampling, first), times)
     for now, later in pairwise(times):
-        x = _towards_noise(predict, x, config, abar, now, later)
+        x = _ddim_step(predict, x, config, abar, now, later)
     return x
 
 
-def _towards_noise(
-    predict: Predict, x: Images, config: Mapping[str, Any], abar: Float[Tensor, "time"], now: int, later: int
+def walk(predict: Predict, x: Images, config: Mapping[str, Any], times: Sequence[int]) -> Images:
+    """x_t carried by DDIM without noise from the first of these times to the last, towards noise or away from it."""
+    abar = alphas_bar(config).to(x)
+    for now, then in pairwise(times):
+        x = _ddim_step(predict, x, config, abar, now, then)
+    return x
+
+
+def _ddim_step(
+    predict: Predict, x: Images, config: Mapping[str, Any], abar: Float[Tensor, "time"], now: int, then: int
 ) -> Images:
-    """A step of DDIM, of first order, from one time to a later one (Eq. 12 of arXiv:2010.02502 with eta 0)."""
-    before, after = (abar[t].expand(len(x)) for t in (now, later))
+    """A step of DDIM, of first order, from one time to another (Eq. 12 of arXiv:2010.02502 with eta 0)."""
+    before, after = (abar[t].expand(len(x)) for t in (now, then))
     output = predict(x, torch.tensor(now, device=x.device))
     eps = noise_of(str(config["prediction_type"]), output, x, before)
     return add_noise(clean_of(eps, x, before), eps, after)
