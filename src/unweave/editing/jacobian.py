@@ -95,27 +95,24 @@ def push(function: Callable[[Tensor], Images], point: Tensor, vectors: Vectors) 
     It is the transpose of u -> Jᵀ u, in reverse mode twice: the forward mode of torch lacks layers that U-Nets have.
     """
     parts = []
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
         for part in vectors.split(CHUNK):
-            picture, back = transpose_at(function, point.expand_as(part).contiguous())
-            parts.append(transpose_at(back, torch.zeros_like(picture))[1](part))
+            points = point.detach().expand_as(part).clone().requires_grad_()
+            pictures = function(points)
+            changes = torch.zeros_like(pictures, requires_grad=True)
+            (back,) = torch.autograd.grad(pictures, points, changes, create_graph=True)
+            parts.append(torch.autograd.grad(back, changes, part)[0].detach())
     return torch.cat(parts)
 
 
 def pull(function: Callable[[Tensor], Images], point: Tensor, changes: Vectors) -> Vectors:
     """Jᵀ u of every change of the picture."""
     parts = []
-    with torch.no_grad():
+    with torch.enable_grad():
         for part in changes.split(CHUNK):
-            points = point.expand(len(part), *point.shape[1:]).contiguous()
-            parts.append(transpose_at(function, points)[1](part))
+            points = point.detach().expand(len(part), *point.shape[1:]).clone().requires_grad_()
+            parts.append(torch.autograd.grad(function(points), points, part)[0])
     return torch.cat(parts)
-
-
-def transpose_at(function: Callable[[Tensor], Tensor], points: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """What the function gives there, and the transpose of its Jacobian."""
-    value, back, *_ = torch.func.vjp(function, points)
-    return value, lambda change: back(change)[0]
 
 
 def without(vectors: Vectors, avoided: Float[Tensor, "avoided _ _ _"] | None) -> Vectors:
