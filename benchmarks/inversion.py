@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from running import commit
 
+from unweave.devices import best_device
 from unweave.editing.start import make_start
 from unweave.evaluation.run_editor import RunEditor
 from unweave.method import Sampling, evaluating
 from unweave.runs.codes import check_generative
-from unweave.devices import best_device
 from unweave.runs.run import Run
 from unweave.tensors import to_images
 

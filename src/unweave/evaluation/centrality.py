@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 
 from unweave import progress
 from unweave.data.sampling import sample_rows
+from unweave.devices import best_device
 from unweave.editing.decoding import decode
 from unweave.evaluation.factor_swaps import SAMPLING
 from unweave.evaluation.metrics.model_centrality import centrality, vote_accuracy
 from unweave.method import Sampling, evaluating
 from unweave.runs.codes import check_generative, encode_rows
-from unweave.devices import best_device
 from unweave.runs.run import Run
 from unweave.runs.unit_ranges import encode_packed, most_varying
 from unweave.runs.units import UnitGroup, resolve_groups

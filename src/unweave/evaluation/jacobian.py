@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from unweave import progress
 from unweave.data.sampling import sample_rows
+from unweave.devices import best_device
 from unweave.editing.decoding import decode
 from unweave.evaluation.factor_swaps import SAMPLING
 from unweave.evaluation.metrics.jacobian_orthogonality import UnitProducts, jacobian_orthogonality
@@ -17,7 +18,6 @@ from unweave.method import Generative, Sampling, Start, evaluating
 from unweave.runs import reduction
 from unweave.runs.codes import check_generative, code_table
 from unweave.runs.data import dataset_for
-from unweave.devices import best_device
 from unweave.runs.run import Run
 from unweave.types import Weights
 
