@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unweave import __version__, progress
+from unweave import progress
 from unweave.files import temporary_path
 from unweave.method import Generative, Method, Sampling
 from unweave.models.diffusion.sampling import check_sampling
@@ -177,7 +178,7 @@ def describe(run: Run, method: Method, weights: Weights) -> dict[str, Any]:
     """What the metadata say, by name."""
     factors = current_factors(run)
     about: dict[str, Any] = {
-        "unweave": __version__,
+        "unweave": version("unweave"),
         "run": run.path.resolve().name,
         "weights": f"{run.digest()} ({weights})",
         "method": run.method_name,
@@ -203,7 +204,7 @@ def write_graph(path: Path, example: GraphExample, about: Mapping[str, Any], met
         model = onnx.load(temporary)
         words = {name: value if isinstance(value, str) else json.dumps(value) for name, value in about.items()}
         onnx.helper.set_model_props(model, words)
-        model.producer_name, model.producer_version = "unweave", __version__
+        model.producer_name, model.producer_version = "unweave", version("unweave")
         onnx.save(model, temporary)
         difference = max(difference_from_torch(temporary, example, check) for check in example.checks)
         if not difference <= TOLERANCE:
