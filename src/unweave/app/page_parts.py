@@ -1,7 +1,5 @@
 """What all pages share: errors as sentences, the look, and how a server of pages is set up. No torch, and no run."""
 
-import base64
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -10,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 from PIL import Image
+
+from unweave.figures.html import picture_address
 
 PICTURE_SECONDS = 3600  # that pictures are there to be looked at
 MAX_PREVIEW_PIXELS = 40_000_000  # which are decoded
@@ -53,13 +53,6 @@ def thumbnail(path: Path | None, side: int = 320) -> str:
         return ""
     small.thumbnail((side, 3 * side))
     return picture_address(small, "JPEG")
-
-
-def picture_address(picture: Image.Image, kind: str = "PNG") -> str:
-    """A picture as an address that carries it."""
-    memory = io.BytesIO()
-    picture.save(memory, kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(memory.getvalue()).decode()}"
 
 
 LAUNCH: dict[str, Any] = {

@@ -8,8 +8,8 @@ from PIL import Image
 
 from unweave.app.components import COMMAND_LABEL, INVERTED, SEEDED, ImagePicker, image_picker
 from unweave.app.explorer import Explorer, Picture
-from unweave.app.page_parts import picture_address
 from unweave.editing.full_size import FullPixels
+from unweave.figures.html import picture_address
 from unweave.figures.pixels import rgb_pixels
 
 SCREEN = 1_200  # pixels of the longer side of what is shown

@@ -43,7 +43,11 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def picture_html(picture: Image.Image, alt: str) -> str:
     """A picture that is part of the page."""
+    return f"<img alt='{escape(alt, quote=True)}' src='{picture_address(picture)}'>"
+
+
+def picture_address(picture: Image.Image, kind: str = "png", **options: Any) -> str:
+    """The bytes of a picture as the address of an <img>; the options are those of `Image.save`."""
     content = BytesIO()
-    picture.save(content, "PNG")
-    data = base64.b64encode(content.getvalue()).decode()
-    return f"<img alt='{escape(alt, quote=True)}' src='data:image/png;base64,{data}'>"
+    picture.save(content, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"

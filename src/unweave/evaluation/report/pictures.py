@@ -1,8 +1,6 @@
 """The pictures of a report, and how they get into a page: every one inside it, as bytes."""
 
-import base64
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +9,7 @@ from markupsafe import Markup
 from PIL import Image, features
 
 from unweave.data.reading.image_files import resize_pixels
+from unweave.figures.html import picture_address
 from unweave.figures.overlay import blend
 from unweave.figures.pixels import rgb_pixels
 
@@ -78,13 +77,12 @@ def strip_tag(images: Strip, alt: str, side: int = MIN_HEIGHT) -> Markup:
 
 def image_tag(pixels: UInt8[np.ndarray, "tall wide 3"], alt: str, side: int = MIN_HEIGHT) -> Markup:
     """An <img> with its bytes inside, a whole multiple of its size and at least `side` high."""
-    content = BytesIO()
     kind, options = ("webp", {"quality": 85, "method": 4}) if features.check("webp") else ("png", {})
-    Image.fromarray(pixels).save(content, kind, lossless=pixels.shape[0] <= MAX_LOSSLESS, **options)
+    lossless = pixels.shape[0] <= MAX_LOSSLESS
+    address = picture_address(Image.fromarray(pixels), kind, lossless=lossless, **options)
     scale = max(1, -(-side // pixels.shape[0]))
-    data = base64.b64encode(content.getvalue()).decode()
-    return Markup('<img src="data:image/{};base64,{}" alt="{}" width="{}" height="{}">').format(
-        kind, data, alt, scale * pixels.shape[1], scale * pixels.shape[0]
+    return Markup('<img src="{}" alt="{}" width="{}" height="{}">').format(
+        address, alt, scale * pixels.shape[1], scale * pixels.shape[0]
     )
 
 
