@@ -6,9 +6,9 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from unweave.evaluation.metrics.checks import as_split, varying_factors
@@ -101,11 +101,6 @@ def _mean_area(
     present = np.unique(labels)
     if len(present) == 1:
         return float("nan")
-    own = labels[:, None] == classes  # (row, class)
-    count = own.sum(0)
-    known = count > 0
-    rank_sum = (rankdata(probability, axis=0) * own).sum(0)[known]
-    count = count[known]
-    area = (rank_sum - count * (count + 1) / 2) / (count * (len(labels) - count))
-    unseen = len(present) - len(area)
-    return float((area.sum() + 0.5 * unseen) / len(present))
+    columns = dict(zip(classes.tolist(), probability.T))
+    areas = [roc_auc_score(labels == own, columns[own]) if own in columns else 0.5 for own in present.tolist()]
+    return float(np.mean(areas))

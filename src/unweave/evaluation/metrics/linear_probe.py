@@ -5,8 +5,8 @@ squared error). The strength of the penalty is chosen on the validation rows, ne
 `probe_with_adam` is the protocol of DiTi's release (arXiv:2401.11430) instead, with its choice of the epoch.
 """
 
-import typing
 import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +24,9 @@ PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
 EPOCHS = 15
 
 TargetKind = Literal["classes", "attributes", "numbers"]
+
+SCORES = {"classes": ("accuracy",), "attributes": ("average_precision", "accuracy"), "numbers": ("r", "mse", "r2")}
+"""Of each kind, by name; the first of classes and attributes is what a penalty, or an epoch, is chosen by."""
 
 
 class ProbeTable(NamedTuple):
@@ -88,9 +91,7 @@ def probe_numbers(split: ProbeSplit) -> ProbeScores:
 
 def _probe_every_target(split: ProbeSplit, kind: TargetKind, labels: int | None, seed: int) -> ProbeScores:
     _check_tables(split)
-    names = {"classes": ("accuracy",), "attributes": ("average_precision", "accuracy"), "numbers": ("r", "mse", "r2")}
-    scores: dict[str, list[float]] = {name: [] for name in names[kind]}
-    chance: dict[str, list[float]] = {}
+    scores: list[dict[str, float]] = []
     chosen = []
     random = np.random.RandomState(seed)
     for j in range(split.train.targets.shape[1]):
@@ -99,20 +100,19 @@ def _probe_every_target(split: ProbeSplit, kind: TargetKind, labels: int | None,
             train = _select(train, rows_per_class(train, j, labels, random))
             valid = _select(valid, rows_per_class(valid, j, max(1, labels // 5), random))
         columns = [part.targets[:, j] for part in (train, valid, split.test)]
-        for name, value in _chance_scores(columns[2], kind).items():
-            chance.setdefault(name, []).append(value)
-        if any(np.ptp(column) == 0 for column in columns):
-            chosen.append(float("nan"))
-            for values in scores.values():
-                values.append(float("nan"))
-            continue
-        codes = _standardised(train.units, valid.units, split.test.units)
-        fits = [_fit(codes[0], columns[0], kind, c) for c in PENALTIES]
-        best = int(np.argmax([_selection_score(fit(codes[1]), columns[1], kind) for fit in fits]))
-        chosen.append(PENALTIES[best])
-        for name, value in _target_scores(fits[best](codes[2]), columns[2], kind).items():
-            scores[name].append(value)
-    return ProbeScores(scores, chance, chosen)
+        chosen.append(float("nan"))
+        scores.append({})
+        if all(np.ptp(column) for column in columns):
+            codes = _standardised(train.units, valid.units, split.test.units)
+            fits = [_fit(codes[0], columns[0], kind, c) for c in PENALTIES]
+            best = int(np.argmax([_selection_score(fit(codes[1]), columns[1], kind) for fit in fits]))
+            chosen[-1], scores[-1] = PENALTIES[best], _target_scores(fits[best](codes[2]), columns[2], kind)
+    return ProbeScores(_by_name(scores, SCORES[kind]), _chance(split.test, kind), chosen)
+
+
+def _by_name(by_target: Sequence[Mapping[str, float]], names: Iterable[str]) -> dict[str, list[float]]:
+    """The scores of every target, NaN where it has none."""
+    return {name: [scores.get(name, float("nan")) for scores in by_target] for name in names}
 
 
 class _Predictions(NamedTuple):
@@ -122,7 +122,7 @@ class _Predictions(NamedTuple):
     values: np.ndarray
 
 
-def _fit(x: np.ndarray, y: np.ndarray, kind: TargetKind, c: float) -> typing.Callable[[np.ndarray], _Predictions]:
+def _fit(x: np.ndarray, y: np.ndarray, kind: TargetKind, c: float) -> Callable[[np.ndarray], _Predictions]:
     if kind == "numbers":
         ridge = Ridge(alpha=len(x) * 0.001 / c).fit(x, y)
         return lambda z: _Predictions(ridge.predict(z), ridge.predict(z))
@@ -150,14 +150,16 @@ def _target_scores(predictions: _Predictions, truth: np.ndarray, kind: TargetKin
     return {"average_precision": float(average_precision_score(truth, predictions.values)), **accuracy}
 
 
-def _chance_scores(truth: np.ndarray, kind: TargetKind) -> dict[str, float]:
-    """What a probe that knows nothing of the codes reaches."""
-    if kind == "numbers":
-        return {"r": 0.0}
-    accuracy = {
-        "accuracy": float(np.unique(truth, return_counts=True)[1].max() / len(truth))
-    }  # the most frequent class
-    return accuracy if kind == "classes" else {"average_precision": float(truth.mean()), **accuracy}
+def _chance(test: ProbeTable, kind: TargetKind) -> dict[str, list[float]]:
+    """What a probe that knows nothing of the codes reaches: the prevalence, the share of the most frequent class."""
+    columns = test.targets.T
+    frequent = [float(np.unique(column, return_counts=True)[1].max() / len(column)) for column in columns]
+    chance = {
+        "average_precision": [float(column.mean()) for column in columns],
+        "accuracy": frequent,
+        "r": [0.0] * len(columns),
+    }
+    return {name: values for name, values in chance.items() if name in SCORES[kind]}
 
 
 def probe_with_adam(
@@ -208,21 +210,18 @@ def probe_with_adam(
         score = float(np.nanmean(scores["average_precision" if kind == "attributes" else "r"]))
         if score > best_score:
             best_score, best_weights, best_epoch = score, weights, epoch
-    by_target = [_chance_scores(column, kind) for column in split.test.targets.T]
-    chance = {name: [values[name] for values in by_target] for name in by_target[0]}
-    return ProbeScores(_linear_scores(split.test, best_weights, kind), chance, [float(best_epoch)] * y.shape[1])
+    scores = _linear_scores(split.test, best_weights, kind)
+    return ProbeScores(scores, _chance(split.test, kind), [float(best_epoch)] * y.shape[1])
 
 
 def _linear_scores(part: ProbeTable, weights: np.ndarray, kind: TargetKind) -> dict[str, list[float]]:
     """The scores of every target; NaN where it is constant in these rows."""
     predicted = part.units.astype(np.float64) @ weights[:-1] + weights[-1]
-    scores: dict[str, list[float]] = {}
-    for values, truth in zip(predicted.T, part.targets.T):
-        predictions = _Predictions((values > 0).astype(np.int64), values)
-        by_name = _target_scores(predictions, truth, kind) if np.ptp(truth) else None
-        for name in ("average_precision", "accuracy") if kind == "attributes" else ("r", "mse", "r2"):
-            scores.setdefault(name, []).append(float("nan") if by_name is None else by_name[name])
-    return scores
+    by_target = [
+        _target_scores(_Predictions((values > 0).astype(np.int64), values), truth, kind) if np.ptp(truth) else {}
+        for values, truth in zip(predicted.T, part.targets.T)
+    ]
+    return _by_name(by_target, SCORES[kind])
 
 
 def _select(part: ProbeTable, rows: Int[np.ndarray, "rows"]) -> ProbeTable:
