@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from unweave import progress
 from unweave.data.open import dataset_table, open_data
-from unweave.data.reading.image_files import image_size, read_image
+from unweave.data.reading.image_files import read_image
+from unweave.data.reading.picture_files import picture_size
 from unweave.editing.inputs import SAMPLING
 from unweave.evaluation import evaluate
 from unweave.method import Generative, evaluating
@@ -236,8 +237,8 @@ def common_side(files: Sequence[Path]) -> int:
     sides = []
     for file in files:
         try:
-            sides.append(min(image_size(file)))
-        except (OSError, ValueError, SyntaxError):
+            sides.append(min(picture_size(file)))
+        except ValueError:
             sides.append(min(read_image(file).shape[1:3]))  # which says what is wrong with it
     side = median_low(sides)
     if min(sides) < max(sides):

@@ -76,6 +76,13 @@ def temporary_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def user_folder(own: str, shared: str, default: str) -> Path:
+    """The folder in the variable `own`, else unweave/ in that of XDG's variable `shared`, else in `default`."""
+    if own in os.environ:
+        return Path(os.environ[own]).expanduser()
+    return Path(os.environ.get(shared, default)).expanduser() / "unweave"
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

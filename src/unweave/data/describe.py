@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 from PIL.Image import Image
 
 from unweave.data.dataset import Dataset
-from unweave.data.factors import FactorGrid
-from unweave.data.sampling import sample_rows
+from unweave.data.sampling import read_factors, sample_rows
 from unweave.data.views import SPLITS, split_rows
 from unweave.figures.grid import grid, tiles
 from unweave.figures.html import facts_html, picture_html
@@ -22,7 +20,6 @@ logger = logging.getLogger(__name__)
 MAX_CLASSES = 10  # of a factor, in a contact sheet
 MEASURED_ROWS = 500  # whose pixels are counted
 BINS = 16
-SEARCHED_ROWS = 200_000  # among which one that differs in a single factor is looked for
 
 
 def describe_dataset(dataset: Dataset) -> dict[str, Any]:
@@ -93,27 +90,8 @@ def dataset_html(dataset: Dataset) -> str:
 
 def factor_sweep(dataset: Dataset, row: int, factor: int) -> Rows:
     """Rows that differ from this one in one factor alone, in the order of its classes, at most ten, evenly chosen."""
-    start = dataset.factors(np.array([row]))
-    assert start is not None
-    size = dataset.factor_sizes[factor]
-    factor_grid = FactorGrid(dataset.factor_names, dataset.factor_sizes)
-    if len(factor_grid) == len(dataset) and (factor_grid.factors(np.array([row])) == start).all():
-        expected = np.repeat(start, size, axis=0)
-        expected[:, factor] = np.arange(size)
-        rows = factor_grid.index(expected)
-        classes = dataset.factors(rows)
-        if classes is not None and np.array_equal(classes, expected):
-            return _evenly(rows)
-    rows = sample_rows(len(dataset), SEARCHED_ROWS, 0)
-    classes = dataset.factors(rows)
-    assert classes is not None
-    others = np.delete(np.arange(classes.shape[1]), factor)
-    alike = np.flatnonzero((classes[:, others] == start[:, others]).all(axis=1))
-    _, first = np.unique(classes[alike, factor], return_index=True)
-    return _evenly(rows[alike[first]])
-
-
-def _evenly(rows: Rows) -> Int[np.ndarray, "picked"]:
-    """At most ten of these rows, from the first to the last."""
-    count = min(len(rows), MAX_CLASSES)
-    return rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(int))]
+    classes = read_factors(dataset, np.arange(len(dataset)))
+    others = np.delete(classes, factor, axis=1)
+    alike = np.flatnonzero((others == others[row]).all(axis=1))
+    rows = alike[np.unique(classes[alike, factor], return_index=True)[1]]
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MAX_CLASSES)).round().astype(int))]

@@ -16,8 +16,7 @@ import numpy as np
 from PIL import Image
 
 from unweave import progress
-from unweave.data import views
-from unweave.data.cache.cached_dataset import CachedDataset
+from unweave.data import sampling, views
 from unweave.data.dataset import Dataset
 from unweave.data.formats import folder
 from unweave.data.reading.archives import file_names, open_archive
@@ -103,10 +102,8 @@ def _first_few(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _find_unreadable(dataset: Dataset) -> Iterator[Finding]:
-    base = views.base_dataset(dataset)
-    bad = list(base.bad.values()) if isinstance(base, CachedDataset) else []
-    message, remedy = "{} images cannot be read and are left out", "get them again, or delete them"
-    yield from _findings("corrupt", "problem", bad, message, remedy)
+    left_out, remedy = views.base_dataset(dataset).left_out, "get them again, or delete them"
+    yield from _findings("corrupt", "problem", left_out, "{} images cannot be read and are left out", remedy)
 
 
 def _find_in_pixels(dataset: Dataset) -> Iterator[Finding]:
@@ -121,24 +118,25 @@ def _find_in_pixels(dataset: Dataset) -> Iterator[Finding]:
             digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
             prints[row] = np.frombuffer(digest, np.uint64)
     _, group, counts = np.unique(prints, axis=0, return_inverse=True, return_counts=True)
-    group = group.reshape(-1)
-    repeated = np.flatnonzero(counts > 1)
-    if len(repeated):
-        same = int(counts[repeated].sum())
-        order = np.argsort(group, kind="stable")
-        starts = np.cumsum(counts) - counts
-        groups = sorted(order[starts[i] : starts[i] + counts[i]].tolist() for i in repeated)
+    order = np.argsort(group.reshape(-1), kind="stable")
+    groups = sorted(rows.tolist() for rows in np.split(order, counts.cumsum()[:-1]) if len(rows) > 1)
+    if groups:
+        same = sum(map(len, groups))
         yield Finding(
             "duplicates",
             "warning",
-            f"{same:,} images are in {len(repeated):,} groups of identical pixels",
-            same - len(repeated),
+            f"{same:,} images are in {len(groups):,} groups of identical pixels",
+            same - len(groups),
             "delete all but one of each group: repeats weigh more in training, and may lie in both train and test",
             _first_few(" = ".join(_row_names(dataset, rows[:4])) for rows in groups),
         )
-    message = f"{{}} images are near-blank: their pixels spread by less than {BLANK_SPREAD:g} of 255"
-    remedy = "delete those that should show something"
-    yield from _findings("blank", "warning", list(_row_names(dataset, blank)), message, remedy)
+    yield from _findings(
+        "blank",
+        "warning",
+        list(_row_names(dataset, blank)),
+        f"{{}} images are near-blank: their pixels spread by less than {BLANK_SPREAD:g} of 255",
+        "delete those that should show something",
+    )
 
 
 def _row_names(dataset: Dataset, rows: Iterable[int]) -> Iterator[str]:
@@ -150,27 +148,21 @@ def _find_in_factors(dataset: Dataset) -> Iterator[Finding]:
     """Factors that do not vary, classes with few rows, gaps in the grid."""
     if not dataset.factor_names:
         return
-    sizes, parts = dataset.factor_sizes, []
-    for rows in _with_progress(_rows(len(dataset)), "looking at factors", len(dataset), "rows", 1 << 16):
-        classes = dataset.factors(rows)
-        assert classes is not None
-        parts.append(classes.astype(np.int32))
-    classes = np.concatenate(parts)
+    sizes, chunks = dataset.factor_sizes, sampling.row_chunks(np.arange(len(dataset)))
+    parts = _with_progress(chunks, "looking at factors", len(dataset), "rows", sampling.CHUNK_ROWS)
+    classes = np.concatenate([sampling.read_factors(dataset, rows).astype(np.int32) for rows in parts])
     counts = [np.bincount(column, minlength=size) for column, size in zip(classes.T, sizes)]
     constant = [name for name, count in zip(dataset.factor_names, counts) if (count > 0).sum() == 1]
-    message = "{} factors have one class in all rows"
-    yield from _findings("constant", "note", constant, message, "they are left out of scores")
+    remedy = "they are left out of scores"
+    yield from _findings("constant", "note", constant, "{} factors have one class in all rows", remedy)
     few_rows = [
         f"{name} = {c}: {n} rows"
         for name, count in zip(dataset.factor_names, counts)
         for c, n in enumerate(count)
         if n < FEW_ROWS and (count > 0).sum() > 1
     ]
-    message, remedy = (
-        f"{{}} classes have fewer than {FEW_ROWS} rows",
-        "join classes, or add images: scores of them are noise",
-    )
-    yield from _findings("few rows", "warning", few_rows, message, remedy)
+    remedy = "join classes, or add images: scores of them are noise"
+    yield from _findings("few rows", "warning", few_rows, f"{{}} classes have fewer than {FEW_ROWS} rows", remedy)
     total = math.prod(sizes)
     if total > MAX_COMBINATIONS * len(dataset) or len(sizes) == 1:
         return
@@ -179,14 +171,14 @@ def _find_in_factors(dataset: Dataset) -> Iterator[Finding]:
     if len(gaps):
         combinations = np.stack(np.unravel_index(gaps[:MAX_EXAMPLES], sizes), axis=1)
         examples = (", ".join(f"{name} = {c}" for name, c in zip(dataset.factor_names, row)) for row in combinations)
-        message = f"{len(gaps):,} of {total:,} combinations of the factors have no image"
-        remedy = "protocols that ask for any combination draw from the rows there are"
-        yield Finding("combinations", "note", message, len(gaps), remedy, _first_few(examples))
-
-
-def _rows(count: int) -> Iterator[np.ndarray]:
-    for start in range(0, count, 1 << 16):
-        yield np.arange(start, min(start + (1 << 16), count))
+        yield Finding(
+            "combinations",
+            "note",
+            f"{len(gaps):,} of {total:,} combinations of the factors have no image",
+            len(gaps),
+            "protocols that ask for any combination draw from the rows there are",
+            _first_few(examples),
+        )
 
 
 class _ImageHeader(NamedTuple):
@@ -226,10 +218,14 @@ def _find_other_files(names: Sequence[str]) -> Iterator[Finding]:
     suffixes = [path.suffix.lower() for path in visible]
     endings = Counter(suffix or "no ending" for suffix in suffixes if suffix not in IMAGE_ENDINGS)
     if endings:
-        message = f"{endings.total():,} files are no images and are passed over"
-        examples = _first_few(f"{ending}: {count:,}" for ending, count in endings.most_common())
-        remedy = f"images end in {', '.join(IMAGE_ENDINGS)}"
-        yield Finding("other files", "note", message, endings.total(), remedy, examples)
+        yield Finding(
+            "other files",
+            "note",
+            f"{endings.total():,} files are no images and are passed over",
+            endings.total(),
+            f"images end in {', '.join(IMAGE_ENDINGS)}",
+            _first_few(f"{ending}: {count:,}" for ending, count in endings.most_common()),
+        )
     hidden = [path.as_posix() for path in paths if path not in set(visible)]
     for each in _findings("hidden", "note", hidden, "{} files are hidden and passed over", "rename them if they count"):
         yield replace(each, examples=())

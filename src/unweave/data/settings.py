@@ -115,6 +115,15 @@ class PictureSettings(DatasetSettings):
     )
 
 
+class PublishedSettings(DatasetSettings):
+    """The base of the settings of published sets of one size, whose rows are a grid of factors."""
+
+    path: Path | None = Field(
+        default=None, description="the published file, or the folder that holds it or them; not set: where it is kept"
+    )
+    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
+
+
 class FileSettings(PictureSettings):
     """The base of the settings of sets whose pictures are files."""
 

@@ -18,6 +18,7 @@ from unweave.data.sampling import (
     row_chunks,
 )
 from unweave.data.settings import Correlation, ViewSettings
+from unweave.foreign import errors_as
 from unweave.types import FactorTable, Pixels, Rows
 
 SPLITS = ("all", "train", "valid", "test")
@@ -156,10 +157,8 @@ def _rows_with(
 ) -> Bool[np.ndarray, "rows"]:
     """Which of the rows have one of the listed classes in every listed factor."""
     grid = _grid(dataset, key)
-    try:
+    with errors_as(ValueError, lambda error: SettingsError(f"data.view.{key}: {error}")):
         columns = classes_by_column(grid, classes_of)
-    except ValueError as error:
-        raise SettingsError(f"data.view.{key}: {error}") from None
     parts = [has_classes(read_factors(dataset, part), columns) for part in row_chunks(rows)]
     return np.concatenate(parts)
 
@@ -170,11 +169,9 @@ def _draw_correlated(dataset: Dataset, rows: Rows, settings: Correlation) -> Bas
     Classes are drawn among those that some row has; on a complete grid they follow `joint_probability` exactly.
     """
     grid = _grid(dataset, "correlate")
-    try:
+    with errors_as(ValueError, lambda error: SettingsError(f"data.view.correlate: {error}")):
         first, second = factor_columns(grid, settings.factors)
         joint = joint_probability((grid.sizes[first], grid.sizes[second]), settings.sigma)
-    except ValueError as error:
-        raise SettingsError(f"data.view.correlate: {error}") from None
     parts = [read_factors(dataset, part)[:, [first, second]] for part in row_chunks(rows)]
     cells = np.ravel_multi_index(tuple(np.concatenate(parts).T), joint.shape)
     counts = np.bincount(cells, minlength=joint.size)

@@ -31,7 +31,11 @@ def overlay(
     """
     numbers = numpy_maps(values)
     high = _scale_top(numbers, high)
-    _check_same_size(numbers, image)
+    if numbers.shape[1:3] != image.shape[1:]:
+        raise ValueError(
+            f"the map and the image must be of one size, got {numbers.shape[1:3]} and {tuple(image.shape[1:])} "
+            "(height, width)."
+        )
     grey = rgb_pixels(image[None]).mean(3, keepdims=True).repeat(3, axis=3)  # (1, height, width, 3)
     blended = blend(numbers / high, 0.6 * grey + 80)
     bar = blend(np.linspace(0, 1, 256), np.full((256, 3), 170.0))
@@ -43,14 +47,6 @@ def blend(values: Float[np.ndarray, "*shape"], under: Float[np.ndarray, "..."]) 
     share = np.clip(values, 0, 1)[..., None] ** 0.7
     bright = colourise(0.35 + 0.6 * values)  # magma's dark end would look like a shadow
     return (share * bright + (1 - share) * under).round().astype(np.uint8)
-
-
-def _check_same_size(values: np.ndarray, image: Tensor) -> None:
-    if values.shape[1:3] != image.shape[1:]:
-        raise ValueError(
-            f"the map and the image must be of one size, got {values.shape[1:3]} and {tuple(image.shape[1:])} "
-            "(height, width)."
-        )
 
 
 def _scale_top(values: Float[np.ndarray, "unit height width"], high: Number | None) -> float:

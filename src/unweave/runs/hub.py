@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unweave.files import read_json
+from unweave.foreign import errors_as
 from unweave.method import Method
 from unweave.models import diffusers_folder
 from unweave.models.foundation import local_folders
@@ -45,12 +46,11 @@ def write_parts(method: nn.Module, folder: Path) -> list[str]:
 
 def copy_exported(run: Path, folder: Path) -> None:
     """Copy what a foundation's run exported in diffusers' layout."""
-    for file in [*run.glob("*/config.json"), *run.glob("*/*.safetensors"), *run.glob("*/scheduler_config.json")]:
+    patterns = ("*/config.json", "*/*.safetensors", "*/scheduler_config.json", "model_index.json")
+    for file in [file for pattern in patterns for file in run.glob(pattern)]:
         target = folder / file.relative_to(run)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    if (run / "model_index.json").is_file():
-        shutil.copyfile(run / "model_index.json", folder / "model_index.json")
 
 
 def share(run: Run, folder: Path, half: bool) -> Path:
@@ -191,10 +191,9 @@ def check_shared(folder: Path) -> Path:
         raise ValueError(f"{pickles[0]} may hold a pickle, which can run code, so this folder is not opened.{inside}")
     if not (folder / DIGESTS).is_file():
         raise LookupError(f"{folder} was not made by save_pretrained: it has no {DIGESTS}.{inside}")
-    try:
+    damaged = ValueError(f"{folder / DIGESTS} is damaged; fetch the folder again.{inside}")
+    with errors_as(ValueError, lambda _: damaged):
         digests: Mapping[str, str] = read_json(folder / DIGESTS)
-    except ValueError:
-        raise ValueError(f"{folder / DIGESTS} is damaged; fetch the folder again.{inside}") from None
     for name, expected in digests.items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"{name} is no file of a shared run; fetch the folder again.{inside}")
@@ -226,10 +225,9 @@ def fetch(source: str, **options: Any) -> Path:
         raise LookupError(f"{source!r} is no folder here, and no owner/name on the Hub.")
     if revision:
         options["revision"] = revision
-    try:
+    failed = f"{source!r} cannot be had from the Hub"
+    with errors_as((OSError, ValueError), lambda error: LookupError(f"{failed}: {str(error).splitlines()[0]}")):
         return Path(snapshot_download(name, ignore_patterns=[f"*{suffix}" for suffix in PICKLES], **options))
-    except (OSError, ValueError) as error:
-        raise LookupError(f"{source!r} cannot be had from the Hub: {str(error).splitlines()[0]}") from error
 
 
 def push(folder: Path, repository: str, private: bool, client: Any = None) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock
 
 from unweave.config import SettingsError, read
-from unweave.files import read_json, read_text, write_atomically, write_json
+from unweave.files import read_json, read_text, user_folder, write_atomically, write_json
 
 LEDGER, MARK = "trained.json", ".trained-here"
 CONSENT = "UNWEAVE_OPENS"  # the run whose data the command that started this process has been asked to open
@@ -36,9 +36,7 @@ class UnconfirmedError(SettingsError):
 
 def state_folder() -> Path:
     """Where the ledger is."""
-    if "UNWEAVE_STATE" in os.environ:
-        return Path(os.environ["UNWEAVE_STATE"]).expanduser()
-    return Path(os.environ.get("XDG_STATE_HOME", "~/.local/state")).expanduser() / "unweave"
+    return user_folder("UNWEAVE_STATE", "XDG_STATE_HOME", "~/.local/state")
 
 
 def enter(run_dir: Path) -> None:

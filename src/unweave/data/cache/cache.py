@@ -20,8 +20,8 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ from filelock import FileLock, Timeout
 from unweave import progress
 from unweave.data.cache import conversion, file_digests, worker
 from unweave.data.cache.cached_dataset import CachedDataset
-from unweave.data.dataset import DatasetDefinition, find_dataset
+from unweave.data.dataset import Dataset, DatasetDefinition, find_dataset
 from unweave.data.digest import dataset_digest
 from unweave.data.disk_space import FULL_DISK, no_cache_space
 from unweave.data.settings import DatasetSettings, PictureSettings
-from unweave.files import write_atomically
+from unweave.files import user_folder, write_atomically
+from unweave.foreign import errors_as
 from unweave.threads import usable_cores
 
 PARALLEL_FROM = 4_000  # images from which several processes convert them
@@ -42,15 +43,15 @@ MAX_PROCESSES = 16  # that convert images
 SAVE_SECONDS = 5.0  # seconds of a conversion that a kill loses, and as many chunks as there are processes
 ANNOUNCED_FROM = 500  # images from which a conversion is announced
 MAX_NAMED = 20  # unreadable files that are named one by one
+ABSENT = (None, errno.ENOENT, errno.ENOTDIR, errno.EINVAL)
+"""What the system, or numpy, says of files that are not there or no longer whole."""
 
 logger = logging.getLogger("unweave")
 
 
 def root() -> Path:
     """The folder of the cache."""
-    if "UNWEAVE_CACHE" in os.environ:
-        return Path(os.environ["UNWEAVE_CACHE"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "unweave"
+    return user_folder("UNWEAVE_CACHE", "XDG_CACHE_HOME", "~/.cache")
 
 
 def open_cached(name: str, settings: DatasetSettings) -> CachedDataset:
@@ -62,7 +63,7 @@ def open_cached(name: str, settings: DatasetSettings) -> CachedDataset:
     definition = find_dataset(name)
     own = settings.model_dump(exclude={"name", "view", "path", "colours"})
     pixel_settings = {key: value for key, value in own.items() if not isinstance(value, Path)}
-    try:
+    with errors_as(OSError, _with_remedy):
         files = definition.files(settings)
         stamp = file_digests.stamp_of_files(files)
         content = file_digests.digest_of_files(files, _base_folder(settings, files), root() / "contents")
@@ -75,15 +76,15 @@ def open_cached(name: str, settings: DatasetSettings) -> CachedDataset:
         dataset = read_if_intact(folder)
         if dataset is None:
             dataset = _make(name, definition, settings, folder, stamp)
-    except OSError as error:
-        explained = _with_remedy(error)
-        if explained is error:
-            raise
-        raise explained from error
     if isinstance(settings, PictureSettings):
         dataset.colours = settings.colours
     _warn_of_unreadable_files(dataset)
     return dataset
+
+
+def build_cached(settings: DatasetSettings) -> Dataset:
+    """What a set on disk has for `build`: the data set that its settings name (see `open_cached`)."""
+    return open_cached(settings.name, settings)
 
 
 def _base_folder(settings: DatasetSettings, files: list[Path]) -> Path:
@@ -118,13 +119,10 @@ def read_if_intact(folder: Path) -> CachedDataset | None:
         with suppress(OSError):  # a cache that may only be read: it is checked every time
             _write_meta(folder, meta | {"stamps": stamps})
         return dataset
-    except OSError as error:
-        if error.errno in (None, errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
-            return None
-        raise  # no fault of the files: they must not be thrown away for it
-    except MemoryError:
-        raise
-    except Exception:  # damaged files raise anything
+    except Exception as error:  # damaged files raise anything
+        no_fault_of_files = isinstance(error, OSError) and error.errno not in ABSENT
+        if no_fault_of_files or isinstance(error, MemoryError):  # they must not be thrown away for it
+            raise
         return None
 
 
@@ -150,17 +148,12 @@ def _make(
     locks = root() / "locks"
     for parent in (locks, folder.parent):
         parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(locks / f"{folder.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        logger.info("another process is preparing %s; waiting for it", _title(name, settings))
-        lock.acquire()
-    try:
+    title = _title(name, settings)
+    with one_process(locks / f"{folder.name}.lock", f"another process is preparing {title}; waiting for it"):
         dataset = read_if_intact(folder)
         if dataset is None:
             if folder.exists():
-                logger.warning("the cache of %s in %s is damaged and is made again", _title(name, settings), folder)
+                logger.warning("the cache of %s in %s is damaged and is made again", title, folder)
                 shutil.rmtree(folder)
             part = folder.with_name(f"{folder.name}.part")
             try:
@@ -177,6 +170,19 @@ def _make(
                 raise ValueError(f"files of {name} changed while they were read: try again when they are complete.")
             dataset = _finish(state, part, folder)
         return dataset
+
+
+@contextmanager
+def one_process(lock_file: Path, waiting: str) -> Iterator[None]:
+    """Inside the `with` this is the only process that holds the lock; one that has to wait for it says so."""
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.info(waiting)
+        lock.acquire()
+    try:
+        yield
     finally:
         lock.release()
 
@@ -191,13 +197,18 @@ def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings
     """Fill the folder of a conversion, from where an earlier process left it; what progress.json says in the end."""
     arguments = (name, settings.model_dump_json(), part)
     cores = usable_cores()
+    as_of_a_child = errors_as(
+        Exception,
+        lambda error: ValueError(f"{name} cannot be read: {type(error).__name__}: {error}"),
+        but=(ValueError, LookupError, OSError, ImportError),
+    )
     with ExitStack() as stack:
         source, pool = None, None
         if definition.child_process_only:
             pool = stack.enter_context(worker.children(1))
             state = worker.answer(pool.submit(worker.prepare, *arguments), name, "when it opened the files")
         else:
-            source = _with_our_errors(definition.source, name)(settings)
+            source = as_of_a_child(definition.source)(settings)
             state = conversion.prepare_folder(source, part)
         facts = state["facts"]
         total, step = facts["count"], conversion.chunk_rows(facts["shape"])
@@ -211,7 +222,7 @@ def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings
                 logger.info("%d %% of it are there from before", round(100 * starts.start / total))
         if pool is None:
             assert source is not None, "what is not read in a child was opened here"
-            convert = _with_our_errors(conversion.convert_rows, name)
+            convert = as_of_a_child(conversion.convert_rows)
             results = (convert(source, part, start) for start in starts)
         else:
             futures = {start: pool.submit(worker.convert, *arguments, start) for start in starts}
@@ -231,20 +242,6 @@ def _convert(name: str, definition: DatasetDefinition, settings: DatasetSettings
                     with suppress(OSError):  # a full disk, as that of the error that ends the conversion
                         conversion.save_progress(part, state)
     return state
-
-
-def _with_our_errors(read: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """`read`, whose errors of any other kind than a reader's own are ValueError, as those of a child are."""
-
-    def wrapped(*arguments: Any) -> Any:
-        try:
-            return read(*arguments)
-        except (ValueError, LookupError, OSError, ImportError):
-            raise
-        except Exception as error:
-            raise ValueError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
-
-    return wrapped
 
 
 def _finish(state: dict[str, Any], part: Path, folder: Path) -> CachedDataset:

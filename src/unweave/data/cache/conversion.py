@@ -13,8 +13,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from unweave.data.disk_space import FULL_DISK, check_cache_space, no_cache_space
 from unweave.data.reading.image_source import ImageSource, Labels
 from unweave.data.settings import MAX_CHANNELS
 from unweave.files import write_atomically
+from unweave.foreign import errors_as
 
 CHUNK_BYTES = 8 << 20  # bytes of images that are converted at once
 VERSION = 2  # counts up when the same source would give other bytes; part of every key
@@ -58,15 +59,14 @@ def prepare_folder(source: ImageSource, folder: Path) -> dict[str, Any]:
     return state
 
 
-@contextmanager
-def _full_disk_named(folder: Path) -> Iterator[None]:
+def _full_disk_named(folder: Path) -> AbstractContextManager[None]:
     """A disk that is full while something is written into the folder is a NoSpaceError with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in FULL_DISK or "requested and" in str(error):  # of a short write numpy tells no errno
-            raise no_cache_space(str(folder.parent)) from error
-        raise
+
+    def explain(error: OSError) -> OSError:
+        full = error.errno in FULL_DISK or "requested and" in str(error)  # of a short write numpy tells no errno
+        return no_cache_space(str(folder.parent)) if full else error
+
+    return errors_as(OSError, explain)
 
 
 def _facts(source: ImageSource) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from unweave.data.cache import conversion
 from unweave.data.dataset import find_dataset
 from unweave.data.disk_space import NoSpaceError
 from unweave.data.reading.image_source import ImageSource
+from unweave.foreign import errors_as
 
 KEPT_ERRORS = (
     *(ValueError, SettingsError, LookupError, ImportError),
@@ -95,13 +96,11 @@ def _source(name: str, settings: str) -> ImageSource:
     return definition.source(definition.settings.model_validate_json(settings))
 
 
-@contextmanager
-def _kept_errors(name: str) -> Iterator[None]:
+def _kept_errors(name: str) -> AbstractContextManager[None]:
     """Errors that can be sent to the parent."""
-    try:
-        yield
-    except Exception as error:
+
+    def explain(error: Exception) -> Exception:
         kind, text = type(error), str(error) or type(error).__name__
-        raise (
-            kind(text) if kind in KEPT_ERRORS else ValueError(f"{name} cannot be read: {kind.__name__}: {text}")
-        ) from None
+        return kind(text) if kind in KEPT_ERRORS else ValueError(f"{name} cannot be read: {kind.__name__}: {text}")
+
+    return errors_as(Exception, explain)

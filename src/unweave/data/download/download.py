@@ -18,16 +18,15 @@ and reads it once more for its digest.
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from unweave import progress, registry
 from unweave.config import nearest
+from unweave.data.cache.cache import one_process
 from unweave.data.dataset import find_dataset
 from unweave.data.digest import sha256_of
 from unweave.data.disk_space import FULL_DISK, check_download_space, no_download_space
@@ -35,7 +34,8 @@ from unweave.data.download import unpacking
 from unweave.data.download.partial_file import PartialFile
 from unweave.data.download.published_files import RemoteFile, data_home
 from unweave.data.download.transfer import DEFAULT_PATIENCE, AddressRefusedError, Patience, transfer_with_retries
-from unweave.files import write_atomically
+from unweave.files import read_json, write_atomically
+from unweave.foreign import errors_as
 
 logger = logging.getLogger("unweave")
 
@@ -110,7 +110,8 @@ def download_file(remote: RemoteFile, folder: Path, patience: Patience = DEFAULT
             if not remote.urls and not path.exists():
                 raise NotFetchedError(_instructions(remote, path, []))
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(folder, path):
+            waiting = f"another process is fetching into {folder}; {path.name} waits for it"
+            with one_process(folder / ".downloading.lock", waiting):
                 if not _is_done(remote, folder):  # another process may have done it
                     sha256 = _adopt(remote, folder) if path.exists() else _fetch(remote, folder, patience)
                     if remote.unpack:
@@ -155,53 +156,34 @@ def _warn_unverified(remote: RemoteFile, path: Path) -> None:
     )  # fmt: skip
 
 
-@contextmanager
-def _errors_with_remedy(folder: Path) -> Iterator[None]:
+def _errors_with_remedy(folder: Path) -> AbstractContextManager[None]:
     """Says what to do where the disk is full, or a folder may not be written."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        logger.warning("stopped; what has arrived stays in %s, and the next call goes on with it", folder)
-        raise
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        path = error.filename or folder
-        raise type(error)(
-            f"{path} may not be read or written ({error.strerror}): change its permissions, or set UNWEAVE_DATA to a "
-            "folder of yours."
-        ) from error
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise no_download_space(f"the disk of {folder} is full; what has arrived stays") from error
-        raise
 
+    def explain(error: OSError | KeyboardInterrupt) -> BaseException:
+        if isinstance(error, KeyboardInterrupt):
+            logger.warning("stopped; what has arrived stays in %s, and the next call goes on with it", folder)
+        elif isinstance(error, PermissionError | FileExistsError | NotADirectoryError):
+            return type(error)(
+                f"{error.filename or folder} may not be read or written ({error.strerror}): change its permissions, or "
+                "set UNWEAVE_DATA to a folder of yours."
+            )
+        elif error.errno in FULL_DISK:
+            return no_download_space(f"the disk of {folder} is full; what has arrived stays")
+        return error
 
-@contextmanager
-def _locked(folder: Path, path: Path) -> Iterator[None]:
-    """While this process is the only one that fetches into the folder."""
-    lock = FileLock(folder / ".downloading.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        logger.info("another process is fetching into %s; %s waits for it", folder, path.name)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    return errors_as((OSError, KeyboardInterrupt), explain)
 
 
 def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
     """What digests.json says. Raises ValueError where it is damaged."""
     path = folder / "digests.json"
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        if isinstance(record, dict) and all(isinstance(entry, dict) for entry in record.values()):
+    damaged = ValueError(f"{path} is damaged: delete it, and the sha256 of each file is recorded anew.")
+    with suppress(FileNotFoundError), errors_as(ValueError, lambda _: damaged):
+        record = read_json(path)
+        if all(isinstance(entry, dict) for entry in record.values()):
             return record
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        pass
-    raise ValueError(f"{path} is damaged: delete it, and the sha256 of each file is recorded anew.")
+        raise damaged
+    return {}
 
 
 def _record(remote: RemoteFile, folder: Path, url: str, sha256: str) -> None:

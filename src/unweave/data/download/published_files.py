@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unweave.config import SettingsError
+from unweave.files import user_folder
 
 
 class RemoteFile(NamedTuple):
@@ -23,9 +24,7 @@ class RemoteFile(NamedTuple):
 
 def data_home() -> Path:
     """The folder of downloaded sets: `$UNWEAVE_DATA`, or unweave/ in `$XDG_DATA_HOME`, or ~/.local/share/unweave."""
-    if "UNWEAVE_DATA" in os.environ:
-        return Path(os.environ["UNWEAVE_DATA"]).expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "unweave"
+    return user_folder("UNWEAVE_DATA", "XDG_DATA_HOME", "~/.local/share")
 
 
 def search_folders(path: Path | None, name: str, aliases: Sequence[str] = ()) -> list[Path]:

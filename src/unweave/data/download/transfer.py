@@ -20,6 +20,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from unweave.data.disk_space import check_download_space
 from unweave.data.download.partial_file import PartialFile
 from unweave.data.download.published_files import RemoteFile
+from unweave.foreign import errors_as
 from unweave.progress import Task
 
 READ_BYTES = 1 << 18  # bytes that are taken at once
@@ -159,12 +160,12 @@ def _blocks(response: HTTPResponse, part: PartialFile) -> Iterator[bytes]:
 
     Raises DroppedConnectionError.
     """
-    try:
+    with errors_as(
+        (OSError, HTTPException), lambda error: DroppedConnectionError(f"{_reason(error)} after {part.size:,} bytes")
+    ):
         yield response.read(SNIFF_BYTES)
         while True:
             yield response.read1(READ_BYTES)
-    except (OSError, HTTPException) as error:
-        raise DroppedConnectionError(f"{_reason(error)} after {part.size:,} bytes") from error
 
 
 def _check_is_file(response: HTTPResponse, head: bytes, file: str) -> None:

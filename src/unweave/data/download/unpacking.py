@@ -13,8 +13,9 @@ import shutil
 from pathlib import Path
 
 from unweave.data.disk_space import FULL_DISK, NoSpaceError, check_download_space
-from unweave.data.reading.archives import Archive, ArchiveMember, open_archive
+from unweave.data.reading.archives import open_archive
 from unweave.files import write_atomically
+from unweave.foreign import errors_as
 from unweave.progress import Task
 
 MAX_NAME = 1000  # letters of a path
@@ -58,31 +59,28 @@ def unpack(archive: Path, folder: Path, sha256: str, task: Task) -> None:
 
 def _extract_all(archive: Path, staging: Path, task: Task) -> dict[str, int]:
     """Write every file of the archive below an empty folder; their sizes by path."""
+
+    def explain(error: ValueError | OSError) -> BaseException:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
+            return error
+        return ValueError(
+            f"{archive} cannot be unpacked: {error}. If you trust it, unpack it yourself into {archive.parent}; else "
+            "delete it and get it again."
+        )
+
     done = 0
-    try:
+    with errors_as((ValueError, OSError), explain, but=(NoSpaceError, PermissionError)):
         opened = open_archive(archive)
         if not opened.members or max(len(member.name) for member in opened.members) > MAX_NAME:
             raise ValueError("it holds no file, or one with far too long a name")
         check_download_space(staging, sum(member.size for member in opened.members))
         for member in opened.members:
-            _extract(opened, member, staging / member.name)
+            path = staging / member.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as target:
+                target.writelines(opened.blocks(member))
             task.update(done := done + member.size)
         return {member.name: member.size for member in opened.members}
-    except (NoSpaceError, PermissionError):
-        raise
-    except (ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in FULL_DISK:
-            raise
-        raise ValueError(
-            f"{archive} cannot be unpacked: {error}. If you trust it, unpack it yourself into {archive.parent}; else "
-            "delete it and get it again."
-        ) from error
-
-
-def _extract(archive: Archive, member: ArchiveMember, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as target:
-        target.writelines(archive.blocks(member))
 
 
 def _check_not_in_the_way(folder: Path, name: str, staged: Path, archive: Path) -> None:

@@ -2,18 +2,39 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Num
+from pydantic import Field
 
 from unweave.config import SettingsError
+from unweave.data.dataset import Card
 from unweave.data.reading.image_files import resize_pixels
-from unweave.data.reading.image_source import ImageBlock
-from unweave.data.reading.intensity import LOOKED_AT, NUMBERS, choose_range, sample_numbers, take_channels, to_size
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels
+from unweave.data.reading.intensity import (
+    LOOKED_AT,
+    NUMBERS,
+    choose_range,
+    evenly,
+    sample_numbers,
+    take_channels,
+    to_size,
+)
 from unweave.data.settings import MAX_CHANNELS, PictureSettings, Reading
+from unweave.foreign import errors_as
 
 READ_BYTES = 16 << 20  # of images that are read at once
+
+
+class ArraySettings(PictureSettings):
+    """The base of the settings of files, and folders, of arrays."""
+
+    path: Path
+    size: int | None = Field(
+        default=None, ge=8, description="pixels; the middle square is resized to it. None: as stored"
+    )
 
 
 @dataclass(frozen=True)
@@ -65,14 +86,30 @@ def choose_array_reading(array: ImageArray, settings: PictureSettings, in_order:
     reading = Reading(channels=channels, range=((0.0, 255.0),) * count)
     if array.dtype == np.uint8 and settings.range in ("auto", "full"):
         return reading
-    most = max(1, min(rows, LOOKED_AT, NUMBERS // (height * width * stored)))
-    numbers = np.arange(most) if in_order else np.unique(np.linspace(0, rows - 1, most).round().astype(int))
-    try:
-        pictures = [take_channels(array.rows(row, row + 1)[0], reading.channels) for row in numbers.tolist()]
+    numbers = evenly(rows, max(1, min(LOOKED_AT, NUMBERS // (height * width * stored))), in_order)
+    with errors_as(ValueError, lambda error: SettingsError(f"{array.where}: {error}")):
+        pictures = [take_channels(array.rows(row, row + 1)[0], reading.channels) for row in numbers]
         bounds = choose_range(settings, sample_numbers(pictures), array.dtype)
-    except ValueError as error:
-        raise SettingsError(f"{array.where}: {error}") from None
     return reading.model_copy(update={"range": bounds})
+
+
+def array_source(
+    array: ImageArray, settings: ArraySettings, labels: Labels | None, in_order: bool = False
+) -> ImageSource:
+    """The source of an array in the file, or folder, of these settings. Raises SettingsError for what does not fit."""
+    reading = choose_array_reading(array, settings, in_order)
+    size = (settings.size or array.shape[1], settings.size or array.shape[2])
+    path = settings.path
+    return ImageSource(
+        name=path.stem,
+        card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
+        shape=(len(reading.range), *size),
+        count=array.shape[0],
+        read=array_reader(array, reading, size),
+        labels=labels,
+        reading=reading,
+        in_order=in_order,
+    )
 
 
 def array_reader(array: ImageArray, reading: Reading, size: tuple[int, int]) -> Callable[[int, int], ImageBlock]:

@@ -1,14 +1,20 @@
 """archive: the image files in a zip or tar, as squares, read where they are; factors as in `folder`.
 
 Which archives are read, and what is refused, is said in reading/archives.py.
+
+Rows are in the order of the members' names; in a compressed tar, which has no index, in the archive's own order.
+
+A member that cannot be read is named in a warning and left out; hidden ones, and archives in the archive, are passed
+over. `build` raises SettingsError where there is no such file, ValueError where it is damaged, not to be trusted (see
+`open_archive`) or holds no readable image.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
 from unweave.data.formats.folder import label_files, read_labels
 from unweave.data.reading.archives import open_archive
 from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES
@@ -22,16 +28,6 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 class ArchiveSettings(FileSettings):
     name: Literal["archive"] = "archive"
     path: Path
-
-
-def build(settings: ArchiveSettings) -> Dataset:
-    """Rows are in the order of the members' names; in a compressed tar, which has no index, in the archive's own order.
-
-    A member that cannot be read is named in a warning and left out; hidden ones, and archives in the archive, are
-    passed over. Raises SettingsError where there is no such file, ValueError where it is damaged, not to be trusted
-    (see `open_archive`) or holds no readable image.
-    """
-    return cache.open_cached("archive", settings)
 
 
 def files(settings: ArchiveSettings) -> list[Path]:
@@ -49,6 +45,7 @@ def source(settings: ArchiveSettings) -> ImageSource:
     files = PictureFiles(
         name=path.name.split(".")[0] or path.name,
         card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
+        count=len(members),
         names=[member.name for member in members],
         content=lambda file: archive.read(members[file], MAX_FILE_BYTES),
         say=lambda file: f"{path}: {members[file].name}",

@@ -1,4 +1,9 @@
-"""folder: every image file below a folder, as squares; factors from folder names or a table, where wanted."""
+"""folder: every image file below a folder, as squares; factors from folder names or a table, where wanted.
+
+Rows are in the order of the relative paths. A file that cannot be read is named in a warning and left out.
+
+`build` raises SettingsError where there is no such folder, ValueError where it holds no readable image.
+"""
 
 import logging
 import os
@@ -7,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
 from unweave.data.reading import labels
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.data.reading.image_source import ImageSource, Labels
@@ -21,14 +26,6 @@ logger = logging.getLogger(__name__)
 class FolderSettings(FileSettings):
     name: Literal["folder"] = "folder"
     path: Path
-
-
-def build(settings: FolderSettings) -> Dataset:
-    """Rows are in the order of the relative paths. A file that cannot be read is named in a warning and left out.
-
-    Raises SettingsError where there is no such folder, ValueError where it holds no readable image.
-    """
-    return cache.open_cached("folder", settings)
 
 
 def files(settings: FolderSettings) -> list[Path]:
@@ -90,6 +87,7 @@ def source(settings: FolderSettings) -> ImageSource:
     files = PictureFiles(
         name=path.resolve().name,
         card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
+        count=len(images),
         names=[file.relative_to(path).as_posix() for file in images],
         content=images.__getitem__,
         say=lambda file: str(images[file]),

@@ -3,10 +3,12 @@
 The images are [N, H, W, C] with 1 to 64 channels, or [N, H, W] grey, of numbers of any type; factors are [N, F]
 integers of any values; their names are an attribute or an array `factor_names`. No other file is read: links out of the
 file are refused. The file is opened in a child process only, which its damage may crash.
+
+`build` raises SettingsError where there is no such file or array, ValueError where its content cannot be used.
 """
 
-from collections.abc import Callable
-from functools import partial
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,34 +16,28 @@ import numpy as np
 from pydantic import Field
 
 from unweave.config import SettingsError, nearest
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.formats._image_arrays import ImageArray, array_reader, check_shape, choose_array_reading
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import DatasetDefinition
+from unweave.data.formats._image_arrays import ArraySettings, ImageArray, array_source, check_shape
 from unweave.data.reading import labels
 from unweave.data.reading.image_source import ImageSource, Labels, existing_file
-from unweave.data.settings import MAX_CHANNELS, PictureSettings
+from unweave.data.settings import MAX_CHANNELS
+from unweave.foreign import errors_as, load
 
 MAX_UNPACKED_BYTES = 1 << 30  # to read one image, or all factors
 ONE_READER_BYTES = 64 << 20  # to unpack for one image, from which one process reads alone, to save memory
 MAX_NAMED = 20  # arrays that are named where the one of the settings is not there
 MAX_LINKS = 16  # soft links that are followed, one after the other
+DAMAGE_ERRORS = (OSError, RuntimeError, LookupError, TypeError, OverflowError, MemoryError, UnicodeError)
+"""What the library raises of damaged files."""
 
 
-class HDF5Settings(PictureSettings):
+class HDF5Settings(ArraySettings):
     name: Literal["hdf5"] = "hdf5"
-    path: Path
     key: str = Field(default="images", description="the array of the images; groups before it, as in train/images")
     factors_key: str | None = Field(
         default=None, description="the array of the factors; `factors` beside the images if not set and there is one"
     )
-    size: int | None = Field(
-        default=None, ge=8, le=4096, description="pixels; the middle square is resized to it. None: as stored"
-    )
-
-
-def build(settings: HDF5Settings) -> Dataset:
-    """Raises SettingsError where there is no such file or array, ValueError where its content cannot be used."""
-    return cache.open_cached("hdf5", settings)
 
 
 def files(settings: HDF5Settings) -> list[Path]:
@@ -51,68 +47,48 @@ def files(settings: HDF5Settings) -> list[Path]:
 def source(settings: HDF5Settings) -> ImageSource:
     path = files(settings)[0]
 
-    def open_images() -> tuple[Any, int, Labels | None]:
+    with _naming_damage(path):
         with _open_file(path) as file:  # once with a small cache of chunks, to see how large they are
             images = _find_array(file, settings.key, path, "key")
             unpacked = _unpacked_bytes(images, path)
             factors = _read_factors(file, settings, images, path)
-        return _find_array(_open_file(path, unpacked), settings.key, path, "key"), unpacked, factors
-
-    images, unpacked, factors = _naming_damage(open_images, path)
+        images = _find_array(_open_file(path, unpacked), settings.key, path, "key")
 
     def read(start: int, stop: int) -> Any:
-        return _naming_damage(partial(images.__getitem__, slice(start, stop)), path, f"rows {start}..{stop - 1}")
+        with _naming_damage(path, f" at rows {start}..{stop - 1}"):
+            return images[start:stop]
 
     where = f"{images.name} in {path}"
     array = ImageArray(where, check_shape(list(images.shape), images.dtype, where), images.dtype, read)
-    reading = choose_array_reading(array, settings)
-    target = (settings.size or array.shape[1], settings.size or array.shape[2])
-    return ImageSource(
-        name=path.stem,
-        card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
-        shape=(len(reading.range), *target),
-        count=len(images),
-        read=array_reader(array, reading, target),
-        labels=factors,
-        reading=reading,
-        in_order=unpacked > ONE_READER_BYTES,
-    )
+    return replace(array_source(array, settings, factors), in_order=unpacked > ONE_READER_BYTES)
 
 
-def _naming_damage(read: Callable[[], Any], path: Path, where: str = "") -> Any:
-    """What `read` gives; whatever the library raises of a damaged file is a ValueError that names it."""
-    try:
-        return read()
-    except (PermissionError, ImportError):
-        raise
-    except (OSError, RuntimeError, LookupError, TypeError, OverflowError, MemoryError, UnicodeError) as error:
+def _naming_damage(path: Path, where: str = "") -> AbstractContextManager[None]:
+    """Whatever the library raises of a damaged file is a ValueError that names it."""
+
+    def explain(error: BaseException) -> ValueError:
         reason = str(error) or type(error).__name__
         if "signature not found" in reason:
-            raise ValueError(f"{path} is no HDF5 file ({path.stat().st_size:,} bytes).") from error
+            return ValueError(f"{path} is no HDF5 file ({path.stat().st_size:,} bytes).")
         if "truncated file" in reason:
-            raise ValueError(
+            return ValueError(
                 f"{path} is cut short: it has {path.stat().st_size:,} bytes and should have more ({reason}). "
                 "Get it again."
-            ) from error
-        where = f" at {where}" if where else ""
-        raise ValueError(f"{path} cannot be read{where}; it is probably damaged: {reason}") from error
+            )
+        return ValueError(f"{path} cannot be read{where}; it is probably damaged: {reason}")
+
+    return errors_as(DAMAGE_ERRORS, explain, but=(PermissionError, ImportError))
 
 
 def _open_file(path: Path, chunk_bytes: int = 1 << 20) -> Any:
     """The file, opened with room for the chunks that one image lies in."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError("reading HDF5 needs h5py: pip install 'unweave[data]'") from error
-    try:
-        slots = 1_000_003  # a large prime: chunks that share a slot push each other out
-        room = max(chunk_bytes * 5 // 4, 1 << 20)
+    h5py = load("h5py", "reading HDF5 needs", "data")
+    locked = ValueError(f"{path} is open for writing in another program; close it there first.")
+    slots = 1_000_003  # a large prime: chunks that share a slot push each other out
+    room = max(chunk_bytes * 5 // 4, 1 << 20)
+    with errors_as(OSError, lambda error: locked if "unable to lock" in str(error) else error):
         # rdcc_w0=0 lets the chunk go that was used longest ago; with 1, HDF5 2.0 keeps a chunk for every read
         return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=room, rdcc_nslots=slots, rdcc_w0=0)
-    except OSError as error:
-        if "unable to lock" in str(error):
-            raise ValueError(f"{path} is open for writing in another program; close it there first.") from error
-        raise
 
 
 def _find_array(file: Any, key: str, path: Path, setting: str) -> Any:

@@ -1,11 +1,17 @@
 """huggingface: a folder that `datasets` wrote with save_to_disk, or a data set of the Hugging Face Hub, as RGB squares.
 
 Of a data set, only one column of images and whole-numbered or worded columns are read. No code of a data set is run.
+
+Rows are the data set's own. An image that cannot be read is named in a warning and left out.
+
+A data set of the Hub is downloaded first where it is not there yet. `build` raises SettingsError for a folder, split or
+column that is not there, ValueError where the content cannot be had or used.
 """
 
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +19,13 @@ import numpy as np
 from pydantic import Field
 
 from unweave.config import SettingsError, nearest
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
 from unweave.data.reading import labels
 from unweave.data.reading.image_files import MAX_FILE_BYTES, decode_image
-from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels
+from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
 from unweave.data.settings import DatasetSettings
+from unweave.foreign import Kinds, errors_as, load
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -34,15 +41,6 @@ class HuggingFaceSettings(DatasetSettings):
         default=None, description="the columns that are factors; if not set, every column of classes without gaps"
     )
     size: int = Field(default=64, ge=8, le=4096, description="pixels; the middle square of each image is resized to it")
-
-
-def build(settings: HuggingFaceSettings) -> Dataset:
-    """Rows are the data set's own. An image that cannot be read is named in a warning and left out.
-
-    A data set of the Hub is downloaded first where it is not there yet. Raises SettingsError for a folder, split or
-    column that is not there, ValueError where the content cannot be had or used.
-    """
-    return cache.open_cached("huggingface", settings)
 
 
 def files(settings: HuggingFaceSettings) -> list[Path]:
@@ -68,13 +66,12 @@ def source(settings: HuggingFaceSettings) -> ImageSource:
     rows, size = dataset.select_columns([column]).with_format("arrow"), (settings.size, settings.size)
 
     def read(start: int, stop: int) -> ImageBlock:
-        pixels, bad = np.zeros((stop - start, *size, 3), np.uint8), {}
-        for row, entry in enumerate(_checked_cells(rows, start, stop, where), start):
-            try:
-                pixels[row - start] = decode_image(_image_content(entry, roots), size, 3)
-            except ValueError as error:
-                bad[row] = f"{where}: row {row} cannot be read and is left out: {error}"
-        return ImageBlock(pixels, bad)
+        cells = _checked_cells(rows, start, stop, where)
+        return read_one_by_one(
+            start, stop, (*size, 3),
+            lambda row: decode_image(_image_content(cells[row - start], roots), size, 3),
+            lambda row: f"{where}: row {row}",
+        )  # fmt: skip
 
     return ImageSource(
         name=Path(settings.path).name,
@@ -88,29 +85,29 @@ def source(settings: HuggingFaceSettings) -> ImageSource:
 
 def _checked_cells(rows: Any, start: int, stop: int, where: str) -> Any:
     """Cells of a data set of one column, checked: Arrow follows offsets in a file blindly. Raises ValueError."""
-    try:
+    damaged = f"{where} is damaged at rows {start}..{stop - 1}"
+    with _explained(lambda reason: f"{damaged}: {reason}", but=(ImportError, PermissionError, MemoryError)):
         cells = rows[start:stop].column(0)
         cells.validate(full=True)
-    except (ImportError, PermissionError, MemoryError):
-        raise
-    except Exception as error:  # Arrow's errors of damaged files are of many kinds
-        raise ValueError(f"{where} is damaged at rows {start}..{stop - 1}: {_first_line(error)}") from error
     if len(cells) != stop - start:
         raise ValueError(f"{where} is damaged: it has {len(cells)} rows where it announces {stop - start}.")
     return cells
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+def _explained(
+    explain: Callable[[str], str], kinds: Kinds = Exception, but: Kinds = ()
+) -> AbstractContextManager[None]:
+    """Errors of the libraries, of any kind, as a ValueError; `explain` is given their first line."""
+
+    def value_error(error: BaseException) -> ValueError:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        return ValueError(explain((lines[0] if lines else type(error).__name__).rstrip(".")))
+
+    return errors_as(kinds, value_error, but)
 
 
 def _import_datasets() -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise ImportError("reading Hugging Face data sets needs datasets: pip install 'unweave[data]'") from error
-    return datasets
+    return load("datasets", "reading Hugging Face data sets needs", "data")
 
 
 def _is_folder(settings: HuggingFaceSettings) -> bool:
@@ -159,13 +156,11 @@ def _find_split(settings: HuggingFaceSettings) -> tuple[Path, list[str]]:
 
 def _read_names(path: Path, select: Callable[[Any], list[str]]) -> list[str]:
     """Names of files beside this JSON file. Raises ValueError where it is damaged, or they lead elsewhere."""
-    try:
+    kinds = (OSError, ValueError, LookupError, TypeError, RecursionError)
+    remedy = "Save or copy the data set anew."
+    with _explained(lambda reason: f"{path} cannot be read: {reason}. {remedy}", kinds, but=PermissionError):
         names = select(json.loads(path.read_text(encoding="utf-8")))
         plain = all(Path(name).name == name and name != ".." for name in names)
-    except PermissionError:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {_first_line(error)}. Save or copy the data set anew.") from error
     if not plain or not names:
         raise ValueError(f"{path} names files in other folders, or none, and is not read: {', '.join(names)}.")
     return names
@@ -173,29 +168,23 @@ def _read_names(path: Path, select: Callable[[Any], list[str]]) -> list[str]:
 
 def _load_from_disk(settings: HuggingFaceSettings) -> Any:
     folder, datasets = _find_split(settings)[0], _import_datasets()
-    try:
+    damaged = f"{folder} cannot be loaded as a data set; it is probably damaged"
+    with _explained(lambda reason: f"{damaged}: {reason}. Save or copy it anew.", but=(PermissionError, MemoryError)):
         return datasets.load_from_disk(str(folder.resolve()), keep_in_memory=False)
-    except (PermissionError, MemoryError):
-        raise
-    except Exception as error:  # of damaged files, anything
-        raise ValueError(
-            f"{folder} cannot be loaded as a data set; it is probably damaged: {_first_line(error)}. "
-            "Save or copy it anew."
-        ) from error
 
 
 def _load_from_hub(settings: HuggingFaceSettings) -> Any:
     name, datasets = str(settings.path), _import_datasets()
-    try:
+    with _explained(
+        lambda reason: (
+            f"{name} is no folder here, and cannot be had from the Hugging Face Hub: {reason}. "
+            "Check the name, data.split, data.subset and the connection; without one, run "
+            "datasets.load_dataset(...).save_to_disk(FOLDER) on a machine that has it, and give the folder."
+        )
+    ):
         dataset = datasets.load_dataset(
             name, settings.subset, split=settings.split or "train", revision=settings.revision
         )
-    except Exception as error:  # of the network, the Hub and the files, anything
-        raise ValueError(
-            f"{name} is no folder here, and cannot be had from the Hugging Face Hub: {_first_line(error)}. "
-            "Check the name, data.split, data.subset and the connection; without one, run "
-            "datasets.load_dataset(...).save_to_disk(FOLDER) on a machine that has it, and give the folder."
-        ) from error
     if not dataset.cache_files:
         raise ValueError(f"{name} was not stored on disk; save it with save_to_disk(FOLDER), and give the folder.")
     return dataset
@@ -243,11 +232,10 @@ def _image_content(entry: Any, roots: Sequence[Path]) -> bytes | Path:
     name = path.as_py() if path is not None else None
     if not name:
         raise ValueError("it is empty")
-    try:
+    kinds = (OSError, RuntimeError)  # of names that are too long, links in a circle
+    with _explained(lambda reason: f"it is the file {name[:99]!r}: {reason}", kinds):
         file = (roots[0] / name).resolve()
         inside, exists = any(file.is_relative_to(root) for root in roots), file.is_file()
-    except (OSError, RuntimeError) as error:  # names that are too long, links in a circle
-        raise ValueError(f"it is the file {name[:99]!r}: {_first_line(error)}") from error
     if not inside:
         raise ValueError(f"it is the file {name!r}, which is not in the data set's folder and is not read")
     if not exists:

@@ -10,12 +10,17 @@ sets `ffhq`, `celebahq` and `bedroom` check their sizes, too.
 
 An LMDB is one file, data.mdb in a folder of its own, of sorted keys with values; whoever packed images chose the
 keys.
+
+An image that cannot be decoded is named by its key in a warning and left out.
+
+`build` raises SettingsError for a path without an LMDB and for a bad key, ValueError for an LMDB that cannot be used,
+ImportError where the package lmdb is missing.
 """
 
 import re
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from string import Formatter
@@ -24,11 +29,12 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
 from unweave.data.reading.image_files import Box, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, read_one_by_one
 from unweave.data.settings import DatasetSettings
+from unweave.foreign import errors_as, load
 
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 """How JPEG, PNG, GIF, BMP and TIFF files begin; WebP is looked at in `is_image`."""
@@ -44,15 +50,6 @@ class LMDBSettings(DatasetSettings):
     )
     size: int = Field(default=64, ge=8, le=4096, description="pixels; the crop of each image is resized to it")
     crop: Box | None = Field(default=None, description="pixels: left, top, right, bottom; None: the middle square")
-
-
-def build(settings: LMDBSettings) -> Dataset:
-    """An image that cannot be decoded is named by its key in a warning and left out.
-
-    Raises SettingsError for a path without an LMDB and for a bad key, ValueError for an LMDB that cannot be used,
-    ImportError where the package lmdb is missing.
-    """
-    return cache.open_cached("lmdb", settings)
 
 
 def files(settings: LMDBSettings) -> list[Path]:
@@ -110,10 +107,8 @@ def rows_used(name: str, available: int, published: int, requested: int | None) 
 
 def check_key(key: str) -> str:
     """The key itself, a Python format such as "256-{index:05d}". Raises SettingsError where it is anything else."""
-    try:
+    with errors_as(ValueError, lambda error: SettingsError(f"data.key: {key!r} is no Python format: {error}.")):
         parts = [part for part in Formatter().parse(key) if part[1] is not None]
-    except ValueError as error:
-        raise SettingsError(f"data.key: {key!r} is no Python format: {error}.") from None
     good = len(parts) == 1 and parts[0][1] == "index" and parts[0][3] is None
     if not good or not re.fullmatch(r"(0?[0-9]{1,2})?d?", parts[0][2] or "") or len(key.encode()) > MAX_KEY_BYTES - 100:
         raise SettingsError(
@@ -129,21 +124,14 @@ def open_images(file: Path, key: str | None, size: int, box: Box | None = None) 
     begins as an image file does is a row. Raises ImportError without the package lmdb, ValueError for a file that is no
     LMDB, is cut short, or holds no such images. An image that cannot be decoded is bad by its key.
     """
-    try:
-        import lmdb
-    except ImportError:
-        raise ImportError("reading an LMDB needs lmdb: pip install 'unweave[data]'") from None
-
-    @contextmanager
-    def damage() -> Iterator[None]:
-        try:
-            yield
-        except (lmdb.Error, OverflowError, SystemError) as error:
-            raise ValueError(
-                f"{file} cannot be read as an LMDB, or is damaged: {error}. "
-                "Compare its size with the original's, or get it again."
-            ) from error
-
+    lmdb = load("lmdb", "reading an LMDB needs", "data")
+    damage = partial(
+        errors_as, (lmdb.Error, OverflowError, SystemError),
+        lambda error: ValueError(
+            f"{file} cannot be read as an LMDB, or is damaged: {error}. "
+            "Compare its size with the original's, or get it again."
+        ),
+    )  # fmt: skip
     with damage():
         environment = lmdb.open(str(file), subdir=False, readonly=True, lock=False, meminit=False)
         _check_length(environment, file)

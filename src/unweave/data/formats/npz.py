@@ -2,37 +2,28 @@
 
 `images` is [N, H, W, C] with 1 to 64 channels, or [N, H, W] grey, of numbers of any type; `factors` is [N, F]
 integers of any values; `factor_names` is [F] strings. Other arrays in the file are not read.
+
+`build` raises SettingsError where there is no such file, ValueError where its content cannot be used.
 """
 
 import math
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from pydantic import Field
-
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.formats._image_arrays import ImageArray, array_reader, check_shape, choose_array_reading
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import DatasetDefinition
+from unweave.data.formats._image_arrays import ArraySettings, ImageArray, array_source, check_shape
 from unweave.data.reading import labels, npy
+from unweave.data.reading.archives import DAMAGE_ERRORS
 from unweave.data.reading.image_source import ImageSource, existing_file
-from unweave.data.settings import PictureSettings
+from unweave.foreign import errors_as
 
 HOW_TO_MAKE = "np.savez(path, images=images), where images is [N, H, W, C]"
 MAX_IMAGE_BYTES = 256 << 20
 
 
-class NpzSettings(PictureSettings):
+class NpzSettings(ArraySettings):
     name: Literal["npz"] = "npz"
-    path: Path
-    size: int | None = Field(
-        default=None, ge=8, description="pixels; the middle square is resized to it. None: as stored"
-    )
-
-
-def build(settings: NpzSettings) -> Dataset:
-    """Raises SettingsError where there is no such file, ValueError where its content cannot be used."""
-    return cache.open_cached("npz", settings)
 
 
 def files(settings: NpzSettings) -> list[Path]:
@@ -41,44 +32,24 @@ def files(settings: NpzSettings) -> list[Path]:
 
 def source(settings: NpzSettings) -> ImageSource:
     path = files(settings)[0]
-    try:
+    damaged = f"{path} cannot be read as {path.suffix.lower()}, or is cut short"
+    with errors_as(DAMAGE_ERRORS, lambda error: ValueError(f"{damaged}: {error}. Make it with {HOW_TO_MAKE}.")):
         single = path.suffix.lower() == ".npy"
         keys = ["images"] if single else npy.array_names(path)
         rows = npy.ArrayRows(path, None if single else "images") if "images" in keys else None
         factors, names = (npy.read_whole(path, name) if name in keys else None for name in ("factors", "factor_names"))
-    except npy.DAMAGE_ERRORS as error:
-        raise ValueError(
-            f"{path} cannot be read as {path.suffix.lower()}, or is cut short: {error}. Make it with {HOW_TO_MAKE}."
-        ) from error
     if rows is None:
         raise ValueError(f"{path} has no `images`, only {', '.join(keys) or 'nothing'}. Make it with {HOW_TO_MAKE}.")
-    where, size = f"images in {path}", settings.size
+    where = f"images in {path}"
     shape = check_shape(list(rows.shape), rows.dtype, where)
     if math.prod(shape[1:]) * rows.dtype.itemsize > MAX_IMAGE_BYTES:
         raise ValueError(
             f"{where} are too large: shape {list(rows.shape)}, of which one image has more than "
             f"{MAX_IMAGE_BYTES:,} bytes."
         )
-
-    def read(start: int, stop: int) -> np.ndarray:
-        try:
-            return rows.read(start, stop)
-        except npy.DAMAGE_ERRORS as error:
-            raise ValueError(f"{path} cannot be read as .npz, or is cut short: {error}.") from error
-
-    array = ImageArray(where, shape, rows.dtype, read)
-    reading = choose_array_reading(array, settings, in_order=True)
-    target = (size or shape[1], size or shape[2])
-    return ImageSource(
-        name=path.stem,
-        card=Card(title=path.stem, source=path.name, licence="unknown to unweave: see where the file comes from"),
-        shape=(len(reading.range), *target),
-        count=shape[0],
-        read=array_reader(array, reading, target),
-        labels=None if factors is None else labels.from_array(factors, names, len(rows), str(path)),
-        reading=reading,
-        in_order=True,
-    )
+    read = errors_as(DAMAGE_ERRORS, lambda error: ValueError(f"{damaged}: {error}."))(rows.read)
+    known = None if factors is None else labels.from_array(factors, names, len(rows), str(path))
+    return array_source(ImageArray(where, shape, rows.dtype, read), settings, known, in_order=True)
 
 
 DATASET = DatasetDefinition(settings=NpzSettings, build=build, files=files, source=source, version=2)

@@ -7,10 +7,9 @@ folder of loose pictures can be read so too, by its name: data.name=shards.
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -59,8 +58,9 @@ class ShardedDataset(Dataset):
     def __init__(self, settings: ShardsSettings) -> None:
         folder = settings.path.expanduser().resolve()
         self._paths, self._loose = _shards_of(folder)
-        self._sizes, blocks = self._count()
-        self.blocks = tuple(blocks[blocks > 0].tolist())
+        blocks = self._count()
+        self._sizes = np.array([part.sum() for part in blocks])
+        self.blocks = tuple(count for part in blocks for count in part.tolist() if count)
         self._ends = np.cumsum(self._sizes)
         self.name = folder.name
         self.card = Card(title=folder.name, source=folder.name, licence=LICENCE)
@@ -71,9 +71,7 @@ class ShardedDataset(Dataset):
         self._classes = lru_cache(OPEN_SHARDS)(
             lambda number: self._factors.table(self._shard_labels(number, self.factor_names))
         )
-        self.reading = choose_reading(
-            PictureFiles(self.name, self.card, _Names(self), self._content, lambda row: self.file(row)), settings
-        )
+        self.reading = choose_reading(PictureFiles(self.name, self.card, len(self), self._content, self.file), settings)
         self.shape = (len(self.reading.range), settings.size, settings.size)
         self.colours = settings.colours
         self._warned = False
@@ -132,17 +130,13 @@ class ShardedDataset(Dataset):
         return content.hexdigest()[:16]
 
     def _readable(self, row: int) -> np.ndarray:
-        try:
-            return self._picture(row)
-        except ValueError as error:
-            if not self._warned:
-                logger.warning("%s cannot be read, and the next one stands in: %s", self.file(row), error)
-                self._warned = True
-        for other in range(row + 1, row + NEAR):
+        for other in range(row, row + NEAR):
             try:
                 return self._picture(other % len(self))
-            except ValueError:
-                continue
+            except ValueError as error:
+                if not self._warned:
+                    logger.warning("%s cannot be read, and the next one stands in: %s", self.file(row), error)
+                self._warned = True
         raise ValueError(f"{self.file(row)} cannot be read, nor can the {NEAR} pictures after it.")
 
     def _picture(self, row: int) -> np.ndarray:
@@ -163,19 +157,14 @@ class ShardedDataset(Dataset):
         path = self._paths[number]
         return open_shard(path, read_index(path, index_file(path)), self._row_group)
 
-    def _count(self) -> tuple[np.ndarray, np.ndarray]:
-        """The pictures of each shard, and of all blocks."""
-        if self._loose:
-            counts = [len(shard.pictures.names) for shard in self._loose]
-            return np.array(counts), np.array(counts)
-        counts, blocks = [], []
+    def _count(self) -> list[np.ndarray]:
+        """The pictures of the blocks of each shard."""
+        blocks = [shard.pictures.blocks for shard in self._loose]
         with progress.task("indexing shards", len(self._paths), "shards") as task:
-            for number, path in enumerate(self._paths):
-                index = read_index(path, index_file(path))
-                counts.append(len(index.names))
-                blocks.append(index.blocks)
-                task.update(number + 1)
-        return np.array(counts), np.concatenate(blocks)
+            for number, path in enumerate(self._paths, 1):
+                blocks.append(read_index(path, index_file(path)).blocks)
+                task.update(number)
+        return blocks
 
     def _number_factors(self, chosen: tuple[str, ...] | None) -> FactorClasses:
         if self._loose:
@@ -191,25 +180,6 @@ class ShardedDataset(Dataset):
 
     def _empty(self) -> Pixels:
         return np.zeros((0, *self.shape[1:], self.shape[0]), np.uint8)
-
-
-class _Names(Sequence[str]):
-    """The names of all pictures, which are not held in memory."""
-
-    def __init__(self, dataset: ShardedDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        if isinstance(row, slice):
-            return [self.dataset.file(each) for each in range(len(self))[row]]
-        return self.dataset.file(row)
 
 
 def _version_of(path: Path) -> bytes:

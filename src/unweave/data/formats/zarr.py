@@ -2,6 +2,8 @@
 
 The images are [N, H, W, C] with 1 to 64 channels, or [N, H, W] grey, of numbers of any type; factors are [N, F]
 integers of any values. The folder is opened in a child process only, as its codecs are C libraries.
+
+`build` raises SettingsError where there is no such folder or array, ValueError where its content cannot be used.
 """
 
 import os
@@ -12,27 +14,18 @@ import numpy as np
 from pydantic import Field
 
 from unweave.config import SettingsError, nearest
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.formats._image_arrays import ImageArray, array_reader, check_shape, choose_array_reading
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import DatasetDefinition
+from unweave.data.formats._image_arrays import ArraySettings, ImageArray, array_source, check_shape
 from unweave.data.reading import labels
 from unweave.data.reading.image_source import ImageSource
-from unweave.data.settings import PictureSettings
+from unweave.foreign import errors_as, load
 
 
-class ZarrSettings(PictureSettings):
+class ZarrSettings(ArraySettings):
     name: Literal["zarr"] = "zarr"
-    path: Path
     key: str = Field(default="images", description="the array of the images; groups before it, as in train/images")
     factors_key: str = Field(default="factors", description="the array of the factors, where there is one")
-    size: int | None = Field(
-        default=None, ge=8, le=4096, description="pixels; the middle square is resized to it. None: as stored"
-    )
-
-
-def build(settings: ZarrSettings) -> Dataset:
-    """Raises SettingsError where there is no such folder or array, ValueError where its content cannot be used."""
-    return cache.open_cached("zarr", settings)
 
 
 def files(settings: ZarrSettings) -> list[Path]:
@@ -45,7 +38,9 @@ def files(settings: ZarrSettings) -> list[Path]:
 
 def source(settings: ZarrSettings) -> ImageSource:
     path = settings.path.expanduser()
-    opened = _open(path)
+    zarr = load("zarr", "reading zarr needs", "science")
+    with errors_as(Exception, lambda error: ValueError(f"{path} cannot be read as zarr: {error}")):
+        opened = zarr.open(str(path), mode="r")
     images = _array(opened, settings.key, path)
     where = f"{settings.key} in {path}"
     array = ImageArray(
@@ -54,29 +49,9 @@ def source(settings: ZarrSettings) -> ImageSource:
         np.dtype(images.dtype),
         lambda start, stop: np.asarray(_read(images, slice(start, stop), where)),
     )
-    reading = choose_array_reading(array, settings)
-    size = (settings.size or array.shape[1], settings.size or array.shape[2])
     factors, names = _factors(opened, settings.factors_key, where)
-    return ImageSource(
-        name=path.name.split(".")[0] or path.name,
-        card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
-        shape=(len(reading.range), *size),
-        count=array.shape[0],
-        read=array_reader(array, reading, size),
-        labels=None if factors is None else labels.from_array(factors, names, array.shape[0], str(path)),
-        reading=reading,
-    )
-
-
-def _open(path: Path) -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise ImportError("reading zarr needs zarr: pip install 'unweave[science]'") from error
-    try:
-        return zarr.open(str(path), mode="r")
-    except Exception as error:  # damaged folders raise anything
-        raise ValueError(f"{path} cannot be read as zarr: {error}") from error
+    known = None if factors is None else labels.from_array(factors, names, array.shape[0], str(path))
+    return array_source(array, settings, known)
 
 
 def _array(opened: Any, key: str, path: Path) -> Any:
@@ -106,10 +81,9 @@ def _factors(opened: Any, key: str, where: str) -> tuple[np.ndarray | None, np.n
 
 def _read(array: Any, rows: slice, where: str) -> Any:
     """These rows. Raises ValueError that names the array where they are damaged."""
-    try:
+    damaged = f"{where} cannot be read at row {rows.start or 0}; it is probably damaged"
+    with errors_as(Exception, lambda error: ValueError(f"{damaged}: {error}")):  # codecs raise anything
         return array[rows]
-    except Exception as error:  # codecs raise anything of damaged chunks
-        raise ValueError(f"{where} cannot be read at row {rows.start or 0}; it is probably damaged: {error}") from error
 
 
 DATASET = DatasetDefinition(settings=ZarrSettings, build=build, files=files, source=source, child_process_only=True)

@@ -12,11 +12,15 @@ import re
 import stat
 import struct
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, NamedTuple
+
+from unweave.foreign import errors_as
 
 TAR_OPENERS: dict[bytes, Callable[[Any], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 """What unpacks a tar, by the first bytes of the file."""
@@ -29,10 +33,11 @@ MAX_HEADER_BYTES = 128 << 10  # bytes of one header of a tar: a long name, or ex
 READ_BYTES = 1 << 18  # bytes of a member that are read at once
 SEEK_STEP = 4 << 20  # bytes between two looks at how much has come out
 DAMAGE_ERRORS = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError),
-    *(NotImplementedError, RuntimeError, LookupError, TypeError, OverflowError, MemoryError, AttributeError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
+    *(EOFError, OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, MemoryError),
+    *(AttributeError, SyntaxError),
 )
-"""What the libraries raise for damaged archives."""
+"""What Python's libraries and NumPy raise for damaged archives and arrays."""
 
 
 class RefusedArchiveError(ValueError):
@@ -65,43 +70,38 @@ def open_archive(path: Path, endings: Sequence[str] | None = None) -> Archive:
 
     Raises ValueError where the archive is damaged, cut short or refused.
     """
-    is_zip, decompress = _packing(path)
-    try:
-        if is_zip:
-            archive = zipfile.ZipFile(BoundedFile(path, None, MAX_DIRECTORY_BYTES))  # type: ignore[arg-type]
-            members, blocks = _select(path, _zip_members(path, archive), endings), _zip_blocks(archive)
-            unpacked = sum(member.size for member in members)
-            if unpacked > ALWAYS_ALLOWED + MAX_RATIO * path.stat().st_size:
-                raise RefusedArchiveError(_bomb_message(path, unpacked))
-        else:
-            bounded = BoundedFile(path, decompress, MAX_HEADER_BYTES)
-            members, blocks = _select(path, _tar_members(bounded), endings), _tar_blocks(bounded)
-    except (RefusedArchiveError, PermissionError):
-        raise
-    except DAMAGE_ERRORS as error:
-        raise ValueError(
+    with errors_as(
+        DAMAGE_ERRORS,
+        lambda error: ValueError(
             f"{path} cannot be read as a zip or tar; it is damaged, cut short or something else: "
             f"{_format_error(error)}. Compare its size with the original's, or get it again."
-        ) from error
-    in_order = decompress is not None
-    return Archive(members if in_order else sorted(members, key=lambda member: member.name), _checked(blocks), in_order)
+        ),
+        but=(RefusedArchiveError, PermissionError),
+    ):
+        all_members, blocks, in_order = _open(path)
+        members = _select(path, all_members, endings)
+        unpacked = sum(member.size for member in members)
+        if unpacked > ALWAYS_ALLOWED + MAX_RATIO * path.stat().st_size:
+            raise RefusedArchiveError(_bomb_message(path, unpacked))
+    ordered = members if in_order else sorted(members, key=lambda member: member.name)
+    return Archive(ordered, partial(_checked_blocks, blocks), in_order)
 
 
 def file_names(path: Path) -> list[str]:
     """The names of all files, images or not, in an archive that `open_archive` has taken."""
-    if _packing(path)[0]:
-        with zipfile.ZipFile(path) as archive:
-            return [_zip_name(info) for info in archive.infolist() if not info.is_dir()]
-    with tarfile.open(path) as tar:
-        return [member.name for member in tar if member.isfile()]
+    return [member.name for member in _open(path)[0] if member.kind == "file"]
 
 
-def _packing(path: Path) -> tuple[bool, Callable[[Any], Any] | None]:
-    """Whether a file is a zip, by its first bytes; and what unpacks it where it is a compressed tar."""
+def _open(path: Path) -> tuple[Iterator[ArchiveMember], Callable[[ArchiveMember], Iterator[bytes]], bool]:
+    """The members of an archive, told apart by its first bytes; their blocks; and whether they are read in order."""
     with path.open("rb") as file:
         start = file.read(6)
     decompress = next((opener for magic, opener in TAR_OPENERS.items() if start.startswith(magic)), None)
-    return start.startswith(b"PK") or (decompress is None and path.suffix.lower() == ".zip"), decompress
+    if start.startswith(b"PK") or (decompress is None and path.suffix.lower() == ".zip"):
+        archive = zipfile.ZipFile(BoundedFile(path, None, MAX_DIRECTORY_BYTES))  # type: ignore[arg-type]
+        return _zip_members(path, archive), partial(_zip_blocks, archive), False
+    bounded = BoundedFile(path, decompress, MAX_HEADER_BYTES)
+    return _tar_members(bounded), partial(_tar_blocks, bounded), decompress is not None
 
 
 class BoundedFile:
@@ -209,13 +209,9 @@ def _zip_members(path: Path, archive: zipfile.ZipFile) -> Iterator[ArchiveMember
             yield ArchiveMember(_zip_name(info), info.file_size, "file", info)
 
 
-def _zip_blocks(archive: zipfile.ZipFile) -> Callable[[ArchiveMember], Iterator[bytes]]:
-    def blocks(member: ArchiveMember) -> Iterator[bytes]:
-        with archive.open(member.position) as file:  # gives no more than the list says, and checks the checksum
-            while block := file.read(READ_BYTES):
-                yield block
-
-    return blocks
+def _zip_blocks(archive: zipfile.ZipFile, member: ArchiveMember) -> Iterator[bytes]:
+    with archive.open(member.position) as file:  # gives no more than the list says, and checks the checksum
+        yield from iter(partial(file.read, READ_BYTES), b"")
 
 
 def _tar_members(file: BoundedFile) -> Iterator[ArchiveMember]:
@@ -238,27 +234,18 @@ def _tar_members(file: BoundedFile) -> Iterator[ArchiveMember]:
         pass
 
 
-def _tar_blocks(file: BoundedFile) -> Callable[[ArchiveMember], Iterator[bytes]]:
-    def blocks(member: ArchiveMember) -> Iterator[bytes]:
-        file.seek(member.position)
-        for start in range(0, member.size, READ_BYTES):
-            yield file.file.read(min(member.size - start, READ_BYTES))
-
-    return blocks
+def _tar_blocks(file: BoundedFile, member: ArchiveMember) -> Iterator[bytes]:
+    file.seek(member.position)
+    for start in range(0, member.size, READ_BYTES):
+        yield file.file.read(min(member.size - start, READ_BYTES))
 
 
-def _checked(blocks: Callable[[ArchiveMember], Iterator[bytes]]) -> Callable[[ArchiveMember], Iterator[bytes]]:
-    """`blocks` of members of any content: all that goes wrong is a ValueError."""
-
-    def checked(member: ArchiveMember) -> Iterator[bytes]:
-        size = 0
-        try:
-            for block in blocks(member):
-                size += len(block)
-                yield block
-        except DAMAGE_ERRORS as error:
-            raise ValueError(_format_error(error)) from error
-        if size != member.size:
-            raise ValueError(f"it has {size:,} bytes where the archive says {member.size:,}")
-
-    return checked
+def _checked_blocks(blocks: Callable[[ArchiveMember], Iterator[bytes]], member: ArchiveMember) -> Iterator[bytes]:
+    """The blocks of a member of any content: all that goes wrong is a ValueError."""
+    size = 0
+    with errors_as(DAMAGE_ERRORS, lambda error: ValueError(_format_error(error))):
+        for block in blocks(member):
+            size += len(block)
+            yield block
+    if size != member.size:
+        raise ValueError(f"it has {size:,} bytes where the archive says {member.size:,}")

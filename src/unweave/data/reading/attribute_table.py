@@ -9,6 +9,7 @@ import numpy as np
 
 from unweave.data.reading.image_files import IMAGE_ENDINGS, Box, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, Labels, read_one_by_one
+from unweave.foreign import errors_as
 from unweave.types import FactorTable, Rows
 
 ATTRIBUTE_CLASSES = {"-1": 0, "1": 1}
@@ -29,10 +30,8 @@ class AttributeTable(NamedTuple):
 
 def text_lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank. Raises ValueError where it is no text or there are none."""
-    try:
+    with errors_as(UnicodeDecodeError, lambda error: ValueError(f"{path} is no text file: {error}. Get it again.")):
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text file: {error}. Get it again.") from error
     if not lines:
         raise ValueError(f"{path} is empty. Get it again.")
     return lines

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageOps, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin, features  # noqa: F401  formats sign in
 
+from unweave.foreign import errors_as
 from unweave.types import Pixels
 
 IMAGE_ENDINGS: tuple[str, ...] = (
@@ -40,17 +41,8 @@ def read_image(path: Path, size: tuple[int, int] | None = None, channels: int = 
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, got {channels}.")
-    try:
+    with errors_as(ValueError, lambda error: ValueError(f"{path} cannot be read as an image: {error}")):
         return decode_image(path, size, channels)[None]
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}") from error
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image file that `read_image` reads."""
-    with Image.open(path, formats=IMAGE_FORMATS) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
-        return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def decode_image(

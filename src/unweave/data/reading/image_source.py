@@ -1,7 +1,7 @@
 """Images as they lie on disk, in whatever format: what a reader gives to the cache.
 
 A data set on disk is a file of `unweave/data/sets/` or `formats/` whose `DATASET` (see data/dataset.py) has besides its
-settings and `build`, which is `cache.open_cached(NAME, settings)`:
+settings and `build`, which is `build_cached` of cache/cache.py:
 
     files(settings) -> list[Path]         what it reads: their content names the cache. Raises SettingsError
     source(settings) -> ImageSource       opens them

@@ -37,6 +37,13 @@ def take_channels(picture: StoredPicture, channels: str | Sequence[int]) -> Num[
     return picture[..., list(channels)]
 
 
+def evenly(count: int, most: int, in_order: bool) -> list[int]:
+    """At most so many numbers of 0 .. count - 1: from the first to the last, or the first of what is read in order."""
+    if in_order:
+        return list(range(min(count, most)))
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
 def sample_numbers(pictures: Sequence[StoredPicture]) -> Sampled:
     """Numbers of every channel, drawn at random, as many of each picture; pictures with NaN or infinity are left out.
 

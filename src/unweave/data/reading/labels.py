@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from unweave.config import SettingsError, nearest
-from unweave.data.reading import table_columns
 from unweave.data.reading.image_source import Labels
-from unweave.data.reading.table_columns import Column
+from unweave.data.reading.table_columns import Column, alike_but_for_case, numbers_or_words, why_no_values
 from unweave.data.reading.text_tables import TextTable, read_text_table
+from unweave.foreign import errors_as
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def from_columns(columns: Mapping[str, Sequence | np.ndarray], source: str) -> L
             )
         values = np.asarray(column)
         if values.dtype.kind in "US":
-            values = table_columns.numbers_or_words(values.astype(str).tolist())
+            values = numbers_or_words(values.astype(str).tolist())
         broken = values[values != np.round(values)] if values.dtype.kind == "f" else values[:0]
         if len(broken):
             raise ValueError(
@@ -97,7 +97,7 @@ def from_folders(files: Sequence[str], source: str) -> Labels:
 
 
 def _warn_of_case(words: Sequence[str], where: str) -> None:
-    if alike := table_columns.alike_but_for_case(words):
+    if alike := alike_but_for_case(words):
         logger.warning("%s: %s are classes of their own; write them alike if they are one", where, " and ".join(alike))
 
 
@@ -111,10 +111,8 @@ def from_csv(path: Path, files: Sequence[str], factors: Sequence[str] | None) ->
     missing, and SettingsError for a column that is not there.
     """
     factors = (factors,) if isinstance(factors, str) else factors
-    try:
+    with errors_as((OSError, ValueError), lambda error: ValueError(f"data.labels: {error}")):
         table = read_text_table(path, header=True)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"data.labels: {error}") from error
     if len(table.columns) < 2:
         raise ValueError(
             f"data.labels: {path} needs two or more columns under a header, file and factors; it has {table.dialect()}."
@@ -163,7 +161,7 @@ def _factor_columns(table: TextTable, position: int) -> list[Column]:
     """All columns but that of the files, and those that only say which row it is: a warning says why."""
     taken = []
     for j, column in enumerate(table.columns):
-        reason = table_columns.why_no_values(column, nameless=j == 0 and not column.name, classes=True)
+        reason = why_no_values(column, nameless=j == 0 and not column.name, classes=True)
         if j == position:
             continue
         if reason is not None:

@@ -1,35 +1,17 @@
 """Arrays in .npy and .npz files, read from the first row on: never a whole array in memory, never a pickle."""
 
-import lzma
 import math
-import struct
-import tokenize
 import zipfile
-import zlib
 from io import BufferedIOBase
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-DAMAGE_ERRORS = (
-    *(
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        RuntimeError,
-        SyntaxError,
-    ),
-    *(MemoryError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
-)
-"""What NumPy and zipfile raise for damaged files."""
+from unweave.data.reading.archives import DAMAGE_ERRORS
+from unweave.foreign import errors_as
 
 MAX_WHOLE_BYTES = 1 << 30  # bytes of an array that is read whole
-READ_BYTES = 1 << 24
 
 
 class ArrayRows:
@@ -62,12 +44,9 @@ class ArrayRows:
                 self._open()
             self._file.seek((start - self.position) * row, 1)
             self.position = start
-            data = bytearray()
-            while len(data) < (stop - start) * row:
-                block = self._file.read(min((stop - start) * row - len(data), READ_BYTES))
-                if not block:
-                    raise ValueError(f"it ends before row {start + len(data) // row + 1} of {len(self)} is whole")
-                data += block
+            data = self._file.read((stop - start) * row)
+            if len(data) < (stop - start) * row:
+                raise ValueError(f"it ends before row {start + len(data) // row + 1} of {len(self)} is whole")
             self.position = stop
             if self.position == len(self):
                 self._file.read(1)  # at its end a zip member checks its checksum
@@ -79,7 +58,7 @@ class ArrayRows:
 
 def _open_array(path: Path, array_name: str | None) -> tuple[BufferedIOBase, tuple[tuple[int, ...], bool, np.dtype]]:
     """The file or the member of an .npz after its header, and what the header says. Raises ValueError."""
-    try:
+    with errors_as(DAMAGE_ERRORS, lambda error: ValueError(f"its header cannot be read: {error}")):
         if array_name is None:
             file: BufferedIOBase = path.open("rb")
             size = path.stat().st_size
@@ -91,8 +70,6 @@ def _open_array(path: Path, array_name: str | None) -> tuple[BufferedIOBase, tup
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(file)
         size -= file.tell()
-    except DAMAGE_ERRORS as error:
-        raise ValueError(f"its header cannot be read: {error}") from error
     if dtype.hasobject:
         raise ValueError("it holds pickled objects")
     if dtype.itemsize == 0 or dtype.subdtype is not None or any(length < 0 for length in shape):
@@ -111,21 +88,19 @@ def array_names(path: Path) -> list[str]:
         raise ValueError("it is a single array (.npy)")
     if not zipfile.is_zipfile(path):
         raise ValueError("it holds pickled objects" if start[:1] == b"\x80" else "it is no .npz, or is cut short")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    except DAMAGE_ERRORS as error:
-        raise ValueError(f"its table of contents is damaged: {error}") from error
+    damaged = errors_as(DAMAGE_ERRORS, lambda error: ValueError(f"its table of contents is damaged: {error}"))
+    with damaged, zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
 
 def read_whole(path: Path, array_name: str) -> np.ndarray:
     """One whole array of an .npz, of 1 GB at most. Raises ValueError for pickled objects and damaged files."""
-    file, (shape, fortran, dtype) = _open_array(path, array_name)
+    _, (shape, _, dtype) = _open_array(path, array_name)
     size = math.prod(shape) * dtype.itemsize
     if size > MAX_WHOLE_BYTES:
         raise ValueError(f"{array_name} has {size:,} bytes, more than {MAX_WHOLE_BYTES:,}")
-    try:
-        data = file.read(size + 1)  # one more, so that a zip member checks its checksum
-    except DAMAGE_ERRORS as error:
-        raise ValueError(str(error)) from error
-    return np.frombuffer(bytearray(data[:size]), dtype).reshape(shape, order="F" if fortran else "C")
+    with errors_as(DAMAGE_ERRORS, lambda error: ValueError(str(error))), zipfile.ZipFile(path) as archive:
+        file = archive.open(f"{array_name}.npy")
+        array = np.lib.format.read_array(file)
+        file.read(1)  # at its end a zip member checks its checksum
+        return array

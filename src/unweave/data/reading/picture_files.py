@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from statistics import median_low
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,7 +14,15 @@ from unweave.config import SettingsError
 from unweave.data.dataset import Card
 from unweave.data.reading.image_files import Box, ImageContent, ImagePixels, decode_image
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, read_one_by_one
-from unweave.data.reading.intensity import LOOKED_AT, choose_range, given_range, sample_numbers, take_channels, to_size
+from unweave.data.reading.intensity import (
+    LOOKED_AT,
+    choose_range,
+    evenly,
+    given_range,
+    sample_numbers,
+    take_channels,
+    to_size,
+)
 from unweave.data.reading.stored_pictures import (
     StoredPicture,
     StoredShape,
@@ -22,9 +31,12 @@ from unweave.data.reading.stored_pictures import (
     take_pages,
 )
 from unweave.data.settings import FileSettings, Reading
+from unweave.foreign import errors_as
 
 ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")  # whose pages are frames, of which the first counts
 HEADERS = 1_000  # files, evenly chosen, whose headers say what channels and depth a set has
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +46,10 @@ class PictureFiles(NamedTuple):
 
     name: str
     card: Card
-    names: Sequence[str]  # by which labels find them
+    count: int
     content: Callable[[int], ImageContent]  # of a file. Raises ValueError where it cannot be read
-    say: Callable[[int], str]  # what a person calls it
+    say: Callable[[int], str]  # what a person calls it; it ends as the file's name does
+    names: Sequence[str] = ()  # by which labels find them
     in_order: bool = False
 
 
@@ -98,13 +111,11 @@ def read_picture(content: ImageContent, reading: Reading, size: tuple[int, int])
 
     Raises ValueError that names a file that cannot be read so.
     """
-    try:
+    name = content if isinstance(content, Path) else "a picture"
+    with errors_as(ValueError, lambda error: ValueError(f"{name} cannot be read as an image: {error}")):
         if reading.bytes_as_stored and reading.fit == "crop":
             return decode_image(content, size, len(reading.range))
         return to_size(take_pages(read_stored(content), reading.pages), reading, size)
-    except ValueError as error:
-        name = content if isinstance(content, Path) else "a picture"
-        raise ValueError(f"{name} cannot be read as an image: {error}") from error
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -115,10 +126,10 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 def choose_reading(files: PictureFiles, settings: FileSettings) -> Reading:
     """Channels and range of a set, from headers and pixels of files that are evenly chosen."""
-    headers = _headers(files, _evenly(len(files.names), HEADERS, files.in_order))
+    headers = _readable(files, HEADERS, stored_shape)
     shapes = list(headers.values())
     several = max(
-        (shape.pages for number, shape in headers.items() if not files.names[number].lower().endswith(ANIMATED)),
+        (shape.pages for number, shape in headers.items() if not files.say(number).lower().endswith(ANIMATED)),
         default=1,
     )
     if settings.pages == "auto" and several > 1:
@@ -134,14 +145,12 @@ def choose_reading(files: PictureFiles, settings: FileSettings) -> Reading:
     count = len(channels) if isinstance(channels, tuple) else {"grey": 1, "rgb": 3}[channels]
     if some_of_8_bits and settings.range in ("auto", "full") and channels in ("grey", "rgb"):
         return reading.model_copy(update={"range": ((0.0, 255.0),) * count})
-    try:
+    with errors_as(ValueError, lambda error: SettingsError(f"{files.name}: {error}")):
         if not isinstance(settings.range, str):
             return reading.model_copy(update={"range": given_range(settings.range, count)})
         pictures = _pictures(files, reading)
         numbers = sample_numbers(pictures)
         return reading.model_copy(update={"range": choose_range(settings, numbers, pictures[0].dtype)})
-    except ValueError as error:
-        raise SettingsError(f"{files.name}: {error}") from None
 
 
 def _channels(shapes: Sequence[StoredShape], settings: FileSettings) -> str | tuple[int, ...]:
@@ -157,40 +166,29 @@ def _channels(shapes: Sequence[StoredShape], settings: FileSettings) -> str | tu
     return tuple(range(max(set(counts), key=counts.count)))
 
 
-def _evenly(count: int, most: int, in_order: bool) -> list[int]:
-    if in_order:
-        return list(range(min(count, most)))
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
-
-
-def _headers(files: PictureFiles, numbers: Sequence[int]) -> dict[int, StoredShape]:
-    """Of the files that can be read, by number. Raises ValueError where none can."""
-    shapes: dict[int, StoredShape] = {}
+def _readable(files: PictureFiles, most: int, read: Callable[[ImageContent], T]) -> dict[int, T]:
+    """What `read` makes of files, evenly chosen, that can be read, by number. Raises ValueError where none can."""
+    results: dict[int, T] = {}
     reason = ""
-    for number in numbers:
+    for number in evenly(files.count, most, files.in_order):
         try:
-            shapes[number] = stored_shape(files.content(number))
+            results[number] = read(files.content(number))
         except (ValueError, OSError) as error:
             reason = reason or f"{files.say(number)}: {error}"
-    if not shapes:
-        raise ValueError(f"none of {len(files.names)} files could be read; the first: {reason}")
-    return shapes
+    if not results:
+        raise ValueError(f"none of {files.count} files could be read; the first: {reason}")
+    return results
 
 
 def _pictures(files: PictureFiles, reading: Reading) -> list[StoredPicture]:
     """Of files that are evenly chosen and can be read, the chosen channels; those of the most frequent depth."""
-    pictures: list[StoredPicture] = []
-    reason = ""
-    for number in _evenly(len(files.names), LOOKED_AT, files.in_order):
-        try:
-            pages = read_stored(files.content(number))
-            many = range(len(pages)) if reading.pages == "images" else (0,)
-            taken = [take_pages(pages, reading.pages, page) for page in many]
-            pictures += [take_channels(picture, reading.channels) for picture in taken]
-        except (ValueError, OSError) as error:
-            reason = reason or f"{files.say(number)}: {error}"
-    if not pictures:
-        raise ValueError(f"none of the files could be read; the first: {reason}")
+
+    def taken(content: ImageContent) -> list[StoredPicture]:
+        pages = read_stored(content)
+        many = range(len(pages)) if reading.pages == "images" else (0,)
+        return [take_channels(take_pages(pages, reading.pages, page), reading.channels) for page in many]
+
+    pictures = list(chain.from_iterable(_readable(files, LOOKED_AT, taken).values()))
     kinds = [picture.dtype for picture in pictures]
     return [picture for picture in pictures if picture.dtype == max(set(kinds), key=kinds.count)]
 

@@ -12,6 +12,10 @@ from unweave.data.cache import cache
 from unweave.data.disk_space import check_cache_space
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import npy
+from unweave.data.reading.archives import DAMAGE_ERRORS
+from unweave.foreign import errors_as, load
+
+T = TypeVar("T")
 
 MAX_UNPACKED_BYTES = 8 << 20  # bytes of an HDF5 array that are unpacked at once
 
@@ -42,10 +46,7 @@ def open_npz_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
 
 
 def open_hdf5_arrays(path: Path, keys: Sequence[str]) -> dict[str, StoredArray]:
-    try:
-        import h5py
-    except ImportError:
-        raise ImportError(f"reading {path.name} needs h5py: pip install 'unweave[data]'") from None
+    h5py = load("h5py", f"reading {path.name} needs", "data")
     file, arrays = h5py.File(path, "r"), {}
     for key in keys:
         data = _item_in_file(file, key, path)
@@ -73,19 +74,10 @@ def _item_in_file(file: Any, key: str, path: Path) -> Any:
     return item
 
 
-T = TypeVar("T")
-
-
 def naming_damaged_file(path: Path, read: Callable[..., T]) -> Callable[..., T]:
     """The same function, but whatever it raises of a damaged file becomes a ValueError that names the file."""
-
-    def safe(*arguments: Any) -> T:
-        try:
-            return read(*arguments)
-        except npy.DAMAGE_ERRORS as error:
-            raise ValueError(f"{path} cannot be read, or is cut short: {error}. Get it again.") from error
-
-    return safe
+    damaged = f"{path} cannot be read, or is cut short"
+    return errors_as(DAMAGE_ERRORS, lambda error: ValueError(f"{damaged}: {error}. Get it again."))(read)
 
 
 def rows_by_block(

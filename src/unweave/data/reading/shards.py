@@ -15,6 +15,7 @@ from jaxtyping import Int
 from unweave.data.reading.archives import open_archive
 from unweave.data.reading.image_files import IMAGE_ENDINGS, MAX_FILE_BYTES
 from unweave.files import temporary_path
+from unweave.foreign import errors_as, load
 
 SHARD_ENDINGS = (".tar", ".parquet")
 LOOSE_FILES = 10_000  # of a shard of loose files
@@ -48,14 +49,10 @@ def shard_paths(folder: Path) -> list[Path]:
 
 def is_sharded(folder: Path) -> bool:
     """Whether a folder holds shards, and no picture beside them."""
-    shards = False
     with os.scandir(folder) as entries:
-        for entry in entries:
-            ending = os.path.splitext(entry.name)[1].lower()
-            if ending in IMAGE_ENDINGS:
-                return False
-            shards = shards or (ending in SHARD_ENDINGS and not entry.name.startswith("."))
-    return shards
+        names = [entry.name for entry in entries]
+    shards = [name for name in names if name.lower().endswith(SHARD_ENDINGS) and not name.startswith(".")]
+    return bool(shards) and not any(name.lower().endswith(IMAGE_ENDINGS) for name in names)
 
 
 def open_shard(path: Path, index: ShardIndex, row_group: Callable[[Path, int], list[Any]]) -> Shard:
@@ -165,14 +162,10 @@ def _parquet_reader(
 
 def open_parquet(path: Path) -> Any:
     """A Parquet file. Raises ImportError without pyarrow, ValueError where it is none."""
-    try:
-        from pyarrow import ArrowInvalid, parquet
-    except ImportError:
-        raise ImportError("Parquet needs pyarrow: pip install 'unweave[parquet]'.") from None
-    try:
+    parquet = load("pyarrow.parquet", "Parquet needs", "parquet")
+    damaged = f"{path} cannot be read as Parquet"
+    with errors_as((ValueError, OSError), lambda error: ValueError(f"{damaged}: {error}".splitlines()[0])):
         return parquet.ParquetFile(path)
-    except (ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} cannot be read as Parquet: {error}".splitlines()[0]) from None
 
 
 def check_size(size: int) -> int:
@@ -183,11 +176,9 @@ def check_size(size: int) -> int:
 
 
 def _read_file(path: Path) -> bytes:
-    try:
+    with errors_as(OSError, lambda error: ValueError(error.strerror or str(error))):
         check_size(path.stat().st_size)
         return path.read_bytes()
-    except OSError as error:
-        raise ValueError(error.strerror or str(error)) from None
 
 
 def loose_shards(files: list[Path]) -> list[Shard]:

@@ -4,30 +4,27 @@ Pillow reads what it knows; TIFF with channels, pages or a depth that it does no
 """
 
 import logging
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Num
-from PIL import Image
+from PIL import Image, ImageFile
 
 from unweave.data.reading.image_files import (
     IMAGE_FORMATS,
-    MAX_PIXELS,
     ImageContent,
     image_stream,
     naming_reason,
     to_picture,
 )
 from unweave.data.settings import MAX_CHANNELS
+from unweave.foreign import load
 
 StoredPicture = Num[np.ndarray, "height width channel"]
 """One picture in numbers of any type."""
 
-PNG_START, PNG_HEAD = b"\x89PNG\r\n\x1a\n", 26  # bytes that say what a PNG is
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 GREY_MODES = ("1", "L", "LA", "La")
 DEEP_MODES = ("F", "I")  # and what begins so, as I;16
@@ -62,40 +59,15 @@ def _is_tiff(content: ImageContent) -> bool:
         return file.read(4) in TIFF_STARTS
 
 
-class _PngHeader(NamedTuple):
-    width: int
-    height: int
-    bits: int
-    kind: int  # 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha
+def _has_deep_colours(image: ImageFile.ImageFile) -> bool:
+    """Whether an image that is open is a PNG of 16 bits in each of three colours, of which Pillow keeps 8."""
+    return image.format == "PNG" and any(tile.args in ("RGB;16B", "RGBA;16B") for tile in image.tile)
 
 
-def _png_header(content: ImageContent) -> _PngHeader | None:
-    """What the first chunk of a PNG says (its specification, 11.2.1); None for other files."""
-    head = content[:PNG_HEAD] if isinstance(content, bytes) else b""
-    if isinstance(content, Path):
-        with content.open("rb") as file:
-            head = file.read(PNG_HEAD)
-    if len(head) < PNG_HEAD or not head.startswith(PNG_START):
-        return None
-    width, height = struct.unpack(">II", head[16:24])
-    return _PngHeader(width, height, head[24], head[25])
-
-
-def _deep_colours(content: ImageContent) -> _PngHeader | None:
-    """The header of a PNG of 16 bits in each of three colours, of which Pillow keeps 8; None for others."""
-    header = _png_header(content)
-    return header if header is not None and header.bits == 16 and header.kind in (2, 6) else None
-
-
-def _deep_png(content: ImageContent, header: _PngHeader) -> StoredPicture:
+def _deep_png(content: ImageContent) -> StoredPicture:
     """All 16 bits, over white where there is alpha."""
-    if header.width * header.height > MAX_PIXELS:
-        raise ValueError(f"it has {header.width * header.height:,} pixels, more than {MAX_PIXELS:,}")
-    try:
-        from imagecodecs import png_decode
-    except ImportError as error:
-        raise ValueError("its 16 bits in each colour need imagecodecs: pip install 'unweave[science]'") from error
-    numbers = png_decode(content if isinstance(content, bytes) else content.read_bytes())
+    codecs = load("imagecodecs", "its 16 bits in each colour need", "science")
+    numbers = codecs.png_decode(content if isinstance(content, bytes) else content.read_bytes())
     if numbers.shape[2] == 3:
         return numbers
     white = 65535.0
@@ -104,8 +76,6 @@ def _deep_png(content: ImageContent, header: _PngHeader) -> StoredPicture:
 
 
 def _header(content: ImageContent) -> StoredShape:
-    if (png := _deep_colours(content)) is not None:
-        return StoredShape(png.height, png.width, 3, 1, True)
     if _needs_tifffile(content):
         with _logged_errors_raised(), _open_tiff(content) as tiff:
             series = _series(tiff)
@@ -114,6 +84,8 @@ def _header(content: ImageContent) -> StoredShape:
             pages = int(np.prod([length for axis, length in sides.items() if axis not in "YXCS"]))
             return StoredShape(sides["Y"], sides["X"], channels, pages, series.dtype != np.uint8)
     with Image.open(image_stream(content), formats=IMAGE_FORMATS) as image:
+        if _has_deep_colours(image):
+            return StoredShape(image.height, image.width, 3, 1, True)
         turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
         height, width = (image.width, image.height) if turned else (image.height, image.width)
         deep = image.mode.startswith(DEEP_MODES)
@@ -122,12 +94,12 @@ def _header(content: ImageContent) -> StoredShape:
 
 
 def _pages(content: ImageContent) -> Num[np.ndarray, "page height width channel"]:
-    if (png := _deep_colours(content)) is not None:
-        return _deep_png(content, png)[None]
     if _needs_tifffile(content):
         with _logged_errors_raised(), _open_tiff(content) as tiff:
             return _tiff_pages(tiff)
     with Image.open(image_stream(content), formats=IMAGE_FORMATS) as image:
+        if _has_deep_colours(image):
+            return _deep_png(content)[None]
         pages = []
         for page in range(getattr(image, "n_frames", 1)):
             image.seek(page)
@@ -157,10 +129,7 @@ def _needs_tifffile(content: ImageContent) -> bool:
 
 
 def _open_tiff(content: ImageContent) -> Any:
-    try:
-        import tifffile
-    except ImportError as error:
-        raise ValueError("its channels, pages or depth need tifffile: pip install 'unweave[science]'") from error
+    tifffile = load("tifffile", "its channels, pages or depth need", "science")
     return tifffile.TiffFile(image_stream(content), _multifile=False)
 
 

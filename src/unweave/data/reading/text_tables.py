@@ -15,6 +15,7 @@ from unweave.data.reading.table_columns import (
     is_missing,
     is_number,
 )
+from unweave.foreign import errors_as
 
 ENDINGS = (".csv", ".tsv", ".txt")
 SEPARATORS = {"\t": "TABs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
@@ -95,10 +96,9 @@ def read_text_table(path: Path, *, rows: int | None = None, header: bool | None 
 
 def _lines(path: Path) -> tuple[list[tuple[int, str]], str | None]:
     """The lines of a file, numbered, without comments and empty ones; and the last comment before them."""
-    try:
+    other = ValueError(f"{path} cannot be read as .csv: it is no text in UTF-8. Save it as CSV in UTF-8.")
+    with errors_as(UnicodeDecodeError, lambda _: other):
         text = path.read_text(encoding="utf-8-sig")  # any end of line becomes "\n"
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} cannot be read as .csv: it is no text in UTF-8. Save it as CSV in UTF-8.") from None
     if "\0" in text:
         raise ValueError(f"{path} cannot be read as .csv: it has zero bytes. Save it as CSV in UTF-8.")
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
@@ -194,10 +194,9 @@ def _parse(path: Path, lines: list[tuple[int, str]], delimiter: str) -> list[lis
     if (opened := _OPENED.search(rest := _QUOTED.sub(_keep_lines, "\n".join(texts)))) is not None:
         number = lines[rest.count("\n", 0, opened.start())][0]
         raise ValueError(f"{path}: line {number} has a double quote that is not closed: close it, or take it away.")
-    try:
+    damaged = f"{path} cannot be read as .csv"
+    with errors_as(csv.Error, lambda error: ValueError(f"{damaged}: {error}. Are its quotes closed?")):
         cells = _cells(texts, delimiter)
-    except csv.Error as error:
-        raise ValueError(f"{path} cannot be read as .csv: {error}. Are its quotes closed?") from error
     if delimiter == "|":  # the line below the header of a table in Markdown
         cells = [line for line in cells if not all(re.fullmatch(r":?-+:?|", cell) for cell in line)] or cells
     table = _square(cells)

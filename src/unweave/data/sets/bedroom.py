@@ -3,6 +3,11 @@
 Read from the LMDB of Diff-AE: bedroom256.lmdb, keys 256-0000000 to 256-3033041, 256 x 256. At 128 x 128 the cache takes
 149 GB: see `count`. Resized with Pillow's Lanczos filter, antialiased; the loaders of Diff-AE, PDAE and DiTi use a
 bilinear one, and show pictures flipped at random, too.
+
+A picture that cannot be read is named in a warning and left out.
+
+`build` raises SettingsError where the set is not there, ValueError where it cannot be used or has not 3,033,042
+pictures.
 """
 
 from pathlib import Path
@@ -10,10 +15,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.formats import lmdb
 from unweave.data.reading.image_source import ImageSource
 from unweave.data.settings import DatasetSettings
@@ -44,16 +48,8 @@ class BedroomSettings(DatasetSettings):
     count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 3,033,042")
 
 
-def build(settings: BedroomSettings) -> Dataset:
-    """A picture that cannot be read is named in a warning and left out.
-
-    Raises SettingsError where the set is not there, ValueError where it cannot be used or has not 3,033,042 pictures.
-    """
-    return cache.open_cached("bedroom", settings)
-
-
 def files(settings: BedroomSettings) -> list[Path]:
-    return [lmdb.data_file(published_files.find_file(settings.path, "bedroom", FILES, ("lsun", "LSUN")))]
+    return [lmdb.data_file(find_file(settings.path, "bedroom", FILES, ("lsun", "LSUN")))]
 
 
 def source(settings: BedroomSettings) -> ImageSource:

@@ -6,6 +6,11 @@ azimuth a and object o.
 
 Deviation: objects are numbered by the sorted names of their files. Other loaders number them in the order of the
 file system's listing, which differs between machines, or in that of the archive's list.txt.
+
+64 x 64 RGB, a complete grid.
+
+`build` raises SettingsError where there is no such folder, ValueError where it does not hold 183 files of cars or one
+of them is damaged, named.
 """
 
 import math
@@ -13,18 +18,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, data_home, search_folders
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_files import resize_pixels
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
-from unweave.data.settings import DatasetSettings
+from unweave.data.settings import PublishedSettings
+from unweave.foreign import errors_as
 from unweave.types import Pixels
 
 GRID = FactorGrid(("elevation", "azimuth", "object_type"), (4, 24, 183))
@@ -59,21 +63,8 @@ CARD = Card(
 )
 
 
-class Cars3DSettings(DatasetSettings):
+class Cars3DSettings(PublishedSettings):
     name: Literal["cars3d"] = "cars3d"
-    path: Path | None = Field(
-        default=None, description="the folder of the 183 .mat files, or one that holds it; not set: where it is kept"
-    )
-    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
-
-
-def build(settings: Cars3DSettings) -> Dataset:
-    """64 x 64 RGB, a complete grid.
-
-    Raises SettingsError where there is no such folder, ValueError where it does not hold 183 files of cars or one of
-    them is damaged, named.
-    """
-    return cache.open_cached("cars3d", settings)
 
 
 def files(settings: Cars3DSettings) -> list[Path]:
@@ -81,13 +72,13 @@ def files(settings: Cars3DSettings) -> list[Path]:
     path = settings.path
     if path is not None and path.expanduser().is_file():
         raise SettingsError(f"data.path: {path} is a file; unpack it, and name the folder of the 183 .mat files.")
-    for folder in published_files.search_folders(path, "cars3d", ("cars",)):
+    for folder in search_folders(path, "cars3d", ("cars",)):
         for inner in SUBFOLDERS:
             paths = sorted((folder / inner).glob("*.mat"))
             if paths:
                 check_names(paths, folder / inner)
                 return paths
-    where = path or published_files.data_home() / "cars3d"
+    where = path or data_home() / "cars3d"
     raise SettingsError(
         f"cars3d needs the 183 .mat files of {ARCHIVE}, which are not in {where}: get them "
         "with `unweave data get cars3d`, or say where they are with data.path=FOLDER."
@@ -128,10 +119,12 @@ def source(settings: Cars3DSettings) -> ImageSource:
         elevation, azimuth, number = GRID.factors(np.arange(start, stop)).T
         return ImageBlock(np.asarray(cars[number, elevation, azimuth]))
 
-    original = ImageSource(
-        name="cars3d", card=CARD, shape=(3, SIDE, SIDE), count=len(GRID), read=read, labels=GRID, in_order=True
+    return resize_source(
+        ImageSource(
+            name="cars3d", card=CARD, shape=(3, SIDE, SIDE), count=len(GRID), read=read, labels=GRID, in_order=True
+        ),
+        settings.size,
     )
-    return resize_source(original, settings.size)
 
 
 def read_cars(paths: list[Path]) -> np.ndarray:
@@ -151,10 +144,9 @@ def read_car(path: Path) -> Pixels:
     """The pictures of one car, elevation by elevation, resized. Raises ValueError that names the file."""
     from scipy.io import loadmat
 
-    try:
+    damaged = f"{path} cannot be read as a MATLAB file"
+    with errors_as(Exception, lambda error: ValueError(f"{damaged}: {error}. Unpack {ARCHIVE} again.")):
         array = loadmat(path, variable_names=["im"]).get("im")
-    except Exception as error:  # its readers of damaged files raise anything
-        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}. Unpack {ARCHIVE} again.") from error
     elevations, azimuths = GRID.sizes[:2]
     shape = list(array.shape) if isinstance(array, np.ndarray) else None
     if shape is None or array.dtype != np.uint8 or shape[2:] != [3, azimuths, elevations] or min(shape[:2]) < 8:

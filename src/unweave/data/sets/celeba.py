@@ -14,6 +14,11 @@ Crops, all resized at once with Pillow's Lanczos filter, antialiased; at its bor
     centre  the middle square, for pictures of any size
 
 The LMDB of Diff-AE ("None-{index:07d}", the same pictures in the same order) is read by `lmdb`, without attributes.
+
+A picture that is missing or cannot be read is named in a warning and left out.
+
+`build` raises SettingsError where the set is not there, ValueError where its text files do not agree with each other or
+with the pictures, or the crop is not for pictures of this size.
 """
 
 from pathlib import Path
@@ -22,13 +27,13 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.reading import attribute_table
-from unweave.data.reading.image_files import Box, decode_image
+from unweave.data.reading.image_files import Box
 from unweave.data.reading.image_source import ImageSource
+from unweave.data.reading.picture_files import picture_size
 from unweave.data.settings import DatasetSettings
 
 COUNT, ATTRIBUTES = 202_599, 40
@@ -77,17 +82,8 @@ class CelebAFiles(NamedTuple):
     partition: Path | None
 
 
-def build(settings: CelebASettings) -> Dataset:
-    """A picture that is missing or cannot be read is named in a warning and left out.
-
-    Raises SettingsError where the set is not there, ValueError where its text files do not agree with each other or
-    with the pictures, or the crop is not for pictures of this size.
-    """
-    return cache.open_cached("celeba", settings)
-
-
 def find_files(settings: CelebASettings) -> CelebAFiles:
-    table = published_files.find_file(settings.path, "celeba", (TABLE, f"Anno/{TABLE}"), ("CelebA", "celeba_anno"))
+    table = find_file(settings.path, "celeba", (TABLE, f"Anno/{TABLE}"), ("CelebA", "celeba_anno"))
     root = table.parent.parent if table.parent.name == "Anno" else table.parent
     folders = [root / folder for folder in (*FOLDERS, ".")]
     names_in = ((folder, attribute_table.image_names_by_stem(folder)) for folder in folders if folder.is_dir())
@@ -149,18 +145,17 @@ def _check_crop(crop: str, paths: list[Path | None]) -> None:
     """Raise ValueError unless the crop is for pictures like the first that can be read."""
     if BOXES[crop] is None:
         return
-    for path in paths[:100]:
+    for path in filter(None, paths[:100]):
         try:
-            height, width, _ = decode_image(path, None, 3).shape if path else (0, 0, 0)
+            height, width = picture_size(path)
         except ValueError:
             continue
-        if path and (width, height) != (WIDTH, HEIGHT):
+        if (width, height) != (WIDTH, HEIGHT):
             raise ValueError(
                 f"data.crop={crop} is for aligned pictures of {WIDTH} x {HEIGHT}, and {path} has {width} x {height}: "
                 "set data.crop=centre."
             )
-        if path:
-            return
+        return
 
 
 DATASET = DatasetDefinition(

@@ -3,6 +3,11 @@
 Read from the LMDB of Diff-AE: celebahq256.lmdb, keys 256-00000 to 256-29999, 256 x 256. Attributes are those of
 CelebAMask-HQ-attribute-anno.txt, beside the LMDB or in celeba_anno/ there: its row "17.jpg" is row 17 here, as in
 Diff-AE's loader. Resized with Pillow's Lanczos filter, antialiased; that loader uses a bilinear one.
+
+A picture that cannot be read is named in a warning and left out.
+
+`build` raises SettingsError where the set is not there, ValueError where it cannot be used, has not 30,000 pictures, or
+the attributes are of others.
 """
 
 from pathlib import Path
@@ -11,10 +16,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.formats import lmdb
 from unweave.data.reading import attribute_table
 from unweave.data.reading.image_source import ImageSource, Labels
@@ -47,17 +51,8 @@ class CelebAHQSettings(DatasetSettings):
     count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 30,000")
 
 
-def build(settings: CelebAHQSettings) -> Dataset:
-    """A picture that cannot be read is named in a warning and left out.
-
-    Raises SettingsError where the set is not there, ValueError where it cannot be used, has not 30,000 pictures, or the
-    attributes are of others.
-    """
-    return cache.open_cached("celebahq", settings)
-
-
 def files(settings: CelebAHQSettings) -> list[Path]:
-    file = lmdb.data_file(published_files.find_file(settings.path, "celebahq", FILES, ("CelebAMask-HQ", "celeba_hq")))
+    file = lmdb.data_file(find_file(settings.path, "celebahq", FILES, ("CelebAMask-HQ", "celeba_hq")))
     folders = [file.parent, file.parent.parent] if file.name == "data.mdb" else [file.parent]
     tables = [folder / inside / TABLE for folder in folders for inside in ("", "celeba_anno", "CelebAMask-HQ")]
     return [file, *[table for table in tables if table.is_file()][:1]]

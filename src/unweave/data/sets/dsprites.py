@@ -21,12 +21,11 @@ from pydantic import Field
 
 from unweave.data.cache import cache
 from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
-from unweave.data.settings import DatasetSettings
+from unweave.data.settings import PublishedSettings
 from unweave.types import FactorTable, Pixels, Rows
 
 GRID = FactorGrid(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
@@ -66,16 +65,12 @@ CARD = Card(
 )
 
 
-class DSpritesSettings(DatasetSettings):
+class DSpritesSettings(PublishedSettings):
     name: Literal["dsprites"] = "dsprites"
-    path: Path | None = Field(
-        default=None, description="the .npz or .hdf5, or the folder that holds it; not set: where it is kept"
-    )
     variant: Literal["plain", "colour", "noisy"] = Field(
         default="plain", description="plain: white on black; colour: a random colour for each row; noisy: RGB noise"
     )
     seed: int = Field(default=0, ge=0, lt=1 << 63, description="of the colours or the noise; plain has none")
-    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
 
 
 def build(settings: DSpritesSettings) -> Dataset:
@@ -90,7 +85,7 @@ def build(settings: DSpritesSettings) -> Dataset:
 
 
 def files(settings: DSpritesSettings) -> list[Path]:
-    return [published_files.find_file(settings.path, "dsprites", FILES)]
+    return [find_file(settings.path, "dsprites", FILES)]
 
 
 def source(settings: DSpritesSettings) -> ImageSource:
@@ -108,10 +103,12 @@ def source(settings: DSpritesSettings) -> ImageSource:
             raise ValueError(f"imgs in {path} must be 0 or 1, got {pixels.max()}: it is not the published file.")
         return ImageBlock(pixels * np.uint8(255))
 
-    original = ImageSource(
-        name="dsprites", card=CARD, shape=(1, 64, 64), count=len(GRID), read=read, labels=GRID, in_order=True
+    return resize_source(
+        ImageSource(
+            name="dsprites", card=CARD, shape=(1, 64, 64), count=len(GRID), read=read, labels=GRID, in_order=True
+        ),
+        settings.size,
     )
-    return resize_source(original, settings.size)
 
 
 Grey = UInt8[np.ndarray, "rows height width 1"]

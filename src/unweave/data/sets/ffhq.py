@@ -6,6 +6,10 @@ loader: the first 10,000 rows are `test`, the others `train`; DiTi trains on all
 
 Resized with Pillow's Lanczos filter, antialiased; the loaders of Diff-AE, PDAE and DiTi resize the 256 x 256 pictures
 with a bilinear one.
+
+A picture that cannot be read is named in a warning and left out.
+
+`build` raises SettingsError where the set is not there, ValueError where it cannot be used or has not 70,000 pictures.
 """
 
 from pathlib import Path
@@ -14,12 +18,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
-from unweave.data.formats import lmdb
-from unweave.data.formats.lmdb import CountedImages
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
+from unweave.data.formats.lmdb import CountedImages, data_file, open_images, rows_used
 from unweave.data.reading import attribute_table
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.data.reading.image_source import ImageSource
@@ -50,17 +52,9 @@ class FFHQSettings(DatasetSettings):
     count: int | None = Field(default=None, ge=1, le=COUNT, description="the first rows only; None: all 70,000")
 
 
-def build(settings: FFHQSettings) -> Dataset:
-    """A picture that cannot be read is named in a warning and left out.
-
-    Raises SettingsError where the set is not there, ValueError where it cannot be used or has not 70,000 pictures.
-    """
-    return cache.open_cached("ffhq", settings)
-
-
 def files(settings: FFHQSettings) -> list[Path]:
     path = _find(settings)
-    return _numbered_pictures(path) or [lmdb.data_file(path)]
+    return _numbered_pictures(path) or [data_file(path)]
 
 
 def _find(settings: FFHQSettings) -> Path:
@@ -68,7 +62,7 @@ def _find(settings: FFHQSettings) -> Path:
     path = settings.path
     if path is not None and path.expanduser().is_dir() and path.name in FILES:
         return path.expanduser()
-    return published_files.find_file(path, "ffhq", FILES, ("FFHQ",))
+    return find_file(path, "ffhq", FILES, ("FFHQ",))
 
 
 def _numbered_pictures(path: Path) -> list[Path]:
@@ -82,7 +76,7 @@ def _numbered_pictures(path: Path) -> list[Path]:
 def source(settings: FFHQSettings) -> ImageSource:
     path = _find(settings)
     stored, read = _open_images(path, settings.size)
-    count = lmdb.rows_used("FFHQ", stored, COUNT, settings.count)
+    count = rows_used("FFHQ", stored, COUNT, settings.count)
     splits = {"test": np.arange(min(count, TEST)), "train": np.arange(TEST, count)}
     return ImageSource(
         name="ffhq" if count == COUNT else f"ffhq-{count}",
@@ -98,7 +92,7 @@ def _open_images(path: Path, size: int) -> CountedImages:
     """Raises ValueError where the pictures of a folder are not numbered 00000, 00001, ..., none left out."""
     pictures = _numbered_pictures(path)
     if not pictures:
-        return lmdb.open_images(lmdb.data_file(path), KEY, size)
+        return open_images(data_file(path), KEY, size)
     for row, file in enumerate(pictures):
         if file.stem != f"{row:05d}":
             raise ValueError(

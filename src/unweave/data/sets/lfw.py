@@ -9,6 +9,10 @@ their signs, 1 where the score is above 0. A regression on the scores themselves
 this: `unweave probe RUN --data lfw --set crop=227 --targets lfw_attributes.txt`.
 
 DiTi's protocol resizes the picture to 1.1 times the size and keeps the middle: crop=227 is that region, to a pixel.
+
+A picture that has scores and is missing or cannot be read is named in a warning and left out.
+
+`build` raises SettingsError where the set is not there, ValueError where its text files cannot be used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +24,9 @@ from jaxtyping import Float
 from pydantic import Field
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.reading import attribute_table
 from unweave.data.reading.image_files import Box
 from unweave.data.reading.image_source import ImageSource, Labels
@@ -75,21 +78,6 @@ class AttributeScores(NamedTuple):
     values: Float[np.ndarray, "rows attributes"]
 
 
-class ScoreSigns(NamedTuple):
-    """The attribute file, of which only the signs of the scores are kept."""
-
-    files: tuple[str, ...]
-    labels: Labels
-
-
-def build(settings: LFWSettings) -> Dataset:
-    """A picture that has scores and is missing or cannot be read is named in a warning and left out.
-
-    Raises SettingsError where the set is not there, ValueError where its text files cannot be used.
-    """
-    return cache.open_cached("lfw", settings)
-
-
 def files(settings: LFWSettings) -> list[Path]:
     images, table, people = _find_files(settings)
     pictures = [path for path in images.glob("*/*.jpg") if path.is_file()]
@@ -97,7 +85,7 @@ def files(settings: LFWSettings) -> list[Path]:
 
 
 def _find_files(settings: LFWSettings) -> tuple[Path, Path, dict[str, Path]]:
-    table = published_files.find_file(settings.path, "lfw", (TABLE,), ("lfw-py", "lfw_home"))
+    table = find_file(settings.path, "lfw", (TABLE,), ("lfw-py", "lfw_home"))
     images = table.parent / FOLDER
     if not images.is_dir():
         raise SettingsError(f"lfw needs the folder {FOLDER} beside {table}: get it with `unweave data get lfw`.")
@@ -107,12 +95,12 @@ def _find_files(settings: LFWSettings) -> tuple[Path, Path, dict[str, Path]]:
 
 def source(settings: LFWSettings) -> ImageSource:
     images, table, people = _find_files(settings)
-    names, labels = read_signs(table)
+    names, attributes, values = read_scores(table)
     present = {path.relative_to(images).as_posix() for path in images.glob("*/*.jpg")}
     unscored = len(present.difference(names))
     complete = len(names) == COUNT
-    if complete and len(labels.names) != ATTRIBUTES:
-        raise ValueError(f"{table} must have {ATTRIBUTES} attributes, got {len(labels.names)}.")
+    if complete and len(attributes) != ATTRIBUTES:
+        raise ValueError(f"{table} must have {ATTRIBUTES} attributes, got {len(attributes)}.")
     notes = f"{unscored:,} pictures without scores are left out. "
     if not complete:
         notes = f"{len(names):,} images in the layout of LFW, and not its {COUNT:,}. {notes}"
@@ -127,7 +115,7 @@ def source(settings: LFWSettings) -> ImageSource:
             settings.size,
             _crop_box(settings.crop),
         ),
-        labels=labels,
+        labels=Labels(attributes, (2,) * len(attributes), (values > 0).astype(np.int64)),
         files=names,
         splits=_read_splits(people, names),
     )
@@ -140,17 +128,17 @@ def _crop_box(crop: int | None) -> Box | None:
     return low, low, high, high
 
 
-def read_signs(path: Path) -> ScoreSigns:
+def read_scores(path: Path) -> AttributeScores:
     """The attribute file: a comment, names from the third column on, then a person, a number and scores, by tabs.
 
-    Raises ValueError where a line has other columns, or a score is no number.
+    DiTi regresses the scores themselves. Raises ValueError where a line has other columns, or a score is no number.
     """
     lines = attribute_table.text_lines(path)
     header = lines[1].lstrip("#").strip().split("\t") if len(lines) > 1 else []
     if header[:2] != ["person", "imagenum"] or len(header) < 3 or len(set(header)) != len(header):
         raise ValueError(f"the second line of {path} must be: #, person, imagenum and attributes, by tabs.")
     names: dict[str, None] = {}  # in order
-    classes = np.zeros((len(lines) - 2, len(header) - 2), np.int64)
+    scores = np.zeros((len(lines) - 2, len(header) - 2))
     for number, line in enumerate(lines[2:]):
         person, image, *words = [*line.strip().split("\t"), "", ""]
         try:
@@ -158,23 +146,16 @@ def read_signs(path: Path) -> ScoreSigns:
             name = picture_name(person, int(image))
         except ValueError:
             values, name = np.full(1, np.nan), ""
-        if len(values) != classes.shape[1] or not np.isfinite(values).all():
+        if len(values) != scores.shape[1] or not np.isfinite(values).all():
             raise ValueError(
-                f"a line of {path} must be a person, a number and {classes.shape[1]} scores, by tabs: "
+                f"a line of {path} must be a person, a number and {scores.shape[1]} scores, by tabs: "
                 f"got {line[:200]!r}."
             )
         if name in names:
             raise ValueError(f"{path} has two lines for {name}.")
         names[name] = None
-        classes[number] = values > 0
-    return ScoreSigns(tuple(names), Labels(tuple(header[2:]), (2,) * classes.shape[1], classes))
-
-
-def read_scores(path: Path) -> AttributeScores:
-    """The scores themselves, as DiTi regresses them. Raises ValueError as `read_signs` does."""
-    signs = read_signs(path)
-    table = [[float(word) for word in line.strip().split("\t")[2:]] for line in attribute_table.text_lines(path)[2:]]
-    return AttributeScores(signs.files, signs.labels.names, np.array(table))
+        scores[number] = values
+    return AttributeScores(tuple(names), tuple(header[2:]), scores)
 
 
 def picture_name(person: str, number: int) -> str:

@@ -8,6 +8,8 @@ classes each), action, direction and frame (0..7); together a complete grid, in 
 
 The scripts divide bytes by 256: 256 times a float, rounded, is the original byte exactly. 1.0, which they never write,
 becomes 255. Another number of sequences is read, too; the card says so.
+
+`build` raises SettingsError where a file is missing, ValueError where one cannot be used.
 """
 
 from itertools import product
@@ -15,16 +17,16 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.reading import npy
+from unweave.data.reading.archives import DAMAGE_ERRORS
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, resize_source
-from unweave.data.settings import DatasetSettings
+from unweave.data.settings import PublishedSettings
+from unweave.foreign import errors_as
 from unweave.types import FactorTable
 
 ACTIONS, DIRECTIONS, SPLITS = ("walk", "spellcard", "slash"), ("front", "left", "right"), ("train", "test")
@@ -43,12 +45,8 @@ CARD = Card(
 )
 
 
-class LPCSpritesSettings(DatasetSettings):
+class LPCSpritesSettings(PublishedSettings):
     name: Literal["lpc_sprites"] = "lpc_sprites"
-    path: Path | None = Field(
-        default=None, description="npy/, or the folder that holds it; None: see `unweave data get`"
-    )
-    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
 
 
 class Sequences(NamedTuple):
@@ -58,16 +56,9 @@ class Sequences(NamedTuple):
     labels: FactorTable
 
 
-def build(settings: LPCSpritesSettings) -> Dataset:
-    """Raises SettingsError where a file is missing, ValueError where one cannot be used."""
-    return cache.open_cached("lpc_sprites", settings)
-
-
 def files(settings: LPCSpritesSettings) -> list[Path]:
     first = f"{ACTIONS[0]}_{DIRECTIONS[0]}_frames_{SPLITS[0]}.npy"
-    folder = published_files.find_file(
-        settings.path, "lpc_sprites", (f"npy/{first}", first), ("Sprites", "sprites")
-    ).parent
+    folder = find_file(settings.path, "lpc_sprites", (f"npy/{first}", first), ("Sprites", "sprites")).parent
     paths = [
         folder / f"{action}_{direction}_{kind}_{split}.npy"
         for split, action, direction in product(SPLITS, ACTIONS, DIRECTIONS)
@@ -100,20 +91,22 @@ def source(settings: LPCSpritesSettings) -> ImageSource:
                 pixels[row - start] = _original_bytes(part.frames[divmod(row - first, FRAMES)], path)
         return ImageBlock(pixels)
 
-    original = ImageSource(
-        name="lpc_sprites",
-        card=CARD._replace(notes=notes + CARD.notes),
-        shape=(3, SIDE, SIDE),
-        count=int(ends[-1]),
-        read=read,
-        labels=Labels(
-            (*WEAR, "action", "direction", "frame"),
-            (*[CLASSES] * len(WEAR), len(ACTIONS), len(DIRECTIONS), FRAMES),
-            np.concatenate([part.labels for part in parts]),
+    return resize_source(
+        ImageSource(
+            name="lpc_sprites",
+            card=CARD._replace(notes=notes + CARD.notes),
+            shape=(3, SIDE, SIDE),
+            count=int(ends[-1]),
+            read=read,
+            labels=Labels(
+                (*WEAR, "action", "direction", "frame"),
+                (*[CLASSES] * len(WEAR), len(ACTIONS), len(DIRECTIONS), FRAMES),
+                np.concatenate([part.labels for part in parts]),
+            ),
+            splits={split: np.flatnonzero(split_of == split) for split in SPLITS},
         ),
-        splits={split: np.flatnonzero(split_of == split) for split in SPLITS},
+        settings.size,
     )
-    return resize_source(original, settings.size)
 
 
 def read_sequences(frames: Path, attributes: Path, action: int, direction: int) -> Sequences:
@@ -133,13 +126,12 @@ def read_sequences(frames: Path, attributes: Path, action: int, direction: int) 
 
 def _map_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Raises ValueError where the file is no array of floats [sequences, *shape], or is cut short."""
-    try:
+    expected = f"floats [sequences, {', '.join(map(str, shape))}]"
+    with errors_as(DAMAGE_ERRORS, lambda error: ValueError(f"{path} must be {expected}: {error}.")):
         rows = npy.ArrayRows(path)
         if rows.dtype.kind != "f" or rows.shape[1:] != shape or not len(rows):
             raise ValueError(f"it is {rows.dtype} {list(rows.shape)}")
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except npy.DAMAGE_ERRORS as error:
-        raise ValueError(f"{path} must be floats [sequences, {', '.join(map(str, shape))}]: {error}.") from error
 
 
 def _original_bytes(frame: np.ndarray, path: Path) -> np.ndarray:

@@ -2,6 +2,11 @@
 
 Two releases lie about under the same names, and are told apart by their length: 1,036,800 images (6 colours and 6
 shapes of objects) and the 460,800 images of the NeurIPS 2019 challenge (4 and 4).
+
+64 x 64 RGB, a complete grid in the published order; `factor_sizes` say which release it is.
+
+`build` raises SettingsError where the file is not found or is mpi3d_real_complex, ValueError where it is damaged or has
+another length.
 """
 
 from pathlib import Path
@@ -10,14 +15,13 @@ from typing import Literal
 from pydantic import Field
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
-from unweave.data.settings import DatasetSettings
+from unweave.data.settings import PublishedSettings
 
 NAMES = (
     "object_color",
@@ -63,24 +67,11 @@ CARD = Card(
 )
 
 
-class MPI3DSettings(DatasetSettings):
+class MPI3DSettings(PublishedSettings):
     name: Literal["mpi3d"] = "mpi3d"
-    path: Path | None = Field(
-        default=None, description="the .npz, or the folder that holds mpi3d_toy.npz etc.; not set: where it is kept"
-    )
     kind: Literal["toy", "realistic", "real"] = Field(
         default="toy", description="simple rendering, realistic rendering, or photographs"
     )
-    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
-
-
-def build(settings: MPI3DSettings) -> Dataset:
-    """64 x 64 RGB, a complete grid in the published order; `factor_sizes` say which release it is.
-
-    Raises SettingsError where the file is not found or is mpi3d_real_complex, ValueError where it is damaged or has
-    another length.
-    """
-    return cache.open_cached("mpi3d", settings)
 
 
 def files(settings: MPI3DSettings) -> list[Path]:
@@ -88,7 +79,7 @@ def files(settings: MPI3DSettings) -> list[Path]:
     names = [f"mpi3d_{kind}.npz"]
     if kind != "real":
         names.append(f"sim_{kind}_64x_ordered_without_heldout_factors.npz")
-    path = published_files.find_file(settings.path, "mpi3d", names, (f"mpi3d_{kind}", f"mpi_{kind}"))
+    path = find_file(settings.path, "mpi3d", names, (f"mpi3d_{kind}", f"mpi_{kind}"))
     if "complex" in path.name:
         raise SettingsError(
             f"data.path: {path} is mpi3d_real_complex, another set than mpi3d_{kind}: read it with data.name=npz."
@@ -101,16 +92,18 @@ def source(settings: MPI3DSettings) -> ImageSource:
     arrays = published_arrays.naming_damaged_file(path, published_arrays.open_npz_arrays)(path, ("images",))
     grid = release_grid(arrays["images"].shape[:1] if "images" in arrays else (), path)
     images = published_arrays.grid_images(arrays, "images", (64, 64, 3), grid, path)
-    original = ImageSource(
-        name=f"mpi3d_{settings.kind}",
-        card=CARD,
-        shape=(3, 64, 64),
-        count=len(grid),
-        read=lambda start, stop: ImageBlock(images.read(start, stop)),
-        labels=grid,
-        in_order=True,
+    return resize_source(
+        ImageSource(
+            name=f"mpi3d_{settings.kind}",
+            card=CARD,
+            shape=(3, 64, 64),
+            count=len(grid),
+            read=lambda start, stop: ImageBlock(images.read(start, stop)),
+            labels=grid,
+            in_order=True,
+        ),
+        settings.size,
     )
-    return resize_source(original, settings.size)
 
 
 def release_grid(length: tuple[int, ...], path: Path) -> FactorGrid:

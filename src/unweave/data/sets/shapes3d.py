@@ -2,21 +2,23 @@
 
 Reads the original 3dshapes.h5 (keys `images` and `labels`), or a 3dshapes.npz with `images` in the same order (what
 the released code of DisDiff and EncDiff reads). Where there are `labels`, the order of all rows is checked.
+
+64 x 64 RGB, a complete grid in the published order.
+
+`build` raises SettingsError where the file is not found, ValueError where it is damaged or another one, ImportError
+where h5py is missing.
 """
 
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.factors import FactorGrid
 from unweave.data.reading import published_arrays
 from unweave.data.reading.image_source import ImageBlock, ImageSource, resize_source
-from unweave.data.settings import DatasetSettings
+from unweave.data.settings import PublishedSettings
 
 GRID = FactorGrid(
     ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"),
@@ -52,25 +54,12 @@ CARD = Card(
 )
 
 
-class Shapes3DSettings(DatasetSettings):
+class Shapes3DSettings(PublishedSettings):
     name: Literal["shapes3d"] = "shapes3d"
-    path: Path | None = Field(
-        default=None, description="3dshapes.h5 or 3dshapes.npz, or the folder that holds it; not set: where it is kept"
-    )
-    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
-
-
-def build(settings: Shapes3DSettings) -> Dataset:
-    """64 x 64 RGB, a complete grid in the published order.
-
-    Raises SettingsError where the file is not found, ValueError where it is damaged or another one, ImportError where
-    h5py is missing.
-    """
-    return cache.open_cached("shapes3d", settings)
 
 
 def files(settings: Shapes3DSettings) -> list[Path]:
-    return [published_files.find_file(settings.path, "shapes3d", FILES, ("3dshapes",))]
+    return [find_file(settings.path, "shapes3d", FILES, ("3dshapes",))]
 
 
 def source(settings: Shapes3DSettings) -> ImageSource:
@@ -79,16 +68,18 @@ def source(settings: Shapes3DSettings) -> ImageSource:
     images = published_arrays.grid_images(arrays, "images", (64, 64, 3), GRID, path)
     if "labels" in arrays:
         published_arrays.check_row_order(arrays["labels"], GRID, f"labels in {path}")
-    original = ImageSource(
-        name="shapes3d",
-        card=CARD,
-        shape=(3, 64, 64),
-        count=len(GRID),
-        read=lambda start, stop: ImageBlock(images.read(start, stop)),
-        labels=GRID,
-        in_order=True,
+    return resize_source(
+        ImageSource(
+            name="shapes3d",
+            card=CARD,
+            shape=(3, 64, 64),
+            count=len(GRID),
+            read=lambda start, stop: ImageBlock(images.read(start, stop)),
+            labels=GRID,
+            in_order=True,
+        ),
+        settings.size,
     )
-    return resize_source(original, settings.size)
 
 
 DATASET = DatasetDefinition(

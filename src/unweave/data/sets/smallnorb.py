@@ -6,26 +6,30 @@ halved. Every combination of the factors is there once, but rows are in no order
 
 Deviations from disentanglement_lib: pixels are read as unsigned (it reads them as signed bytes), and the instance is a
 factor (it draws the instance at random).
+
+64 x 64 grey; splits `train` and `test` are the publishers'.
+
+`build` raises SettingsError where a file is not found, ValueError that names the file where it is damaged or another
+one.
 """
 
 import gzip
 import math
-import zlib
 from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
-from pydantic import Field
 
 from unweave.config import SettingsError
-from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
-from unweave.data.download import published_files
-from unweave.data.download.published_files import RemoteFile
+from unweave.data.cache.cache import build_cached as build
+from unweave.data.dataset import Card, DatasetDefinition
+from unweave.data.download.published_files import RemoteFile, find_file
 from unweave.data.factors import FactorGrid
+from unweave.data.reading.archives import DAMAGE_ERRORS
 from unweave.data.reading.image_files import resize_pixels
 from unweave.data.reading.image_source import ImageBlock, ImageSource, Labels, resize_source
-from unweave.data.settings import DatasetSettings
+from unweave.data.settings import PublishedSettings
+from unweave.foreign import errors_as
 
 GRID = FactorGrid(("category", "instance", "elevation", "azimuth", "lighting"), (5, 10, 9, 18, 6))
 SIDE = 64
@@ -35,7 +39,6 @@ FILES = tuple(f"{chunk}-{what}.mat" for chunk in (TRAIN, TEST) for what in ("dat
 PAGE = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 BYTES, INTEGERS = 507333717, 507333716  # magic numbers of types
 TYPES: dict[int, np.dtype] = {BYTES: np.dtype("u1"), INTEGERS: np.dtype("<i4")}
-DAMAGE_ERRORS = (OSError, EOFError, zlib.error, ValueError)
 PUBLISHED = {
     f"{TRAIN}-dat": (131_896_188, "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873"),
     f"{TRAIN}-cat": (348, "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa"),
@@ -69,27 +72,15 @@ CARD = Card(
 )
 
 
-class SmallNORBSettings(DatasetSettings):
+class SmallNORBSettings(PublishedSettings):
     name: Literal["smallnorb"] = "smallnorb"
-    path: Path | None = Field(
-        default=None, description="the folder of the six .mat or .mat.gz files; not set: where they are kept"
-    )
-    size: int | None = Field(default=None, ge=8, le=4096, description="pixels; resized to it. None: as published, 64")
-
-
-def build(settings: SmallNORBSettings) -> Dataset:
-    """64 x 64 grey; splits `train` and `test` are the publishers'.
-
-    Raises SettingsError where a file is not found, ValueError that names the file where it is damaged or another one.
-    """
-    return cache.open_cached("smallnorb", settings)
 
 
 def files(settings: SmallNORBSettings) -> list[Path]:
     path = settings.path
     if path is not None and path.expanduser().is_file():
         raise SettingsError(f"data.path: {path} is a file; expected the folder of the six files of small NORB.")
-    return [published_files.find_file(path, "smallnorb", (name, f"{name}.gz"), ("small_norb",)) for name in FILES]
+    return [find_file(path, "smallnorb", (name, f"{name}.gz"), ("small_norb",)) for name in FILES]
 
 
 def source(settings: SmallNORBSettings) -> ImageSource:
@@ -105,17 +96,19 @@ def source(settings: SmallNORBSettings) -> ImageSource:
                 parts.append(matrix.read(low, high)[:, 0])
         return ImageBlock(resize_pixels(np.concatenate(parts)[..., None], (SIDE, SIDE)))
 
-    original = ImageSource(
-        name="smallnorb",
-        card=CARD,
-        shape=(1, SIDE, SIDE),
-        count=len(GRID),
-        read=read,
-        labels=read_classes(files(settings)),
-        splits={"train": np.arange(half), "test": np.arange(half, len(GRID))},
-        in_order=True,
+    return resize_source(
+        ImageSource(
+            name="smallnorb",
+            card=CARD,
+            shape=(1, SIDE, SIDE),
+            count=len(GRID),
+            read=read,
+            labels=read_classes(files(settings)),
+            splits={"train": np.arange(half), "test": np.arange(half, len(GRID))},
+            in_order=True,
+        ),
+        settings.size,
     )
-    return resize_source(original, settings.size)
 
 
 def read_classes(paths: list[Path]) -> Labels:
@@ -129,10 +122,9 @@ def read_classes(paths: list[Path]) -> Labels:
             raise ValueError(f"{info}: azimuths must be even (0, 2 .. 34), got {azimuth[azimuth % 2 != 0][0]}.")
         chunks.append(np.stack([category, instance, elevation, azimuth // 2, lighting], axis=1))
     classes = np.concatenate(chunks).astype(np.int64)
-    try:
+    where = f"{paths[1]}, {paths[2]} and those of the test set"
+    with errors_as(IndexError, lambda error: ValueError(f"{where}: {error} They are damaged.")):
         counts = np.bincount(GRID.index(classes), minlength=len(GRID))
-    except IndexError as error:
-        raise ValueError(f"{paths[1]}, {paths[2]} and those of the test set: {error} They are damaged.") from error
     if (counts != 1).any():
         raise ValueError(
             f"{paths[2].parent}: {(counts == 0).sum()} combinations of the factors are missing and "
@@ -175,12 +167,10 @@ class MatrixFile:
         return np.frombuffer(data, dtype)
 
     def _bytes(self, count: int, position: int | None = None) -> bytes:
-        try:
+        with errors_as(DAMAGE_ERRORS, lambda error: ValueError(f"{self.path} is damaged: {error}. Get it again.")):
             if position is not None:
                 self._file.seek(position)
             return self._file.read(count)
-        except DAMAGE_ERRORS as error:
-            raise ValueError(f"{self.path} is damaged: {error}. Get it again.") from error
 
 
 DATASET = DatasetDefinition(
