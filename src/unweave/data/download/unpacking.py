@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from unweave.data.disk_space import FULL_DISK, NoSpaceError, check_download_space
-from unweave.data.reading.archives import open_archive
+from unweave.data.reading.archives import Archive, ArchiveMember, open_archive
 from unweave.files import write_atomically
 from unweave.foreign import errors_as
 from unweave.progress import Task
@@ -75,12 +75,15 @@ def _extract_all(archive: Path, staging: Path, task: Task) -> dict[str, int]:
             raise ValueError("it holds no file, or one with far too long a name")
         check_download_space(staging, sum(member.size for member in opened.members))
         for member in opened.members:
-            path = staging / member.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as target:
-                target.writelines(opened.blocks(member))
+            _extract(opened, member, staging / member.name)
             task.update(done := done + member.size)
         return {member.name: member.size for member in opened.members}
+
+
+def _extract(archive: Archive, member: ArchiveMember, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as target:
+        target.writelines(archive.blocks(member))
 
 
 def _check_not_in_the_way(folder: Path, name: str, staged: Path, archive: Path) -> None:

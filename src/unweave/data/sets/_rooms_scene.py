@@ -3,7 +3,7 @@
 In a file of its own, because numba loads slowly, and the settings of `rooms` do without it.
 """
 
-# mypy: allow-untyped-defs, no-check-untyped-defs
+from typing import no_type_check
 
 import numpy as np
 
@@ -17,6 +17,7 @@ CUBE, CYLINDER, SPHERE = range(3)  # 3 is the capsule
 
 
 @compiled()
+@no_type_check
 def _hit(shape, ox, oy, oz, dx, dy, dz):
     """Distance along the unit ray and the normal where it first meets the object at scale 1; infinite if never."""
     miss = (np.inf, 0.0, 0.0, 0.0)
@@ -59,6 +60,7 @@ def _hit(shape, ox, oy, oz, dx, dy, dz):
 
 
 @compiled()
+@no_type_check
 def _hit_ball(ox, oy, oz, dx, dy, dz, radius):
     b, c = ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz - radius * radius
     t = -b - np.sqrt(b * b - c) if b * b > c else np.inf
@@ -68,12 +70,14 @@ def _hit_ball(ox, oy, oz, dx, dy, dz, radius):
 
 
 @compiled()
+@no_type_check
 def _soft_light(cosine):
     """Lambert's law of a wide lamp, that reaches a little around the edge."""
     return max(0.0, (cosine + 0.35) / 1.35)
 
 
 @compiled()
+@no_type_check
 def _shade(shape, scale, ox, oy, oz, dx, dy, dz, lx, ly, lz):
     """Surface (0 floor, 1 wall, 2 object, 3 sky), its light in [0, 1], and the highlight or the height in the sky."""
     t, nx, ny, nz = _hit(shape, ox / scale, oy / scale, oz / scale, dx, dy, dz)
@@ -101,6 +105,7 @@ def _shade(shape, scale, ox, oy, oz, dx, dy, dz, lx, ly, lz):
 
 
 @compiled()
+@no_type_check
 def cast_rays(scales, shapes, turns, rays, views):
     side = views.shape[1]
     samples = rays * rays
@@ -138,6 +143,7 @@ def cast_rays(scales, shapes, turns, rays, views):
 
 
 @compiled()
+@no_type_check
 def compose(planes, colours, hue, view, images):
     for i in range(len(view)):
         floor, wall, thing = colours[hue[i, 0]], colours[hue[i, 1]], colours[hue[i, 2]]
