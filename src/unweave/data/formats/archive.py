@@ -45,7 +45,7 @@ def source(settings: ArchiveSettings) -> ImageSource:
     files = PictureFiles(
         name=path.name.split(".")[0] or path.name,
         card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
-        count=len(members),
+        total=len(members),
         names=[member.name for member in members],
         content=lambda file: archive.read(members[file], MAX_FILE_BYTES),
         say=lambda file: f"{path}: {members[file].name}",

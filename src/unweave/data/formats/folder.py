@@ -87,7 +87,7 @@ def source(settings: FolderSettings) -> ImageSource:
     files = PictureFiles(
         name=path.resolve().name,
         card=Card(title=path.name, source=path.name, licence="unknown to unweave: see where the images come from"),
-        count=len(images),
+        total=len(images),
         names=[file.relative_to(path).as_posix() for file in images],
         content=images.__getitem__,
         say=lambda file: str(images[file]),

@@ -46,7 +46,7 @@ class PictureFiles(NamedTuple):
 
     name: str
     card: Card
-    count: int
+    total: int  # of them
     content: Callable[[int], ImageContent]  # of a file. Raises ValueError where it cannot be read
     say: Callable[[int], str]  # what a person calls it; it ends as the file's name does
     names: Sequence[str] = ()  # by which labels find them
@@ -170,13 +170,13 @@ def _readable(files: PictureFiles, most: int, read: Callable[[ImageContent], T])
     """What `read` makes of files, evenly chosen, that can be read, by number. Raises ValueError where none can."""
     results: dict[int, T] = {}
     reason = ""
-    for number in evenly(files.count, most, files.in_order):
+    for number in evenly(files.total, most, files.in_order):
         try:
             results[number] = read(files.content(number))
         except (ValueError, OSError) as error:
             reason = reason or f"{files.say(number)}: {error}"
     if not results:
-        raise ValueError(f"none of {files.count} files could be read; the first: {reason}")
+        raise ValueError(f"none of {files.total} files could be read; the first: {reason}")
     return results
 
 
