@@ -1,5 +1,6 @@
 import asyncio
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -88,6 +89,14 @@ def test_a_visitor_has_so_many_pictures_and_bytes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(guard, "HOUR", -1.0)
     assert upload(one, 50) == 200
     assert one.post("/gradio_api/upload", content=iter([b"x"])).status_code == 411
+
+
+def test_nothing_is_taken_where_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000))
+    answer = client().post("/gradio_api/upload", content=b"x")
+    assert answer.status_code == 507
+    assert answer.text.startswith("no space left: 1.0 kB are free")
 
 
 def test_a_request_brings_one_picture() -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unweave.data.disk_space import NoSpaceError, check_picture_space
@@ -84,7 +84,13 @@ class Guard:
             scope["method"] if scope["type"] == "http" else "", scope["path"], headers, visitor
         )
         if status:
-            await JSONResponse({"detail": reason, "error": reason}, status)(scope, receive, send)
+            plain = is_upload(scope.get("method", ""), scope["path"])  # of which the page shows the text as it is
+            answer: Response = (
+                PlainTextResponse(reason, status)
+                if plain
+                else JSONResponse({"detail": reason, "error": reason}, status)
+            )
+            await answer(scope, receive, send)
             return
         if scope.get("method") == "POST" and scope["path"].endswith("/queue/join"):
             body = await read_body(receive)
