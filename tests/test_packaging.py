@@ -1,5 +1,6 @@
 """What is in the wheel, and what is said of it."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -28,3 +29,19 @@ def test_version_and_licence_are_the_same_everywhere() -> None:
     assert (ROOT / "LICENSE").read_text().strip().startswith("Apache License")
     assert "Typing :: Typed" in project["classifiers"]
     assert (ROOT / "src" / "unweave" / "py.typed").is_file()
+
+
+def test_extras_that_pages_name_are_there() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    extras = set(re.findall(r"pip install '(?:unweave|\.)\[(\w+)\]'", text))
+    assert {"app", "science"} <= extras <= set(PROJECT["project"]["optional-dependencies"])
+
+
+def test_what_pages_make_is_made_by_continuous_integration() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)(?:`|$| )", text, re.MULTILINE))
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    made = set(re.findall(r"make ([a-z-]+)", workflow))
+    assert named <= made | {"check", "format", "papers"}  # `test` begins with check; format is check, mended

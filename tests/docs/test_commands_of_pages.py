@@ -1,4 +1,7 @@
-"""Every command on a page is one that the command line knows, with options and settings that there are."""
+"""Every command on a page is one that the command line knows, with options and settings that there are.
+
+That is found in a second; `test_pages_run` runs them.
+"""
 
 import re
 import shlex
@@ -8,21 +11,39 @@ from typing import Any
 
 import pytest
 import typer
+from page_commands import PAGES, commands, help_text, python_blocks
 
 from unweave import registry
 from unweave.cli.main import app
 from unweave.method import find_method
 from unweave.runs.settings import RunSettings, TrainingSettings
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "generated" not in p.parts)]
-PLACEHOLDERS = {"METHOD", "NAME", "RUN", "WHAT"}
-
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_commands_of_a_page(page: Path) -> None:
-    wrong = [f"{command}: {fault}" for command in commands(page.read_text()) for fault in faults(command)]
-    assert wrong == []
+    typed = [command[command.index("unweave ") :] for command in commands(page.read_text()) if "unweave " in command]
+    assert [f"{command}: {fault}" for command in typed for fault in faults(command)] == []
+
+
+def test_commands_are_read_from_blocks_and_text_and_a_verb_alone_is_none() -> None:
+    text = """`unweave edit` and `unweave info rooms`, or
+
+    unweave list
+
+```sh
+unweave train encdiff  data=a  # a comment
+torchrun --nnodes 2 \\
+  -m unweave train vae && unweave list
+```
+"""
+    assert commands(text) == [
+        "unweave train encdiff data=a",
+        "torchrun --nnodes 2 -m unweave train vae",
+        "unweave list",
+        "unweave info rooms",
+    ]
+    assert "unweave train encdiff data=photos/ method.units=10" in commands(help_text())
+    assert python_blocks("```python\nx = 1\n```\n```toml\nx = 1\n```") == ["x = 1\n"]
 
 
 def test_faults_are_found() -> None:
@@ -31,17 +52,6 @@ def test_faults_are_found() -> None:
     assert list(faults("unweave train encdiff method.unit=3"))
     assert list(faults("unweave edit swop RUN"))
     assert not list(faults("unweave train encdiff data=photos/ method.units=10 --run runs/a"))
-
-
-def commands(text: str) -> Iterator[str]:
-    """The commands in the shell blocks of a page, and in its inline code."""
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    inline = re.findall(r"`(unweave [^`]+)`", text)
-    for line in [*lines, *inline]:
-        found = re.search(r"\bunweave (?=[a-z-])(.*)", line.split("  #")[0].split(" # ")[0])
-        if found is not None and not line.lstrip().startswith(("#", "pip")):
-            yield f"unweave {found[1].strip()}"
 
 
 def faults(command: str) -> Iterator[str]:

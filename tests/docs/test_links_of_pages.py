@@ -22,6 +22,16 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [target for target in near if not (page.parent / target).is_file()] == []
 
 
+def test_the_readme_fits_a_screen() -> None:
+    text = (ROOT / "README.md").read_text()
+    prose = re.sub(r"^```.*?^```|^[#!\[].*?$", "", text, flags=re.DOTALL | re.MULTILINE).strip()
+    assert len(text.splitlines()) <= 20
+    assert len(re.findall(r"!\[.*?\]\(\S+\.gif\)", text)) == 1
+    assert len(re.findall(r"\.(?:\s|$)", prose)) == 3
+    assert len(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[0].splitlines()) == 2
+    assert len(re.findall(r"(?<!!)\[[^]]+\]\(docs/\S+\)", text)) == 4
+
+
 def test_every_page_has_one_place_in_the_navigation() -> None:
     entries = Counter(
         (page.parent / re.sub(r".*<(.*)>", r"\1", line)).resolve()
