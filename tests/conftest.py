@@ -281,7 +281,7 @@ def _on_a_tiny_denoiser(name: str, preset: str, method: dict[str, object], place
 def _little_of_factors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports and comparisons find, name and judge factors on few rows; their own tests do so on all."""
     path = request.path.as_posix()
-    if "/evaluation/report/" in path or path.endswith(("test_compare.py", "test_no_decoder.py")):
+    if "/evaluation/report/" in path or path.endswith(("test_compare.py", "test_no_decoder.py", "test_pages_run.py")):
         monkeypatch.setattr("unweave.factors.groups.SUBSAMPLES", 2)
         monkeypatch.setattr("unweave.factors.names.SHUFFLES", 30)
         monkeypatch.setattr("unweave.evaluation.factor_names.NAMED_ROWS", 60)

@@ -1,5 +1,6 @@
 """What pages tell their reader to type: commands in blocks and in the midst of text, and blocks of Python."""
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ PAGES = [
 ]
 PROGRAMS = ("unweave", "make", "python", "pip", "torchrun", "accelerate")
 FENCED = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@functools.cache
+def command_line() -> Any:
+    """The command line, with its verbs."""
+    return typer.main.get_command(app)
 
 
 def commands(text: str) -> list[str]:
@@ -45,7 +52,7 @@ def typed(line: str) -> Iterator[str]:
 
 def names_a_verb(line: str) -> bool:
     """Whether it is a verb without arguments, such as `unweave edit swap`."""
-    verb: Any = typer.main.get_command(app)
+    verb = command_line()
     words = line.split()[1:]
     while words and (below := vars(verb).get("commands", {})) and words[0] in below:
         verb = below[words.pop(0)]
@@ -54,9 +61,11 @@ def names_a_verb(line: str) -> bool:
 
 def help_text(verb: Any = None) -> str:
     """The examples in the help of a verb and of those below it, each after four blanks; of all, if none is given."""
-    verb = typer.main.get_command(app) if verb is None else verb
+    verb = command_line() if verb is None else verb
     examples = [
-        re.split(r"\s{2,}", line.strip())[0] for line in (verb.help or "").splitlines() if line.startswith("    ")
+        re.split(r"\s{2,}", line.strip())[0]
+        for line in (verb.help or "").replace("\\\n", " ").splitlines()
+        if line.startswith("    ")
     ]
     below = [help_text(inner) for inner in vars(verb).get("commands", {}).values()]
     return "\n".join([*(f"    {example}" for example in examples), *below])

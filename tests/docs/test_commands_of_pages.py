@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from page_commands import PAGES, commands, help_text, python_blocks
+from tests.docs.page_commands import PAGES, commands, help_text, python_blocks
 
 from unweave import registry
-from unweave.cli.main import app
 from unweave.method import find_method
 from unweave.runs.settings import RunSettings, TrainingSettings
 

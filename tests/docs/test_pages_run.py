@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import small_place
-import typer
-from page_commands import PAGES, ROOT, commands, help_text, python_blocks
 from tests.conftest import QUICK
+from tests.docs import small_place
+from tests.docs.page_commands import PAGES, ROOT, command_line, commands, help_text, python_blocks
 
 import unweave
 from unweave.cli import main as cli
@@ -114,7 +113,7 @@ def where(command: str) -> str | None:
 
 def small(words: list[str]) -> list[str]:
     """A command with a budget of seconds."""
-    verb: Any = typer.main.get_command(cli.app)
+    verb = command_line()
     rest = list(words)
     while rest and rest[0] in vars(verb).get("commands", {}):
         verb = vars(verb)["commands"][rest.pop(0)]
