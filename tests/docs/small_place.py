@@ -38,6 +38,9 @@ def make(place: Path) -> None:
     rng = np.random.default_rng(0)
     for folder, count in (("photos", 40), ("other", 24), ("control", 24), ("treated", 24)):
         write_photos(place / folder, count, rng)
+    (place / "classes").mkdir()
+    for folder in ("control", "treated"):
+        shutil.copytree(place / folder, place / "classes" / folder)
     write_microscopy(place, rng)
     write_files(place, rng)
     write_tables(place, rng)

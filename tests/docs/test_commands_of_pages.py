@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.docs.page_commands import PAGES, commands, help_text, python_blocks
+from tests.docs.page_commands import PAGES, command_line, commands, help_text, python_blocks
 
 from unweave import registry
 from unweave.method import find_method
@@ -55,7 +55,7 @@ def test_faults_are_found() -> None:
 def faults(command: str) -> Iterator[str]:
     """What the command line would not take of a command."""
     words = [word.rstrip(",") for word in shlex.split(command)[1:] if word not in ("...", "|")]
-    verb, options = typer.main.get_command(app), set[str]()
+    verb, options = command_line(), set[str]()
     while words and (below := vars(verb).get("commands")):
         options |= names_of(verb)
         if words[0].startswith("--"):
