@@ -18,6 +18,15 @@ def posterior_mean(jacobian: torch.Tensor):
     return lambda x_t: (x_t.flatten(1) @ jacobian.T).unflatten(1, (1, SIDE, SIDE))
 
 
+@pytest.fixture(params=[0, 64], ids=["iterated", "whole"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("unweave.editing.jacobian.FEW", request.param)
+    return request.param
+
+
+pytestmark = pytest.mark.usefixtures("few")
+
+
 @pytest.fixture
 def covariance() -> torch.Tensor:
     rng = torch.Generator().manual_seed(3)
@@ -97,5 +106,5 @@ def test_push_and_pull_are_transposes(point: torch.Tensor) -> None:
 
 
 def test_more_directions_than_numbers_are_refused(point: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="17 directions of an x_t with room for 16"):
+    with pytest.raises(ValueError, match="17 directions where there is room for 16"):
         leading_directions(lambda x: x, point, torch.ones(SIDE, SIDE), 17)

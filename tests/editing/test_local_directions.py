@@ -17,22 +17,23 @@ from unweave.runs.images import read_images
 from unweave.runs.run import Run
 
 FEW = DirectionSettings(count=2, null_rank=2, iterations=2, steps=3)
+OF_X_T = DirectionSettings("x_t", count=2, null_rank=2, iterations=2, steps=3)
 
 
 def test_a_run_of_its_own_denoiser_gives_directions(quick_run: Run) -> None:
-    edit, facts = unweave.local_directions(quick_run, 3, [4, 4, 12, 12], FEW)
+    edit, facts = unweave.local_directions(quick_run, 3, [4, 4, 12, 12], OF_X_T)
     assert edit.images.shape == (2, 2, 3, 16, 16)
     assert edit.labels.columns == ["mask", "rebuilt", "back", "forth"]
     assert facts.inside.shape == (2, 2)
     assert facts.directions.gains[0] >= facts.directions.gains[1] >= 0
-    again, _ = unweave.local_directions(quick_run, 3, [4, 4, 12, 12], FEW)
+    again, _ = unweave.local_directions(quick_run, 3, [4, 4, 12, 12], OF_X_T)
     assert torch.equal(edit.images, again.images)
 
 
 def test_the_slope_of_a_network_with_attention_is_that_of_small_steps(quick_run: Run) -> None:
     picture = read_images(quick_run, 3).images
     denoiser = open_denoiser(quick_run).of_picture(picture)
-    x_t = denoiser.noised(picture, 600, 3)
+    x_t = denoiser.noised(picture, torch.Generator(), 600, 3)
     vector = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         ends = [denoiser.picture(x_t + side * 1e-2 * vector, 600) for side in (-1, 1)]
@@ -43,7 +44,7 @@ def test_the_slope_of_a_network_with_attention_is_that_of_small_steps(quick_run:
 def test_a_method_on_a_frozen_denoiser_lends_that_one(disdiff_run: Run) -> None:
     opened = open_denoiser(disdiff_run)
     assert not opened.takes_units
-    edit, facts = unweave.local_directions(disdiff_run, None, None, FEW)  # drawn from the seed
+    edit, facts = unweave.local_directions(disdiff_run, None, None, OF_X_T)  # drawn from the seed
     assert edit.images.shape == (2, 2, 3, 16, 16)
     assert edit.labels.columns[0] == "image"
     assert (facts.outside == 0).all()
@@ -51,7 +52,21 @@ def test_a_method_on_a_frozen_denoiser_lends_that_one(disdiff_run: Run) -> None:
 
 def test_without_a_picture_there_are_no_units(quick_run: Run) -> None:
     with pytest.raises(ValueError, match="draws pictures from units"):
+        unweave.local_directions(quick_run, settings=OF_X_T)
+    with pytest.raises(ValueError, match="draws pictures from codes"):
         unweave.local_directions(quick_run)
+
+
+def test_codes_of_a_vae_move_what_is_inside_and_little_outside(vivid_run: Run) -> None:
+    def changes(rank: int) -> tuple[float, float]:
+        settings = DirectionSettings(count=1, null_rank=rank, change=0.001)
+        _, facts = unweave.local_directions(vivid_run, 3, [0, 0, 16, 8], settings)
+        assert facts.of == "codes"
+        assert facts.inside.mean() == pytest.approx(0.001, rel=0.2)
+        return facts.inside.mean(), facts.outside.mean()
+
+    free, kept = changes(0), changes(3)
+    assert kept[1] / kept[0] < free[1] / free[0]
 
 
 def test_a_mask_is_a_box_or_the_bright_part_of_a_picture(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ Every command is parsed here, done by a function of the package editing, and sav
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -207,7 +207,13 @@ def directions(
         typer.Option(help="LEFT,TOP,RIGHT,BOTTOM in pixels at the model's size, or a picture: its bright part"),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="directions")] = 3,
-    null_rank: Annotated[int, typer.Option(min=0, help="directions of the outside that are kept still")] = 20,
+    of: Annotated[
+        str | None, typer.Option(help="what moves: codes (of runs that decode them, the default there) or x_t")
+    ] = None,
+    null_rank: Annotated[
+        int | None,
+        typer.Option(min=0, help="directions of the outside that are kept still; the strong ones if not given, 0: none"),
+    ] = None,
     time: Annotated[
         int | None, typer.Option(help="of x_t, from 1 to 999 (noise); about the middle if not given")
     ] = None,
@@ -216,17 +222,22 @@ def directions(
     seed: Annotated[int, typer.Option(help="of the picture where none is named, and of the first vectors")] = 0,
     steps: Steps = 20, output: Output = None, overwrite: Overwrite = False, json: Json = False,
 ) -> None:  # fmt: skip
-    """Change a part of a picture and keep the rest, with any diffusion model: nothing is trained for it (LOCO Edit).
+    """Change a part of a picture and keep the rest, with any decoder or diffusion model: nothing is trained for it.
 
     \b
         unweave edit directions runs/a 12 --mask 20,20,44,52
         unweave edit directions google/ddpm-celebahq-256 me.png --mask smile.png -o smile-directions.png
+
+    LOCO Edit (arXiv:2409.02374), of x_t; the same of codes.
     """
     from unweave.editing.local_directions import DirectionSettings, local_directions
     from unweave.figures.save import check_picture_path
     from unweave.runs.denoisers import is_run
 
-    settings = DirectionSettings(count, null_rank, time, change, iterations, steps, seed)
+    if of not in ("codes", "x_t", None):
+        raise ValueError(f"--of must be codes or x_t, got {of!r}.")
+    moving: Literal["codes", "x_t"] | None = None if of is None else "codes" if of == "codes" else "x_t"
+    settings = DirectionSettings(moving, count, null_rank, time, change, iterations, steps, seed)
     target: Target | PicturePlace
     if is_run(model):
         target = open_target(Path(model), "directions", output, overwrite, json)

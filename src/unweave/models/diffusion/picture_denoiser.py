@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unweave.models.diffusion.noising import STEPS, clean_from
+from unweave.models.diffusion.noising import STEPS, add_noise, clean_from
 from unweave.models.diffusion.process import Process
 from unweave.models.diffusion.sampling import Predict, walk
 from unweave.tensors import Images
@@ -29,12 +29,17 @@ class PictureDenoiser:
         output = self.predict(x_t, torch.tensor(time, device=x_t.device))
         return self.decode(clean_from(self.process.prediction_type, output, x_t, abar))
 
-    def noised(self, images: Images, time: int, steps: int) -> Tensor:
-        """The x_t from which `drawn` comes back to the pictures: DDIM inverted, from `first` on."""
-        x = self.encode(images)
+    def noised(self, images: Images, rng: torch.Generator, time: int, steps: int) -> Tensor:
+        """The x_t from which `drawn` comes back to the pictures, by inverted DDIM.
+
+        Where `first` is above 0 there is no way from a picture without noise that the network knows: x_t then has noise
+        that the generator draws.
+        """
+        x0 = self.encode(images)
         if self.first:
-            x = self.process.abar[self.first].sqrt() * x
-        return walk(self.predict, x, self.process.config, times_between(self.first, time, steps))
+            eps = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0.device)
+            return add_noise(x0, eps, self.process.abar[time].expand(x0.shape[0]))
+        return walk(self.predict, x0, self.process.config, times_between(0, time, steps))
 
     def random(self, rng: torch.Generator, time: int, steps: int) -> Tensor:
         """The x_t of one picture that the generator draws."""
