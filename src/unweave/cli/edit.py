@@ -212,7 +212,7 @@ def directions(
     ] = None,
     null_rank: Annotated[
         int | None,
-        typer.Option(min=0, help="directions of the outside that are kept still; the strong ones if not given, 0: none"),
+        typer.Option(min=0, help="directions of the outside that are kept still; the strong ones if not given"),
     ] = None,
     time: Annotated[
         int | None, typer.Option(help="of x_t, from 1 to 999 (noise); about the middle if not given")
