@@ -3,7 +3,7 @@
     python benchmarks/label_free.py sprites=runs/a sprites=runs/b rooms=builtin:rooms ... > label_free.json
 
 Trains nothing. The set of each run is named before it; runs of one set must be of one image size, and those that
-differ in the number behind the last - of their name alone are seeds of one recipe. DCI is `dci-2k@1` of 20,000 rows,
+differ in the number behind the last - of their name alone are seeds of one recipe. DCI is `dci-2k@1` of 3,000 rows,
 one repeat. On stderr a line for each run; on stdout the record, with rank correlations (Spearman) of orthogonality, of
 what it has above its null, of centrality and of the number of live units with DCI disentanglement, over the runs of a
 set and over the medians of its recipes, where there are four or more.
@@ -34,7 +34,7 @@ SCORES = ("orthogonality", "excess", "centrality", "live")
 def measure(name: str, run: Run) -> dict[str, Any]:
     """The Jacobian and DCI of a run; `excess` is orthogonality less that of turned codes."""
     jacobian, dataset = evaluate_jacobian(run), run.dataset()
-    rows = sample_rows(len(dataset), 20_000, 0)
+    rows = sample_rows(len(dataset), 3_000, 0)
     factors = dataset.factors(rows)
     assert factors is not None
     codes = encode_rows(run.method(run.scored_weights()), dataset, rows)

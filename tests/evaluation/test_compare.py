@@ -8,6 +8,7 @@ from tests.conftest import Recorder
 from tests.evaluation.stored_json import key_tree, stored
 
 from unweave import progress
+from unweave.evaluation import centrality, jacobian
 from unweave.evaluation import compare as module
 from unweave.evaluation.compare import SCORES, ComparedRun, compare
 from unweave.evaluation.evaluate import agreement
@@ -21,7 +22,9 @@ LATER = {"orthogonality": 0.5, "orthogonality turned": 0.5, "centrality": None}
 
 @pytest.fixture
 def runs(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Three copies of a run, the second with scores; reports are made with few steps."""
+    """Three copies of a run, the second with scores; reports are made with few steps, the rest of few images."""
+    monkeypatch.setattr(jacobian, "IMAGES", 4)
+    monkeypatch.setattr(centrality, "GROUPS", 8)
     monkeypatch.setattr(module, "report", lambda run, **options: report(run, **{"sampling": FEW, **options}))
     monkeypatch.setattr(module, "SAMPLING", FEW)
     paths = [tmp_path / name for name in "abc"]
@@ -87,6 +90,8 @@ def test_copies_of_one_run_have_no_udr_and_say_why(runs: list[Path]) -> None:
     with progress.use(recorder):
         comparison = compare(runs)
     assert [run.udr for run in comparison.runs] == [None, None, None]
+    assert {run.centrality for run in comparison.runs} == {comparison.runs[0].centrality}
+    assert 0 < comparison.runs[0].centrality <= 1
     assert any("two of these runs are the same" in message for message in recorder.messages)
 
 
