@@ -33,7 +33,7 @@ def jacobian_orthogonality(products: UnitProducts, *, seed: int = 0) -> Orthogon
 
     Ours. That columns are orthogonal is the assumption of independent mechanism analysis (Gresele et al., NeurIPS 2021,
     arXiv:2106.05200), whose contrast is a log determinant and infinite for a dead unit or a copy. Not tested enough to
-    be believed: how it goes with scores that know the factors is in docs/report.md.
+    be believed: how it goes with scores that know the factors, on sixteen runs, is in docs/report.md.
     Known defects: things at two places are orthogonal however they are divided up; two factors that change the same
     pixels, such as the size and the colour of one object, are not, in a perfect code; few live units have it easy.
     Raises ValueError for products that are not finite.
