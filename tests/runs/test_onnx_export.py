@@ -30,6 +30,7 @@ def exported(quick_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [file.path.name for file in files] == ["encoder.onnx", "decoder.onnx"]
     assert all(file.difference <= 1e-4 for file in files)
     assert files[0].inputs == {"pictures": "uint8 [batch, height, width, 3]"}
+    assert files[1].outputs["pictures"] == "uint8 [batch, 16, 16, 3]"
     return folder
 
 

@@ -204,6 +204,7 @@ def write_graph(path: Path, example: GraphExample, about: Mapping[str, Any], met
         model = onnx.load(temporary)
         words = {name: value if isinstance(value, str) else json.dumps(value) for name, value in about.items()}
         onnx.helper.set_model_props(model, words)
+        say_axes(model, example)
         model.producer_name, model.producer_version = "unweave", version("unweave")
         onnx.save(model, temporary)
         difference = max(difference_from_torch(temporary, example, check) for check in example.checks)
@@ -215,6 +216,22 @@ def write_graph(path: Path, example: GraphExample, about: Mapping[str, Any], met
     kinds = {tensor.name: tensor_text(tensor) for tensor in (*model.graph.input, *model.graph.output)}
     inputs = {name: kinds[name] for name in example.inputs}
     return OnnxFile(path, inputs, {name: kinds[name] for name in example.outputs}, difference)
+
+
+def say_axes(model: Any, example: GraphExample) -> None:
+    """Outputs say the length of each of their axes that is not free."""
+    for output, value in zip(model.graph.output, outputs_of(example, example.inputs)):
+        free = example.free_axes.get(output.name, {})
+        for number, (axis, length) in enumerate(zip(output.type.tensor_type.shape.dim, value.shape)):
+            if number not in free:
+                axis.dim_value = length
+
+
+def outputs_of(example: GraphExample, inputs: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    """What torch computes."""
+    with torch.no_grad():
+        computed = example.network(*inputs.values())
+    return [computed] if isinstance(computed, Tensor) else list(computed)
 
 
 def trace(example: GraphExample, path: Path, method_name: str) -> None:
@@ -245,10 +262,8 @@ def difference_from_torch(path: Path, example: GraphExample, inputs: Mapping[str
     taken = {tensor.name for tensor in session.get_inputs()}
     feed = {name: tensor.numpy() for name, tensor in inputs.items() if name in taken}
     computed = session.run(None, feed)
-    with torch.no_grad():
-        expected = example.network(*inputs.values())
     differences = [0.0]
-    for one, other in zip(computed, [expected] if isinstance(expected, Tensor) else expected):
+    for one, other in zip(computed, outputs_of(example, inputs)):
         if one.dtype != np.uint8:
             largest = max(1.0, float(other.abs().max()))
             differences.append(float(np.abs(one - other.numpy()).max()) / largest)
