@@ -198,13 +198,9 @@ def _address(address: str | None) -> str:
 
 
 def _unreachable(address: str, error: Exception) -> str:
-    if "Unauthenticated" in f"{error} {error.__cause__}":
-        return (
-            f"the Ray cluster at {address} asks for a token: set RAY_AUTH_MODE=token, with the token of its head in "
-            f"{TOKEN} (or RAY_AUTH_TOKEN)."
-        )
     why = (str(error).strip() or type(error).__name__).splitlines()[0]
     return (
         f"the Ray cluster at {address} cannot be reached ({why}): is it up (`ray status`), is this the address of its "
-        "head, and is this machine one of its nodes (`ray start --address HOST:PORT`; else ray://HOST:10001)?"
+        "head, is this machine one of its nodes (`ray start --address HOST:PORT`; else ray://HOST:10001), and does it "
+        f"ask for a token (RAY_AUTH_MODE=token, with the token of its head in {TOKEN})?"
     )
