@@ -44,12 +44,18 @@ class PoseVAESettings(NamedSettings):
     content: int = Field(5, ge=1, description="units that say what the thing is")
     beta: float = Field(1.0, ge=0, description="weight of the KL term of the content")
     turns: int = Field(8, ge=1, description="angles at which an image is looked at; 1: the angle is regressed at once")
+    symmetry: int = Field(
+        1, ge=1, description="of a turn, after how many parts things look the same: 2 for rods; the angle is of such a part"
+    )
 
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "laptop": {**SWEEP["laptop"], "training": {**SWEEP["laptop"]["training"], "images": 200_000}},
 }
 """Ours, of minutes."""
+
+DRIFT = 100.0
+"""Weight of the mean scale's distance from 1: else things are drawn ever larger, until the scale is at its bound."""
 
 POSE = {"angle": [0, 1], "x": [2], "y": [3], "scale": [4]}
 
@@ -62,7 +68,8 @@ class Turns(NamedTuple):
 
 
 class PoseVAE(OneShot):
-    """Loss: E over q(turn|x) and q(z|x) of -log p(x|z, pose) + KL(q(turn|x) || uniform) + beta KL(q(z|x) || N(0, I)).
+    """Loss: E over q(turn|x) and q(z|x) of -log p(x|z, pose) + KL(q(turn|x) || uniform) + beta KL(q(z|x) || N(0, I))
+    + 100 (mean log scale)².
 
     - p(x|z, pose) is Bernoulli on images in [0, 1]: a background of one colour, and on it the thing that the decoder
       draws upright from z, at the place, scale and angle of the pose
@@ -99,14 +106,16 @@ class PoseVAE(OneShot):
         reconstruction = (weight * errors.sum((2, 3, 4))).sum(1).mean()
         turned = (weight * (turns.log_weight + log(count))).sum(1).mean()
         content = kl(posterior)
-        terms = {"reconstruction": reconstruction, "kl_turn": turned, "kl": content}
-        return Loss(reconstruction + turned + self.settings.beta * content, terms)
+        drift = pose.scale.log().mean().square()
+        terms = {"reconstruction": reconstruction, "kl_turn": turned, "kl": content, "drift": drift}
+        return Loss(reconstruction + turned + self.settings.beta * content + DRIFT * drift, terms)
 
     def look(self, target: Images) -> tuple[Pose, Turns, Posterior]:
         """Pose without angle, the turns, and the content of images in [0, 1]."""
         count = self.settings.turns
         shift, scale = self.locator(2 * target - 1)
-        steps = torch.arange(count, device=target.device) * (2 * pi / count)
+        step = 2 * pi / (count * self.settings.symmetry)
+        steps = torch.arange(count, device=target.device) * step
         pose = Pose(shift, scale, target.new_zeros(len(target)))
         every = Pose(repeat(shift, count), repeat(scale, count), steps.repeat(len(target)))
         background = self.background.sigmoid().detach()
@@ -114,7 +123,7 @@ class PoseVAE(OneShot):
         said = self.encoder(2 * copies - 1).unflatten(0, (len(target), count))
         weight, offset, mean, log_variance = said.split([1, 1, *2 * [self.settings.content]], dim=2)
         log_weight = weight.squeeze(2).log_softmax(1)
-        turns = Turns(log_weight, steps + offset.squeeze(2).tanh() * (pi / count))
+        turns = Turns(log_weight, steps + offset.squeeze(2).tanh() * (step / 2))
         q = log_weight.exp().unsqueeze(2)
         return pose, turns, Posterior((q * mean).sum(1), (q * log_variance).sum(1))
 
@@ -124,14 +133,14 @@ class PoseVAE(OneShot):
     def encode(self, images: Images) -> Units:
         pose, turns, posterior = self.look((images + 1) / 2)
         best = turns.log_weight.argmax(1, keepdim=True)
-        angle = turns.angle.gather(1, best)
+        angle = self.settings.symmetry * turns.angle.gather(1, best)
         pose_units = [angle.cos(), angle.sin(), pose.shift, pose.scale.log()[:, None]]
         return torch.cat([*pose_units, posterior.mean], 1).unsqueeze(-1)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         numbers = units.squeeze(-1).float()
         cos, sin, x, y, log_scale = numbers[:, :5].unbind(1)
-        pose = Pose(torch.stack([x, y], 1), log_scale.exp(), torch.atan2(sin, cos))
+        pose = Pose(torch.stack([x, y], 1), log_scale.exp(), torch.atan2(sin, cos) / self.settings.symmetry)
         thing = self.decoder(numbers[:, 5:]).float().sigmoid() - self.background.sigmoid()
         return 2 * self.on_background(place(thing, pose)) - 1
 
