@@ -198,3 +198,21 @@ def test_the_words_are_for_a_person() -> None:
         "follows: hue of the upper left (0.97)"
     )
     assert follows_words(FACTOR) == "no measured name"
+
+
+def test_form_goes_before_light_where_both_follow() -> None:
+    """A disc on a dark ground: a larger one makes a brighter picture, here with less noise than its area has."""
+    rng, side = np.random.default_rng(0), np.arange(32) - 15.5
+    radii = np.linspace(4, 12, 80)
+    discs = np.clip(radii[:, None, None] - np.hypot(side, side[:, None]) + 0.5, 0, 1)
+    pictures = np.uint8(255 * discs)[..., None].repeat(3, 3)
+    whole = measure_pictures(pictures, np.ones((1, 32, 32), bool))[0]
+    area = [measurement.name for measurement in MEASUREMENTS].index("area")
+    whole[:, area] += 0.003 * rng.normal(size=len(whole))
+    observed = Observed(radii, whole, None)
+    factor = Factor((0,), 1.0, Coordinate(False, np.array([[4.0], [12.0]]), np.array([0.0, 1.0]), 0.0))
+    agreements, _ = measured_agreements(factor, observed, 0)
+    assert MEASUREMENTS[int(agreements.argmax())].name == "brightness"
+    name = measured_name(factor, observed, observed, None)
+    assert name is not None
+    assert name.words == "area of the object"

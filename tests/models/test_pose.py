@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from unweave.models.pose import LARGEST, WIDTH, Locator, Pose, place, upright
+from unweave.models.pose import LARGEST, WIDTH, Locator, Pose, bounded, place, upright
 
 
 def bumps(count: int, seed: int = 0) -> torch.Tensor:
@@ -41,7 +41,8 @@ def test_the_place_of_a_moved_thing_is_moved_and_its_scale_the_same() -> None:
         nn.init.zeros_(layer.bias)
     images = torch.zeros(2, 1, 32, 32)
     images[0, 0, 12:16, 10:14] = images[1, 0, 16:20, 12:16] = 1
-    shift, scale = locator(images)
+    shift, numbers = locator(images)
+    scale = bounded(numbers)
     torch.testing.assert_close(shift, torch.tensor([[-4 / 16, -2 / 16], [-2 / 16, 2 / 16]]))
     torch.testing.assert_close(scale[0], scale[1])
     assert 1 < scale[0] < LARGEST

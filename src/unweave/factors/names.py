@@ -18,6 +18,7 @@ from unweave.factors.agreement import (
 from unweave.factors.factor import Factor
 from unweave.factors.measurements import MEASUREMENTS, Measurement, Region
 
+FORM_FIRST = 0.02  # of agreement, by which a measurement of an object's form is ahead of one of all pixels
 NAMED_FROM = 0.5  # agreement; below it a measurement is no name
 ACTS_FROM = 0.5  # of the largest mean change by an edit; pixels with as much are where a factor acts
 LOCAL_BELOW = 0.5  # of the pixels; a factor that acts on more acts on the whole picture
@@ -54,7 +55,8 @@ def measured_name(
     factor: Factor, real: Observed, edited: Observed | None, place: str | None, seed: int = 0
 ) -> MeasuredName | None:
     """The measurement that agrees most with the factor's coordinate in real pictures, of those whose agreement is 0.5
-    or more and that change where the factor is edited; None where there is none, no coordinate or no edit.
+    or more and that change where the factor is edited; None where there is none, no coordinate or no edit. Form goes
+    before light where both agree nearly as well: a larger object on a dark ground makes a brighter picture.
 
     Agreement is of ranks (`rank_agreement`) or, where the factor has states, the adjusted mutual information of states
     and measurement, if larger. In real pictures, and again in pictures whose factor was set to `positions` that depend
@@ -68,7 +70,8 @@ def measured_name(
     passed = (found >= max(NAMED_FROM, chance)) & (changed > chance_of_edits)
     if not passed.any():
         return None
-    best = int(np.where(passed, found, -1).argmax())
+    forms = np.resize([measurement.of_object for measurement in MEASUREMENTS], len(found))
+    best = int(np.where(passed, found + FORM_FIRST * forms, -1).argmax())
     inside, number = divmod(best, len(MEASUREMENTS))
     return MeasuredName(_words(MEASUREMENTS[number], place if inside else None), float(found[best]))
 

@@ -1,8 +1,8 @@
 """A VAE whose first units are the pose of a thing: its angle, place and scale; the others say what it is.
 
 Spatial transformers in the decoder of a VAE: Bepler et al., "Explicitly disentangling image content from translation
-and rotation with spatial-VAE", NeurIPS 2019, arXiv:1909.11663. A distribution over turns, from turned copies of the image:
-Nasiri & Bepler, "Unsupervised object representation learning using translation and rotation group equivariant VAE"
+and rotation with spatial-VAE", NeurIPS 2019, arXiv:1909.11663. A distribution over turns, from turned copies of the
+image: Nasiri & Bepler, "Unsupervised object representation learning using translation and rotation group equivariant VAE"
 (TARGET-VAE), NeurIPS 2022, arXiv:2210.12918.
 
 Theirs: a decoder that draws the thing upright and puts it where the encoder says; a posterior over a few turns of the
@@ -26,7 +26,7 @@ from unweave.method import Batch, Loss, MethodDefinition, NamedGroups, OneShot, 
 from unweave.methods._vae import SWEEP, Posterior, kl, sample_posterior
 from unweave.models import vae
 from unweave.models.foundation import Foundation
-from unweave.models.pose import Locator, Pose, place, upright
+from unweave.models.pose import Locator, Pose, bounded, place, upright
 from unweave.tensors import Images, Units
 
 CITATION = """@inproceedings{nasiri2022target,
@@ -45,7 +45,9 @@ class PoseVAESettings(NamedSettings):
     beta: float = Field(1.0, ge=0, description="weight of the KL term of the content")
     turns: int = Field(8, ge=1, description="angles at which an image is looked at; 1: the angle is regressed at once")
     symmetry: int = Field(
-        1, ge=1, description="of a turn, after how many parts things look the same: 2 for rods; the angle is of such a part"
+        1,
+        ge=1,
+        description="how often things look the same in a turn: 2 for rods; the angle is of that part of it",
     )
 
 
@@ -55,7 +57,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 """Ours, of minutes."""
 
 DRIFT = 100.0
-"""Weight of the mean scale's distance from 1: else things are drawn ever larger, until the scale is at its bound."""
+"""Weight of the distance of the mean scale from 1: else things are drawn ever larger, until all are at the bound."""
 
 POSE = {"angle": [0, 1], "x": [2], "y": [3], "scale": [4]}
 
@@ -69,7 +71,7 @@ class Turns(NamedTuple):
 
 class PoseVAE(OneShot):
     """Loss: E over q(turn|x) and q(z|x) of -log p(x|z, pose) + KL(q(turn|x) || uniform) + beta KL(q(z|x) || N(0, I))
-    + 100 (mean log scale)².
+    + 100 (mean of the locator's number for the scale)².
 
     - p(x|z, pose) is Bernoulli on images in [0, 1]: a background of one colour, and on it the thing that the decoder
       draws upright from z, at the place, scale and angle of the pose
@@ -95,7 +97,8 @@ class PoseVAE(OneShot):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         target = (batch.images + 1) / 2
         with torch.autocast(target.device.type, enabled=False):
-            pose, turns, posterior = self.look(target)
+            shift, size = self.locator(2 * target - 1)
+            pose, turns, posterior = self.look(target, shift, bounded(size))
         z = sample_posterior(posterior, rng)
         thing = self.decoder(z).float().sigmoid() - self.background.sigmoid()
         count = self.settings.turns
@@ -106,14 +109,15 @@ class PoseVAE(OneShot):
         reconstruction = (weight * errors.sum((2, 3, 4))).sum(1).mean()
         turned = (weight * (turns.log_weight + log(count))).sum(1).mean()
         content = kl(posterior)
-        drift = pose.scale.log().mean().square()
+        drift = size.mean().square()
         terms = {"reconstruction": reconstruction, "kl_turn": turned, "kl": content, "drift": drift}
         return Loss(reconstruction + turned + self.settings.beta * content + DRIFT * drift, terms)
 
-    def look(self, target: Images) -> tuple[Pose, Turns, Posterior]:
-        """Pose without angle, the turns, and the content of images in [0, 1]."""
+    def look(
+        self, target: Images, shift: Float[Tensor, "batch 2"], scale: Float[Tensor, "batch"]
+    ) -> tuple[Pose, Turns, Posterior]:
+        """Pose without angle, the turns, and the content of images in [0, 1] that are so shifted and scaled."""
         count = self.settings.turns
-        shift, scale = self.locator(2 * target - 1)
         step = 2 * pi / (count * self.settings.symmetry)
         steps = torch.arange(count, device=target.device) * step
         pose = Pose(shift, scale, target.new_zeros(len(target)))
@@ -131,7 +135,8 @@ class PoseVAE(OneShot):
         return (placed + self.background.sigmoid()).clamp(1e-4, 1 - 1e-4)
 
     def encode(self, images: Images) -> Units:
-        pose, turns, posterior = self.look((images + 1) / 2)
+        shift, size = self.locator(images)
+        pose, turns, posterior = self.look((images + 1) / 2, shift, bounded(size))
         best = turns.log_weight.argmax(1, keepdim=True)
         angle = self.settings.symmetry * turns.angle.gather(1, best)
         pose_units = [angle.cos(), angle.sin(), pose.shift, pose.scale.log()[:, None]]

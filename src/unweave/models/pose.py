@@ -28,8 +28,8 @@ class Pose(NamedTuple):
 
 
 class Locator(nn.Module):
-    """Where a thing is, and its scale: the mean place under a map of weights over the image, and features averaged under
-    it and over the whole.
+    """Where a thing is, and its scale: the mean place under a map of weights, and features averaged under it and over
+    the whole image.
 
     Convolutions move with what they see, so the place of a moved thing is moved; that the thing lies anywhere is known
     before anything is learnt (a regression of the place has to learn it for each).
@@ -43,7 +43,7 @@ class Locator(nn.Module):
         self.weights, self.scale = nn.Conv2d(WIDTH, 1, 1), nn.Linear(2 * WIDTH, 1)
 
     def forward(self, images: Images) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch"]]:
-        """Shift and scale; the scale is bounded."""
+        """Shift, and a number for the scale (see `bounded`)."""
         features = self.features(images)
         weights = self.weights(features).flatten(2).softmax(2)
         height, width = features.shape[2:]
@@ -51,7 +51,12 @@ class Locator(nn.Module):
         shift = weights @ torch.stack([across.flatten(), down.flatten()], 1)
         seen = (weights @ features.flatten(2).transpose(1, 2)).squeeze(1)
         scale = self.scale(torch.cat([seen, features.mean((2, 3))], 1))
-        return shift.squeeze(1), LARGEST ** scale.squeeze(1).tanh()
+        return shift.squeeze(1), scale.squeeze(1)
+
+
+def bounded(numbers: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
+    """Scales from any numbers; 0 is 1."""
+    return LARGEST ** numbers.tanh()
 
 
 def middles(count: int, like: Tensor) -> Float[Tensor, "place"]:
