@@ -2,8 +2,8 @@
 
 Spatial transformers in the decoder of a VAE: Bepler et al., "Explicitly disentangling image content from translation
 and rotation with spatial-VAE", NeurIPS 2019, arXiv:1909.11663. A distribution over turns, from turned copies of the
-image: Nasiri & Bepler, "Unsupervised object representation learning using translation and rotation group equivariant VAE"
-(TARGET-VAE), NeurIPS 2022, arXiv:2210.12918.
+image: Nasiri & Bepler, "Unsupervised object representation learning using translation and rotation group equivariant
+VAE" (TARGET-VAE), NeurIPS 2022, arXiv:2210.12918.
 
 Theirs: a decoder that draws the thing upright and puts it where the encoder says; a posterior over a few turns of the
 circle with an offset around each, which keeps the angle out of the local optimum where it stays unused. Ours: place and
