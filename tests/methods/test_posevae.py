@@ -10,7 +10,7 @@ def posevae(**settings: int) -> PoseVAE:
     """An untrained one that finds every thing in the middle, so that its networks judge the angle alone."""
     torch.manual_seed(0)
     method = PoseVAE(PoseVAESettings(**settings), (1, 32, 32))
-    for parameter in [*method.locator.weights.parameters(), *method.locator.scale.parameters()]:
+    for parameter in method.locator.weights.parameters():
         torch.nn.init.zeros_(parameter)
     return method
 
@@ -22,9 +22,9 @@ def images(count: int) -> torch.Tensor:
 def test_a_turned_image_has_its_turns_permuted_and_the_same_content() -> None:
     method, pictures = posevae(turns=8), (images(3) + 1) / 2
     with evaluating(method):
-        place, scale = torch.zeros(3, 2), torch.ones(3)
-        _, turns, content = method.look(pictures, place, scale)
-        _, after, same = method.look(pictures.rot90(-1, (2, 3)), place, scale)  # from x towards y
+        place = torch.zeros(3, 2)
+        turns, content = method.look(pictures, place)
+        after, same = method.look(pictures.rot90(-1, (2, 3)), place)  # from x towards y
     torch.testing.assert_close(after.log_weight, turns.log_weight.roll(2, 1), atol=1e-4, rtol=0)
     torch.testing.assert_close(same.mean, content.mean, atol=1e-4, rtol=0)
 

@@ -1,4 +1,4 @@
-"""A VAE whose first units are the pose of a thing: its angle, place and scale; the others say what it is.
+"""A VAE whose first units are the pose of a thing: its angle and its place; the others say what it is.
 
 Spatial transformers in the decoder of a VAE: Bepler et al., "Explicitly disentangling image content from translation
 and rotation with spatial-VAE", NeurIPS 2019, arXiv:1909.11663. A distribution over turns, from turned copies of the
@@ -6,10 +6,11 @@ image: Nasiri & Bepler, "Unsupervised object representation learning using trans
 VAE" (TARGET-VAE), NeurIPS 2022, arXiv:2210.12918.
 
 Theirs: a decoder that draws the thing upright and puts it where the encoder says; a posterior over a few turns of the
-circle with an offset around each, which keeps the angle out of the local optimum where it stays unused. Ours: place and
-scale are estimated first, by a network of their own without a prior, and undone, so that the thing is turned about its
-own middle; the copies are turned images through one ordinary network instead of a group convolution over all places;
-scale is a unit, too; networks are those of the VAE sweep.
+circle with an offset around each, which keeps the angle out of the local optimum where it stays unused. Ours: the place
+is estimated first, by a network of its own without a prior, and undone, so that the thing is turned about its own
+middle; the copies are turned images through one ordinary network instead of a group convolution over all places; the
+networks are those of the VAE sweep. A unit for the scale was tried and made the others worse (benchmarks/records/
+posevae.md): the size of a thing is content.
 """
 
 from math import log, pi
@@ -26,7 +27,7 @@ from unweave.method import Batch, Loss, MethodDefinition, NamedGroups, OneShot, 
 from unweave.methods._vae import SWEEP, Posterior, kl, sample_posterior
 from unweave.models import vae
 from unweave.models.foundation import Foundation
-from unweave.models.pose import Locator, Pose, bounded, place, upright
+from unweave.models.pose import Locator, Pose, place, upright
 from unweave.tensors import Images, Units
 
 CITATION = """@inproceedings{nasiri2022target,
@@ -38,12 +39,15 @@ CITATION = """@inproceedings{nasiri2022target,
 
 
 class PoseVAESettings(NamedSettings):
-    """Units are angle (cosine, sine), x, y, scale, and then the content."""
+    """Units are the angle (cosine, sine), x, y, and then the content."""
 
     name: Literal["posevae"] = "posevae"
     content: int = Field(5, ge=1, description="units that say what the thing is")
     beta: float = Field(1.0, ge=0, description="weight of the KL term of the content")
     turns: int = Field(8, ge=1, description="angles at which an image is looked at; 1: the angle is regressed at once")
+    zoom: float = Field(
+        2.0, gt=0, description="how many times larger than in the picture things are drawn upright; 1 for the largest"
+    )
     symmetry: int = Field(
         1,
         ge=1,
@@ -56,10 +60,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Ours, of minutes."""
 
-DRIFT = 100.0
-"""Weight of the distance of the mean scale from 1: else things are drawn ever larger, until all are at the bound."""
-
-POSE = {"angle": [0, 1], "x": [2], "y": [3], "scale": [4]}
+POSE = {"angle": [0, 1], "x": [2], "y": [3]}
 
 
 class Turns(NamedTuple):
@@ -71,13 +72,12 @@ class Turns(NamedTuple):
 
 class PoseVAE(OneShot):
     """Loss: E over q(turn|x) and q(z|x) of -log p(x|z, pose) + KL(q(turn|x) || uniform) + beta KL(q(z|x) || N(0, I))
-    + 100 (mean of the locator's number for the scale)².
 
     - p(x|z, pose) is Bernoulli on images in [0, 1]: a background of one colour, and on it the thing that the decoder
-      draws upright from z, at the place, scale and angle of the pose
-    - place and scale: a network's estimate from the image
-    - q(turn|x): the image with place and scale undone is turned back by each of `turns` angles; one network gives each
-      copy its weight, its offset (at most half a step between turns) and q(z|x) as seen from there, of which the means
+      draws upright from z, at the place and angle of the pose
+    - place: a network's estimate from the image
+    - q(turn|x): the image with the place undone is turned back by each of `turns` angles; one network gives each copy
+      its weight, its offset (at most half a step between turns) and q(z|x) as seen from there, of which the means
       and log-variances are averaged by weight. Turning an image by a step therefore permutes what is said of it
     """
 
@@ -88,7 +88,7 @@ class PoseVAE(OneShot):
         self.encoder = vae.encoder(shape, 2 + 2 * settings.content)
         self.decoder = vae.decoder(shape, settings.content)
         self.background = nn.Parameter(torch.full((shape[0], 1, 1), -3.0))  # logits
-        content = range(5, 5 + settings.content)
+        content = range(4, 4 + settings.content)
         self.unit_groups = NamedGroups({**POSE, "content": list(content)})
 
     def players(self) -> list[Player]:
@@ -97,31 +97,27 @@ class PoseVAE(OneShot):
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         target = (batch.images + 1) / 2
         with torch.autocast(target.device.type, enabled=False):
-            shift, size = self.locator(2 * target - 1)
-            pose, turns, posterior = self.look(target, shift, bounded(size))
+            shift = self.locator(2 * target - 1)
+            turns, posterior = self.look(target, shift)
         z = sample_posterior(posterior, rng)
         thing = self.decoder(z).float().sigmoid() - self.background.sigmoid()
         count = self.settings.turns
-        placed = place(repeat(thing, count), at_turns(pose, turns))
+        placed = place(repeat(thing, count), self.at_turns(shift, turns))
         pictures = self.on_background(placed).unflatten(0, (len(target), count))
         errors = functional.binary_cross_entropy(pictures, target[:, None].expand_as(pictures), reduction="none")
         weight = turns.log_weight.exp()
         reconstruction = (weight * errors.sum((2, 3, 4))).sum(1).mean()
         turned = (weight * (turns.log_weight + log(count))).sum(1).mean()
         content = kl(posterior)
-        drift = size.mean().square()
-        terms = {"reconstruction": reconstruction, "kl_turn": turned, "kl": content, "drift": drift}
-        return Loss(reconstruction + turned + self.settings.beta * content + DRIFT * drift, terms)
+        terms = {"reconstruction": reconstruction, "kl_turn": turned, "kl": content}
+        return Loss(reconstruction + turned + self.settings.beta * content, terms)
 
-    def look(
-        self, target: Images, shift: Float[Tensor, "batch 2"], scale: Float[Tensor, "batch"]
-    ) -> tuple[Pose, Turns, Posterior]:
-        """Pose without angle, the turns, and the content of images in [0, 1] that are so shifted and scaled."""
+    def look(self, target: Images, shift: Float[Tensor, "batch 2"]) -> tuple[Turns, Posterior]:
+        """The turns and the content of images in [0, 1] that are so shifted."""
         count = self.settings.turns
         step = 2 * pi / (count * self.settings.symmetry)
         steps = torch.arange(count, device=target.device) * step
-        pose = Pose(shift, scale, target.new_zeros(len(target)))
-        every = Pose(repeat(shift, count), repeat(scale, count), steps.repeat(len(target)))
+        every = Pose(repeat(shift, count), steps.repeat(len(target)), self.settings.zoom)
         background = self.background.sigmoid().detach()
         copies = upright(repeat(target - background, count), every) + background
         said = self.encoder(2 * copies - 1).unflatten(0, (len(target), count))
@@ -129,36 +125,34 @@ class PoseVAE(OneShot):
         log_weight = weight.squeeze(2).log_softmax(1)
         turns = Turns(log_weight, steps + offset.squeeze(2).tanh() * (step / 2))
         q = log_weight.exp().unsqueeze(2)
-        return pose, turns, Posterior((q * mean).sum(1), (q * log_variance).sum(1))
+        return turns, Posterior((q * mean).sum(1), (q * log_variance).sum(1))
+
+    def at_turns(self, shift: Float[Tensor, "batch 2"], turns: Turns) -> Pose:
+        """The pose at each of the turns, a row for each."""
+        return Pose(repeat(shift, turns.angle.shape[1]), turns.angle.flatten(), self.settings.zoom)
 
     def on_background(self, placed: Images) -> Images:
         return (placed + self.background.sigmoid()).clamp(1e-4, 1 - 1e-4)
 
     def encode(self, images: Images) -> Units:
-        shift, size = self.locator(images)
-        pose, turns, posterior = self.look((images + 1) / 2, shift, bounded(size))
+        shift = self.locator(images)
+        turns, posterior = self.look((images + 1) / 2, shift)
         best = turns.log_weight.argmax(1, keepdim=True)
         angle = self.settings.symmetry * turns.angle.gather(1, best)
-        pose_units = [angle.cos(), angle.sin(), pose.shift, pose.scale.log()[:, None]]
-        return torch.cat([*pose_units, posterior.mean], 1).unsqueeze(-1)
+        return torch.cat([angle.cos(), angle.sin(), shift, posterior.mean], 1).unsqueeze(-1)
 
     def decode(self, units: Units, start: Start, sampling: Sampling, rng: torch.Generator | None = None) -> Images:
         numbers = units.squeeze(-1).float()
-        cos, sin, x, y, log_scale = numbers[:, :5].unbind(1)
-        pose = Pose(torch.stack([x, y], 1), log_scale.exp(), torch.atan2(sin, cos) / self.settings.symmetry)
-        thing = self.decoder(numbers[:, 5:]).float().sigmoid() - self.background.sigmoid()
+        cos, sin, x, y = numbers[:, :4].unbind(1)
+        angle = torch.atan2(sin, cos) / self.settings.symmetry
+        pose = Pose(torch.stack([x, y], 1), angle, self.settings.zoom)
+        thing = self.decoder(numbers[:, 4:]).float().sigmoid() - self.background.sigmoid()
         return 2 * self.on_background(place(thing, pose)) - 1
 
 
 def repeat(rows: Tensor, times: int) -> Tensor:
     """Each row so many times, one after the other."""
     return rows.repeat_interleave(times, 0)
-
-
-def at_turns(pose: Pose, turns: Turns) -> Pose:
-    """The pose at each of the turns, a row for each."""
-    count = turns.angle.shape[1]
-    return Pose(repeat(pose.shift, count), repeat(pose.scale, count), turns.angle.flatten())
 
 
 def build(settings: PoseVAESettings, foundation: Foundation) -> PoseVAE:

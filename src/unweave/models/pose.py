@@ -1,7 +1,7 @@
-"""Pictures moved, turned and scaled as a whole, with the gradient of where they are put.
+"""Pictures moved, turned and enlarged as a whole, with the gradient of where they are put.
 
 Jaderberg et al., "Spatial transformer networks", NeurIPS 2015, arXiv:1506.02025. Places are in halves of the picture's
-side from its middle (x to the right, y down), angles in radians (from x towards y), scales against the upright picture.
+side from its middle (x to the right, y down), angles in radians (from x towards y).
 """
 
 from typing import NamedTuple
@@ -14,22 +14,19 @@ from torch.nn import functional
 from unweave.tensors import Images
 
 Angles = Float[Tensor, "batch"]
-LARGEST = 2.0
-"""A thing is at most so many times larger, or smaller, than its upright picture."""
 WIDTH = 32  # channels of the locator
 
 
 class Pose(NamedTuple):
-    """Where a thing is, how large it is, and how it is turned."""
+    """Where a thing is, how it is turned, and how much larger than in the picture it is drawn upright."""
 
     shift: Float[Tensor, "batch 2"]
-    scale: Float[Tensor, "batch"]
     angle: Angles
+    zoom: float = 1.0
 
 
 class Locator(nn.Module):
-    """Where a thing is, and its scale: the mean place under a map of weights, and features averaged under it and over
-    the whole image.
+    """Where a thing is: the mean place under a map of weights over the image.
 
     Convolutions move with what they see, so the place of a moved thing is moved; that the thing lies anywhere is known
     before anything is learnt (a regression of the place has to learn it for each).
@@ -40,23 +37,14 @@ class Locator(nn.Module):
         self.features = nn.Sequential(
             nn.Conv2d(channels, WIDTH, 5, 2, 2), nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 5, 1, 2), nn.ReLU()
         )
-        self.weights, self.scale = nn.Conv2d(WIDTH, 1, 1), nn.Linear(2 * WIDTH, 1)
+        self.weights = nn.Conv2d(WIDTH, 1, 1)
 
-    def forward(self, images: Images) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch"]]:
-        """Shift, and a number for the scale (see `bounded`)."""
+    def forward(self, images: Images) -> Float[Tensor, "batch 2"]:
         features = self.features(images)
         weights = self.weights(features).flatten(2).softmax(2)
         height, width = features.shape[2:]
         down, across = torch.meshgrid(middles(height, images), middles(width, images), indexing="ij")
-        shift = weights @ torch.stack([across.flatten(), down.flatten()], 1)
-        seen = (weights @ features.flatten(2).transpose(1, 2)).squeeze(1)
-        scale = self.scale(torch.cat([seen, features.mean((2, 3))], 1))
-        return shift.squeeze(1), scale.squeeze(1)
-
-
-def bounded(numbers: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-    """Scales from any numbers; 0 is 1."""
-    return LARGEST ** numbers.tanh()
+        return (weights @ torch.stack([across.flatten(), down.flatten()], 1)).squeeze(1)
 
 
 def middles(count: int, like: Tensor) -> Float[Tensor, "place"]:
@@ -66,13 +54,13 @@ def middles(count: int, like: Tensor) -> Float[Tensor, "place"]:
 
 def place(things: Images, pose: Pose) -> Images:
     """Upright pictures of things, put into their pose; what lies outside them is 0."""
-    inverse = rotation(-pose.angle) / pose.scale[:, None, None]
+    inverse = pose.zoom * rotation(-pose.angle)
     return sample(things, inverse, -(inverse @ pose.shift[:, :, None]))
 
 
 def upright(images: Images, pose: Pose) -> Images:
-    """The pictures moved, scaled and turned back, so that `place` puts them where they were; outside is 0."""
-    return sample(images, rotation(pose.angle) * pose.scale[:, None, None], pose.shift[:, :, None])
+    """The pictures moved, turned back and enlarged, so that `place` puts them where they were; outside is 0."""
+    return sample(images, rotation(pose.angle) / pose.zoom, pose.shift[:, :, None])
 
 
 def rotation(angle: Angles) -> Float[Tensor, "batch 2 2"]:
