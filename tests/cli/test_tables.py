@@ -56,6 +56,9 @@ RUN = ComparedRun(
     not_looked_at=0,
     psnr_units_alone=9.5,
     psnr_inverted=20.0,
+    orthogonality=0.7,
+    orthogonality_turned=0.4,
+    centrality=None,
     udr=None,
     scores=dict.fromkeys(SCORES),
 )

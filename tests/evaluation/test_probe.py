@@ -17,7 +17,7 @@ from unweave import progress
 from unweave.cli.main import app
 from unweave.cli.tables import probe_table
 from unweave.data import views
-from unweave.data.formats import npz
+from unweave.data.dataset import Card, Dataset
 from unweave.editing import attribute, verbs
 from unweave.editing.attribute import manipulate
 from unweave.editing.attribute_direction import FitSettings
@@ -161,8 +161,8 @@ def npz_of(splits: dict[str, np.ndarray]):
     return dataset
 
 
-class Blank(npz.Dataset):
-    name, shape, factor_names, factor_sizes, card = "blank", (3, 16, 16), (), (), npz.Card("", "", "")
+class Blank(Dataset):
+    name, shape, factor_names, factor_sizes, card = "blank", (3, 16, 16), (), (), Card("", "", "")
 
     def __len__(self) -> int:
         return 100

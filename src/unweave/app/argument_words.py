@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from unweave.app.places import Place, Taken
+from unweave.app.places import SliderPlace, Taken
 
 
-def place_argument(place: Place) -> float | str:
+def place_argument(place: SliderPlace) -> float | str:
     """A place as `unweave edit adjust --to` and `unweave.adjust` take it."""
     return f"like:{place.name}" if isinstance(place, Taken) else round(place, 2)
 
 
-def place_word(place: Place) -> str:
+def place_word(place: SliderPlace) -> str:
     """The same as a word, in which no comma ends it."""
     return f"like:{argument(place.name)}".replace(",", "\\,") if isinstance(place, Taken) else f"{place:.2f}"
 

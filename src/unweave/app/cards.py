@@ -14,7 +14,7 @@ from unweave.app.edit_history import EditHistory
 from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
 from unweave.app.page_parts import errors_in_page
 from unweave.app.picture_panel import Hand, address_of, compare_large, compare_value
-from unweave.app.places import Place, slider_at
+from unweave.app.places import SliderPlace, slider_at
 
 STRIP = 5  # pictures of a strip
 
@@ -178,7 +178,7 @@ class Cards:
         history: EditHistory | None,
         values: Sequence[float | int],
         index: int,
-        there: Place,
+        there: SliderPlace,
     ) -> list[Any]:
         """One slider at a place, all others as they are."""
         before = self.after(picked, history, values)
@@ -219,7 +219,7 @@ class Cards:
             gr.Warning(escape(f"the picture cannot be saved: {error}"))
             return None
 
-    def moved(self, positions: Sequence[Place]) -> list[Any]:
+    def moved(self, positions: Sequence[SliderPlace]) -> list[Any]:
         return [gr.update(value=round(100 * slider_at(place))) for place in positions]
 
     def draw_strips(self, picked: PickedImage | None) -> Iterator[list[Any]]:

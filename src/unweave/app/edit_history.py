@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from unweave.app.places import Place
+from unweave.app.places import SliderPlace
 
-SliderPositions = tuple[Place, ...]
+SliderPositions = tuple[SliderPlace, ...]
 """Where the sliders are."""
 
 
@@ -17,7 +17,7 @@ class EditHistory(NamedTuple):
     future: tuple[SliderPositions, ...] = ()
     slider: int | None = None  # that moved last: moving it on is the same edit
 
-    def moved(self, positions: Sequence[Place]) -> "EditHistory":
+    def moved(self, positions: Sequence[SliderPlace]) -> "EditHistory":
         """After an edit. A slider that goes on is one edit, however many places it stops at."""
         new = tuple(positions)
         changed = [index for index, (a, b) in enumerate(zip(self.now, new)) if a != b]

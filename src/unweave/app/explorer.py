@@ -23,7 +23,7 @@ from unweave.app.argument_words import argument, place_argument, place_word, rel
 from unweave.app.card_html import KINDS, CardKind
 from unweave.app.listed_units import current_names, words_to_show
 from unweave.app.originals import original_of, original_size
-from unweave.app.places import Place, Taken
+from unweave.app.places import SliderPlace, Taken
 from unweave.app.turns import Turns
 from unweave.app.uploads import check_upload_size
 from unweave.data import sampling
@@ -141,7 +141,7 @@ class Explorer:
         """Images as pixels."""
         return to_pixels(images)
 
-    def moved(self, picked: PickedImage, positions: Sequence[Place]) -> list[int]:
+    def moved(self, picked: PickedImage, positions: Sequence[SliderPlace]) -> list[int]:
         """The units that are not as the image has them."""
         return [
             index
@@ -149,7 +149,7 @@ class Explorer:
             if isinstance(place, Taken) or abs(place - picked.positions[index]) > 5e-3
         ]
 
-    def python_lines(self, picked: PickedImage, positions: Sequence[Place]) -> str:
+    def python_lines(self, picked: PickedImage, positions: Sequence[SliderPlace]) -> str:
         """What makes an edit again in Python."""
         to = {self.units[index].word: place_argument(positions[index]) for index in self.moved(picked, positions)}
         verb, places = ("adjust", f", {to!r}") if to else ("reconstruct", "")
@@ -256,7 +256,7 @@ class Explorer:
         code = self.method.encode(image)[0]
         return [round(line.quantile_of(code[unit.units]), 2) for line, unit in zip(self.ranges, self.units)]
 
-    def edit(self, picked: PickedImage, positions: Sequence[Place]) -> tuple[Pixels, Pixels, str]:
+    def edit(self, picked: PickedImage, positions: Sequence[SliderPlace]) -> tuple[Pixels, Pixels, str]:
         """The image with the sliders where they are, its difference to the reconstruction, and the command for it.
 
         Units whose slider was not moved keep exactly what they were.
@@ -264,13 +264,13 @@ class Explorer:
         edited, command = self._edited(picked, positions), self.edit_command(picked, positions)
         return to_pixels(edited), to_pixels(difference(edited, picked.reconstruction)), command
 
-    def edit_command(self, picked: PickedImage, positions: Sequence[Place]) -> str:
+    def edit_command(self, picked: PickedImage, positions: Sequence[SliderPlace]) -> str:
         """The command line that makes the edit again."""
         moved = self.moved(picked, positions)
         to = ",".join(f"{self.units[index].word}={place_word(positions[index])}" for index in moved)
         return self.command("adjust", picked, ["--to", to]) if moved else self.command("reconstruct", picked)
 
-    def _edited(self, picked: PickedImage, positions: Sequence[Place]) -> Images:
+    def _edited(self, picked: PickedImage, positions: Sequence[SliderPlace]) -> Images:
         moved = self.moved(picked, positions)
         if not moved:
             return picked.reconstruction
@@ -279,10 +279,10 @@ class Explorer:
         with self._drawing():
             return adjust_units(self.method, picked.image, [units], [code], sampling=SAMPLING, start=picked.start)
 
-    def _code_at(self, index: int, place: Place) -> Tensor:
+    def _code_at(self, index: int, place: SliderPlace) -> Tensor:
         return place.code if isinstance(place, Taken) else self.ranges[index].code_at(place)
 
-    def take(self, index: int, partner: Partner) -> Place:
+    def take(self, index: int, partner: Partner) -> SliderPlace:
         """Where a unit is once it comes from another picture: as `like:` of the command line places it."""
         with self._drawing(), evaluating(self.method):
             code = self.method.encode(partner.image)[0, self.units[index].units].cpu()
@@ -294,7 +294,7 @@ class Explorer:
         size = original_size(original_of(self.run.settings.data, self.dataset, picked.source))
         return size if size is not None and max(size) > max(self.shape[1:]) else None
 
-    def at_full_size(self, picked: PickedImage, positions: Sequence[Place]) -> tuple[FullPixels, FullPixels]:
+    def at_full_size(self, picked: PickedImage, positions: Sequence[SliderPlace]) -> tuple[FullPixels, FullPixels]:
         """The picture that an image was read from, and the edit's change on it. Raises ValueError where it is gone."""
         content = original_of(self.run.settings.data, self.dataset, picked.source)
         if content is None:

@@ -15,9 +15,9 @@ class Taken:
     code: Float[Tensor, "unit dim"] = field(compare=False, repr=False)
 
 
-Place = float | Taken
+SliderPlace = float | Taken
 
 
-def slider_at(place: Place) -> float:
+def slider_at(place: SliderPlace) -> float:
     """Where the slider is, in [0, 1]."""
     return place.at if isinstance(place, Taken) else place

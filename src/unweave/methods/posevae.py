@@ -63,7 +63,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 POSE = {"angle": [0, 1], "x": [2], "y": [3]}
 
 
-class Turns(NamedTuple):
+class TurnPosterior(NamedTuple):
     """What is said of an image at each of the turns."""
 
     log_weight: Float[Tensor, "batch turn"]  # logarithm of q(turn | image)
@@ -112,7 +112,7 @@ class PoseVAE(OneShot):
         terms = {"reconstruction": reconstruction, "kl_turn": turned, "kl": content}
         return Loss(reconstruction + turned + self.settings.beta * content, terms)
 
-    def look(self, target: Images, shift: Float[Tensor, "batch 2"]) -> tuple[Turns, Posterior]:
+    def look(self, target: Images, shift: Float[Tensor, "batch 2"]) -> tuple[TurnPosterior, Posterior]:
         """The turns and the content of images in [0, 1] that are so shifted."""
         count = self.settings.turns
         step = 2 * pi / (count * self.settings.symmetry)
@@ -123,11 +123,11 @@ class PoseVAE(OneShot):
         said = self.encoder(2 * copies - 1).unflatten(0, (len(target), count))
         weight, offset, mean, log_variance = said.split([1, 1, *2 * [self.settings.content]], dim=2)
         log_weight = weight.squeeze(2).log_softmax(1)
-        turns = Turns(log_weight, steps + offset.squeeze(2).tanh() * (step / 2))
+        turns = TurnPosterior(log_weight, steps + offset.squeeze(2).tanh() * (step / 2))
         q = log_weight.exp().unsqueeze(2)
         return turns, Posterior((q * mean).sum(1), (q * log_variance).sum(1))
 
-    def at_turns(self, shift: Float[Tensor, "batch 2"], turns: Turns) -> Pose:
+    def at_turns(self, shift: Float[Tensor, "batch 2"], turns: TurnPosterior) -> Pose:
         """The pose at each of the turns, a row for each."""
         return Pose(repeat(shift, turns.angle.shape[1]), turns.angle.flatten(), self.settings.zoom)
 

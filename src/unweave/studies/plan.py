@@ -98,6 +98,8 @@ def plan_study(
         with problems.of(f"methods.{entry.name}"):
             find_method(entry.name)
             for run in _runs_of(study, entry, out, problems, small):
+                if small and run.name in runs and runs[run.name].settings == run.settings:
+                    continue  # entries that differ in budgets and seeds alone, which the small form does not keep
                 with problems.of(run.name):
                     if run.name in runs:
                         raise SettingsError(f"two runs have this name ({run.label}): give one of them a label.")
