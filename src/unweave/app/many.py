@@ -10,7 +10,7 @@ from PIL import Image
 
 from unweave.app.argument_words import place_argument
 from unweave.app.explorer import Explorer, Picture
-from unweave.app.places import Place
+from unweave.app.places import SliderPlace
 from unweave.data.reading.image_files import IMAGE_ENDINGS
 from unweave.figures.pixels import rgb_pixels
 
@@ -54,7 +54,7 @@ def sources_of(explorer: Explorer, rows: int, folder: str, dropped: Sequence[str
 def edit_many(
     explorer: Explorer,
     sources: Sequence[int | Path],
-    moved: Mapping[int, Place],
+    moved: Mapping[int, SliderPlace],
     seed: int | None,
     folder: Path,
     full: bool = False,
@@ -76,7 +76,7 @@ def edit_many(
 
 
 def edit_one(
-    explorer: Explorer, source: int | Path, moved: Mapping[int, Place], seed: int | None, full: bool
+    explorer: Explorer, source: int | Path, moved: Mapping[int, SliderPlace], seed: int | None, full: bool
 ) -> Picture:
     """The pixels of one picture with the edits. Raises what `Explorer.pick` raises."""
     picked = explorer.pick(source, seed)
@@ -111,7 +111,7 @@ def write_zip(path: Path, edited: Sequence[EditedPicture], lines: str) -> Path:
 def lines_of(
     explorer: Explorer,
     edited: Sequence[EditedPicture],
-    moved: Mapping[int, Place],
+    moved: Mapping[int, SliderPlace],
     seed: int | None,
     full: bool = False,
 ) -> str:
