@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,16 @@ def test_what_it_saves_is_whole_and_the_next_one_offers_to_go_on(number: signal.
     for row, pixels in enumerate(np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), dtype=np.uint8)):
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{row}.png")
     command = [sys.executable, "-m", "unweave", "app"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as server:
+    with (
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # under nohup it would ignore SIGHUP
+        ) as server,
+        ended(server),
+    ):
         assert server.stderr is not None
         visitor = Visitor(next(line for line in server.stderr if line.startswith("open ")).split()[1].rstrip("/"))
         learn = next(each["id"] for each in visitor.functions if each["api_name"] == "learn_from")
@@ -44,6 +55,15 @@ def test_what_it_saves_is_whole_and_the_next_one_offers_to_go_on(number: signal.
         shown = str(page.ask(first, [])["output"]["data"])
         assert re.search("Paused: photos", shown)
         assert "Go on here, or with" in shown
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """After the `with` the process is gone, whatever happened."""
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 def wait_for_saving(folder: Path, seconds: float) -> bool:
