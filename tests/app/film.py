@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 from tests.app.conftest import app_in, open_browser
-from tests.app.test_main_job import change_many, drop, name_factors, open_it, zip_of_lamps
+from tests.app.main_job import change_many, drop, name_factors, open_it, zip_of_lamps
 
 WIDTH, HEIGHT, SHOWN = 1280, 800, 820  # pixels of the page, and of the film's width
 COLOURS = 96

@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image, ImageColor, ImageDraw
-from tests.app.conftest import app_in
-
-pytest.importorskip("gradio")
-
-pytestmark = pytest.mark.long
 
 Shoot = Callable[..., None]
 """Takes a picture of the page: `shoot(text, at=locator)`."""
@@ -120,21 +114,3 @@ def change_many(page: Any, key: str, presses: int, shoot: Shoot, folder: Path) -
         home.click()
     download.value.save_as(folder / "edits.zip")
     return folder / "edits.zip"
-
-
-def test_from_a_zip_of_pictures_to_a_zip_of_edits(browser: Any, tmp_path: Path) -> None:
-    def look(text: str, at: Any = None) -> None:
-        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, text
-
-    archive = zip_of_lamps(tmp_path / "lamps.zip", 400)
-    with app_in(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(600_000)
-        drop(page, address, archive, look)
-        open_it(page, page.get_by_role("button", name="Look at it now"), look)
-        names = ["one", "two", "three"][: page.locator(".card button[data-act=change]").count()]
-        name_factors(page, names, look)
-        home = change_many(page, "ArrowRight", 20, look, tmp_path)
-    with zipfile.ZipFile(home) as edits:
-        assert len([name for name in edits.namelist() if name.endswith(".png")]) == 20
-        assert "{'f1': " in edits.read("again.py").decode()
