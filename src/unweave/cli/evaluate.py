@@ -1,6 +1,6 @@
 """unweave evaluate"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -244,26 +244,21 @@ def _evaluate_runs(paths: list[Path], measuring: Measuring, scored: RowsOfRuns, 
             edit_scores = evaluate_edits(run, split=scored.split, seed=measuring.seed, weights=scored.weights)
             result["edits"][str(run.path)] = edit_scores.to_json()
             printed.append(tables.edits_table(edit_scores, str(run.path)))
+    of_decoders: list[tuple[str, Callable[..., Any], Callable[..., "Table"]]] = []
     if options.isometry:
         from unweave.evaluation.evaluate import evaluate_isometry
 
-        result["isometry"] = {}
-        for run in runs:
-            kept = evaluate_isometry(
-                run, data=scored.data, split=scored.split, seed=measuring.seed, weights=scored.weights
-            )
-            result["isometry"][str(run.path)] = kept.to_json()
-            printed.append(tables.isometry_table(kept, str(run.path)))
+        of_decoders.append(("isometry", evaluate_isometry, tables.isometry_table))
     if options.jacobian:
         from unweave.evaluation.jacobian import evaluate_jacobian
 
-        result["jacobian"] = {}
+        of_decoders.append(("jacobian", evaluate_jacobian, tables.jacobian_table))
+    for name, measure, draw in of_decoders:
+        result[name] = {}
         for run in runs:
-            moved = evaluate_jacobian(
-                run, data=scored.data, split=scored.split, seed=measuring.seed, weights=scored.weights
-            )
-            result["jacobian"][str(run.path)] = moved.to_json()
-            printed.append(tables.jacobian_table(moved, str(run.path)))
+            facts = measure(run, data=scored.data, split=scored.split, seed=measuring.seed, weights=scored.weights)
+            result[name][str(run.path)] = facts.to_json()
+            printed.append(draw(facts, str(run.path)))
     if options.compare:
         printed += [tables.published_table(comparison(of_run, dataset.name)) for of_run in scores.values()]
     if options.json:

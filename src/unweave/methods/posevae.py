@@ -9,8 +9,8 @@ Theirs: a decoder that draws the thing upright and puts it where the encoder say
 circle with an offset around each, which keeps the angle out of the local optimum where it stays unused. Ours: the place
 is estimated first, by a network of its own without a prior, and undone, so that the thing is turned about its own
 middle; the copies are turned images through one ordinary network instead of a group convolution over all places; the
-networks are those of the VAE sweep. A unit for the scale was tried and made the others worse (benchmarks/records/
-posevae.md): the size of a thing is content.
+networks are those of the VAE sweep. A unit for the scale was tried and made the others worse
+(benchmarks/records/posevae.md): the size of a thing is content.
 """
 
 from math import log, pi
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from unweave.config import NamedSettings
 from unweave.method import Batch, Loss, MethodDefinition, NamedGroups, OneShot, Player, Sampling, Start
-from unweave.methods._vae import SWEEP, Posterior, kl, sample_posterior
+from unweave.methods._vae import SWEEP, Posterior, ScalarCodes, kl, sample_posterior
 from unweave.models import vae
 from unweave.models.foundation import Foundation
 from unweave.models.pose import Locator, Pose, place, upright
@@ -71,7 +71,7 @@ class TurnPosterior(NamedTuple):
 
 
 class PoseVAE(OneShot):
-    """Loss: E over q(turn|x) and q(z|x) of -log p(x|z, pose) + KL(q(turn|x) || uniform) + beta KL(q(z|x) || N(0, I))
+    """Loss: E over q(turn|x) and q(z|x) of -log p(x|z, pose) + KL(q(turn|x) || uniform) + beta KL(q(z|x) || N(0, I)).
 
     - p(x|z, pose) is Bernoulli on images in [0, 1]: a background of one colour, and on it the thing that the decoder
       draws upright from z, at the place and angle of the pose
@@ -100,14 +100,12 @@ class PoseVAE(OneShot):
             shift = self.locator(2 * target - 1)
             turns, posterior = self.look(target, shift)
         z = sample_posterior(posterior, rng)
-        thing = self.decoder(z).float().sigmoid() - self.background.sigmoid()
-        count = self.settings.turns
-        placed = place(repeat(thing, count), self.at_turns(shift, turns))
-        pictures = self.on_background(placed).unflatten(0, (len(target), count))
+        things = repeat(self.things(z), self.settings.turns)
+        pictures = self.draw(things, self.at_turns(shift, turns)).unflatten(0, turns.angle.shape)
         errors = functional.binary_cross_entropy(pictures, target[:, None].expand_as(pictures), reduction="none")
         weight = turns.log_weight.exp()
         reconstruction = (weight * errors.sum((2, 3, 4))).sum(1).mean()
-        turned = (weight * (turns.log_weight + log(count))).sum(1).mean()
+        turned = (weight * (turns.log_weight + log(self.settings.turns))).sum(1).mean()
         content = kl(posterior)
         terms = {"reconstruction": reconstruction, "kl_turn": turned, "kl": content}
         return Loss(reconstruction + turned + self.settings.beta * content, terms)
@@ -131,8 +129,13 @@ class PoseVAE(OneShot):
         """The pose at each of the turns, a row for each."""
         return Pose(repeat(shift, turns.angle.shape[1]), turns.angle.flatten(), self.settings.zoom)
 
-    def on_background(self, placed: Images) -> Images:
-        return (placed + self.background.sigmoid()).clamp(1e-4, 1 - 1e-4)
+    def things(self, z: ScalarCodes) -> Images:
+        """What the decoder draws upright: by how much it differs from the background."""
+        return self.decoder(z).float().sigmoid() - self.background.sigmoid()
+
+    def draw(self, things: Images, pose: Pose) -> Images:
+        """Images in [0, 1] of these things in their pose."""
+        return (place(things, pose) + self.background.sigmoid()).clamp(1e-4, 1 - 1e-4)
 
     def encode(self, images: Images) -> Units:
         shift = self.locator(images)
@@ -146,8 +149,7 @@ class PoseVAE(OneShot):
         cos, sin, x, y = numbers[:, :4].unbind(1)
         angle = torch.atan2(sin, cos) / self.settings.symmetry
         pose = Pose(torch.stack([x, y], 1), angle, self.settings.zoom)
-        thing = self.decoder(numbers[:, 4:]).float().sigmoid() - self.background.sigmoid()
-        return 2 * self.on_background(place(thing, pose)) - 1
+        return 2 * self.draw(self.things(numbers[:, 4:]), pose) - 1
 
 
 def repeat(rows: Tensor, times: int) -> Tensor:
