@@ -82,23 +82,23 @@ def time_threads(work: Callable[[], object], counts: Sequence[int], seconds: flo
 
 
 class Threads:
-    """One thread or all that torch had when this was made, whichever is the faster just now."""
+    """One thread or all that torch had when this was made, whichever is the faster just now.
 
-    def __init__(self, every: float = 0.0) -> None:
+    What is timed is `work`, a small convolutional network where none is given, a fifth of a second for each of the two.
+    """
+
+    def __init__(self, every: float = 0.0, work: Callable[[], object] | None = None) -> None:
         import torch
 
         self.count = self.most = torch.get_num_threads()
-        self.every, self.timed = every, float("-inf")
+        self.every, self.timed, self.work = every, float("-inf"), work
 
     def choose(self) -> None:
-        """Torch computes with the faster number from now on, in this thread; timed where `every` seconds have passed.
-
-        What is timed is a small convolutional network, a fifth of a second for each of the two.
-        """
+        """Torch computes with the faster number from now on, in this thread; timed where `every` seconds have passed."""
         import torch
 
         if self.most > 1 and time.monotonic() - self.timed >= self.every:
-            seconds = time_threads(_small_network(), (1, self.most))
+            seconds = time_threads(self.work or _small_network(), (1, self.most))
             self.count = min(self.most, 1, key=lambda count: seconds[count])
             self.timed = time.monotonic()
         torch.set_num_threads(self.count)

@@ -1,6 +1,6 @@
 """The main job of the studio as a film, from its steps in a real browser.
 
-    python -m tests.app.film FOLDER learn                          # drops a zip of lamps, and looks after ten minutes
+    python -m tests.app.film FOLDER learn                          # drops a zip of lamps, and waits until it is learned
     python -m tests.app.film FOLDER edit docs/pictures/studio.gif sky lamp ground --key ArrowRight
 
 The second opens what was learned, and takes names for the first factors, which a person reads off their cards.
@@ -71,10 +71,12 @@ def main() -> None:
             for _ in range(options.looks):
                 page.wait_for_timeout(1_000 * LATER)
                 shoot("It learns, and draws what it has learned so far")
-            open_it(page, page.get_by_role("button", name="Look at it now"), shoot)
+            button = page.get_by_role("button", name="Open it")
+            button.wait_for()
+            shoot("It has learned: open it", at=button)
             return
         page.goto(address)
-        open_it(page, page.locator("button[data-run]").first, lambda text: None)
+        open_it(page, page.locator("button[data-run]").first, shoot)
         name_factors(page, options.names, shoot)
         change_many(page, options.key, 30, shoot, options.folder)
     write_film(options.folder / "frames", options.film)

@@ -15,8 +15,10 @@ from unweave.app.explorer import Explorer, Partner, PickedImage, Picture
 from unweave.app.page_parts import errors_in_page
 from unweave.app.picture_panel import Hand, address_of, compare_large, compare_value
 from unweave.app.places import SliderPlace, slider_at
+from unweave.method import Sampling
 
 STRIP = 5  # pictures of a strip
+THUMBNAIL = Sampling("dpmsolver++", 5)  # what they are drawn with: pictures this small show no difference
 
 
 class Cards:
@@ -230,6 +232,6 @@ class Cards:
         order = sorted(range(count), key=lambda index: self.explorer.kind(index) not in ("clear", "plain", "unit"))
         for index in order:
             places = self.explorer.steps(index, STRIP)
-            frames = self.explorer.draw_at(picked, index, places)
+            frames = self.explorer.draw_at(picked, index, places, THUMBNAIL)
             head = self.head(index, [(place, address_of(frame)) for place, frame in zip(places, frames)])
             yield [head if index == at else gr.skip() for at in range(len(self.heads))]

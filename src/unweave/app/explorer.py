@@ -40,7 +40,7 @@ from unweave.editing.swap import swap_units
 from unweave.editing.traverse import traverse_units
 from unweave.editing.verbs import difference
 from unweave.figures.overlay import overlay
-from unweave.method import Start, evaluating, find_method
+from unweave.method import Sampling, Start, evaluating, find_method
 from unweave.runs.codes import check_generative, code_table
 from unweave.runs.factors import FACTOR_WORD, current_factors, require_factors
 from unweave.runs.images import read_file, read_row
@@ -55,6 +55,7 @@ from unweave.types import Pixels
 
 logger = logging.getLogger("unweave")
 
+ROUGHLY = Sampling("dpmsolver++", 2)
 STEPS = 7  # pictures of an interpolation or a traversal
 
 
@@ -95,7 +96,7 @@ class Explorer:
         words = list(exported) or words_to_show(self.run, self.method, self.found, has_data=self.dataset is not None)
         self.units = resolve_groups(self.method.unit_groups, self.count, words, {}, self.found)
         self.ranges = unit_ranges(self.run, self.units)
-        self.turns, self.threads = Turns(), Threads(every=20.0)
+        self.turns, self.threads = Turns(), Threads(every=60.0, work=self._draw_roughly)
         self.has_start = self.method.start(1, torch.Generator().manual_seed(0)) is not None
         self.extras = find_method(self.run.method_name).extra_verbs
 
@@ -105,6 +106,12 @@ class Explorer:
         with self.turns.turn(patient):
             self.threads.choose()
             yield
+
+    def _draw_roughly(self) -> None:
+        """A small edit, by which threads are chosen: in a thread of a server two are often slower than one."""
+        image = torch.zeros(1, *self.shape)
+        start = self.method.start(1, torch.Generator().manual_seed(0))
+        reconstruct_images(self.method, image, sampling=ROUGHLY, start=start)
 
     def names(self) -> list[str]:
         """What the factors and units are called now."""
@@ -345,11 +352,13 @@ class Explorer:
         for index in indices:
             yield index, self.draw_at(picked, index, self.steps(index, count))
 
-    def draw_at(self, picked: PickedImage, index: int, quantiles: Sequence[float]) -> Pixels:
+    def draw_at(
+        self, picked: PickedImage, index: int, quantiles: Sequence[float], sampling: Sampling = SAMPLING
+    ) -> Pixels:
         """The image with a unit at each of these quantiles; edits of others go first."""
         edits, points = [self.units[index].units], [self.ranges[index].codes_at(quantiles)]
         with self._drawing(patient=True):
-            frames = traverse_units(self.method, picked.image, edits, points, sampling=SAMPLING, start=picked.start)
+            frames = traverse_units(self.method, picked.image, edits, points, sampling=sampling, start=picked.start)
         return to_pixels(frames[0, :, 0])
 
     def states(self, index: int) -> list[tuple[float, float]]:
