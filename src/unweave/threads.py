@@ -94,7 +94,7 @@ class Threads:
         self.every, self.timed, self.work = every, float("-inf"), work
 
     def choose(self) -> None:
-        """Torch computes with the faster number from now on, in this thread; timed where `every` seconds have passed."""
+        """Torch computes with the faster number from now on, in this thread; timed again after `every` seconds."""
         import torch
 
         if self.most > 1 and time.monotonic() - self.timed >= self.every:

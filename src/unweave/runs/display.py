@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from unweave.runs.run import Run
 
 
+SHOWN = ("disentanglement", "eval_accuracy")
+"""What a line says of a protocol: one of these scores, or the one that is called as the protocol."""
+
+
 def run_html(run: "Run") -> str:
     """Method, data, how far it got, its scores if there are any, and its newest preview."""
     history, scores = run.history(), run.scores() or {"protocols": {}}
@@ -24,9 +28,10 @@ def run_html(run: "Run") -> str:
             f"{term} {value:.4f}" for term, value in last.items() if term not in ("seen", "seconds")
         ),
         "scores": ", ".join(
-            f"{name} {next(iter(measured.values()))['value']:.3f}"
+            f"{score} {measured[score]['value']:.3f} ({name})"
             for name, measured in scores["protocols"].items()
-            if measured
+            for score in measured
+            if score in (*SHOWN, name.split("@")[0])
         ),
     }
     shown = facts_html(facts)
