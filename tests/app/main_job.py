@@ -15,6 +15,7 @@ from PIL import Image, ImageColor, ImageDraw
 Shoot = Callable[..., None]
 """Takes a picture of the page: `shoot(text, at=locator)`."""
 
+STRIPS_ARE_DRAWN = "document.querySelectorAll('.card .strip img').length > 14"
 SLIDERS = "input[type=range][aria-label^='range slider']"
 
 
@@ -68,7 +69,7 @@ def open_it(page: Any, button: Any, shoot: Shoot) -> None:
         page.get_by_role("button", name="Name or change a unit").click()
         finding.click()
         page.get_by_role("tab", name="Factors").wait_for()
-    page.wait_for_function("document.querySelectorAll('.card .strip img').length > 4")
+    page.wait_for_function(STRIPS_ARE_DRAWN)
     page.wait_for_timeout(2_000)
     shoot("What varies, one card for each thing")
 
@@ -91,6 +92,7 @@ def name_factors(page: Any, names: Sequence[str], shoot: Shoot) -> None:
 def change_many(page: Any, key: str, presses: int, shoot: Shoot, folder: Path) -> Path:
     """One factor is moved on the picture in hand, then in twenty pictures; the zip."""
     page.evaluate("window.scrollTo(0, 0)")
+    page.wait_for_function(STRIPS_ARE_DRAWN)
     slider = page.locator(SLIDERS).first
     slider.focus()
     before = page.get_by_alt_text("edit").get_attribute("src")
