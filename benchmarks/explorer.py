@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import psutil
-from gradio_client import Client, handle_file
 from PIL import Image
+from visitors import Visitor
 
 import unweave
 from unweave.app.explorer import Explorer, PickedImage
@@ -92,23 +92,15 @@ def bare_edit(explorer: Explorer, picked: PickedImage, place: float) -> float:
 
 def visit(address: str, server: int, edits: int, folder: Path, run: Path) -> tuple[list[float], list[float], int]:
     """Seconds of the pick and of every edit, of each by the bare model; bytes between the tenth edit and the last."""
-    client = Client(address, verbose=False)
-    functions = client.config["dependencies"]
-
-    def events(function: dict[str, Any]) -> list[str]:
-        return [event for _, event in function["targets"]]
-
-    upload, *_ = (function["id"] for function in functions if events(function) == ["upload"])
-    _, slider, *others = (function["id"] for function in functions if events(function) == ["input"])
-    Image.new("RGB", (64, 64), (200, 60, 40)).save(folder / "mine.png")
-    began = time.monotonic()
-    key = client.predict(handle_file(folder / "mine.png"), "the image's own noise", "mine.png", fn_index=upload)[0]
+    visitor, began = Visitor(address), time.monotonic()
+    key = visitor.pick(200)
     waits, bare, sizes = [time.monotonic() - began], [], []
+    Image.new("RGB", (64, 64), (200, 90, 55)).save(folder / "mine.png")
     explorer = Explorer(run if run.is_dir() else run.name)
     picked = explorer.pick(folder / "mine.png", None)
     for number in range(edits):
         began = time.monotonic()
-        client.predict(key, *[number % 101] * (1 + len(others)), fn_index=slider)
+        visitor.edit(key, number % 101)
         waits.append(time.monotonic() - began)
         sizes.append(psutil.Process(server).memory_info().rss)
         bare.append(bare_edit(explorer, picked, number % 101 / 100))
