@@ -37,6 +37,7 @@ def test_each_set_loads_by_path_with_its_factors(name: str) -> None:
     assert np.asarray(describe.contact_sheet(dataset)).std() > 10
 
 
+@pytest.mark.long
 def test_two_thousand_files_with_ten_damaged_train_to_the_end(tmp_path: Path) -> None:
     with np.load(shared("data", "lpc_sprites", "lpc_sprites.npz")) as stored:
         images = stored["images"][::5][:2010]

@@ -18,7 +18,7 @@ from unweave.editing.attribute_direction import (
 FEW = RELEASED_SETTINGS._replace(kept=3, steps=2_000)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_released_mask_finds_three_numbers_of_512() -> None:
     rng = torch.Generator().manual_seed(1)
     codes = torch.randn(2_000, 512, generator=rng)

@@ -65,6 +65,7 @@ def test_a_report_of_the_present_weights_is_not_made_again(runs: list[Path]) -> 
     assert made == [f"a report of {path}" for path in runs[:2]]
 
 
+@pytest.mark.long
 def test_a_report_made_in_another_way_is_not_compared(runs: list[Path]) -> None:
     recorder = Recorder()
     other = report(runs[0], seed=3, sampling=FEW).facts
@@ -85,6 +86,7 @@ def test_what_has_no_units_is_left_out(runs: list[Path], disdiff_run: Run) -> No
         compare([runs[0], denoiser])
 
 
+@pytest.mark.long
 def test_copies_of_one_run_have_no_udr_and_say_why(runs: list[Path]) -> None:
     recorder = Recorder()
     with progress.use(recorder):

@@ -49,8 +49,7 @@ NAMES = (
     "kind",
     [
         "aligned-0",
-        "rotated-1",
-        *(pytest.param(kind, marks=pytest.mark.long) for kind in ("duplicated-2", "random-3", "mixed-4")),
+        *(pytest.param(kind, marks=pytest.mark.long) for kind in ("rotated-1", "duplicated-2", "random-3", "mixed-4")),
     ],
 )
 def test_the_command_gives_the_references_values_with_no_further_arguments(kind, tmp_path):

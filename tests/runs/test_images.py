@@ -58,7 +58,7 @@ def test_what_is_no_name_says_what_to_do(quick_run: Run, untyped: None) -> None:
             read_images(quick_run, images)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(4)), kind=st.sampled_from([list, tuple, np.array]), as_word=st.booleans())
 def test_any_list_of_images_gives_the_same_rows_in_any_order(
     quick_run: Run,

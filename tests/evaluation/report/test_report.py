@@ -113,7 +113,7 @@ def test_a_report_is_kept_when_there_is_a_newer_one(copy: Run, tmp_path: Path) -
         report(copy, sampling=FEW, output=tmp_path / "page.pdf")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_groups_and_vectors_have_a_card_each(diti_run: Run, disdiff_run: Run, tmp_path: Path) -> None:
     diti_run, disdiff_run = (
         Run(shutil.copytree(run.path, tmp_path / name)) for run, name in ((diti_run, "diti"), (disdiff_run, "disdiff"))
