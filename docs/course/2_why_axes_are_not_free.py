@@ -31,13 +31,16 @@ def scores(codes):
 before = scores(perfect)
 print(f"DCI {before['DCI']:.2f}, MIG {before['MIG']:.2f}")
 # %% [markdown]
-# **Question 1.** Make a rotation: an orthogonal matrix of 6 x 6. (The Q of a QR decomposition of random numbers is
-# one.)
+# DCI says how far each unit speaks of one factor, MIG how far each factor is in one unit; both are 1 for a perfect code
+# (see *DCI* and *MIG* in the glossary).
+#
+# **Question 1.** Make an orthogonal matrix of 6 x 6: it turns the code (and may mirror it). The Q of a QR decomposition
+# of random numbers is one.
 # %%
 turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]  # solution
 # %%
 # check
-assert turn.shape == (6, 6)
+assert np.shape(turn) == (6, 6), "fill in `turn` first: a matrix of 6 x 6"
 assert np.allclose(turn @ turn.T, np.eye(6)), "its columns have length 1 and are at right angles"
 assert np.abs(turn).max() < 0.99, "it turns: it does not only swap axes"
 # %% [markdown]
@@ -47,6 +50,7 @@ turned = perfect @ turn  # solution
 back = turned @ turn.T  # solution
 # %%
 # check
+assert np.shape(turned) == np.shape(back) == perfect.shape, "fill in `turned` and `back` first"
 assert np.allclose(back, perfect), "turning back gives the code again, so nothing is lost"
 assert not np.allclose(turned, perfect)
 
@@ -64,6 +68,7 @@ def distances(codes):
 covariance = np.cov(turned.T)  # solution
 # %%
 # check
+assert np.shape(covariance) == (6, 6), "fill in `covariance` first: a matrix of 6 x 6"
 assert np.abs(covariance - np.eye(6)).max() < 0.15, "still nearly uncorrelated, of variance 1"
 assert np.allclose(distances(turned), distances(perfect)), "a rotation keeps distances"
 # %% [markdown]
@@ -77,7 +82,8 @@ after = scores(turned)
 print(
     f"before: DCI {before['DCI']:.2f}, MIG {before['MIG']:.2f}; turned: DCI {after['DCI']:.2f}, MIG {after['MIG']:.2f}"
 )
-assert my_guess == ("down" if after["DCI"] < before["DCI"] - 0.3 and after["MIG"] < before["MIG"] - 0.3 else "same")
+right = "down" if after["DCI"] < before["DCI"] - 0.3 and after["MIG"] < before["MIG"] - 0.3 else "same"
+assert my_guess == right, f"they go {right}: every unit now has a part of every factor"
 # %%
 plot_matrix(np.array(before["matrix"]), names, title="The perfect code: a unit for each factor", high=1)
 # %%
@@ -86,6 +92,30 @@ plot_matrix(np.array(after["matrix"]), names, title="The same, turned", high=1)
 # So an objective that does not change when the code is turned cannot choose these axes. Each method in the
 # following lessons assumes something that *does* change.
 #
-# **To discuss.** A beta-VAE's encoder gives each unit a spread of its own. Turn a code whose units have different
-# spreads: are its units still independent, given the picture? This is what
-# breaks the tie in practice: `unweave demo vae` measures it.
+# A VAE's loss is the same for a turned code *only if* its encoder may say how units vary together, given a picture.
+# It may not: it gives each unit a spread of its own. Let the picture change by 3 along one factor and by 2 along the
+# other. The precision of the code, given the picture (the inverse of its covariance), is then
+# `np.eye(2) + turn.T @ np.diag([9, 4]) @ turn`, and independent spreads lose
+# `(log of the product of its diagonal - log of its determinant) / 2`.
+#
+# **Question 5.** Compute this loss for a code that is turned by an angle.
+
+
+# %%
+def lost(one, other, angle):
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    precision = np.eye(2) + turn.T @ np.diag([one**2, other**2]) @ turn  # solution
+    return (np.log(np.diag(precision)).sum() - np.log(np.linalg.det(precision))) / 2  # solution
+
+
+# %%
+# check
+assert abs(lost(3, 2, 0)) < 1e-9, "upright: independent spreads describe it exactly"
+assert lost(3, 2, np.pi / 4) > 0.05, "oblique: they cannot"
+assert abs(lost(2, 2, np.pi / 4)) < 1e-9, "factors of equal strength: a circle, whichever way it is turned"
+# %% [markdown]
+# So this is what breaks the tie in practice, where factors differ in strength; `unweave demo vae` measures it in a
+# trained network, as `ELBO, mean-field`.
+#
+# **To discuss.** Two factors change the same pixels: which axes are the cheapest then? (Those of the ellipse, which are
+# not the factors: see *The VAE* in the ideas, and its last curve.)

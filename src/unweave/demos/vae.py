@@ -1,5 +1,5 @@
-"""A VAE's code and the same code turned rebuild the same pictures and fit the same prior, so nothing that it was
-trained to do says which axes are the factors; scores do.
+"""A VAE's code and the same code turned rebuild the same pictures and fit the same prior, so nothing in its model of
+the pictures says which axes are the factors; scores do.
 
 Locatello et al., "Challenging common assumptions in the unsupervised learning of disentangled representations", ICML
 2019, arXiv:1811.12359, Theorem 1: from a code whose units are independent and normal, a rotation makes another one that
@@ -12,9 +12,10 @@ turned, it is the normal distribution of R z, whose units are no longer independ
 
 - `pixel error` and `nats to the prior`: what rebuilding costs, and the KL divergence of the posterior from N(0, I), a
   mean over images. They are the same, and so is the evidence lower bound, `ELBO`.
-- `ELBO, mean-field`: the bound with the best posterior whose units *are* independent given the image. A VAE's encoder
-  can give no other one, and this bound is lower for the turned code. So the encoder's restriction, which is in no
-  equation of the model of the images, is what prefers some axes (Rolinek et al., arXiv:1812.06775).
+- `ELBO, mean-field`: the bound with the normal posterior that is nearest to it among those whose units *are*
+  independent given the image: the same mean, each variance one over the precision. A VAE's encoder can give no other
+  one, and this bound is lower for the turned code. So the encoder's restriction, which is in no equation of the model
+  of the images, is what prefers some axes (Rolinek et al., arXiv:1812.06775).
 - DCI disentanglement and MIG: the axes of the VAE carry a factor each, turned axes do not.
 """
 
@@ -68,12 +69,17 @@ class NormalCode(NamedTuple):
     def samples(self, noise: ScalarCodes) -> ScalarCodes:
         return self.means() + (noise * (self.posterior.log_variance / 2).exp()) @ self.rotation.T
 
+    def mean_field_variances(self) -> ScalarCodes:
+        """Of the independent units nearest in KL(q || posterior): one over the diagonal of R diag(1 / variance) R'."""
+        return 1 / ((-self.posterior.log_variance).exp() @ self.rotation.T.square())
+
     def mean_field_divergence(self) -> float:
-        """The same of the posterior with these means and variances whose units are independent given the image."""
-        return float((self.variances() + self.means().square() - 1 - self.variances().log()).sum(1).mean() / 2)
+        """The divergence from N(0, I) of those units, in nats."""
+        variances = self.mean_field_variances()
+        return float((variances + self.means().square() - 1 - variances.log()).sum(1).mean() / 2)
 
     def mean_field_samples(self, noise: ScalarCodes) -> ScalarCodes:
-        return self.means() + noise * self.variances().sqrt()
+        return self.means() + noise * self.mean_field_variances().sqrt()
 
 
 def run(seed: int, small: bool) -> Outcome:
