@@ -31,9 +31,9 @@ def write(sources: Path, out: Path, run: bool) -> None:
         for stem, title in titles.items()
     ]
     text = (
-        "# Course\n\nFour notebooks of twenty minutes or so each: a class of ninety minutes. They run on a laptop, without a "
-        "download. Each has "
-        "questions: fill in the lines marked `# your turn`; a cell that begins with `# check` fails while an answer is "
+        "# Course\n\nFour notebooks of twenty minutes or so each: a class of ninety minutes. They run on a laptop, "
+        "without a download. Each has questions: fill in the lines marked `# your turn`; a cell that begins with "
+        "`# check` fails while an answer is "
         "wrong.\n\n"
         "```sh\npip install . jupyterlab\njupyter lab\n```\n\n"
         + md.table(("lesson", "notebook", "solutions"), rows)
