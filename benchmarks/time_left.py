@@ -1,4 +1,5 @@
-"""Is the time left that long commands say true? Trains, encodes, scores, measures swaps and reports, small.
+"""Is the time left that long commands say true? Trains, encodes, scores, measures swaps and reports, small; and trains
+a method with the foundation that it stands on.
 
     python benchmarks/time_left.py
 
@@ -80,12 +81,18 @@ def main() -> None:
             ["evaluate", run],
             ["evaluate", run, "--edits", "--protocol", "mig@1"],
             ["report", run],
+            [
+                *("train", "diti", "data=rooms", "training.images=6400", "training.preview=6400"),
+                *("foundation.denoiser.recipe.training.images=12800", f"foundation.denoiser.from={folder}/denoiser"),
+                *("--run", str(Path(folder) / "diti")),
+            ],
         ]
         report = {}
         for words in commands:
             for task, errors in listen(words).items():
                 if errors:
-                    name = " ".join([words[0], *(word for word in words[1:] if word.startswith("--e")), task])
+                    method = words[1] if words[0] == "train" else ""
+                    name = " ".join([words[0], method, *(word for word in words if word.startswith("--e")), task])
                     low, high = round(min(errors), 2), round(max(errors), 2)
                     met = low >= -BAR and high <= BAR
                     report[name] = {"lines": len(errors), "lowest": low, "highest": high, "met": met}

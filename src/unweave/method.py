@@ -106,6 +106,7 @@ def find_method(name: str) -> MethodDefinition:
 class Trainable(nn.Module, ABC):
     averaged: tuple[str, ...] = ()  # names of the sub-modules that the EMA covers; "" is all
     averaged_buffers: tuple[str, ...] = ()  # of those whose buffers follow their weights and are averaged as well
+    tables: Mapping[str, int] = {}  # parameters with a row for every image, and its number; processes split them
 
     @abstractmethod
     def players(self) -> list[Player]:

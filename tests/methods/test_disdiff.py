@@ -1098,6 +1098,26 @@ def test_trap_memory_is_that_of_a_piece_of_the_batch(monkeypatch: pytest.MonkeyP
     assert held[2] < 0.3 * held[0]
 
 
+def test_a_step_of_separating_evaluates_and_holds_no_more_than_a_piece_of_the_batch_needs() -> None:
+    """Of 8 images: fields of each unit once, the frozen model for the guess and for two purified pictures; again what
+    is computed in pieces on the way back. Ten units in pixels are what makes the preset dear."""
+    rows: dict[int, tuple[int, int]] = {}
+    for piece in (0, 2):
+        method = quick(**{**SEPARATING, "piece": piece})
+        calls: dict[str, list[int]] = {"frozen": [], "fields": []}
+        watched = {"frozen": method.denoiser.unet.conv_in, "fields": method.field.decoder.conv_out}
+        for name, module in watched.items():
+            module.register_forward_hook(
+                lambda _, inputs, __, name=name, calls=calls: calls[name].append(len(inputs[0]))
+            )
+        loss = forward(method)
+        assert {name: sum(each) for name, each in calls.items()} == {"frozen": 3 * 8, "fields": 8 * TINY["units"]}
+        loss.total.backward()
+        rows[piece] = sum(calls["fields"]), max(calls["fields"])
+    assert rows == {0: (8 * 4, 8 * 4), 2: (2 * 8 * 4, 2 * 4)}, "twice the fields, a quarter of them at a time"
+    assert PRESETS["separating"]["method"]["piece"] == 8 < PRESETS["separating"]["training"]["batch"]
+
+
 def test_trap_memory_of_a_step_is_estimated_for_the_pieces_it_is_made_in() -> None:
     assert [quick(piece=piece).players()[0].piece for piece in (0, 2)] == [0, 2]
 

@@ -6,10 +6,11 @@ from tests.studies.test_plan import planned
 from unweave.runs.settings import RunSettings
 from unweave.studies import estimate
 from unweave.studies.estimate import START, Measured, makespan
+from unweave.training import step_time
 
 
 def test_a_method_is_timed_by_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "SECONDS", 0.02)
+    monkeypatch.setattr(step_time, "SECONDS", 0.02)
     (run,) = planned(tmp_path / "out", ["betavae"], images=[640]).runs
     timed = estimate._time_method(run.settings, tmp_path / "run")
     assert timed.units == 10

@@ -24,6 +24,7 @@ from unweave.methods._content_style import RATE, Content, ContentStyle, Style, c
 from unweave.models import vae
 from unweave.models.foundation import Foundation
 from unweave.models.perception import frozen_extractor, perceptual_distance
+from unweave.models.row_shards import lookup, mean_and_deviation
 from unweave.models.style_generator import StyleGenerator
 from unweave.tensors import Scalar
 
@@ -109,6 +110,7 @@ class CSDisMo(ContentStyle):
         self.settings = settings
         self.features = frozen_extractor(settings.features)
         self.table = nn.Parameter(0.1 * torch.randn(rows, settings.content + settings.style) / RATE)
+        self.tables = {"table": rows}
 
     def players(self) -> list[Player]:
         return [Player("csdismo", self, [p for p in self.parameters() if p.requires_grad])]
@@ -137,12 +139,11 @@ class CSDisMo(ContentStyle):
 
     def codes(self, batch: Batch) -> tuple[Content, Style]:
         """The table's codes of a batch; content is normalised over the data set, but for the control."""
-        table = RATE * self.table
-        content, style = table[batch.index].split(self.widths, dim=1)
+        rows = self.tables["table"]
+        content, style = (RATE * lookup(self.table, rows, batch.index)).split(self.widths, dim=1)
         if self.settings.module == "concatenation":
             return content, style
-        every = table[:, : self.settings.content].detach()
-        deviation, mean = torch.std_mean(every, dim=0, correction=0)
+        mean, deviation = mean_and_deviation(RATE * self.table[:, : self.settings.content], rows)
         return (content - mean) / deviation.clamp(min=1e-3), style
 
 

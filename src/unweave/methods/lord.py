@@ -20,6 +20,7 @@ from unweave.methods._content_style import RATE, ContentStyle, check_bytes, nois
 from unweave.methods.csdismo import PRESETS as CSDISMO_PRESETS
 from unweave.models import vae
 from unweave.models.foundation import Foundation
+from unweave.models.row_shards import lookup
 from unweave.models.style_generator import StyleGenerator
 
 CITATION = """@inproceedings{gabbay2020demystifying,
@@ -65,6 +66,7 @@ class LORD(ContentStyle):
         self.settings = settings
         self.contents = nn.Parameter(torch.empty(rows, settings.content).uniform_(-0.05, 0.05))
         self.styles = nn.Parameter(torch.empty(classes, settings.style).uniform_(-0.05, 0.05))
+        self.tables = {"contents": rows}
         self.class_of_row: Tensor
         self.register_buffer("class_of_row", torch.zeros(rows, dtype=torch.int32))
 
@@ -73,7 +75,7 @@ class LORD(ContentStyle):
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Loss:
         s, images = self.settings, batch.images
-        content = RATE * self.contents[batch.index]
+        content = RATE * lookup(self.contents, self.tables["contents"], batch.index)
         style = RATE * self.styles[self.class_of_row[batch.index].long()]
         found_content, found_style = self.encoded(images)
         latent = batch.seen < s.encoders_after

@@ -20,14 +20,13 @@ from unweave.runs.settings import RunSettings
 from unweave.studies.foundations import with_places
 from unweave.studies.plan import PlannedRun, StudyPlan
 from unweave.studies.stored import Scoring
-from unweave.training import loop, recipes
+from unweave.training import recipes
 from unweave.training.batches import batches
 from unweave.training.experiment import Experiment
 from unweave.training.prepare import prepare
+from unweave.training.step_time import seconds_per_image
 from unweave.training.train import make_foundations
 
-SECONDS = 1.0
-"""For how long the steps of a method are timed."""
 START = 5.0
 """Seconds that a run takes besides steps and scores: to build, to save, to measure the range of its units."""
 DCI_FACTOR = 5.0
@@ -130,23 +129,11 @@ def _time_method(settings: RunSettings, run_dir: Path) -> Measured | None:
         trainer = prepare(Experiment(settings, run_dir))
     except (ValueError, LookupError):  # what is wrong is said where it is trained
         return None
-    state, method = trainer.state, trainer.state.method
-    precision = "float32" if settings.training.precision == "auto" else settings.training.precision
-    training = settings.training.model_copy(update={"precision": precision})
-    if not state.players:
+    method = trainer.state.method
+    with trainer.held:
+        per_image = seconds_per_image(trainer)
+    if per_image is None:
         return None
-    stream = batches(trainer.dataset, 0, training.batch, 0, training.images, trainer.device)
-    began, images, first = time.perf_counter(), 0, 0
-    method.train()
-    for number, step in enumerate(
-        loop.steps(state.players, stream, state.optimisers, training, trainer.accelerator, state.rng)
-    ):
-        if number == 0:  # the first step warms up
-            began, first = time.perf_counter(), step.seen
-        images = step.seen - first
-        if time.perf_counter() - began > SECONDS:
-            break
-    per_image = (time.perf_counter() - began) / images if images else 0.0
     if not isinstance(method, Method):
         return Measured(per_image)
     probe = next(batches(trainer.dataset, 0, 128, 0, 128, trainer.device)).images

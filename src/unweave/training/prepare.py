@@ -28,6 +28,7 @@ from unweave.training.callbacks import standard_callbacks
 from unweave.training.ema import Average
 from unweave.training.experiment import Experiment
 from unweave.training.foundation_facts import with_error, with_losses
+from unweave.training.sharding import shard_tables
 from unweave.training.state import TrainingState, restore_state
 from unweave.training.thread_choice import ChooseThreads
 from unweave.training.trainer import Callback, Trainer
@@ -80,7 +81,8 @@ def prepare(experiment: Experiment, *, convert: bool = False, callbacks: Sequenc
     if fresh and settings.training.origin is not None:
         start_from(Run(settings.training.origin), method)
     accelerator = make_accelerator(settings.training, several_players=len(method.players()) > 1)
-    players = method.to(accelerator.device).train().players()
+    shard_tables(method.to(accelerator.device), settings.training)
+    players = method.train().players()
     share = (accelerator.process_index, accelerator.num_processes)
     probe = first_batch(dataset, settings.training.seed, settings.training.batch, accelerator.device, share)
     memory.check(players, probe, settings.training, accelerator, pieces="piece" in type(settings.method).model_fields)

@@ -12,6 +12,7 @@ from unweave import devices
 from unweave.method import Player, Trainable
 from unweave.runs import checkpoint
 from unweave.training.ema import Average
+from unweave.training.sharding import own_part, whole_tensors
 
 
 class TrainingState(NamedTuple):
@@ -30,21 +31,27 @@ def save_state(
     note: dict[str, Any],
     generators: Sequence[dict[str, Tensor]] | None = None,
 ) -> Path:
-    """Write a checkpoint of everything that trains (see `runs.checkpoint.save`).
+    """Write a checkpoint of everything that trains (see `runs.checkpoint.save`, and `state_tensors`)."""
+    return checkpoint.save(folder, state_tensors(state, generators), seen, steps, note)
+
+
+def state_tensors(
+    state: TrainingState, generators: Sequence[dict[str, Tensor]] | None = None
+) -> dict[str, dict[str, Tensor]]:
+    """What a checkpoint stores, a table for each of its files; every process must ask for it.
 
     `generators` are the `random_states` of all processes (this one's if not given).
     """
-    tensors = {
-        "weights": state.method.state_dict(),
+    return {
+        "weights": whole_tensors(state.method, state.method.state_dict()),
         "average": state.average.tensors(),
-        "optimiser": _optimiser_tensors(state),
+        "optimiser": whole_tensors(state.method, _optimiser_tensors(state)),
         "generators": {
             f"{rank}/{name}": value
             for rank, states in enumerate(generators or [random_states(state.rng)])
             for name, value in states.items()
         },
     }
-    return checkpoint.save(folder, tensors, seen, steps, note)
 
 
 def restore_state(path: Path, state: TrainingState, rank: int = 0) -> dict[str, Any]:
@@ -55,9 +62,9 @@ def restore_state(path: Path, state: TrainingState, rank: int = 0) -> dict[str, 
     record, tensors = checkpoint.load(path)
     if "optimiser" not in tensors:
         raise LookupError(f"{path} was shared without its optimiser, so training cannot go on from it.")
-    state.method.load_state_dict(tensors["weights"])
+    state.method.load_state_dict(own_part(state.method, tensors["weights"]))
     state.average.load(tensors["average"], record["steps"])
-    _load_optimisers(tensors["optimiser"], state)
+    _load_optimisers(own_part(state.method, tensors["optimiser"]), state)
     prefix = f"{rank}/"
     own = {name.removeprefix(prefix): of for name, of in tensors["generators"].items() if name.startswith(prefix)}
     if own:  # a process that was not there before keeps the seed it was given

@@ -7,6 +7,7 @@ trains. From the command to a loss: cli/train.command -> train -> Trainer.fit ->
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from unweave import progress
 from unweave.runs.lock import check_not_training
 from unweave.runs.run import Run
-from unweave.training import processes, recipes
+from unweave.training import chain, processes, recipes
 from unweave.training.experiment import Experiment, resolve
 from unweave.training.prepare import prepare
 from unweave.training.trainer import Callback
@@ -49,8 +50,8 @@ def train(
 
     Frozen networks that the method stands on and that are not there are trained first by their recipes; without
     `foundations` a SettingsError says the commands instead. Pickled weights of such networks are refused, unless
-    `convert`, which reads their numbers alone and writes them as safetensors. How far it is: `unweave.progress`;
-    `callbacks` are called after the standard ones, in this process.
+    `convert`, which reads their numbers alone and writes them as safetensors. How far it is: `unweave.progress`, one
+    task over all that is trained. `callbacks` are called after the standard ones, in this process.
     """
     named = {"data": data, "method": method, "training": training, "preset": preset}
     changes = [*tables, {key: value for key, value in named.items() if value is not None}]
@@ -59,7 +60,8 @@ def train(
     speaks = os.environ.get("RANK", "0") == "0"  # of several processes, one
     if speaks:
         check_not_training(experiment.run_dir)
-    with progress.use(progress.current() if speaks else progress.Progress()):
+    shown = progress.current() if speaks else progress.Progress()
+    with progress.use(shown), chain.joined(experiment) if foundations else nullcontext():
         make_foundations(experiment, allowed=foundations, convert=convert)
         if processes.are_asked(experiment):
             return processes.train_in_processes(experiment, convert=convert)

@@ -18,14 +18,14 @@ from unweave.data.dataset import Dataset
 from unweave.figures.save import save_picture
 from unweave.method import Fitted
 from unweave.models.foundation import Foundation
-from unweave.runs import log
+from unweave.runs import checkpoint, log
 from unweave.runs.run import Run
 from unweave.training import loop, precision, record
 from unweave.training.augment import augmented
 from unweave.training.batches import Waited, batches, first_batch, rows_at
 from unweave.training.compiling import compile_networks
 from unweave.training.signals import on_signal
-from unweave.training.state import TrainingState, random_states, save_state
+from unweave.training.state import TrainingState, random_states, state_tensors
 
 logger = logging.getLogger("unweave")
 
@@ -177,18 +177,19 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint of the present state. Raises FloatingPointError where a weight is no longer a number."""
-        for name, tensor in self.state.method.state_dict().items():
+        generators = [random_states(self.state.rng)]
+        if self.accelerator.num_processes > 1:
+            generators = gather_object(generators)
+        tensors = state_tensors(self.state, generators)
+        for name, tensor in tensors["weights"].items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise FloatingPointError(
                     f"the weights {name} are no longer finite after {self.seen:,} images; the last checkpoint is kept. "
                     "Lower training.rate, or set training.clip=1."
                 )
-        generators = [random_states(self.state.rng)]
-        if self.accelerator.num_processes > 1:
-            generators = gather_object(generators)
         if self.is_main:
             note = {"seconds": self.seconds(), "foundation": self.foundation.record()}
-            save_state(self.run.path / "checkpoints", self.state, self.seen, self.steps, note, generators)
+            checkpoint.save(self.run.path / "checkpoints", tensors, self.seen, self.steps, note)
         self.accelerator.wait_for_everyone()
 
     def finish(self) -> None:
