@@ -9,10 +9,10 @@ from PIL import Image
 from unweave.data.dataset import Dataset
 from unweave.data.factors import FactorGrid
 from unweave.data.open import open_data
-from unweave.data.sets import rooms, sprites
+from unweave.data.sets import glyphs, rooms, sprites
 
-NAMES = ["rooms", "rooms at 32", "sprites", "npz", "npz at 16", "folder"]
-GRIDS = ["rooms", "rooms at 32", "sprites", "npz", "npz at 16"]
+NAMES = ["rooms", "rooms at 32", "sprites", "glyphs", "npz", "npz at 16", "folder"]
+GRIDS = ["rooms", "rooms at 32", "sprites", "glyphs", "npz", "npz at 16"]
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def tables(tmp_path_factory):
         "rooms": {"name": "rooms"},
         "rooms at 32": {"name": "rooms", "size": 32},
         "sprites": {"name": "sprites"},
+        "glyphs": {"name": "glyphs"},
         "npz": {"name": "npz", "path": str(path / "noise.npz")},
         "npz at 16": {"name": "npz", "path": str(path / "noise.npz"), "size": 16},
         "folder": {"name": "folder", "path": str(path / "pictures"), "size": 16},
@@ -120,7 +121,7 @@ def test_changing_one_factor_changes_the_picture(datasets, name):
 
 @given(st.data())
 def test_round_trip_on_the_procedural_grids(data):
-    grid = data.draw(st.sampled_from([rooms.GRID, sprites.GRID]))
+    grid = data.draw(st.sampled_from([rooms.GRID, sprites.GRID, glyphs.GRID]))
     rows = np.array(data.draw(st.lists(st.integers(0, len(grid) - 1), max_size=9)), int)
     assert (grid.index(grid.factors(rows)) == rows).all()
 
