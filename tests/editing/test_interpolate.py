@@ -56,6 +56,15 @@ def test_every_picture_is_at_its_share_of_the_way(one_shot, sampling, pairs):
         assert torch.allclose(picture, torch.lerp(ends[0], ends[1], share), atol=1e-6)
 
 
+def test_a_discrete_unit_goes_over_at_once(one_shot, sampling, pairs):
+    images, partners = pairs
+    shares = (0, 0.3, 0.7, 1)
+    path = interpolate_units(one_shot, images, partners, shares, sampling=sampling, start=None, discrete=range(100))
+    assert torch.equal(path[1], path[0])
+    assert torch.equal(path[2], path[3])
+    assert not torch.equal(path[0], path[3])
+
+
 def test_only_the_listed_units_move_when_the_start_is_kept(stripes, sampling, pairs):
     images, partners = pairs
     start = make_start(stripes, images, sampling=sampling, seed=None)

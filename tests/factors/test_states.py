@@ -42,3 +42,10 @@ def test_few_rows_have_none() -> None:
     positions = np.tile([0.2, 0.8], 500)
     assert find_states(positions[:-1], closed=False) == ()
     assert len(find_states(positions, closed=False)) == 2
+
+
+def test_every_value_of_a_discrete_coordinate_is_a_state() -> None:
+    values = np.arange(26) / 25
+    modes = find_states(RNG.permutation(np.repeat(values, [12, *[40] * 25])), closed=False)
+    assert [mode.position for mode in modes] == pytest.approx(values)
+    assert modes[0].share == pytest.approx(12 / 1_012)

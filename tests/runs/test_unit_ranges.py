@@ -1,4 +1,6 @@
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,3 +123,21 @@ def test_factors_have_curves_and_units_none(factored_run: Run) -> None:
     groups = [UnitGroup("f1", [0, 2], "f1"), UnitGroup("f3", [3], "f3"), UnitGroup("unit 1", [1], "1")]
     (units, line), *more = curves_of(factored_run, groups)
     assert (units, line.closed, more) == ([0, 2], True, [])
+
+
+def test_a_discrete_unit_goes_through_its_values() -> None:
+    rows = np.random.default_rng(0).permutation(np.repeat([0.0, 1.0, 2.0, 5.0], [500, 3, 400, 97]))
+    line = measure_values(rows[:, None, None], [UnitGroup("class", [0], "class")]).range_of(0)
+    assert line.codes_at(line.steps(4)).flatten().tolist() == [0, 1, 2, 5]
+    assert line.codes_at(line.steps(2)).flatten().tolist() == [0, 5]
+    assert set(line.codes_at(np.linspace(0, 1, 50).tolist()).flatten().tolist()) <= {0, 1, 2, 5}
+    assert line.codes_of(np.array([1.4, 4.0])).flatten().tolist() == [1, 5]
+
+
+def test_ranges_of_discrete_units_are_kept(tmp_path: Path, quick_run: Run) -> None:
+    rows = np.repeat([0.0, 1.0, 2.0], 100)[:, None, None]
+    group = UnitGroup("class", [0], "class")
+    write_ranges(tmp_path, [group], [measure_values(rows, [group]).range_of(0)])
+    copy = shutil.copytree(quick_run.path, tmp_path / "copy")
+    shutil.copy(tmp_path / "explorer.json", copy)
+    assert read_ranges(Run(copy))["class"].values.tolist() == [0, 1, 2]

@@ -1,6 +1,6 @@
 """From one image to another, through units and start."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from jaxtyping import Float
@@ -25,13 +25,15 @@ def interpolate_units(
     start: Start,
     partner_start: Start = None,
     curves: Sequence[tuple[Sequence[int], CurveRange]] = (),
+    discrete: Collection[int] = (),
     batch: int = 64,
 ) -> Float[Tensor, "step batch channel height width"]:
     """`steps` images from each image (first) towards its partner (last), or at these shares of the way; in [-1, 1].
 
-    Linear in the listed units (all when None), but for those of `curves`, which go along their curve together;
-    spherical in the start where `start` and `partner_start` are both tensors of Gaussian noise; else every step keeps
-    `start`. At most `batch` images are decoded at a time.
+    Linear in the listed units (all when None), but for those of `curves`, which go along their curve together, and
+    `discrete` ones, which are the image's or the partner's, whichever is nearer; spherical in the start where `start`
+    and `partner_start` are both tensors of Gaussian noise; else every step keeps `start`. At most `batch` images are
+    decoded at a time.
     Raises TypeError for a method without a decoder, ValueError for fewer than 2 steps, no shares or shares outside
     [0, 1], a unit that is not there, or partners of another shape.
     """
@@ -45,7 +47,9 @@ def interpolate_units(
         units = check_units(range(codes.shape[1]) if units is None else units, codes.shape[1])
         edited = codes.repeat(len(weights), 1, 1)  # (step · batch, unit, dim)
         ends = codes[:, units], partner_codes[:, units]
-        edited[:, units] = torch.cat([torch.lerp(*ends, weight) for weight in weights])
+        jumps = torch.tensor([unit in discrete for unit in units], device=codes.device)[:, None]
+        ways = [torch.where(jumps, ends[weight > 0.5], torch.lerp(*ends, weight)) for weight in weights]
+        edited[:, units] = torch.cat(ways)
         for on_curve, curve in curves:
             there = check_units(on_curve, codes.shape[1])
             edited[:, there] = curve.between(codes[:, there], partner_codes[:, there], weights).flatten(0, 1)

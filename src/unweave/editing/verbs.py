@@ -105,7 +105,8 @@ def traverse(
     The figure, and the film that `.save("x.gif")` writes, show the first image; in the film a closed factor goes on
     round and all others back. The quantiles are the run's own, so no
     data are needed for single units. The units of a factor move together along its coordinate, and a closed one goes
-    once round, without its first step again at the end. Ranges, groups and factors without a coordinate move along
+    once round, without its first step again at the end. A discrete unit goes through its values, from the first to the
+    last; with as many steps as it has values, through each. Ranges, groups and factors without a coordinate move along
     their first principal component over rows of the run's data. If none are listed, the factors of the run are taken,
     where they were found; else all units; of a method with groups those, or, where it has but one, the ten units that
     vary most.
@@ -134,10 +135,11 @@ def traverse(
 
 def step_labels(lines: Sequence[CodeRange], steps: int) -> list[str]:
     """What stands above the steps of a traversal: quantiles, shares of the way round, or numbers where rows differ."""
-    shapes = {line.closed for line in lines}
-    if shapes == {False, True}:
+    places = {(line.closed, *line.steps(steps)) for line in lines}
+    if len(places) > 1:
         return [f"step {number}" for number in range(1, steps + 1)]
-    return [f"{share:.0%} round" if True in shapes else quantile_label(share) for share in lines[0].steps(steps)]
+    closed, *shares = places.pop()
+    return [f"{share:.0%} round" if closed else quantile_label(share) for share in shares]
 
 
 def adjust(
@@ -191,7 +193,8 @@ def interpolate(
 ) -> Edit:
     """From each image to its partner, in the listed units (all if none); images [step, image, channel, height, width].
 
-    Units go in a straight line; factors that are listed go along their coordinate, a closed one the shorter way round.
+    Units go in a straight line, discrete ones at once, half-way; factors that are listed go along their coordinate, a
+    closed one the shorter way round.
     `steps` is their number or the shares of the way themselves (alpha of DiTi's counterfactuals), from 0 (the image)
     to 1. With `noise` the inverted x_T goes along, on the great circle from one image's to the other's: as it does
     where all units go (None), and in the counterfactuals of DiTi where a few do. Raises ValueError for `noise` with a
@@ -215,6 +218,7 @@ def interpolate(
         start=start,
         partner_start=partner_start,
         curves=[] if groups is None else curves_of(inputs.run, groups),
+        discrete=inputs.run.statistics().values if inputs.run.has_statistics() else (),
     )
     cells = torch.cat([inputs.images[None], frames, inputs.partners[None]]).transpose(0, 1)
     columns = ["image", *(f"{100 * weight:.3g}%" for weight in weights), "partner"]

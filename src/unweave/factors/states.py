@@ -12,6 +12,7 @@ BANDWIDTH = 0.015  # of the coordinate
 MIN_FALL = 0.5  # of the height of a mode, before a higher one begins
 MIN_SHARE = 0.02  # of the rows
 MIN_ROWS = 1_000  # below it chance makes modes of a smooth coordinate
+MOST_VALUES = 64  # of a discrete coordinate: each is a state
 
 
 def find_states(positions: Float[np.ndarray, "rows"], closed: bool) -> tuple[Mode, ...]:
@@ -20,10 +21,15 @@ def find_states(positions: Float[np.ndarray, "rows"], closed: bool) -> tuple[Mod
 
     Modes of a Gaussian kernel estimate (deviation 0.015) that falls to half of their height before a higher one begins,
     with at least 2 % of the rows each; rows belong to the mode on their side of the thinnest place between two. On a
-    closed coordinate position 1 is position 0. The limits are ours.
+    closed coordinate position 1 is position 0. Positions that take at most 64 values have a state at each. The limits
+    are ours.
     """
     if len(positions) < MIN_ROWS:
         return ()
+    values, rows = np.unique(positions.round(9), return_counts=True)
+    if len(values) <= MOST_VALUES:
+        few = [Mode(float(value), float(count / len(positions))) for value, count in zip(values, rows)]
+        return tuple(few) if len(few) > 1 else ()
     counts = np.bincount(np.minimum((positions * CELLS).astype(int), CELLS - 1), minlength=CELLS).astype(np.float64)
     density = gaussian_filter1d(counts, BANDWIDTH * CELLS, mode="wrap" if closed else "constant")
     cut = int(density.argmin()) if closed else 0  # a closed coordinate is opened where it is thinnest

@@ -7,6 +7,9 @@ from jaxtyping import Float
 
 from unweave.types import UnitTable
 
+MOST_VALUES = 64  # of a discrete unit
+ROWS_A_VALUE = 10  # at least, on average: else rows are too few to tell
+
 
 class Reduction(NamedTuple):
     """How a vector unit becomes a number: (codes - mean) . direction. Stored with a run."""
@@ -41,6 +44,14 @@ def apply(reduction: Reduction, codes: Float[np.ndarray, "rows unit dim"]) -> Un
         )
     scores = np.einsum("rud,ud->ru", codes - reduction.mean, reduction.direction)
     return scores.astype(codes.dtype)
+
+
+def few_values(column: Float[np.ndarray, "rows"]) -> Float[np.ndarray, "value"] | None:
+    """The values of a discrete unit, rising; None where it is none: it is constant, or takes more than 64 values, or
+    more than a tenth of the rows.
+    """
+    values = np.unique(column).astype(np.float64)
+    return values if 2 <= len(values) <= min(MOST_VALUES, len(column) // ROWS_A_VALUE) else None
 
 
 def _component(z: Float[np.ndarray, "rows dim"]) -> tuple[Float[np.ndarray, "dim"], float]:

@@ -21,7 +21,7 @@ Reading a run needs no torch; what opens its networks is runs/model.py, what sha
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 EXPORTED_WEIGHTS = "diffusion_pytorch_model*.safetensors"
 """The weights of a network in diffusers' layout."""
 
+VALUES = "values."  # in units.safetensors: before the number of a discrete unit
+
 logger = logging.getLogger("unweave")
 
 
@@ -57,6 +59,11 @@ class Statistics(NamedTuple):
 
     reduction: Reduction
     quantiles: Float[np.ndarray, "step unit"]  # of the reduced units at 0, 1, .. 100 %
+    values: Mapping[int, Float[np.ndarray, "value"]] = {}  # of discrete units (reduction.few_values)
+
+    def values_of(self, unit: int) -> Float[np.ndarray, "value"] | None:
+        """The values of a discrete unit, rising; None of any other."""
+        return self.values.get(unit)
 
 
 class Run:
@@ -219,7 +226,9 @@ class Run:
             )
         try:
             stored = load_file(check_safetensors(path))
-            return Statistics(Reduction(stored["mean"], stored["direction"], stored["explained"]), stored["quantiles"])
+            found = Reduction(stored["mean"], stored["direction"], stored["explained"])
+            values = {int(name.removeprefix(VALUES)): stored[name] for name in stored if name.startswith(VALUES)}
+            return Statistics(found, stored["quantiles"], values)
         except (KeyError, SafetensorError) as error:
             raise ValueError(
                 f"{path} is damaged ({error}): remove it, and `unweave train {self.path} --resume` measures it anew."
@@ -360,4 +369,5 @@ def statistics_file(statistics: Statistics) -> bytes:
     from safetensors.numpy import save
 
     arrays = {**statistics.reduction._asdict(), "quantiles": statistics.quantiles}
+    arrays |= {f"{VALUES}{unit}": values for unit, values in statistics.values.items()}
     return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})

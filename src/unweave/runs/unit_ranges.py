@@ -27,6 +27,7 @@ from unweave.runs.factors import (
     factor_title,
     require_factors,
 )
+from unweave.runs.reduction import few_values
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
 from unweave.tensors import to_images
@@ -68,22 +69,34 @@ class CodeRange(ABC):
         """The quantile of a level, in [0, 1]."""
         return float(np.interp(level, self.levels, np.linspace(0, 1, len(self.levels))))
 
+    @abstractmethod
     def steps(self, count: int) -> list[float]:
-        """Quantiles of a traversal: from 2 % to 98 %, or once round and not twice at one place."""
-        if self.closed:
-            return (np.arange(count) / count).tolist()
-        return np.linspace(0.02, 0.98, count).tolist()
+        """Quantiles of a traversal."""
 
 
 @dataclass(frozen=True)
 class UnitRange(CodeRange):
-    """A unit or group from its lowest value to its highest, along its first principal component."""
+    """A unit or group from its lowest value to its highest, along its first principal component.
+
+    A discrete unit is always at one of its values, and a traversal goes through these.
+    """
 
     mean: Float[np.ndarray, "unit dim"]
     direction: Float[np.ndarray, "unit dim"]  # of length 1
+    values: Float[np.ndarray, "value"] | None = None  # rising; None where the unit takes any
 
     def codes_of(self, levels: Float[np.ndarray, "step"]) -> Float[np.ndarray, "step unit dim"]:
+        levels = np.asarray(levels)
+        if self.values is not None:
+            levels = self.values[np.abs(levels[:, None] - self.values).argmin(1)]
         return self.mean + levels[:, None, None] * self.direction
+
+    def steps(self, count: int) -> list[float]:
+        """From 2 % to 98 %, or as many of the values, from the first to the last."""
+        if self.values is None:
+            return np.linspace(0.02, 0.98, count).tolist()
+        chosen = np.linspace(0, len(self.values) - 1, count).round().astype(int)
+        return [self.share_of(value) for value in self.values[chosen]]
 
     def levels_of(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows"]:
         return ((codes - self.mean) * self.direction).sum((1, 2))
@@ -101,6 +114,12 @@ class CurveRange(CodeRange):
 
     def levels_of(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows"]:
         return position_of(self.coordinate, codes.reshape(len(codes), -1))
+
+    def steps(self, count: int) -> list[float]:
+        """From 2 % to 98 %, or once round and not twice at one place."""
+        if self.closed:
+            return (np.arange(count) / count).tolist()
+        return np.linspace(0.02, 0.98, count).tolist()
 
     def between(
         self, codes: Float[Tensor, "rows unit dim"], others: Float[Tensor, "rows unit dim"], weights: Sequence[float]
@@ -137,8 +156,9 @@ class UnitValues(NamedTuple):
             part[index][: units * self.dim].reshape(units, self.dim)
             for part in (self.reduction.mean, self.reduction.direction)
         )
-        levels = np.quantile(self.values[:, index].astype(np.float64), np.linspace(0, 1, 101))
-        return UnitRange(levels, False, mean, direction)
+        column = self.values[:, index].astype(np.float64)
+        levels = np.quantile(column, np.linspace(0, 1, 101))
+        return UnitRange(levels, False, mean, direction, few_values(column))
 
 
 def measure_values(codes: Float[np.ndarray, "rows unit dim"], groups: Sequence[UnitGroup]) -> UnitValues:
@@ -195,7 +215,8 @@ def unit_ranges(run: Run, groups: Sequence[UnitGroup]) -> list[CodeRange]:
     for group in groups:
         if len(group.units) == 1 and group.word not in ranges:
             levels = statistics.quantiles[:, group.units[0]].astype(np.float64)
-            ranges[group.word] = UnitRange(levels, False, mean[group.units], direction[group.units])
+            values = statistics.values_of(group.units[0])
+            ranges[group.word] = UnitRange(levels, False, mean[group.units], direction[group.units], values)
     return [ranges[group.word] for group in groups]
 
 
@@ -241,6 +262,8 @@ def _range_to_json(unit_range: CodeRange) -> dict[str, Any]:
         return {"coordinate": coordinate_to_json(unit_range.coordinate), "dim": unit_range.dim}
     assert isinstance(unit_range, UnitRange)
     parts = {"mean": unit_range.mean, "direction": unit_range.direction, "levels": unit_range.levels}
+    if unit_range.values is not None:
+        parts["values"] = unit_range.values
     return {part: array.tolist() for part, array in parts.items()}
 
 
@@ -248,7 +271,7 @@ def _range_from_json(table: Mapping[str, Any]) -> CodeRange:
     if "coordinate" in table:
         return curve_range(coordinate_from_json(table["coordinate"]), int(table["dim"]))
     mean, direction, levels = (np.array(table[part]) for part in ("mean", "direction", "levels"))
-    return UnitRange(levels, False, mean, direction)
+    return UnitRange(levels, False, mean, direction, np.array(table["values"]) if "values" in table else None)
 
 
 def _grouped(run: Run, groups: Sequence[UnitGroup]) -> list[UnitRange]:

@@ -208,9 +208,11 @@ def store_statistics(run: Run, dataset: Dataset) -> None:
     assert isinstance(trained, Method)
     codes = encode_rows(trained, dataset, sample_rows(len(dataset), 2_000, seed=0))
     fitted = reduction.fit(codes)
-    quantiles = np.quantile(reduction.apply(fitted, codes), np.linspace(0, 1, 101), axis=0)
+    units = reduction.apply(fitted, codes)
+    quantiles = np.quantile(units, np.linspace(0, 1, 101), axis=0)
+    values = {unit: few for unit, column in enumerate(units.T) if (few := reduction.few_values(column)) is not None}
     run.install_parts(lambda folder: hub.write_parts(trained, folder))
-    content = statistics_file(Statistics(fitted, quantiles))
+    content = statistics_file(Statistics(fitted, quantiles, values))
     record.add(
         run,
         decodes=isinstance(trained, Generative),

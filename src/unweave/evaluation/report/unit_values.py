@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
 from unweave.evaluation.metrics.information import discretise, entropies, mutual_information
+from unweave.runs.reduction import few_values
 from unweave.runs.report_facts import FollowedFactor, Histogram, State, ValueFacts, ValueRange
 from unweave.runs.unit_ranges import UnitValues
 from unweave.types import FactorTable
@@ -48,11 +49,20 @@ def followed_factors(values: Values, factors: FactorTable, names: Sequence[str])
     if not columns:
         return [None] * values.shape[1]
     factors, names = factors[:, columns], [names[j] for j in columns]
-    binned, rng = discretise(values), np.random.default_rng(0)
+    binned, rng = _binned(values), np.random.default_rng(0)
     shuffled = [mutual_information(binned, rng.permuted(factors, axis=0)) for _ in range(SHUFFLES)]
     chance = np.mean(shuffled, axis=0)
     gain = (mutual_information(binned, factors) - chance).clip(min=0)
     return [_followed(shares, names) for shares in gain / np.maximum(entropies(factors) - chance, 1e-12)]
+
+
+def _binned(values: Values) -> Int[np.ndarray, "rows group"]:
+    """Bins of equal width; of discrete units, their values."""
+    binned = discretise(values)
+    for i, column in enumerate(values.T):
+        if few_values(column) is not None:
+            binned[:, i] = np.unique(column, return_inverse=True)[1]
+    return binned
 
 
 def _followed(shares: Float[np.ndarray, "factors"], names: Sequence[str]) -> FollowedFactor | None:
