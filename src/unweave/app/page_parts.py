@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
-
-from unweave.figures.html import picture_address
 
 PICTURE_SECONDS = 3600  # that pictures are there to be looked at
-MAX_PREVIEW_PIXELS = 40_000_000  # which are decoded
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 
 
@@ -38,21 +34,6 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_dark="*primary_700", body_text_color_subdued="*neutral_600",
         block_label_text_color="*neutral_600", block_info_text_color="*neutral_600",
     )  # fmt: skip
-
-
-def thumbnail(path: Path | None, side: int = 320) -> str:
-    """A PNG as an address that carries it; "" where it cannot be read, or is larger than any that a run draws."""
-    if path is None:
-        return ""
-    try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            if picture.width * picture.height > MAX_PREVIEW_PIXELS:
-                return ""
-            small = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # SyntaxError is Pillow's, of its parts
-        return ""
-    small.thumbnail((side, 3 * side))
-    return picture_address(small, "JPEG")
 
 
 LAUNCH: dict[str, Any] = {

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from unweave.app.own_pictures import ARCHIVE_ENDINGS, data_of
-from unweave.app.page_parts import PICTURE_SECONDS, errors_in_page, page_error, thumbnail
+from unweave.app.page_parts import PICTURE_SECONDS, errors_in_page, page_error
 from unweave.app.run_list import ListedRun, list_runs
 from unweave.app.trainings import Training, Trainings, command_of
 from unweave.data.reading.image_files import IMAGE_ENDINGS
+from unweave.figures.html import thumbnail
 
 OpenRun = Callable[[str], Awaitable[str]]
 """Opens a run, by its folder or builtin:NAME; where its page is."""

@@ -4,12 +4,15 @@ import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+MAX_PREVIEW_PIXELS = 40_000_000  # which are decoded
 
 
 def template(package: str, name: str, **filters: Callable[..., Any]) -> "Template":
@@ -51,3 +54,18 @@ def picture_address(picture: Image.Image, kind: str = "png", **options: Any) -> 
     content = BytesIO()
     picture.save(content, kind, **options)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def thumbnail(path: Path | None, side: int = 320) -> str:
+    """A PNG as an address that carries it; "" where it cannot be read, or is larger than any that a run draws."""
+    if path is None:
+        return ""
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            if picture.width * picture.height > MAX_PREVIEW_PIXELS:
+                return ""
+            small = picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # SyntaxError is Pillow's, of its parts
+        return ""
+    small.thumbnail((side, 3 * side))
+    return picture_address(small, "JPEG")

@@ -1,14 +1,14 @@
 """A leaderboard as one HTML page that opens from disk (no script, no network), and as Markdown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup, escape
 
 from unweave.evaluation.published import PublishedScore
 from unweave.evaluation.seeds import Interval
-from unweave.figures.html import template
+from unweave.figures.html import template, thumbnail
 from unweave.figures.scatter import ScatterPoint, scatter_svg
 from unweave.files import write_atomically
 from unweave.studies.leaderboard import HEADS, Cell, DataBoard, Leaderboard, Standing
@@ -40,6 +40,7 @@ class RunFacts:
     source: str
     train_command: str
     commands: tuple[str, ...]
+    preview: str = ""  # the newest picture that its training drew, as an address that carries it
 
 
 def write_pages(out: Path, board: Leaderboard) -> Path:
@@ -54,7 +55,7 @@ def to_html(board: Leaderboard) -> str:
         "unweave.studies", "page.html.j2", cell=cell_text, rank=rank_text, interval=interval_text,
         published=published_text, head=head, lines=in_lines, difference=difference_text,
     )  # fmt: skip
-    runs = runs_of(board.rows)
+    runs = with_previews(runs_of(board.rows))
     anchors = {facts.run: facts.anchor for facts in runs}
     return page.render(board=board, runs=runs, anchors=anchors, explained=EXPLAINED, pictures=_pictures(board))
 
@@ -93,6 +94,18 @@ def runs_of(rows: Sequence[ResultRow]) -> list[RunFacts]:
         )
         for number, (run, of_run) in enumerate(groups.items())
     ]  # fmt: skip
+
+
+def with_previews(runs: Sequence[RunFacts]) -> list[RunFacts]:
+    """The runs, the first of every label with its newest preview, where its folder is there."""
+    labels: set[str] = set()
+    shown = []
+    for facts in runs:
+        pictures = sorted((Path(facts.run) / "pictures").glob("preview-*.png"))
+        address = thumbnail(pictures[-1], 720) if pictures and facts.label not in labels else ""
+        labels |= {facts.label} if address else set()
+        shown.append(replace(facts, preview=address))
+    return shown
 
 
 def head(key: tuple[str, str]) -> str:
