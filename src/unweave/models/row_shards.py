@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unweave.models.gathered import gather, processes, rank, total
 
-Table = Float[Tensor, "row number"]
+RowTable = Float[Tensor, "row number"]
 
 
 def own_rows(rows: int) -> slice:
@@ -18,7 +18,7 @@ def own_rows(rows: int) -> slice:
     return slice(rank() * rows // processes(), (rank() + 1) * rows // processes())
 
 
-def lookup(table: Table, rows: int, index: Int[Tensor, "batch"]) -> Float[Tensor, "batch number"]:
+def lookup(table: RowTable, rows: int, index: Int[Tensor, "batch"]) -> Float[Tensor, "batch number"]:
     """The rows with these numbers of a table of `rows` rows; each process asks for as many.
 
     The gradient of a row is the sum over processes divided by their number, as what Accelerate makes of others. What
@@ -35,7 +35,7 @@ def lookup(table: Table, rows: int, index: Int[Tensor, "batch"]) -> Float[Tensor
     return mine / processes() + mine.detach() * (1 - 1 / processes())
 
 
-def mean_and_deviation(table: Table, rows: int) -> tuple[Float[Tensor, "number"], Float[Tensor, "number"]]:
+def mean_and_deviation(table: RowTable, rows: int) -> tuple[Float[Tensor, "number"], Float[Tensor, "number"]]:
     """Of each number over all rows, without gradient; the deviation is that of the rows themselves (not n - 1)."""
     table = table.detach()
     if len(table) == rows:
@@ -45,7 +45,7 @@ def mean_and_deviation(table: Table, rows: int) -> tuple[Float[Tensor, "number"]
     return mean, (total((table - mean).square().sum(0)) / rows).sqrt()
 
 
-def whole(table: Table, rows: int) -> Table:
+def whole(table: RowTable, rows: int) -> RowTable:
     """The table with the rows of all processes, which all must ask for."""
     if len(table) == rows:
         return table.detach()
