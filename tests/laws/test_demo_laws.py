@@ -9,8 +9,9 @@ from unweave import registry
 from unweave.demos._demonstration import find_demonstration
 
 NAMES = registry.names("demos")
-LONG = {"csdismo", "diti", "disdiff", "dotvae", "encdiff", "protovae"}  # trainings of minutes
+LONG = {"classvae", "csdismo", "diti", "disdiff", "dotvae", "encdiff", "protovae"}  # trainings of minutes
 AT_LEAST = {
+    "classvae": lambda discrete, none: discrete["letter"] > none["letter"],
     "diti": lambda diti, pdae: diti["swap: own"] > pdae["swap: largest own"] + 0.2,
     "disdiff": lambda terms, none: terms["swap entropy score"] > none["swap entropy score"],
     "dotvae": lambda one_by_one, at_once: one_by_one["one factor"] > at_once["one factor"],

@@ -81,7 +81,7 @@ def information(column: Float[np.ndarray, "rows"], letter: Int[np.ndarray, "rows
     return float(normalized_mutual_info_score(letter, values))
 
 
-def importances(numbers: UnitTable, factors: FactorTable) -> Float[np.ndarray, "units factors"]:
+def importances(numbers: UnitTable, factors: FactorTable) -> Float[np.ndarray, "units varied"]:
     """Of every unit for slant, weight and width."""
     half = len(numbers) // 2
     train, test = (Tables(numbers[part], factors[part, 1:]) for part in (slice(0, half), slice(half, None)))

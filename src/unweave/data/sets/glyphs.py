@@ -17,7 +17,6 @@ from unweave.data.factors import FactorGrid
 from unweave.data.settings import DatasetSettings
 from unweave.types import FactorTable, Pixels, Rows
 
-Number = float | int
 Stroke = Float[np.ndarray, "_ 2"]
 """Points (x to the right, y up) that lines join; a letter is 1 wide and 1 high, its middle at 0."""
 
@@ -30,11 +29,11 @@ WIDTHS = np.linspace(0.55, 1.05, GRID.sizes[3])  # of the height
 ARC = 15  # degrees between points of an arc
 
 
-def lines(*points: tuple[Number, Number]) -> Stroke:
+def lines(*points: tuple[float | int, float | int]) -> Stroke:
     return np.array(points, np.float64)
 
 
-def arc(x: Number, y: Number, across: Number, up: Number, start: Number, end: Number) -> Stroke:
+def arc(x: float | int, y: float | int, across: float, up: float, start: int, end: int) -> Stroke:
     """Of an ellipse about (x, y), from one angle to another, in degrees, counter-clockwise."""
     angle = np.radians(np.linspace(start, end, round(abs(end - start) / ARC) + 1))
     return np.stack([x + across * np.cos(angle), y + up * np.sin(angle)], 1)
