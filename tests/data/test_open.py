@@ -22,7 +22,8 @@ def test_the_family_is_complete():
         "shapes3d",
     ]
     readers = ["archive", "folder", "hdf5", "huggingface", "lmdb", "npz", "shards", "zarr"]
-    assert registry.names("data") == sorted([*published, "smallnorb", *readers, "manifolds", "rooms", "sprites"])
+    drawn = ["glyphs", "manifolds", "rooms", "sprites"]
+    assert registry.names("data") == sorted([*published, "smallnorb", *readers, *drawn])
 
 
 def test_names_and_paths_become_tables(tmp_path):
