@@ -10,8 +10,9 @@ FOLDER ?= demos
 CODE   := src tests benchmarks examples docs
 SITE   := build/site
 MATHJAX := build/mathjax/tex-svg-full.js
-# one thread each: two processes that both use all cores for linear algebra wait for one another
-PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
+# One thread each: two processes that both use all cores for linear algebra wait for one another. Compiled modules are
+# kept, whatever the shell says: tests start hundreds of processes.
+PYTEST := PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
 
 .DELETE_ON_ERROR:
 .PHONY: demo papers docs dist test test-long check format clean help

@@ -28,6 +28,7 @@ from unweave.runs.factors import RunFactors, write_factors
 from unweave.runs.run import Run
 
 torch.set_num_threads(1)
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # nor do they start processes for what takes a moment
 
 QUICK = {
     "units": 4,

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.manifold import spectral_embedding
 
 from unweave.factors.factor import Coordinate
 
@@ -88,6 +87,8 @@ def _fit(codes: JointCodes, closed: bool, count: int) -> Float[np.ndarray, "knot
 
 def _starts(codes: JointCodes, closed: bool, count: int) -> list[Positions]:
     """Places of the rows in knots, by principal components, and by a spectral embedding, which unfolds arcs."""
+    from sklearn.manifold import spectral_embedding  # a second, which training does not wait for
+
     principal = np.linalg.svd(codes - codes.mean(0), full_matrices=False)[0][:, :2]
     landmarks = codes[:LANDMARKS]
     apart = np.square(codes[:, None] - landmarks).sum(2)

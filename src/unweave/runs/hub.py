@@ -6,13 +6,13 @@ layout, and with the sha256 of every file that makes the model what it is (diges
 
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diffusers import ModelMixin
 from huggingface_hub import HfApi, snapshot_download
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -36,6 +36,10 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy",
 
 def write_parts(method: nn.Module, folder: Path) -> list[str]:
     """Save every direct sub-module that is diffusers' own into a sub-folder of its name; returns the names."""
+    if "diffusers" not in sys.modules:  # which takes seconds to import: no part is of its classes
+        return []
+    from diffusers import ModelMixin
+
     names = []
     for name, part in method.named_children():
         if isinstance(part, ModelMixin):
