@@ -63,7 +63,7 @@ ELSEWHERE = {
 """What needs a network, a cluster, a browser or minutes, by a pattern of commands, and the test of it."""
 
 TRIED = (
-    "README", "index", "start", "architecture", "data", "security",
+    "index", "start", "architecture", "data", "security",
     "howto/compare_groups", "howto/own_pictures", "howto/explorer",
 )  # fmt: skip
 """Pages whose commands are run; of all others `test_commands_of_pages` reads them."""
