@@ -64,16 +64,21 @@ def test_what_lies_between_classes_is_drawn_as_the_nearer_one() -> None:
     assert torch.equal(drawn, expected)
 
 
-def test_the_loss_is_the_mixture_s_at_the_end_and_that_of_each_class_when_it_is_hot() -> None:
+def test_the_loss_is_the_mixture_s_at_the_end_and_that_of_each_class_without_style_when_it_is_hot() -> None:
     method = classvae(temperature=100.0, balance=0.0).eval()
+    with torch.no_grad():
+        method.mixer[2].weight.mul_(200)
     rng = torch.Generator().manual_seed(1)
     posterior = method.posterior(batch().images)
     noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(1))
     errors = method.errors(batch().images, posterior.mean + (0.5 * posterior.log_variance).exp() * noise)
     cold = method(batch(), rng).terms["reconstruction"]
     torch.testing.assert_close(cold, log(5) - (-errors).logsumexp(1).mean(), atol=1e-2, rtol=1e-4)
+    z = posterior.mean + (0.5 * posterior.log_variance).exp() * noise
+    z[:, 4:] = 0
     hot = method(batch(0, 100), rng.manual_seed(1)).terms["reconstruction"]
-    torch.testing.assert_close(hot, errors.mean(), atol=1.0, rtol=0)
+    torch.testing.assert_close(hot, method.errors(batch().images, z).mean(), atol=1.0, rtol=0)
+    assert abs(hot - errors.mean()) > 10, "not with the style"
 
 
 def test_the_temperature_falls_to_one() -> None:
@@ -82,6 +87,15 @@ def test_the_temperature_falls_to_one() -> None:
     temperatures = [method.temperature(batch(seen, 100)) for seen in (0, 25, 50, 99)]
     assert temperatures == pytest.approx([start, start**0.5, 1, 1])
     assert method.temperature(batch()) == 1
+
+
+def test_a_longer_training_does_not_heat_up_again() -> None:
+    method = classvae(temperature=0.1, anneal=0.5)
+    method(batch(50, 100), torch.Generator())
+    assert method.temperature(batch(100, 1_000)) == 1
+    again = classvae(temperature=0.1, anneal=0.5)
+    again.load_state_dict(method.state_dict())
+    assert again.temperature(batch(100, 1_000)) == 1
 
 
 def test_frequent_classes_become_less_likely_and_rare_ones_more() -> None:

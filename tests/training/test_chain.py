@@ -96,8 +96,27 @@ def test_a_stage_that_cannot_be_timed_costs_what_the_one_before_it_does(
     settings = plan(
         "denoiser", {"foundation": {"autoencoder": source}, "data": DATA, "method": DENOISER, "training": TRAINING}
     )
-    planned = [*chain.missing_trainings(settings), chain.Planned("denoiser", settings, tmp_path / "denoiser")]
-    assert [(each.name, each.run_dir) for each in planned] == [
-        (name, tmp_path / name) for name in ("autoencoder", "denoiser")
-    ]
-    assert chain.timed(planned) == [Stage("autoencoder", 64, 0, 2.0), Stage("denoiser", 64, 0, 2.0)]
+    missing = chain.missing_trainings(settings)
+    assert [(each.name, run_dir) for run_dir, each in missing.items()] == [("autoencoder", tmp_path / "autoencoder")]
+    planned = [*missing.values(), chain.Planned("denoiser", settings, 0)]
+    assert chain.timed(planned, tmp_path) == [Stage("autoencoder", 64, 0, 2.0), Stage("denoiser", 64, 0, 2.0)]
+
+
+def test_what_has_seen_all_images_is_no_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    autoencoder = {"from": str(tmp_path / "autoencoder"), "recipe": {**RECIPE, "data": DATA}}
+    own = {"method": {"name": "denoiser", **DENOISER}, "foundation": {"autoencoder": autoencoder}}
+    denoiser = {"from": str(tmp_path / "denoiser"), "recipe": {**own, "data": DATA, "training": TRAINING}}
+    settings = plan("disdiff", {"foundation": {"denoiser": denoiser}, "data": DATA})
+    assert [each.name for each in chain.missing_trainings(settings).values()] == ["autoencoder", "denoiser"]
+    monkeypatch.setattr(chain, "seen_before", lambda run_dir: 64 if run_dir.name == "autoencoder" else 16)
+    assert [(each.name, each.seen) for each in chain.missing_trainings(settings).values()] == [("denoiser", 16)]
+
+
+def test_an_estimate_ends_no_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(settings: object, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(chain, "on_stand_ins", full)
+    settings = plan("denoiser", {"data": DATA, "method": DENOISER, "training": TRAINING})
+    assert chain.timed([chain.Planned("denoiser", settings, 0)], tmp_path) == [Stage("denoiser", 64, 0, 1.0)]
+    assert not list(tmp_path.iterdir()), "nothing is left"

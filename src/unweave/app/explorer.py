@@ -29,6 +29,7 @@ from unweave.app.uploads import check_upload_size
 from unweave.data import sampling
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import read_image
+from unweave.devices import best_device
 from unweave.editing.adjust import adjust_units
 from unweave.editing.full_size import FullPixels, change_on_original, read_original
 from unweave.editing.inputs import SAMPLING
@@ -109,7 +110,7 @@ class Explorer:
 
     def _draw_roughly(self) -> None:
         """A small edit, by which threads are chosen: in a thread of a server two are often slower than one."""
-        image = torch.zeros(1, *self.shape)
+        image = torch.zeros(1, *self.shape, device=best_device())
         start = self.method.start(1, torch.Generator().manual_seed(0))
         reconstruct_images(self.method, image, sampling=ROUGHLY, start=start)
 

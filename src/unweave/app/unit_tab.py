@@ -36,7 +36,8 @@ def build_unit_tab(explorer: Explorer, hand: Hand, store: PictureStore) -> gr.Dr
         picked = require_picked(picked)
         _, frames = next(explorer.traverse(picked, [index]))
         line = explorer.command("traverse", picked, ["--units", explorer.units[index].word])
-        pictures = [(store(frame, line), f"{share:.0%}") for frame, share in zip(frames, explorer.steps(index))]
+        labels = explorer.ranges[index].labels(explorer.steps(index))
+        pictures = [(store(frame, line), label) for frame, label in zip(frames, labels)]
         return [gr.update(value=pictures, label=explorer.names()[index]), line]
 
     def traverse_every(

@@ -46,9 +46,11 @@ def interpolate_units(
         codes, partner_codes = (encode_images(generative, side, batch) for side in (images, partners))
         units = check_units(range(codes.shape[1]) if units is None else units, codes.shape[1])
         edited = codes.repeat(len(weights), 1, 1)  # (step · batch, unit, dim)
-        ends = codes[:, units], partner_codes[:, units]
+        first, last = codes[:, units], partner_codes[:, units]
         jumps = torch.tensor([unit in discrete for unit in units], device=codes.device)[:, None]
-        ways = [torch.where(jumps, ends[weight > 0.5], torch.lerp(*ends, weight)) for weight in weights]
+        ways = [
+            torch.where(jumps, last if weight > 0.5 else first, torch.lerp(first, last, weight)) for weight in weights
+        ]
         edited[:, units] = torch.cat(ways)
         for on_curve, curve in curves:
             there = check_units(on_curve, codes.shape[1])

@@ -25,7 +25,7 @@ from unweave.editing.swap import swap_each
 from unweave.editing.traverse import traverse_units
 from unweave.figures.grid import grid
 from unweave.figures.overlay import overlay
-from unweave.figures.traversal import cycle, quantile_label
+from unweave.figures.traversal import cycle
 from unweave.method import Generative, Method, Sampling, evaluating
 from unweave.models.diffusion.sampling import check_sampling
 from unweave.runs.codes import encode_images
@@ -134,12 +134,9 @@ def traverse(
 
 
 def step_labels(lines: Sequence[CodeRange], steps: int) -> list[str]:
-    """What stands above the steps of a traversal: quantiles, shares of the way round, or numbers where rows differ."""
-    places = {(line.closed, *line.steps(steps)) for line in lines}
-    if len(places) > 1:
-        return [f"step {number}" for number in range(1, steps + 1)]
-    closed, *shares = places.pop()
-    return [f"{share:.0%} round" if closed else quantile_label(share) for share in shares]
+    """What stands above the steps of a traversal: what its rows have in common, or numbers where they differ."""
+    first, *others = [line.labels(line.steps(steps)) for line in lines]
+    return first if all(labels == first for labels in others) else [f"step {number}" for number in range(1, steps + 1)]
 
 
 def adjust(

@@ -75,14 +75,15 @@ class ClassVAE(OneShot):
 
     - p(x|k, z) is Bernoulli on images in [0, 1]. One decoder draws some maps of each class k, from k alone; the style
       mixes them (the first has weight 1), the pose moves the mixture, onto a background of one colour
-    - T falls from `temperature` to 1, evenly in its logarithm, in the first part of the training. While it is high,
-      all classes learn from every image, and so draw the same; they part as it falls. The style is 0 until T is 1: it
-      would tell things apart before the classes do
+    - T falls from `temperature` to 1, evenly in its logarithm, in the first part of the training, and never rises
+      again. While it is high, all classes learn from every image, and so draw the same; they part as it falls. The
+      style is 0 until T is 1: it would tell things apart before the classes do
     - prior_k is no parameter: with each step it rises where class k was rarer than others in the batch, and falls
       where it was more frequent
     """
 
     log_prior: Float[Tensor, "class"]
+    coolest: Float[Tensor, ""]
 
     def __init__(self, settings: ClassVAESettings, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -97,6 +98,7 @@ class ClassVAE(OneShot):
         self.mixer = nn.Sequential(nn.Linear(settings.style, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, settings.maps - 1))
         self.background = nn.Parameter(torch.full((channels, 1, 1), -3.0))  # logits
         self.register_buffer("log_prior", torch.zeros(settings.classes))
+        self.register_buffer("coolest", torch.tensor(torch.inf))
 
     def players(self) -> list[Player]:
         return [Player("classvae", self, list(self.parameters()))]
@@ -105,6 +107,8 @@ class ClassVAE(OneShot):
         s = self.settings
         posterior = self.posterior(batch.to_encode)
         temperature = self.temperature(batch)
+        if self.training:
+            self.coolest.fill_(temperature)
         pose, style = sample_posterior(posterior, rng).split(self.sizes, 1)
         z = torch.cat([pose, style if temperature == 1 else torch.zeros_like(style)], 1)
         scores = self.log_prior - self.errors(batch.images, z) / temperature
@@ -121,7 +125,8 @@ class ClassVAE(OneShot):
         if not batch.budget:
             return 1.0
         share = min(1.0, batch.seen / (self.settings.anneal * batch.budget))
-        return max(1.0, self.settings.temperature * prod(self.shape)) ** (1 - share)
+        scheduled = max(1.0, self.settings.temperature * prod(self.shape)) ** (1 - share)
+        return min(scheduled, self.coolest.item())
 
     def posterior(self, images: Images) -> Posterior:
         """Of the continuous units."""

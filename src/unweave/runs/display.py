@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = ("disentanglement", "eval_accuracy")
-"""What a line says of a protocol: one of these scores, or the one that is called as the protocol."""
+"""What a line says of a protocol: one of these scores, else the one that is called as the protocol, else its first."""
 
 
 def run_html(run: "Run") -> str:
@@ -30,8 +30,7 @@ def run_html(run: "Run") -> str:
         "scores": ", ".join(
             f"{score} {measured[score]['value']:.3f} ({name})"
             for name, measured in scores["protocols"].items()
-            for score in measured
-            if score in (*SHOWN, name.split("@")[0])
+            for score in sorted(measured, key=lambda score: score not in (*SHOWN, name.split("@")[0]))[:1]
         ),
     }
     shown = facts_html(facts)

@@ -17,6 +17,7 @@ from unweave.data import sampling
 from unweave.devices import best_device
 from unweave.factors.coordinate import codes_at, position_of
 from unweave.factors.factor import Coordinate
+from unweave.figures.traversal import quantile_label
 from unweave.files import read_json
 from unweave.method import Method, evaluating
 from unweave.runs import reduction as reduction_
@@ -73,6 +74,10 @@ class CodeRange(ABC):
     def steps(self, count: int) -> list[float]:
         """Quantiles of a traversal."""
 
+    def labels(self, shares: Sequence[float]) -> list[str]:
+        """What stands above pictures at these quantiles: they, or shares of the way round."""
+        return [f"{share:.0%} round" if self.closed else quantile_label(share) for share in shares]
+
 
 @dataclass(frozen=True)
 class UnitRange(CodeRange):
@@ -97,6 +102,12 @@ class UnitRange(CodeRange):
             return np.linspace(0.02, 0.98, count).tolist()
         chosen = np.linspace(0, len(self.values) - 1, count).round().astype(int)
         return [self.share_of(value) for value in self.values[chosen]]
+
+    def labels(self, shares: Sequence[float]) -> list[str]:
+        """The quantiles, or the values of a discrete unit."""
+        if self.values is None:
+            return super().labels(shares)
+        return [f"{code.flatten()[0]:g}" for code in self.codes_at(shares)]
 
     def levels_of(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows"]:
         return ((codes - self.mean) * self.direction).sum((1, 2))

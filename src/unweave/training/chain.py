@@ -4,6 +4,7 @@ What an image costs in each stage is timed before the first one begins, on untra
 stages go on, what they really take corrects it.
 """
 
+import logging
 import os
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import torch
 
 from unweave import progress
+from unweave.data.open import open_data
 from unweave.progress import Amount, Canvas, Progress, Task
 from unweave.runs import checkpoint
 from unweave.runs.plan import plan
@@ -23,6 +25,8 @@ from unweave.training import recipes
 from unweave.training.experiment import Experiment
 from unweave.training.prepare import prepare
 from unweave.training.step_time import on_stand_ins, seconds_per_image
+
+logger = logging.getLogger("unweave")
 
 LEAST = 4_000
 """Images of all stages; fewer are trained sooner than a step is timed, and each stage has its own progress."""
@@ -35,7 +39,7 @@ class Planned(NamedTuple):
 
     name: str
     settings: RunSettings
-    run_dir: Path
+    seen: int  # images, where it goes on
 
 
 class Stage(NamedTuple):
@@ -56,47 +60,62 @@ def joined(experiment: Experiment) -> Iterator[None]:
         yield
         return
     settings = experiment.settings
-    planned = [*missing_trainings(settings), Planned(settings.method.name, settings, experiment.run_dir)]
+    planned = [*missing_trainings(settings).values(), Planned(settings.method.name, settings, 0)]
     images = sum(each.settings.training.images for each in planned)
     several = "WORLD_SIZE" in os.environ or any(each.settings.training.processes > 1 for each in planned)
     if len(planned) == 1 or several or images < LEAST:
         yield
         return
-    stages = timed(planned)
+    open_data(settings.data)  # files are read once, with a progress of their own
+    stages = timed(planned, experiment.run_dir.parent)
     with inner.task("training", 100, "%", 0) as task, progress.use(Chain(inner, task, stages)):
         yield
 
 
-def missing_trainings(settings: RunSettings) -> Iterator[Planned]:
-    """The foundations that are to be trained for these settings, in their order."""
+def missing_trainings(settings: RunSettings) -> dict[Path, Planned]:
+    """The foundations that are to be trained for these settings, in their order, by run directory.
+
+    One that was stopped between its last step and its end is none of them: it takes no step.
+    """
+    planned: dict[Path, Planned] = {}
     for recipe in recipes.missing(settings, allowed=True):
         own = plan(recipe.what, recipe.table)
-        yield from missing_trainings(own)
-        yield Planned(recipe.kind, own, recipe.run_dir)
+        planned |= missing_trainings(own)
+        seen = seen_before(recipe.run_dir)
+        if seen < own.training.images:
+            planned[recipe.run_dir] = Planned(recipe.kind, own, seen)
+    return planned
 
 
-def timed(planned: Sequence[Planned]) -> list[Stage]:
-    """The stages with what an image costs in each; one that cannot be timed is taken to cost what the last one does."""
+def timed(planned: Sequence[Planned], place: Path) -> list[Stage]:
+    """The stages with what an image costs in each; one that cannot be timed is taken to cost what the last one does.
+
+    Stand-ins are written below `place`, where runs have room, and are gone afterwards.
+    """
     stages: list[Stage] = []
     cost, threads = 1.0, torch.get_num_threads()
     progress.message(f"timing a step of {', '.join(each.name for each in planned)}, for one time left of all")
+    place.mkdir(parents=True, exist_ok=True)
     try:
         for each in planned:
-            with progress.use(Progress()), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            temporary = tempfile.TemporaryDirectory(dir=place, prefix=".timing-", ignore_cleanup_errors=True)
+            with progress.use(Progress()), temporary as folder:
                 cost = _cost(each.settings, Path(folder)) or cost
-            stages.append(Stage(each.name, each.settings.training.images, seen_before(each.run_dir), cost))
+            stages.append(Stage(each.name, each.settings.training.images, each.seen, cost))
     finally:
         torch.set_num_threads(threads)
     return stages
 
 
 def _cost(settings: RunSettings, folder: Path) -> float | None:
+    """Seconds of an image; None where that cannot be timed: what is wrong is said where it is trained."""
     try:
         trainer = prepare(Experiment(on_stand_ins(settings, folder), folder / "run"))
-    except (ValueError, LookupError):  # what is wrong is said where it is trained
+        with trainer.held:
+            return seconds_per_image(trainer)
+    except Exception as error:  # of any library: an estimate ends no training
+        logger.debug("not timed: %s", error)
         return None
-    with trainer.held:
-        return seconds_per_image(trainer)
 
 
 def seen_before(run_dir: Path) -> int:
@@ -148,6 +167,8 @@ class ChainTask(Task):
 
     def update(self, done: Amount, note: str = "", total: Amount | None = None) -> None:
         now, seen, self.note = time.monotonic(), int(done), note or self.note
-        first, began = self.first = self.first or (seen, now)
+        if self.first is None:
+            self.first = seen, now
+        first, began = self.first
         known = seen > first and now - began > SETTLED
         self.chain.update(seen, (now - began) / (seen - first) if known else None, self.note)

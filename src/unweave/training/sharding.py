@@ -46,9 +46,9 @@ def whole_tensors(method: Trainable, tensors: Mapping[str, Tensor]) -> dict[str,
 
 
 def own_part(method: Trainable, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The reverse: of split tables the rows of this process."""
+    """The reverse: of split tables the rows of this process, which keep nothing of the others in memory."""
     split = {name: _rows(method, name, tensor) for name, tensor in tensors.items()}
-    return {name: tensor[own_rows(split[name])] if split[name] else tensor for name, tensor in tensors.items()}
+    return {name: tensor[own_rows(split[name])].clone() if split[name] else tensor for name, tensor in tensors.items()}
 
 
 def _rows(method: Trainable, name: str, tensor: Tensor) -> int:

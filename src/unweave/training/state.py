@@ -44,7 +44,7 @@ def state_tensors(
     """
     return {
         "weights": whole_tensors(state.method, state.method.state_dict()),
-        "average": state.average.tensors(),
+        "average": whole_tensors(state.method, state.average.tensors()),
         "optimiser": whole_tensors(state.method, _optimiser_tensors(state)),
         "generators": {
             f"{rank}/{name}": value
@@ -63,7 +63,7 @@ def restore_state(path: Path, state: TrainingState, rank: int = 0) -> dict[str, 
     if "optimiser" not in tensors:
         raise LookupError(f"{path} was shared without its optimiser, so training cannot go on from it.")
     state.method.load_state_dict(own_part(state.method, tensors["weights"]))
-    state.average.load(tensors["average"], record["steps"])
+    state.average.load(own_part(state.method, tensors["average"]), record["steps"])
     _load_optimisers(own_part(state.method, tensors["optimiser"]), state)
     prefix = f"{rank}/"
     own = {name.removeprefix(prefix): of for name, of in tensors["generators"].items() if name.startswith(prefix)}

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from unweave.data.open import open_data
+from unweave.devices import synchronize
 from unweave.method import Pretraining, evaluating
 from unweave.models.foundation_settings import NetworkSource
 from unweave.runs.model import build, open_whole_foundation
@@ -33,6 +34,7 @@ def seconds_per_image(trainer: Trainer) -> float | None:
     state.method.train()
     began, images, first = time.perf_counter(), 0, 0
     for step in loop.steps(state.players, stream, state.optimisers, settings, trainer.accelerator, state.rng):
+        synchronize(trainer.device)
         if first == 0:
             began, first = time.perf_counter(), step.seen
         images = step.seen - first
