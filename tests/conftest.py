@@ -104,6 +104,12 @@ def _map_of_principal_components(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unweave.evaluation.code_map.has_umap", lambda: False)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """A test that leaves torch with more threads would slow all that follow it, in both processes."""
+    torch.set_num_threads(1)
+
+
 MAY_SKIP = ("no decoder", "root may read everything", "needs another user")
 """Why a test may be skipped where everything is there: it is of another kind of method, or of another user."""
 
