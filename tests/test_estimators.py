@@ -51,6 +51,7 @@ def test_it_works_in_a_pipeline() -> None:
     assert set(pipeline.predict(IMAGES)) <= set(labels)
 
 
+@pytest.mark.long
 def test_files_folders_and_names_are_images_too(tmp_path: Path) -> None:
     for i, image in enumerate(IMAGES[:20]):
         Image.fromarray(image).save(tmp_path / f"{i:02d}.png")

@@ -152,6 +152,7 @@ def test_a_run_on_a_split_is_scored_and_encoded_on_another(
     assert "--split needs a run" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_several_runs_give_an_interval_of_the_method(
     quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -87,6 +87,7 @@ def test_the_other_edits_take_groups(diti_run: Run) -> None:
     assert few.shape[0] == 2
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_few_swaps")
 def test_edit_scores_are_of_groups(diti_run: Run) -> None:
     scores = evaluate_edits(diti_run, sampling=Sampling("ddim", 2))

@@ -41,6 +41,7 @@ def test_the_slope_of_a_network_with_attention_is_that_of_small_steps(quick_run:
     assert torch.allclose(slope, (ends[1] - ends[0]) / 2e-2, atol=2e-3 * float(slope.abs().max()) + 1e-4)
 
 
+@pytest.mark.long
 def test_a_method_on_a_frozen_denoiser_lends_that_one(disdiff_run: Run) -> None:
     opened = open_denoiser(disdiff_run)
     assert not opened.takes_units

@@ -46,6 +46,7 @@ def test_runs_stand_side_by_side(runs: list[Path]) -> None:
     assert comparison.agreement == {}
 
 
+@pytest.mark.long
 def test_the_json_has_the_keys_that_it_had(runs: list[Path]) -> None:
     comparison, before = compare(runs[:2]).to_json(), stored("compare")
     assert list(comparison) == list(before)
@@ -56,6 +57,7 @@ def test_the_json_has_the_keys_that_it_had(runs: list[Path]) -> None:
     assert key_tree(comparison["runs"][0]) == key_tree({**encdiff, **LATER, **dict.fromkeys(SCORES)})
 
 
+@pytest.mark.long
 def test_a_report_of_the_present_weights_is_not_made_again(runs: list[Path]) -> None:
     recorder = Recorder()
     with progress.use(recorder):
@@ -75,6 +77,7 @@ def test_a_report_made_in_another_way_is_not_compared(runs: list[Path]) -> None:
     assert comparison.runs[0].psnr_units_alone != other.reconstruction.units_alone.psnr  # of another x_T
 
 
+@pytest.mark.long
 def test_what_has_no_units_is_left_out(runs: list[Path], disdiff_run: Run) -> None:
     denoiser = Run(disdiff_run.path.parent / "denoiser")
     recorder = Recorder()

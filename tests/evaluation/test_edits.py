@@ -47,7 +47,7 @@ def test_swaps_of_a_run_are_measured_and_kept(quick_run: Run) -> None:
     assert quick_run.dataset().factor_names[0] in captured.get()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("_few_swaps")
 def test_swaps_are_measured_on_a_split(quick_run: Run) -> None:
     scores = evaluate_edits(quick_run, split="test", sampling=Sampling("ddim", 2))

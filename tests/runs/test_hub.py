@@ -124,6 +124,7 @@ def test_paths_of_this_machine_are_not_shared(quick_run: Run, folder: Path) -> N
     assert "command" not in Run(folder).record()
 
 
+@pytest.mark.long
 def test_no_absolute_path_is_shared(disdiff_run: Run, tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (20, 16, 16, 3), dtype=np.uint8)
     (tmp_path / "photos").mkdir()

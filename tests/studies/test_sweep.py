@@ -67,6 +67,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     return done
 
 
+@pytest.mark.long
 def test_a_study_that_has_grown_does_what_is_new(in_process: InProcess, tmp_path: Path) -> None:
     options = SweepOptions(tmp_path / "out")
     first = unweave.sweep(write(tmp_path / "study.toml", 64, methods='["betavae"]', seeds="1"), options)
@@ -81,6 +82,7 @@ def test_a_study_that_has_grown_does_what_is_new(in_process: InProcess, tmp_path
     assert len(in_process.names) == 2
 
 
+@pytest.mark.long
 def test_a_run_that_fails_is_set_aside_and_tried_again_when_asked(in_process: InProcess, tmp_path: Path) -> None:
     study, out = write(tmp_path / "study.toml", 64, methods='["betavae"]'), tmp_path / "out"
     in_process.failing.add("betavae-sprites-16-64-0")

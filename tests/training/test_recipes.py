@@ -352,7 +352,7 @@ def test_memory_that_does_not_suffice_leaves_everything_as_it_was(
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_threads_of_a_stage_are_its_own(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     train(tmp_path, {**RECIPE, "training": {**TRAINING, "threads": 2}})

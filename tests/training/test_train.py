@@ -301,10 +301,8 @@ def test_previews_do_not_change_training(tmp_path: Path) -> None:
     assert one.digest() == other.digest()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_a_real_process_saves_and_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     place = tmp_path / "run"
     words = [f"method.{key}={json.dumps(value)}" for key, value in QUICK.items()]

@@ -79,7 +79,7 @@ def test_the_page_stands_alone_and_says_what_the_json_says(copy: Run) -> None:
         assert len(unit.values.correlations) == len(facts.units) - 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_ends_of_a_unit_are_its_ends(copy: Run, tmp_path: Path) -> None:
     facts = report(copy, sampling=FEW, output=tmp_path / "r.html").facts
     codes = unweave.encode(copy)["codes"][:, :, 0]
@@ -126,6 +126,7 @@ def test_groups_and_vectors_have_a_card_each(diti_run: Run, disdiff_run: Run, tm
     assert all(0 < unit.values.explained <= 1 for unit in facts.units)
 
 
+@pytest.mark.long
 def test_a_method_without_start_says_one_reconstruction(tmp_path: Path) -> None:
     run = unweave.train(
         "betavae",
