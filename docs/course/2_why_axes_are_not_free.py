@@ -117,5 +117,8 @@ assert abs(lost(2, 2, np.pi / 4)) < 1e-9, "factors of equal strength: a circle, 
 # So this is what breaks the tie in practice, where factors differ in strength; `unweave demo vae` measures it in a
 # trained network, as `ELBO, mean-field`.
 #
+# Draw what is known of a code, given one picture, as an ellipse: narrow along a direction that changes the picture
+# much, wide along one that changes it little. Independent spreads describe it where it stands upright on the axes.
+#
 # **To discuss.** Two factors change the same pixels: which axes are the cheapest then? (Those of the ellipse, which are
-# not the factors: see *The VAE* in the ideas, and its last curve.)
+# not the factors: see *Why a code's axes mean something at all* in the ideas, and the last curve there.)

@@ -23,7 +23,7 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, said: str, tmp_path: Pa
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = write_method("mine", tmp_path / "mine")
     assert path == tmp_path / "mine" / "unweave_mine.py"
-    assert read_study(tmp_path / "mine" / "study.toml").methods[0].name == "mine"
+    assert read_study(tmp_path / "mine" / "study_mine.toml").methods[0].name == "mine"
     with pytest.raises(FileExistsError, match="there already"):
         write_method("mine", tmp_path / "mine")
 
@@ -58,5 +58,5 @@ def test_what_is_written_keeps_the_contract_and_can_be_swept(tmp_path: Path) -> 
 
     assert "two processes agree" in python("unweave", "check", "method", "my_own")
     assert "passed" in python("pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder))
-    python("unweave", "sweep", "my_own/study.toml", "--small", "--out", "out")
+    python("unweave", "sweep", "my_own/study_my_own.toml", "--small", "--out", "out")
     assert "my_own" in (tmp_path / "out" / "results.csv").read_text()

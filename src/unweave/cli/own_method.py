@@ -29,10 +29,10 @@ def new_method(
     """Write a method that works, its test, and a study that compares it.
 
     \b
-        unweave new method mine          a folder, mine/, with one short file to change
-        pip install -e mine              now `unweave train mine` and every study know it
-        unweave check method mine        the contract
-        unweave sweep mine/study.toml    beside two others
+        unweave new method mine                 a folder, mine/, with one short file to change
+        pip install -e mine                     now `unweave train mine` and every study know it
+        unweave check method mine               the contract
+        unweave sweep mine/study_mine.toml       beside two others
     """
     from unweave.studies.new_method import write_method
 

@@ -77,6 +77,11 @@ def command(
         return
     if small:
         output.say("--small: one seed, hardly any training. These are not results.")
+    if kept := [state for state in states(planned).values() if state == "done"]:
+        output.say(
+            f"{len(kept)} of {len(planned.runs)} runs are there already and are kept; a change in the code of a method "
+            "is not noticed: --out another folder does all of them anew."
+        )
     from unweave.cli.live import live_table
 
     with live_table(planned, quiet) as watcher:

@@ -12,7 +12,7 @@ FILES = {
     "unweave_{name}.py": "method.py.j2",
     "test_{name}.py": "test_method.py.j2",
     "pyproject.toml": "pyproject.toml.j2",
-    "study.toml": "study.toml.j2",
+    "study_{name}.toml": "study.toml.j2",
 }
 
 

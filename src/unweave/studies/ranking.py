@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from unweave.evaluation.seeds import Interval, t_interval
 
@@ -60,7 +60,7 @@ def ranks(scores: Mapping[str, BySeed], seed: int = 0) -> dict[str, Rank]:
     """The rank of every method by its mean, and where it lies if the means are drawn anew.
 
     Means are drawn from their t-distributions, n - 1 degrees of freedom, each method by itself: what the seeds leave
-    open. Ties share no place; they go by the order of the methods.
+    open. Ties share a place.
     """
     means = np.array([np.mean([*values.values()]) for values in scores.values()])
     places = _places(means[None])[0]
@@ -127,8 +127,7 @@ def _draw_means(scores: Mapping[str, BySeed], rng: np.random.Generator) -> Float
 
 def _places(values: Float[np.ndarray, "draw method"]) -> Float[np.ndarray, "draw method"]:
     """1 for the largest of each row."""
-    order = np.argsort(-values, axis=1, kind="stable")
-    return np.argsort(order, axis=1, kind="stable").astype(np.float64) + 1
+    return rankdata(-values, method="min", axis=1).astype(np.float64)
 
 
 def _within(values: Float[np.ndarray, " run"], groups: Sequence[str]) -> float:
