@@ -32,6 +32,7 @@ def command(
     \b
         unweave contrast RUN control/ treated/ --replicate plates.csv:plate
         unweave contrast control/ treated/                    trains on both first (minutes)
+        unweave contrast RUN --by groups.csv:group control treated
         unweave contrast RUN --by factors.csv:size '<12' '>=12'
 
     Of each unit: Cliff's delta with its interval of 95 %, p adjusted by Benjamini and Hochberg, and the typical picture
@@ -61,6 +62,12 @@ def command(
             seed=seed,
             output=output,
             overwrite=overwrite,
+        )
+    facts = found.facts
+    if facts.ceiling.low > 0.5 and not any(unit.differs for unit in facts.units):
+        out.say(
+            f"the groups can be told apart (AUROC {facts.ceiling.auroc:.2f} by all units together), and none of the "
+            f"{facts.kind} shows it by itself: train longer, or try another method"
         )
     if json:
         out.print_json({"page": None if found.page is None else str(found.page), **found.facts.to_json()})

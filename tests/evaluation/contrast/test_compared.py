@@ -40,6 +40,16 @@ def test_factors_are_compared_on_their_curves(tmp_path: Path, monkeypatch: pytes
     assert found.medians(1, CODES, in_b).shape == (2, 1, 1)
 
 
+def test_the_seam_of_a_circle_hides_no_difference(tmp_path: Path, untyped: None) -> None:
+    angles = RNG.choice([-np.pi / 2, np.pi / 2], 300) + RNG.normal(scale=0.3, size=300)
+    codes = np.stack([np.cos(angles), np.sin(angles)], 1)[..., None].astype(np.float32)
+    found = compared_in(run_with(tmp_path, (Factor((0, 1), 1.0, fit_coordinate(CIRCLE)),)), SimpleNamespace(), codes)
+    in_b = np.sin(angles) > 0
+    (above, below) = (found.values[group, 0] for group in (in_b, ~in_b))
+    assert above.min() > below.max() or below.min() > above.max()
+    assert np.abs(found.medians(0, codes, in_b).numpy()[..., 0] - [[0, -1], [0, 1]]).max() < 0.1
+
+
 def test_factors_of_other_weights_are_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untyped: None
 ) -> None:

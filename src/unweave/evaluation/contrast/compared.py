@@ -34,21 +34,22 @@ class Compared:
     def medians(self, index: int, codes: UnitCodes, in_b: InB) -> Float[Tensor, "2 moved dim"]:
         """The codes of one of them at A's median and at B's: on its curve where it has one, else number by number."""
         units, coordinate = self.groups[index].units, self.coordinates[index]
-        if coordinate is None:
-            found = [np.median(codes[group][:, units], axis=0) for group in (~in_b, in_b)]
-            return torch.from_numpy(np.stack(found)).float()
-        positions = _unrolled(coordinate, codes[:, units].reshape(len(codes), -1))
-        middle = np.array([np.median(positions[group]) for group in (~in_b, in_b)])
-        start = _start(coordinate, codes[:, units].reshape(len(codes), -1)) if coordinate.closed else 0.0
-        points = codes_at(coordinate, (middle + start) % 1 if coordinate.closed else middle)
-        return torch.from_numpy(points.reshape(2, len(units), codes.shape[2])).float()
+        middle = np.stack([np.median(codes[group][:, units], axis=0) for group in (~in_b, in_b)])
+        if coordinate is not None:
+            numbers = codes[:, units].reshape(len(codes), -1)
+            if coordinate.closed:
+                places = position_of(coordinate, middle.reshape(2, -1))
+            else:
+                places = np.array([np.median(position_of(coordinate, numbers[group])) for group in (~in_b, in_b)])
+            middle = codes_at(coordinate, places).reshape(middle.shape)
+        return torch.from_numpy(middle).float()
 
 
 def compared_in(run: Run, method: Method, codes: UnitCodes) -> Compared:
     """The factors of factors.json that are shown, where they are of these weights; else the units that vary most.
 
-    A factor's number is its position on its curve, of a closed one from -0.5 to 0.5 around the mean of all images;
-    without a curve, and of units, it is the first principal component.
+    A factor's number is its position on its open curve; of a closed one, which has no first place, without a curve, and
+    of units it is the first principal component.
     """
     found = read_factors(run)
     if found is None or not are_current(run, found):
@@ -62,20 +63,6 @@ def compared_in(run: Run, method: Method, codes: UnitCodes) -> Compared:
     ]
     values = measure_values(codes, groups).values.astype(np.float64)
     for column, factor in enumerate(factors):
-        if factor.coordinate is not None:
-            values[:, column] = _unrolled(factor.coordinate, codes[:, list(factor.units)].reshape(len(codes), -1))
+        if factor.coordinate is not None and not factor.coordinate.closed:
+            values[:, column] = position_of(factor.coordinate, codes[:, list(factor.units)].reshape(len(codes), -1))
     return Compared("factors", groups, values, [factor.coordinate for factor in factors])
-
-
-def _start(coordinate: Coordinate, codes: Float[np.ndarray, "rows number"]) -> float:
-    """The mean direction of all images on a closed curve, in [0, 1)."""
-    turns = np.exp(2j * np.pi * position_of(coordinate, codes))
-    return float(np.angle(turns.mean()) / (2 * np.pi) % 1)
-
-
-def _unrolled(coordinate: Coordinate, codes: Float[np.ndarray, "rows number"]) -> Float[np.ndarray, "rows"]:
-    """Positions; on a closed curve around the mean of all images, which is 0."""
-    positions = position_of(coordinate, codes).astype(np.float64)
-    if not coordinate.closed:
-        return positions
-    return (positions - _start(coordinate, codes) + 0.5) % 1 - 0.5
