@@ -65,10 +65,16 @@ ELSEWHERE = {
 TRIED = (
     "index", "start", "architecture", "data", "security",
     "howto/compare_groups", "howto/own_pictures", "howto/explorer",
+    "howto/local_directions", "howto/without_torch", "howto/write_a_method", "ideas/classvae",
 )  # fmt: skip
 """Pages whose commands are run; of all others `test_commands_of_pages` reads them."""
 HELP = "help"
-RUNS = {"contrastive": "runs/byol-classes", "csdismo": "runs/csdismo-classes", "diti": "runs/diti-rooms"}
+RUNS = {
+    "ideas/classvae": "runs/classvae-classes",
+    "contrastive": "runs/byol-classes",
+    "csdismo": "runs/csdismo-classes",
+    "diti": "runs/diti-rooms",
+}
 RUNS |= {"foundations": "runs/disdiff-rooms", "architecture": "runs/encdiff-photos", HELP: "runs/a"}
 """What RUN is on a page; elsewhere it is runs/a."""
 STAND_INS = {
@@ -84,6 +90,7 @@ STAND_INS |= {"runs/diti": "runs/diti-rooms", "runs/denoiser_rooms": "runs/denoi
 STAND_INS |= {"foundation.denoiser.from=runs/d": "foundation.denoiser.from=runs/denoiser-rooms"}
 DENOISER = "unweave train denoiser data=rooms"
 BEFORE = {"foundations": [DENOISER, "unweave train byol data=rooms"]}
+BEFORE |= {"ideas/classvae": ["unweave train classvae data=classes/"]}
 BEFORE |= {HELP: [DENOISER, "unweave train diti data=rooms", "unweave train disdiff data=rooms"]}
 """Commands that a page takes for done."""
 FEW = {"--steps": "2", "--rows": "400", "--repeats": "1", "--processes": "1"}
