@@ -17,7 +17,7 @@ WIDTH = 240  # pixels that Cliff's delta from -1 to 1 is wide
 def render_contrast(facts: Mapping[str, Any], pictures: Sequence[UInt8[np.ndarray, "3 height width channel"]]) -> str:
     """The whole page of what contrast.json says, as text in UTF-8; pictures are of its first units."""
     a, b = facts["names"]
-    columns = [f"typical of {a}", f"this unit at the median of {a}", f"at the median of {b}"]
+    columns = [f"typical of {a}", f"the same at the median of {a}", f"at the median of {b}"]
     drawn = [picture_address(grid([steps], column_labels=columns)) for steps in pictures[: len(facts["units"])]]
     page = template("unweave.evaluation.contrast", "page.html.j2", thousands="{:,}".format, p=_p, across=_across)
     style = Markup(template(PACKAGE, "style.css").render())
