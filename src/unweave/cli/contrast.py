@@ -64,7 +64,7 @@ def command(
             overwrite=overwrite,
         )
     facts = found.facts
-    if facts.ceiling.low > 0.5 and not any(unit.differs for unit in facts.units):
+    if facts.differ_together:
         out.say(
             f"the groups can be told apart (AUROC {facts.ceiling.auroc:.2f} by all units together), and none of the "
             f"{facts.kind} shows it by itself: train longer, or try another method"

@@ -32,7 +32,7 @@ def new_method(
         unweave new method mine                 a folder, mine/, with one short file to change
         pip install -e mine                     now `unweave train mine` and every study know it
         unweave check method mine               the contract
-        unweave sweep mine/study_mine.toml       beside two others
+        unweave sweep mine/study_mine.toml      beside two others
     """
     from unweave.studies.new_method import write_method
 

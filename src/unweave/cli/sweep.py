@@ -77,9 +77,9 @@ def command(
         return
     if small:
         output.say("--small: one seed, hardly any training. These are not results.")
-    if kept := [state for state in states(planned).values() if state == "done"]:
+    if kept := [*states(planned).values()].count("done"):
         output.say(
-            f"{len(kept)} of {len(planned.runs)} runs are there already and are kept; a change in the code of a method "
+            f"{kept} of {len(planned.runs)} runs are there already and are kept; a change in the code of a method "
             "is not noticed: --out another folder does all of them anew."
         )
     from unweave.cli.live import live_table

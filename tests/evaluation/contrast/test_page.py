@@ -18,6 +18,7 @@ FACTS = {
     "ceiling": {"auroc": 0.9, "low": 0.8, "high": 0.95},
     "units": [{**UNIT, "auroc": 0.75, "differs": True, "change": 0.1}],
     "level": 0.05,
+    "differ_together": False,
 }
 
 
@@ -42,6 +43,12 @@ def test_too_few_to_differ_are_said():
     assert "allow no p below" not in render_contrast(FACTS, [])
     few = {**FACTS, "design": "nested", "replicates": [3, 3], "smallest_p": 0.1}
     assert "allow no p below 0.1: none can be said to differ" in render_contrast(few, [])
+
+
+def test_groups_that_differ_in_no_single_unit_are_said_to_differ():
+    words = "So the groups do differ, and no single one of the units shows it"
+    assert words in render_contrast({**FACTS, "differ_together": True}, [])
+    assert words not in render_contrast(FACTS, [])
 
 
 def test_channels_are_shown_in_their_colours_and_once():

@@ -73,6 +73,11 @@ class ContrastFacts:
     weights: str  # digest of the run's raw weights
     seed: int
 
+    @property
+    def differ_together(self) -> bool:
+        """Whether all units together tell the groups apart and none does alone, though the design allows that."""
+        return self.smallest_p < LEVEL and self.ceiling.low > 0.5 and not any(unit.differs for unit in self.units)
+
     def to_json(self) -> dict[str, Any]:
         units = [
             {
@@ -85,7 +90,8 @@ class ContrastFacts:
             }
             for unit in self.units
         ]
-        return {**asdict(self), "ceiling": self.ceiling._asdict(), "units": units, "level": LEVEL}
+        own = {"ceiling": self.ceiling._asdict(), "units": units, "level": LEVEL}
+        return {**asdict(self), **own, "differ_together": self.differ_together}
 
 
 class TypicalPicture(NamedTuple):
