@@ -93,15 +93,16 @@ def test_a_killed_encoder_costs_the_part_that_it_was_at(quick_run: Run, tmp_path
     while process.poll() is None and time.monotonic() < deadline and not killed:
         time.sleep(0.02)
         written = {path: path.stat().st_mtime_ns for path in folder.glob("part-*")}
-        for child in psutil.Process(process.pid).children(recursive=True) if written else []:
+        for child in psutil.Process(process.pid).children(recursive=True) if len(written) > 1 else []:
             if "Encoder" in "".join(child.cmdline()[:1]):
                 os.kill(child.pid, signal.SIGKILL)
                 killed = True
     assert killed
     assert process.wait(300) == 0
     about = whole_codes(folder)
-    assert 0 < len(written) < about.parts
-    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert 1 < len(written) < about.parts
+    again = [path for path, moment in written.items() if path.stat().st_mtime_ns != moment]
+    assert again in ([], [max(written)])  # it may be killed between writing a part and saying so
     rows = np.arange(sum(about.counts))
     codes, read, _ = read_codes(folder, rows)
     assert np.array_equal(read, rows)
