@@ -129,6 +129,8 @@ class Pretraining(Trainable):
 
 class Method(Trainable):
     unit_groups = NamedGroups()
+    joint_units: Sequence[tuple[int, ...]] = ()
+    """Units that tell one thing together, as cosine and sine tell an angle: they are in one factor."""
 
     @abstractmethod
     def encode(self, images: Images) -> Units:

@@ -20,6 +20,7 @@ from unweave.runs.ray_codes import Encoder, EncodingPlace, Reader, describe, tab
 from unweave.runs.run import Run
 from unweave.runs.sharded_codes import begin_codes, finish_codes
 
+ROOT = Path(__file__).parents[2]
 SIDE = 24  # pixels of a photograph
 FEW = {"images": 32, "batch": 16, "precision": "float32", "threads": 1}
 SPRITES = {"name": "sprites", "size": 16, "view": {"keep": {"x": [0, 4], "y": [0, 4]}}}
@@ -47,6 +48,8 @@ def make(place: Path) -> None:
     write_networks(place)
     write_runs(place / "runs")
     (place / "configs").mkdir()
+    (place / "benchmarks").mkdir()
+    (place / "benchmarks" / "results").symlink_to(ROOT / "benchmarks" / "results")
     shutil.copy(place / "runs" / "a" / "settings.toml", place / "settings.toml")
     shutil.copy(place / "settings.toml", place / "configs" / "my.toml")
     run = Run(place / "runs" / "a")

@@ -25,6 +25,7 @@ from tests.docs.page_commands import PAGES, ROOT, command_line, commands, help_t
 
 import unweave
 from unweave.cli import main as cli
+from unweave.training import recipes
 
 CLAIMS = "laws/test_demo_laws.py::test_its_claim_holds_and_fails_where_its_own_term_is_off"
 OWN_METHOD = "studies/test_new_method.py::test_what_is_written_keeps_the_contract_and_can_be_swept"
@@ -71,7 +72,7 @@ TRIED = (
 HELP = "help"
 RUNS = {
     "ideas/classvae": "runs/classvae-classes",
-    "contrastive": "runs/byol-classes",
+    "contrastive": "runs/byol-sprites",
     "csdismo": "runs/csdismo-classes",
     "diti": "runs/diti-rooms",
 }
@@ -85,15 +86,17 @@ STAND_INS = {
     "STUDY.toml": "study.toml",
 }
 STAND_INS |= {"NAME": "rooms", "training.images=MORE": "training.images=64"}
+STAND_INS |= {"training.images=200000": "training.images=64"}
 STAND_INS |= {"data.channels=0,2": "data.channels=0,1"}  # the small cells have two channels
 STAND_INS |= {"runs/diti": "runs/diti-rooms", "runs/denoiser_rooms": "runs/denoiser-rooms"}
 STAND_INS |= {"foundation.denoiser.from=runs/d": "foundation.denoiser.from=runs/denoiser-rooms"}
 DENOISER = "unweave train denoiser data=rooms"
 BEFORE = {"foundations": [DENOISER, "unweave train byol data=rooms"]}
+BEFORE |= {"contrastive": ["unweave train byol data=sprites data.size=16"]}
 BEFORE |= {"ideas/classvae": ["unweave train classvae data=classes/"]}
 BEFORE |= {HELP: [DENOISER, "unweave train diti data=rooms", "unweave train disdiff data=rooms"]}
 """Commands that a page takes for done."""
-FEW = {"--steps": "2", "--rows": "400", "--repeats": "1", "--processes": "1"}
+FEW = {"--steps": "2", "--pairs": "4", "--rows": "400", "--repeats": "1", "--processes": "1"}
 """Options that are added where a command has them."""
 TRAINING = [f"training.{key}={value}" for key, value in small_place.FEW.items()]
 SETTINGS = {
@@ -145,6 +148,11 @@ def small(words: list[str]) -> list[str]:
     return [*words, *own, *TRAINING]
 
 
+def few(recipe: recipes.Recipe) -> recipes.Recipe:
+    """Of a frozen network, the same with a budget of seconds."""
+    return recipe._replace(table={**recipe.table, "training": {**recipe.table.get("training", {}), **small_place.FEW}})
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
@@ -158,6 +166,8 @@ def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """That folder itself, as a copied run is a stranger's; what a page adds to it is gone when the page ends."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("webbrowser.open", lambda address: True)
+    missing = recipes.missing
+    monkeypatch.setattr(recipes, "missing", lambda *a, **b: [few(recipe) for recipe in missing(*a, **b)])
     before = {*folder.iterdir(), *(folder / "runs").iterdir()}
     yield folder
     for added in {*folder.iterdir(), *(folder / "runs").iterdir()} - before:
@@ -180,13 +190,13 @@ def run(command: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("_few_swaps")
-@pytest.mark.parametrize("page", TRIED)
+@pytest.mark.parametrize("page", sorted(pages()))
 def test_commands_of_a_page_run(page: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = []
     for command in [*BEFORE.get(page, []), *pages()[page]]:
         began = time.monotonic()
         code, said = run(command, monkeypatch)
-        print(f"{time.monotonic() - began:6.1f} s  {code}  {command}")
+        print(f"{time.monotonic() - began:6.1f} s  {code}  {page}: {command}", flush=True)
         if code:
             faults.append(f"{command}: {code}: {said}")
     assert faults == [], "\n".join(faults)

@@ -23,14 +23,6 @@ ACCEPTED = {
 }
 
 
-MISSED = {"size": "a larger cell makes a brighter picture, which is measured with less error than its area"}
-
-
-def cases() -> list[object]:
-    marks = {factor: pytest.mark.xfail(strict=True, reason=reason) for factor, reason in MISSED.items()}
-    return [pytest.param(factor, marks=marks.get(factor, ())) for factor in ACCEPTED]
-
-
 @pytest.fixture(scope="module")
 def cells() -> ModuleType:
     path = Path(__file__).parents[2] / "benchmarks" / "cells.py"
@@ -50,7 +42,7 @@ def drawn(cells: ModuleType, factors: np.ndarray, seed: int) -> np.ndarray:
     return rgb_pixels(((numbers - BLACK) / (WHITE - BLACK) * 255).round().clip(0, 255).astype(np.uint8))
 
 
-@pytest.mark.parametrize("factor", cases())
+@pytest.mark.parametrize("factor", ACCEPTED)
 def test_a_true_factor_of_cells_is_named(cells: ModuleType, factor: str) -> None:
     sizes, column = [len(values) for values in cells.FACTORS.values()], list(cells.FACTORS).index(factor)
     closed, classes = factor == "angle", sizes[column]

@@ -24,6 +24,13 @@ def test_a_circle_is_closed_and_its_position_is_the_angle() -> None:
     assert agreement > 0.99
 
 
+@pytest.mark.parametrize(("turn", "closed"), [(1.0, True), (0.85, False), (0.7, False)])
+@pytest.mark.parametrize("rows", [300, 600])
+def test_an_exact_circle_is_closed_and_a_part_of_it_open(turn: float, closed: bool, rows: int) -> None:
+    angles = 2 * np.pi * turn * TURNS[:rows]
+    assert fitted(np.stack([np.cos(angles), np.sin(angles)], 1)).closed == closed
+
+
 def test_position_one_of_a_closed_curve_is_position_zero() -> None:
     coordinate = fitted(CIRCLE)
     np.testing.assert_allclose(codes_at(coordinate, np.array([1.0, 1.25])), codes_at(coordinate, np.array([0.0, 0.25])))

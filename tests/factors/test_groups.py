@@ -161,3 +161,17 @@ def test_groups_that_depend_on_the_rows_are_said_to_be_unstable() -> None:
 
     made = world(uniform(500, 9), lambda values: values @ chain, decode, hues)
     assert not group_units(made.codes, made.effects).stable
+
+
+def test_what_is_joined_is_in_one_group_with_all_that_goes_with_it() -> None:
+    def encode(values: Values) -> np.ndarray:
+        return np.stack([values[:, 0], values[:, 1], values[:, 0] ** 3], 1)
+
+    def decode(codes: np.ndarray) -> Values:
+        return np.stack([(codes[:, 0] + np.cbrt(codes[:, 2])) / 2, codes[:, 1]], 1)
+
+    made = world(uniform(500), encode, decode, hues)
+    assert set(group_units(made.codes, made.effects).groups) == {(0, 2), (1,)}
+    joined = group_units(made.codes, made.effects, joint=[(1, 2), (5, 6)])
+    assert joined.groups == ((0, 1, 2),)
+    assert joined.effects == (pytest.approx(sum(group_units(made.codes, made.effects).effects)),)

@@ -84,6 +84,13 @@ def test_what_stands_on_the_lower_border_is_an_object_and_small_specks_are_not()
     assert (object_of(picture / 255) == thing).all()
 
 
+def test_a_thing_with_a_bright_kernel_is_one_object() -> None:
+    thing, kernel = (np.hypot(X - 32, Y - 32) < radius for radius in (20, 8))
+    picture = painted(thing, (0, 110, 0), ground=10)
+    picture[kernel] = (255, 255, 255)
+    assert (object_of(picture / 255) == thing).all()
+
+
 def test_large_pictures_measure_as_small_ones_do() -> None:
     small = painted(ellipse(20, 40, 15, 7, 0.5), (0, 255, 0))
     large = small.repeat(6, 0).repeat(6, 1)

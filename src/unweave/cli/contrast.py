@@ -20,6 +20,9 @@ def command(
         str | None,
         typer.Option(metavar="FILE:COLUMN|folders", help="what is independent: plates, animals, days; folders by name"),
     ] = None,
+    units: Annotated[
+        bool, typer.Option("--units", help="compare units, though the factors of the run were found")
+    ] = False,
     steps: Annotated[int, typer.Option(min=1, help="sampling steps of an edit")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the images that are looked at, and of permutations")] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="the .html to write")] = None,
@@ -32,8 +35,9 @@ def command(
     \b
         unweave contrast RUN control/ treated/ --replicate plates.csv:plate
         unweave contrast control/ treated/                    trains on both first (minutes)
+        unweave contrast cells/ --by groups.csv:group control treated        on all of the folder
         unweave contrast RUN --by groups.csv:group control treated
-        unweave contrast RUN --by factors.csv:size '<12' '>=12'
+        unweave contrast RUN --by factors.csv:size '<12' '>=12' --units
 
     Of each unit: Cliff's delta with its interval of 95 %, p adjusted by Benjamini and Hochberg, and the typical picture
     of A moved to B's median. Tiles of one picture are one replicate.
@@ -58,6 +62,7 @@ def command(
             *places[-2:],
             by=by,
             replicate=replicate,
+            units=units,
             sampling=Sampling("dpmsolver++", steps),
             seed=seed,
             output=output,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch.nn.functional import adaptive_avg_pool2d
 
 from unweave import progress
@@ -38,6 +38,8 @@ def find_factors(
     group has the coordinate and the states that its joint codes have. A factor's effect is the mean absolute change of
     pixels in [0, 1] where all of its units are swapped. `swaps` are drawn now unless they are given.
 
+    Units that the method itself joins (`Method.joint_units`) are in one group.
+
     Of a method without a decoder the dependence alone groups, and the effect is the deviation of the joint code. Where
     the groups change with the rows and pairs, a message says so. Raises ValueError for fewer than two images.
     """
@@ -51,7 +53,7 @@ def find_factors(
         swaps = swaps_of_rows(RunEditor(method, dataset, sampling, seed), rows, PAIRS)
     with progress.task("finding factors", (2 * len(units) + 1) * PAIRS, "images") as task:
         effects = _spreads(codes[:, units]) if swaps is None else _effects(swaps, units.tolist(), task)
-        grouped = group_units(codes[:, units], effects, seed)
+        grouped = group_units(codes[:, units], effects, seed, _places_of(method.joint_units, units))
         factors = list[Factor]()
         for number, group in enumerate(grouped.groups, len(units) + 1):
             members = tuple(units[list(group)].tolist())
@@ -65,6 +67,11 @@ def find_factors(
             f"{grouped.stability:.2f} with this one (1 is the same; {STABLE_FROM} is stable)."
         )
     return sorted(factors, key=lambda factor: -factor.effect)
+
+
+def _places_of(joint: Sequence[tuple[int, ...]], units: Int[np.ndarray, "unit"]) -> list[tuple[int, ...]]:
+    """Where the units that are joined stand among those that are grouped."""
+    return [tuple(np.flatnonzero(np.isin(units, group)).tolist()) for group in joint]
 
 
 def factor_of_codes(

@@ -12,6 +12,7 @@ MAX_ERROR = 0.06  # of the variance off the curve
 MAX_OF_SHUFFLED = 0.5  # of the error that a curve has where the numbers are shuffled apart
 CLOSED_MARGIN = 1.25  # of the open curve's error: a closed one may have no more
 MAX_GAP = 0.2  # of the length of a closed curve without a row
+NEAR_ERROR, NEAR_GAP = 0.01, 0.1  # within both a closed curve is taken whatever the open one leaves
 LANDMARKS, NEAR = 300, 0.1  # rows that are embedded, and the share of them that are near each
 MIN_ROWS, MAX_ROWS = 60, 1_000  # that a curve is fitted to
 
@@ -27,9 +28,10 @@ def fit_coordinate(codes: JointCodes, seed: int = 0) -> Coordinate | None:
     two thirds of these, a curve is near where it leaves at most 6 % of the variance of the others, and (with 20 knots
     or with 10) at most half of what it leaves when the numbers are shuffled, each by itself: a curve may wind through a
     plane, but no better than through that of numbers that have nothing to do with each other. It is closed where it
-    does not double back, has rows all along, and leaves no more than 1.25 times what the open one does. The limits are
-    ours, set on `builtin:rooms` and hand-made codes. One number is its own curve, open. `seed` names the rows that are
-    held out.
+    does not double back, has rows all along, and leaves no more than 1.25 times what the open one does, or (as an open
+    one may bend round to its own beginning) at most 1 % of the variance with rows in each tenth of its length. The
+    limits are ours, set on `builtin:rooms` and hand-made codes. One number is its own curve, open. `seed` names the
+    rows that are held out.
     """
     codes = codes.astype(np.float64)
     if len(codes) < MIN_ROWS or not codes.std(0).any():
@@ -74,7 +76,8 @@ def _held_out(codes: JointCodes, knots: int) -> tuple[float, bool]:
     opened, looped = _fit(train, False, knots), _fit(train, True, knots)
     ring = _ring(looped)
     errors = [float(_project(path, test)[1].mean() / total) for path in (opened, ring)]
-    closed = errors[1] <= CLOSED_MARGIN * errors[0] and not _doubles_back(looped) and not _has_gap(ring, train)
+    limit = MAX_GAP if errors[1] <= CLOSED_MARGIN * errors[0] else NEAR_GAP if errors[1] <= NEAR_ERROR else 0.0
+    closed = _largest_gap(ring, train) <= limit and not _doubles_back(looped)
     return errors[int(closed)], closed
 
 
@@ -134,9 +137,10 @@ def _doubles_back(knots: Float[np.ndarray, "knot number"]) -> bool:
     return bool(np.median(away.min(1)) < 1.5 * step)
 
 
-def _has_gap(path: Float[np.ndarray, "knot number"], codes: JointCodes) -> bool:
+def _largest_gap(path: Float[np.ndarray, "knot number"], codes: JointCodes) -> float:
+    """The longest part of a closed curve without a row, of its length."""
     places = np.sort(_project(path, codes)[0])
-    return bool(np.diff(places, append=places[0] + 1).max() > MAX_GAP)
+    return float(np.diff(places, append=places[0] + 1).max())
 
 
 def _path(coordinate: Coordinate) -> Float[np.ndarray, "knot number"]:

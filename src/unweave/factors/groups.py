@@ -42,7 +42,7 @@ class UnitGroups:
         return self.stability >= STABLE_FROM
 
 
-def group_units(codes: UnitCodes, effects: Effects, seed: int = 0) -> UnitGroups:
+def group_units(codes: UnitCodes, effects: Effects, seed: int = 0, joint: Sequence[tuple[int, ...]] = ()) -> UnitGroups:
     """Units that are dependent and change the same thing, together; others and dead ones each alone.
 
     The affinity of two units is their dependence (`evidence.dependence`) times the likeness of the places that their
@@ -59,6 +59,10 @@ def group_units(codes: UnitCodes, effects: Effects, seed: int = 0) -> UnitGroups
     dead = np.setdiff1d(np.arange(len(strength)), live).tolist()
     cut, stability, found = _stablest(codes[:, live], effects[live], np.random.default_rng(seed))
     groups = [tuple(live[list(group)].tolist()) for group in found] + [(unit,) for unit in dead]
+    for together in joint:
+        apart = [group for group in groups if not set(group) & set(together)]
+        joined = {unit for group in groups if set(group) & set(together) for unit in group}
+        groups = [*apart, tuple(sorted(joined))] if joined else apart
     sums = [float(strength[list(group)].sum()) for group in groups]
     order = np.argsort(-np.array(sums), kind="stable")
     return UnitGroups(

@@ -18,7 +18,7 @@ from unweave.factors.agreement import (
 from unweave.factors.factor import Factor
 from unweave.factors.measurements import MEASUREMENTS, Measurement, Region
 
-FORM_FIRST = 0.02  # of agreement, by which a measurement of an object's form is ahead of one of all pixels
+FORM_FIRST = 0.05  # of agreement, by which a measurement of an object's form is ahead of one of all pixels
 NAMED_FROM = 0.5  # agreement; below it a measurement is no name
 ACTS_FROM = 0.5  # of the largest mean change by an edit; pixels with as much are where a factor acts
 LOCAL_BELOW = 0.5  # of the pixels; a factor that acts on more acts on the whole picture

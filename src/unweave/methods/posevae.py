@@ -81,6 +81,8 @@ class PoseVAE(OneShot):
       and log-variances are averaged by weight. Turning an image by a step therefore permutes what is said of it
     """
 
+    joint_units = (tuple(POSE["angle"]),)
+
     def __init__(self, settings: PoseVAESettings, shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.settings = settings

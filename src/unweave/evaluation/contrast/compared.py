@@ -45,13 +45,14 @@ class Compared:
         return torch.from_numpy(middle).float()
 
 
-def compared_in(run: Run, method: Method, codes: UnitCodes) -> Compared:
-    """The factors of factors.json that are shown, where they are of these weights; else the units that vary most.
+def compared_in(run: Run, method: Method, codes: UnitCodes, *, units: bool = False) -> Compared:
+    """The factors of factors.json that are shown, where they are of these weights; else, or where `units` are asked
+    for, the units that vary most.
 
     A factor's number is its position on its open curve; of a closed one, which has no first place, without a curve, and
     of units it is the first principal component.
     """
-    found = read_factors(run)
+    found = None if units else read_factors(run)
     if found is None or not are_current(run, found):
         groups, _ = select_units(method, codes, unit_names(run))
         return Compared("units", groups, measure_values(codes, groups).values.astype(np.float64), [None] * len(groups))

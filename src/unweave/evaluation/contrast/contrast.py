@@ -116,6 +116,7 @@ def contrast(
     *,
     by: str | None = None,
     replicate: str | None = None,
+    units: bool = False,
     sampling: Sampling = SAMPLING,
     seed: int = 0,
     output: Path | None = None,
@@ -125,7 +126,8 @@ def contrast(
 
     `by` is FILE:COLUMN; a and b are then values of it, or comparisons such as <12, and the images those of the run.
     `replicate` (FILE:COLUMN, or `folders`) names what is independent of each other, such as plates, animals or days;
-    tiles and pages of one picture always stay together. Of each unit (or group): Cliff's delta with an interval of 95
+    tiles and pages of one picture always stay together. Factors are compared where the run's were found, unless `units`
+    are asked for. Of each unit (or group): Cliff's delta with an interval of 95
     %, p, and p adjusted by Benjamini and Hochberg over all of them; and of the picture of a that is nearest to its
     median, the change as this unit alone goes to b's median. The ceiling is the cross-validated AUROC of all together.
 
@@ -150,12 +152,12 @@ def contrast(
         logger.warning("%s cannot be written, and the page is not kept: --output keeps it elsewhere", page)
     method = run.method()
     codes = np.concatenate([codes_at(run, method, group.dataset, group.rows) for group in groups])
-    compared = compared_in(run, method, codes)
-    units, values = compared.groups, compared.values
+    compared = compared_in(run, method, codes, units=units)
+    values = compared.values
     found = differences(values, in_b, replicates, seed)
-    order = sorted(range(len(units)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
+    order = sorted(range(len(values.T)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
     lines = [compared.medians(k, codes, in_b) for k in order[:DRAWN]]
-    drawn = _draw(method, groups[0], codes[~in_b], [units[k] for k in order[:DRAWN]], lines, sampling)
+    drawn = _draw(method, groups[0], codes[~in_b], [compared.groups[k] for k in order[:DRAWN]], lines, sampling)
     facts = ContrastFacts(
         run=str(run.path),
         names=(groups[0].name, groups[1].name),
@@ -166,7 +168,12 @@ def contrast(
         kind=compared.kind,
         ceiling=ceiling(_together(codes, values), in_b, replicates, seed),
         units=[
-            UnitContrast(units[k].word, units[k].name, found[k], drawn[rank].change if rank < len(drawn) else None)
+            UnitContrast(
+                compared.groups[k].word,
+                compared.groups[k].name,
+                found[k],
+                drawn[rank].change if rank < len(drawn) else None,
+            )
             for rank, k in enumerate(order)
         ],
         weights=run.digest(),
