@@ -45,6 +45,8 @@ ELSEWHERE = {
     r"google/ddpm": "models/test_foundation.py::test_a_name_on_the_hub_is_downloaded_and_its_commit_kept",
     r"--data lfw": "evaluation/test_probe.py::test_scores_of_lfw_are_matched_by_file",
     r"celeba|--published": "evaluation/test_probe.py::test_the_evaluation_of_celeba_runs_on_faces_in_its_layout",
+    r"evaluate (RUN|runs/\S+) --compare": "cli/test_cli.py::test_anybodys_codes_are_compared_with_what_is_published",
+    r"diti .*preset=gap": CLAIMS,
     r"--push": "runs/test_hub.py::test_what_is_pushed_can_be_opened",
     r"encode .*--backend ray": "runs/test_ray_codes.py::test_a_killed_encoder_costs_the_part_that_it_was_at",
     r"--backend ray": "studies/test_ray_engine.py::test_ray_gives_the_scores_of_local_though_a_worker_is_killed",
@@ -58,17 +60,11 @@ ELSEWHERE = {
     r"app runs/[\w-]+$": "app/test_interface.py::test_a_visit",
     r"\bmine(/|$| method)": OWN_METHOD,
     r"(train|method) pca": "test_examples.py::test_a_method_outside_the_package_works_like_one_inside",
-    r"sweep studies/(?!rows)": "studies/test_shipped.py::test_a_study_that_ships_can_be_planned",
+    r"sweep studies/": "studies/test_shipped.py::test_a_study_that_ships_can_be_planned",
     r"report .* --check": f"evaluation/test_verdict_check.py::{SPOILT}",
 }
 """What needs a network, a cluster, a browser or minutes, by a pattern of commands, and the test of it."""
 
-TRIED = (
-    "index", "start", "architecture", "data", "security",
-    "howto/compare_groups", "howto/own_pictures", "howto/explorer",
-    "howto/local_directions", "howto/without_torch", "howto/write_a_method", "ideas/classvae",
-)  # fmt: skip
-"""Pages whose commands are run; of all others `test_commands_of_pages` reads them."""
 HELP = "help"
 RUNS = {
     "ideas/classvae": "runs/classvae-classes",
@@ -86,15 +82,30 @@ STAND_INS = {
     "STUDY.toml": "study.toml",
 }
 STAND_INS |= {"NAME": "rooms", "training.images=MORE": "training.images=64"}
-STAND_INS |= {"training.images=200000": "training.images=64"}
+STAND_INS |= {"training.images=200000": "training.images=64", "codes-labelled/": "codes/"}
+STAND_INS |= {"runs/verdicts/runs/*-rooms-*": "runs/seed-*", "runs/builtin": "runs/study", "runs/vae": "runs/second"}
+STAND_INS |= {"runs/another": "runs/second"}
 STAND_INS |= {"data.channels=0,2": "data.channels=0,1"}  # the small cells have two channels
 STAND_INS |= {"runs/diti": "runs/diti-rooms", "runs/denoiser_rooms": "runs/denoiser-rooms"}
 STAND_INS |= {"foundation.denoiser.from=runs/d": "foundation.denoiser.from=runs/denoiser-rooms"}
+INSTEAD = {
+    "unweave share runs/disdiff-rooms photos/": "unweave share runs/disdiff-rooms shared/rooms",
+    "unweave train configs/my.toml --run runs/a": "unweave train configs/my.toml --run runs/mine",
+    "unweave evaluate runs/a runs/a runs/a": "unweave evaluate runs/seed-0 runs/seed-1",
+    "unweave edit directions runs/a 12 --mask 20,20,44,52": "unweave edit directions builtin:rooms 12 --mask 8,8,44,52",
+    "unweave data info photos/ labels=folders size=128": "unweave data info classes/ labels=folders size=128",
+    "unweave data info mine.zip --picture sheet.png": "unweave data info mine.zip --picture pictures.png",
+}
+"""Commands whose words say more than the small place has."""
+STUDIED = "howto/study", "reference/overview", HELP
 DENOISER = "unweave train denoiser data=rooms"
 BEFORE = {"foundations": [DENOISER, "unweave train byol data=rooms"]}
 BEFORE |= {"contrastive": ["unweave train byol data=sprites data.size=16"]}
 BEFORE |= {"ideas/classvae": ["unweave train classvae data=classes/"]}
-BEFORE |= {HELP: [DENOISER, "unweave train diti data=rooms", "unweave train disdiff data=rooms"]}
+BEFORE |= {page: ["unweave sweep study.toml", "unweave sweep study.toml -o runs/second"] for page in STUDIED}
+BEFORE |= {HELP: [*BEFORE[HELP], DENOISER, "unweave train diti data=rooms", "unweave train disdiff data=rooms"]}
+BEFORE[HELP] += [f"unweave name runs/a {unit} '{name}'" for unit, name in ((8, "wall colour"), (5, "wall hue"))]
+BEFORE[HELP] += ["unweave name runs/a 6 shape", "unweave encode runs/a -o codes.npz"]
 """Commands that a page takes for done."""
 FEW = {"--steps": "2", "--pairs": "4", "--rows": "400", "--repeats": "1", "--processes": "1"}
 """Options that are added where a command has them."""
@@ -121,7 +132,10 @@ def pages() -> dict[str, list[str]]:
 
 def with_names(command: str, page: str) -> str:
     names = {**STAND_INS, "RUN": RUNS.get(page, "runs/a")}
-    return shlex.join(names.get(word, word) for word in shlex.split(command))
+    if "contrast" in command and "--by" in command:
+        names |= {"RUN": "runs/encdiff-cells", "cells/": "classes/"}
+    named = shlex.join(names.get(word, word) for word in shlex.split(command))
+    return INSTEAD.get(named, named)
 
 
 def where(command: str) -> str | None:
@@ -166,8 +180,8 @@ def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """That folder itself, as a copied run is a stranger's; what a page adds to it is gone when the page ends."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("webbrowser.open", lambda address: True)
-    missing = recipes.missing
-    monkeypatch.setattr(recipes, "missing", lambda *a, **b: [few(recipe) for recipe in missing(*a, **b)])
+    recipe_of = recipes.recipe_of
+    monkeypatch.setattr(recipes, "recipe_of", lambda kind, source: few(recipe_of(kind, source)))
     before = {*folder.iterdir(), *(folder / "runs").iterdir()}
     yield folder
     for added in {*folder.iterdir(), *(folder / "runs").iterdir()} - before:
@@ -202,25 +216,29 @@ def test_commands_of_a_page_run(page: str, place: Path, monkeypatch: pytest.Monk
     assert faults == [], "\n".join(faults)
 
 
-WITH_PYTHON = [ROOT / "docs" / "ideas" / "vae.md"]
+WITH_PYTHON = [page for page in PAGES if python_blocks(page.read_text())]
 PREPARED = {"unweave": unweave, "factors": np.arange(1_200).reshape(400, 3) % 4}
 """What blocks of Python take for there; `images` besides, and `encode`, a model of anybody's."""
+MADE = {"shared/rooms": "unweave share runs/encdiff-rooms shared/rooms"}
+MADE |= {"web/encoder.onnx": "unweave export builtin:rooms web/ --onnx"}
+"""The command that makes what a block of Python reads."""
 REPLACED = {"50_000": "32", "evaluate(run)": "evaluate(run, rows=400, repeats=1)", "[250_000, 0]": "[250_000]"}
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.stem)
-def test_python_of_a_page_runs(path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "shared/rooms" in path.read_text():
-        assert run("unweave share runs/encdiff-rooms shared/rooms", monkeypatch) == (0, "")
+def test_python_of_a_page_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (line for words, line in MADE.items() if words in path.read_text()):
+        assert run(command, monkeypatch)[0] == 0
     dataset = unweave.open_data("manifolds" if path.stem == "local_isometry" else {"name": "sprites", "size": 16})
     values = {**PREPARED, "images": dataset.images(np.arange(400)), "encode": lambda images: images.mean((1, 2))}
-    before = set(place.iterdir())
+    before = set(values)
     for block in python_blocks(path.read_text()):
         for words, stand_in in REPLACED.items():
             block = block.replace(words, stand_in)
         exec(compile(block, path.name, "exec"), values)
-    assert set(place.iterdir()) - before
+    assert set(values) - before
 
 
 def test_what_is_not_run_here_has_a_test() -> None:

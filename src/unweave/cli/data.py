@@ -154,7 +154,7 @@ def manifold(
     """Draw a manifold through a trained generator: some units vary, uniformly and independently, the rest stays.
 
     \b
-        unweave data manifold builtin:rooms --units 2,5 --rows 3000
+        unweave data manifold builtin:rooms --units 2,19 --rows 3000
         unweave train hlle_ica data=manifold.npz method.units=2
     """
     from unweave.editing.box import draw_box

@@ -111,7 +111,7 @@ def test_few_images_have_no_verdict_and_the_page_says_so() -> None:
         data = replace(FACTS.data, images=images, trained_on=trained_on)
         return headline(replace(FACTS, factors=unjudged, data=data))
 
-    assert "too few images for a verdict: it takes 1,000" in told(999)
+    assert "not judged: it takes 1,000 images" in told(999)
     assert "too few" not in told(1_000)
     assert "too few" not in told(999, trained_on=False)
 

@@ -17,7 +17,7 @@ PACKAGE = "unweave.evaluation.report"
 
 def headline(facts: ReportFacts) -> str:
     """One sentence on the factors that are shown, in HTML: what the verdicts say; until all have one, how many there
-    are, and that there are too few images for a verdict where that is why. Nothing where none is shown.
+    are, and that there are too few images for verdicts where that is why. Nothing where none is shown.
     """
     shown = [each for each in facts.factors if each.shown]
     if not shown:
@@ -35,7 +35,7 @@ def headline(facts: ReportFacts) -> str:
 
 def _too_few_images(facts: ReportFacts) -> str:
     few = facts.data.trained_on and facts.no_edits is None and facts.data.images < verdict.MIN_ROWS
-    return f" There are too few images for a verdict: it takes {verdict.MIN_ROWS:,}." if few else ""
+    return f" Whether each is one thing is not judged: it takes {verdict.MIN_ROWS:,} images." if few else ""
 
 
 def factor_part(facts: ReportFacts, pictures: ReportPictures) -> str:
