@@ -15,6 +15,9 @@ def command(
         Path | None, typer.Option("--output", "-o", help="the picture to write; demos/NAME.png if not given")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a picture that is there")] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="in seconds, on fewer images: the same claim, a rougher figure")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress on stderr")] = False,
 ) -> None:
@@ -22,6 +25,7 @@ def command(
 
     \b
         unweave demo                     what there is to show, and what each claims
+        unweave demo vae --small         in at most 20 seconds
         unweave demo vae                 train on images drawn for it, print the numbers, save one picture
 
     Nothing is downloaded and no run is kept. The exit status is 1 where the claim does not hold.
@@ -37,7 +41,7 @@ def command(
             print("\n".join(f"{known:{width}}  {claim}" for known, claim in claims.items()))
         return
     with out.progress_of(quiet):
-        shown = demonstrations.demonstrate(name, seed=seed, output=output, overwrite=overwrite)
+        shown = demonstrations.demonstrate(name, seed=seed, small=small, output=output, overwrite=overwrite)
     if json:
         out.print_json(shown.to_json())
     else:
