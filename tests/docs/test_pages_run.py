@@ -97,15 +97,20 @@ INSTEAD = {
     "unweave data info mine.zip --picture sheet.png": "unweave data info mine.zip --picture pictures.png",
 }
 """Commands whose words say more than the small place has."""
-STUDIED = "howto/study", "reference/overview", HELP
 DENOISER = "unweave train denoiser data=rooms"
-BEFORE = {"foundations": [DENOISER, "unweave train byol data=rooms"]}
-BEFORE |= {"contrastive": ["unweave train byol data=sprites data.size=16"]}
-BEFORE |= {"ideas/classvae": ["unweave train classvae data=classes/"]}
-BEFORE |= {page: ["unweave sweep study.toml", "unweave sweep study.toml -o runs/second"] for page in STUDIED}
-BEFORE |= {HELP: [*BEFORE[HELP], DENOISER, "unweave train diti data=rooms", "unweave train disdiff data=rooms"]}
-BEFORE[HELP] += [f"unweave name runs/a {unit} '{name}'" for unit, name in ((8, "wall colour"), (5, "wall hue"))]
-BEFORE[HELP] += ["unweave name runs/a 6 shape", "unweave encode runs/a -o codes.npz"]
+STUDIES = ["unweave sweep study.toml", "unweave sweep study.toml -o runs/second"]
+BEFORE = {
+    "contrastive": ["unweave train byol data=sprites data.size=16"],
+    "foundations": [DENOISER, "unweave train byol data=rooms"],
+    "howto/study": STUDIES,
+    "ideas/classvae": ["unweave train classvae data=classes/"],
+    "reference/overview": STUDIES,
+    HELP: [
+        *STUDIES, DENOISER, "unweave train diti data=rooms", "unweave train disdiff data=rooms",
+        "unweave name runs/a 8 'wall colour'", "unweave name runs/a 5 'wall hue'", "unweave name runs/a 6 shape",
+        "unweave encode runs/a -o codes.npz",
+    ],
+}  # fmt: skip
 """Commands that a page takes for done."""
 FEW = {"--steps": "2", "--pairs": "4", "--rows": "400", "--repeats": "1", "--processes": "1"}
 """Options that are added where a command has them."""

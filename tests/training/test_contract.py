@@ -45,6 +45,15 @@ class Draws(Sound):
         return loss._replace(total=loss.total * torch.rand(()))
 
 
+class Flat(Sound):
+    """Its decoder is reached by a gradient of zero."""
+
+    def forward(self, batch, rng):
+        code, rebuilt = self.encode(batch.images), self.decoder(self.encode(batch.images).flatten(1))
+        cost = code.square().mean() + 0 * rebuilt.mean()
+        return Loss(cost, {"cost": cost})
+
+
 class Noisy(Sound):
     def encode(self, images):
         return super().encode(images) + torch.randn(())
@@ -89,6 +98,7 @@ def put(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], None]:
     [
         (Forgets, "players cover the parameters", "of no player: .*decoder.bias"),
         (Draws, "objectives can be trained", "draws random numbers from elsewhere"),
+        (Flat, "objectives can be trained", "the gradient of decoder is zero"),
         (Noisy, "encoding is deterministic", "another code the second time"),
         (Unbounded, "decoding takes codes", r"clamp to \[-1, 1\]"),
         (Remembers, "resuming is bit-exact", "keep state in parameters"),

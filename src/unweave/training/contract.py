@@ -84,6 +84,9 @@ def objectives_can_be_trained(build: MethodBuilder) -> str:
         player.module(build.batch(), torch.Generator().manual_seed(7)).total.backward()
     if untouched := [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]:
         raise BrokenLawError(f"no objective reaches {', '.join(untouched)}.")
+    parts = {name: [p.grad for p in part.parameters() if p.grad is not None] for name, part in method.named_children()}
+    if flat := [name for name, gradients in parts.items() if gradients and not any(g.any() for g in gradients)]:
+        raise BrokenLawError(f"the gradient of {', '.join(flat)} is zero everywhere: it learns nothing.")
     return "" if method.players() else "no players"
 
 
