@@ -47,6 +47,7 @@ ELSEWHERE = {
     r"celeba|--published": "evaluation/test_probe.py::test_the_evaluation_of_celeba_runs_on_faces_in_its_layout",
     r"evaluate (RUN|runs/\S+) --compare": "cli/test_cli.py::test_anybodys_codes_are_compared_with_what_is_published",
     r"diti .*preset=gap": CLAIMS,
+    r"preset=release": "methods/test_encdiff.py::test_the_release_preset_is_the_release",
     r"--push": "runs/test_hub.py::test_what_is_pushed_can_be_opened",
     r"encode .*--backend ray": "runs/test_ray_codes.py::test_a_killed_encoder_costs_the_part_that_it_was_at",
     r"--backend ray": "studies/test_ray_engine.py::test_ray_gives_the_scores_of_local_though_a_worker_is_killed",
