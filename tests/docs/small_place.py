@@ -110,7 +110,8 @@ def write_tables(place: Path, rng: np.random.Generator) -> None:
     (place / "plates.csv").write_text("\n".join(["file,plate", *plates]))
     sizes = [f"{name}{row:02d}.png,{9 + row % 6}" for name, row in both]
     (place / "factors.csv").write_text("\n".join(["file,size", *sizes]))
-    groups = [f"{name}{row:02d}.png,{('control', 'treated')[row % 2]}" for name, row in both]
+    files = [*(f"{name}{row:02d}.png" for name, row in both), *(f"{row}.tif" for row in range(16))]
+    groups = [f"{file},{('control', 'treated')[row % 2]}" for row, file in enumerate(files)]
     (place / "groups.csv").write_text("\n".join(["file,group", *groups]))
 
 

@@ -81,4 +81,9 @@ def command(
         print(found.page)
     for unit in found.facts.units if not quiet else []:
         if unit.differs:
-            out.say(f"{unit.name}: delta {unit.difference.delta:+.2f}, adjusted p {unit.difference.adjusted:.2g}")
+            said = f"{unit.name}: delta {unit.difference.delta:+.2f}, adjusted p {unit.difference.adjusted:.2g}"
+            if unit.measured is not None:
+                said += "; measured: " + ", ".join(
+                    f"{name} {value:.3g}" for name, value in zip(facts.names, unit.measured)
+                )
+            out.say(said)

@@ -113,6 +113,12 @@ def follows_words(factor: Factor) -> str:
     return NO_NAME if factor.measured is None else f"follows: {factor.measured} ({factor.agreement:.2f})"
 
 
+def measured_in_whole(words: str | None) -> int | None:
+    """Which of MEASUREMENTS a measured name is of, where it is of whole pictures and not circular; else None."""
+    names = [_words(measurement, None) if measurement.period is None else None for measurement in MEASUREMENTS]
+    return names.index(words) if words is not None and words in names else None
+
+
 def _words(measurement: Measurement, place: str | None) -> str:
     if place is None:
         return f"{measurement.name} of the {'object' if measurement.of_object else 'picture'}"

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ from typer.testing import CliRunner
 
 from unweave.cli.main import app
 from unweave.evaluation.contrast.contrast import contrast
+from unweave.factors.factor import Factor
 from unweave.files import UnwritableError
 from unweave.method import Sampling
+from unweave.runs.factors import RunFactors, write_factors
 from unweave.runs.run import Run
 
 FAST = Sampling("dpmsolver++", 2)
@@ -50,6 +53,24 @@ def test_groups_that_differ_are_told_apart_on_a_page(
     assert "give --replicate folders" in caplog.text
     with pytest.raises(FileExistsError, match="is there already"):
         contrast(quick_run, a, b, output=tmp_path / "c.html")
+
+
+def test_what_a_factor_is_named_after_is_measured_in_both_groups(
+    quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path
+) -> None:
+    a, b = map(str, dark_and_bright)
+    names = ["brightness of the picture", "brightness of the centre", "hue of the picture", None]
+    factors = [Factor((unit,), 0.1, measured=name, agreement=name and 0.9) for unit, name in enumerate(names)]
+    run = Run(shutil.copytree(quick_run.path, tmp_path / "run"))
+    write_factors(run, RunFactors(tuple(factors), run.digest(), 200, 0))
+    found = contrast(run, a, b, sampling=FAST, output=tmp_path / "c.html").facts
+    medians = {unit.word: unit.measured for unit in found.units}
+    assert medians.pop("f1") == pytest.approx((50 / 255, 210 / 255), abs=0.01)
+    assert set(medians.values()) == {None}
+    assert (tmp_path / "c.html").read_text().count("Measured: median") == 1
+    units = contrast(run, a, b, units=True, sampling=FAST, output=tmp_path / "u.html").facts
+    assert (found.kind, units.kind) == ("factors", "units")
+    assert {unit.measured for unit in units.units} == {None}
 
 
 def test_replicates_of_folders_stay_together(

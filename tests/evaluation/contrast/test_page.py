@@ -16,8 +16,9 @@ FACTS = {
     "smallest_p": 0.001,
     "kind": "units",
     "ceiling": {"auroc": 0.9, "low": 0.8, "high": 0.95},
-    "units": [{**UNIT, "auroc": 0.75, "differs": True, "change": 0.1}],
+    "units": [{**UNIT, "auroc": 0.75, "differs": True, "change": 0.1, "faint": False, "measured": None}],
     "level": 0.05,
+    "measured_rows": 200,
     "differ_together": False,
 }
 
@@ -31,6 +32,17 @@ def test_the_page_needs_nothing_beside_it_and_escapes_names():
     assert "data:image/png;base64," in page
     assert "below 0.0001" in page
     assert "+0.50 (+0.30 to +0.70)" in page
+
+
+def test_what_is_measured_and_what_moves_nothing_is_said():
+    def page(**changes):
+        return render_contrast({**FACTS, "units": [{**FACTS["units"][0], **changes}]}, [])
+
+    assert "median 0.09 in a&amp;b, 0.146 in c" in page(measured=[0.09, 0.1464])
+    assert "next to nothing" in page(faint=True)
+    assert "AUROC 0.77" in page(auroc=0.23)
+    assert "median" not in page()
+    assert "next to nothing" not in page()
 
 
 def test_every_design_says_how():

@@ -30,6 +30,7 @@ class Compared:
     groups: Sequence[UnitGroup]
     values: UnitTable
     coordinates: Sequence[Coordinate | None]
+    measured: Sequence[str | None]  # the measured name of each
 
     def medians(self, index: int, codes: UnitCodes, in_b: InB) -> Float[Tensor, "2 moved dim"]:
         """The codes of one of them at A's median and at B's: on its curve where it has one, else number by number."""
@@ -55,7 +56,8 @@ def compared_in(run: Run, method: Method, codes: UnitCodes, *, units: bool = Fal
     found = None if units else read_factors(run)
     if found is None or not are_current(run, found):
         groups, _ = select_units(method, codes, unit_names(run))
-        return Compared("units", groups, measure_values(codes, groups).values.astype(np.float64), [None] * len(groups))
+        values = measure_values(codes, groups).values.astype(np.float64)
+        return Compared("units", groups, values, [None] * len(groups), [None] * len(groups))
     shown = found.shown()
     factors = [found.factors[index] for index in shown]
     groups = [
@@ -66,4 +68,5 @@ def compared_in(run: Run, method: Method, codes: UnitCodes, *, units: bool = Fal
     for column, factor in enumerate(factors):
         if factor.coordinate is not None and not factor.coordinate.closed:
             values[:, column] = position_of(factor.coordinate, codes[:, list(factor.units)].reshape(len(codes), -1))
-    return Compared("factors", groups, values, [factor.coordinate for factor in factors])
+    coordinates, measured = zip(*((factor.coordinate, factor.measured) for factor in factors)) if factors else ((), ())
+    return Compared("factors", groups, values, coordinates, measured)

@@ -27,6 +27,9 @@ from unweave.evaluation.metrics.two_groups import (
 )
 from unweave.evaluation.report.report import check_output, set_aside
 from unweave.evaluation.run_editor import RunEditor
+from unweave.factors.measurements import measure_pictures
+from unweave.factors.names import measured_in_whole
+from unweave.figures.pixels import rgb_pixels
 from unweave.files import check_writable, is_writable, write_atomically, write_json
 from unweave.method import Generative, Method, Sampling
 from unweave.runs.codes import codes_at
@@ -36,6 +39,8 @@ from unweave.runs.units import UnitGroup
 from unweave.tensors import to_pixels
 
 DRAWN = 8  # units, those that differ most
+MEASURED = 200  # pictures of each group in which what a factor is named after is measured
+FAINT_BELOW = 0.02  # of the largest change of a picture; below it a unit moves next to nothing
 LEVEL = 0.05  # of the adjusted p, from which a difference is called one
 MAX_COLUMNS = 1_024  # numbers of a code that tell the groups apart together; of more, one of each unit
 
@@ -50,6 +55,7 @@ class UnitContrast:
     name: str
     difference: GroupDifference
     change: float | None  # mean absolute change of pixels in [0, 1], from A's median to B's; None where none is drawn
+    measured: tuple[float, float] | None  # medians in pictures of A and B of what its name is of; None without such
 
     @property
     def differs(self) -> bool:
@@ -87,10 +93,14 @@ class ContrastFacts:
                 "auroc": unit.difference.auroc,
                 "differs": unit.differs,
                 "change": unit.change,
+                "measured": unit.measured,
             }
             for unit in self.units
         ]
-        own = {"ceiling": self.ceiling._asdict(), "units": units, "level": LEVEL}
+        own = {"ceiling": self.ceiling._asdict(), "units": units, "level": LEVEL, "measured_rows": MEASURED}
+        largest = max((unit["change"] for unit in units if unit["change"] is not None), default=0.0)
+        for unit in units:
+            unit["faint"] = unit["change"] is not None and unit["change"] < FAINT_BELOW * largest
         return {**asdict(self), **own, "differ_together": self.differ_together}
 
 
@@ -158,6 +168,7 @@ def contrast(
     order = sorted(range(len(values.T)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
     lines = [compared.medians(k, codes, in_b) for k in order[:DRAWN]]
     drawn = _draw(method, groups[0], codes[~in_b], [compared.groups[k] for k in order[:DRAWN]], lines, sampling)
+    medians = _measured(compared.measured, groups, seed)
     facts = ContrastFacts(
         run=str(run.path),
         names=(groups[0].name, groups[1].name),
@@ -173,6 +184,7 @@ def contrast(
                 compared.groups[k].name,
                 found[k],
                 drawn[rank].change if rank < len(drawn) else None,
+                medians.get(k),
             )
             for rank, k in enumerate(order)
         ],
@@ -205,6 +217,20 @@ def _together(
 ) -> Float[np.ndarray, "rows column"]:
     flat = codes.reshape(len(codes), -1).astype(np.float64)
     return flat if flat.shape[1] <= MAX_COLUMNS else values
+
+
+def _measured(names: Sequence[str | None], groups: Sequence[Group], seed: int) -> dict[int, tuple[float, float]]:
+    """By factor, the medians in pictures of both groups of what its name is of, where that is of whole pictures."""
+    columns = {k: column for k, name in enumerate(names) if (column := measured_in_whole(name)) is not None}
+    if not columns:
+        return {}
+    tables = []
+    for group in groups:
+        rows = np.sort(np.random.default_rng(seed).permutation(group.rows)[:MEASURED])
+        pictures = rgb_pixels(group.dataset.images(rows))
+        tables.append(measure_pictures(pictures, np.ones((1, *pictures.shape[1:3]), bool))[0])
+    a, b = (np.nanmedian(table, axis=0) for table in tables)
+    return {k: (float(a[column]), float(b[column])) for k, column in columns.items()}
 
 
 def _draw(
