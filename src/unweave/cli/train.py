@@ -82,4 +82,5 @@ def next_steps(run: "Run") -> list[str]:
     if run.method_name in registry.names("pretraining"):
         return [f"unweave train METHOD foundation.{run.method_name}.from={path}"]
     draws = run.record().get("decodes", True)
-    return [f"unweave evaluate {path}", f"unweave {'edit swap' if draws else 'report'} {path}"]
+    edits = [f"unweave edit swap {path}"] if draws else []
+    return [f"unweave report {path}", *edits, f"unweave evaluate {path} (where factors are known)"]

@@ -102,7 +102,7 @@ def next_steps(report: RunReport) -> list[str]:
     live, factors, run = facts.in_state("live"), [each for each in facts.factors if each.shown], shlex.quote(facts.run)
     if not live:
         return ["no unit moves the pictures: train longer (training.images=...)"]
-    commands = [f"unweave name {run} {factors[0].word if factors else live[0].word} 'wall colour'"]
+    commands = [f"unweave name {run} {factors[0].word if factors else live[0].word} 'its name'"]
     commands += [f"unweave app {run}"] if facts.no_edits is None else [f"unweave evaluate {run}"]
     if factors:
         listed = f"factors: {', '.join(factor_title(each.word, each.factor) for each in factors[:12])}"
