@@ -48,8 +48,10 @@ def make(place: Path) -> None:
     write_networks(place)
     write_runs(place / "runs")
     (place / "configs").mkdir()
-    (place / "benchmarks").mkdir()
-    (place / "benchmarks" / "results").symlink_to(ROOT / "benchmarks" / "results")
+    results = Path("benchmarks", "results")
+    (place / results).mkdir(parents=True)
+    for name in ("study_sprites.json", "rows_sprites.json"):
+        shutil.copy(ROOT / results / name, place / results / name)
     shutil.copy(place / "runs" / "a" / "settings.toml", place / "settings.toml")
     shutil.copy(place / "settings.toml", place / "configs" / "my.toml")
     run = Run(place / "runs" / "a")

@@ -239,7 +239,7 @@ def test_python_of_a_page_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert run(command, monkeypatch)[0] == 0
     dataset = unweave.open_data("manifolds" if path.stem == "local_isometry" else {"name": "sprites", "size": 16})
     values = {**PREPARED, "images": dataset.images(np.arange(400)), "encode": lambda images: images.mean((1, 2))}
-    before = set(values)
+    before = {*values, "__builtins__"}
     for block in python_blocks(path.read_text()):
         for words, stand_in in REPLACED.items():
             block = block.replace(words, stand_in)
@@ -255,4 +255,6 @@ def test_what_is_not_run_here_has_a_test() -> None:
         assert name in functions, test
         assert any(re.search(pattern, command) for command in every), pattern
     text = "\n".join([*(page.read_text() for page in PAGES), help_text()])
-    assert [word for word in [*STAND_INS, *REPLACED] if word not in text] == []
+    assert [word for word in [*STAND_INS, *REPLACED, *MADE] if word not in text] == []
+    named = {with_names(command, page) for page in (*RUNS, "other") for command in every}
+    assert [command for command in INSTEAD if INSTEAD[command] not in named] == []

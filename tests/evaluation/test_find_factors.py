@@ -8,7 +8,8 @@ from unweave.evaluation.find_factors import find_factors
 from unweave.evaluation.metrics.swap_consistency import random_pairs
 from unweave.evaluation.run_editor import RunEditor
 from unweave.factors.groups import UnitGroups
-from unweave.method import Sampling
+from unweave.method import Method, Sampling
+from unweave.methods.posevae import PoseVAE
 from unweave.runs.run import Run
 
 SAMPLING = Sampling("ddim", 2)
@@ -31,12 +32,14 @@ def test_every_unit_is_in_one_factor_and_the_strongest_comes_first(quick_run: Ru
 def test_groups_are_factors_whose_effect_is_that_of_all_their_units(
     quick_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def group(codes: np.ndarray, effects: np.ndarray, seed: int) -> UnitGroups:
+    def group(codes: np.ndarray, effects: np.ndarray, seed: int, joint: list[tuple[int, ...]]) -> UnitGroups:
         assert effects.shape == (4, 8, 3, 16, 16)
+        assert joint == [(1, 3), ()]
         return UnitGroups(((1, 3), (0,), (2,)), (1.0, 1.0, 1.0), (), 0.1, 0.5)
 
     heard: list[str] = []
     monkeypatch.setattr(module, "group_units", group)
+    monkeypatch.setattr(Method, "joint_units", ((1, 3), (99,)))
     monkeypatch.setattr(progress, "message", heard.append)
     dataset = quick_run.dataset()
     factors = find_factors(quick_run, dataset, SAMPLING, 0)
@@ -47,3 +50,8 @@ def test_groups_are_factors_whose_effect_is_that_of_all_their_units(
     expected = (editor.swap(*pairs, [1, 3]) - editor.reconstruct(pairs[0])).abs().mean() / 2
     torch.testing.assert_close(torch.tensor(both.effect), expected.cpu(), atol=1e-3, rtol=0)
     assert "not stable" in heard[0]
+
+
+def test_units_that_are_joined_are_found_among_those_that_are_grouped() -> None:
+    assert module._places_of([(2, 9), (5,)], np.array([1, 2, 4, 9])) == [(1, 3), ()]
+    assert PoseVAE.joint_units == ((0, 1),)

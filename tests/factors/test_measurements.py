@@ -85,10 +85,19 @@ def test_what_stands_on_the_lower_border_is_an_object_and_small_specks_are_not()
 
 
 def test_a_thing_with_a_bright_kernel_is_one_object() -> None:
-    thing, kernel = (np.hypot(X - 32, Y - 32) < radius for radius in (20, 8))
-    picture = painted(thing, (0, 110, 0), ground=10)
+    thing, kernel = (np.hypot(X - 32, Y - 32) < radius for radius in (20, 9))
+    picture = painted(thing, (0, 80, 0), ground=10)
     picture[kernel] = (255, 255, 255)
     assert (object_of(picture / 255) == thing).all()
+
+
+@pytest.mark.parametrize("radius", [4, 8])
+def test_a_small_thing_on_an_unevenly_lit_ground_is_the_object(radius: int) -> None:
+    light = 90 + 50 * np.exp(-(((X - 32) / 24) ** 2 + ((Y - 32) / 24) ** 2))
+    picture = np.repeat(light[..., None], 3, 2).round().astype(np.uint8)
+    thing = np.hypot(X - 32, Y - 32) < radius
+    picture[thing] = (255, 0, 0)
+    assert (object_of(picture / 255) == thing).mean() > 0.99
 
 
 def test_large_pictures_measure_as_small_ones_do() -> None:

@@ -20,8 +20,8 @@ def command(
         str | None,
         typer.Option(metavar="FILE:COLUMN|folders", help="what is independent: plates, animals, days; folders by name"),
     ] = None,
-    units: Annotated[
-        bool, typer.Option("--units", help="compare units, though the factors of the run were found")
+    single_units: Annotated[
+        bool, typer.Option("--single-units", help="compare units, though the factors of the run were found")
     ] = False,
     steps: Annotated[int, typer.Option(min=1, help="sampling steps of an edit")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the images that are looked at, and of permutations")] = 0,
@@ -37,7 +37,7 @@ def command(
         unweave contrast control/ treated/                    trains on both first (minutes)
         unweave contrast cells/ --by groups.csv:group control treated        on all of the folder
         unweave contrast RUN --by groups.csv:group control treated
-        unweave contrast RUN --by factors.csv:size '<12' '>=12' --units
+        unweave contrast RUN --by factors.csv:size '<12' '>=12' --single-units
 
     Of each unit: Cliff's delta with its interval of 95 %, p adjusted by Benjamini and Hochberg, and the typical picture
     of A moved to B's median. Tiles of one picture are one replicate.
@@ -62,7 +62,7 @@ def command(
             *places[-2:],
             by=by,
             replicate=replicate,
-            units=units,
+            single_units=single_units,
             sampling=Sampling("dpmsolver++", steps),
             seed=seed,
             output=output,

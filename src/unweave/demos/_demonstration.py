@@ -37,7 +37,7 @@ class Demonstration:
 
     paper: str  # authors, title, where
     control: str  # what the control is, in a few words
-    run: Callable[[int, bool], Outcome]  # (seed, small): small is for the tests, at most 20 seconds
+    run: Callable[[int, bool], Outcome]  # (seed, small): small: at most 20 quiet seconds
     holds: Callable[[Measurements, Measurements], bool]  # (measured, control); a control beside itself never holds
 
 

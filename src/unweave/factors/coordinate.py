@@ -12,7 +12,7 @@ MAX_ERROR = 0.06  # of the variance off the curve
 MAX_OF_SHUFFLED = 0.5  # of the error that a curve has where the numbers are shuffled apart
 CLOSED_MARGIN = 1.25  # of the open curve's error: a closed one may have no more
 MAX_GAP = 0.2  # of the length of a closed curve without a row
-NEAR_ERROR, NEAR_GAP = 0.01, 0.1  # within both a closed curve is taken whatever the open one leaves
+NEAR_ERROR, NEAR_GAP = 0.01, 0.105  # within both a closed curve is taken whatever the open one leaves
 LANDMARKS, NEAR = 300, 0.1  # rows that are embedded, and the share of them that are near each
 MIN_ROWS, MAX_ROWS = 60, 1_000  # that a curve is fitted to
 
@@ -29,7 +29,8 @@ def fit_coordinate(codes: JointCodes, seed: int = 0) -> Coordinate | None:
     or with 10) at most half of what it leaves when the numbers are shuffled, each by itself: a curve may wind through a
     plane, but no better than through that of numbers that have nothing to do with each other. It is closed where it
     does not double back, has rows all along, and leaves no more than 1.25 times what the open one does, or (as an open
-    one may bend round to its own beginning) at most 1 % of the variance with rows in each tenth of its length. The
+    one may bend round to its own beginning) at most 1 % of the variance with rows in about each tenth of its
+    length, so that ten states on a circle close it, and an arc of more than nine tenths of a turn counts as one. The
     limits are ours, set on `builtin:rooms` and hand-made codes. One number is its own curve, open. `seed` names the
     rows that are held out.
     """

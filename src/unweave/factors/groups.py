@@ -33,7 +33,7 @@ class UnitGroups:
 
     groups: tuple[tuple[int, ...], ...]  # the strongest first; single units among them
     effects: tuple[float, ...]  # of each: the mean absolute change by its units, added up, of pixels in [0, 1]
-    dead: tuple[int, ...]  # units that change next to nothing; each is a group of its own
+    dead: tuple[int, ...]  # units that change next to nothing; each is a group of its own, if it is not joined
     cut: float  # of the affinity, in [0.07, 0.3]
     stability: float  # mean adjusted Rand index with the groups of subsamples and of neighbouring cuts, at most 1
 
@@ -52,7 +52,7 @@ def group_units(codes: UnitCodes, effects: Effects, seed: int = 0, joint: Sequen
     pixels (a likeness below 0.3 in place and colour) is taken apart: cosine and sine of a hue change different pixels
     and lie on a circle; hue and size of a thing, where units mix them, depend on each other and do not. Units with less
     than 2 % of the effect of the strongest are dead. The limits are ours, set on `builtin:rooms` and hand-made codes.
-    No label is seen.
+    No label is seen. The units of each of `joint`, which the method itself joins, are a group of their own.
     """
     strength = np.abs(effects).mean((1, 2, 3, 4))
     live = np.flatnonzero(strength > FAINT_BELOW * strength.max(initial=0.0))
@@ -60,9 +60,8 @@ def group_units(codes: UnitCodes, effects: Effects, seed: int = 0, joint: Sequen
     cut, stability, found = _stablest(codes[:, live], effects[live], np.random.default_rng(seed))
     groups = [tuple(live[list(group)].tolist()) for group in found] + [(unit,) for unit in dead]
     for together in joint:
-        apart = [group for group in groups if not set(group) & set(together)]
-        joined = {unit for group in groups if set(group) & set(together) for unit in group}
-        groups = [*apart, tuple(sorted(joined))] if joined else apart
+        rest = [tuple(unit for unit in group if unit not in together) for group in groups]
+        groups = [group for group in [*rest, tuple(sorted(together))] if group]
     sums = [float(strength[list(group)].sum()) for group in groups]
     order = np.argsort(-np.array(sums), kind="stable")
     return UnitGroups(

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 LONGEST = 96  # pixels of a side that are measured; larger pictures are averaged down to less than twice as many
 GREY_BELOW = 0.02  # mean chroma in [0, 1]; below it there is no hue
 NOISE_BELOW = 0.02  # of the colour difference to the border, in [0, sqrt 3]; below it all pixels are alike
+MOST_OF_BRIGHT = 6  # times the bright part of an object that all of it may have
 PLAIN_BELOW = 0.1  # of the largest colour difference to the border, in [0, sqrt 3]; below it there is no object
 ROUND_BELOW = 0.1  # elongation; below it there is no orientation
 EDGE_FROM = 0.1  # gradient of the grey value, a pixel
@@ -81,19 +82,29 @@ def measure_pictures(
 
 def object_of(picture: Float[np.ndarray, "height width 3"]) -> Region:
     """Where the object is, colours in [0, 1]: the largest connected part of the pixels that differ from every colour of
-    the upper and side borders by more than Otsu's threshold of that difference's root, which puts a thing's dark part
-    with its bright one and not with the ground. Nowhere in a picture that hardly differs from its border.
+    the upper and side borders by more than Otsu's threshold. It is that of the root of the difference, which puts a
+    thing's dark part with its bright one and not with the ground, unless the part is then more than six times as large
+    as by the difference itself: the ground is unevenly lit. Nowhere in a picture that hardly differs from its border.
     """
     from scipy.spatial import KDTree
     from skimage.filters import threshold_otsu
-    from skimage.measure import label
 
     border = np.concatenate([picture[0], picture[:, 0], picture[:, -1]])
     difference, _ = KDTree(np.unique(border, axis=0)).query(picture.reshape(-1, 3))
     if difference.max() < PLAIN_BELOW:
         return np.zeros(picture.shape[:2], bool)
-    difference = np.sqrt(np.maximum(difference - NOISE_BELOW, 0))
-    parts = label((difference > threshold_otsu(difference)).reshape(picture.shape[:2]))
+    rooted = np.sqrt(np.maximum(difference - NOISE_BELOW, 0))
+    bright, whole = (
+        _largest_part((each > threshold_otsu(each)).reshape(picture.shape[:2])) for each in (difference, rooted)
+    )
+    return whole if whole.sum() <= MOST_OF_BRIGHT * bright.sum() else bright
+
+
+def _largest_part(mask: Region) -> Region:
+    """The largest connected part."""
+    from skimage.measure import label
+
+    parts = label(mask)
     return parts == np.bincount(parts[parts > 0]).argmax()
 
 

@@ -22,6 +22,8 @@ from unweave.training.method_builder import BrokenLawError, MethodBuilder, build
 from unweave.training.state import restore_state, save_state
 
 TWO_STEPS = Sampling("ddim", 2)
+LATE = 24
+"""Images of the contract's budget of 32 after which an objective has begun all that it begins late."""
 PROCESSES_SECONDS = 300
 """For how long two processes may take for two steps."""
 
@@ -69,7 +71,9 @@ def players_cover_parameters(build: MethodBuilder) -> str:
 
 
 def objectives_can_be_trained(build: MethodBuilder) -> str:
-    """Objectives are finite, the same for the same batch and generator, and reach every parameter."""
+    """Objectives are finite, the same for the same batch and generator, and reach every parameter; the gradient of no
+    module's own parameters is zero throughout, at the beginning and late in the budget.
+    """
     method, twin = build(), build()
     for player, same in zip(method.players(), twin.players()):
         losses = [one.module(build.batch(), torch.Generator().manual_seed(7)) for one in (player, same)]
@@ -81,12 +85,18 @@ def objectives_can_be_trained(build: MethodBuilder) -> str:
             raise BrokenLawError(f"the objective of {player.name} names no terms for the log.")
         for parameter in player.parameters:  # zero-initialised layers hide others from the first gradient
             torch.nn.init.normal_(parameter, std=0.05)
-        player.module(build.batch(), torch.Generator().manual_seed(7)).total.backward()
+        for seen in (0, LATE):
+            player.module(build.batch(seen=seen), torch.Generator().manual_seed(7)).total.backward()
     if untouched := [name for name, p in method.named_parameters() if p.requires_grad and p.grad is None]:
         raise BrokenLawError(f"no objective reaches {', '.join(untouched)}.")
-    parts = {name: [p.grad for p in part.parameters() if p.grad is not None] for name, part in method.named_children()}
+    parts = {
+        name or "the method itself": [p.grad for p in part.parameters(recurse=False) if p.grad is not None]
+        for name, part in method.named_modules()
+    }
     if flat := [name for name, gradients in parts.items() if gradients and not any(g.any() for g in gradients)]:
-        raise BrokenLawError(f"the gradient of {', '.join(flat)} is zero everywhere: it learns nothing.")
+        raise BrokenLawError(
+            f"the gradient of {', '.join(flat)} is zero, at the beginning and late: it learns nothing."
+        )
     return "" if method.players() else "no players"
 
 

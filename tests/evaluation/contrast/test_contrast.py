@@ -68,7 +68,7 @@ def test_what_a_factor_is_named_after_is_measured_in_both_groups(
     assert medians.pop("f1") == pytest.approx((50 / 255, 210 / 255), abs=0.01)
     assert set(medians.values()) == {None}
     assert (tmp_path / "c.html").read_text().count("Measured: median") == 1
-    units = contrast(run, a, b, units=True, sampling=FAST, output=tmp_path / "u.html").facts
+    units = contrast(run, a, b, single_units=True, sampling=FAST, output=tmp_path / "u.html").facts
     assert (found.kind, units.kind) == ("factors", "units")
     assert {unit.measured for unit in units.units} == {None}
 

@@ -126,7 +126,7 @@ def contrast(
     *,
     by: str | None = None,
     replicate: str | None = None,
-    units: bool = False,
+    single_units: bool = False,
     sampling: Sampling = SAMPLING,
     seed: int = 0,
     output: Path | None = None,
@@ -136,10 +136,11 @@ def contrast(
 
     `by` is FILE:COLUMN; a and b are then values of it, or comparisons such as <12, and the images those of the run.
     `replicate` (FILE:COLUMN, or `folders`) names what is independent of each other, such as plates, animals or days;
-    tiles and pages of one picture always stay together. Factors are compared where the run's were found, unless `units`
-    are asked for. Of each unit (or group): Cliff's delta with an interval of 95
-    %, p, and p adjusted by Benjamini and Hochberg over all of them; and of the picture of a that is nearest to its
-    median, the change as this unit alone goes to b's median. The ceiling is the cross-validated AUROC of all together.
+    tiles and pages of one picture always stay together. Factors are compared where the run's were found, unless
+    `single_units` are asked for. Of each: Cliff's delta with an interval of 95 %, p, and p adjusted by Benjamini and
+    Hochberg over all of them; the medians in pictures of both groups of what a factor is named after; and of the
+    picture of a that is nearest to its median, the change as this unit alone goes to b's median. The ceiling is the
+    cross-validated AUROC of all together.
 
     The page goes to the run's contrast-A-B.html, the JSON beside it; earlier ones are kept under the next free number.
     A run that cannot be written to gets neither, which a warning says. Raises ValueError for groups that cannot be
@@ -162,10 +163,10 @@ def contrast(
         logger.warning("%s cannot be written, and the page is not kept: --output keeps it elsewhere", page)
     method = run.method()
     codes = np.concatenate([codes_at(run, method, group.dataset, group.rows) for group in groups])
-    compared = compared_in(run, method, codes, units=units)
+    compared = compared_in(run, method, codes, units=single_units)
     values = compared.values
     found = differences(values, in_b, replicates, seed)
-    order = sorted(range(len(values.T)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
+    order = sorted(range(len(found)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
     lines = [compared.medians(k, codes, in_b) for k in order[:DRAWN]]
     drawn = _draw(method, groups[0], codes[~in_b], [compared.groups[k] for k in order[:DRAWN]], lines, sampling)
     medians = _measured(compared.measured, groups, seed)
@@ -229,8 +230,12 @@ def _measured(names: Sequence[str | None], groups: Sequence[Group], seed: int) -
         rows = np.sort(np.random.default_rng(seed).permutation(group.rows)[:MEASURED])
         pictures = rgb_pixels(group.dataset.images(rows))
         tables.append(measure_pictures(pictures, np.ones((1, *pictures.shape[1:3]), bool))[0])
-    a, b = (np.nanmedian(table, axis=0) for table in tables)
-    return {k: (float(a[column]), float(b[column])) for k, column in columns.items()}
+    measured = {k: [table[:, column] for table in tables] for k, column in columns.items()}
+    return {
+        k: (float(np.nanmedian(a)), float(np.nanmedian(b)))
+        for k, (a, b) in measured.items()
+        if min(np.isfinite(a).mean(), np.isfinite(b).mean()) >= 0.5
+    }
 
 
 def _draw(
