@@ -83,7 +83,8 @@ STAND_INS = {
     "STUDY.toml": "study.toml",
 }
 STAND_INS |= {"NAME": "rooms", "training.images=MORE": "training.images=64"}
-STAND_INS |= {"training.images=200000": "training.images=64", "codes-labelled/": "codes/"}
+STAND_INS |= {"training.images=200000": "training.images=64", "training.images=60000": "training.images=64"}
+STAND_INS |= {"codes-labelled/": "codes/"}
 STAND_INS |= {"runs/verdicts/runs/*-rooms-*": "runs/seed-*", "runs/builtin": "runs/study", "runs/vae": "runs/second"}
 STAND_INS |= {"runs/another": "runs/second"}
 STAND_INS |= {"data.channels=0,2": "data.channels=0,1"}  # the small cells have two channels
