@@ -102,10 +102,8 @@ def test_a_killed_encoder_costs_the_part_that_it_was_at(quick_run: Run, tmp_path
     about = whole_codes(folder)
     assert 1 < len(written) < about.parts
     again = [path for path, moment in written.items() if path.stat().st_mtime_ns != moment]
-    assert again in (
-        [],
-        [max(written, key=written.__getitem__)],
-    )  # it may be killed between writing a part and saying so
+    newest = max(written, key=written.__getitem__)
+    assert again in ([], [newest])  # it may be killed between writing a part and saying so
     rows = np.arange(sum(about.counts))
     codes, read, _ = read_codes(folder, rows)
     assert np.array_equal(read, rows)

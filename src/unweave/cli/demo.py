@@ -25,7 +25,7 @@ def command(
 
     \b
         unweave demo                     what there is to show, and what each claims
-        unweave demo vae --small         in at most 20 seconds
+        unweave demo vae --small         in seconds, a rougher figure
         unweave demo vae                 train on images drawn for it, print the numbers, save one picture
 
     Nothing is downloaded and no run is kept. The exit status is 1 where the claim does not hold.

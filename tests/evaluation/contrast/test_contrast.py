@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from unweave.cli.main import app
 from unweave.evaluation.contrast.contrast import contrast
 from unweave.factors.factor import Factor
+from unweave.factors.measurements import MEASUREMENTS
 from unweave.files import UnwritableError
 from unweave.method import Sampling
 from unweave.runs.factors import RunFactors, write_factors
@@ -71,6 +72,24 @@ def test_what_a_factor_is_named_after_is_measured_in_both_groups(
     units = contrast(run, a, b, single_units=True, sampling=FAST, output=tmp_path / "u.html").facts
     assert (found.kind, units.kind) == ("factors", "units")
     assert {unit.measured for unit in units.units} == {None}
+
+
+def test_what_is_undefined_in_most_pictures_of_a_group_has_no_median(
+    quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = map(str, dark_and_bright)
+
+    def measure(pictures: np.ndarray, regions: np.ndarray) -> np.ndarray:
+        table = np.ones((1, len(pictures), len(MEASUREMENTS)))
+        table[:, : 7 * len(pictures) // 12] = np.nan
+        return table
+
+    monkeypatch.setattr("unweave.evaluation.contrast.contrast.measure_pictures", measure)
+    run = Run(shutil.copytree(quick_run.path, tmp_path / "run"))
+    factor = Factor((0,), 0.1, measured="elongation of the object", agreement=0.9)
+    write_factors(run, RunFactors((factor,), run.digest(), 200, 0))
+    contrast(run, a, b, sampling=FAST, output=tmp_path / "c.html")
+    assert [unit["measured"] for unit in json.loads((tmp_path / "c.json").read_text())["units"]] == [None]
 
 
 def test_replicates_of_folders_stay_together(

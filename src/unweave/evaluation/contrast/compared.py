@@ -46,14 +46,14 @@ class Compared:
         return torch.from_numpy(middle).float()
 
 
-def compared_in(run: Run, method: Method, codes: UnitCodes, *, units: bool = False) -> Compared:
-    """The factors of factors.json that are shown, where they are of these weights; else, or where `units` are asked
-    for, the units that vary most.
+def compared_in(run: Run, method: Method, codes: UnitCodes, *, single_units: bool = False) -> Compared:
+    """The factors of factors.json that are shown, where they are of these weights; else, or where
+    `single_units` are asked for, the units that vary most.
 
     A factor's number is its position on its open curve; of a closed one, which has no first place, without a curve, and
     of units it is the first principal component.
     """
-    found = None if units else read_factors(run)
+    found = None if single_units else read_factors(run)
     if found is None or not are_current(run, found):
         groups, _ = select_units(method, codes, unit_names(run))
         values = measure_values(codes, groups).values.astype(np.float64)
@@ -68,5 +68,5 @@ def compared_in(run: Run, method: Method, codes: UnitCodes, *, units: bool = Fal
     for column, factor in enumerate(factors):
         if factor.coordinate is not None and not factor.coordinate.closed:
             values[:, column] = position_of(factor.coordinate, codes[:, list(factor.units)].reshape(len(codes), -1))
-    coordinates, measured = zip(*((factor.coordinate, factor.measured) for factor in factors)) if factors else ((), ())
+    coordinates, measured = [each.coordinate for each in factors], [each.measured for each in factors]
     return Compared("factors", groups, values, coordinates, measured)

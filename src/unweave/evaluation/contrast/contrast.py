@@ -163,13 +163,13 @@ def contrast(
         logger.warning("%s cannot be written, and the page is not kept: --output keeps it elsewhere", page)
     method = run.method()
     codes = np.concatenate([codes_at(run, method, group.dataset, group.rows) for group in groups])
-    compared = compared_in(run, method, codes, units=single_units)
+    compared = compared_in(run, method, codes, single_units=single_units)
     values = compared.values
     found = differences(values, in_b, replicates, seed)
     order = sorted(range(len(found)), key=lambda k: (found[k].adjusted, -abs(found[k].delta)))
     lines = [compared.medians(k, codes, in_b) for k in order[:DRAWN]]
     drawn = _draw(method, groups[0], codes[~in_b], [compared.groups[k] for k in order[:DRAWN]], lines, sampling)
-    medians = _measured(compared.measured, groups, seed)
+    measured = _measured(compared.measured, groups, seed)
     facts = ContrastFacts(
         run=str(run.path),
         names=(groups[0].name, groups[1].name),
@@ -185,7 +185,7 @@ def contrast(
                 compared.groups[k].name,
                 found[k],
                 drawn[rank].change if rank < len(drawn) else None,
-                medians.get(k),
+                measured.get(k),
             )
             for rank, k in enumerate(order)
         ],
