@@ -136,13 +136,7 @@ def write_runs(runs: Path) -> None:
     for seed, name in enumerate(("seed-0", "seed-1", "seed-2", "a", "b", "c", "betavae-photos", "encdiff-photos-2")):
         tables = {"data": SPRITES}, {"method": {"units": 12}, "training": {**FEW, "seed": seed}}
         unweave.train("betavae", *tables, run=runs / name)
-    restore(runs)
-
-
-def restore(runs: Path) -> None:
-    """Factors as they were before pages changed them, and no names."""
     for name in ("a", "b", "c", "encdiff-photos", "encdiff-cells", "encdiff-rooms"):
-        (runs / name / "names.json").unlink(missing_ok=True)
         give_factors(Run(runs / name))
 
 

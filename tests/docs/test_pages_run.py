@@ -179,21 +179,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     with contextlib.chdir(folder):
         small_place.make(folder)
+    shutil.copytree(folder / "runs", folder.with_name(f"{folder.name}-runs"))
     return folder
 
 
 @pytest.fixture
 def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """That folder itself, as a copied run is a stranger's; what a page adds to it is gone when the page ends."""
+    """That folder itself, as a copied run is a stranger's; when the page ends, it is as it was before."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("webbrowser.open", lambda address: True)
     recipe_of = recipes.recipe_of
     monkeypatch.setattr(recipes, "recipe_of", lambda kind, source: few(recipe_of(kind, source)))
-    before = {*folder.iterdir(), *(folder / "runs").iterdir()}
+    before = {*folder.iterdir()}
     yield folder
-    for added in {*folder.iterdir(), *(folder / "runs").iterdir()} - before:
+    for added in {*folder.iterdir()} - before:
         shutil.rmtree(added) if added.is_dir() else added.unlink()
-    small_place.restore(folder / "runs")
+    shutil.rmtree(folder / "runs")
+    shutil.copytree(folder.with_name(f"{folder.name}-runs"), folder / "runs")
 
 
 def run(command: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
