@@ -7,7 +7,7 @@ from unweave.demos._regions import FactorPictures, components, entropy_score, me
 from unweave.demos.disdiff import BASE
 from unweave.models.foundation import SplitDenoiser
 
-MAKERS = {"regions": _regions.regions, "hues": _regions.hues, "things": _regions.things}
+MAKERS = {"regions": _regions.regions, "hues": _regions.hues, "things": _regions.things, "lanes": _regions.lanes}
 
 
 def parts(pictures: FactorPictures) -> torch.Tensor:
@@ -61,3 +61,17 @@ def test_dense_networks_take_the_place_of_a_u_net() -> None:
     assert fields.shape == (2, 3, *pictures.images.shape[1:])
     torch.testing.assert_close(chosen, fields[:, 2:])
     assert noise.shape == pictures.images[:2].shape
+
+
+def test_one_field_of_all_units_takes_the_place_of_their_sum() -> None:
+    pictures = _regions.lanes()
+    denoiser = train_denoiser(pictures, 0, 640)
+    method = train_disdiff(pictures, denoiser, {**BASE, "weight": 0.0}, 0, 320, joint=True)
+    assert isinstance(method.field, _regions.JointField)
+    features, _ = denoiser.features_and_noise(pictures.images[:2], torch.tensor([500, 800]))
+    units = method.encode(pictures.images[:2])
+    field = method.field(features, units)
+    assert field.shape == (2, 1, *pictures.images.shape[1:])
+    units[:, 2] += 1
+    assert not torch.equal(method.field(features, units), field)
+    assert measure(method, pictures, 0).keys() == measure(method, pictures, 1).keys()

@@ -13,7 +13,7 @@ LONG = {"classvae", "csdismo", "diti", "disdiff", "dotvae", "encdiff", "protovae
 AT_LEAST = {
     "classvae": lambda discrete, none: discrete["letter"] > none["letter"],
     "diti": lambda diti, pdae: diti["swap: own"] > pdae["swap: largest own"] + 0.2,
-    "disdiff": lambda terms, none: terms["swap entropy score"] > none["swap entropy score"],
+    "disdiff": lambda fields, one: fields["DCI disentanglement"] > one["DCI disentanglement"] + 0.3,
     "dotvae": lambda one_by_one, at_once: one_by_one["one factor"] > at_once["one factor"],
     "encdiff": lambda diffusion, none: diffusion["disentanglement"] > none["disentanglement"],
 }

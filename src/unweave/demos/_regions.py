@@ -86,6 +86,17 @@ def things() -> FactorPictures:
     return FactorPictures(images, factors)
 
 
+def lanes() -> FactorPictures:
+    """Three lanes, each with a dot at a place of its own: a sum of what three factors draw, and each draws a curve."""
+    factors = combinations()
+    place = 1 + 6 * torch.from_numpy(factors).float().T / (LEVELS - 1)
+    images = -torch.ones(len(factors), *SHAPE)
+    for rows, centre in zip((slice(0, 2), slice(3, 5), slice(6, 8)), place, strict=True):
+        dot = (1.5 - (torch.arange(8) + 0.5 - centre[:, None]).abs()).clamp(0, 1)
+        images[:, :, rows] = (2 * dot - 1)[:, None, None]
+    return FactorPictures(images, factors)
+
+
 class Features(NamedTuple):
     embedding: Float[Tensor, "batch time"]
     hidden: Float[Tensor, "batch hidden"]
@@ -180,6 +191,21 @@ class DenseFields(nn.Module):
         return self.head(features.repeated(len(k)), condition).unflatten(0, (len(units), len(k)))
 
 
+class JointField(nn.Module):
+    """One field of all units together, in place of a sum of one field each: what DisDiff is without its splitting."""
+
+    def __init__(self, units: int, dim: int) -> None:
+        super().__init__()
+        self.head, self.condition = Head(2 * TIME), nn.Linear(units * dim, TIME)
+        self.name = nn.Parameter(torch.randn(TIME) / 2)
+
+    def forward(
+        self, features: Features, units: Units, chosen: Sequence[int] | None = None
+    ) -> Float[Tensor, "batch 1 channel height width"]:
+        condition = torch.cat([features.embedding + self.name, self.condition(units.flatten(1))], 1)
+        return self.head(features, condition).unsqueeze(1)
+
+
 def dense_encoder(outputs: int) -> nn.Module:
     hidden = [nn.Linear(PIXELS, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH), nn.SiLU()]
     return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(WIDTH, outputs))
@@ -194,13 +220,19 @@ def train_denoiser(pictures: FactorPictures, seed: int, images: int) -> DenseDen
 
 
 def train_disdiff(
-    pictures: FactorPictures, denoiser: DenseDenoiser, table: Mapping[str, Any], seed: int, images: int
+    pictures: FactorPictures,
+    denoiser: DenseDenoiser,
+    table: Mapping[str, Any],
+    seed: int,
+    images: int,
+    joint: bool = False,
 ) -> DisDiff:
-    """DisDiff with dense networks on this denoiser."""
+    """DisDiff with dense networks on this denoiser; `joint`: with one field of all units, for weight 0 alone."""
     torch.manual_seed(100 + seed)
     s, rng = DisDiffSettings(**table), torch.Generator().manual_seed(100 + seed)
     encoder, twin = dense_encoder(s.units * s.dim), dense_encoder(s.units * s.dim)
-    method = DisDiff(s, denoiser, PixelSpace(SHAPE), Networks(encoder, twin, DenseFields(s.units, s.dim)))
+    field = (JointField if joint else DenseFields)(s.units, s.dim)
+    method = DisDiff(s, denoiser, PixelSpace(SHAPE), Networks(encoder, twin, field))
     training: dict[str, Any] = {"rate": 3e-3, "betas": (0.9, 0.98), "warmup": 3_200, "clip": 1.0}
     fit(method, pictures.images, images, rng, batch=32, decay="cosine", weight_decay=0.01, **training)
     return method
