@@ -96,6 +96,8 @@ INSTEAD = {
     "unweave evaluate runs/a runs/a runs/a": "unweave evaluate runs/seed-0 runs/seed-1",
     "unweave edit directions runs/a 12 --mask 20,20,44,52": "unweave edit directions builtin:rooms 12 --mask 8,8,44,52",
     "unweave data info photos/ labels=folders size=128": "unweave data info classes/ labels=folders size=128",
+    "unweave report cells/ data.labels=plates.csv data.aside=plate": "unweave report classes/ data.labels=plates.csv "
+    "data.aside=plate",
     "unweave data info mine.zip --picture sheet.png": "unweave data info mine.zip --picture pictures.png",
 }
 """Commands whose words say more than the small place has."""

@@ -1,7 +1,8 @@
 """The contract of data sets.
 
 A data set gives uint8 images at row numbers, and, where factors are known, their class indices.
-Training asks for images only; factors are read by evaluation and by nothing else.
+Training asks for images only; factors are read by evaluation, and by nothing else but `aside`, which takes one out of
+the images.
 """
 
 from abc import ABC, abstractmethod

@@ -6,6 +6,7 @@ from typing import Any
 
 from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse
+from unweave.data.aside import set_aside
 from unweave.data.dataset import Dataset, DatasetDefinition, find_dataset
 from unweave.data.reading.shards import is_sharded
 from unweave.data.settings import DatasetSettings, ViewSettings
@@ -74,7 +75,8 @@ def open_data(
     """A data set by its settings, by name, by path, or by its [data] table; one on disk is converted once and
     memory-mapped.
 
-    `settings` are those of the data set, such as {"size": 32}; `view` chooses a part of it (see `ViewSettings`). Raises
+    `settings` are those of the data set, such as {"size": 32}; `aside` takes a factor out of the pictures (see
+    `data.aside`), and `view` chooses a part of it (see `ViewSettings`). Raises
     LookupError for what is neither a name nor a path, TypeError for what is no text at all, SettingsError and
     ValueError for what cannot be used.
     """
@@ -84,6 +86,7 @@ def open_data(
         what = dataset_settings(merge(what if isinstance(what, Mapping) else dataset_table(str(what)), settings or {}))
     dataset = find_dataset(what.name).build(what)
     assert isinstance(dataset, Dataset), f"build of data set {what.name!r} must give a Dataset"
+    dataset = dataset if what.aside is None else set_aside(dataset, what.aside)
     return dataset if what.view is None else apply_view(dataset, what.view)
 
 

@@ -34,6 +34,11 @@ class DatasetSettings(NamedSettings):
     """The base of the settings of every data set and format."""
 
     view: ViewSettings | None = Field(default=None, description="the part of it that is used: data.view.split=train")
+    aside: str | None = Field(
+        default=None,
+        description="a known factor that units should not carry, as plate: pictures of each of its classes are "
+        "brought to one mean and deviation of each channel, and it is no factor of the set any more",
+    )
 
 
 MAX_CHANNELS = 64

@@ -310,6 +310,21 @@ class Memorised:
 
 
 @dataclass(frozen=True)
+class AsideFacts:
+    """How often a known factor that is set aside is told right by a fresh reader (see `evaluation.aside`)."""
+
+    factor: str
+    units: float  # from the units
+    before: float  # from the pictures as they are
+    after: float  # from the pictures as the run sees them
+    chance: float  # the share of the largest class
+    images: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class OutlierFacts:
     """An image that is far from all others."""
 
@@ -361,6 +376,7 @@ class ReportFacts:
     learning: Learning | None = None  # where images were held out
     memorised: Memorised | None = None  # None without a decoder, and on images that the run was not trained on
     map: MapFacts | None = None  # None of a handful of images
+    aside: AsideFacts | None = None  # None where nothing is set aside
 
     def in_state(self, state: State) -> list[UnitFacts]:
         """The units that are live, copies or dead, the strongest first."""
@@ -382,6 +398,8 @@ class ReportFacts:
             facts["memorised"] = self.memorised.to_json()
         if self.map is not None:
             facts["map"] = self.map.to_json()
+        if self.aside is not None:
+            facts["aside"] = self.aside.to_json()
         if self.factors:
             facts["factors"] = [factor.to_json() for factor in self.factors]
         return facts | {"units": [unit.to_json() for unit in self.units], "seconds": self.seconds}
@@ -406,4 +424,5 @@ class ReportFacts:
             learning=Learning.from_json(stored["learning"]) if "learning" in stored else None,
             memorised=Memorised.from_json(stored["memorised"]) if "memorised" in stored else None,
             map=MapFacts.from_json(stored["map"]) if "map" in stored else None,
+            aside=AsideFacts(**stored["aside"]) if "aside" in stored else None,
         )

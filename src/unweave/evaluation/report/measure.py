@@ -7,6 +7,7 @@ from typing import NamedTuple
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.data.views import base_dataset
+from unweave.evaluation.aside import measure_aside
 from unweave.evaluation.factor_names import EncodedRows
 from unweave.evaluation.find_factors import ROWS
 from unweave.evaluation.memorised import measure_memorised
@@ -85,6 +86,7 @@ def measure_run(run: Run, looked_at: ReportRows, factors: Sequence[Factor]) -> t
         learning=learning_of(run.history()),
         memorised=memorised,
         map=map_facts,
+        aside=measure_aside(encoded, settings.seed),
     )
     return facts, replace(units.pictures, factors=found.pictures, map=map_pictures)
 

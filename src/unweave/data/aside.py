@@ -1,0 +1,117 @@
+"""A known factor set aside: pictures of each of its classes, such as plates, brought to one brightness and contrast.
+
+What differs between the plates, days or cameras of a set is mostly how bright the pictures are and how strong their
+contrast is, channel by channel. Corrected before training, it is nothing that units could learn. The correction is a
+straight line a plate and channel: what a plate does beyond that (blur, shading, other content) stays, so that a probe
+has to say what is left (`evaluation.aside`). It moves apart what is alike where plates have different content.
+"""
+
+import hashlib
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from unweave.config import SettingsError, nearest
+from unweave.data.dataset import Dataset
+from unweave.data.sampling import row_chunks
+from unweave.types import FactorTable, Pixels, Rows
+
+LOOKED_AT = 1_000  # pictures of a class, from which its mean and deviation are taken
+CHUNK = 100  # pictures that are held as numbers of 8 bytes at a time
+
+Classes = Int[np.ndarray, "row"]
+Curves = UInt8[np.ndarray, "class channel 256"]
+"""What each level of a channel becomes in pictures of a class."""
+
+
+class AsideDataset(Dataset):
+    """The pictures of another set, corrected by the classes of a factor, which is no factor of this set."""
+
+    def __init__(self, base: Dataset, factor: str) -> None:
+        self.base, self.aside = base, factor
+        self.column = base.factor_names.index(factor)
+        self.curves = curves_of(base, self.column)
+        self.name, self.shape, self.card = base.name, base.shape, base.card
+        self.files, self.left_out, self.boxes, self.splits = base.files, base.left_out, base.boxes, base.splits
+        self.reading, self.colours, self.blocks = base.reading, base.colours, base.blocks
+        others = [column for column in range(len(base.factor_names)) if column != self.column]
+        self.factor_names = tuple(base.factor_names[column] for column in others)
+        self.factor_sizes = tuple(base.factor_sizes[column] for column in others)
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def images(self, rows: Rows) -> Pixels:
+        pixels, curves = self.base.images(rows), self.curves[self.classes(rows)]
+        channels = np.arange(pixels.shape[3])
+        return curves[np.arange(len(rows))[:, None, None, None], channels, pixels]
+
+    def factors(self, rows: Rows) -> FactorTable | None:
+        table = None if not self.factor_names else self.base.factors(rows)
+        return None if table is None else np.delete(table, self.column, 1)
+
+    def classes(self, rows: Rows) -> Classes:
+        """The classes of what is set aside at these rows."""
+        return classes_at(self.base, self.column, rows)
+
+    def digest(self) -> str:
+        content = hashlib.sha256(f"{self.base.digest()} {self.aside}".encode())
+        content.update(self.curves.data)
+        return content.hexdigest()[:16]
+
+
+def set_aside(dataset: Dataset, factor: str) -> AsideDataset:
+    """The set without this factor. Raises SettingsError where it has no such factor, or one class of it."""
+    if not dataset.factor_names:
+        raise SettingsError(
+            f"data.aside={factor}: {dataset.name} has no known factors; give a table with a column {factor!r}, as "
+            "by data.labels=plates.csv."
+        )
+    names = dataset.factor_names
+    if factor not in names:
+        has = ", ".join(names)
+        raise SettingsError(
+            f"data.aside: {dataset.name} has no factor {factor!r}.{nearest(factor, names)} It has: {has}."
+        )
+    if dataset.factor_sizes[dataset.factor_names.index(factor)] < 2:
+        raise SettingsError(
+            f"data.aside={factor}: all images have the same {factor}, so there is nothing to set aside."
+        )
+    return AsideDataset(dataset, factor)
+
+
+def curves_of(dataset: Dataset, column: int) -> Curves:
+    """For each class and channel the straight line that gives its pictures the mean and the deviation of all classes.
+
+    Both are taken over the pixels of at most `LOOKED_AT` random pictures of a class, and classes count alike.
+    """
+    sizes = dataset.factor_sizes[column]
+    everything = [classes_at(dataset, column, rows) for rows in row_chunks(np.arange(len(dataset)))]
+    classes, rng = np.concatenate(everything), np.random.default_rng(0)
+    found = [moments(dataset, rng, np.flatnonzero(classes == one)) for one in range(sizes)]
+    means, deviations = (np.array(part) for part in zip(*found, strict=True))  # (class, channel)
+    mean, deviation = np.nanmean(means, 0), np.sqrt(np.nanmean(np.square(deviations), 0))
+    gain = np.where(deviations > 0, deviation / np.where(deviations > 0, deviations, 1), 1.0)
+    lines = (np.arange(256) - means[..., None]) * gain[..., None] + mean[:, None]
+    return np.nan_to_num(lines.round().clip(0, 255)).astype(np.uint8)
+
+
+def moments(
+    dataset: Dataset, rng: np.random.Generator, rows: Rows
+) -> tuple[Float[np.ndarray, "channel"], Float[np.ndarray, "channel"]]:
+    """Mean and deviation of each channel over the pixels of some of these rows; not numbers where there is no row."""
+    chosen = np.sort(rng.permutation(rows)[:LOOKED_AT])
+    if not len(chosen):
+        return np.full(dataset.shape[0], np.nan), np.full(dataset.shape[0], np.nan)
+    sums = np.zeros((2, dataset.shape[0]))
+    for part in np.array_split(chosen, -(-len(chosen) // CHUNK)):
+        pixels = dataset.images(part).astype(np.float64)
+        sums += np.stack([pixels.sum((0, 1, 2)), np.square(pixels).sum((0, 1, 2))])
+    mean, square = sums / (len(chosen) * dataset.shape[1] * dataset.shape[2])
+    return mean, np.sqrt(np.maximum(square - mean**2, 0))
+
+
+def classes_at(dataset: Dataset, column: int, rows: Rows) -> Classes:
+    table = dataset.factors(rows)
+    assert table is not None
+    return table[:, column]
