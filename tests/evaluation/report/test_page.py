@@ -9,7 +9,7 @@ from unweave.evaluation.report.drawings import STEPS, TRAVERSED
 from unweave.evaluation.report.measure_units import EXTREMES, MAX_UNITS
 from unweave.evaluation.report.page import render_page
 from unweave.evaluation.report.pictures import ExtremeImages, ReportPictures
-from unweave.runs.report_facts import ReportFacts
+from unweave.runs.report_facts import AsideFacts, ReportFacts
 
 FACTS = ReportFacts.from_json(stored("report-encdiff"))
 
@@ -77,3 +77,13 @@ def test_the_first_lines_say_what_was_left_out_and_why() -> None:
     assert "photos/0&lt;b&gt;.png cannot be read and is left out: it is cut short" in header
     assert "and 2 more, which report.json names" in header
     assert "Left out" not in render_page(FACTS, ReportPictures())
+
+
+def test_what_is_set_aside_is_said_with_what_is_still_read_of_it() -> None:
+    facts = replace(FACTS, aside=AsideFacts("plate", 0.24, 0.74, 0.27, 0.25, 3_000))
+    assert ReportFacts.from_json(facts.to_json()) == facts
+    header = render_page(facts, ReportPictures()).partition("</header>")[0]
+    said = "plate is set aside.</strong> A fresh reader tells it right from the units of 24% of the images"
+    assert said in header
+    assert all(share in header for share in ("74%", "27%", "25%"))
+    assert "set aside" not in render_page(FACTS, ReportPictures())
