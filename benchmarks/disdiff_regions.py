@@ -20,12 +20,13 @@ import torch
 from unweave.demos import _regions as regions
 from unweave.demos import disdiff
 
-OURS, WITHOUT = disdiff.BASE, "weight 0"
+OURS, WITHOUT = disdiff.OURS, "weight 0"
 ARMS: dict[str, dict[str, Any]] = {
     "one field": disdiff.ARMS["one field"],
     WITHOUT: disdiff.ARMS["the same, weight 0"],
-    "the release's terms": disdiff.ARMS["the same, the release's terms"],
+    "the release's terms": disdiff.ARMS["a field for each unit"],
     "ours": OURS,
+    "as released": {"units": 3, "dim": 2},
     "without purify": {**OURS, "purify": 0.0},
     "raw distances": {**OURS, "distances": "raw"},
     "bounded weight": {**OURS, "weight_by": "bounded"},

@@ -4,7 +4,7 @@ import torch
 
 from unweave.demos import _regions
 from unweave.demos._regions import FactorPictures, components, entropy_score, measure, train_denoiser, train_disdiff
-from unweave.demos.disdiff import BASE
+from unweave.demos.disdiff import OURS
 from unweave.models.foundation import SplitDenoiser
 
 MAKERS = {"regions": _regions.regions, "hues": _regions.hues, "things": _regions.things, "lanes": _regions.lanes}
@@ -51,7 +51,7 @@ def test_dense_networks_take_the_place_of_a_u_net() -> None:
     denoiser = train_denoiser(pictures, 0, 640)
     assert isinstance(denoiser, SplitDenoiser)
     before = [p.clone() for p in denoiser.parameters()]
-    method = train_disdiff(pictures, denoiser, BASE, 0, 320)
+    method = train_disdiff(pictures, denoiser, OURS, 0, 320)
     assert all(torch.equal(p, q) for p, q in zip(denoiser.parameters(), before))
     facts = measure(method, FactorPictures(pictures.images[:256], pictures.factors[:256]), 0)
     assert {"DCI disentanglement", "swap entropy score", "rebuilt"} <= facts.keys()
@@ -66,7 +66,7 @@ def test_dense_networks_take_the_place_of_a_u_net() -> None:
 def test_one_field_of_all_units_takes_the_place_of_their_sum() -> None:
     pictures = _regions.lanes()
     denoiser = train_denoiser(pictures, 0, 640)
-    method = train_disdiff(pictures, denoiser, {**BASE, "weight": 0.0}, 0, 320, joint=True)
+    method = train_disdiff(pictures, denoiser, {**OURS, "weight": 0.0}, 0, 320, joint=True)
     assert isinstance(method.field, _regions.JointField)
     features, _ = denoiser.features_and_noise(pictures.images[:2], torch.tensor([500, 800]))
     units = method.encode(pictures.images[:2])

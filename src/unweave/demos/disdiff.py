@@ -8,9 +8,9 @@ A picture of 8 x 8 pixels has three lanes with a dot in each: it is a sum of wha
 summed, and a place that moves draws a curve, not a line. A denoiser of dense layers is trained on all 512 pictures and
 frozen. On it stand, from the same weights:
 
-- the method: a field for each unit, and the two terms in our form (`separating`)
+- the method: a field for each unit, and the paper's two terms, which ask that the field of a unit moves this unit alone
 - the control: one field, which sees all units; there is nothing to split, so it has no terms
-- the sum of fields with weight 0, that is without the two terms, and with the release's: they add nothing here
+- the sum of fields without the two terms (weight 0), and with the terms in our form (`separating`)
 - PCA + ICA: at most six principal components turned by ICA. The lanes share no pixel, so that it finds them as well.
 
 `swap entropy score` is DCI's disentanglement of what swaps change: 1 where each unit changes one factor alone, 0 where
@@ -45,12 +45,12 @@ from unweave.methods.disdiff import SEPARATING, DisDiff
 
 DENOISER_IMAGES, IMAGES = 384_000, 128_000  # seen in a training, counted with repeats
 SMALL = 2  # the small form sees a half
-BASE: dict[str, Any] = {**SEPARATING, "units": 3, "dim": 2}
+OURS: dict[str, Any] = {**SEPARATING, "units": 3, "dim": 2}
 ARMS: dict[str, dict[str, Any]] = {
-    "one field": {**BASE, "weight": 0.0},
-    "a field for each unit": BASE,
-    "the same, weight 0": {**BASE, "weight": 0.0},
-    "the same, the release's terms": {**BASE, "distances": "raw", "purify": 0.0},
+    "one field": {**OURS, "weight": 0.0},
+    "a field for each unit": {**OURS, "distances": "raw", "purify": 0.0},
+    "the same, weight 0": {**OURS, "weight": 0.0},
+    "the same, `separating`": OURS,
 }
 
 

@@ -20,6 +20,8 @@ def test_cells_are_found_by_the_names_of_files(tmp_path: Path) -> None:
     assert read_column(f"{tmp_path}/t.csv:plate", both) == ["one", "two", "one"]
     with pytest.raises(LookupError, match=r"no column 'plates'\. Did you mean 'plate'\?"):
         read_column(f"{tmp_path}/t.csv:plates", both)
+    with pytest.raises(ValueError, match=r"no file '.*u\.csv'; '.*u\.csv:plate' is a table and its column"):
+        read_column(f"{tmp_path}/u.csv:plate", both)
 
 
 @pytest.mark.parametrize(

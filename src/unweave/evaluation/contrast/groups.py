@@ -75,7 +75,10 @@ def read_column(column: str, files: Sequence[str]) -> list[str]:
     path, colon, name = column.rpartition(":")
     if not colon:
         raise ValueError(f"a column is named as FILE.csv:COLUMN, got {column!r}.")
-    table = read_text_table(Path(path).expanduser(), header=True)
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise ValueError(f"there is no file {path!r}; {column!r} is a table and its column, as plates.csv:plate.")
+    table = read_text_table(file, header=True)
     columns = {each.name: each for each in table.columns}
     if name not in columns:
         raise LookupError(f"{path} has no column {name!r}.{nearest(name, columns)} It has: {', '.join(columns)}.")
