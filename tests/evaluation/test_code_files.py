@@ -1,11 +1,22 @@
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import unweave
-from unweave.evaluation.code_files import add_map, check_code_file, code_columns, image_columns, run_parts, write_codes
+from unweave.evaluation.code_files import (
+    add_map,
+    add_positions,
+    check_code_file,
+    code_columns,
+    image_columns,
+    run_parts,
+    write_codes,
+)
+from unweave.factors.factor import Coordinate, Factor
+from unweave.runs.factors import RunFactors, write_factors
 from unweave.runs.run import Run
 
 RNG = np.random.default_rng(0)
@@ -89,3 +100,23 @@ def test_a_run_of_scalars_is_mapped(quick_run: Run) -> None:
     assert [part.name for part in run_parts(quick_run, few["codes"])] == [f"unit {unit}" for unit in range(4)]
     with pytest.raises(ValueError, match="ten images, got 2"):
         add_map(quick_run, {name: array[:2] for name, array in few.items()})
+
+
+def test_where_an_image_lies_on_each_factor_is_a_column(quick_run: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(quick_run.path, tmp_path / "run"))
+    codes = RNG.uniform(0, 4, (12, 4, 1)).astype(np.float32)
+    arrays = {"codes": codes, "rows": np.arange(12), "factors": RNG.integers(0, 3, (12, 1)), "factor_names": ["f1"]}
+    assert add_positions(run, arrays).keys() == arrays.keys()
+    levels = np.linspace(0, 1, 11)
+    line = Coordinate(False, np.array([[0.0], [4.0]]), levels, 0.0)
+    factors = [
+        Factor((2,), 0.4, line, (), verdict="one thing"),
+        Factor((0,), 0.3, line, (), verdict="one thing", name="size"),
+        Factor((1,), 0.2, line, (), verdict="leftover"),
+        Factor((3,), 0.1, None, (), verdict="one thing"),
+    ]
+    write_factors(run, RunFactors(tuple(factors), run.digest(), 200, 0))
+    columns = image_columns(add_positions(run, arrays))
+    np.testing.assert_allclose(columns["f1"], codes[:, 2, 0] / 4, atol=1e-5)
+    np.testing.assert_allclose(columns["f2, size"], codes[:, 0, 0] / 4, atol=1e-5)
+    assert list(columns) == ["row", "factor_f1", "f1", "f2, size"]

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unweave.evaluation.code_files import write_codes
 from unweave.evaluation.metrics.mig import mig
 from unweave.evaluation.tables import read_tables
 
@@ -240,3 +241,15 @@ def test_codes_with_tabs_between_them():
 def test_names_in_an_npz_are_kept(saved):
     path = saved("both.npz", None, codes=CODES, factors=FACTORS, factor_names=np.array(["hue", "size"]))
     assert read_tables(path, path).factor_names == ["hue", "size"]
+
+
+def test_of_a_table_that_encode_wrote_the_units_alone_are_codes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    codes, factors = rng.normal(size=(60, 2, 1)).astype(np.float32), rng.integers(0, 3, (60, 1))
+    arrays = {"codes": codes, "rows": np.arange(60), "factors": factors, "factor_names": np.array(["hue"])}
+    arrays |= {"positions": rng.random((60, 1)), "position_names": np.array(["f1, hue"])}
+    table = write_codes(arrays, tmp_path / "codes.csv", {})
+    np.save(tmp_path / "y.npy", factors)
+    read = read_tables(table, tmp_path / "y.npy")
+    np.testing.assert_allclose(read.units, codes[:, :, 0], rtol=1e-5)
+    assert "column 2 (hue), as it is no column of a unit as unit_0 is" in " ".join(read.read)

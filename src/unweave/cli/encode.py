@@ -41,6 +41,8 @@ def command(
 ) -> None:
     """Encode images to units: an .npz with `codes` [rows, unit, dim], and `factors` where they are known; or a table.
 
+    Where factors of the run were found (by `report`), a row has its place on each of them, in [0, 1].
+
     \b
         unweave encode runs/a photos/ -o codes.npz
         unweave encode runs/a me.png you.png -o two.npz
@@ -53,7 +55,7 @@ def command(
     """
     from unweave.cli.output import choose_threads, print_json, progress_of
     from unweave.data.reading.image_files import IMAGE_ENDINGS
-    from unweave.evaluation.code_files import add_map, check_code_file, write_codes
+    from unweave.evaluation.code_files import add_map, add_positions, check_code_file, write_codes
     from unweave.runs.codes import encode
     from unweave.runs.run import Run
 
@@ -91,6 +93,8 @@ def command(
     choose_threads()
     opened = Run(run)
     arrays = encode(opened, single or images or None, split=split, weights=chosen)
+    if chosen == "averaged":
+        arrays = add_positions(opened, arrays)
     if with_map:
         arrays = add_map(opened, arrays)
     write_codes(arrays, output, {"run": str(opened.path), "weights": opened.digest()}, overwrite)

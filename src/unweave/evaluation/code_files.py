@@ -1,7 +1,8 @@
 """Codes of a run as a table: .csv, .parquet, and .h5ad for AnnData's readers; with a map of them where it is asked for.
 
-A row of the table is an image: its number, its file, the place of a tile, the known factors, and a column for each
-number of the code. A factor that has the name of another column is factor_NAME.
+A row of the table is an image: its number, its file, the place of a tile, the known factors, where it lies on each
+factor that was found, and a column for each number of the code. A known factor that has the name of another column is
+factor_NAME.
 """
 
 import csv
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from unweave.evaluation.code_map import CodePart, far_out, joint_codes, map_codes, remoteness
+from unweave.factors.coordinate import position_of
 from unweave.files import temporary_path, write_atomically
 from unweave.runs.factors import current_factors, factor_title, shown_factors
 from unweave.runs.run import Run
@@ -48,6 +50,26 @@ def add_map(run: Run, arrays: Arrays, seed: int = 0) -> dict[str, np.ndarray]:
     drawing, remote = map_codes(joint, seed), remoteness(joint)
     extra = {"map": drawing.places.astype(np.float32), "map_drawing": np.array(drawing.drawing)}
     return {**arrays, **extra, "remoteness": remote.astype(np.float32), "far_out": far_out(remote)}
+
+
+def add_positions(run: Run, arrays: Arrays) -> dict[str, np.ndarray]:
+    """The arrays of `encode` with `positions` [rows, factor], where each row lies along the curve of each factor that
+    is shown, in [0, 1], and `position_names`; as they are where no factor of these weights was found."""
+    found = current_factors(run)
+    if found is None:
+        return dict(arrays)
+    codes, positions = arrays["codes"], {}
+    for index in shown_factors(found.factors):
+        factor = found.factors[index]
+        if factor.coordinate is not None:
+            joint = codes[:, list(factor.units)].reshape(len(codes), -1)
+            word = f"f{index + 1}"
+            title = factor_title(word, factor)
+            positions[title if title.startswith(word) else f"{word}, {title}"] = position_of(factor.coordinate, joint)
+    if not positions:
+        return dict(arrays)
+    table = np.stack(list(positions.values()), 1).astype(np.float32)
+    return {**arrays, "positions": table, "position_names": np.array(list(positions))}
 
 
 def run_parts(run: Run, codes: np.ndarray) -> list[CodePart]:
@@ -101,13 +123,19 @@ def image_columns(arrays: Arrays) -> dict[str, np.ndarray]:
     if "boxes" in arrays:
         columns |= dict(zip(BOX_COLUMNS, arrays["boxes"].T))
     if "factors" in arrays:
-        taken = {"row", "file", *BOX_COLUMNS, *MAP_COLUMNS, *code_columns(arrays["codes"])}
+        taken = {"row", "file", *BOX_COLUMNS, *MAP_COLUMNS, *code_columns(arrays["codes"]), *_position_names(arrays)}
         for name, column in zip(map(str, arrays["factor_names"]), arrays["factors"].T):
             columns[f"factor_{name}" if name in taken else name] = column
+    if "positions" in arrays:
+        columns |= dict(zip(_position_names(arrays), arrays["positions"].T))
     if "map" in arrays:
         columns |= {"map_x": arrays["map"][:, 0], "map_y": arrays["map"][:, 1]}
         columns |= {name: arrays[name] for name in MAP_COLUMNS[2:]}
     return columns
+
+
+def _position_names(arrays: Arrays) -> list[str]:
+    return [str(name) for name in arrays.get("position_names", ())]
 
 
 def code_columns(codes: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """Code and factor tables from .npy, .npz and text files, so that any model's codes can be scored."""
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from unweave.types import FactorTable, UnitTable, WideTable
 
 SAMPLED = 50_000
 """Codes that are taken of a folder of sharded ones."""
+UNIT_COLUMN = re.compile(r"unit_\d+(_\d+)?")
+"""What `unweave encode` calls the numbers of a code: of a table with such columns only they are codes."""
+NO_UNIT = "it is no column of a unit as unit_0 is"
 
 
 class CodeTables(NamedTuple):
@@ -46,7 +50,8 @@ def read_tables(codes_path: Path, factors_path: Path) -> CodeTables:
     needs the key `codes` or `units` (`factors`), or no other array in it. A text file (.csv, .tsv, .txt; see
     `data.reading.text_tables`) has a row for each image and may have a header; its factors may be words, numbered in
     alphabetical order. Columns of it that only say which row it is (an index, names of files) are left out, and `read`
-    says so (see `data.reading.table_columns.why_no_values`). Names of the factors come from that header, or from the
+    says so (see `data.reading.table_columns.why_no_values`); of a table as `unweave encode` writes it, the columns of
+    units alone are codes. Names of the factors come from that header, or from the
     key `factor_names` of an .npz.
 
     Of a folder of sharded codes 50,000 random ones are taken; its factors are the folder's own.
@@ -123,9 +128,12 @@ def _read_text(path: Path, rows: int | None) -> _FileTable:
     """The columns of a text file that have values: numbers of codes, the classes of `rows` factors."""
     table = _text_table(path, rows)
     left_out: dict[int, str] = {}
+    own = rows is None and any(UNIT_COLUMN.fullmatch(column.name) for column in table.columns)
     for position, column in enumerate(table.columns):
         nameless = position == 0 and table.has_header and not column.name
         reason = table_columns.why_no_values(column, nameless, classes=rows is not None)
+        if reason is None and own and not UNIT_COLUMN.fullmatch(column.name):
+            reason = NO_UNIT
         if reason is not None:
             left_out[position] = reason
     taken = {position: column for position, column in enumerate(table.columns) if position not in left_out}
