@@ -22,9 +22,9 @@ from unweave.demos import disdiff
 
 OURS, WITHOUT = disdiff.OURS, "weight 0"
 ARMS: dict[str, dict[str, Any]] = {
-    "one field": disdiff.ARMS["one field"],
-    WITHOUT: disdiff.ARMS["the same, weight 0"],
-    "the release's terms": disdiff.ARMS["a field for each unit"],
+    disdiff.ONE_FIELD: disdiff.ARMS[disdiff.ONE_FIELD],
+    WITHOUT: {**OURS, "weight": 0.0},
+    "the release's terms": disdiff.ARMS[disdiff.METHOD],
     "ours": OURS,
     "as released": {"units": 3, "dim": 2},
     "without purify": {**OURS, "purify": 0.0},
@@ -34,6 +34,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "invariance alone": {**OURS, "variance": False},
     "variance alone": {**OURS, "invariance": False},
 }
+COMPARED = [disdiff.ONE_FIELD, WITHOUT, "the release's terms", "ours"]
 PICTURES = {"regions": regions.regions, "hues": regions.hues, "things": regions.things, "lanes": regions.lanes}
 
 
@@ -41,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", choices=PICTURES, default="regions")
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12, 13, 14])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS)[:4])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=COMPARED)
     parser.add_argument("--images", type=int, default=disdiff.IMAGES)
     parser.add_argument("--out", type=Path)
     parser.add_argument("words", nargs="*", help="settings to change in every arm, such as units=4")
@@ -63,8 +64,9 @@ def main() -> None:
             else:
                 denoiser = denoiser or regions.train_denoiser(pictures, seed, disdiff.DENOISER_IMAGES)
                 began = time.perf_counter()
-                table, joint = {**ARMS[arm], **changes}, arm == "one field"
-                method = regions.train_disdiff(pictures, denoiser, table, seed, options.images, joint)
+                table = {**ARMS[arm], **changes}
+                fields = regions.JointField if arm == disdiff.ONE_FIELD else regions.DenseFields
+                method = regions.train_disdiff(pictures, denoiser, table, seed, options.images, fields)
                 facts = regions.measure(method, pictures, seed)
             seconds = round(time.perf_counter() - began, 1)
             records.append({**key, **{name: round(value, 4) for name, value in facts.items()}, "seconds": seconds})

@@ -13,7 +13,10 @@ LONG = {"classvae", "csdismo", "diti", "disdiff", "dotvae", "encdiff", "protovae
 AT_LEAST = {
     "classvae": lambda discrete, none: discrete["letter"] > none["letter"],
     "diti": lambda diti, pdae: diti["swap: own"] > pdae["swap: largest own"] + 0.2,
-    "disdiff": lambda fields, one: fields["DCI disentanglement"] > one["DCI disentanglement"] + 0.3,
+    "disdiff": lambda fields, one: (
+        fields["DCI disentanglement"] > one["DCI disentanglement"] + 0.3
+        and min(fields["rebuilt"], one["rebuilt"]) > 0.8
+    ),
     "dotvae": lambda one_by_one, at_once: one_by_one["one factor"] > at_once["one factor"],
     "encdiff": lambda diffusion, none: diffusion["disentanglement"] > none["disentanglement"],
 }

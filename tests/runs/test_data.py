@@ -84,3 +84,22 @@ def test_tiles_keep_their_places_in_codes(cells: Path, tmp_path: Path) -> None:
     assert others.boxes.shape == (32, 4)
     assert np.array_equal(others.images(np.arange(32)), run.dataset().images(np.arange(32)))
     assert len(dataset_for(run, {"name": "folder", "path": str(cells), "patch": 16})) == 8
+
+
+def test_pictures_of_another_set_are_not_corrected_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, plates = tmp_path / "photos", ["file,plate"]
+    folder.mkdir()
+    for number in range(8):
+        pixels = np.random.default_rng(number).integers(0, 90 + 80 * (number % 2), (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        plates.append(f"{number}.png,{number % 2}")
+    (tmp_path / "plates.csv").write_text("\n".join(plates))
+    run = train(folder, tmp_path / "run", labels=str(tmp_path / "plates.csv"), aside="plate")
+    own, rows = run.dataset(), np.arange(8)
+    assert "read as they are" not in caplog.text
+    again = dataset_for(run, str(folder))
+    assert "corrected by plate (data.aside), and those of photos are read as they are" in caplog.text
+    assert not (again.images(rows) == own.images(rows)).all()
+    assert (dataset_for(run, None, "all").images(rows) == own.images(rows)).all()

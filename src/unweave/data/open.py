@@ -6,7 +6,7 @@ from typing import Any
 
 from unweave import registry
 from unweave.config import SettingsError, Table, merge, nearest, parse
-from unweave.data.aside import set_aside
+from unweave.data.corrected import correct_by
 from unweave.data.dataset import Dataset, DatasetDefinition, find_dataset
 from unweave.data.reading.shards import is_sharded
 from unweave.data.settings import DatasetSettings, ViewSettings
@@ -86,8 +86,19 @@ def open_data(
         what = dataset_settings(merge(what if isinstance(what, Mapping) else dataset_table(str(what)), settings or {}))
     dataset = find_dataset(what.name).build(what)
     assert isinstance(dataset, Dataset), f"build of data set {what.name!r} must give a Dataset"
-    dataset = dataset if what.aside is None else set_aside(dataset, what.aside)
+    if what.aside is not None:
+        check_view(what.aside, what.view)
+        dataset = correct_by(dataset, what.aside)
     return dataset if what.view is None else apply_view(dataset, what.view)
+
+
+def check_view(aside: str, view: ViewSettings | None) -> None:
+    """Raises SettingsError for a view that chooses rows by the factor that is set aside."""
+    together = () if view is None or view.correlate is None else view.correlate.factors
+    if view is not None and aside in {*view.keep, *view.leave_out, *together}:
+        raise SettingsError(
+            f"data.view chooses rows by {aside}, which data.aside takes out of the set: do one of both."
+        )
 
 
 def dataset_settings(table: Mapping[str, Any]) -> DatasetSettings:

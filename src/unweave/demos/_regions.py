@@ -4,7 +4,7 @@ For the demonstration (demos/disdiff.py) and for benchmarks/disdiff_regions.py.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -225,14 +225,13 @@ def train_disdiff(
     table: Mapping[str, Any],
     seed: int,
     images: int,
-    joint: bool = False,
+    fields: Callable[[int, int], nn.Module] = DenseFields,
 ) -> DisDiff:
-    """DisDiff with dense networks on this denoiser; `joint`: with one field of all units, for weight 0 alone."""
+    """DisDiff with dense networks on this denoiser; with `JointField` the weight of the two terms must be 0."""
     torch.manual_seed(100 + seed)
     s, rng = DisDiffSettings(**table), torch.Generator().manual_seed(100 + seed)
     encoder, twin = dense_encoder(s.units * s.dim), dense_encoder(s.units * s.dim)
-    field = (JointField if joint else DenseFields)(s.units, s.dim)
-    method = DisDiff(s, denoiser, PixelSpace(SHAPE), Networks(encoder, twin, field))
+    method = DisDiff(s, denoiser, PixelSpace(SHAPE), Networks(encoder, twin, fields(s.units, s.dim)))
     training: dict[str, Any] = {"rate": 3e-3, "betas": (0.9, 0.98), "warmup": 3_200, "clip": 1.0}
     fit(method, pictures.images, images, rng, batch=32, decay="cosine", weight_decay=0.01, **training)
     return method

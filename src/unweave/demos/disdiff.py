@@ -1,12 +1,12 @@
-"""Where factors add and each draws a curve of pictures, a sum of fields, one for each unit, gives every factor a unit
-of its own; one field of all units together leaves the same codes mixed, however well it rebuilds.
+"""Where factors add and each draws a curve that bends out of what a unit holds linearly, a sum of fields, one for each
+unit, gives every factor a unit of its own; one field of all units leaves them mixed, however well it rebuilds.
 
 Yang, Wang, Lu, Zheng, "DisDiff: unsupervised disentanglement of diffusion probabilistic models", NeurIPS 2023,
 arXiv:2301.13721. The terms and what they deviate in: `DisDiff` in methods/disdiff.py.
 
 A picture of 8 x 8 pixels has three lanes with a dot in each: it is a sum of what three factors draw, as fields are
-summed, and a place that moves draws a curve, not a line. A denoiser of dense layers is trained on all 512 pictures and
-frozen. On it stand, from the same weights:
+summed, and a dot that moves draws a curve through six directions of pictures. A denoiser of dense layers is trained on
+all 512 pictures and frozen. On it stand, from the same weights:
 
 - the method: a field for each unit, and the paper's two terms, which ask that the field of a unit moves this unit alone
 - the control: one field, which sees all units; there is nothing to split, so it has no terms
@@ -16,10 +16,12 @@ frozen. On it stand, from the same weights:
 `swap entropy score` is DCI's disentanglement of what swaps change: 1 where each unit changes one factor alone, 0 where
 all change all. `rebuilt`: the share of factors that come back to within one of eight levels, drawn from the code.
 
-Why a sum is enough: functions of one unit each, of a code that mixes two factors, add up to the right pictures only
-where factors draw straight lines (Lachapelle et al., "Additive decoders for latent variables identification and
-Cartesian-product extrapolation", NeurIPS 2023, arXiv:2307.02598). Shades of areas are such lines: a turned code adds up
-as well, and there the two terms help for most seeds (docs/disdiff.md, benchmarks/records/disdiff.md).
+Why a sum can be enough: at late times the noisy picture says little, so that each field is nearly a function of its
+unit, and functions of one unit each of a code that mixes factors do not add up to the right pictures, unless the
+factors' curves lie in so few directions that units hold them linearly. (A related theorem, for decoders that are sums:
+Lachapelle et al., "Additive decoders for latent variables identification and Cartesian-product extrapolation", NeurIPS
+2023, arXiv:2307.02598.) A lane's curve has six directions and a unit two numbers. A shade's line has one, a hue's
+circle two: there a turned code adds up as well (docs/disdiff.md, benchmarks/records/disdiff.md).
 """
 
 from collections.abc import Mapping
@@ -32,7 +34,9 @@ from unweave.demos._demonstration import Demonstration, Measurements, Outcome
 from unweave.demos._regions import (
     SAMPLING,
     DenseDenoiser,
+    DenseFields,
     FactorPictures,
+    JointField,
     components,
     lanes,
     measure,
@@ -46,9 +50,10 @@ from unweave.methods.disdiff import SEPARATING, DisDiff
 DENOISER_IMAGES, IMAGES = 384_000, 128_000  # seen in a training, counted with repeats
 SMALL = 2  # the small form sees a half
 OURS: dict[str, Any] = {**SEPARATING, "units": 3, "dim": 2}
+ONE_FIELD, METHOD = "one field", "a field for each unit"
 ARMS: dict[str, dict[str, Any]] = {
-    "one field": {**OURS, "weight": 0.0},
-    "a field for each unit": {**OURS, "distances": "raw", "purify": 0.0},
+    ONE_FIELD: {**OURS, "weight": 0.0},
+    METHOD: {**OURS, "distances": "raw", "purify": 0.0},
     "the same, weight 0": {**OURS, "weight": 0.0},
     "the same, `separating`": OURS,
 }
@@ -57,15 +62,16 @@ ARMS: dict[str, dict[str, Any]] = {
 def run(seed: int, small: bool) -> Outcome:
     pictures, share = lanes(), SMALL if small else 1
     denoiser = train_denoiser(pictures, seed, DENOISER_IMAGES // share)
-    arms = dict(list(ARMS.items())[:2]) if small else ARMS
+    arms = (ONE_FIELD, METHOD) if small else tuple(ARMS)
     methods = {name: train(pictures, denoiser, name, seed, IMAGES // share) for name in arms}
     facts = {name: measure(method, pictures, seed) for name, method in methods.items()}
-    control, measured = facts.pop("one field"), facts.pop("a field for each unit")
+    control, measured = facts.pop(ONE_FIELD), facts.pop(METHOD)
     return Outcome(measured, control, picture(methods, pictures), {**facts, "PCA + ICA": components(pictures, seed)})
 
 
 def train(pictures: FactorPictures, denoiser: DenseDenoiser, arm: str, seed: int, images: int) -> DisDiff:
-    return train_disdiff(pictures, denoiser, ARMS[arm], seed, images, joint=arm == "one field")
+    fields = JointField if arm == ONE_FIELD else DenseFields
+    return train_disdiff(pictures, denoiser, ARMS[arm], seed, images, fields)
 
 
 def picture(methods: Mapping[str, DisDiff], pictures: FactorPictures) -> Image.Image:

@@ -74,6 +74,12 @@ def open_as_read(run: Run, table: Mapping[str, Any]) -> Dataset:
             f"{run.path} was trained on images of shape {shape} (channels, height, width), {dataset.name} has "
             f"{dataset.shape}: convert them to the same number of channels first."
         )
+    aside = run.settings.data.aside
+    if aside is not None and "aside" not in table:
+        logger.warning(
+            "%s was trained on pictures that were corrected by %s (data.aside), and those of %s are read as they are: "
+            "what their brightness and contrast differ in is seen by the units", run.path, aside, dataset.name,
+        )  # fmt: skip
     _log_once(f"{dataset.name} is read at {shape[1]} x {shape[2]} pixels (height, width), as the run's own images were")
     return dataset
 

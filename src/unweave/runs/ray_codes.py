@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from unweave import progress
+from unweave.data.corrected import CorrectedDataset
 from unweave.data.dataset import Dataset
 from unweave.data.disk_space import FULL_DISK
 from unweave.data.formats.shards import ShardedDataset
@@ -191,6 +192,9 @@ def failure(error: Exception) -> str:
 
 def read_part(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """The pixels of the rows that can be read, those rows, and why others cannot."""
+    if isinstance(dataset, CorrectedDataset):
+        pixels, readable, bad = read_part(dataset.base, rows)
+        return dataset.correct(pixels, readable), readable, bad
     if isinstance(dataset, ShardedDataset):
         return dataset.readable_images(rows)
     return dataset.images(rows), rows, {}

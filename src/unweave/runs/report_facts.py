@@ -311,7 +311,7 @@ class Memorised:
 
 @dataclass(frozen=True)
 class AsideFacts:
-    """How often a known factor that is set aside is told right by a fresh reader (see `evaluation.aside`)."""
+    """How often a known factor that is set aside is told right by a fresh reader (see `evaluation.factor_aside`)."""
 
     factor: str
     units: float  # from the units

@@ -83,7 +83,7 @@ def test_what_is_set_aside_is_said_with_what_is_still_read_of_it() -> None:
     facts = replace(FACTS, aside=AsideFacts("plate", 0.24, 0.74, 0.27, 0.25, 3_000))
     assert ReportFacts.from_json(facts.to_json()) == facts
     header = render_page(facts, ReportPictures()).partition("</header>")[0]
-    said = "plate is set aside.</strong> A fresh reader tells it right from the units of 24% of the images"
+    said = "plate is set aside.</strong> From the units a fresh reader names it for 24% of images"
     assert said in header
     assert all(share in header for share in ("74%", "27%", "25%"))
     assert "set aside" not in render_page(FACTS, ReportPictures())

@@ -61,7 +61,7 @@ def open_cached(name: str, settings: DatasetSettings) -> CachedDataset:
     files may not be read or there is no space. An interrupt leaves what is converted; the next call goes on.
     """
     definition = find_dataset(name)
-    own = settings.model_dump(exclude={"name", "view", "path", "colours"})
+    own = settings.model_dump(exclude={"name", "view", "aside", "path", "colours"})
     pixel_settings = {key: value for key, value in own.items() if not isinstance(value, Path)}
     with errors_as(OSError, _with_remedy):
         files = definition.files(settings)

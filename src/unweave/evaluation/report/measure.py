@@ -7,7 +7,7 @@ from typing import NamedTuple
 from unweave.data.dataset import Dataset
 from unweave.data.sampling import sample_rows
 from unweave.data.views import base_dataset
-from unweave.evaluation.aside import measure_aside
+from unweave.evaluation.factor_aside import measure_aside
 from unweave.evaluation.factor_names import EncodedRows
 from unweave.evaluation.find_factors import ROWS
 from unweave.evaluation.memorised import measure_memorised

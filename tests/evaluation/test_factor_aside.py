@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from tests.data.in_memory import InMemory
 
-from unweave.data.aside import set_aside
+from unweave.data.corrected import correct_by
 from unweave.data.reading.image_source import Labels
 from unweave.data.settings import ViewSettings
 from unweave.data.views import apply_view
-from unweave.evaluation.aside import measure_aside, read
+from unweave.evaluation.factor_aside import measure_aside, read
 from unweave.evaluation.factor_names import EncodedRows
 from unweave.runs.report_facts import AsideFacts
 
@@ -31,7 +31,7 @@ def test_a_reader_tells_what_is_there_and_no_more() -> None:
 
 def test_what_is_read_before_and_after_and_from_units() -> None:
     base = plates()
-    part = apply_view(set_aside(base, "plate"), ViewSettings(keep={"shade": (0, 1)}))
+    part = apply_view(correct_by(base, "plate"), ViewSettings(keep={"shade": (0, 1)}))
     rows = np.arange(0, 300)
     codes = np.random.default_rng(1).normal(size=(len(rows), 3, 1))
     facts = measure_aside(EncodedRows(part, rows, codes), 0)
@@ -48,5 +48,5 @@ def test_what_is_read_before_and_after_and_from_units() -> None:
 
 @pytest.mark.parametrize("rows", [np.arange(300), np.arange(0, 300, 2)])
 def test_nothing_is_said_where_nothing_is_aside_or_all_are_of_one_class(rows: np.ndarray) -> None:
-    dataset = plates() if len(rows) == 300 else set_aside(plates(), "plate")
+    dataset = plates() if len(rows) == 300 else correct_by(plates(), "plate")
     assert measure_aside(EncodedRows(dataset, rows, np.zeros((len(rows), 3, 1))), 0) is None

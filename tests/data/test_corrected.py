@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.data.in_memory import InMemory
 
 from unweave import open_data
 from unweave.config import SettingsError
-from unweave.data.aside import AsideDataset, set_aside
+from unweave.data.corrected import CorrectedDataset, correct_by
 from unweave.data.dataset import Card, Dataset
 from unweave.data.reading.image_source import Labels
 from unweave.data.settings import ViewSettings
@@ -34,35 +36,42 @@ def spread(dataset: Dataset, classes: np.ndarray) -> np.ndarray:
 
 def test_pictures_of_all_classes_come_to_one_mean_and_deviation() -> None:
     base = plates()
-    aside, classes = set_aside(base, "plate"), base.factors(np.arange(len(base)))[:, 1]
+    aside, classes = correct_by(base, "plate"), base.factors(np.arange(len(base)))[:, 1]
     assert np.ptp(spread(base, classes), axis=0).max() > 15
-    assert np.ptp(spread(aside, classes), axis=0).max() < 0.5
+    before, after = spread(base, classes), spread(aside, classes)
+    assert np.ptp(after, axis=0).max() < 0.5
+    np.testing.assert_allclose(after[:, 0], np.broadcast_to(before[:, 0].mean(0), (3, 2)), atol=0.5)
+    np.testing.assert_allclose(after[:, 1], np.broadcast_to(np.sqrt(np.square(before[:, 1]).mean(0)), (3, 2)), atol=0.5)
+    for one in range(3):
+        pairs = zip(*(part.images(np.flatnonzero(classes == one)).reshape(-1, 2).T for part in (base, aside)))
+        assert min(np.corrcoef(was, became)[0, 1] for was, became in pairs) > 0.99
     assert (aside.classes(np.arange(len(base))) == classes).all()
     assert aside.images(np.arange(0)).shape == (0, 8, 8, 2)
 
 
 def test_a_factor_that_is_set_aside_is_none_any_more() -> None:
     base = plates()
-    aside, rows = set_aside(base, "plate"), np.array([7, 3, 3])
+    aside, rows = correct_by(base, "plate"), np.array([7, 3, 3])
     assert (aside.factor_names, aside.factor_sizes, aside.name) == (("shade",), (2,), "mine")
     assert (aside.factors(rows) == base.factors(rows)[:, :1]).all()
-    assert aside.digest() not in (base.digest(), set_aside(base, "shade").digest())
+    assert aside.digest() == correct_by(plates(), "plate").digest()
+    assert aside.digest() not in (base.digest(), correct_by(base, "shade").digest())
     only = InMemory("mine", base.images(np.arange(9)), Labels(("plate",), (2,), np.arange(9)[:, None] % 2), CARD)
-    assert set_aside(only, "plate").factors(rows) is None
+    assert correct_by(only, "plate").factors(rows) is None
 
 
 def test_a_class_without_pictures_and_pictures_of_one_colour_are_no_trouble() -> None:
     classes = np.array([0, 2] * 6)
     pixels = np.broadcast_to((40 * classes)[:, None, None, None], (12, 8, 8, 1)).astype(np.uint8)
-    aside = set_aside(InMemory("flat", pixels, Labels(("plate",), (3,), classes[:, None]), CARD), "plate")
+    aside = correct_by(InMemory("flat", pixels, Labels(("plate",), (3,), classes[:, None]), CARD), "plate")
     assert np.unique(aside.images(np.arange(12))).tolist() == [40]
 
 
 def test_a_part_of_the_set_is_corrected_as_the_whole() -> None:
-    aside = set_aside(plates(), "plate")
+    aside = correct_by(plates(), "plate")
     part = apply_view(aside, ViewSettings(keep={"shade": (1,)}))
     assert (part.images(np.arange(3)) == aside.images(part.rows[:3])).all()
-    assert isinstance(base_dataset(part), AsideDataset)
+    assert isinstance(base_dataset(part), CorrectedDataset)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +85,30 @@ def test_a_part_of_the_set_is_corrected_as_the_whole() -> None:
 def test_what_cannot_be_set_aside_is_said(labels: Labels | None, factor: str, message: str) -> None:
     dataset = InMemory("mine", np.zeros((2, 8, 8, 1), np.uint8), labels, CARD)
     with pytest.raises(SettingsError, match="(?i)" + message):
-        set_aside(dataset, factor)
+        correct_by(dataset, factor)
 
 
 def test_it_is_a_setting_of_every_set() -> None:
     dataset = open_data("sprites", {"size": 16, "aside": "colour"})
-    assert isinstance(dataset, AsideDataset)
+    assert isinstance(dataset, CorrectedDataset)
     assert "colour" not in dataset.factor_names
-    with pytest.raises(SettingsError, match="no factor 'colour'"):
+    with pytest.raises(SettingsError, match=r"view chooses rows by colour, which data\.aside takes out"):
         open_data("sprites", {"size": 16, "aside": "colour", "view": {"keep": {"colour": [0]}}})
+
+
+def test_a_set_on_disk_is_converted_once_with_and_without(tmp_path: Path) -> None:
+    base, rows = plates(), np.arange(240)
+    path = tmp_path / "plates.npz"
+    np.savez(path, images=base.images(rows), factors=base.factors(rows), factor_names=np.array(["shade", "plate"]))
+    table = {"name": "npz", "path": str(path)}
+    plain, aside = open_data(table), open_data({**table, "aside": "plate"})
+    assert isinstance(aside, CorrectedDataset)
+    assert aside.base.folder == plain.folder
+    assert (aside.images(rows) == correct_by(base, "plate").images(rows)).all()
+
+
+def test_classes_of_few_pictures_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    correct_by(plates(), "plate")
+    assert caplog.text == ""
+    correct_by(plates(90), "plate")
+    assert "3 of its classes have fewer than 50 images" in caplog.text

@@ -3,10 +3,11 @@
 What differs between the plates, days or cameras of a set is mostly how bright the pictures are and how strong their
 contrast is, channel by channel. Corrected before training, it is nothing that units could learn. The correction is a
 straight line a plate and channel: what a plate does beyond that (blur, shading, other content) stays, so that a probe
-has to say what is left (`evaluation.aside`). It moves apart what is alike where plates have different content.
+has to say what is left (`evaluation.factor_aside`). It moves apart what is alike where plates have different content.
 """
 
 import hashlib
+import logging
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -16,21 +17,24 @@ from unweave.data.dataset import Dataset
 from unweave.data.sampling import row_chunks
 from unweave.types import FactorTable, Pixels, Rows
 
-LOOKED_AT = 1_000  # pictures of a class, from which its mean and deviation are taken
+logger = logging.getLogger(__name__)
+
+LOOKED_AT = 5_000  # pictures, from which means and deviations are taken, shared by the classes
+MOST, LEAST = 1_000, 50  # of them for each class
 CHUNK = 100  # pictures that are held as numbers of 8 bytes at a time
 
 Classes = Int[np.ndarray, "row"]
-Curves = UInt8[np.ndarray, "class channel 256"]
+Levels = UInt8[np.ndarray, "class channel 256"]
 """What each level of a channel becomes in pictures of a class."""
 
 
-class AsideDataset(Dataset):
+class CorrectedDataset(Dataset):
     """The pictures of another set, corrected by the classes of a factor, which is no factor of this set."""
 
     def __init__(self, base: Dataset, factor: str) -> None:
         self.base, self.aside = base, factor
         self.column = base.factor_names.index(factor)
-        self.curves = curves_of(base, self.column)
+        self.levels = corrected_levels(base, self.column)
         self.name, self.shape, self.card = base.name, base.shape, base.card
         self.files, self.left_out, self.boxes, self.splits = base.files, base.left_out, base.boxes, base.splits
         self.reading, self.colours, self.blocks = base.reading, base.colours, base.blocks
@@ -42,9 +46,12 @@ class AsideDataset(Dataset):
         return len(self.base)
 
     def images(self, rows: Rows) -> Pixels:
-        pixels, curves = self.base.images(rows), self.curves[self.classes(rows)]
-        channels = np.arange(pixels.shape[3])
-        return curves[np.arange(len(rows))[:, None, None, None], channels, pixels]
+        return self.correct(self.base.images(rows), rows)
+
+    def correct(self, pixels: Pixels, rows: Rows) -> Pixels:
+        """The pictures at these rows, from what they are in the other set."""
+        levels, channels = self.levels[self.classes(rows)], np.arange(pixels.shape[3])
+        return levels[np.arange(len(rows))[:, None, None, None], channels, pixels]
 
     def factors(self, rows: Rows) -> FactorTable | None:
         table = None if not self.factor_names else self.base.factors(rows)
@@ -56,11 +63,11 @@ class AsideDataset(Dataset):
 
     def digest(self) -> str:
         content = hashlib.sha256(f"{self.base.digest()} {self.aside}".encode())
-        content.update(self.curves.data)
+        content.update(np.ascontiguousarray(self.levels).data)
         return content.hexdigest()[:16]
 
 
-def set_aside(dataset: Dataset, factor: str) -> AsideDataset:
+def correct_by(dataset: Dataset, factor: str) -> CorrectedDataset:
     """The set without this factor. Raises SettingsError where it has no such factor, or one class of it."""
     if not dataset.factor_names:
         raise SettingsError(
@@ -77,37 +84,42 @@ def set_aside(dataset: Dataset, factor: str) -> AsideDataset:
         raise SettingsError(
             f"data.aside={factor}: all images have the same {factor}, so there is nothing to set aside."
         )
-    return AsideDataset(dataset, factor)
+    return CorrectedDataset(dataset, factor)
 
 
-def curves_of(dataset: Dataset, column: int) -> Curves:
-    """For each class and channel the straight line that gives its pictures the mean and the deviation of all classes.
+def corrected_levels(dataset: Dataset, column: int) -> Levels:
+    """For each class and channel the straight line that gives its pictures the mean and the deviation of all classes,
+    rounded and cut to 0 .. 255.
 
-    Both are taken over the pixels of at most `LOOKED_AT` random pictures of a class, and classes count alike.
+    Both are taken over the pixels of random pictures, some 5,000 in all; classes count alike. A warning names classes
+    with fewer than 50 pictures, whose content is corrected as well.
     """
-    sizes = dataset.factor_sizes[column]
-    everything = [classes_at(dataset, column, rows) for rows in row_chunks(np.arange(len(dataset)))]
-    classes, rng = np.concatenate(everything), np.random.default_rng(0)
-    found = [moments(dataset, rng, np.flatnonzero(classes == one)) for one in range(sizes)]
-    means, deviations = (np.array(part) for part in zip(*found, strict=True))  # (class, channel)
+    parts = [classes_at(dataset, column, rows) for rows in row_chunks(np.arange(len(dataset)))]
+    classes, rng = np.concatenate(parts), np.random.default_rng(0)
+    counts = np.bincount(classes, minlength=dataset.factor_sizes[column])
+    if few := int(((counts > 0) & (counts < LEAST)).sum()):
+        logger.warning(
+            "data.aside=%s: %d of its classes have fewer than %d images, so that what these show is taken out with it",
+            dataset.factor_names[column], few, LEAST,
+        )  # fmt: skip
+    most = int(np.clip(LOOKED_AT // len(counts), LEAST, MOST))
+    found = [moments(dataset, rng.permutation(np.flatnonzero(classes == one))[:most]) for one in range(len(counts))]
+    means, deviations = (np.array(each) for each in zip(*found, strict=True))  # (class, channel)
     mean, deviation = np.nanmean(means, 0), np.sqrt(np.nanmean(np.square(deviations), 0))
     gain = np.where(deviations > 0, deviation / np.where(deviations > 0, deviations, 1), 1.0)
     lines = (np.arange(256) - means[..., None]) * gain[..., None] + mean[:, None]
     return np.nan_to_num(lines.round().clip(0, 255)).astype(np.uint8)
 
 
-def moments(
-    dataset: Dataset, rng: np.random.Generator, rows: Rows
-) -> tuple[Float[np.ndarray, "channel"], Float[np.ndarray, "channel"]]:
-    """Mean and deviation of each channel over the pixels of some of these rows; not numbers where there is no row."""
-    chosen = np.sort(rng.permutation(rows)[:LOOKED_AT])
-    if not len(chosen):
+def moments(dataset: Dataset, rows: Rows) -> tuple[Float[np.ndarray, "channel"], Float[np.ndarray, "channel"]]:
+    """Mean and deviation of each channel over the pixels of these rows; not numbers where there is no row."""
+    if not len(rows):
         return np.full(dataset.shape[0], np.nan), np.full(dataset.shape[0], np.nan)
     sums = np.zeros((2, dataset.shape[0]))
-    for part in np.array_split(chosen, -(-len(chosen) // CHUNK)):
+    for part in np.array_split(np.sort(rows), -(-len(rows) // CHUNK)):
         pixels = dataset.images(part).astype(np.float64)
         sums += np.stack([pixels.sum((0, 1, 2)), np.square(pixels).sum((0, 1, 2))])
-    mean, square = sums / (len(chosen) * dataset.shape[1] * dataset.shape[2])
+    mean, square = sums / (len(rows) * dataset.shape[1] * dataset.shape[2])
     return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
