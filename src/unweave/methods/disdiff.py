@@ -216,9 +216,11 @@ class DisDiff(Generative):
     mean (x - z0)²): an edit that is larger than all there is to explain does not make its terms count more. The preset
     has it not: it separates less where nothing explodes.
 
-    On shades of separate areas it helped for most seeds, on hues of the same it did harm (docs/disdiff.md): try
-    `weight=0` beside it. Neither form says anything of factors that do not add: at late times a sum of fields, each of
-    which sees one vector, cannot draw "this colour at that place", so the reconstruction itself asks for mixed units.
+    On shades of separate areas it helped for most seeds, on hues of the same it did harm; on dots that move in lanes
+    the sum of fields separates without any term, and raw distances keep swaps cleaner (docs/disdiff.md): try `weight=0`
+    and `distances=raw purify=0` beside it. Neither form says anything of factors that do not add: at late times a sum
+    of fields, each of which sees one vector, cannot draw "this colour at that place", so the reconstruction itself asks
+    for mixed units.
 
     The units are vectors, scored by the first principal component of each, from the raw encoder, as published.
     N of the headline row is ambiguous (6 in the configs, 10 in result paths, 20 in EncDiff's text): 10 here.
