@@ -111,4 +111,4 @@ def test_classes_of_few_pictures_are_warned_of(caplog: pytest.LogCaptureFixture)
     correct_by(plates(), "plate")
     assert caplog.text == ""
     correct_by(plates(90), "plate")
-    assert "3 of its classes have fewer than 50 images" in caplog.text
+    assert "3 of 3 classes with fewer than 50 images" in caplog.text

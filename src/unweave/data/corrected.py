@@ -99,8 +99,8 @@ def corrected_levels(dataset: Dataset, column: int) -> Levels:
     counts = np.bincount(classes, minlength=dataset.factor_sizes[column])
     if few := int(((counts > 0) & (counts < LEAST)).sum()):
         logger.warning(
-            "data.aside=%s: %d of its classes have fewer than %d images, so that what these show is taken out with it",
-            dataset.factor_names[column], few, LEAST,
+            "data.aside=%s: %d of %d classes with fewer than %d images, of which what they show is taken out as well",
+            dataset.factor_names[column], few, int((counts > 0).sum()), LEAST,
         )  # fmt: skip
     most = int(np.clip(LOOKED_AT // len(counts), LEAST, MOST))
     found = [moments(dataset, rng.permutation(np.flatnonzero(classes == one))[:most]) for one in range(len(counts))]
