@@ -23,7 +23,7 @@ LOOKED_AT = 5_000  # pictures, from which means and deviations are taken, shared
 MOST, LEAST = 1_000, 50  # of them for each class
 CHUNK = 100  # pictures that are held as numbers of 8 bytes at a time
 
-Classes = Int[np.ndarray, "row"]
+PictureClasses = Int[np.ndarray, "row"]
 Levels = UInt8[np.ndarray, "class channel 256"]
 """What each level of a channel becomes in pictures of a class."""
 
@@ -57,7 +57,7 @@ class CorrectedDataset(Dataset):
         table = None if not self.factor_names else self.base.factors(rows)
         return None if table is None else np.delete(table, self.column, 1)
 
-    def classes(self, rows: Rows) -> Classes:
+    def classes(self, rows: Rows) -> PictureClasses:
         """The classes of what is set aside at these rows."""
         return classes_at(self.base, self.column, rows)
 
@@ -123,7 +123,7 @@ def moments(dataset: Dataset, rows: Rows) -> tuple[Float[np.ndarray, "channel"],
     return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
-def classes_at(dataset: Dataset, column: int, rows: Rows) -> Classes:
+def classes_at(dataset: Dataset, column: int, rows: Rows) -> PictureClasses:
     table = dataset.factors(rows)
     assert table is not None
     return table[:, column]

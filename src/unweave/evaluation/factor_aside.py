@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from unweave.data.corrected import CorrectedDataset
+from unweave.data.corrected import CorrectedDataset, PictureClasses
 from unweave.data.dataset import Dataset
 from unweave.data.reading.image_files import resize_pixels
 from unweave.data.views import base_dataset, base_rows
@@ -19,8 +19,7 @@ from unweave.runs.report_facts import AsideFacts
 ROWS = 3_000
 COMPONENTS, SIDE = 50, 32  # of pictures, and how many pixels wide they are for them
 
-Numbers = Float[np.ndarray, "row number"]
-Classes = Int[np.ndarray, "row"]
+ReadNumbers = Float[np.ndarray, "row number"]
 
 
 def measure_aside(encoded: EncodedRows, seed: int) -> AsideFacts | None:
@@ -40,7 +39,7 @@ def measure_aside(encoded: EncodedRows, seed: int) -> AsideFacts | None:
     return AsideFacts(whole.aside, units, before, after, float(np.bincount(classes).max() / len(classes)), len(rows))
 
 
-def read(table: Numbers, classes: Classes, seed: int) -> float:
+def read(table: ReadNumbers, classes: PictureClasses, seed: int) -> float:
     """The share of classes that the better of two fresh readers, a logistic regression and a random forest, tells
     right on the half of the rows that neither has seen, which is chosen by that half. The numbers are standardised."""
     readers = LogisticRegression(max_iter=1_000), RandomForestClassifier(200, random_state=seed)
@@ -53,7 +52,7 @@ def read(table: Numbers, classes: Classes, seed: int) -> float:
     )
 
 
-def components(dataset: Dataset, rows: Int[np.ndarray, "row"]) -> Numbers:
+def components(dataset: Dataset, rows: Int[np.ndarray, "row"]) -> ReadNumbers:
     """The pictures at these rows by their first principal components."""
     side = min(SIDE, *dataset.shape[1:])
     pixels = np.concatenate([resize_pixels(dataset.images(part), (side, side)) for part in np.array_split(rows, 12)])
