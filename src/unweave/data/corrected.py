@@ -8,6 +8,7 @@ has to say what is left (`evaluation.factor_aside`). It moves apart what is alik
 
 import hashlib
 import logging
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -98,10 +99,11 @@ def corrected_levels(dataset: Dataset, column: int) -> Levels:
     classes, rng = np.concatenate(parts), np.random.default_rng(0)
     counts = np.bincount(classes, minlength=dataset.factor_sizes[column])
     if few := int(((counts > 0) & (counts < LEAST)).sum()):
-        logger.warning(
-            "data.aside=%s: %d of %d classes with fewer than %d images, of which what they show is taken out as well",
-            dataset.factor_names[column], few, int((counts > 0).sum()), LEAST,
-        )  # fmt: skip
+        name, there = dataset.factor_names[column], int((counts > 0).sum())
+        _warn_once(
+            f"data.aside={name}: {few} of {there} classes with fewer than {LEAST} images, of which what they show is "
+            "taken out as well"
+        )
     most = int(np.clip(LOOKED_AT // len(counts), LEAST, MOST))
     found = [moments(dataset, rng.permutation(np.flatnonzero(classes == one))[:most]) for one in range(len(counts))]
     means, deviations = (np.array(each) for each in zip(*found, strict=True))  # (class, channel)
@@ -109,6 +111,11 @@ def corrected_levels(dataset: Dataset, column: int) -> Levels:
     gain = np.where(deviations > 0, deviation / np.where(deviations > 0, deviations, 1), 1.0)
     lines = (np.arange(256) - means[..., None]) * gain[..., None] + mean[:, None]
     return np.nan_to_num(lines.round().clip(0, 255)).astype(np.uint8)
+
+
+@lru_cache
+def _warn_once(text: str) -> None:
+    logger.warning(text)
 
 
 def moments(dataset: Dataset, rows: Rows) -> tuple[Float[np.ndarray, "channel"], Float[np.ndarray, "channel"]]:
