@@ -108,7 +108,7 @@ def test_a_set_on_disk_is_converted_once_with_and_without(tmp_path: Path) -> Non
 
 
 def test_classes_of_few_pictures_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    correct_by(plates(), "plate")
+    correct_by(plates(), "plate").digest()
     assert caplog.text == ""
-    correct_by(plates(90), "plate")
+    correct_by(plates(90), "plate").digest()
     assert "3 of 3 classes with fewer than 50 images" in caplog.text

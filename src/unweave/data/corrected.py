@@ -8,7 +8,7 @@ has to say what is left (`evaluation.factor_aside`). It moves apart what is alik
 
 import hashlib
 import logging
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -35,7 +35,6 @@ class CorrectedDataset(Dataset):
     def __init__(self, base: Dataset, factor: str) -> None:
         self.base, self.aside = base, factor
         self.column = base.factor_names.index(factor)
-        self.levels = corrected_levels(base, self.column)
         self.name, self.shape, self.card = base.name, base.shape, base.card
         self.files, self.left_out, self.boxes, self.splits = base.files, base.left_out, base.boxes, base.splits
         self.reading, self.colours, self.blocks = base.reading, base.colours, base.blocks
@@ -45,6 +44,11 @@ class CorrectedDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.base)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Taken from the pictures when one is first asked for: a set is often opened for its shape alone."""
+        return corrected_levels(self.base, self.column)
 
     def images(self, rows: Rows) -> Pixels:
         return self.correct(self.base.images(rows), rows)

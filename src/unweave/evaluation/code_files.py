@@ -58,14 +58,14 @@ def add_positions(run: Run, arrays: Arrays) -> dict[str, np.ndarray]:
     found = current_factors(run)
     if found is None:
         return dict(arrays)
-    codes, positions = arrays["codes"], {}
+    positions = {}
     for index in shown_factors(found.factors):
         factor = found.factors[index]
         if factor.coordinate is not None:
-            joint = codes[:, list(factor.units)].reshape(len(codes), -1)
             word = f"f{index + 1}"
             title = factor_title(word, factor)
-            positions[title if title.startswith(word) else f"{word}, {title}"] = position_of(factor.coordinate, joint)
+            name = title if title.startswith(word) else f"{word}, {title}"
+            positions[name] = position_of(factor.coordinate, factor.joint_codes(arrays["codes"]))
     if not positions:
         return dict(arrays)
     table = np.stack(list(positions.values()), 1).astype(np.float32)
@@ -78,10 +78,7 @@ def run_parts(run: Run, codes: np.ndarray) -> list[CodePart]:
     if found is None:
         return [CodePart(f"unit {unit}", codes[:, unit]) for unit in range(codes.shape[1])]
     return [
-        CodePart(
-            factor_title(f"f{index + 1}", found.factors[index]),
-            codes[:, list(found.factors[index].units)].reshape(len(codes), -1),
-        )
+        CodePart(factor_title(f"f{index + 1}", found.factors[index]), found.factors[index].joint_codes(codes))
         for index in shown_factors(found.factors)
     ]
 

@@ -32,7 +32,7 @@ class EncodedRows:
         """Where each row is on the factor's coordinate. Raises ValueError for a factor without one."""
         if factor.coordinate is None:
             raise ValueError("the factor has no coordinate, so a row has no position on it.")
-        return position_of(factor.coordinate, self.codes[:, list(factor.units)].reshape(len(self.codes), -1))
+        return position_of(factor.coordinate, factor.joint_codes(self.codes))
 
 
 class LocatedFactor(NamedTuple):

@@ -48,6 +48,10 @@ class Factor:
         """Its columns of the codes, flattened, of units of `dim` numbers each."""
         return [unit * dim + place for unit in self.units for place in range(dim)]
 
+    def joint_codes(self, codes: Float[np.ndarray, "rows unit dim"]) -> Float[np.ndarray, "rows number"]:
+        """The numbers of its units beside each other."""
+        return codes[:, list(self.units)].reshape(len(codes), -1)
+
     def named(self, name: str | None) -> "Factor":
         """The factor with a name of a person's, or without it."""
         return replace(self, name=name)

@@ -67,6 +67,6 @@ def compared_in(run: Run, method: Method, codes: UnitCodes, *, single_units: boo
     values = measure_values(codes, groups).values.astype(np.float64)
     for column, factor in enumerate(factors):
         if factor.coordinate is not None and not factor.coordinate.closed:
-            values[:, column] = position_of(factor.coordinate, codes[:, list(factor.units)].reshape(len(codes), -1))
+            values[:, column] = position_of(factor.coordinate, factor.joint_codes(codes))
     coordinates, measured = [each.coordinate for each in factors], [each.measured for each in factors]
     return Compared("factors", groups, values, coordinates, measured)
