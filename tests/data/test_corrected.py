@@ -112,3 +112,22 @@ def test_classes_of_few_pictures_are_warned_of(caplog: pytest.LogCaptureFixture)
     assert caplog.text == ""
     correct_by(plates(90), "plate").digest()
     assert "3 of 3 classes with fewer than 50 images" in caplog.text
+
+
+class HalfReadable(InMemory):
+    """A set of which every other picture cannot be read."""
+
+    def readable_images(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+        good = rows[rows % 2 == 0]
+        return self.images(good), good, {int(row): "cut short" for row in rows if row % 2}
+
+
+def test_pictures_that_cannot_be_read_are_told_of_behind_the_correction() -> None:
+    base = plates()
+    half = HalfReadable("mine", base._pixels, Labels(("shade", "plate"), (2, 3), base._classes), CARD)
+    pixels, rows, bad = correct_by(half, "plate").readable_images(np.arange(6))
+    assert rows.tolist() == [0, 2, 4]
+    assert bad == {1: "cut short", 3: "cut short", 5: "cut short"}
+    assert (pixels == correct_by(base, "plate").images(rows)).all()
+    everything = correct_by(base, "plate").readable_images(np.arange(6))
+    assert (len(everything[0]), everything[2]) == (6, {})

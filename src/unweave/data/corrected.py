@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from unweave.config import SettingsError, nearest
-from unweave.data.dataset import Dataset
+from unweave.data.dataset import Dataset, ReadablePixels, ReadableRows
 from unweave.data.sampling import row_chunks
 from unweave.types import FactorTable, Pixels, Rows
 
@@ -52,6 +52,10 @@ class CorrectedDataset(Dataset):
 
     def images(self, rows: Rows) -> Pixels:
         return self.correct(self.base.images(rows), rows)
+
+    def readable_images(self, rows: Rows) -> tuple[ReadablePixels, ReadableRows, dict[int, str]]:
+        pixels, readable, bad = self.base.readable_images(rows)
+        return self.correct(pixels, readable), readable, bad
 
     def correct(self, pixels: Pixels, rows: Rows) -> Pixels:
         """The pictures at these rows, from what they are in the other set."""

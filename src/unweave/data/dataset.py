@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Int, UInt8
+
 from unweave import registry
 from unweave.data.settings import DatasetSettings, Reading
 from unweave.types import Boxes, FactorTable, Pixels, Rows
+
+ReadablePixels = UInt8[np.ndarray, "readable height width channel"]
+ReadableRows = Int[np.ndarray, "readable"]
 
 
 class Card(NamedTuple):
@@ -50,6 +56,11 @@ class Dataset(ABC):
     @abstractmethod
     def images(self, rows: Rows) -> Pixels:
         """Images at these rows, in their order; repeats are allowed. Raises IndexError out of range."""
+
+    def readable_images(self, rows: Rows) -> tuple[ReadablePixels, ReadableRows, dict[int, str]]:
+        """The images of those rows that can be read, those rows, and why the others cannot: all of them can, where
+        pictures that cannot are left out when a set is opened."""
+        return self.images(rows), rows, {}
 
     @abstractmethod
     def factors(self, rows: Rows) -> FactorTable | None:

@@ -19,10 +19,8 @@ import numpy as np
 import torch
 
 from unweave import progress
-from unweave.data.corrected import CorrectedDataset
 from unweave.data.dataset import Dataset
 from unweave.data.disk_space import FULL_DISK
-from unweave.data.formats.shards import ShardedDataset
 from unweave.data.open import dataset_settings
 from unweave.method import Method
 from unweave.ray_session import (
@@ -135,7 +133,7 @@ class Reader:
         """One part: its pixels, rows and factors, or why they cannot be read."""
         part = int(batch["part"][0])
         try:
-            pixels, rows, bad = read_part(self.dataset, np.array(self.about.rows_of(part)))
+            pixels, rows, bad = self.dataset.readable_images(np.array(self.about.rows_of(part)))
             factors = self.dataset.factors(rows) if self.about.factor_names else None
         except Exception as error:
             return {**_nothing(part), "failed": [failure(error)]}
@@ -188,16 +186,6 @@ def failure(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         return f"a disk of {node} is full ({error}): free some space; the same command goes on."
     return f"{node} cannot do its part: {str(error).rstrip('.') or type(error).__name__}. What is written stays."
-
-
-def read_part(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-    """The pixels of the rows that can be read, those rows, and why others cannot."""
-    if isinstance(dataset, CorrectedDataset):
-        pixels, readable, bad = read_part(dataset.base, rows)
-        return dataset.correct(pixels, readable), readable, bad
-    if isinstance(dataset, ShardedDataset):
-        return dataset.readable_images(rows)
-    return dataset.images(rows), rows, {}
 
 
 def encoder_count(options: EncodingOptions, gpus: float, nodes: Sequence[Mapping[str, float]]) -> int:

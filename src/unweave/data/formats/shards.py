@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int, UInt8
 
 from unweave import progress
 from unweave.config import SettingsError
 from unweave.data.cache import cache
-from unweave.data.dataset import Card, Dataset, DatasetDefinition
+from unweave.data.dataset import Card, Dataset, DatasetDefinition, ReadablePixels, ReadableRows
 from unweave.data.factors import check_range
 from unweave.data.formats.folder import image_paths
 from unweave.data.reading.picture_files import PictureFiles, choose_reading, read_picture
@@ -40,8 +39,6 @@ LICENCE = "unknown to unweave: see where the images come from"
 NEAR = 100  # pictures after one that cannot be read, of which the first that can stands in for it
 ONE_PICTURE = ("auto", "max", "mean", "channels")
 
-ReadablePixels = UInt8[np.ndarray, "readable height width channel"]
-ReadableRows = Int[np.ndarray, "readable"]
 
 logger = logging.getLogger("unweave")
 
