@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.in_memory import InMemory
+from tests.data.in_memory import HalfReadable, InMemory
 
 from unweave import open_data
 from unweave.config import SettingsError
@@ -112,14 +112,6 @@ def test_classes_of_few_pictures_are_warned_of(caplog: pytest.LogCaptureFixture)
     assert caplog.text == ""
     correct_by(plates(90), "plate").digest()
     assert "3 of 3 classes with fewer than 50 images" in caplog.text
-
-
-class HalfReadable(InMemory):
-    """A set of which every other picture cannot be read."""
-
-    def readable_images(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-        good = rows[rows % 2 == 0]
-        return self.images(good), good, {int(row): "cut short" for row in rows if row % 2}
 
 
 def test_pictures_that_cannot_be_read_are_told_of_behind_the_correction() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.conftest import QUICK
-from tests.data.in_memory import InMemory
+from tests.data.in_memory import HalfReadable, InMemory
 
 import unweave
 from unweave.data.shaped import ShapedDataset, can_be_shaped, to_shape
@@ -42,3 +42,13 @@ def test_a_run_of_another_shape_reads_other_data_and_files(
     Image.fromarray(draw.integers(0, 255, (20, 30, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     for images in (tmp_path / "own.npz", tmp_path / "other.npz", [str(tmp_path / "a.png")]):
         assert np.isfinite(unweave.encode(run, images)["codes"]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 12)])
+def test_pictures_that_cannot_be_read_are_told_of(shape: tuple[int, int, int]) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (5, 20, 24, 3), dtype=np.uint8)
+    dataset = ShapedDataset(HalfReadable("set", images), shape)
+    pixels, rows, bad = dataset.readable_images(np.arange(4))
+    assert (pixels == dataset.images(np.array([0, 2]))).all()
+    assert (rows.tolist(), bad) == ([0, 2], {1: "cut short", 3: "cut short"})
+    assert dataset.readable_images(np.array([1]))[0].shape == (0, *shape[1:], shape[0])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.data.in_memory import InMemory
+from tests.data.in_memory import HalfReadable, InMemory
 
 from unweave.config import SettingsError
 from unweave.data import sampling
@@ -234,3 +234,12 @@ def test_factors_that_are_not_known_cannot_be_chosen():
         with pytest.raises(SettingsError, match="mine has no known factors"):
             apply_view(numbered(labels=False), view_of(table))
     assert apply_view(numbered(labels=False), ViewSettings(split="train")).factors(np.array([0])) is None
+
+
+def test_pictures_that_cannot_be_read_have_the_rows_of_the_view() -> None:
+    """Repeats of a row that cannot be read too."""
+    view = View(HalfReadable("mine", numbered(6).images(np.arange(6))), np.array([5, 4, 1, 2, 4, 1]), "view")
+    pixels, rows, bad = view.readable_images(np.array([0, 4, 2, 3, 5]))
+    assert rows.tolist() == [4, 3]
+    assert pixels[:, 0, 0, 0].tolist() == [4, 2]
+    assert bad == {0: "cut short", 2: "cut short", 5: "cut short"}

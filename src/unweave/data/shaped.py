@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from unweave.data.dataset import Dataset
+from unweave.data.dataset import Dataset, ReadablePixels, ReadableRows
 from unweave.data.reading.image_files import resize_pixels
 from unweave.types import FactorTable, Pixels, Rows
 
@@ -26,6 +26,10 @@ class ShapedDataset(Dataset):
 
     def images(self, rows: Rows) -> Pixels:
         return to_shape(self.base.images(rows), self.shape)
+
+    def readable_images(self, rows: Rows) -> tuple[ReadablePixels, ReadableRows, dict[int, str]]:
+        pixels, readable, bad = self.base.readable_images(rows)
+        return to_shape(pixels, self.shape), readable, bad
 
     def factors(self, rows: Rows) -> FactorTable | None:
         return self.base.factors(rows)

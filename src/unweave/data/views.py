@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from unweave.config import SettingsError, nearest
-from unweave.data.dataset import Dataset
+from unweave.data.dataset import Dataset, ReadablePixels, ReadableRows
 from unweave.data.factors import FactorGrid, check_range
 from unweave.data.sampling import (
     classes_by_column,
@@ -48,6 +48,12 @@ class View(Dataset):
 
     def images(self, rows: Rows) -> Pixels:
         return self.base.images(self._base_rows(rows))
+
+    def readable_images(self, rows: Rows) -> tuple[ReadablePixels, ReadableRows, dict[int, str]]:
+        theirs = self._base_rows(rows)
+        pixels, readable, bad = self.base.readable_images(theirs)
+        reasons = {int(row): bad[int(there)] for row, there in zip(rows, theirs, strict=True) if int(there) in bad}
+        return pixels, rows[np.isin(theirs, readable)], reasons
 
     def factors(self, rows: Rows) -> FactorTable | None:
         return self.base.factors(self._base_rows(rows))

@@ -27,9 +27,11 @@ circle two: there a turned code adds up as well (docs/disdiff.md, benchmarks/rec
 from collections.abc import Mapping
 from typing import Any
 
+import joblib
 import torch
 from PIL import Image
 
+from unweave import progress
 from unweave.demos._demonstration import Demonstration, Measurements, Outcome
 from unweave.demos._regions import (
     SAMPLING,
@@ -61,17 +63,25 @@ ARMS: dict[str, dict[str, Any]] = {
 
 def run(seed: int, small: bool) -> Outcome:
     pictures, share = lanes(), SMALL if small else 1
+    progress.message("the frozen denoiser is trained first")
     denoiser = train_denoiser(pictures, seed, DENOISER_IMAGES // share)
     arms = (ONE_FIELD, METHOD) if small else tuple(ARMS)
-    methods = {name: train(pictures, denoiser, name, seed, IMAGES // share) for name in arms}
-    facts = {name: measure(method, pictures, seed) for name, method in methods.items()}
+    methods, facts = {}, {}
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        work = (joblib.delayed(train_and_measure)(denoiser, name, seed, IMAGES // share) for name in arms)
+        found = joblib.Parallel(n_jobs=1 if small else 2, return_as="generator")(work)
+        with progress.task("training DisDiff", len(arms), "trainings") as task:
+            for count, (name, (method, result)) in enumerate(zip(arms, found)):
+                methods[name], facts[name] = method, result
+                task.update(count + 1, name)
     control, measured = facts.pop(ONE_FIELD), facts.pop(METHOD)
     return Outcome(measured, control, picture(methods, pictures), {**facts, "PCA + ICA": components(pictures, seed)})
 
 
-def train(pictures: FactorPictures, denoiser: DenseDenoiser, arm: str, seed: int, images: int) -> DisDiff:
-    fields = JointField if arm == ONE_FIELD else DenseFields
-    return train_disdiff(pictures, denoiser, ARMS[arm], seed, images, fields)
+def train_and_measure(denoiser: DenseDenoiser, arm: str, seed: int, images: int) -> tuple[DisDiff, dict[str, float]]:
+    pictures, fields = lanes(), JointField if arm == ONE_FIELD else DenseFields
+    method = train_disdiff(pictures, denoiser, ARMS[arm], seed, images, fields)
+    return method, measure(method, pictures, seed)
 
 
 def picture(methods: Mapping[str, DisDiff], pictures: FactorPictures) -> Image.Image:
