@@ -43,6 +43,12 @@ def test_info_of_a_folder_with_labels(monkeypatch, capsys, photos, tmp_path):
     assert "contact sheet" in capsys.readouterr().out
 
 
+def test_settings_may_be_written_as_for_training(monkeypatch, capsys, photos):
+    assert run(monkeypatch, "info", str(photos), "data.labels=folders", "data.size=16", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["shape"], printed["factors"]) == ([3, 16, 16], {"folder": 2})
+
+
 def test_settings_of_data_are_checked(monkeypatch, capsys, photos):
     assert run(monkeypatch, "info", str(photos), "sise=16") == 1
     assert "data.sise is not a setting. Did you mean 'size'" in capsys.readouterr().err

@@ -96,11 +96,14 @@ def dataset_facts(name_or_path: str, settings: list[str], picture: Path | None, 
 
 
 def data_table(name_or_path: str, settings: list[str]) -> dict[str, Any]:
-    """The [data] table for a name or a path, with key=value words laid over it."""
+    """The [data] table for a name or a path, with key=value words laid over it; `data.key=value`, as training has them,
+    are the same words."""
     from unweave import config
     from unweave.data.open import dataset_table
 
-    return config.merge(dataset_table(name_or_path), *map(config.parse_word, settings))
+    return config.merge(
+        dataset_table(name_or_path), *(config.parse_word(word.removeprefix("data.")) for word in settings)
+    )
 
 
 @app.command()
