@@ -100,6 +100,14 @@ def test_scores_without_a_head_come_last_and_nulls_not_at_all() -> None:
     assert board.keys == (("mig@1", "mig"), ("modularity@1", "modularity"))
 
 
+def test_scores_of_training_rows_have_no_column() -> None:
+    rows = [row("a", 0, 0.5)]
+    rows += [row("a", 0, 0.5, protocol="dci@1", score=name) for name in ("informativeness", "informativeness_train")]
+    rows += [row("a", 0, 0.5, protocol="factorvae@1", score="train_accuracy")]
+    (board,) = leaderboard(rows).boards
+    assert board.keys == (("dci@1", "informativeness"), ("mig@1", "mig"))
+
+
 def test_an_unknown_budget_is_called_so() -> None:
     (board,) = leaderboard([row("a", 0, 0.1, images=None), row("a", 1, 0.2)]).boards
     assert [standing.label for standing in board.standings] == ["a, 64 images", "a, budget unknown"]

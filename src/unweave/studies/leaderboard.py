@@ -37,6 +37,8 @@ HEADS = {
     ("med@1", "disentanglement"): "MED",
     ("med@1", "top1_disentanglement"): "MED top-1",
     ("med@1", "top2_disentanglement"): "MED top-2",
+    ("med@1", "completeness"): "MED completeness",
+    ("med@1", "informativeness"): "MED accuracy",
     ("med-unreduced@1", "disentanglement"): "MED, vectors",
     ("med-unreduced@1", "top2_disentanglement"): "MED top-2, vectors",
     ("mcc@1", "mcc"): "MCC",
@@ -124,8 +126,8 @@ def by_seed(rows: Iterable[ResultRow], key: ScoreKey) -> dict[int, float]:
 
 
 def _in_order(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
-    """Each once, as HEADS has them, and then the others, without those of nulls."""
-    found = dict.fromkeys(key for key in keys if key[0] not in NULLS.values())
+    """Each once, as HEADS has them, and then the others, without those of nulls and of training rows."""
+    found = dict.fromkeys(key for key in keys if key[0] not in NULLS.values() and "train" not in key[1].split("_"))
     return (*(key for key in HEADS if key in found), *(key for key in found if key not in HEADS))
 
 
