@@ -23,8 +23,8 @@ from unweave.runs.run import Run
 
 pytestmark = pytest.mark.long
 
-IMAGES = 12_800
-SETTINGS = ["data.size=32", "method.content=12", "method.content_noise=1.0", "method.width=16", "training.batch=16"]
+IMAGES = 19_200
+SETTINGS = ["data.size=32", "method.width=16", "training.batch=16"]
 SETTINGS += [f"training.images={IMAGES}", f"method.encoders_after={IMAGES // 2}", "training.threads=1"]
 
 
@@ -79,8 +79,8 @@ def test_the_command_and_python_take_the_same_style(trained: Trained) -> None:
     rebuilt = unweave.reconstruct(trained.run, images=[row]).images
     swaps = [unweave.swap(trained.run, images=[row], partners=[partner], units=[unit]) for unit in ("style", "content")]
     style, content = (swap.images for swap in swaps)
-    assert (style - rebuilt).abs().mean() > 0.01
-    assert (content - style).abs().mean() > 0.01
+    assert (style - rebuilt).abs().mean() > 0.005
+    assert (content - style).abs().mean() > 0.005
 
 
 @pytest.fixture(scope="module")

@@ -121,7 +121,7 @@ def test_a_run_swaps_content_and_style_by_name_and_keeps_its_codes(tmp_path: Pat
 
 
 def test_bad_settings_say_what_to_do() -> None:
-    with pytest.raises(SettingsError, match="takes 576 bytes an image, and 400 are the most"):
+    with pytest.raises(SettingsError, match="takes 560 bytes an image, and 400 are the most"):
         parse(CSDisMoSettings, {"content": 128}, "method")
     with pytest.raises(SettingsError, match="the set has 1"):
         csdismo.build(CSDisMoSettings(), Foundation((3, 16, 16), 1))

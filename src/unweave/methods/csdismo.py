@@ -41,16 +41,20 @@ class CSDisMoSettings(NamedSettings):
     """Defaults are those of the preset `laptop`, ours."""
 
     name: Literal["csdismo"] = "csdismo"
-    content: int = Field(64, ge=1, description="numbers of the content of an image")
-    style: int = Field(16, ge=1, description="numbers of its style; fewer, so that content takes what dominates")
+    content: int = Field(
+        12,
+        ge=1,
+        description="numbers of the content of an image; with room for more than should be content, it keeps more",
+    )
+    style: int = Field(12, ge=1, description="numbers of its style")
     module: Literal["single", "multiple", "concatenation"] = Field(
         "multiple",
         description="where style scales and shifts content: before the generator, or on each of its levels; "
         "'concatenation' is the control, without normalisation and affine map",
     )
     width: int = Field(32, ge=4, description="channels of the generator")
-    content_noise: float = Field(0.3, ge=0, description="deviation of the noise on content in training")
-    style_noise: float = Field(0.3, ge=0, description="the same of style")
+    content_noise: float = Field(1.0, ge=0, description="deviation of the noise on content in training")
+    style_noise: float = Field(0.5, ge=0, description="the same of style")
     distribution: float = Field(0.01, ge=0, description="weight of the loss on the distribution of content")
     discrimination: float = Field(0.001, ge=0, description="weight of telling images apart by their codes")
     decay: float = Field(0.001, ge=0, description="weight of the mean square of style codes")
@@ -71,13 +75,17 @@ TRAINING = {"batch": 64, "rate": 1e-3, "weight_decay": 0.0, "precision": "float3
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "paper": {
-        "method": {"width": 256, "encoders_after": 1_600_000},
+        "method": {
+            "content": 64, "style": 16, "content_noise": 0.3, "style_noise": 0.3,
+            "width": 256, "encoders_after": 1_600_000,
+        },
         "data": {"size": 64},
         "training": {**TRAINING, "images": 3_200_000, "rate": 3e-4, "betas": (0.5, 0.999)},
     },
-    "laptop": {"data": {"size": 32}, "training": {**TRAINING, "images": 400_000}},
-}
-"""`paper` has the generator, optimiser and budget of LORD on Cars3D; `laptop` is for 32 px."""
+    "laptop": {"data": {"size": 32}, "training": {**TRAINING, "images": 400_000, "betas": (0.5, 0.999)}},
+}  # fmt: skip
+"""`paper` has the generator, optimiser and budget of LORD on Cars3D; `laptop` is for 32 px. Its codes are about as wide
+as what they should carry; those of `paper` have room for everything in the content."""
 
 
 class CSDisMo(ContentStyle):
