@@ -2,6 +2,7 @@ import base64
 import io
 
 import numpy as np
+import torch
 from PIL import Image
 
 from unweave.evaluation.contrast.page import render_contrast
@@ -21,10 +22,11 @@ FACTS = {
     "measured_rows": 200,
     "differ_together": False,
 }
+EXAMPLES = [[torch.zeros(2, 3, 8, 8)] * 2] * 2
 
 
 def test_the_page_needs_nothing_beside_it_and_escapes_names():
-    page = render_contrast(FACTS, [np.zeros((3, 8, 8, 3), np.uint8)])
+    page = render_contrast(FACTS, [np.zeros((3, 8, 8, 3), np.uint8)], EXAMPLES)
     assert "&lt;size&gt;" in page
     assert "a&amp;b" in page
     assert "<size>" not in page
@@ -36,7 +38,7 @@ def test_the_page_needs_nothing_beside_it_and_escapes_names():
 
 def test_what_is_measured_and_what_moves_nothing_is_said():
     def page(**changes):
-        return render_contrast({**FACTS, "units": [{**FACTS["units"][0], **changes}]}, [])
+        return render_contrast({**FACTS, "units": [{**FACTS["units"][0], **changes}]}, [], EXAMPLES)
 
     assert "median 0.09 in a&amp;b, 0.146 in c" in page(measured=[0.09, 0.1464])
     assert "next to nothing" in page(faint=True)
@@ -48,19 +50,19 @@ def test_what_is_measured_and_what_moves_nothing_is_said():
 def test_every_design_says_how():
     for design, words in (("rows", "Mann and Whitney"), ("nested", "change groups together"), ("crossed", "inside it")):
         replicates = None if design == "rows" else [4, 4]
-        assert words in render_contrast({**FACTS, "design": design, "replicates": replicates}, [])
+        assert words in render_contrast({**FACTS, "design": design, "replicates": replicates}, [], EXAMPLES)
 
 
 def test_too_few_to_differ_are_said():
-    assert "allow no p below" not in render_contrast(FACTS, [])
+    assert "allow no p below" not in render_contrast(FACTS, [], EXAMPLES)
     few = {**FACTS, "design": "nested", "replicates": [3, 3], "smallest_p": 0.1}
-    assert "allow no p below 0.1: none can be said to differ" in render_contrast(few, [])
+    assert "allow no p below 0.1: none can be said to differ" in render_contrast(few, [], EXAMPLES)
 
 
 def test_groups_that_differ_in_no_single_unit_are_said_to_differ():
     words = "So the groups do differ, and no single one of the units shows it"
-    assert words in render_contrast({**FACTS, "differ_together": True}, [])
-    assert words not in render_contrast(FACTS, [])
+    assert words in render_contrast({**FACTS, "differ_together": True}, [], EXAMPLES)
+    assert words not in render_contrast(FACTS, [], EXAMPLES)
 
 
 def test_channels_are_shown_in_their_colours_and_once():
@@ -68,10 +70,17 @@ def test_channels_are_shown_in_their_colours_and_once():
     first_alone[..., 0] = 255
     use_colours(("lime", "magenta"))
     try:
-        page = render_contrast(FACTS, [first_alone])
+        page = render_contrast(FACTS, [first_alone], [[torch.zeros(2, 2, 8, 8)]] * 2)
     finally:
         use_colours(None)
-    content = base64.b64decode(page.split("data:image/png;base64,")[1].split('"')[0])
+    content = base64.b64decode(page.split("data:image/png;base64,")[2].split('"')[0])
     colours = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).reshape(-1, 3)
     assert (colours == [0, 255, 0]).all(1).sum() >= 3 * 64
     assert not (colours == [255, 0, 255]).all(1).any()
+
+
+def test_both_groups_are_shown_and_rebuilt_where_they_can_be():
+    assert "what is not rebuilt is not compared" in render_contrast(FACTS, [], EXAMPLES)
+    encoder_alone = render_contrast(FACTS, [], [[torch.zeros(2, 3, 8, 8)]] * 2)
+    assert "Random pictures of both groups." in encoder_alone
+    assert encoder_alone.count("<img") == 1

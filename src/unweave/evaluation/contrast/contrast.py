@@ -36,9 +36,10 @@ from unweave.runs.codes import codes_at
 from unweave.runs.lock import one_writer
 from unweave.runs.run import Run
 from unweave.runs.units import UnitGroup
-from unweave.tensors import to_pixels
+from unweave.tensors import Images, to_images, to_pixels
 
 DRAWN = 8  # units, those that differ most
+SHOWN = 8  # pictures of each group, as they are and rebuilt
 MEASURED = 200  # pictures of each group in which what a factor is named after is measured
 FAINT_BELOW = 0.02  # of the largest change of a picture; below it a unit moves next to nothing
 LEVEL = 0.05  # of the adjusted p, from which a difference is called one
@@ -194,7 +195,8 @@ def contrast(
     )
     if not keeps:
         return Contrast(None, None, facts)
-    content = render_contrast(facts.to_json(), [picture.steps for picture in drawn])
+    examples = [_examples(method, group, sampling, seed) for group in groups]
+    content = render_contrast(facts.to_json(), [picture.steps for picture in drawn], examples)
     with one_writer(run.path):
         if output is None:
             set_aside(page)
@@ -236,6 +238,15 @@ def _measured(names: Sequence[str | None], groups: Sequence[Group], seed: int) -
         for k, (a, b) in measured.items()
         if min(np.isfinite(a).mean(), np.isfinite(b).mean()) >= 0.5
     }
+
+
+def _examples(method: Method, group: Group, sampling: Sampling, seed: int) -> list[Images]:
+    """Random pictures of a group, and them rebuilt where the method has a decoder."""
+    rows = np.random.default_rng(seed).permutation(group.rows)[:SHOWN]
+    if not isinstance(method, Generative):
+        return [to_images(group.dataset.images(rows), torch.device("cpu"))]
+    editor = RunEditor(method, group.dataset, sampling, seed)
+    return [editor.images(rows).cpu(), editor.reconstruct(rows).cpu()]
 
 
 def _draw(
