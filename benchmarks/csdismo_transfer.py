@@ -5,9 +5,9 @@
 Written down before training: which factors are content (--content) and that all others are style. The transfer error
 T is the mean squared error, pixels in [0, 1], between G(content of a, style of b), by the encoders' codes, and the
 image that has a's content factors and b's others, over --pairs random pairs of images that differ in both. Beside it
-the same error of: the copied images, the mean image, the mean of the right content, that of the right style, and the
-additive oracle (mean of the content + mean of the style - mean), which labels make. Runs go on where they stopped;
-JSON to stdout.
+the same error of: G(content of b, style of a), smaller where the codes took the other roles; the copied images, the
+mean image, the mean of the right content, that of the right style, and the additive oracle (mean of the content + mean
+of the style - mean), which labels make. Runs go on where they stopped; JSON to stdout.
 """
 
 import argparse
@@ -34,14 +34,16 @@ def errors(run: Run, content: list[str], pairs: int) -> dict[str, float]:
     by_content, by_style = (means(pixels, groups) for groups in groups_of(data, content))
     truth, mean = pixels[target], pixels.mean(0)
     method = check_generative(run.method("raw"))
-    made = []
+    made, exchanged = [], []
     with evaluating(method):
         for rows in np.array_split(np.arange(pairs), max(1, pairs // 250)):
-            units = method.encode(to_images(data.images(a[rows]), torch.device("cpu")))
-            units[:, 1] = method.encode(to_images(data.images(b[rows]), torch.device("cpu")))[:, 1]
-            made.append(method.decode(units, None, Sampling()).permute(0, 2, 3, 1).numpy() / 2 + 0.5)
+            of_a, of_b = (method.encode(to_images(data.images(part[rows]), torch.device("cpu"))) for part in (a, b))
+            for units, into in ((torch.stack([of_a[:, 0], of_b[:, 1]], 1), made),
+                                (torch.stack([of_b[:, 0], of_a[:, 1]], 1), exchanged)):  # fmt: skip
+                into.append(method.decode(units, None, Sampling()).permute(0, 2, 3, 1).numpy() / 2 + 0.5)
     guesses: dict[str, Any] = {
         "T": np.concatenate(made),
+        "T with the roles exchanged": np.concatenate(exchanged),
         "copied style image": pixels[b],
         "copied content image": pixels[a],
         "mean image": mean,
