@@ -43,7 +43,7 @@ def errors(run: Run, content: list[str], pairs: int) -> dict[str, float]:
                 into.append(method.decode(units, None, Sampling()).permute(0, 2, 3, 1).numpy() / 2 + 0.5)
     guesses: dict[str, Any] = {
         "T": np.concatenate(made),
-        "T with the roles exchanged": np.concatenate(exchanged),
+        "roles exchanged": np.concatenate(exchanged),
         "copied style image": pixels[b],
         "copied content image": pixels[a],
         "mean image": mean,

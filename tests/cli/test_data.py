@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unweave.cli.data import data_table
 from unweave.cli.main import main
 
 
@@ -47,6 +48,8 @@ def test_settings_may_be_written_as_for_training(monkeypatch, capsys, photos):
     assert run(monkeypatch, "info", str(photos), "data.labels=folders", "data.size=16", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["shape"], printed["factors"]) == ([3, 16, 16], {"folder": 2})
+    for word in ("path=2024-05-01", "data.path=2024-05-01"):
+        assert data_table("rooms", [word])["path"] == "2024-05-01"  # a name, not a date
 
 
 def test_settings_of_data_are_checked(monkeypatch, capsys, photos):

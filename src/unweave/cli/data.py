@@ -101,9 +101,8 @@ def data_table(name_or_path: str, settings: list[str]) -> dict[str, Any]:
     from unweave import config
     from unweave.data.open import dataset_table
 
-    return config.merge(
-        dataset_table(name_or_path), *(config.parse_word(word.removeprefix("data.")) for word in settings)
-    )
+    words = [config.parse_word(word if word.startswith("data.") else f"data.{word}") for word in settings]
+    return config.merge(dataset_table(name_or_path), config.merge(*words).get("data", {}))
 
 
 @app.command()

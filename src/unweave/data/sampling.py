@@ -73,8 +73,8 @@ def partial_grid(dataset: Dataset) -> DatasetGrid:
     repeated = count - int((row_of >= 0).sum())
     if repeated:
         raise ValueError(
-            f"{dataset.name} is no grid: {repeated:,} of its {count:,} rows repeat the factors of another row. "
-            "Where a factor is set aside (data.aside) they do: measure it on the set with that factor."
+            f"{dataset.name} is no grid: {repeated:,} of its {count:,} rows repeat the factors of another row, "
+            "as rows do where data.aside takes a factor away."
         )
     return DatasetGrid(grid, row_of)
 

@@ -4,8 +4,8 @@ Gabbay, Hoshen, "Demystifying Inter-Class Disentanglement", ICLR 2020, arXiv:190
 for every class as parameters, then encoders for new pictures. It is here as the row with supervision beside C-S DisMo,
 which stands on it, and every table says that it sees labels.
 
-Deviations: squared error of pixels instead of VGG features, and smaller sizes, as in `csdismo.py`; encoders learn from
-the beginning, on codes that they do not change, where the paper's are a second stage.
+Deviations: squared error of pixels instead of VGG features, and smaller sizes; encoders learn from the
+beginning, on codes that they do not change, where the paper's are a second stage.
 """
 
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from unweave.config import NamedSettings, SettingsError
 from unweave.method import Batch, Loss, MethodDefinition, Player
 from unweave.methods._content_style import RATE, ContentStyle, check_bytes, noisy
 from unweave.methods.csdismo import PRESETS as CSDISMO_PRESETS
+from unweave.methods.csdismo import TRAINING
 from unweave.models import vae
 from unweave.models.foundation import Foundation
 from unweave.models.row_shards import lookup
@@ -50,7 +51,7 @@ class LORDSettings(NamedSettings):
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "paper": {**CSDISMO_PRESETS["paper"], "method": {"width": 256, "encoders_after": 1_600_000}},
-    "laptop": CSDISMO_PRESETS["laptop"],
+    "laptop": {"data": {"size": 32}, "training": {**TRAINING, "images": 400_000}},
 }
 
 

@@ -4,19 +4,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from unweave.cli.main import app
 from unweave.evaluation.contrast.contrast import contrast
+from unweave.evaluation.run_editor import RunEditor
 from unweave.factors.factor import Factor
 from unweave.factors.measurements import MEASUREMENTS
 from unweave.files import UnwritableError
 from unweave.method import Sampling
+from unweave.methods.lord import LORD
+from unweave.runs.data import dataset_for
 from unweave.runs.factors import RunFactors, write_factors
 from unweave.runs.run import Run
 
 FAST = Sampling("dpmsolver++", 2)
+MODULE = "unweave.evaluation.contrast.contrast"
 
 
 def save(folder: Path, brightness: int, count: int = 12, seed: int = 0) -> Path:
@@ -56,6 +61,32 @@ def test_groups_that_differ_are_told_apart_on_a_page(
         contrast(quick_run, a, b, output=tmp_path / "c.html")
 
 
+def test_pictures_of_both_groups_are_shown_and_rebuilt(
+    quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    monkeypatch.setattr(f"{MODULE}.render_contrast", lambda facts, pictures, examples: shown.append(examples) or "")
+    a, b = map(str, dark_and_bright)
+    contrast(quick_run, a, b, sampling=FAST, output=tmp_path / "c.html")
+    ((dark, bright),) = shown
+    assert [len(row) for row in (*dark, *bright)] == [8] * 4
+    assert dark[0].max() < bright[0].min()
+    editor = RunEditor(quick_run.method(), dataset_for(quick_run, a), FAST, 0)
+    rows = np.random.default_rng(0).permutation(12)[:8]
+    assert torch.equal(dark[0], editor.images(rows).cpu())
+    assert torch.allclose(dark[1], editor.reconstruct(rows).cpu(), atol=1e-4)
+
+
+def test_pictures_are_not_rebuilt_without_a_decoder(
+    quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    monkeypatch.setattr(f"{MODULE}.render_contrast", lambda facts, pictures, examples: shown.append(examples) or "")
+    monkeypatch.setattr(f"{MODULE}.Generative", LORD)  # of which this run is none
+    contrast(quick_run, *map(str, dark_and_bright), sampling=FAST, output=tmp_path / "c.html")
+    assert [len(group) for group in shown[0]] == [1, 1]
+
+
 def test_what_a_factor_is_named_after_is_measured_in_both_groups(
     quick_run: Run, dark_and_bright: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -84,7 +115,7 @@ def test_what_is_undefined_in_most_pictures_of_a_group_has_no_median(
         table[:, : 7 * len(pictures) // 12] = np.nan
         return table
 
-    monkeypatch.setattr("unweave.evaluation.contrast.contrast.measure_pictures", measure)
+    monkeypatch.setattr(f"{MODULE}.measure_pictures", measure)
     run = Run(shutil.copytree(quick_run.path, tmp_path / "run"))
     factor = Factor((0,), 0.1, measured="elongation of the object", agreement=0.9)
     write_factors(run, RunFactors((factor,), run.digest(), 200, 0))

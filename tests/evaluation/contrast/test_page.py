@@ -84,3 +84,15 @@ def test_both_groups_are_shown_and_rebuilt_where_they_can_be():
     encoder_alone = render_contrast(FACTS, [], [[torch.zeros(2, 3, 8, 8)]] * 2)
     assert "Random pictures of both groups." in encoder_alone
     assert encoder_alone.count("<img") == 1
+
+
+def test_pictures_stand_beside_the_name_of_their_group(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "unweave.evaluation.contrast.page.grid", lambda *asked, **_: calls.append(asked) or Image.new("L", (1, 1))
+    )
+    of_a, of_c = ([torch.full((2, 3, 8, 8), shade), torch.full((2, 3, 8, 8), shade + 0.1)] for shade in (-0.5, 0.5))
+    render_contrast(FACTS, [], [of_a, of_c])
+    ((rows, labels),) = calls
+    assert labels == ["a&b", "rebuilt", "c", "rebuilt"]
+    assert [round(float(row.mean()), 1) for row in rows] == [-0.5, -0.4, 0.5, 0.6]

@@ -140,8 +140,9 @@ def contrast(
     tiles and pages of one picture always stay together. Factors are compared where the run's were found, unless
     `single_units` are asked for. Of each: Cliff's delta with an interval of 95 %, p, and p adjusted by Benjamini and
     Hochberg over all of them; the medians in pictures of both groups of what a factor is named after; and of the
-    picture of a that is nearest to its median, the change as this unit alone goes to b's median. The ceiling is the
-    cross-validated AUROC of all together.
+    picture of a that is nearest to its median, the change as this unit alone goes to b's median. Random pictures of
+    both groups are shown, and rebuilt where the method has a decoder. The ceiling is the cross-validated AUROC of all
+    together.
 
     The page goes to the run's contrast-A-B.html, the JSON beside it; earlier ones are kept under the next free number.
     A run that cannot be written to gets neither, which a warning says. Raises ValueError for groups that cannot be
