@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.conftest import QUICK, Recorder
 
 import unweave
@@ -291,6 +292,20 @@ def test_a_run_killed_before_its_statistics_gets_them_on_resume(tmp_path: Path) 
     run.forget_statistics()
     unweave.train(run.path, resume=True)
     assert run.has_statistics()
+
+
+def test_a_preview_shows_the_first_units_of_many(tmp_path: Path) -> None:
+    widths = []
+    for units in (24, 40):
+        run = unweave.train(
+            "betavae",
+            data={"name": "sprites", "size": 32},
+            method={"units": units},
+            training={**TRAINING, "images": 32, "preview": 32},
+            run=tmp_path / str(units),
+        )
+        widths.append(Image.open(run.preview()).width)
+    assert widths[0] == widths[1] < 4_000
 
 
 def test_previews_do_not_change_training(tmp_path: Path) -> None:

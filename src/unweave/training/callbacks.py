@@ -31,6 +31,8 @@ from unweave.types import Rows
 logger = logging.getLogger("unweave")
 
 PREVIEW = Sampling("dpmsolver++", 10)
+MOST_UNITS = 24
+"""Units in a preview, the first of them where there are more: a wider picture cannot be looked at."""
 EXPLODED = 1_000.0
 """A term this many times larger than the largest term of the first record (or than 1) has exploded."""
 RECORDS = 200
@@ -164,7 +166,7 @@ def preview(trainer: Trainer) -> Image | None:
     images = to_images(dataset.images(rows), next(method.parameters()).device)
     half = len(rows) // 2
     if isinstance(method, Generative) and half > 0:
-        units = select_groups(method, images, None, {})
+        units = select_groups(method, images, None, {})[:MOST_UNITS]
         partners = images[half : 2 * half]
         return verbs.swap_images(method, images[:half], partners, units, sampling=PREVIEW, seed=0).figure()
     if isinstance(method, Pretraining):
