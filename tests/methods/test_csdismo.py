@@ -120,6 +120,12 @@ def test_a_run_swaps_content_and_style_by_name_and_keeps_its_codes(tmp_path: Pat
     assert unweave.swap(run, images=[0], partners=[9], units=["style"]).images.isfinite().all()
 
 
+def test_only_the_preset_of_the_paper_has_wide_codes() -> None:
+    presets = {name: CSDisMoSettings(**preset.get("method", {})) for name, preset in csdismo.PRESETS.items()}
+    sizes = {name: (s.content, s.style, s.content_noise, s.style_noise) for name, s in presets.items()}
+    assert sizes == {"paper": (64, 16, 0.3, 0.3), "laptop": (12, 12, 1.0, 0.5)}
+
+
 def test_bad_settings_say_what_to_do() -> None:
     with pytest.raises(SettingsError, match="takes 560 bytes an image, and 400 are the most"):
         parse(CSDisMoSettings, {"content": 128}, "method")
