@@ -43,6 +43,8 @@ def test_records_of_earlier_work_are_rows(tmp_path: Path) -> None:
     path.write_text(json.dumps({"data": "sprites", "runs": [run], "command": "python rows.py"}))
     row = next(row for row in read_records(path) if row.protocol == "med@1")
     assert (row.data, row.command) == ("rooms", "python rows.py  # at commit 1234567")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "command": "unweave sweep a.toml"}))
+    assert {row.command for row in read_records(path)} == {"unweave sweep a.toml  # at commit 1234567"}
     assert (row.null, row.null_spread) == (0.25, 0.125)
     path.write_text("[]")
     with pytest.raises(SettingsError, match="no record of runs"):

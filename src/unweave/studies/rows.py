@@ -133,7 +133,8 @@ def _recorded(run: Mapping[str, Any], source: str) -> list[ResultRow]:
 
 def _command(command: str | Sequence[str], commit: str) -> str:
     words = (command if isinstance(command, str) else shlex.join(command)).removeprefix("python ")
-    return f"python {words}{f'  # at commit {commit}' if commit else ''}" if words else ""
+    words = words if words.startswith("unweave ") or not words else f"python {words}"
+    return f"{words}{f'  # at commit {commit}' if commit else ''}" if words else ""
 
 
 def _row(values: Mapping[str, Any], path: Path) -> ResultRow:
