@@ -38,8 +38,8 @@ def errors(run: Run, content: list[str], pairs: int) -> dict[str, float]:
     with evaluating(method):
         for rows in np.array_split(np.arange(pairs), max(1, pairs // 250)):
             of_a, of_b = (method.encode(to_images(data.images(part[rows]), torch.device("cpu"))) for part in (a, b))
-            for units, into in ((torch.stack([of_a[:, 0], of_b[:, 1]], 1), made),
-                                (torch.stack([of_b[:, 0], of_a[:, 1]], 1), exchanged)):  # fmt: skip
+            for content_of, style_of, into in ((of_a, of_b, made), (of_b, of_a, exchanged)):
+                units = torch.stack([content_of[:, 0], style_of[:, 1]], 1)
                 into.append(method.decode(units, None, Sampling()).permute(0, 2, 3, 1).numpy() / 2 + 0.5)
     guesses: dict[str, Any] = {
         "T": np.concatenate(made),

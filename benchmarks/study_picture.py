@@ -24,6 +24,7 @@ SCORE = "top1_disentanglement"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
+    options = parser.parse_args()
     runs = json.loads(RECORD.read_text())["runs"]
     figure, axes = plt.subplots(figsize=(7, 5.4), layout="constrained")
     axes.axvline(0, color="0.6", linewidth=1)
@@ -39,7 +40,7 @@ def main() -> None:
     axes.invert_yaxis()
     axes.set_xlabel("top-1 disentanglement, less that of the code turned at random")
     axes.legend(loc="upper right")
-    figure.savefig(parser.parse_args().picture, dpi=110)
+    figure.savefig(options.picture, dpi=110)
 
 
 if __name__ == "__main__":

@@ -52,9 +52,10 @@ def main() -> None:
     for place in options.runs:
         differences, units = pairs_of(Run(place), options.pairs)
         seen = options.pairs // 10
+        differences /= differences[:seen].std()
         judge = MLPClassifier((256, 256), early_stopping=True, max_iter=400, random_state=0)
-        judge.fit(differences[:seen] / differences[:seen].std(), units[:seen])
-        named = judge.score(differences[seen:] / differences[:seen].std(), units[seen:])
+        judge.fit(differences[:seen], units[:seen])
+        named = judge.score(differences[seen:], units[seen:])
         alive = len(np.unique(units))
         print(json.dumps({"run": place, "units": alive, "named": round(named, 4), "chance": round(1 / alive, 4)}))
 

@@ -87,6 +87,7 @@ def test_another_set_may_have_settings(diti_run: Run, labelled: Path) -> None:
     for more, message in (
         (["--set", "crop=8"], "give both"),
         (["--data", str(labelled), "--set", "size=8"], "--set size=8"),
+        (["--data", str(labelled), "--set", "data.size=8"], "--set data.size=8"),
     ):
         refused = CliRunner().invoke(app, ["probe", str(diti_run.path), *more])
         assert message in str(refused.exception)

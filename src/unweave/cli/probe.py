@@ -40,19 +40,19 @@ def command(
 
     Trained on the data's training split, its penalty chosen on the validation split, measured on the test split.
     """
-    from unweave import config
     from unweave.cli import output, tables
-    from unweave.data.open import dataset_table
+    from unweave.cli.data import data_table
     from unweave.evaluation.probe import probe
 
     if weights not in ("averaged", "raw", None):
         raise ValueError(f"weights must be 'raw' or 'averaged', got {weights!r}.")
     if changes and data is None:
         raise ValueError("--set changes a setting of the data set that --data names: give both.")
-    refused = next((text for text in changes or [] if text.partition("=")[0] in ("size", "name", "path")), None)
+    fixed = ("size", "name", "path")
+    refused = next((text for text in changes or [] if text.partition("=")[0].removeprefix("data.") in fixed), None)
     if refused is not None:
         raise ValueError(f"--set {refused}: the size is that of the run's images, and --data says which set it is.")
-    settings = None if data is None else config.merge(dataset_table(data), *map(config.parse_word, changes or []))
+    settings = None if data is None else data_table(data, changes or [])
     output.choose_threads()
     with output.progress_of(quiet=False):
         scores = probe(

@@ -39,7 +39,6 @@ LICENCE = "unknown to unweave: see where the images come from"
 NEAR = 100  # pictures after one that cannot be read, of which the first that can stands in for it
 ONE_PICTURE = ("auto", "max", "mean", "channels")
 
-
 logger = logging.getLogger("unweave")
 
 

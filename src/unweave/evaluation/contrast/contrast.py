@@ -247,7 +247,8 @@ def _examples(method: Method, group: Group, sampling: Sampling, seed: int) -> li
     if not isinstance(method, Generative):
         return [to_images(group.dataset.images(rows), torch.device("cpu"))]
     editor = RunEditor(method, group.dataset, sampling, seed)
-    return [editor.images(rows).cpu(), editor.reconstruct(rows).cpu()]
+    images = editor.images(rows)
+    return [images.cpu(), editor.rebuild(images).cpu()]
 
 
 def _draw(
