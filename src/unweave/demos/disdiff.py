@@ -25,9 +25,9 @@ circle two: there a turned code adds up as well (docs/disdiff.md, benchmarks/rec
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import joblib
 import torch
 from PIL import Image
 
@@ -45,6 +45,7 @@ from unweave.demos._regions import (
     train_denoiser,
     train_disdiff,
 )
+from unweave.demos._side_by_side import side_by_side
 from unweave.figures.grid import grid
 from unweave.method import evaluating
 from unweave.methods.disdiff import SEPARATING, DisDiff
@@ -66,19 +67,15 @@ def run(seed: int, small: bool) -> Outcome:
     progress.message("the frozen denoiser is trained first")
     denoiser = train_denoiser(pictures, seed, DENOISER_IMAGES // share)
     arms = (ONE_FIELD, METHOD) if small else tuple(ARMS)
-    methods, facts = {}, {}
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        work = (joblib.delayed(train_and_measure)(denoiser, name, seed, IMAGES // share) for name in arms)
-        found = joblib.Parallel(n_jobs=1 if small else 2, return_as="generator")(work)
-        with progress.task("training DisDiff", len(arms), "trainings") as task:
-            for count, (name, (method, result)) in enumerate(zip(arms, found)):
-                methods[name], facts[name] = method, result
-                task.update(count + 1, name)
+    train = partial(train_and_measure, denoiser=denoiser, seed=seed, images=IMAGES // share)
+    found = side_by_side(train, arms, "training DisDiff", workers=1 if small else 2)
+    methods = {name: method for name, (method, _) in found.items()}
+    facts = {name: result for name, (_, result) in found.items()}
     control, measured = facts.pop(ONE_FIELD), facts.pop(METHOD)
     return Outcome(measured, control, picture(methods, pictures), {**facts, "PCA + ICA": components(pictures, seed)})
 
 
-def train_and_measure(denoiser: DenseDenoiser, arm: str, seed: int, images: int) -> tuple[DisDiff, dict[str, float]]:
+def train_and_measure(arm: str, denoiser: DenseDenoiser, seed: int, images: int) -> tuple[DisDiff, dict[str, float]]:
     pictures, fields = lanes(), JointField if arm == ONE_FIELD else DenseFields
     method = train_disdiff(pictures, denoiser, ARMS[arm], seed, images, fields)
     return method, measure(method, pictures, seed)

@@ -18,7 +18,8 @@ The claim is of seed 0: in seed 1 DiTi misses .9 by little (.895), and the edges
 seeds, and gradients that reach all open slices: `benchmarks/diti_hues.py`.
 """
 
-import joblib
+from functools import partial
+
 import numpy as np
 import torch
 from PIL import Image
@@ -28,6 +29,7 @@ from unweave.demos import _hues
 from unweave.demos._demonstration import Demonstration, Measurements, Outcome
 from unweave.demos._fit import BATCH, fit
 from unweave.demos._hues import NAMES, SLICE, TIMES, SliceScores
+from unweave.demos._side_by_side import side_by_side
 from unweave.figures.curve import plot_curves
 from unweave.figures.matrix import plot_matrix
 from unweave.method import find_method
@@ -57,14 +59,8 @@ def train(name: str, seed: int, foundation: Foundation, **table: object) -> Guid
 def run(seed: int, small: bool) -> Outcome:
     progress.message("the frozen model is trained first")
     foundation = _hues.frozen_model(seed)
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        work = (joblib.delayed(train_and_measure)(*arm, seed, foundation) for arm in ARMS.values())
-        found = joblib.Parallel(n_jobs=2, return_as="generator")(work)
-        arms = {}
-        with progress.task("training DiTi and PDAE", len(ARMS), "trainings") as task:
-            for count, (name, result) in enumerate(zip(ARMS, found)):
-                arms[name] = result
-                task.update(count + 1, name)
+    measured = partial(train_and_measure, seed=seed, foundation=foundation)
+    arms = side_by_side(measured, tuple(ARMS), "training DiTi and PDAE")
     unsupervised, supervised, pdae = (arms[name][0] for name in ARMS)
     titles = {f"{name}, open from {opens}": slices for name, (slices, opens) in arms.items()}
     return Outcome(
@@ -74,8 +70,9 @@ def run(seed: int, small: bool) -> Outcome:
     )
 
 
-def train_and_measure(name: str, table: dict[str, str], seed: int, foundation: Foundation) -> tuple[SliceScores, str]:
+def train_and_measure(arm: str, seed: int, foundation: Foundation) -> tuple[SliceScores, str]:
     """What the slices hold, and when they open."""
+    name, table = ARMS[arm]
     method = train(name, seed, foundation, **table)
     opens = [0, *method.stages.edges[:-1]] if isinstance(method, DiTi) else [0, 0, 0]
     return _hues.measure(method, seed), ", ".join(map(str, opens))
